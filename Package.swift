@@ -1,0 +1,54 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// What every Swift target is built with: warnings fail the build, and unsafe code must say so.
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .strictMemorySafety(),
+]
+
+let package = Package(
+    name: "bulkhead",
+    products: [.executable(name: "bulkhead", targets: ["bulkhead"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // The one contract between kernel and controller.
+        .target(name: "CDatapathABI"),
+        .target(name: "CLibbpf", linkerSettings: [.linkedLibrary("bpf")]),
+        // Pure: no kernel below here.
+        .target(name: "Network", swiftSettings: settings),
+        .target(
+            name: "Policy",
+            dependencies: ["Network", .product(name: "Yams", package: "Yams")],
+            swiftSettings: settings),
+        .target(
+            name: "Compiler",
+            dependencies: [
+                "Network", "Policy", "CDatapathABI", .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings),
+        // The kernel.
+        .target(name: "Libbpf", dependencies: ["CLibbpf"], swiftSettings: settings),
+        .target(
+            name: "Datapath",
+            dependencies: ["Libbpf", "Compiler", "Policy", "Network", "CDatapathABI"],
+            swiftSettings: settings),
+        // The command line.
+        .target(
+            name: "Commands",
+            dependencies: [
+                "Datapath", "Compiler", "Policy", "Network",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings),
+        .executableTarget(name: "bulkhead", dependencies: ["Commands"], swiftSettings: settings),
+        // Tests.
+        .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,468 @@
+/*
+ * The contract between kernel and controller: every structure, enumeration and limit that both sides
+ * know, once. Included by BPF/ (clang, target bpf) and imported by Swift.
+ *
+ * Numbers are host byte order unless a field says otherwise. IPv4 addresses are stored as their
+ * 32-bit value in host order; IPv6 addresses as two host-order 64-bit halves, `high` the first eight
+ * bytes on the wire. Padding is explicit and zero. Sizes are powers of two wherever a structure is an
+ * element of an image table, so that no element straddles an image page.
+ */
+#ifndef BULKHEAD_DATAPATH_ABI_H
+#define BULKHEAD_DATAPATH_ABI_H
+
+#include <linux/types.h>
+
+/* ---- Limits -------------------------------------------------------------------------------- */
+
+enum {
+	BH_PAGE_BITS = 22,               /* an image page is 4 MiB: the largest array value that 6.1 takes */
+	BH_PAGE_SIZE = 1 << BH_PAGE_BITS,
+	BH_PAGES_MAX = 64,               /* 256 MiB an image */
+	BH_DEVICES_MAX = 4096,           /* devices enforced at once by one instance; id 0 is never allotted */
+	BH_RULES_MAX = 131072,           /* rules of one policy, and slots of rule counters */
+	BH_READERS_MAX = 4,              /* event streams at once */
+	BH_HEADER_BYTES = 128,           /* of the frame, in an event */
+	BH_LIST_SHORT = 8,               /* rules in a list that is scanned; longer lists have a row */
+	BH_TRIE_DEPTH = 16,              /* nodes on the longest walk: one a byte of an IPv6 address */
+	BH_VLANS = 4096,                 /* tags, 0 standing for untagged */
+	BH_EXTENSIONS_MAX = 8,           /* IPv6 extension headers before a packet is refused */
+	BH_BUCKETS = 16384,              /* token buckets of event sampling */
+};
+
+#define BH_NONE 0xffffffffu          /* no rule, no rank, no offset */
+
+/* ---- Words --------------------------------------------------------------------------------- */
+
+enum bh_direction { BH_IN, BH_OUT, BH_DIRECTION_MAX };
+
+enum bh_protects { BH_HOST, BH_WORKLOAD, BH_PROTECTS_MAX };
+
+enum bh_hook { BH_HOOK_XDP, BH_HOOK_TC_INGRESS, BH_HOOK_TC_EGRESS, BH_HOOK_MAX };
+
+enum bh_verdict { BH_DROP, BH_ACCEPT, BH_REJECT, BH_VERDICT_MAX };
+
+enum bh_reason {
+	BH_REASON_NONE,
+	/* to drop, or by a rule or default to accept as well */
+	BH_REASON_RULE,
+	BH_REASON_DEFAULT,
+	/* to drop */
+	BH_REASON_MALFORMED,
+	BH_REASON_VLAN,
+	BH_REASON_NON_IP,
+	BH_REASON_GUARD_MAC,
+	BH_REASON_GUARD_IP,
+	BH_REASON_GUARD_ARP,
+	BH_REASON_GUARD_ND,
+	BH_REASON_GUARD_DHCP,
+	BH_REASON_GUARD_RA,
+	BH_REASON_GUARD_PROMISCUOUS,
+	BH_REASON_QUARANTINE,
+	BH_REASON_FRAGMENT,              /* to accept as well */
+	BH_REASON_EXTENSION_HEADER,
+	BH_REASON_INVALID_STATE,
+	BH_REASON_FLOW_TABLE_FULL,
+	BH_REASON_POLICY_CHANGED,
+	BH_REASON_NOT_ADMITTED,
+	/* to accept */
+	BH_REASON_ESTABLISHED,
+	BH_REASON_RELATED,
+	BH_REASON_ESSENTIAL,
+	BH_REASON_CONTROL,
+	BH_REASON_ADOPTED,
+	BH_REASON_MAX,
+};
+
+enum bh_vlan_mode { BH_VLAN_NONE, BH_VLAN_LIST, BH_VLAN_ANY, BH_VLAN_MODE_MAX };
+
+/* Indices of `protocols`: 0-255 are IP protocol numbers; ICMP over the other family is no ICMP. */
+enum bh_protocol_index {
+	BH_PROTOCOL_ETHERTYPE = 256,     /* first key: the ethertype, 0 for LLC */
+	BH_PROTOCOL_ICMP_IN_IPV6 = 257,
+	BH_PROTOCOL_ICMPV6_IN_IPV4 = 258,
+	BH_PROTOCOL_INDEX_MAX = 259,
+};
+
+/* ---- The policy image ---------------------------------------------------------------------- */
+
+/*
+ * One flat image a generation. All offsets are bytes from its start. Offset >> BH_PAGE_BITS is the
+ * page, the rest the place in the page. A table's elements are aligned to their size and start on a
+ * 64-byte line. The first page holds the header.
+ *
+ * A packet is looked up so:
+ *   source      -> address class -> (from_coarse, from_fine)
+ *   destination -> address class -> (to_coarse, to_fine)
+ *   protocol, destination port, source port -> service
+ *   port record and direction -> scope; scope, VLAN -> context; context, service -> joint class
+ *   for each of nine partitions: (from class, to class) -> cell -> rule list
+ *   rule list, joint class -> first matching rule; the lowest rank of all partitions decides.
+ */
+#define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
+enum { BH_IMAGE_FORMAT = 1 };
+
+/* How far an address set reaches. A rule's partition is `from level` * 3 + `to level`. */
+enum bh_level { BH_LEVEL_ANY, BH_LEVEL_COARSE, BH_LEVEL_FINE, BH_LEVEL_MAX };
+enum { BH_PARTITIONS = 9 };
+
+struct bh_partition {
+	__u32 buckets;                   /* offset of bh_bucket[mask + 1] */
+	__u32 mask;                      /* number of buckets less one; a power of two less one */
+};
+
+struct bh_image_header {
+	__u64 magic;
+	__u32 format;
+	__u32 flags;                     /* enum bh_image_flag */
+	__u64 size;                      /* bytes of the image, cold sections included */
+	/* addresses */
+	__u32 v4_root;                   /* offset of u32[65536] by the first sixteen bits: a trie value */
+	__u32 v6_root;                   /* a trie value, not an offset */
+	__u32 nodes;                     /* offset of bh_node[] */
+	__u32 values;                    /* offset of u32[]: trie values */
+	__u32 classes;                   /* offset of bh_address_class[] */
+	__u32 class_count;
+	/* services */
+	__u32 protocols;                 /* offset of bh_protocol[BH_PROTOCOL_INDEX_MAX] */
+	__u32 service_count;
+	/* where */
+	__u32 vlan_classes;              /* offset of u16[BH_VLANS]; all zero where vlan_count is 1 */
+	__u32 vlan_count;
+	__u32 contexts;                  /* offset of u32[scope_count * vlan_count] */
+	__u32 scope_count;
+	__u32 joints;                    /* offset of u32[context_count * service_count] */
+	__u32 context_count;
+	__u32 joint_count;
+	/* rules */
+	__u32 matches;                   /* offset of u64[match_count * match_words]: one bit a joint class */
+	__u32 match_words;
+	__u32 match_count;
+	struct bh_partition partitions[BH_PARTITIONS];
+	__u32 lists;                     /* offset of bh_list_entry[]: rule lists */
+	__u32 runs;                      /* offset of bh_run[]: rows of long lists */
+	__u32 run_values;                /* offset of u32[]: ranks */
+	__u32 rules;                     /* offset of bh_rule[rule_count], by rank */
+	__u32 rule_count;
+	__u32 ports;                     /* offset of bh_port[port_count] */
+	__u32 port_count;                /* two an entry: 2 * entry + protects */
+	/* cold: for people */
+	__u32 strings;                   /* offset of NUL-terminated UTF-8 */
+	__u32 strings_size;
+	__u32 files;                     /* offset of bh_file[file_count]: the policy's text; file 0 is the policy itself */
+	__u32 file_count;
+	__u32 pad;
+	__u8 sha256[32];                 /* of the image with this field and the host's part zero */
+	/* the host's part: filled when the image is loaded, not hashed */
+	__u32 generation;
+	__u32 device_count;              /* records in use at `devices` */
+	__u32 device_ports;              /* offset of u16[BH_DEVICES_MAX]: port record + 1, or 0 */
+	__u32 devices;                   /* offset of bh_device[BH_DEVICES_MAX] by device id */
+	__u64 loaded_at;                 /* seconds since 1970 */
+	__u8 reserved[240];
+};
+
+enum bh_image_flag {
+	BH_IMAGE_VLAN_SENSITIVE = 1,     /* some rule names a VLAN: XDP, which may not see the tag, must not decide */
+};
+
+/* A trie value: a node if BH_TRIE_NODE is set, else the index of an address class. */
+#define BH_TRIE_NODE 0x80000000u
+
+/*
+ * Eight bits of an address, after an optional run of bits that must match (`path`). `changes` has a bit
+ * for each of 256 slots whose value differs from the slot before; slot 0's is always set. The value of
+ * slot s is values[base + (changes set in slots 0..s) - 1].
+ */
+struct bh_node {
+	__u64 changes[4];
+	__u64 path;                      /* the run, left-aligned */
+	__u64 path_mask;                 /* its bits; 0 where there is no run */
+	__u32 base;                      /* index in `values` */
+	__u32 otherwise;                 /* trie value where the run does not match: always a class */
+	__u8 before[4];                  /* changes set in earlier words; before[0] is 0 */
+	__u8 path_bits;                  /* length of the run: 0, 8, ... 56 */
+	__u8 pad[3];
+};
+
+/* What a source or destination address is to the rules. Class 0 of a level is in no set of that level. */
+struct bh_address_class {
+	__u32 from_coarse;
+	__u32 from_fine;
+	__u32 to_coarse;
+	__u32 to_fine;
+	__u16 from_partitions;           /* bit p: partition p has a cell for this class as source */
+	__u16 to_partitions;             /* likewise as destination */
+	__u32 pad[3];
+};
+
+/*
+ * Service classes of one protocol. Where `directory` is BH_NONE the class is `service`. Else
+ * class = services[first * stride + second], with first = blocks[first_directory[key >> 8]][key & 255]
+ * and key the destination port (ICMP: type << 8 | code; ethertype), second likewise by source port;
+ * where second_directory is BH_NONE, second is 0.
+ */
+struct bh_protocol {
+	__u32 first_directory;           /* offset of u32[256]: offsets of u16[256] */
+	__u32 second_directory;
+	__u32 services;                  /* offset of u32[] */
+	__u32 stride;
+	__u32 service;                   /* where first_directory is BH_NONE */
+	__u32 pad[3];
+};
+
+/* One pair of classes that some rule of the partition names. `list` 0 marks a free slot. */
+struct bh_cell {
+	__u32 from;
+	__u32 to;
+	__u32 list;                      /* index in `lists` of its head; never 0 */
+	__u32 rank;                      /* lowest rank in the list; with BH_BUCKET_FULL, see bh_bucket */
+};
+
+/*
+ * A line of four cells. A pair's first bucket is the low half of its hash, its second the high half
+ * (bh_cell_hash); it stands in the second only if the first was full, and then cells[0].rank of the first has
+ * BH_BUCKET_FULL set.
+ */
+#define BH_BUCKET_FULL 0x80000000u
+struct bh_bucket {
+	struct bh_cell cells[4];
+};
+
+static inline __attribute__((always_inline)) __u64 bh_cell_hash(__u32 from, __u32 to)
+{
+	__u64 hash = ((__u64)from << 32 | to) * 0x9e3779b97f4a7c15ull;
+
+	hash ^= hash >> 29;
+	hash *= 0xbf58476d1ce4e5b9ull;
+	return hash ^ hash >> 32;
+}
+
+/*
+ * A rule list is a head and, where it is short, its rules in order of rank. Index 0 of the table is unused.
+ * Head: a = number of rules; b = BH_NONE for a short list, else index in `runs` of the row's first run.
+ * Rule: a = rank; b = index of its match (a row of bits over joint classes).
+ */
+struct bh_list_entry {
+	__u32 a;
+	__u32 b;
+};
+
+/* Sixty-four joint classes of a long list: the first matching rank of class j is
+ * run_values[base + (changes set in bits 0..j & 63) - 1], BH_NONE where no rule matches; bit 0 is always set. */
+struct bh_run {
+	__u64 changes;
+	__u32 base;                      /* index in `run_values` */
+	__u32 pad;
+};
+
+enum bh_rule_flag {
+	BH_RULE_LOG = 1,                 /* a match is streamed */
+	BH_RULE_STATELESS = 2,
+};
+
+struct bh_rule {
+	__u8 verdict;                    /* enum bh_verdict */
+	__u8 flags;                      /* enum bh_rule_flag */
+	__u16 file;                      /* index in `files` */
+	__u32 line;                      /* from 1 */
+	__u32 name;                      /* offset in `strings` */
+	__u32 counter;                   /* the host's part: slot of its counter */
+	__u32 pad[4];
+};
+
+enum bh_port_flag {
+	BH_PORT_ESSENTIALS = 1,
+	BH_PORT_UNKNOWN_DROP = 2,        /* an unnamed member of a bridge entry with `unknown: drop` */
+};
+
+/* One policy entry, as host or as workload. */
+struct bh_port {
+	__u8 protects;                   /* enum bh_protects */
+	__u8 vlan_mode;                  /* enum bh_vlan_mode */
+	__u8 defaults[BH_DIRECTION_MAX]; /* enum bh_verdict by direction */
+	__u32 flags;                     /* enum bh_port_flag */
+	__u32 scopes[BH_DIRECTION_MAX];  /* scope by direction: row of `contexts` */
+	__u32 vlans;                     /* offset of u64[BH_VLANS / 64], for BH_VLAN_LIST */
+	__u32 name;                      /* offset in `strings` */
+	__u32 default_lines[BH_DIRECTION_MAX]; /* where the default is written */
+	__u16 default_files[BH_DIRECTION_MAX];
+	__u32 line;                      /* where the entry is written */
+	__u16 file;
+	__u16 pad0;
+	__u32 pad[5];
+};
+
+struct bh_file {
+	__u32 name;                      /* offset in `strings`: as the policy was given */
+	__u32 text;                      /* offset in the image */
+	__u32 size;                      /* bytes of the text */
+	__u32 pad;
+};
+
+/* A device as the loader bound it. All zero where the id is free. */
+struct bh_device {
+	__u32 ifindex;
+	__u16 port;                      /* port record + 1 */
+	__u8 mode;                       /* enum bh_mode */
+	__u8 flags;
+	__u64 namespace_inode;           /* of its network namespace */
+	char name[16];                   /* NUL-terminated interface name, as of the apply */
+	char namespace_name[224];        /* as the policy gave it; empty for the controller's own */
+};
+
+enum bh_mode { BH_MODE_NONE, BH_MODE_TC, BH_MODE_XDP_NATIVE, BH_MODE_XDP_GENERIC, BH_MODE_MAX };
+
+/* ---- A packet while it is judged ----------------------------------------------------------- */
+
+enum bh_packet_flag {
+	BH_PACKET_IPV4 = 1,
+	BH_PACKET_IPV6 = 2,
+	BH_PACKET_L4 = 4,                /* ports, or type and code, were read */
+	BH_PACKET_FRAGMENT_FIRST = 8,
+	BH_PACKET_FRAGMENT_LATER = 16,
+	BH_PACKET_ARP = 32,              /* ARP or RARP, whole */
+};
+
+struct bh_packet {
+	__u64 source_high;               /* IPv4: 0 */
+	__u64 source_low;                /* IPv4: the address */
+	__u64 destination_high;
+	__u64 destination_low;
+	__u32 flags;                     /* enum bh_packet_flag */
+	__u32 length;                    /* of the frame on the wire, a super-packet's before it is cut */
+	__u32 segments;                  /* wire packets, at least 1 */
+	__u32 wire_bytes;                /* all segments' frames together */
+	__u16 outer_vlan;                /* 0 where untagged */
+	__u16 inner_vlan;
+	__u8 vlan_tags;                  /* 0, 1 or 2 */
+	__u8 protocol;                   /* IP protocol after extension headers */
+	__u16 ethertype;                 /* after the tags; 0 for LLC */
+	__u16 source_port;               /* TCP, UDP, SCTP */
+	__u16 destination_port;
+	__u8 type;                       /* ICMP, ICMPv6 */
+	__u8 code;
+	__u8 tcp_flags;                  /* FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128 */
+	__u8 hop_limit;                  /* or TTL */
+	__u16 l3_offset;                 /* from the frame's start */
+	__u16 l4_offset;
+	__u8 source_mac[6];
+	__u8 destination_mac[6];
+	__u8 refusal;                    /* enum bh_reason: why the parser refused it, or BH_REASON_NONE */
+	__u8 pad[7];
+};
+
+struct bh_judgement {
+	__u32 verdict;                   /* enum bh_verdict */
+	__u32 reason;                    /* enum bh_reason */
+	__u32 rule;                      /* rank, or BH_NONE */
+	__u32 counter;                   /* slot of the rule's counter, or BH_NONE */
+	__u32 generation;                /* 0 where no image or port record was found: the packet passed unjudged */
+	__u32 port;                      /* port record */
+	__u32 direction;                 /* enum bh_direction */
+	__u32 log;                       /* whether it is to be streamed */
+};
+
+/* Value of map `scratch`, one a CPU. The entry program sets `device` and `frame_length`. */
+struct bh_scratch {
+	__u32 device;
+	__u32 frame_length;              /* bytes on the wire: what the packet had before a capture cut it */
+	struct bh_packet packet;
+	struct bh_judgement judgement;
+};
+
+/* ---- Counters ------------------------------------------------------------------------------ */
+
+struct bh_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* Value of map `port_counters`, per CPU, by device * BH_DIRECTION_MAX + direction. */
+struct bh_port_counters {
+	struct bh_count accepted;
+	struct bh_count dropped;         /* rejects are drops */
+	__u64 drop_reasons[BH_REASON_MAX];   /* packets */
+	__u64 accept_reasons[BH_REASON_MAX]; /* packets */
+};
+
+/* Value of map `event_counters`, one, per CPU. The first three add up to the dropped packets. */
+struct bh_event_counters {
+	__u64 emitted;                   /* drops that reached at least one ring */
+	__u64 suppressed;                /* drops that no reader wanted, or that sampling held back */
+	__u64 lost;                      /* drops that were wanted and found no room */
+	__u64 accepts_emitted;
+	__u64 accepts_suppressed;
+	__u64 accepts_lost;
+	__u64 unjudged;                  /* packets that found no image or no port record, and passed */
+	__u64 pad;
+};
+
+/* ---- Events -------------------------------------------------------------------------------- */
+
+enum bh_reader_flag {
+	BH_READER_ACTIVE = 1,
+	BH_READER_ACCEPTS = 2,           /* logged accepts as well */
+	BH_READER_HOST = 4,              /* only packets whose source or destination is `host` */
+	BH_READER_RULE = 8,              /* only counter slot `rule` */
+	BH_READER_DEVICES = 16,          /* only devices whose bit is set */
+};
+
+/* Value of map `readers` (mmapable), by slot. Written by the reader; the program clears BH_READER_ACTIVE of one that
+ * stopped renewing. */
+struct bh_reader {
+	__u64 expires;                   /* CLOCK_MONOTONIC nanoseconds; renewed every second */
+	__u64 host_high;
+	__u64 host_low;
+	__u32 flags;                     /* enum bh_reader_flag */
+	__u32 reasons;                   /* bit r: reason r is wanted */
+	__u32 rule;                      /* counter slot */
+	__u32 host_family;               /* 4 or 6 */
+	__u64 devices[BH_DEVICES_MAX / 64];
+	__u64 pad[3];
+};
+
+/* A record of a reader's ring. */
+struct bh_event {
+	__u64 time;                      /* CLOCK_MONOTONIC nanoseconds */
+	__u32 device;
+	__u32 captured;                  /* bytes of `header` that are set */
+	struct bh_judgement judgement;
+	struct bh_packet packet;
+	__u8 header[BH_HEADER_BYTES];    /* the frame's first bytes, VLAN tags in metadata not among them */
+};
+
+/* Value of map `buckets`: sampling of one (device, direction, reason, rule), or several that share a slot. */
+struct bh_bucket_state {
+	__u64 refilled;                  /* jiffies */
+	__u64 tokens;
+};
+
+/* Sampling: events a second of one bucket, and how many it may save up. */
+enum { BH_SAMPLE_RATE = 4096, BH_SAMPLE_BURST = 8192 };
+
+/* ---- Sizes --------------------------------------------------------------------------------- */
+
+_Static_assert(sizeof(struct bh_partition) == 8, "bh_partition");
+_Static_assert(sizeof(struct bh_image_header) == 512, "bh_image_header");
+_Static_assert(sizeof(struct bh_node) == 64, "bh_node");
+_Static_assert(sizeof(struct bh_address_class) == 32, "bh_address_class");
+_Static_assert(sizeof(struct bh_protocol) == 32, "bh_protocol");
+_Static_assert(sizeof(struct bh_cell) == 16, "bh_cell");
+_Static_assert(sizeof(struct bh_bucket) == 64, "bh_bucket");
+_Static_assert(sizeof(struct bh_list_entry) == 8, "bh_list_entry");
+_Static_assert(sizeof(struct bh_run) == 16, "bh_run");
+_Static_assert(sizeof(struct bh_rule) == 32, "bh_rule");
+_Static_assert(sizeof(struct bh_port) == 64, "bh_port");
+_Static_assert(sizeof(struct bh_file) == 16, "bh_file");
+_Static_assert(sizeof(struct bh_device) == 256, "bh_device");
+_Static_assert(sizeof(struct bh_packet) == 88, "bh_packet");
+_Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
+_Static_assert(sizeof(struct bh_scratch) == 128, "bh_scratch");
+_Static_assert(sizeof(struct bh_count) == 16, "bh_count");
+_Static_assert(sizeof(struct bh_port_counters) == 32 + 16 * BH_REASON_MAX, "bh_port_counters");
+_Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");
+_Static_assert(sizeof(struct bh_reader) == 576, "bh_reader");
+_Static_assert(sizeof(struct bh_event) == 264, "bh_event");
+_Static_assert(sizeof(struct bh_bucket_state) == 16, "bh_bucket_state");
+
+#endif

@@ -1,0 +1,59 @@
+/// An address block: an address and how many of its leading bits count.
+public struct Prefix: Sendable, Hashable {
+    /// The first address; bits beyond `length` are zero.
+    public let address: IPAddress
+    public let length: Int
+
+    /// Cuts `address` to its first `length` bits.
+    public init(_ address: IPAddress, length: Int) {
+        precondition((0...address.family.bits).contains(length), "prefix length out of range")
+        self.address = IPAddress(
+            family: address.family, value: address.value & ~Prefix.hostMask(address.family, length))
+        self.length = length
+    }
+
+    /// The block of one address.
+    public init(_ address: IPAddress) { self.init(address, length: address.family.bits) }
+
+    public var family: AddressFamily { address.family }
+    public var first: UInt128 { address.value }
+    public var last: UInt128 { address.value | Prefix.hostMask(family, length) }
+
+    public func contains(_ other: IPAddress) -> Bool {
+        other.family == family && (first...last).contains(other.value)
+    }
+
+    static func hostMask(_ family: AddressFamily, _ length: Int) -> UInt128 {
+        length == family.bits ? 0 : (UInt128(1) << UInt128(family.bits - length)) - 1
+    }
+}
+
+extension Prefix: CustomStringConvertible {
+    /// The address alone where the block is one address, else `address/length`.
+    public var description: String { length == family.bits ? "\(address)" : "\(address)/\(length)" }
+}
+
+extension Prefix {
+    /// Why a text is not a prefix.
+    public enum ParseError: Error, Sendable, Hashable {
+        case notAnAddress
+        case badLength
+        /// Bits beyond the length are set; the prefix that was likely meant.
+        case hostBits(Prefix)
+    }
+
+    /// Reads `ADDRESS` or `ADDRESS/LENGTH`; host bits must be zero.
+    public init(parsing text: String) throws(ParseError) {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let address = IPAddress(String(parts[0])) else { throw .notAnAddress }
+        guard parts.count == 2 else {
+            self.init(address)
+            return
+        }
+        guard parts[1].utf8.allSatisfy({ (48...57).contains($0) }), let length = Int(parts[1]),
+            length <= address.family.bits
+        else { throw .badLength }
+        self.init(address, length: length)
+        if self.address != address { throw .hostBits(self) }
+    }
+}

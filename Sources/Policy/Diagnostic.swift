@@ -1,0 +1,44 @@
+/// A place in a policy's text; lines and columns count from 1.
+public struct SourceLocation: Sendable, Hashable {
+    /// The file as the policy named it: as given on the command line, or relative to the including file's folder.
+    public var file: String
+    public var line: Int
+    public var column: Int
+
+    public init(file: String, line: Int, column: Int) {
+        self.file = file
+        self.line = line
+        self.column = column
+    }
+}
+
+/// One thing that is wrong, or doubtful, in a policy.
+public struct Diagnostic: Sendable, Hashable {
+    public enum Severity: String, Sendable, Hashable {
+        case error
+        case warning
+    }
+
+    public var severity: Severity
+    public var location: SourceLocation
+    /// What is wrong, what was expected, and the nearest name where there is one.
+    public var message: String
+    /// The rule it is about, where it is about one.
+    public var rule: String?
+
+    public init(
+        _ severity: Severity, at location: SourceLocation, _ message: String, rule: String? = nil
+    ) {
+        self.severity = severity
+        self.location = location
+        self.message = message
+        self.rule = rule
+    }
+}
+
+extension Diagnostic: CustomStringConvertible {
+    /// `file:line:column: severity: message`
+    public var description: String {
+        "\(location.file):\(location.line):\(location.column): \(severity.rawValue): \(message)"
+    }
+}

@@ -1,0 +1,90 @@
+import Network
+
+/// A network device as the kernel names it.
+public struct HostInterface: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable {
+        case tap
+        case veth
+        case bridge
+        case loopback
+        case other
+    }
+
+    public var name: String
+    public var index: UInt32
+    public var kind: Kind
+    /// The bridge it is a member of.
+    public var bridge: String?
+    /// Whether its link layer is Ethernet (ARPHRD_ETHER).
+    public var isEthernet: Bool
+    public var mac: MACAddress?
+    public var addresses: [Prefix]
+
+    public init(
+        name: String, index: UInt32, kind: Kind, bridge: String? = nil, isEthernet: Bool = true,
+        mac: MACAddress? = nil, addresses: [Prefix] = []
+    ) {
+        self.name = name
+        self.index = index
+        self.kind = kind
+        self.bridge = bridge
+        self.isEthernet = isEthernet
+        self.mac = mac
+        self.addresses = addresses
+    }
+}
+
+/// The devices of one network namespace, at one moment.
+public struct NamespaceInventory: Sendable {
+    /// Inode of the namespace, which tells it apart from any other.
+    public var inode: UInt64
+    public var interfaces: [HostInterface]
+
+    public init(inode: UInt64, interfaces: [HostInterface]) {
+        self.inode = inode
+        self.interfaces = interfaces
+    }
+}
+
+/// What the resolver needs to know of the host. A plain value, so that tests can make one up.
+public struct HostInventory: Sendable {
+    /// By the name of the network namespace; nil is the controller's own. A namespace that does not exist, or that may not be
+    /// entered, is absent.
+    public var namespaces: [String?: NamespaceInventory]
+
+    public init(namespaces: [String?: NamespaceInventory] = [:]) { self.namespaces = namespaces }
+
+    public static let empty = HostInventory()
+}
+
+/// One device bound to one entry: a *port*.
+public struct PortBinding: Sendable, Hashable {
+    /// Index in ``Ruleset/entries``.
+    public var entry: Int
+    /// The entry's name, or `entry/device` where the entry has, or by its selector may have, several devices.
+    public var name: String
+    /// As written, or: `workload` if an identity is bound or the device is a tap or veth that is a bridge member, else `host`.
+    public var protects: Protects
+    /// nil: the device is missing; it will be bound by a later apply.
+    public var interface: HostInterface?
+    /// The interface's name; for a missing device as the entry names it.
+    public var interfaceName: String
+    public var namespace: String?
+    public var namespaceInode: UInt64?
+    /// A member that only a bridge entry with `unknown: drop` names: everything is dropped.
+    public var isUnknownToDrop: Bool
+
+    public init(
+        entry: Int, name: String, protects: Protects, interface: HostInterface?, interfaceName: String,
+        namespace: String?, namespaceInode: UInt64?, isUnknownToDrop: Bool = false
+    ) {
+        self.entry = entry
+        self.name = name
+        self.protects = protects
+        self.interface = interface
+        self.interfaceName = interfaceName
+        self.namespace = namespace
+        self.namespaceInode = namespaceInode
+        self.isUnknownToDrop = isUnknownToDrop
+    }
+}

@@ -1,0 +1,217 @@
+import Network
+
+/// Which way a packet crosses a port, as the port's `protects` defines it.
+public enum Direction: String, Sendable, Hashable, CaseIterable {
+    case `in`
+    case out
+}
+
+/// What a port stands in front of.
+public enum Protects: String, Sendable, Hashable, CaseIterable {
+    case host
+    case workload
+}
+
+public enum Action: String, Sendable, Hashable {
+    case accept
+    case drop
+    case reject
+}
+
+/// Which VLAN tags a port lets pass.
+public enum VLANAdmission: Sendable, Hashable {
+    /// Untagged, or tag 0.
+    case none
+    /// These outer tags, 0 being untagged; never an inner tag.
+    case list(Set<UInt16>)
+    case any
+}
+
+/// A policy with every name resolved, every set computed and every default filled in: what the compiler reads.
+public struct Ruleset: Sendable {
+    /// The policy's own file first, then what it includes, in order.
+    public var files: [SourceFile]
+    /// By the policy's order; names are unique.
+    public var entries: [PortEntry]
+    public var groups: [AddressGroup]
+    /// By rank: the first match decides.
+    public var rules: [Rule]
+    /// What the policy asks for, by default or in words, that this version does not enforce yet.
+    public var notEnforced: [String]
+
+    public init(
+        files: [SourceFile], entries: [PortEntry], groups: [AddressGroup], rules: [Rule],
+        notEnforced: [String] = []
+    ) {
+        self.files = files
+        self.entries = entries
+        self.groups = groups
+        self.rules = rules
+        self.notEnforced = notEnforced
+    }
+}
+
+/// The text of one file of a policy.
+public struct SourceFile: Sendable, Hashable {
+    public var name: String
+    public var text: String
+
+    public init(name: String, text: String) {
+        self.name = name
+        self.text = text
+    }
+}
+
+/// One entry of `ports`: one or more devices that are treated alike.
+public struct PortEntry: Sendable {
+    /// How the entry finds its devices.
+    public enum Selector: Sendable, Hashable {
+        /// Names and globs.
+        case interfaces([String])
+        /// The member ports of bridges of this name or glob.
+        case bridge(String)
+    }
+
+    public enum Mode: String, Sendable, Hashable {
+        case auto
+        case xdp
+        case tc
+    }
+
+    /// What holds where no rule matches.
+    public struct Defaults: Sendable, Hashable {
+        public var `in`: Action
+        public var out: Action
+        public var essentials: Bool
+        /// Where `in` and `out` are written: the port's, else the policy's `defaults`, else the entry's own line.
+        public var inLocation: SourceLocation
+        public var outLocation: SourceLocation
+
+        public init(
+            in: Action, out: Action, essentials: Bool, inLocation: SourceLocation,
+            outLocation: SourceLocation
+        ) {
+            self.in = `in`
+            self.out = out
+            self.essentials = essentials
+            self.inLocation = inLocation
+            self.outLocation = outLocation
+        }
+    }
+
+    public var name: String
+    public var location: SourceLocation
+    public var selector: Selector
+    /// A named network namespace, or nil for the controller's own.
+    public var namespace: String?
+    /// As written; nil: by identity and device, see ``PortBinding``.
+    public var protects: Protects?
+    public var macs: [MACAddress]
+    public var addresses: [Prefix]
+    /// As written; nil: `none` for a workload, `any` for a host.
+    public var vlans: VLANAdmission?
+    public var defaults: Defaults
+    public var mode: Mode
+    /// On a bridge entry: whether ports that no other entry names are judged (false: all is dropped).
+    public var judgesUnknown: Bool
+
+    public init(
+        name: String, location: SourceLocation, selector: Selector, namespace: String? = nil,
+        protects: Protects? = nil, macs: [MACAddress] = [], addresses: [Prefix] = [],
+        vlans: VLANAdmission? = nil, defaults: Defaults, mode: Mode = .auto, judgesUnknown: Bool = true
+    ) {
+        self.name = name
+        self.location = location
+        self.selector = selector
+        self.namespace = namespace
+        self.protects = protects
+        self.macs = macs
+        self.addresses = addresses
+        self.vlans = vlans
+        self.defaults = defaults
+        self.mode = mode
+        self.judgesUnknown = judgesUnknown
+    }
+
+    /// The VLAN admission in force, seen as `protects`.
+    public func vlanAdmission(_ protects: Protects) -> VLANAdmission {
+        vlans ?? (protects == .workload ? .none : .any)
+    }
+}
+
+/// A named set of addresses, for `explain` and messages; rules hold their sets themselves.
+public struct AddressGroup: Sendable {
+    public var name: String
+    public var location: SourceLocation
+    public var set: AddressSet
+
+    public init(name: String, location: SourceLocation, set: AddressSet) {
+        self.name = name
+        self.location = location
+        self.set = set
+    }
+}
+
+/// One alternative of what a rule's `service` may be.
+public enum Service: Sendable, Hashable {
+    /// TCP (6), UDP (17) or SCTP (132), by destination and source ports.
+    case ports(protocol: UInt8, destination: [ClosedRange<UInt16>], source: [ClosedRange<UInt16>])
+    /// ICMP over IPv4 or ICMPv6 over IPv6; nil: any type, any code.
+    case icmp(AddressFamily, type: UInt8?, code: UInt8?)
+    /// Any IP packet of this protocol, of both families.
+    case `protocol`(UInt8)
+    /// A non-IP frame; nil: LLC.
+    case ethertype(UInt16?)
+}
+
+public struct Rule: Sendable {
+    /// Ends of a rule; nil: any address.
+    public struct Ends: Sendable, Hashable {
+        public var from: AddressSet?
+        public var to: AddressSet?
+
+        public init(from: AddressSet?, to: AddressSet?) {
+            self.from = from
+            self.to = to
+        }
+    }
+
+    public var name: String
+    public var location: SourceLocation
+    /// The rule matches where one of these does: one for `from` and `to`, one a group for `within`. Empty: never.
+    public var ends: [Ends]
+    /// nil: any IP packet.
+    public var services: [Service]?
+    /// Outer tags, 0 being untagged; nil: any.
+    public var vlans: Set<UInt16>?
+    public var directions: Set<Direction>
+    /// Indices of port entries; nil: all.
+    public var entries: Set<Int>?
+    public var action: Action
+    public var isStateless: Bool
+    /// Whether a match is streamed, the default filled in.
+    public var log: Bool
+    public var comment: String?
+    public var meta: [(key: String, value: String)]
+
+    public init(
+        name: String, location: SourceLocation, ends: [Ends] = [Ends(from: nil, to: nil)],
+        services: [Service]? = nil, vlans: Set<UInt16>? = nil,
+        directions: Set<Direction> = [.in, .out], entries: Set<Int>? = nil, action: Action,
+        isStateless: Bool = false, log: Bool? = nil, comment: String? = nil,
+        meta: [(key: String, value: String)] = []
+    ) {
+        self.name = name
+        self.location = location
+        self.ends = ends
+        self.services = services
+        self.vlans = vlans
+        self.directions = directions
+        self.entries = entries
+        self.action = action
+        self.isStateless = isStateless
+        self.log = log ?? (action != .accept)
+        self.comment = comment
+        self.meta = meta
+    }
+}

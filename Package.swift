@@ -33,6 +33,7 @@ let package = Package(
                 "Network", "Policy", "CDatapathABI", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
+        .target(name: "Capture", swiftSettings: settings),
         // The kernel.
         .target(name: "Libbpf", dependencies: ["CLibbpf"], swiftSettings: settings),
         .target(
@@ -49,6 +50,7 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(name: "bulkhead", dependencies: ["Commands"], swiftSettings: settings),
         // Tests.
+        .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
     ]
 )

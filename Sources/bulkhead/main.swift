@@ -1,3 +1,3 @@
 import Commands
 
-Bulkhead.main()
+Bulkhead.main(nil)

@@ -1,0 +1,120 @@
+/// A JSON value whose objects keep the order in which their fields were written.
+enum JSON: Sendable, Equatable {
+    case null
+    case bool(Bool)
+    case integer(Int64)
+    case counter(UInt64)
+    case decimal(Double)
+    case string(String)
+    case array([JSON])
+    case object(Fields)
+
+    /// The fields of an object, in order.
+    struct Fields: Sendable, Equatable {
+        private(set) var names: [String] = []
+        private(set) var values: [JSON] = []
+
+        mutating func append(_ name: String, _ value: JSON) {
+            names.append(name)
+            values.append(value)
+        }
+    }
+}
+
+extension JSON {
+    init(_ text: String?) { self = text.map(JSON.string) ?? .null }
+    init(_ number: some FixedWidthInteger & SignedInteger) { self = .integer(Int64(clamping: number)) }
+    init(_ number: some FixedWidthInteger & UnsignedInteger) { self = .counter(UInt64(clamping: number)) }
+
+    /// A number where there is one, else null.
+    init(optional number: (some FixedWidthInteger & UnsignedInteger)?) {
+        if let number { self.init(number) } else { self = .null }
+    }
+
+    /// `names` as an array of strings.
+    init(_ names: [String]) { self = .array(names.map(JSON.string)) }
+
+    /// The members of an object, where it is one, else nothing.
+    subscript(name: String) -> JSON? {
+        guard case .object(let fields) = self, let index = fields.names.firstIndex(of: name) else { return nil }
+        return fields.values[index]
+    }
+}
+
+extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, ExpressibleByNilLiteral {
+    init(dictionaryLiteral elements: (String, JSON)...) {
+        var fields = Fields()
+        for (name, value) in elements { fields.append(name, value) }
+        self = .object(fields)
+    }
+
+    init(arrayLiteral elements: JSON...) { self = .array(elements) }
+
+    init(nilLiteral: ()) { self = .null }
+}
+
+extension JSON: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral {
+    init(stringLiteral value: String) { self = .string(value) }
+    init(booleanLiteral value: Bool) { self = .bool(value) }
+    init(integerLiteral value: Int64) { self = .integer(value) }
+}
+
+extension JSON: CustomStringConvertible {
+    /// The value as JSON text on one line.
+    var description: String {
+        var text = ""
+        write(to: &text)
+        return text
+    }
+
+    private func write(to text: inout String) {
+        switch self {
+        case .null: text += "null"
+        case .bool(let value): text += value ? "true" : "false"
+        case .integer(let value): text += "\(value)"
+        case .counter(let value): text += "\(value)"
+        case .decimal(let value): text += JSON.decimalText(value)
+        case .string(let value): JSON.write(value, to: &text)
+        case .array(let values):
+            text += "["
+            for (index, value) in values.enumerated() {
+                if index > 0 { text += ", " }
+                value.write(to: &text)
+            }
+            text += "]"
+        case .object(let fields):
+            text += "{"
+            for (index, name) in fields.names.enumerated() {
+                if index > 0 { text += ", " }
+                JSON.write(name, to: &text)
+                text += ": "
+                fields.values[index].write(to: &text)
+            }
+            text += "}"
+        }
+    }
+
+    /// At most three places after the point: what a duration in milliseconds needs.
+    private static func decimalText(_ value: Double) -> String {
+        guard value.isFinite, value.magnitude < 1e15 else { return "null" }
+        return "\((value * 1000).rounded() / 1000)"
+    }
+
+    private static func write(_ value: String, to text: inout String) {
+        text += "\""
+        for scalar in value.unicodeScalars {
+            switch scalar {
+            case "\"": text += "\\\""
+            case "\\": text += "\\\\"
+            case "\n": text += "\\n"
+            case "\r": text += "\\r"
+            case "\t": text += "\\t"
+            case "\u{0}"..<"\u{20}", "\u{7f}":
+                let digits = String(scalar.value, radix: 16)
+                text += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+            default: text.unicodeScalars.append(scalar)
+            }
+        }
+        text += "\""
+    }
+}

@@ -1,0 +1,94 @@
+import Glibc
+
+/// Standard output was closed by its reader: the end of the work, not a failure.
+struct ClosedPipe: Error {}
+
+/// Standard output. Every write reaches the kernel at once, so that a stream can be followed.
+struct StandardOutput: Sendable {
+    /// Writes all of `text`.
+    /// - Throws: ``ClosedPipe`` where nobody reads any more, ``Refusal`` where the text has no room, ``Interrupted`` where a
+    ///   stream was asked to end while its reader did not take it.
+    static func write(_ text: String) throws {
+        try write(Array(text.utf8), to: STDOUT_FILENO)
+    }
+
+    static func line(_ text: String) throws { try write(text + "\n") }
+
+    static func line(_ value: JSON) throws { try write("\(value)\n") }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) throws {
+        var start = 0
+        while start < bytes.count {
+            let written = unsafe bytes[start...].withUnsafeBytes {
+                unsafe Glibc.write(descriptor, $0.baseAddress, $0.count)
+            }
+            if written >= 0 {
+                start += written
+            } else {
+                try handle(errno)
+            }
+        }
+    }
+
+    private static func handle(_ code: Int32) throws {
+        switch code {
+        case EINTR:
+            if Interruption.isRequested { throw Interrupted() }
+        case EAGAIN:
+            usleep(1000)
+        case EPIPE, ECONNRESET:
+            throw ClosedPipe()
+        case ENOSPC, EDQUOT:
+            throw Refusal(
+                "standard output cannot be written: no space left on the device",
+                advice: "free some space, or send the output elsewhere")
+        default:
+            throw Refusal("standard output cannot be written: \(SystemError.text(code))")
+        }
+    }
+}
+
+/// Words for people, beside the output proper. What cannot be said there is lost: there is no better place to complain.
+enum StandardError {
+    static func line(_ text: String) {
+        let bytes = Array((text + "\n").utf8)
+        _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
+
+/// The system's words for an error number.
+enum SystemError {
+    static func text(_ code: Int32) -> String {
+        guard let words = unsafe strerror(code) else { return "error \(code)" }
+        return unsafe String(cString: words)
+    }
+}
+
+/// Colour, where standard output is a terminal that takes it and nobody asked for none.
+struct Palette: Sendable {
+    let isColoured: Bool
+
+    static let standardOutput = Palette(
+        isColoured: isatty(STDOUT_FILENO) == 1 && Environment["NO_COLOR"] == nil && Environment["TERM"] != "dumb")
+    static let plain = Palette(isColoured: false)
+
+    func red(_ text: String) -> String { paint(text, 31) }
+    func green(_ text: String) -> String { paint(text, 32) }
+    func yellow(_ text: String) -> String { paint(text, 33) }
+    func faint(_ text: String) -> String { paint(text, 2) }
+    func bold(_ text: String) -> String { paint(text, 1) }
+
+    private func paint(_ text: String, _ code: Int) -> String {
+        isColoured ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+    }
+}
+
+/// The variables that the command was started with.
+enum Environment {
+    /// nil where it is not set, or empty.
+    static subscript(name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        let text = unsafe String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+}

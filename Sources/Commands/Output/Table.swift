@@ -1,0 +1,44 @@
+/// Columns for people, as wide as their widest cell, two spaces apart.
+struct Table {
+    enum Alignment {
+        case left
+        case right
+    }
+
+    struct Column {
+        var title: String
+        var alignment: Alignment
+
+        init(_ title: String, _ alignment: Alignment = .left) {
+            self.title = title
+            self.alignment = alignment
+        }
+    }
+
+    private let columns: [Column]
+    private var rows: [[String]] = []
+
+    init(_ columns: [Column]) { self.columns = columns }
+
+    /// A row with a cell for each column.
+    mutating func append(_ cells: [String]) { rows.append(cells) }
+
+    /// Heading and rows, each line ended. No line ends in spaces.
+    var text: String {
+        let widths = columns.indices.map { index in
+            max(columns[index].title.count, rows.map { $0[index].count }.max() ?? 0)
+        }
+        return ([columns.map(\.title)] + rows).map { line($0, widths) }.joined()
+    }
+
+    private func line(_ cells: [String], _ widths: [Int]) -> String {
+        var line = ""
+        for (index, cell) in cells.enumerated() {
+            if index > 0 { line += "  " }
+            let fill = String(repeating: " ", count: widths[index] - cell.count)
+            line += columns[index].alignment == .left ? cell + fill : fill + cell
+        }
+        while line.last == " " { line.removeLast() }
+        return line + "\n"
+    }
+}

@@ -1,0 +1,110 @@
+import Network
+import Policy
+
+/// What a packet of one concrete service carries above IP.
+enum ProbeService: Sendable, Hashable {
+    case tcp(port: UInt16)
+    case udp(port: UInt16)
+    case sctp(port: UInt16)
+    /// ICMP or ICMPv6, by the family of the packet.
+    case icmp(type: UInt8, code: UInt8)
+    /// Nothing but the protocol's number.
+    case other(protocol: UInt8)
+
+    var protocolNumber: (AddressFamily) -> UInt8 {
+        { family in
+            switch self {
+            case .tcp: 6
+            case .udp: 17
+            case .sctp: 132
+            case .icmp: family == .v4 ? 1 : 58
+            case .other(let number): number
+            }
+        }
+    }
+}
+
+/// One made-up packet, as it is on the wire: the opening packet of what `explain` asks about.
+struct ProbeFrame: Sendable {
+    var source: IPAddress
+    var destination: IPAddress
+    var sourceMAC: MACAddress
+    var destinationMAC: MACAddress
+    var service: ProbeService
+    /// Of TCP, UDP and SCTP.
+    var sourcePort: UInt16
+    /// An 802.1Q tag, or none.
+    var vlan: UInt16?
+
+    /// The Ethernet frame, checksums of IPv4 and ICMP included, others zero: nothing in the datapath reads them.
+    var bytes: [UInt8] {
+        let payload = transport
+        var frame = destinationMAC.bytes + sourceMAC.bytes
+        if let vlan { frame += [0x81, 0x00] + Self.bigEndian(vlan) }
+        switch source.family {
+        case .v4: frame += [0x08, 0x00] + header4(payload.count) + payload
+        case .v6: frame += [0x86, 0xdd] + header6(payload.count) + payload
+        }
+        return frame
+    }
+
+    private func header4(_ payload: Int) -> [UInt8] {
+        var header: [UInt8] = [0x45, 0] + Self.bigEndian(UInt16(20 + payload))
+        header += [0, 1, 0x40, 0, hopLimit, service.protocolNumber(.v4), 0, 0]
+        header += Self.wire(source) + Self.wire(destination)
+        header.replaceSubrange(10..<12, with: Self.bigEndian(Self.checksum(header)))
+        return header
+    }
+
+    private func header6(_ payload: Int) -> [UInt8] {
+        [0x60, 0, 0, 0] + Self.bigEndian(UInt16(payload)) + [service.protocolNumber(.v6), hopLimit]
+            + Self.wire(source) + Self.wire(destination)
+    }
+
+    /// 255 for neighbour discovery, 1 for listener reports, as these must have; else what a sender starts with.
+    private var hopLimit: UInt8 {
+        guard source.family == .v6, case .icmp(let type, _) = service else { return 64 }
+        switch type {
+        case 133...137: return 255
+        case 130...132, 143: return 1
+        default: return 64
+        }
+    }
+
+    private var transport: [UInt8] {
+        switch service {
+        case .tcp(let port):
+            return Self.bigEndian(sourcePort) + Self.bigEndian(port)
+                + [0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xfa, 0xf0, 0, 0, 0, 0]
+        case .udp(let port):
+            return Self.bigEndian(sourcePort) + Self.bigEndian(port) + [0, 8, 0, 0]
+        case .sctp(let port):
+            let initiation: [UInt8] = [1, 0, 0, 20, 0, 0, 0, 1, 0, 0, 0xff, 0xff, 0, 1, 0, 1, 0, 0, 0, 1]
+            return Self.bigEndian(sourcePort) + Self.bigEndian(port) + [0, 0, 0, 0, 0, 0, 0, 0] + initiation
+        case .icmp(let type, let code):
+            // Long enough for any type's fixed part.
+            var message: [UInt8] = [type, code, 0, 0] + [UInt8](repeating: 0, count: 36)
+            if source.family == .v4 { message.replaceSubrange(2..<4, with: Self.bigEndian(Self.checksum(message))) }
+            return message
+        case .other:
+            return [UInt8](repeating: 0, count: 16)
+        }
+    }
+
+    private static func bigEndian(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 255)] }
+
+    private static func wire(_ address: IPAddress) -> [UInt8] {
+        let bytes = address.family.bits / 8
+        return (0..<bytes).map { UInt8(truncatingIfNeeded: address.value >> UInt128(8 * (bytes - 1 - $0))) }
+    }
+
+    /// The Internet checksum of an even number of bytes.
+    private static func checksum(_ bytes: [UInt8]) -> UInt16 {
+        var sum: UInt32 = 0
+        for index in stride(from: 0, to: bytes.count, by: 2) {
+            sum += UInt32(bytes[index]) << 8 | UInt32(bytes[index + 1])
+        }
+        while sum > 0xffff { sum = (sum & 0xffff) + (sum >> 16) }
+        return ~UInt16(sum)
+    }
+}

@@ -50,7 +50,13 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(name: "bulkhead", dependencies: ["Commands"], swiftSettings: settings),
         // Tests.
+        .target(name: "CTestSupport", path: "Tests/CTestSupport"),
+        .target(
+            name: "TestSupport", dependencies: ["CTestSupport", "Network"], path: "Tests/TestSupport",
+            swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["TestSupport", "Network", "bulkhead"], swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(name: "CommandsTests", dependencies: ["Commands"], swiftSettings: settings),
     ]

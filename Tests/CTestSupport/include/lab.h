@@ -1,0 +1,32 @@
+/*
+ * Sockets inside network namespaces, for tests. A socket belongs to the namespace it was made in, so the calling thread
+ * enters the namespace, makes the socket and leaves again. Results below zero are negated error numbers.
+ */
+#ifndef BULKHEAD_LAB_H
+#define BULKHEAD_LAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* `ns` is a path such as /run/netns/NAME. */
+int lab_socket(const char *ns, int domain, int type, int protocol);
+
+/* Raw frames of one interface; what the interface itself sends is not received. */
+int lab_packet_open(const char *ns, const char *interface);
+
+/* One frame, with the VLAN tag that the kernel moved into metadata put back. 0: none came in time. `size` is at least 64. */
+ssize_t lab_packet_receive(int fd, void *buffer, size_t size, int timeout_ms);
+
+/* `address` is numeric. */
+int lab_bind(int fd, const char *address, uint16_t port);
+int lab_connect(int fd, const char *address, uint16_t port, int timeout_ms);
+int lab_accept(int fd, int timeout_ms);
+
+/* The bytes that came, 0 at the end of a stream, -EAGAIN where nothing came in time. */
+ssize_t lab_receive(int fd, void *buffer, size_t size, int timeout_ms);
+
+/* All of it, or an error; -EAGAIN where the stream did not take it in time. */
+ssize_t lab_send(int fd, const void *buffer, size_t size, int timeout_ms);
+
+#endif

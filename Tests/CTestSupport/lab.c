@@ -1,0 +1,231 @@
+#define _GNU_SOURCE
+#include "lab.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct visit {
+	int home;
+};
+
+static int enter(struct visit *visit, const char *ns)
+{
+	int target;
+
+	visit->home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (visit->home < 0)
+		return -errno;
+	target = open(ns, O_RDONLY | O_CLOEXEC);
+	if (target < 0 || setns(target, CLONE_NEWNET) < 0) {
+		int error = errno;
+
+		if (target >= 0)
+			close(target);
+		close(visit->home);
+		return -error;
+	}
+	close(target);
+	return 0;
+}
+
+static int leave(struct visit *visit)
+{
+	int result = setns(visit->home, CLONE_NEWNET) < 0 ? -errno : 0;
+
+	close(visit->home);
+	return result;
+}
+
+int lab_socket(const char *ns, int domain, int type, int protocol)
+{
+	struct visit visit;
+	int result = enter(&visit, ns), left, one = 1;
+
+	if (result < 0)
+		return result;
+	result = socket(domain, type | SOCK_CLOEXEC, protocol);
+	if (result < 0)
+		result = -errno;
+	left = leave(&visit);
+	if (left < 0)
+		return left;
+	if (result >= 0)
+		setsockopt(result, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	return result;
+}
+
+int lab_packet_open(const char *ns, const char *interface)
+{
+	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	int one = 1, room = 8 << 20, result, fd;
+	struct visit visit;
+
+	result = enter(&visit, ns);
+	if (result < 0)
+		return result;
+	/* No protocol until it is bound: frames of other interfaces are not queued. */
+	fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	result = fd < 0 ? -errno : 0;
+	address.sll_ifindex = if_nametoindex(interface);
+	if (!result && !address.sll_ifindex)
+		result = -ENODEV;
+	if (leave(&visit) < 0)
+		result = -ENOTSUP;
+	if (!result)
+		result = setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) ||
+				 setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) ||
+				 setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+				 bind(fd, (struct sockaddr *)&address, sizeof(address))
+			? -errno : 0;
+	if (result < 0 && fd >= 0)
+		close(fd);
+	return result < 0 ? result : fd;
+}
+
+static int wait_for(int fd, short events, int timeout_ms)
+{
+	struct pollfd wait = {.fd = fd, .events = events};
+	int ready;
+
+	do
+		ready = poll(&wait, 1, timeout_ms);
+	while (ready < 0 && errno == EINTR);
+	return ready < 0 ? -errno : ready;
+}
+
+ssize_t lab_packet_receive(int fd, void *buffer, size_t size, int timeout_ms)
+{
+	char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	struct iovec vector = {.iov_base = buffer, .iov_len = size - 4};
+	struct msghdr message = {
+		.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *header;
+	ssize_t count;
+	int ready = wait_for(fd, POLLIN, timeout_ms);
+
+	if (ready <= 0)
+		return ready;
+	count = recvmsg(fd, &message, MSG_DONTWAIT);
+	if (count < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	for (header = CMSG_FIRSTHDR(&message); header && count >= 12; header = CMSG_NXTHDR(&message, header)) {
+		struct tpacket_auxdata data;
+		uint8_t *bytes = buffer;
+		uint16_t type;
+
+		if (header->cmsg_level != SOL_PACKET || header->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&data, CMSG_DATA(header), sizeof(data));
+		if (!(data.tp_status & TP_STATUS_VLAN_VALID))
+			continue;
+		type = data.tp_status & TP_STATUS_VLAN_TPID_VALID ? data.tp_vlan_tpid : ETH_P_8021Q;
+		memmove(bytes + 16, bytes + 12, count - 12);
+		bytes[12] = type >> 8;
+		bytes[13] = type;
+		bytes[14] = data.tp_vlan_tci >> 8;
+		bytes[15] = data.tp_vlan_tci;
+		count += 4;
+	}
+	return count;
+}
+
+static socklen_t parse(struct sockaddr_storage *result, const char *address, uint16_t port)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)result;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)result;
+
+	memset(result, 0, sizeof(*result));
+	if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		return sizeof(*v4);
+	}
+	if (inet_pton(AF_INET6, address, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(port);
+		return sizeof(*v6);
+	}
+	return 0;
+}
+
+int lab_bind(int fd, const char *address, uint16_t port)
+{
+	struct sockaddr_storage name;
+	socklen_t length = parse(&name, address, port);
+
+	if (!length)
+		return -EINVAL;
+	return bind(fd, (struct sockaddr *)&name, length) < 0 ? -errno : 0;
+}
+
+int lab_connect(int fd, const char *address, uint16_t port, int timeout_ms)
+{
+	struct sockaddr_storage name;
+	socklen_t length = parse(&name, address, port), size = sizeof(int);
+	int flags = fcntl(fd, F_GETFL), error = 0, ready;
+
+	if (!length)
+		return -EINVAL;
+	fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	if (connect(fd, (struct sockaddr *)&name, length) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return -errno;
+	ready = wait_for(fd, POLLOUT, timeout_ms);
+	if (ready <= 0)
+		return ready < 0 ? ready : -ETIMEDOUT;
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+	return -error;
+}
+
+int lab_accept(int fd, int timeout_ms)
+{
+	int ready = wait_for(fd, POLLIN, timeout_ms), result;
+
+	if (ready <= 0)
+		return ready < 0 ? ready : -ETIMEDOUT;
+	result = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	return result < 0 ? -errno : result;
+}
+
+ssize_t lab_receive(int fd, void *buffer, size_t size, int timeout_ms)
+{
+	int ready = wait_for(fd, POLLIN, timeout_ms);
+	ssize_t count;
+
+	if (ready <= 0)
+		return ready < 0 ? ready : -EAGAIN;
+	count = recv(fd, buffer, size, MSG_DONTWAIT);
+	return count < 0 ? -errno : count;
+}
+
+ssize_t lab_send(int fd, const void *buffer, size_t size, int timeout_ms)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t count = send(fd, (const char *)buffer + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (count >= 0) {
+			done += count;
+		} else if (errno == EAGAIN || errno == ENOBUFS) {
+			int ready = wait_for(fd, POLLOUT, timeout_ms);
+
+			if (ready <= 0)
+				return ready < 0 ? ready : -EAGAIN;
+		} else {
+			return -errno;
+		}
+	}
+	return (ssize_t)done;
+}

@@ -1,0 +1,104 @@
+import Network
+
+/// What an IP packet carries: an L4 header and its payload, whose checksum is set when the packet is known.
+public struct Segment: Sendable, Hashable {
+    /// IP protocol number.
+    public var number: UInt8
+    public var bytes: [UInt8]
+    private var checksum: Checksum = .none
+
+    private enum Checksum: Hashable {
+        case none
+        /// Over the bytes alone, at this offset.
+        case plain(Int)
+        /// Over the bytes and the pseudo header, at this offset.
+        case pseudo(Int)
+        /// CRC-32C at offset 8.
+        case castagnoli
+    }
+
+    /// Bytes of any protocol, as they are.
+    public init(number: UInt8, bytes: [UInt8] = []) {
+        self.number = number
+        self.bytes = bytes
+    }
+
+    private init(_ number: UInt8, _ bytes: [UInt8], _ checksum: Checksum) {
+        self.init(number: number, bytes: bytes)
+        self.checksum = checksum
+    }
+
+    public enum TCPFlag {
+        public static let fin: UInt8 = 1
+        public static let syn: UInt8 = 2
+        public static let rst: UInt8 = 4
+        public static let psh: UInt8 = 8
+        public static let ack: UInt8 = 16
+    }
+
+    /// `dataOffset` in words: from the options where left out.
+    public static func tcp(
+        _ source: UInt16 = 40000, _ destination: UInt16 = 80, flags: UInt8 = TCPFlag.syn, options: [UInt8] = [],
+        payload: [UInt8] = [], dataOffset: UInt8? = nil
+    ) -> Segment {
+        var bytes: [UInt8] = []
+        bytes.append(big: source)
+        bytes.append(big: destination)
+        bytes.append(big: UInt32(1))
+        bytes.append(big: UInt32(0))
+        bytes += [(dataOffset ?? UInt8(5 + options.count / 4)) << 4, flags]
+        bytes.append(big: UInt16(65535))
+        bytes.append(big: UInt32(0))
+        return Segment(6, bytes + options + payload, .pseudo(16))
+    }
+
+    /// `length`: what the header says; from the payload where left out.
+    public static func udp(
+        _ source: UInt16 = 40000, _ destination: UInt16 = 53, payload: [UInt8] = [], length: UInt16? = nil
+    ) -> Segment {
+        var bytes: [UInt8] = []
+        bytes.append(big: source)
+        bytes.append(big: destination)
+        bytes.append(big: length ?? UInt16(8 + payload.count))
+        bytes.append(big: UInt16(0))
+        return Segment(17, bytes + payload, .pseudo(6))
+    }
+
+    public static func sctp(
+        _ source: UInt16 = 40000, _ destination: UInt16 = 3868, chunks: [UInt8] = [1, 0, 0, 4]
+    ) -> Segment {
+        var bytes: [UInt8] = []
+        bytes.append(big: source)
+        bytes.append(big: destination)
+        bytes.append(big: UInt64(0))
+        return Segment(132, bytes + chunks, .castagnoli)
+    }
+
+    public static func icmp(_ type: UInt8 = 8, _ code: UInt8 = 0, body: [UInt8] = [0, 1, 0, 1]) -> Segment {
+        Segment(1, [type, code, 0, 0] + body, .plain(2))
+    }
+
+    public static func icmpv6(_ type: UInt8 = 128, _ code: UInt8 = 0, body: [UInt8] = [0, 1, 0, 1]) -> Segment {
+        Segment(58, [type, code, 0, 0] + body, .pseudo(2))
+    }
+
+    /// An echo request of the family.
+    public static func ping(_ family: AddressFamily) -> Segment { family == .v4 ? icmp() : icmpv6() }
+
+    /// The bytes with the checksum that a packet between these addresses has.
+    func checksummed(from source: IPAddress, to destination: IPAddress) -> [UInt8] {
+        var result = bytes
+        switch checksum {
+        case .none: break
+        case .plain(let place): result.put(internetChecksum(bytes), at: place)
+        case .castagnoli: result.put(castagnoli(bytes), at: 8)
+        case .pseudo(let place):
+            var pseudo = source.bytes + destination.bytes
+            pseudo.append(big: UInt32(bytes.count))
+            pseudo.append(big: UInt32(number))
+            let sum = internetChecksum(pseudo + bytes)
+            result.put(sum == 0 && number == 17 ? UInt16.max : sum, at: place)
+        }
+        return result
+    }
+}

@@ -1,0 +1,112 @@
+import CTestSupport
+import Glibc
+import Network
+
+/// A socket operation that the kernel refused.
+public struct SocketFailure: Error, CustomStringConvertible {
+    public var operation: String
+    public var errno: Int32
+
+    public var description: String { "\(operation): \(unsafe String(cString: strerror(errno)))" }
+
+    static func check(_ result: Int, _ operation: String) throws(SocketFailure) -> Int {
+        if result < 0 { throw SocketFailure(operation: operation, errno: Int32(-result)) }
+        return result
+    }
+}
+
+/// A descriptor that is closed with its owner.
+public class Socket {
+    public let descriptor: Int32
+
+    init(_ result: Int32, _ operation: String) throws(SocketFailure) {
+        descriptor = Int32(try SocketFailure.check(Int(result), operation))
+    }
+
+    deinit { close(descriptor) }
+
+    /// What came, empty at the end of a stream, nil where nothing came in time.
+    public func receive(_ limit: Int = 65_536, milliseconds: Int32 = 1000) throws(SocketFailure) -> [UInt8]? {
+        var buffer = [UInt8](repeating: 0, count: limit)
+        let count = unsafe lab_receive(descriptor, &buffer, limit, milliseconds)
+        if count == -Int(EAGAIN) { return nil }
+        return Array(buffer.prefix(try SocketFailure.check(count, "receive")))
+    }
+
+    public func send(_ bytes: [UInt8], milliseconds: Int32 = 1000) throws(SocketFailure) {
+        _ = try SocketFailure.check(unsafe lab_send(descriptor, bytes, bytes.count, milliseconds), "send")
+    }
+}
+
+/// Whole frames of one interface.
+public final class PacketSocket: Socket {
+    public init(_ namespace: Namespace, _ interface: String) throws(SocketFailure) {
+        try super.init(unsafe lab_packet_open(namespace.path, interface), "packet socket on \(interface)")
+    }
+
+    public func send(_ frame: Frame) throws(SocketFailure) { try send(frame.bytes) }
+
+    /// The next frame, its VLAN tag in place; nil where none came in time.
+    public func receiveFrame(milliseconds: Int32 = 300) throws(SocketFailure) -> Frame? {
+        var buffer = [UInt8](repeating: 0, count: 70_000)
+        let count = unsafe lab_packet_receive(descriptor, &buffer, buffer.count, milliseconds)
+        return try SocketFailure.check(count, "receive") == 0 ? nil : Frame(bytes: Array(buffer.prefix(count)))
+    }
+
+    /// Every frame of this sender that comes until none came for `quiet` milliseconds. A kernel says things of its own accord, so
+    /// tests that count give their frames a source of their own.
+    public func receiveAll(
+        from source: MACAddress = Frame.guest, quiet: Int32 = 100
+    ) throws(SocketFailure) -> [Frame] {
+        var frames: [Frame] = []
+        while let frame = try receiveFrame(milliseconds: quiet) {
+            if Array(frame.bytes.dropFirst(6).prefix(6)) == source.bytes { frames.append(frame) }
+        }
+        return frames
+    }
+}
+
+/// A TCP or UDP socket inside a namespace.
+public final class IPSocket: Socket {
+    public enum Kind: Sendable {
+        case tcp
+        case udp
+    }
+
+    private init(_ namespace: Namespace, _ kind: Kind, _ family: AddressFamily) throws(SocketFailure) {
+        let type = kind == .tcp ? SOCK_STREAM : SOCK_DGRAM
+        try super.init(
+            unsafe lab_socket(namespace.path, family == .v4 ? AF_INET : AF_INET6, Int32(type.rawValue), 0), "socket")
+    }
+
+    private init(accepted result: Int32) throws(SocketFailure) { try super.init(result, "accept") }
+
+    /// Bound, and listening where it is TCP.
+    public static func bound(
+        _ namespace: Namespace, _ kind: Kind, _ address: IPAddress, _ port: UInt16
+    ) throws(SocketFailure) -> IPSocket {
+        let socket = try IPSocket(namespace, kind, address.family)
+        _ = try SocketFailure.check(Int(unsafe lab_bind(socket.descriptor, "\(address)", port)), "bind")
+        if kind == .tcp, listen(socket.descriptor, 64) < 0 { throw SocketFailure(operation: "listen", errno: errno) }
+        return socket
+    }
+
+    /// Connected; ETIMEDOUT where the other end did not answer in time.
+    public static func connected(
+        _ namespace: Namespace, _ kind: Kind, _ address: IPAddress, _ port: UInt16, from source: UInt16? = nil,
+        milliseconds: Int32 = 2000
+    ) throws(SocketFailure) -> IPSocket {
+        let socket = try IPSocket(namespace, kind, address.family)
+        if let source {
+            let any = address.family == .v4 ? "0.0.0.0" : "::"
+            _ = try SocketFailure.check(Int(unsafe lab_bind(socket.descriptor, any, source)), "bind")
+        }
+        let result = unsafe lab_connect(socket.descriptor, "\(address)", port, milliseconds)
+        _ = try SocketFailure.check(Int(result), "connect to \(address) port \(port)")
+        return socket
+    }
+
+    public func accept(milliseconds: Int32 = 2000) throws(SocketFailure) -> IPSocket {
+        try IPSocket(accepted: lab_accept(descriptor, milliseconds))
+    }
+}

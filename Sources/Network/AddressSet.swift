@@ -21,6 +21,17 @@ public struct AddressSet: Sendable, Hashable {
         self.init(v4: AddressSet.merged(v4), v6: AddressSet.merged(v6))
     }
 
+    /// The union of any sets.
+    public init(unionOf sets: some Sequence<AddressSet>) {
+        var v4: [ClosedRange<UInt128>] = []
+        var v6: [ClosedRange<UInt128>] = []
+        for set in sets {
+            v4 += set.v4
+            v6 += set.v6
+        }
+        self.init(v4: AddressSet.merged(v4), v6: AddressSet.merged(v6))
+    }
+
     private init(v4: [ClosedRange<UInt128>], v6: [ClosedRange<UInt128>]) {
         self.v4 = v4
         self.v6 = v6
@@ -30,15 +41,18 @@ public struct AddressSet: Sendable, Hashable {
 
     public func ranges(_ family: AddressFamily) -> [ClosedRange<UInt128>] { family == .v4 ? v4 : v6 }
 
-    public func contains(_ address: IPAddress) -> Bool {
-        let ranges = ranges(address.family)
+    public func contains(_ address: IPAddress) -> Bool { intersects(Prefix(address)) }
+
+    /// Whether any address of the prefix is in the set.
+    public func intersects(_ prefix: Prefix) -> Bool {
+        let ranges = ranges(prefix.family)
         var low = 0
         var high = ranges.count
         while low < high {
             let middle = (low + high) / 2
-            if ranges[middle].upperBound < address.value { low = middle + 1 } else { high = middle }
+            if ranges[middle].upperBound < prefix.first { low = middle + 1 } else { high = middle }
         }
-        return low < ranges.count && ranges[low].lowerBound <= address.value
+        return low < ranges.count && ranges[low].lowerBound <= prefix.last
     }
 
     public func union(_ other: AddressSet) -> AddressSet {
@@ -114,5 +128,20 @@ public struct AddressSet: Sendable, Hashable {
             if prefix.last >= range.upperBound { return result }
             low = prefix.last + 1
         }
+    }
+}
+
+extension AddressSet: CustomStringConvertible {
+    /// Its ranges, each as a prefix where it is one and as `FIRST-LAST` where it is not; `nothing` where it is empty.
+    public var description: String {
+        let parts = AddressFamily.allCases.flatMap { family in
+            ranges(family).map { range in
+                let prefixes = AddressSet.prefixes(of: range, family)
+                if prefixes.count == 1 { return "\(prefixes[0])" }
+                let ends = [range.lowerBound, range.upperBound].map { IPAddress(family: family, value: $0) }
+                return "\(ends[0])-\(ends[1])"
+            }
+        }
+        return parts.isEmpty ? "nothing" : parts.joined(separator: " ")
     }
 }

@@ -24,7 +24,7 @@ public struct Prefix: Sendable, Hashable {
     }
 
     static func hostMask(_ family: AddressFamily, _ length: Int) -> UInt128 {
-        length == family.bits ? 0 : (UInt128(1) << UInt128(family.bits - length)) - 1
+        UInt128.max >> UInt128(128 - family.bits + length)
     }
 }
 

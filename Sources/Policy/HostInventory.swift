@@ -18,6 +18,7 @@ public struct HostInterface: Sendable, Hashable {
     /// Whether its link layer is Ethernet (ARPHRD_ETHER).
     public var isEthernet: Bool
     public var mac: MACAddress?
+    /// Its own addresses, each a prefix of one address; not the networks they are in.
     public var addresses: [Prefix]
 
     public init(
@@ -73,10 +74,13 @@ public struct PortBinding: Sendable, Hashable {
     public var namespaceInode: UInt64?
     /// A member that only a bridge entry with `unknown: drop` names: everything is dropped.
     public var isUnknownToDrop: Bool
+    /// `protects` was not written and was taken by the rule above.
+    public var protectsIsDefault: Bool
 
     public init(
         entry: Int, name: String, protects: Protects, interface: HostInterface?, interfaceName: String,
-        namespace: String?, namespaceInode: UInt64?, isUnknownToDrop: Bool = false
+        namespace: String?, namespaceInode: UInt64?, isUnknownToDrop: Bool = false,
+        protectsIsDefault: Bool = false
     ) {
         self.entry = entry
         self.name = name
@@ -86,5 +90,6 @@ public struct PortBinding: Sendable, Hashable {
         self.namespace = namespace
         self.namespaceInode = namespaceInode
         self.isUnknownToDrop = isUnknownToDrop
+        self.protectsIsDefault = protectsIsDefault
     }
 }

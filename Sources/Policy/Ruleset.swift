@@ -12,7 +12,7 @@ public enum Protects: String, Sendable, Hashable, CaseIterable {
     case workload
 }
 
-public enum Action: String, Sendable, Hashable {
+public enum Action: String, Sendable, Hashable, CaseIterable {
     case accept
     case drop
     case reject
@@ -72,7 +72,7 @@ public struct PortEntry: Sendable {
         case bridge(String)
     }
 
-    public enum Mode: String, Sendable, Hashable {
+    public enum Mode: String, Sendable, Hashable, CaseIterable {
         case auto
         case xdp
         case tc
@@ -154,7 +154,7 @@ public struct AddressGroup: Sendable {
 
 /// One alternative of what a rule's `service` may be.
 public enum Service: Sendable, Hashable {
-    /// TCP (6), UDP (17) or SCTP (132), by destination and source ports.
+    /// TCP (6), UDP (17) or SCTP (132), by destination and source ports; any port is 0...65535, never an empty list.
     case ports(protocol: UInt8, destination: [ClosedRange<UInt16>], source: [ClosedRange<UInt16>])
     /// ICMP over IPv4 or ICMPv6 over IPv6; nil: any type, any code.
     case icmp(AddressFamily, type: UInt8?, code: UInt8?)

@@ -1,0 +1,199 @@
+import Network
+
+/// Binds port entries to the devices that a host has. Pure: what the host has is an argument.
+struct Binder {
+    /// How an entry names a device; the stronger wins.
+    private enum Strength: Int, Comparable {
+        case bridge, glob, exact
+        static func < (left: Strength, right: Strength) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    private struct Claim {
+        var entry: Int
+        var strength: Strength
+        var location: SourceLocation
+    }
+
+    /// A device, in whatever way its namespace is named.
+    private struct DeviceKey: Hashable {
+        var namespace: UInt64
+        var index: UInt32
+    }
+
+    private let ports: [PortDefinition]
+    private let inventory: HostInventory
+    private let problems: Problems
+    private var claims: [DeviceKey: Claim] = [:]
+    /// Devices by entry, in the inventory's order, and the names that no device has.
+    private var devices: [[HostInterface]]
+    private var missing: [[(name: String, location: SourceLocation)]]
+
+    static func bind(_ ports: [PortDefinition], to inventory: HostInventory, _ problems: Problems) -> [PortBinding] {
+        var binder = Binder(ports: ports, inventory: inventory, problems)
+        for index in ports.indices { binder.claim(index) }
+        return ports.indices.flatMap { binder.bindings($0) }
+    }
+
+    private init(ports: [PortDefinition], inventory: HostInventory, _ problems: Problems) {
+        self.ports = ports
+        self.inventory = inventory
+        self.problems = problems
+        devices = Array(repeating: [], count: ports.count)
+        missing = Array(repeating: [], count: ports.count)
+    }
+
+    // MARK: Claims
+
+    private mutating func claim(_ index: Int) {
+        let port = ports[index]
+        guard let namespace = inventory.namespaces[port.entry.namespace] else {
+            if let name = port.entry.namespace {
+                problems.error(
+                    port.namespaceLocation, "the network namespace \"\(name)\" does not exist or cannot be entered")
+            } else {
+                missing[index] = names(of: port)
+            }
+            return
+        }
+        switch port.entry.selector {
+        case .interfaces(let names):
+            for (name, location) in zip(names, port.selectorLocations) {
+                claim(index, name, at: location, in: namespace)
+            }
+        case .bridge(let pattern):
+            let glob = Glob.isPattern(pattern) ? Glob(pattern) : nil
+            func isMeant(_ name: String) -> Bool { glob?.matches(name) ?? (name == pattern) }
+            let members = namespace.interfaces.filter { $0.bridge.map(isMeant) ?? false }
+            for device in members { claim(index, device, .bridge, at: port.selectorLocations[0], in: namespace) }
+            if members.isEmpty { missing[index] = names(of: port) }
+        }
+    }
+
+    private func names(of port: PortDefinition) -> [(name: String, location: SourceLocation)] {
+        switch port.entry.selector {
+        case .interfaces(let names): zip(names, port.selectorLocations).map { ($0, $1) }
+        case .bridge(let name): [(name, port.selectorLocations[0])]
+        }
+    }
+
+    private mutating func claim(
+        _ index: Int, _ name: String, at location: SourceLocation, in namespace: NamespaceInventory
+    ) {
+        guard Glob.isPattern(name), let glob = Glob(name) else {
+            if let device = namespace.interfaces.first(where: { $0.name == name }) {
+                claim(index, device, .exact, at: location, in: namespace)
+            } else {
+                missing[index].append((name, location))
+            }
+            return
+        }
+        // A pattern never means the loopback device, which "*" would always match.
+        let found = namespace.interfaces.filter { $0.kind != .loopback && glob.matches($0.name) }
+        for device in found { claim(index, device, .glob, at: location, in: namespace) }
+        if found.isEmpty { missing[index].append((name, location)) }
+    }
+
+    private mutating func claim(
+        _ index: Int, _ device: HostInterface, _ strength: Strength, at location: SourceLocation,
+        in namespace: NamespaceInventory
+    ) {
+        let key = DeviceKey(namespace: namespace.inode, index: device.index)
+        if let earlier = claims[key] {
+            if earlier.entry == index {
+                if strength > earlier.strength { claims[key]?.strength = strength }
+                return
+            }
+            guard strength >= earlier.strength else { return }
+            if strength == earlier.strength {
+                problems.error(
+                    location,
+                    "the device \(device.name) is in port \"\(ports[earlier.entry].entry.name)\" too, at \(earlier.location)"
+                )
+                return
+            }
+            devices[earlier.entry].removeAll { $0.index == device.index && $0.name == device.name }
+        }
+        claims[key] = Claim(entry: index, strength: strength, location: location)
+        devices[index].append(device)
+        if !device.isEthernet {
+            problems.error(
+                location, "the device \(device.name) is not Ethernet; Bulkhead enforces on Ethernet devices only")
+        }
+    }
+
+    // MARK: Bindings
+
+    private func bindings(_ index: Int) -> [PortBinding] {
+        let port = ports[index]
+        if devices[index].count > 1, port.hasIdentity {
+            let names = devices[index].prefix(4).map(\.name).joined(separator: ", ")
+            problems.error(
+                port.entry.location, "port \"\(port.entry.name)\" binds one identity to several devices: \(names)")
+        }
+        var result = devices[index].map { binding(index, $0) }
+        for (name, location) in missing[index] {
+            if let binding = missingBinding(index, name, location) { result.append(binding) }
+        }
+        return result
+    }
+
+    private func binding(_ index: Int, _ device: HostInterface) -> PortBinding {
+        let port = ports[index]
+        let isGuest = device.bridge != nil && (device.kind == .tap || device.kind == .veth)
+        let taken: Protects = port.hasIdentity || isGuest ? .workload : .host
+        return PortBinding(
+            entry: index, name: name(index, device.name), protects: port.entry.protects ?? taken, interface: device,
+            interfaceName: device.name, namespace: port.entry.namespace,
+            namespaceInode: inventory.namespaces[port.entry.namespace]?.inode,
+            isUnknownToDrop: !port.entry.judgesUnknown, protectsIsDefault: port.entry.protects == nil)
+    }
+
+    /// A workload may come later, and so may the first guest of a bridge; anything else that is missing is an error.
+    private func missingBinding(_ index: Int, _ name: String, _ location: SourceLocation) -> PortBinding? {
+        let port = ports[index]
+        let isGuest = port.hasIdentity || isBridgeWithoutMembers(port)
+        let protects = port.entry.protects ?? (isGuest ? .workload : .host)
+        guard protects == .workload || isBridgeWithoutMembers(port) else {
+            let hint = port.entry.protects == nil ? " (a guest's device may be missing: \"protects: workload\")" : ""
+            problems.error(location, "\(description(port, name)) does not exist\(inNamespace(port))\(hint)")
+            return nil
+        }
+        if case .bridge = port.entry.selector {
+            problems.warning(location, "bridge \"\(name)\" has no member ports\(inNamespace(port)) yet")
+        } else {
+            problems.warning(
+                location,
+                "\(description(port, name)) is missing\(inNamespace(port)); it is enforced once it is there and the policy applied again"
+            )
+        }
+        return PortBinding(
+            entry: index, name: self.name(index, name), protects: protects, interface: nil, interfaceName: name,
+            namespace: port.entry.namespace, namespaceInode: inventory.namespaces[port.entry.namespace]?.inode,
+            protectsIsDefault: port.entry.protects == nil)
+    }
+
+    private func isBridgeWithoutMembers(_ port: PortDefinition) -> Bool {
+        guard case .bridge(let name) = port.entry.selector else { return false }
+        if Glob.isPattern(name) { return true }
+        let interfaces = inventory.namespaces[port.entry.namespace]?.interfaces ?? []
+        return interfaces.contains { $0.name == name && $0.kind == .bridge }
+    }
+
+    private func description(_ port: PortDefinition, _ name: String) -> String {
+        if case .bridge = port.entry.selector { return "the bridge \"\(name)\"" }
+        return Glob.isPattern(name) ? "any device \"\(name)\"" : "the device \"\(name)\""
+    }
+
+    private func inNamespace(_ port: PortDefinition) -> String {
+        port.entry.namespace.map { " in network namespace \"\($0)\"" } ?? ""
+    }
+
+    /// The entry's name where it can have but one device, else with the device's.
+    private func name(_ index: Int, _ device: String) -> String {
+        let entry = ports[index].entry
+        if case .interfaces(let names) = entry.selector, names.count == 1, !Glob.isPattern(names[0]) {
+            return entry.name
+        }
+        return "\(entry.name)/\(device)"
+    }
+}

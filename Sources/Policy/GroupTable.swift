@@ -1,0 +1,273 @@
+import Network
+
+/// The policy's named groups, and the sets of addresses that rules ask for.
+struct GroupTable {
+    private struct Definition {
+        var name: String
+        var location: SourceLocation
+        var expression: SetExpression
+    }
+
+    private let ports: [PortDefinition]
+    private let portIndices: [String: Int]
+    private let host: AddressSet
+    private let feeds: FeedTable
+    private let problems: Problems
+    private var indices: [String: Int] = [:]
+    private var definitions: [Definition] = []
+    private var sets: [AddressSet] = []
+    private var memo: [SetExpression: AddressSet] = [:]
+    private var feedLocations: [String: SourceLocation] = [:]
+    /// Groups that something refers to.
+    private var used: Set<Int> = []
+
+    init(
+        _ entries: [Node.Entry], ports: [PortDefinition], portIndices: [String: Int], host: AddressSet,
+        feeds: FeedTable, _ problems: Problems
+    ) {
+        self.ports = ports
+        self.portIndices = portIndices
+        self.host = host
+        self.feeds = feeds
+        self.problems = problems
+        for entry in entries where isGoodName(entry) {
+            indices[entry.key] = definitions.count
+            definitions.append(
+                Definition(name: entry.key, location: entry.keyLocation, expression: SetExpression()))
+        }
+        for entry in entries {
+            guard let index = indices[entry.key] else { continue }
+            definitions[index].expression = named(entry.value, "group \"\(entry.key)\"")
+        }
+        addMembers()
+        resolve()
+    }
+
+    /// Every named group, resolved.
+    var groups: [AddressGroup] {
+        zip(definitions, sets).map { AddressGroup(name: $0.name, location: $0.location, set: $1) }
+    }
+
+    // MARK: What rules ask for
+
+    /// One end of a rule as written: a name, an address or prefix, a group in place, or a list of these.
+    mutating func end(_ node: Node) -> SetExpression? {
+        if case .sequence(let items) = node.content, items.isEmpty {
+            problems.error(node.location, "expected a group, address or prefix, found an empty list")
+            return nil
+        }
+        let terms = node.items.map { item -> SetExpression.Term? in
+            if case .mapping = item.content, item.unquotedAddress == nil { return inPlace(item) }
+            return term(item, "a group, address, prefix or a group in place")
+        }
+        return terms.contains(nil) ? nil : SetExpression(union: terms.compactMap(\.self))
+    }
+
+    /// The groups that a pattern over names selects, in the policy's order; an error where there is none.
+    mutating func within(_ node: Node) -> [SetExpression] {
+        guard let text = problems.text(node, "a group's name or a pattern over names") else { return [] }
+        guard Glob.isPattern(text) else {
+            guard let index = indices[text] else {
+                reportUndefined(text, node.location)
+                return []
+            }
+            used.insert(index)
+            return [SetExpression(union: [.group(index)])]
+        }
+        guard let glob = Glob(text) else {
+            problems.error(node.location, "\"\(text)\" is not a pattern: a bracket is not closed")
+            return []
+        }
+        let found = definitions.indices.filter { glob.matches(definitions[$0].name) }
+        if found.isEmpty { problems.error(node.location, "no group's name matches \"\(text)\"") }
+        used.formUnion(found)
+        return found.map { SetExpression(union: [.group($0)]) }
+    }
+
+    /// The addresses of an expression; nil where they are all there are.
+    mutating func set(_ expression: SetExpression) -> AddressSet? {
+        let set = evaluate(expression)
+        return set == .all ? nil : set
+    }
+
+    func warnOfUnused() {
+        for (index, group) in definitions.enumerated() where !used.contains(index) {
+            problems.warning(group.location, "group \"\(group.name)\" is defined and never used")
+        }
+    }
+
+    // MARK: Definitions
+
+    private func isGoodName(_ entry: Node.Entry) -> Bool {
+        guard problems.isName(entry.key, at: entry.keyLocation, "the group name") else { return false }
+        if SetExpression.reserved[entry.key] != nil {
+            problems.error(entry.keyLocation, "\"\(entry.key)\" is a reserved group and cannot be defined")
+            return false
+        }
+        if IPAddress(entry.key) != nil {
+            problems.error(entry.keyLocation, "a group cannot have an address as its name")
+            return false
+        }
+        return true
+    }
+
+    private mutating func named(_ node: Node, _ what: String) -> SetExpression {
+        let keys = ["addresses", "files", "ports", "groups", "except", "dynamic"]
+        guard let fields = Fields(node, what, keys: keys, problems) else { return SetExpression() }
+        if let dynamic = fields["dynamic"] { refuseDynamic(dynamic, at: fields.place(of: "dynamic")) }
+        return members(fields).expression
+    }
+
+    private mutating func inPlace(_ node: Node) -> SetExpression.Term? {
+        let keys = ["addresses", "files", "ports", "groups", "except"]
+        guard let fields = Fields(node, "a group in place", keys: keys, problems) else { return nil }
+        var (expression, isComplement) = members(fields)
+        if isComplement {
+            expression.union = [.any]
+        } else if expression.union.isEmpty {
+            problems.error(node.location, "a group in place needs one of \(keys.joined(separator: ", "))")
+            return nil
+        }
+        return .inPlace(expression)
+    }
+
+    /// `isComplement`: nothing but `except` is written.
+    private mutating func members(_ fields: Fields) -> (expression: SetExpression, isComplement: Bool) {
+        var result = SetExpression()
+        result.union += (fields["addresses"]?.items ?? []).compactMap { problems.prefix($0).map { .prefix($0) } }
+        for node in fields["files"]?.items ?? [] {
+            guard let name = problems.text(node, "a file of addresses") else { continue }
+            let path = Path.join(Path.directory(of: node.location.file), name)
+            if feedLocations[path] == nil { feedLocations[path] = node.location }
+            result.union.append(.feed(path))
+        }
+        result.union += (fields["ports"]?.items ?? []).compactMap(port)
+        for node in fields["groups"]?.items ?? [] {
+            if let term = term(node, "a group's name", takesAddresses: false) { result.union.append(term) }
+        }
+        for node in fields["except"]?.items ?? [] {
+            if let term = term(node, "a group, address or prefix") { result.except.append(term) }
+        }
+        let isComplement =
+            fields["except"] != nil && ["addresses", "files", "ports", "groups"].allSatisfy { fields[$0] == nil }
+        return (result, isComplement)
+    }
+
+    private func port(_ node: Node) -> SetExpression.Term? {
+        guard let name = problems.text(node, "a port's name") else { return nil }
+        if let index = portIndices[name] { return .port(index) }
+        let suggestion = problems.suggestion(for: name, among: portIndices.keys.sorted())
+        problems.error(node.location, "undefined port \"\(name)\"\(suggestion)")
+        return nil
+    }
+
+    private mutating func term(
+        _ node: Node, _ what: String, takesAddresses: Bool = true
+    ) -> SetExpression.Term? {
+        if node.unquotedAddress != nil, takesAddresses { return problems.prefix(node).map { .prefix($0) } }
+        guard let text = problems.text(node, what) else { return nil }
+        if let reserved = SetExpression.reserved[text] { return reserved }
+        if let index = indices[text] {
+            used.insert(index)
+            return .group(index)
+        }
+        if takesAddresses, GroupTable.resemblesAddress(text) {
+            return problems.prefix(text, at: node.location).map { .prefix($0) }
+        }
+        reportUndefined(text, node.location)
+        return nil
+    }
+
+    /// No name has a colon or a slash, and none that is meant as one has nothing but digits and dots.
+    private static func resemblesAddress(_ text: String) -> Bool {
+        text.utf8.contains { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "/") }
+            || text.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
+    }
+
+    private func reportUndefined(_ name: String, _ location: SourceLocation) {
+        let names = indices.keys.sorted() + SetExpression.reserved.keys.sorted()
+        let suggestion = problems.suggestion(for: name, among: names)
+        problems.error(location, "undefined group \"\(name)\"\(suggestion)")
+    }
+
+    private func refuseDynamic(_ node: Node, at place: SourceLocation?) {
+        guard let fields = Fields(node, "\"dynamic\"", keys: ["max", "timeout"], problems) else { return }
+        if let max = fields["max"] { _ = problems.number(max, "a number of addresses", in: 1...16_777_216) }
+        if let timeout = fields["timeout"] { _ = problems.duration(timeout) }
+        problems.error(place ?? node.location, "a \"dynamic\" group is not supported yet")
+    }
+
+    /// Ports that name a group are its members.
+    private mutating func addMembers() {
+        var members: [[SetExpression.Term]] = Array(repeating: [], count: definitions.count)
+        for (portIndex, port) in ports.enumerated() {
+            for (name, location) in port.groups {
+                if let index = indices[name] {
+                    members[index].append(.port(portIndex))
+                } else if SetExpression.reserved[name] != nil {
+                    problems.error(location, "\"\(name)\" is a reserved group; ports cannot join it")
+                } else {
+                    reportUndefined(name, location)
+                }
+            }
+        }
+        for index in definitions.indices {
+            let written = definitions[index].expression
+            let isComplement = written.union.isEmpty && !written.except.isEmpty && members[index].isEmpty
+            definitions[index].expression.union += isComplement ? [.any] : members[index]
+        }
+    }
+
+    // MARK: Sets
+
+    private mutating func resolve() {
+        sets = Array(repeating: .empty, count: definitions.count)
+        let order = DependencyOrder(definitions.map { $0.expression.groups })
+        for cycle in order.cycles {
+            let chain = (cycle + [cycle[0]]).map { definitions[$0].name }
+            problems.error(
+                definitions[cycle[0]].location,
+                "groups refer to each other in a circle: \(chain.joined(separator: " > "))")
+        }
+        for index in order.sorted {
+            sets[index] = evaluate(definitions[index].expression)
+            if sets[index].isEmpty {
+                let group = definitions[index]
+                problems.warning(group.location, "group \"\(group.name)\" selects nothing and matches nothing")
+            }
+        }
+    }
+
+    private mutating func evaluate(_ expression: SetExpression) -> AddressSet {
+        if expression.except.isEmpty, expression.union.count == 1, case .group(let index) = expression.union[0] {
+            return sets[index]
+        }
+        if let known = memo[expression] { return known }
+        var set = union(expression.union)
+        if !expression.except.isEmpty { set = set.subtracting(union(expression.except)) }
+        memo[expression] = set
+        return set
+    }
+
+    private mutating func union(_ terms: [SetExpression.Term]) -> AddressSet {
+        var prefixes: [Prefix] = []
+        var parts: [AddressSet] = []
+        for term in terms {
+            switch term {
+            case .any: return .all
+            case .host: parts.append(host)
+            case .multicast: parts.append(WellKnown.multicast)
+            case .broadcast: parts.append(WellKnown.broadcast)
+            case .prefix(let prefix): prefixes.append(prefix)
+            case .group(let index): parts.append(sets[index])
+            case .port(let index):
+                parts.append(AddressSet(ports[index].entry.addresses).subtracting(WellKnown.linkLocal))
+            case .feed(let path):
+                if let location = feedLocations[path] { parts.append(feeds.set(path, at: location)) }
+            case .inPlace(let expression): parts.append(evaluate(expression))
+            }
+        }
+        if !prefixes.isEmpty { parts.append(AddressSet(prefixes)) }
+        return parts.count == 1 ? parts[0] : AddressSet(unionOf: parts)
+    }
+}

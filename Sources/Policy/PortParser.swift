@@ -1,0 +1,227 @@
+import Network
+
+/// An entry of `ports` and what its resolution needs besides.
+struct PortDefinition {
+    var entry: PortEntry
+    /// Groups that the entry names itself a member of.
+    var groups: [(name: String, location: SourceLocation)] = []
+    /// Where each name of the selector stands; for a bridge, the bridge.
+    var selectorLocations: [SourceLocation]
+    var namespaceLocation: SourceLocation
+    var macLocations: [SourceLocation] = []
+    var addressLocations: [SourceLocation] = []
+    /// `guard: off` was written; else the default holds.
+    var hasGuardOff = false
+
+    var hasIdentity: Bool { !entry.macs.isEmpty || !entry.addresses.isEmpty }
+}
+
+/// Reads `ports`.
+struct PortParser {
+    private static let keys = [
+        "interface", "bridge", "netns", "protects", "mac", "addresses", "shared", "groups", "guard", "vlans",
+        "defaults", "mode", "maxFlows", "unknown",
+    ]
+
+    private enum Unknown: String, CaseIterable { case judge, drop }
+    private enum GuardWord: String, CaseIterable { case strict, off }
+    private enum Guard: String, CaseIterable {
+        case mac, ip, arp, nd
+        case dhcpServer = "dhcp-server"
+        case ra, promiscuous
+    }
+
+    let defaults: WrittenDefaults
+    let problems: Problems
+
+    func parse(_ entries: [Node.Entry]) -> [PortDefinition] { entries.compactMap(port) }
+
+    /// nil where even the name is no name. A port with other faults is kept, so that rules may refer to it.
+    private func port(_ item: Node.Entry) -> PortDefinition? {
+        guard problems.isName(item.key, at: item.keyLocation, "the port name") else { return nil }
+        let what = "port \"\(item.key)\""
+        let fields = Fields(item.value, what, keys: PortParser.keys, problems)
+        let written = fields.map { self.written($0, what) } ?? WrittenDefaults()
+        let selector = fields.flatMap { self.selector($0, item, what) }
+        let entry = PortEntry(
+            name: item.key, location: item.keyLocation, selector: selector?.selector ?? .interfaces([]),
+            defaults: written.over(defaults, entry: item.keyLocation))
+        var port = PortDefinition(
+            entry: entry, selectorLocations: selector?.locations ?? [], namespaceLocation: item.keyLocation)
+        guard let fields else { return port }
+        readPlace(fields, into: &port)
+        readIdentity(fields, into: &port)
+        readGuards(fields, into: &port)
+        readTraffic(fields, into: &port)
+        return port
+    }
+
+    private func written(_ fields: Fields, _ what: String) -> WrittenDefaults {
+        guard let node = fields["defaults"],
+            let defaults = Fields(node, "the defaults of \(what)", keys: ["in", "out", "essentials"], problems)
+        else { return WrittenDefaults() }
+        return WrittenDefaults(defaults, problems)
+    }
+
+    // MARK: Where
+
+    private func selector(
+        _ fields: Fields, _ item: Node.Entry, _ what: String
+    ) -> (selector: PortEntry.Selector, locations: [SourceLocation])? {
+        switch (fields["interface"], fields["bridge"]) {
+        case (let node?, nil):
+            let names = node.items.compactMap { node in interfaceName(node).map { ($0, node.location) } }
+            if case .sequence(let items) = node.content, items.isEmpty {
+                problems.error(node.location, "\(what) names no interface")
+            }
+            reportRepeats(names.map(\.0), names.map(\.1), "interface")
+            return names.isEmpty ? nil : (.interfaces(names.map(\.0)), names.map(\.1))
+        case (nil, let node?):
+            return interfaceName(node).map { (.bridge($0), [node.location]) }
+        case (let interface?, let bridge?):
+            let later = max(interface.location, bridge.location)
+            problems.error(later, "\(what) has both \"interface\" and \"bridge\"; a port has one of them")
+            return nil
+        case (nil, nil):
+            problems.error(item.keyLocation, "\(what) has neither \"interface\" nor \"bridge\"")
+            return nil
+        }
+    }
+
+    private func interfaceName(_ node: Node) -> String? {
+        guard let text = problems.text(node, "an interface name or pattern") else { return nil }
+        if Glob.isPattern(text) {
+            if Glob(text) != nil, text.utf8.count <= 128, !text.contains("/") { return text }
+            problems.error(node.location, "\"\(text)\" is not a pattern for interface names")
+            return nil
+        }
+        guard text.utf8.count <= 15 else {
+            problems.error(node.location, "\"\(text)\" is no interface name: it has more than 15 bytes")
+            return nil
+        }
+        guard text != ".", text != "..", !text.contains(where: { $0 == "/" || $0 == ":" || $0.isWhitespace }) else {
+            problems.error(node.location, "\"\(text)\" is no interface name: it has a slash, a colon or a space")
+            return nil
+        }
+        return text
+    }
+
+    private func readPlace(_ fields: Fields, into port: inout PortDefinition) {
+        if let node = fields["netns"], let name = problems.text(node, "the name of a network namespace") {
+            port.namespaceLocation = node.location
+            if name == "." || name == ".." || name.contains("/") || name.utf8.count > 223 {
+                problems.error(node.location, "\"\(name)\" is no name of a network namespace")
+            } else {
+                port.entry.namespace = name
+            }
+        }
+        port.entry.protects = fields["protects"].flatMap { problems.word($0) }
+        if let mode = fields["mode"].flatMap({ problems.word($0, PortEntry.Mode.self) }) { port.entry.mode = mode }
+        guard let node = fields["unknown"], let unknown = problems.word(node, Unknown.self) else { return }
+        if case .bridge = port.entry.selector {
+            port.entry.judgesUnknown = unknown == .judge
+        } else {
+            problems.error(node.location, "\"unknown\" is only for entries with \"bridge\"")
+        }
+    }
+
+    // MARK: Identity
+
+    private func readIdentity(_ fields: Fields, into port: inout PortDefinition) {
+        for node in fields["mac"]?.items ?? [] {
+            guard let mac = problems.mac(node) else { continue }
+            port.entry.macs.append(mac)
+            port.macLocations.append(node.location)
+        }
+        for node in fields["addresses"]?.items ?? [] {
+            guard let prefix = address(node) else { continue }
+            port.entry.addresses.append(prefix)
+            port.addressLocations.append(node.location)
+        }
+        reportRepeats(port.entry.macs, port.macLocations, "MAC address")
+        reportRepeats(port.entry.addresses, port.addressLocations, "address")
+        for node in fields["groups"]?.items ?? [] {
+            guard let name = problems.name(node, "the group name") else { continue }
+            port.groups.append((name, node.location))
+        }
+        reportRepeats(port.groups.map(\.name), port.groups.map(\.location), "group")
+        guard let node = fields["shared"] else { return }
+        for item in node.items where problems.text(item, "an address, prefix or MAC address") != nil {
+            if case .scalar(let text, _) = item.content, MACAddress(text) == nil { _ = problems.prefix(item) }
+        }
+        problems.error(fields.place(of: "shared") ?? node.location, "\"shared\" is not supported yet")
+    }
+
+    private func address(_ node: Node) -> Prefix? {
+        guard let prefix = problems.prefix(node) else { return nil }
+        if WellKnown.notUnicast.contains(prefix.address), prefix.length >= 4 {
+            problems.error(node.location, "\(prefix) cannot be a port's address: it is not unicast")
+            return nil
+        }
+        return prefix
+    }
+
+    private func reportRepeats<Value: Hashable>(_ values: [Value], _ locations: [SourceLocation], _ what: String) {
+        var first: [Value: SourceLocation] = [:]
+        for (value, location) in zip(values, locations) {
+            if let place = first[value] {
+                problems.error(location, "duplicate \(what) \"\(value)\"; first at \(place)")
+            } else {
+                first[value] = location
+            }
+        }
+    }
+
+    // MARK: Guards, traffic
+
+    private func readGuards(_ fields: Fields, into port: inout PortDefinition) {
+        guard let node = fields["guard"] else { return }
+        guard case .sequence(let items) = node.content else {
+            switch problems.word(node, GuardWord.self) {
+            case .off?: port.hasGuardOff = true
+            case .strict?: problems.error(node.location, "\"guard: strict\" is not supported yet; write \"guard: off\"")
+            case nil: break
+            }
+            return
+        }
+        for item in items {
+            guard let word = problems.word(item, Guard.self) else { continue }
+            switch word {
+            case .mac where port.entry.macs.isEmpty, .promiscuous where port.entry.macs.isEmpty,
+                .nd where !port.hasIdentity, .arp where !port.hasIdentity:
+                problems.error(item.location, "guard \"\(word.rawValue)\" needs the port's \"mac\"")
+            case .ip where port.entry.addresses.isEmpty && port.entry.protects != .host:
+                problems.error(item.location, "guard \"ip\" needs the port's \"addresses\"")
+            default: break
+            }
+        }
+        problems.error(node.location, "a list of guards is not supported yet; write \"guard: off\"")
+    }
+
+    private func readTraffic(_ fields: Fields, into port: inout PortDefinition) {
+        if let node = fields["vlans"] { port.entry.vlans = vlans(node) }
+        guard let node = fields["maxFlows"] else { return }
+        _ = problems.number(node, "a number of flows", in: 1...1_000_000_000)
+        problems.error(fields.place(of: "maxFlows") ?? node.location, "\"maxFlows\" is not supported yet")
+    }
+
+    private func vlans(_ node: Node) -> VLANAdmission? {
+        switch node.content {
+        case .scalar("none", _): return VLANAdmission.none
+        case .scalar("any", _): return .any
+        case .sequence(let items) where !items.isEmpty:
+            let tags = items.compactMap { problems.number($0, "a VLAN tag", in: 0...4094) }
+            return .list(Set(tags.map { UInt16($0) }))
+        default:
+            problems.expected("none, any or a list of VLAN tags", at: node)
+            return nil
+        }
+    }
+}
+
+extension SourceLocation: Comparable {
+    /// By file, line and column.
+    public static func < (left: SourceLocation, right: SourceLocation) -> Bool {
+        (left.file, left.line, left.column) < (right.file, right.line, right.column)
+    }
+}

@@ -1,0 +1,230 @@
+import Network
+
+/// What stands where a service is expected: alternatives, some of them by name.
+struct WrittenService {
+    var services: [Service] = []
+    var names: [(name: String, location: SourceLocation)] = []
+}
+
+/// Reads services: the short forms, the long form, lists.
+struct ServiceParser {
+    let problems: Problems
+
+    static let forms =
+        "tcp/PORT, udp/PORT, sctp/PORT, icmp/TYPE, icmpv6/TYPE, proto/N, ethertype/0xNNNN or a service's name"
+    private static let protocols: [String: UInt8] = ["tcp": 6, "udp": 17, "sctp": 132]
+    private static let anyPort: ClosedRange<UInt16> = 0...UInt16.max
+
+    func parse(_ node: Node) -> WrittenService {
+        var result = WrittenService()
+        if case .sequence(let items) = node.content, items.isEmpty {
+            problems.error(node.location, "expected a service, found an empty list")
+        }
+        for item in node.items {
+            switch item.content {
+            case .mapping:
+                if let service = long(item) { result.services.append(service) }
+            case .scalar(let text, _) where !text.isEmpty:
+                if !text.contains("/") {
+                    result.names.append((text, item.location))
+                } else if let service = short(text, at: item.location) {
+                    result.services.append(service)
+                }
+            default:
+                problems.expected(ServiceParser.forms, at: item)
+            }
+        }
+        return result
+    }
+
+    // MARK: Short form
+
+    private func short(_ text: String, at location: SourceLocation) -> Service? {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        switch parts[0] {
+        case "tcp", "udp", "sctp":
+            guard parts.count == 2 else { return refuse(text, "expected \(parts[0])/PORT", location) }
+            return ports(parts[1], at: location).map {
+                .ports(
+                    protocol: ServiceParser.protocols[parts[0], default: 0], destination: [$0],
+                    source: [ServiceParser.anyPort])
+            }
+        case "icmp": return icmp(parts, .v4, text, location)
+        case "icmpv6": return icmp(parts, .v6, text, location)
+        case "proto":
+            guard parts.count == 2, let number = Problems.decimal(parts[1]).flatMap({ UInt8(exactly: $0) }) else {
+                return refuse(text, "expected proto/N with N from 0 to 255", location)
+            }
+            return .protocol(number)
+        case "ethertype": return ethertype(parts, text, location)
+        default:
+            let words = ["tcp", "udp", "sctp", "icmp", "icmpv6", "proto", "ethertype"]
+            let suggestion = problems.suggestion(for: parts[0], among: words)
+            return refuse(
+                text, suggestion.isEmpty ? "expected \(ServiceParser.forms)" : String(suggestion.dropFirst(2)), location
+            )
+        }
+    }
+
+    private func icmp(
+        _ parts: [String], _ family: AddressFamily, _ text: String, _ location: SourceLocation
+    ) -> Service? {
+        guard parts.count == 2 || parts.count == 3 else {
+            return refuse(text, "expected \(parts[0])/TYPE[/CODE]", location)
+        }
+        if parts[1] == "*", parts.count == 2 { return .icmp(family, type: nil, code: nil) }
+        guard
+            let type = Problems.decimal(parts[1]).flatMap({ UInt8(exactly: $0) })
+                ?? ICMPMessage.type(parts[1], family)
+        else {
+            let suggestion = problems.suggestion(for: parts[1], among: ICMPMessage.names(family))
+            return refuse(
+                text,
+                "\"\(parts[1])\" is no type of \(parts[0]): expected 0 to 255, or a name such as echo-request\(suggestion)",
+                location)
+        }
+        guard parts.count == 3 else { return .icmp(family, type: type, code: nil) }
+        guard let code = Problems.decimal(parts[2]).flatMap({ UInt8(exactly: $0) }) else {
+            return refuse(text, "the code must be a number from 0 to 255", location)
+        }
+        return .icmp(family, type: type, code: code)
+    }
+
+    private func ethertype(_ parts: [String], _ text: String, _ location: SourceLocation) -> Service? {
+        if parts.count == 2, parts[1] == "llc" { return .ethertype(nil) }
+        guard parts.count == 2, parts[1].hasPrefix("0x"), parts[1].utf8.count == 6,
+            let number = UInt16(parts[1].dropFirst(2), radix: 16)
+        else { return refuse(text, "expected ethertype/llc or ethertype/0xNNNN", location) }
+        switch number {
+        case 0x0800: return refuse(text, "this is IPv4: a rule without \"service\" matches any IP packet", location)
+        case 0x86dd: return refuse(text, "this is IPv6: a rule without \"service\" matches any IP packet", location)
+        case 0x0806, 0x8035: return refuse(text, "this is ARP, which the essentials and guards decide", location)
+        case 0x8100, 0x88a8, 0x9100: return refuse(text, "this is a VLAN tag: use the key \"vlan\"", location)
+        case ..<0x0600: return refuse(text, "below 0x0600 it is a length: use ethertype/llc", location)
+        default: return .ethertype(number)
+        }
+    }
+
+    private func refuse(_ text: String, _ why: String, _ location: SourceLocation) -> Service? {
+        problems.error(location, "\"\(text)\" is no service: \(why)")
+        return nil
+    }
+
+    // MARK: Long form
+
+    private func long(_ node: Node) -> Service? {
+        guard let fields = Fields(node, "a service", keys: ["protocol", "ports", "sourcePorts"], problems) else {
+            return nil
+        }
+        let destination = portList(fields["ports"])
+        let source = portList(fields["sourcePorts"])
+        guard let name = fields["protocol"] else {
+            problems.error(node.location, "the service has no \"protocol\"")
+            return nil
+        }
+        guard case .scalar(let text, _) = name.content, let number = ServiceParser.protocols[text] else {
+            problems.expected(
+                "tcp, udp or sctp (other protocols have the short form, such as icmp/echo-request)", at: name)
+            return nil
+        }
+        guard let destination, let source else { return nil }
+        return .ports(protocol: number, destination: destination, source: source)
+    }
+
+    /// All ports where nothing is written; nil where something is wrong.
+    private func portList(_ node: Node?) -> [ClosedRange<UInt16>]? {
+        guard let node else { return [ServiceParser.anyPort] }
+        if case .sequence(let items) = node.content, items.isEmpty {
+            problems.error(node.location, "expected a port, found an empty list")
+            return nil
+        }
+        let ranges = node.items.map { item in
+            problems.text(item, "a port, a range A-B or *").flatMap { ports($0, at: item.location) }
+        }
+        return ranges.contains(nil) ? nil : ranges.compactMap(\.self)
+    }
+
+    private func ports(_ text: String, at location: SourceLocation) -> ClosedRange<UInt16>? {
+        if text == "*" { return ServiceParser.anyPort }
+        let ends = text.split(separator: "-", omittingEmptySubsequences: false)
+            .map { Problems.decimal($0).flatMap { UInt16(exactly: $0) } }
+        guard ends.count <= 2, let low = ends[0], let high = ends[ends.count - 1] else {
+            problems.error(location, "\"\(text)\" is no port: expected a number from 0 to 65535, a range A-B or *")
+            return nil
+        }
+        guard low <= high else {
+            problems.error(location, "the range \(text) runs backwards; did you mean \(high)-\(low)?")
+            return nil
+        }
+        return low...high
+    }
+}
+
+/// The policy's named services, each resolved to its alternatives.
+struct ServiceTable {
+    /// Echo requests of both families.
+    static let ping: [Service] = [.icmp(.v4, type: 8, code: nil), .icmp(.v6, type: 128, code: nil)]
+
+    private var indices: [String: Int] = [:]
+    private var resolved: [[Service]] = []
+    private let problems: Problems
+
+    init(_ entries: [Node.Entry], _ problems: Problems) {
+        self.problems = problems
+        let parser = ServiceParser(problems: problems)
+        var written: [WrittenService] = []
+        for entry in entries {
+            let service = parser.parse(entry.value)
+            guard problems.isName(entry.key, at: entry.keyLocation, "the service name") else { continue }
+            guard entry.key != "ping" else {
+                problems.error(entry.keyLocation, "\"ping\" is a reserved service and cannot be defined")
+                continue
+            }
+            indices[entry.key] = written.count
+            written.append(service)
+        }
+        resolve(written, names: entries.map(\.key))
+    }
+
+    /// The alternatives of what a rule asks for; undefined names are reported.
+    func services(_ written: WrittenService) -> [Service] {
+        var result: [Service] = []
+        var seen: Set<Service> = []
+        // Without repeats: a service of services of services must not grow by multiplication.
+        func add(_ services: [Service]) { result += services.filter { seen.insert($0).inserted } }
+        add(written.services)
+        for (name, location) in written.names {
+            if name == "ping" {
+                add(ServiceTable.ping)
+            } else if let index = indices[name] {
+                add(resolved[index])
+            } else {
+                reportUndefined(name, location)
+            }
+        }
+        return result
+    }
+
+    private mutating func resolve(_ written: [WrittenService], names: [String]) {
+        let edges = written.map { $0.names.compactMap { indices[$0.name] } }
+        let order = DependencyOrder(edges)
+        for cycle in order.cycles {
+            let chain = (cycle + [cycle[0]]).map { index in indices.first { $0.value == index }?.key ?? "" }
+            let place = written[cycle[0]].names.first { indices[$0.name] == (cycle + [cycle[0]])[1] }?.location
+            if let place {
+                problems.error(place, "services refer to each other in a circle: \(chain.joined(separator: " > "))")
+            }
+        }
+        resolved = Array(repeating: [], count: written.count)
+        for index in order.sorted { resolved[index] = services(written[index]) }
+    }
+
+    private func reportUndefined(_ name: String, _ location: SourceLocation) {
+        if ["tcp", "udp", "sctp", "icmp", "icmpv6"].contains(name) {
+            problems.error(location, "undefined service \"\(name)\"; any of that protocol is \(name)/*")
+            return
+        }
+        let suggestion = problems.suggestion(for: name, among: indices.keys.sorted() + ["ping"])
+        problems.error(location, "undefined service \"\(name)\"\(suggestion)")
+    }
+}

@@ -1,0 +1,41 @@
+import Network
+
+/// A set of addresses as a policy writes it, its names looked up: the union of some terms less others.
+struct SetExpression: Hashable, Sendable {
+    enum Term: Hashable, Sendable {
+        case any
+        /// The controller's namespace's own addresses.
+        case host
+        case multicast
+        case broadcast
+        case prefix(Prefix)
+        /// By index of its definition.
+        case group(Int)
+        /// A port entry's addresses, by index.
+        case port(Int)
+        /// A file's, by path.
+        case feed(String)
+        indirect case inPlace(SetExpression)
+    }
+
+    var union: [Term] = []
+    var except: [Term] = []
+
+    static let reserved: [String: Term] = [
+        "any": .any, "host": .host, "multicast": .multicast, "broadcast": .broadcast,
+    ]
+
+    /// Whether it is every address, as it is written.
+    var isAny: Bool { except.isEmpty && union.contains(.any) }
+
+    /// The groups it refers to.
+    var groups: [Int] {
+        (union + except).flatMap { term -> [Int] in
+            switch term {
+            case .group(let index): [index]
+            case .inPlace(let expression): expression.groups
+            default: []
+            }
+        }
+    }
+}

@@ -1,0 +1,33 @@
+import Network
+import Policy
+
+/// The host that fixtures are bound to: an uplink, a bridge with two taps and a veth, a tunnel, and a second namespace.
+enum FixtureHost {
+    static func inventory(_ namespaces: Set<String>) -> HostInventory {
+        var result: [String?: NamespaceInventory] = [nil: own]
+        if namespaces.contains("blue") { result["blue"] = blue }
+        return HostInventory(namespaces: result)
+    }
+
+    private static let own = NamespaceInventory(
+        inode: 1,
+        interfaces: [
+            HostInterface(
+                name: "lo", index: 1, kind: .loopback, isEthernet: false, addresses: [one("127.0.0.1"), one("::1")]),
+            HostInterface(name: "eth0", index: 2, kind: .other, addresses: [one("192.0.2.1"), one("2001:db8::1")]),
+            HostInterface(name: "eth1", index: 3, kind: .other),
+            HostInterface(name: "br0", index: 4, kind: .bridge, addresses: [one("198.51.100.1")]),
+            HostInterface(name: "tap-web1", index: 5, kind: .tap, bridge: "br0"),
+            HostInterface(name: "tap-db1", index: 6, kind: .tap, bridge: "br0"),
+            HostInterface(name: "veth7", index: 7, kind: .veth, bridge: "br0"),
+            HostInterface(name: "tun0", index: 8, kind: .other, isEthernet: false),
+            HostInterface(name: "br1", index: 9, kind: .bridge),
+        ])
+
+    private static let blue = NamespaceInventory(
+        inode: 2, interfaces: [HostInterface(name: "eth0", index: 2, kind: .veth, addresses: [one("203.0.113.1")])])
+
+    private static func one(_ text: String) -> Prefix {
+        (try? Prefix(parsing: text)) ?? Prefix(IPAddress(v4: 0))
+    }
+}

@@ -56,7 +56,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["TestSupport", "Network", "bulkhead"], swiftSettings: settings),
+            name: "IntegrationTests", dependencies: ["TestSupport", "Capture", "Datapath", "Network", "bulkhead"],
+            swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Network"], exclude: ["Fixtures"], swiftSettings: settings),

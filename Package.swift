@@ -52,12 +52,14 @@ let package = Package(
         // Tests.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(
-            name: "TestSupport", dependencies: ["CTestSupport", "Network"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["CTestSupport", "Network", "Policy"], path: "Tests/TestSupport",
             swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["TestSupport", "Capture", "Datapath", "Network", "bulkhead"],
+            name: "CompilerTests", dependencies: ["Compiler", "Policy", "Network", "CDatapathABI", "TestSupport"],
             swiftSettings: settings),
+        .testTarget(
+            name: "IntegrationTests", dependencies: ["TestSupport", "Network", "bulkhead"], swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Network"], exclude: ["Fixtures"], swiftSettings: settings),

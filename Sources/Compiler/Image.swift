@@ -9,6 +9,8 @@ public struct Image: Sendable {
     /// Of the bytes, as in the header.
     public var sha256: [UInt8]
     public var statistics: Statistics
+    /// Where the record of each port stands.
+    public var ports: PortRecords
 
     /// What the compiler made of the policy.
     public struct Statistics: Sendable, Hashable {
@@ -25,10 +27,11 @@ public struct Image: Sendable {
         public init() {}
     }
 
-    public init(bytes: [UInt8], sha256: [UInt8], statistics: Statistics) {
+    public init(bytes: [UInt8], sha256: [UInt8], statistics: Statistics, ports: PortRecords) {
         self.bytes = bytes
         self.sha256 = sha256
         self.statistics = statistics
+        self.ports = ports
     }
 }
 

@@ -1,8 +1,7 @@
 /// Gathers what is wrong with a policy, so that one run reports everything.
 final class Problems {
     private(set) var diagnostics: [Diagnostic] = []
-    private(set) var errorCount = 0
-    var hasErrors: Bool { errorCount > 0 }
+    private(set) var hasErrors = false
     /// The rule that is being read; diagnostics name it.
     var rule: String?
 
@@ -11,7 +10,7 @@ final class Problems {
     private var searches = 0
 
     func error(_ location: SourceLocation, _ message: String) {
-        errorCount += 1
+        hasErrors = true
         add(Diagnostic(.error, at: location, message, rule: rule))
     }
 

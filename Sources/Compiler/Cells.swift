@@ -1,0 +1,70 @@
+import CDatapathABI
+import Policy
+
+/// Pairs of address classes, by partition, each with its list of rules.
+struct Cells {
+    /// By partition, ascending by source class and destination class.
+    private(set) var partitions = [[bh_cell]](repeating: [], count: Int(BH_PARTITIONS))
+    private(set) var lists: RuleLists
+    var count: Int { partitions.reduce(0) { $0 + $1.count } }
+
+    private struct Entry {
+        /// Source class and destination class.
+        var key: UInt64
+        var pair: UInt32
+    }
+
+    private let rulesOfPair: [[UInt32]]
+    /// Heads by set of pairs.
+    private var pairSets = SequenceTable<UInt32>()
+    private var heads: [(head: UInt32, rank: UInt32)?] = []
+
+    /// - Parameter rulesOfPair: By pair: the ranks of its rules, ascending, each once.
+    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: [[UInt32]], joint: JointClasses) {
+        self.rulesOfPair = rulesOfPair
+        lists = RuleLists(joint)
+        var entries = [[Entry]](repeating: [], count: Int(BH_PARTITIONS))
+        for (number, pair) in pairs.enumerated() {
+            let partition = levels.from.level(pair.from) * 3 + levels.to.level(pair.to)
+            for from in levels.from.classes(pair.from) {
+                for to in levels.to.classes(pair.to) {
+                    entries[partition].append(Entry(key: UInt64(from) << 32 | UInt64(to), pair: UInt32(number)))
+                }
+            }
+        }
+        for partition in entries.indices {
+            entries[partition].sort { ($0.key, $0.pair) < ($1.key, $1.pair) }
+            partitions[partition] = cells(of: entries[partition])
+        }
+    }
+
+    private mutating func cells(of entries: [Entry]) -> [bh_cell] {
+        var cells: [bh_cell] = []
+        var pairs: [UInt32] = []
+        var index = 0
+        while index < entries.count {
+            let key = entries[index].key
+            pairs.removeAll(keepingCapacity: true)
+            while index < entries.count, entries[index].key == key {
+                pairs.append(entries[index].pair)
+                index += 1
+            }
+            guard let (head, rank) = list(of: pairs) else { continue }
+            cells.append(
+                bh_cell(from: UInt32(key >> 32), to: UInt32(truncatingIfNeeded: key), list: head, rank: rank))
+        }
+        return cells
+    }
+
+    private mutating func list(of pairs: [UInt32]) -> (head: UInt32, rank: UInt32)? {
+        let number = pairSets.intern(pairs)
+        if number == heads.count {
+            var ranks: [UInt32] = []
+            for rank in pairs.flatMap({ rulesOfPair[Int($0)] }).sorted() where ranks.last != rank {
+                ranks.append(rank)
+            }
+            heads.append(lists.add(ranks))
+        }
+        return heads[number]
+    }
+}

@@ -1,0 +1,150 @@
+import CDatapathABI
+import Policy
+
+/// Turns a resolved policy into an image: a pure function, the same bytes for the same policy in every process.
+public struct Compiler: Sendable {
+    public init() {}
+
+    /// Compiles a policy, or refuses it whole, naming the dimension that does not fit and its figures.
+    public func compile(_ ruleset: Ruleset) throws(CompileError) -> Image {
+        try checkSize(of: ruleset)
+        let classes = try Classes(ruleset)
+        return try ImageAssembly(ruleset, classes).image()
+    }
+
+    private func checkSize(of ruleset: Ruleset) throws(CompileError) {
+        if ruleset.rules.count > Limits.rules {
+            let first = ruleset.rules[Limits.rules]
+            throw CompileError(
+                rule: first.name, location: first.location,
+                message: "the policy has \(ruleset.rules.count) rules, at most \(Limits.rules)")
+        }
+        try Limits.check("port records", PortRecords(ruleset).count, atMost: Limits.portRecords)
+        try Limits.check("files", ruleset.files.count, atMost: Limits.files)
+        try Limits.check(
+            "bytes of policy text", ruleset.files.reduce(0) { $0 + $1.text.utf8.count }, atMost: Limits.imageBytes)
+    }
+}
+
+/// All classes of a policy, and the tables over them.
+struct Classes {
+    var addressClasses: [bh_address_class]
+    var trie: AddressTrie
+    var services: ServiceClasses
+    var contexts: Contexts
+    var joint: JointClasses
+    var cells: Cells
+
+    init(_ ruleset: Ruleset) throws(CompileError) {
+        contexts = try Contexts(ruleset)
+        let (serviceLists, servicesOfRule) = Classes.serviceLists(ruleset)
+        services = try ServiceClasses(serviceLists)
+        joint = try JointClasses(
+            contexts, services, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count)
+        let ends = RuleEnds(ruleset)
+        let atoms = try AddressAtoms(ends.sets.sets)
+        let levels = AddressLevels(atoms, pairs: ends.pairs)
+        try ends.checkCells(levels, ruleset)
+        cells = Cells(levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, joint: joint)
+        let (table, classOfAtom) = Classes.addressClasses(atoms, levels, cells)
+        addressClasses = table
+        trie = AddressTrie(v4: atoms.v4.mapped(classOfAtom), v6: atoms.v6.mapped(classOfAtom))
+    }
+
+    /// The distinct service lists, by first appearance, and the number of each rule's.
+    private static func serviceLists(_ ruleset: Ruleset) -> (lists: [[Service]?], ofRule: [UInt32]) {
+        var lists: [[Service]?] = []
+        var numbers: [[Service]?: UInt32] = [:]
+        let ofRule = ruleset.rules.map { rule in
+            if let number = numbers[rule.services] { return number }
+            let number = UInt32(lists.count)
+            numbers[rule.services] = number
+            lists.append(rule.services)
+            return number
+        }
+        return (lists, ofRule)
+    }
+
+    /// The address classes of both sides and levels together, and the number of each atom's. Class 0 is in no set.
+    private static func addressClasses(
+        _ atoms: AddressAtoms, _ levels: AddressLevels, _ cells: Cells
+    ) -> (table: [bh_address_class], ofAtom: [UInt32]) {
+        var numbers = SequenceTable<UInt32>()
+        let classOfAtom = (0..<atoms.members.count).map { atom in
+            UInt32(
+                numbers.intern([
+                    levels.from.coarse[atom], levels.from.fine[atom], levels.to.coarse[atom], levels.to.fine[atom],
+                ]))
+        }
+        let used = PartitionUse(cells)
+        let table = (0..<numbers.count).map { number in
+            let levels = Array(numbers[number])
+            return bh_address_class(
+                from_coarse: levels[0], from_fine: levels[1], to_coarse: levels[2], to_fine: levels[3],
+                from_partitions: used.partitions(from: [0, levels[0], levels[1]]),
+                to_partitions: used.partitions(to: [0, levels[2], levels[3]]), pad: (0, 0, 0))
+        }
+        return (table, classOfAtom)
+    }
+}
+
+/// Which classes the cells of each partition name.
+private struct PartitionUse {
+    private var from: [Set<UInt32>]
+    private var to: [Set<UInt32>]
+
+    init(_ cells: Cells) {
+        from = cells.partitions.map { Set($0.lazy.map(\.from)) }
+        to = cells.partitions.map { Set($0.lazy.map(\.to)) }
+    }
+
+    /// - Parameter classes: By level.
+    func partitions(from classes: [UInt32]) -> UInt16 {
+        from.indices.reduce(0) { $0 | (from[$1].contains(classes[$1 / 3]) ? 1 << UInt16($1) : 0) }
+    }
+
+    func partitions(to classes: [UInt32]) -> UInt16 {
+        to.indices.reduce(0) { $0 | (to[$1].contains(classes[$1 % 3]) ? 1 << UInt16($1) : 0) }
+    }
+}
+
+/// The distinct pairs of address sets that rules name, and the rules of each.
+private struct RuleEnds {
+    private(set) var sets = AddressSetTable()
+    /// By first appearance.
+    private(set) var pairs: [EndPair] = []
+    /// Ranks, ascending, each once.
+    private(set) var rulesOfPair: [[UInt32]] = []
+
+    init(_ ruleset: Ruleset) {
+        var numbers: [EndPair: Int] = [:]
+        for (rank, rule) in ruleset.rules.enumerated() {
+            let ends = rule.ends.filter { $0.from?.isEmpty != true && $0.to?.isEmpty != true }
+            for end in ends {
+                let pair = EndPair(from: end.from.map { sets.number($0) }, to: end.to.map { sets.number($0) })
+                let number = numbers[pair] ?? pairs.count
+                if number == pairs.count {
+                    numbers[pair] = number
+                    pairs.append(pair)
+                    rulesOfPair.append([])
+                }
+                if rulesOfPair[number].last != UInt32(rank) { rulesOfPair[number].append(UInt32(rank)) }
+            }
+        }
+    }
+
+    /// Refuses what would multiply beyond measure, naming the rule that takes most.
+    func checkCells(_ levels: AddressLevels, _ ruleset: Ruleset) throws(CompileError) {
+        guard levels.cells > Limits.cells else { return }
+        var most = (cells: 0, rank: 0)
+        for (pair, ranks) in zip(pairs, rulesOfPair) {
+            let cells = levels.from.classCount(pair.from) * levels.to.classCount(pair.to)
+            if cells > most.cells { most = (cells, Int(ranks[0])) }
+        }
+        let rule = ruleset.rules[most.rank]
+        throw CompileError(
+            rule: rule.name, location: rule.location,
+            message: "the rules' address sets overlap in too many ways: \(levels.cells) pairs of address classes, "
+                + "at most \(Limits.cells); rule \(rule.name) alone takes \(most.cells)")
+    }
+}

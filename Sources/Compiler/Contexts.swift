@@ -1,0 +1,112 @@
+import CDatapathABI
+import Policy
+
+/// Where a packet may be: port entry and direction give the scope, scope and VLAN the context. Contexts are told apart only
+/// where some rule does.
+struct Contexts {
+    /// By entry * directions + direction.
+    private(set) var scopes: [UInt32] = []
+    private(set) var scopeCount = 0
+    /// By tag.
+    private(set) var vlanClasses: [UInt16] = []
+    private(set) var vlanCount = 0
+    /// By scope * `vlanCount` + VLAN class.
+    private(set) var contexts: [UInt32] = []
+    /// The places each context is in: see ``placeOfRule``.
+    private(set) var members = SequenceTable<UInt32>()
+    /// By rule: the number of its distinct (entries, directions, VLANs).
+    private(set) var placeOfRule: [UInt32] = []
+    private(set) var placeCount = 0
+
+    private struct Reach: Hashable {
+        var entries: Set<Int>?
+        var directions: Set<Direction>
+    }
+
+    private struct Place: Hashable {
+        var reach: UInt32
+        var vlans: UInt32
+    }
+
+    init(_ ruleset: Ruleset) throws(CompileError) {
+        var reaches: [Reach] = []
+        var reachNumbers: [Reach: UInt32] = [:]
+        var vlanSets: [Set<UInt16>?] = []
+        var vlanNumbers: [Set<UInt16>?: UInt32] = [:]
+        var places: [Place] = []
+        var placeNumbers: [Place: UInt32] = [:]
+        for rule in ruleset.rules {
+            let reach = Reach(entries: rule.entries, directions: rule.directions)
+            let place = Place(
+                reach: Contexts.number(reach, in: &reachNumbers, of: &reaches),
+                vlans: Contexts.number(rule.vlans, in: &vlanNumbers, of: &vlanSets))
+            placeOfRule.append(Contexts.number(place, in: &placeNumbers, of: &places))
+        }
+        placeCount = places.count
+        let scopeMembers = makeScopes(reaches, entries: ruleset.entries.count)
+        let vlanMembers = makeVLANClasses(vlanSets)
+        try Limits.check("contexts", scopeCount * vlanCount, atMost: Limits.tableEntries)
+        makeContexts(places, reachCount: reaches.count, vlanSets: vlanSets, scopeMembers, vlanMembers)
+    }
+
+    private static func number<Value: Hashable>(
+        _ value: Value, in numbers: inout [Value: UInt32], of values: inout [Value]
+    ) -> UInt32 {
+        if let number = numbers[value] { return number }
+        let number = UInt32(values.count)
+        numbers[value] = number
+        values.append(value)
+        return number
+    }
+
+    private mutating func makeScopes(_ reaches: [Reach], entries: Int) -> SequenceTable<UInt32> {
+        let directions: [Direction] = [.in, .out]
+        var everywhere: [[UInt32]] = [[], []]
+        var named = [[UInt32]](repeating: [], count: entries * directions.count)
+        for (number, reach) in reaches.enumerated() {
+            for (index, direction) in directions.enumerated() where reach.directions.contains(direction) {
+                guard let entries = reach.entries else {
+                    everywhere[index].append(UInt32(number))
+                    continue
+                }
+                for entry in entries { named[entry * directions.count + index].append(UInt32(number)) }
+            }
+        }
+        var members = SequenceTable<UInt32>()
+        for place in named.indices {
+            scopes.append(UInt32(members.intern((everywhere[place % directions.count] + named[place]).sorted())))
+        }
+        scopeCount = members.count
+        return members
+    }
+
+    private mutating func makeVLANClasses(_ sets: [Set<UInt16>?]) -> SequenceTable<UInt32> {
+        var byTag = [[UInt32]](repeating: [], count: Int(BH_VLANS))
+        for (number, set) in sets.enumerated() {
+            for tag in set ?? [] where Int(tag) < byTag.count { byTag[Int(tag)].append(UInt32(number)) }
+        }
+        var members = SequenceTable<UInt32>()
+        for sets in byTag { vlanClasses.append(UInt16(members.intern(sets))) }
+        vlanCount = members.count
+        return members
+    }
+
+    private mutating func makeContexts(
+        _ places: [Place], reachCount: Int, vlanSets: [Set<UInt16>?], _ scopeMembers: SequenceTable<UInt32>,
+        _ vlanMembers: SequenceTable<UInt32>
+    ) {
+        var placesOfReach = [[UInt32]](repeating: [], count: reachCount)
+        for (number, place) in places.enumerated() { placesOfReach[Int(place.reach)].append(UInt32(number)) }
+        for scope in 0..<scopeCount {
+            let here = scopeMembers[scope].flatMap { placesOfReach[Int($0)] }.sorted()
+            for vlan in 0..<vlanCount {
+                let sets = Set(vlanMembers[vlan])
+                let members = here.filter { number in
+                    let vlans = places[Int(number)].vlans
+                    return vlanSets[Int(vlans)] == nil || sets.contains(vlans)
+                }
+                contexts.append(UInt32(self.members.intern(members)))
+            }
+        }
+    }
+}

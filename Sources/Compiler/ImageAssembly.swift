@@ -1,0 +1,243 @@
+import CDatapathABI
+import Crypto
+import Policy
+
+/// Lays an image out: small tables that every packet reads first, what only people read last.
+struct ImageAssembly {
+    private let ruleset: Ruleset
+    private let classes: Classes
+    private let records: PortRecords
+    private var writer = ImageWriter()
+    private var header = bh_image_header()
+    private var strings = StringTable()
+    private var fileNumbers: [String: UInt16] = [:]
+
+    init(_ ruleset: Ruleset, _ classes: Classes) {
+        self.ruleset = ruleset
+        self.classes = classes
+        records = PortRecords(ruleset)
+        for (number, file) in ruleset.files.enumerated() where fileNumbers[file.name] == nil {
+            fileNumbers[file.name] = UInt16(number)
+        }
+    }
+
+    consuming func image() throws(CompileError) -> Image {
+        header.magic = BH_IMAGE_MAGIC
+        header.format = UInt32(BH_IMAGE_FORMAT)
+        if ruleset.rules.contains(where: { $0.vlans != nil }) { header.flags |= BH_IMAGE_VLAN_SENSITIVE.rawValue }
+        _ = writer.reserve(1, of: bh_image_header.self)
+        let devicePorts = writer.reserve(Int(BH_DEVICES_MAX), of: UInt16.self)
+        writePorts()
+        writePlaces()
+        writeServices()
+        try writeAddresses()
+        try writeRules()
+        let devices = writer.reserve(Int(BH_DEVICES_MAX), of: bh_device.self)
+        writeText()
+        try Limits.check("bytes of image", writer.bytes.count, atMost: Limits.imageBytes)
+        header.size = UInt64(writer.bytes.count)
+        let sha256 = seal(devicePorts: devicePorts, devices: devices)
+        return Image(bytes: writer.bytes, sha256: sha256, statistics: statistics, ports: records)
+    }
+
+    /// Hashes the image with the host's part of the header zero, then sets hash and the host's offsets.
+    private mutating func seal(devicePorts: UInt32, devices: UInt32) -> [UInt8] {
+        writer.write(header, at: 0)
+        let digest = Array(SHA256.hash(data: writer.bytes))
+        header.device_ports = devicePorts
+        header.devices = devices
+        writer.write(header, at: 0)
+        for (index, byte) in digest.enumerated() {
+            let offset = MemoryLayout<bh_image_header>.offset(of: \.sha256) ?? 0
+            writer.write(byte, at: offset + index)
+        }
+        return digest
+    }
+
+    private var statistics: Image.Statistics {
+        var statistics = Image.Statistics()
+        statistics.rules = ruleset.rules.count
+        statistics.addressClasses = classes.addressClasses.count
+        statistics.nodes = classes.trie.nodes.count
+        statistics.services = classes.services.members.count
+        statistics.contexts = classes.contexts.members.count
+        statistics.jointClasses = classes.joint.jointCount
+        statistics.cells = classes.cells.count
+        statistics.lists = classes.cells.lists.count
+        statistics.longLists = classes.cells.lists.longCount
+        return statistics
+    }
+
+    // MARK: Where
+
+    private mutating func writePorts() {
+        var tags = SequenceTable<UInt64>()
+        var tagRows: [Int] = []
+        var ports = records.all.map { record in
+            let entry = ruleset.entries[record.entry]
+            var port = self.port(entry, record.entry, record.protects, unknownToDrop: record.unknownToDrop)
+            let row = setVLANs(entry.vlanAdmission(record.protects), of: &port, &tags)
+            tagRows.append(row)
+            return port
+        }
+        let words = Int(BH_VLANS) / 64
+        let table = writer.append(tags.elements)
+        for index in ports.indices where ports[index].vlan_mode == UInt8(BH_VLAN_LIST.rawValue) {
+            ports[index].vlans = table + UInt32(tagRows[index] * words * 8)
+        }
+        header.ports = writer.append(ports)
+        header.port_count = UInt32(ports.count)
+    }
+
+    private mutating func port(
+        _ entry: PortEntry, _ number: Int, _ protects: Protects, unknownToDrop: Bool
+    ) -> bh_port {
+        var port = bh_port()
+        let directions = Int(BH_DIRECTION_MAX.rawValue)
+        port.protects = UInt8(protects.number)
+        port.defaults = (UInt8(entry.defaults.in.number), UInt8(entry.defaults.out.number))
+        if entry.defaults.essentials { port.flags |= BH_PORT_ESSENTIALS.rawValue }
+        if unknownToDrop { port.flags |= BH_PORT_UNKNOWN_DROP.rawValue }
+        port.scopes = (
+            classes.contexts.scopes[number * directions], classes.contexts.scopes[number * directions + 1]
+        )
+        port.name = strings.offset(of: entry.name)
+        port.default_lines = (UInt32(entry.defaults.inLocation.line), UInt32(entry.defaults.outLocation.line))
+        port.default_files = (file(entry.defaults.inLocation), file(entry.defaults.outLocation))
+        port.line = UInt32(entry.location.line)
+        port.file = file(entry.location)
+        return port
+    }
+
+    /// Sets the admission; returns the row of its tags in `tags`, where it is a list.
+    private func setVLANs(
+        _ admission: VLANAdmission, of port: inout bh_port, _ tags: inout SequenceTable<UInt64>
+    ) -> Int {
+        switch admission {
+        case .none: port.vlan_mode = UInt8(BH_VLAN_NONE.rawValue)
+        case .any: port.vlan_mode = UInt8(BH_VLAN_ANY.rawValue)
+        case .list(let list):
+            port.vlan_mode = UInt8(BH_VLAN_LIST.rawValue)
+            var words = [UInt64](repeating: 0, count: Int(BH_VLANS) / 64)
+            for tag in list where Int(tag) < Int(BH_VLANS) { words[Int(tag) / 64] |= 1 << UInt64(tag % 64) }
+            return tags.intern(words)
+        }
+        return 0
+    }
+
+    /// The number of a location's file; the largest number where the policy has no such file.
+    private func file(_ location: SourceLocation) -> UInt16 { fileNumbers[location.file] ?? .max }
+
+    private mutating func writePlaces() {
+        header.vlan_classes = writer.append(classes.contexts.vlanClasses)
+        header.vlan_count = UInt32(classes.contexts.vlanCount)
+        header.contexts = writer.append(classes.contexts.contexts)
+        header.scope_count = UInt32(classes.contexts.scopeCount)
+        header.context_count = UInt32(classes.contexts.members.count)
+    }
+
+    // MARK: Services
+
+    private mutating func writeServices() {
+        var blocks = SequenceTable<UInt16>()
+        let directories = classes.services.protocols.map { table in
+            (table.first.map { directory($0, &blocks) }, table.second.map { directory($0, &blocks) })
+        }
+        let blockTable = writer.append(blocks.elements)
+        var records: [bh_protocol] = []
+        for (table, (first, second)) in zip(classes.services.protocols, directories) {
+            var record = bh_protocol()
+            record.first_directory = BH_NONE
+            record.second_directory = BH_NONE
+            record.service = table.class
+            record.stride = UInt32(table.stride)
+            if let first {
+                record.first_directory = writer.append(first.map { blockTable + $0 * 512 })
+                record.services = writer.append(table.classes)
+            }
+            if let second { record.second_directory = writer.append(second.map { blockTable + $0 * 512 }) }
+            records.append(record)
+        }
+        header.protocols = writer.append(records)
+        header.service_count = UInt32(classes.services.members.count)
+        header.joints = writer.append(classes.joint.joints)
+        header.joint_count = UInt32(classes.joint.jointCount)
+    }
+
+    /// The numbers of a key table's 256 blocks.
+    private func directory(_ keys: Intervals<UInt32>, _ blocks: inout SequenceTable<UInt16>) -> [UInt32] {
+        var table: [UInt16] = []
+        for index in keys.starts.indices where keys.starts[index] < 1 << 16 {
+            let end = index + 1 < keys.starts.count ? min(Int(keys.starts[index + 1]), 1 << 16) : 1 << 16
+            table.append(contentsOf: repeatElement(UInt16(keys.classes[index]), count: end - table.count))
+        }
+        return stride(from: 0, to: 1 << 16, by: 256).map { UInt32(blocks.intern(Array(table[$0..<$0 + 256]))) }
+    }
+
+    // MARK: Addresses
+
+    private mutating func writeAddresses() throws(CompileError) {
+        try Limits.check("address nodes", classes.trie.nodes.count, atMost: Limits.tableEntries)
+        try Limits.check("values of address nodes", classes.trie.values.count, atMost: Limits.tableEntries)
+        header.classes = writer.append(classes.addressClasses)
+        header.class_count = UInt32(classes.addressClasses.count)
+        header.v4_root = writer.append(classes.trie.v4Root)
+        header.v6_root = classes.trie.v6Root
+        header.nodes = writer.append(classes.trie.nodes)
+        header.values = writer.append(classes.trie.values)
+    }
+
+    // MARK: Rules
+
+    private mutating func writeRules() throws(CompileError) {
+        // A look-up in a partition without cells finds nothing, and nothing else.
+        let noBuckets = bh_partition(buckets: writer.reserve(1, of: bh_bucket.self), mask: 0)
+        var partitions: [bh_partition] = []
+        for cells in classes.cells.partitions {
+            guard !cells.isEmpty else {
+                partitions.append(noBuckets)
+                continue
+            }
+            let table = try BucketTable(cells)
+            partitions.append(bh_partition(buckets: writer.append(table.slots), mask: table.mask))
+        }
+        header.partitions = (
+            partitions[0], partitions[1], partitions[2], partitions[3], partitions[4], partitions[5], partitions[6],
+            partitions[7], partitions[8]
+        )
+        header.lists = writer.append(classes.cells.lists.entries)
+        header.matches = writer.append(classes.joint.matches)
+        header.match_words = UInt32(classes.joint.matchWords)
+        header.match_count = UInt32(classes.joint.matchCount)
+        header.rules = writer.append(ruleset.rules.map { record(of: $0) })
+        header.rule_count = UInt32(ruleset.rules.count)
+        header.runs = writer.append(classes.cells.lists.runs)
+        header.run_values = writer.append(classes.cells.lists.runValues)
+    }
+
+    private mutating func record(of rule: Rule) -> bh_rule {
+        var record = bh_rule()
+        record.verdict = UInt8(rule.action.number)
+        if rule.log { record.flags |= UInt8(BH_RULE_LOG.rawValue) }
+        if rule.isStateless { record.flags |= UInt8(BH_RULE_STATELESS.rawValue) }
+        record.file = file(rule.location)
+        record.line = UInt32(rule.location.line)
+        record.name = strings.offset(of: rule.name)
+        return record
+    }
+
+    // MARK: For people
+
+    private mutating func writeText() {
+        let names = ruleset.files.map { strings.offset(of: $0.name) }
+        header.strings = writer.append(strings.bytes)
+        header.strings_size = UInt32(strings.bytes.count)
+        let texts = ruleset.files.map { file in
+            (offset: writer.append(Array(file.text.utf8)), size: UInt32(file.text.utf8.count))
+        }
+        header.files = writer.append(
+            zip(names, texts).map { bh_file(name: $0, text: $1.offset, size: $1.size, pad: 0) })
+        header.file_count = UInt32(ruleset.files.count)
+        writer.align(to: ImageWriter.line)
+    }
+}

@@ -1,0 +1,166 @@
+import CDatapathABI
+import Network
+import Policy
+
+extension ImageView {
+    /// Judges a packet at the port of a record, step by step as the kernel program does.
+    public func judge(packet: Packet, portRecord: Int, direction: Direction) -> Judgement {
+        let port = element(bh_port.self, of: tables.ports, portRecord) ?? bh_port()
+        let isHost = port.protects == UInt8(BH_HOST.rawValue)
+        if let refusal = packet.refusal { return Judgement(.drop, refusal) }
+        if port.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0 { return Judgement(.drop, .default) }
+        if !admits(packet, port) { return Judgement(.drop, .vlan) }
+        if packet.fragment == .later { return Judgement(.drop, .fragment) }
+        if port.flags & BH_PORT_ESSENTIALS.rawValue != 0 {
+            if isHost, packet.isControl { return Judgement(.accept, .control) }
+            if packet.isEssential { return Judgement(.accept, .essential) }
+        }
+        if packet.isARP { return Judgement(.drop, .nonIP) }
+        if let rank = firstMatch(packet, port, direction) {
+            let rule = element(bh_rule.self, of: tables.rules, Int(rank)) ?? bh_rule()
+            return Judgement(Action(UInt32(rule.verdict)) ?? .drop, .rule, rule: Int(rank))
+        }
+        if packet.family == nil { return Judgement(.drop, .nonIP) }
+        let verdict = direction == .in ? port.defaults.0 : port.defaults.1
+        return Judgement(Action(UInt32(verdict)) ?? .drop, .default)
+    }
+
+    private func admits(_ packet: Packet, _ port: bh_port) -> Bool {
+        switch UInt32(port.vlan_mode) {
+        case BH_VLAN_NONE.rawValue: return packet.isAdmitted(by: .none)
+        case BH_VLAN_LIST.rawValue:
+            let word = element(UInt64.self, of: port.vlans, Int(packet.outerVLAN / 64)) ?? 0
+            return packet.vlanTags < 2 && word >> UInt64(packet.outerVLAN % 64) & 1 == 1
+        default: return true
+        }
+    }
+
+    private func firstMatch(_ packet: Packet, _ port: bh_port, _ direction: Direction) -> UInt32? {
+        let from = addressClass(packet.source)
+        let to = addressClass(packet.destination)
+        let joint = joint(packet, port, direction)
+        let partitions = from.from_partitions & to.to_partitions
+        let fromClasses = [0, from.from_coarse, from.from_fine]
+        let toClasses = [0, to.to_coarse, to.to_fine]
+        var best = BH_NONE
+        for partition in 0..<Int(BH_PARTITIONS) where partitions >> UInt16(partition) & 1 == 1 {
+            let cell = cell(partition, from: fromClasses[partition / 3], to: toClasses[partition % 3])
+            guard let (list, rank) = cell, rank < best else { continue }
+            best = min(best, firstMatch(list, joint: joint, below: best))
+        }
+        return best == BH_NONE ? nil : best
+    }
+
+    // MARK: Addresses
+
+    /// Class 0, which is in no set, where the frame has no address.
+    private func addressClass(_ address: IPAddress?) -> bh_address_class {
+        var value: UInt32 = 0
+        if let address {
+            // The bits that are not yet looked up, left-aligned.
+            var bits = address.value
+            if address.family == .v4 {
+                bits <<= 96
+                value = element(UInt32.self, of: tables.v4_root, Int(bits >> 112)) ?? 0
+                bits <<= 16
+            } else {
+                value = tables.v6_root
+            }
+            var depth = 0
+            while value & BH_TRIE_NODE != 0, depth < Int(BH_TRIE_DEPTH) {
+                value = step(value & ~BH_TRIE_NODE, &bits)
+                depth += 1
+            }
+        }
+        return element(bh_address_class.self, of: tables.classes, Int(value)) ?? bh_address_class()
+    }
+
+    private func step(_ number: UInt32, _ bits: inout UInt128) -> UInt32 {
+        let node = element(bh_node.self, of: tables.nodes, Int(number)) ?? bh_node()
+        let high = UInt64(truncatingIfNeeded: bits >> 64)
+        if (high ^ node.path) & node.path_mask != 0 { return node.otherwise }
+        bits <<= UInt128(node.path_bits)
+        let slot = Int(bits >> 120)
+        bits <<= 8
+        let changes = [node.changes.0, node.changes.1, node.changes.2, node.changes.3][slot >> 6]
+        let before = [node.before.0, node.before.1, node.before.2, node.before.3][slot >> 6]
+        let upToSlot = changes & ~0 >> UInt64(63 - slot & 63)
+        let index = Int(node.base) + Int(before) + upToSlot.nonzeroBitCount - 1
+        return element(UInt32.self, of: tables.values, index) ?? 0
+    }
+
+    // MARK: Services and places
+
+    private func joint(_ packet: Packet, _ port: bh_port, _ direction: Direction) -> Int {
+        let service = service(packet)
+        let scope = direction == .in ? port.scopes.0 : port.scopes.1
+        let vlan = element(UInt16.self, of: tables.vlan_classes, Int(packet.outerVLAN)) ?? 0
+        let place = Int(scope) * Int(tables.vlan_count) + Int(vlan)
+        let context = element(UInt32.self, of: tables.contexts, place) ?? 0
+        let index = Int(context) * Int(tables.service_count) + Int(service)
+        return Int(element(UInt32.self, of: tables.joints, index) ?? 0)
+    }
+
+    private func service(_ packet: Packet) -> UInt32 {
+        let record = element(bh_protocol.self, of: tables.protocols, packet.protocolIndex) ?? bh_protocol()
+        if record.first_directory == BH_NONE { return record.service }
+        var key = packet.destinationPort
+        if packet.family == nil {
+            key = packet.etherType
+        } else if packet.isICMP {
+            key = UInt16(packet.type) << 8 | UInt16(packet.code)
+        }
+        let first = keyClass(record.first_directory, key)
+        let second = record.second_directory == BH_NONE ? 0 : keyClass(record.second_directory, packet.sourcePort)
+        return element(UInt32.self, of: record.services, first * Int(record.stride) + second) ?? 0
+    }
+
+    private func keyClass(_ directory: UInt32, _ key: UInt16) -> Int {
+        let block = element(UInt32.self, of: directory, Int(key >> 8)) ?? 0
+        return Int(element(UInt16.self, of: block, Int(key & 255)) ?? 0)
+    }
+
+    // MARK: Cells and lists
+
+    private func cell(_ partition: Int, from: UInt32, to: UInt32) -> (list: UInt32, rank: UInt32)? {
+        let table = withPartitions { $0[partition] }
+        let hash = bh_cell_hash(from, to)
+        let first = UInt32(truncatingIfNeeded: hash) & table.mask
+        let second = UInt32(truncatingIfNeeded: hash >> 32) & table.mask
+        let (found, isFull) = search(table, first, from, to)
+        if found != nil || !isFull { return found }
+        return search(table, second, from, to).found
+    }
+
+    private func search(
+        _ table: bh_partition, _ bucket: UInt32, _ from: UInt32, _ to: UInt32
+    ) -> (found: (list: UInt32, rank: UInt32)?, isFull: Bool) {
+        let bucket = element(bh_bucket.self, of: table.buckets, Int(bucket)) ?? bh_bucket()
+        let cells = [bucket.cells.0, bucket.cells.1, bucket.cells.2, bucket.cells.3]
+        let found = cells.first { $0.list != 0 && $0.from == from && $0.to == to }
+        return (found.map { ($0.list, $0.rank & ~BH_BUCKET_FULL) }, cells[0].rank & BH_BUCKET_FULL != 0)
+    }
+
+    private func withPartitions<Result>(_ body: ([bh_partition]) -> Result) -> Result {
+        let all = tables.partitions
+        return body([all.0, all.1, all.2, all.3, all.4, all.5, all.6, all.7, all.8])
+    }
+
+    /// The first match of a list, `BH_NONE` where there is none, or none below a rank.
+    private func firstMatch(_ list: UInt32, joint: Int, below limit: UInt32) -> UInt32 {
+        let head = element(bh_list_entry.self, of: tables.lists, Int(list)) ?? bh_list_entry()
+        if head.b != BH_NONE {
+            let run = element(bh_run.self, of: tables.runs, Int(head.b) + joint / 64) ?? bh_run()
+            let upToJoint = run.changes & ~0 >> UInt64(63 - joint & 63)
+            let index = Int(run.base) + upToJoint.nonzeroBitCount - 1
+            return element(UInt32.self, of: tables.run_values, index) ?? BH_NONE
+        }
+        for place in 1...Int(BH_LIST_SHORT) where place <= Int(head.a) {
+            let rule = element(bh_list_entry.self, of: tables.lists, Int(list) + place) ?? bh_list_entry()
+            if rule.a >= limit { return BH_NONE }
+            let word = Int(rule.b) * Int(tables.match_words) + joint / 64
+            if (element(UInt64.self, of: tables.matches, word) ?? 0) >> UInt64(joint & 63) & 1 == 1 { return rule.a }
+        }
+        return BH_NONE
+    }
+}

@@ -1,0 +1,149 @@
+import CDatapathABI
+import Policy
+
+/// Why bytes are no image that this version reads.
+public struct ImageError: Error, Sendable, Hashable {
+    public var message: String
+}
+
+/// Reads an image as the kernel does: the same tables, the same look-up. A read beyond the end gives zero, as the kernel's
+/// masked loads give something harmless.
+public struct ImageView: Sendable {
+    let bytes: ImageBytes
+    private let fixed: bh_image_header
+
+    /// Reads a copy of an image.
+    public init(_ bytes: [UInt8]) throws(ImageError) { try self.init(ImageBytes(copying: bytes)) }
+
+    /// Reads an image in place, the kernel's own for example.
+    ///
+    /// The mapping must stay valid for as long as `owner` lives.
+    @unsafe public init(mapping: UnsafeRawBufferPointer, owner: AnyObject) throws(ImageError) {
+        try self.init(unsafe ImageBytes(unsafeMapping: mapping, owner: owner))
+    }
+
+    private init(_ bytes: ImageBytes) throws(ImageError) {
+        guard let header = bytes.load(bh_image_header.self, at: 0), header.magic == BH_IMAGE_MAGIC else {
+            throw ImageError(message: "these bytes are no policy image")
+        }
+        guard header.format == UInt32(BH_IMAGE_FORMAT) else {
+            throw ImageError(
+                message: "the image is of format \(header.format), this version reads format \(BH_IMAGE_FORMAT)")
+        }
+        guard header.size <= UInt64(bytes.count) else {
+            throw ImageError(message: "the image has \(header.size) bytes, only \(bytes.count) are there")
+        }
+        self.bytes = bytes
+        fixed = header
+    }
+
+    /// The header, the host's part as it is now.
+    public var header: bh_image_header { bytes.load(bh_image_header.self, at: 0) ?? fixed }
+
+    /// The compiler's part of the header, which never changes.
+    var tables: bh_image_header { fixed }
+
+    public var sha256: [UInt8] {
+        bytes.bytes(0..<MemoryLayout<bh_image_header>.size).dropFirst(ImageView.hashOffset).prefix(32).map { $0 }
+    }
+
+    private static let hashOffset = MemoryLayout<bh_image_header>.offset(of: \.sha256) ?? 0
+
+    /// A value at an offset from the image's start.
+    public func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value? {
+        bytes.load(type, at: offset)
+    }
+
+    /// An element of a table.
+    func element<Value: BitwiseCopyable>(_ type: Value.Type, of table: UInt32, _ index: Int) -> Value? {
+        bytes.load(type, at: Int(table) + index * MemoryLayout<Value>.stride)
+    }
+
+    /// A text by its offset in `strings`.
+    public func string(_ offset: UInt32) -> String {
+        let end = Int(fixed.strings) + Int(fixed.strings_size)
+        let start = Int(fixed.strings) + Int(offset)
+        guard start < end else { return "" }
+        var length = 0
+        while start + length < end, let byte = bytes.load(UInt8.self, at: start + length), byte != 0 { length += 1 }
+        return String(decoding: bytes.bytes(start..<start + length), as: UTF8.self)
+    }
+}
+
+extension ImageView {
+    /// A rule as the image records it.
+    public struct RuleRecord: Sendable, Hashable {
+        public var name: String
+        /// Column 0: the image keeps lines only.
+        public var location: SourceLocation
+        public var action: Action
+        public var log: Bool
+        public var isStateless: Bool
+        /// The host's part: slot of its counter.
+        public var counter: UInt32
+    }
+
+    /// A port record: an entry as host or as workload.
+    public struct PortRecord: Sendable, Hashable {
+        /// Of the entry.
+        public var name: String
+        public var location: SourceLocation
+        public var protects: Protects
+        public var defaultIn: Action
+        public var defaultOut: Action
+        /// Where the defaults are written; column 0.
+        public var inLocation: SourceLocation
+        public var outLocation: SourceLocation
+        public var essentials: Bool
+        public var isUnknownToDrop: Bool
+    }
+
+    public var ruleCount: Int { Int(fixed.rule_count) }
+    public var portCount: Int { Int(fixed.port_count) }
+    public var fileCount: Int { Int(fixed.file_count) }
+
+    /// The rule of a rank; nil beyond the last.
+    public func rule(_ rank: Int) -> RuleRecord? {
+        guard (0..<ruleCount).contains(rank), let record = element(bh_rule.self, of: fixed.rules, rank) else {
+            return nil
+        }
+        return RuleRecord(
+            name: string(record.name), location: location(file: record.file, line: record.line),
+            action: Action(UInt32(record.verdict)) ?? .drop, log: record.flags & UInt8(BH_RULE_LOG.rawValue) != 0,
+            isStateless: record.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0, counter: record.counter)
+    }
+
+    /// A port record; nil beyond the last.
+    public func port(_ number: Int) -> PortRecord? {
+        guard (0..<portCount).contains(number), let record = element(bh_port.self, of: fixed.ports, number) else {
+            return nil
+        }
+        return PortRecord(
+            name: string(record.name), location: location(file: record.file, line: record.line),
+            protects: record.protects == UInt8(BH_HOST.rawValue) ? .host : .workload,
+            defaultIn: Action(UInt32(record.defaults.0)) ?? .drop,
+            defaultOut: Action(UInt32(record.defaults.1)) ?? .drop,
+            inLocation: location(file: record.default_files.0, line: record.default_lines.0),
+            outLocation: location(file: record.default_files.1, line: record.default_lines.1),
+            essentials: record.flags & BH_PORT_ESSENTIALS.rawValue != 0,
+            isUnknownToDrop: record.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0)
+    }
+
+    /// A file of the policy, with its text; nil beyond the last.
+    public func file(_ number: Int) -> SourceFile? {
+        guard (0..<fileCount).contains(number), let record = element(bh_file.self, of: fixed.files, number) else {
+            return nil
+        }
+        let text = bytes.bytes(Int(record.text)..<Int(record.text) + Int(record.size))
+        return SourceFile(name: string(record.name), text: String(decoding: text, as: UTF8.self))
+    }
+
+    /// A location; the file's name is empty where the image has no such file.
+    private func location(file: UInt16, line: UInt32) -> SourceLocation {
+        var name = ""
+        if Int(file) < fileCount, let record = element(bh_file.self, of: fixed.files, Int(file)) {
+            name = string(record.name)
+        }
+        return SourceLocation(file: name, line: Int(line), column: 0)
+    }
+}

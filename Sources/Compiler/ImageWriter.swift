@@ -1,0 +1,41 @@
+import CDatapathABI
+
+/// Puts the tables of an image one behind the other.
+struct ImageWriter {
+    private(set) var bytes: [UInt8] = []
+
+    /// Where the next table will start, if its elements are at most a cache line.
+    static let line = 64
+
+    /// Appends a table on a cache line, or on a multiple of its elements' size where that is more, so that no element
+    /// straddles an image page.
+    ///
+    /// - Returns: Its offset.
+    mutating func append<Element: BitwiseCopyable>(_ table: [Element]) -> UInt32 {
+        align(to: max(ImageWriter.line, MemoryLayout<Element>.stride))
+        let offset = UInt32(bytes.count)
+        // Imported C structures without implicit padding: every byte is set.
+        unsafe table.withUnsafeBytes { source in unsafe bytes.append(contentsOf: source) }
+        return offset
+    }
+
+    /// Appends a table of zeroed elements.
+    mutating func reserve<Element: BitwiseCopyable>(_ count: Int, of type: Element.Type) -> UInt32 {
+        align(to: max(ImageWriter.line, MemoryLayout<Element>.stride))
+        let offset = UInt32(bytes.count)
+        bytes.append(contentsOf: repeatElement(0, count: count * MemoryLayout<Element>.stride))
+        return offset
+    }
+
+    /// Replaces what stands at an offset.
+    mutating func write<Element: BitwiseCopyable>(_ value: Element, at offset: Int) {
+        unsafe withUnsafeBytes(of: value) { source in
+            unsafe bytes.replaceSubrange(offset..<offset + source.count, with: source)
+        }
+    }
+
+    mutating func align(to alignment: Int) {
+        let rest = bytes.count % alignment
+        if rest != 0 { bytes.append(contentsOf: repeatElement(0, count: alignment - rest)) }
+    }
+}

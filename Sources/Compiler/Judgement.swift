@@ -1,0 +1,93 @@
+import CDatapathABI
+import Policy
+
+/// Why a packet was judged as it was: the contract's words, in the order of `enum bh_reason`.
+public enum Reason: String, Sendable, Hashable, CaseIterable {
+    case rule
+    case `default`
+    case malformed
+    case vlan
+    case nonIP = "non-ip"
+    case guardMAC = "guard-mac"
+    case guardIP = "guard-ip"
+    case guardARP = "guard-arp"
+    case guardND = "guard-nd"
+    case guardDHCP = "guard-dhcp"
+    case guardRA = "guard-ra"
+    case guardPromiscuous = "guard-promiscuous"
+    case quarantine
+    case fragment
+    case extensionHeader = "extension-header"
+    case invalidState = "invalid-state"
+    case flowTableFull = "flow-table-full"
+    case policyChanged = "policy-changed"
+    case notAdmitted = "not-admitted"
+    case established
+    case related
+    case essential
+    case control
+    case adopted
+}
+
+extension Reason {
+    private static let numbers: [Reason: UInt32] = Dictionary(
+        uniqueKeysWithValues: zip(allCases, BH_REASON_RULE.rawValue...))
+
+    /// Reads a value of `enum bh_reason`; nil for `BH_REASON_NONE` and for what is no reason.
+    public init?(_ number: UInt32) {
+        guard number > BH_REASON_NONE.rawValue, number < BH_REASON_MAX.rawValue else { return nil }
+        self = Reason.allCases[Int(number - BH_REASON_RULE.rawValue)]
+    }
+
+    /// The value of `enum bh_reason`.
+    public var number: UInt32 { Reason.numbers[self] ?? BH_REASON_NONE.rawValue }
+}
+
+extension Action {
+    /// Reads a value of `enum bh_verdict`.
+    public init?(_ number: UInt32) {
+        switch number {
+        case BH_ACCEPT.rawValue: self = .accept
+        case BH_DROP.rawValue: self = .drop
+        case BH_REJECT.rawValue: self = .reject
+        default: return nil
+        }
+    }
+
+    /// The value of `enum bh_verdict`.
+    public var number: UInt32 {
+        switch self {
+        case .accept: BH_ACCEPT.rawValue
+        case .drop: BH_DROP.rawValue
+        case .reject: BH_REJECT.rawValue
+        }
+    }
+}
+
+extension Direction {
+    /// The value of `enum bh_direction`.
+    public var number: UInt32 { self == .in ? BH_IN.rawValue : BH_OUT.rawValue }
+}
+
+extension Protects {
+    /// The value of `enum bh_protects`.
+    public var number: UInt32 { self == .host ? BH_HOST.rawValue : BH_WORKLOAD.rawValue }
+}
+
+/// What became of a packet at one port, in one direction.
+public struct Judgement: Sendable, Hashable {
+    public var verdict: Action
+    public var reason: Reason
+    /// Rank of the rule that decided, where one did.
+    public var rule: Int?
+
+    public init(_ verdict: Action, _ reason: Reason, rule: Int? = nil) {
+        self.verdict = verdict
+        self.reason = reason
+        self.rule = rule
+    }
+}
+
+extension Judgement: CustomStringConvertible {
+    public var description: String { "\(verdict) \(reason.rawValue)" + (rule.map { " #\($0)" } ?? "") }
+}

@@ -1,0 +1,230 @@
+import CDatapathABI
+import Network
+
+/// Reads a frame as the kernel program does: one cursor, every length checked before it is used.
+///
+/// What refuses a packet, in short: more than two VLAN tags (`vlan`); an IPv6 extension header (or AH) that is one too many,
+/// misplaced or cut short (`extension-header`); a first fragment that cannot hold its L4 header (`fragment`); any other header
+/// cut short, or a length that exceeds the frame or does not cover its header (`malformed`).
+public struct PacketParser {
+    private struct Refusal: Error {
+        var reason: Reason
+        init(_ reason: Reason) { self.reason = reason }
+    }
+
+    private let frame: [UInt8]
+    private var packet = Packet()
+    private var offset = 0
+    /// Where the frame ends on the wire, then the IP packet in it.
+    private var end: Int
+    /// Where L4's header ends.
+    private var headerEnd = 0
+    private var hasFragmentHeader = false
+
+    /// - Parameters:
+    ///   - frame: The frame's first bytes, from the destination MAC; all of them, unless a capture cut it.
+    ///   - frameLength: Bytes of the frame on the wire.
+    ///   - metadataVLAN: Tag control information that stands beside the frame, as the outermost tag.
+    ///   - segments: Wire packets that an offloaded super-packet stands for.
+    public static func parse(
+        _ frame: [UInt8], frameLength: Int, metadataVLAN: UInt16? = nil, segments: Int = 1
+    ) -> Packet {
+        var parser = PacketParser(frame: frame, frameLength: frameLength)
+        parser.packet.segments = max(segments, 1)
+        do {
+            try parser.ethernet(metadataVLAN)
+        } catch {
+            parser.packet.refusal = error.reason
+            parser.packet.hasL4 = false
+        }
+        parser.countWireBytes()
+        return parser.packet
+    }
+
+    private init(frame: [UInt8], frameLength: Int) {
+        self.frame = frame
+        end = frameLength
+        packet.length = frameLength
+    }
+
+    // MARK: Cursor
+
+    /// Whether the next bytes belong to the packet, captured or not.
+    private func reaches(_ count: Int) -> Bool { offset + count <= end }
+    /// Whether they can be read.
+    private func has(_ count: Int) -> Bool { reaches(count) && offset + count <= frame.count }
+    private func u8(_ place: Int) -> UInt8 { frame[offset + place] }
+    private func u16(_ place: Int) -> UInt16 { UInt16(u8(place)) << 8 | UInt16(u8(place + 1)) }
+    private func number(_ place: Int, bytes: Int) -> UInt128 {
+        (place..<place + bytes).reduce(0) { $0 << 8 | UInt128(u8($1)) }
+    }
+
+    // MARK: Layer 2
+
+    private mutating func ethernet(_ metadataVLAN: UInt16?) throws(Refusal) {
+        guard has(14) else { throw Refusal(.malformed) }
+        packet.destinationMAC = MACAddress(UInt64(number(0, bytes: 6)))
+        packet.sourceMAC = MACAddress(UInt64(number(6, bytes: 6)))
+        var type = u16(12)
+        offset = 14
+        if let metadataVLAN { tag(metadataVLAN) }
+        while type == 0x8100 || type == 0x88a8 {
+            if packet.vlanTags == 2 { throw Refusal(.vlan) }
+            guard has(4) else { throw Refusal(.malformed) }
+            tag(u16(0))
+            type = u16(2)
+            offset += 4
+        }
+        packet.etherType = type < 0x600 ? 0 : type
+        packet.l3Offset = offset
+        switch type {
+        case 0x0800: try ipv4()
+        case 0x86dd: try ipv6()
+        case 0x0806, 0x8035: try arp()
+        default: break
+        }
+    }
+
+    private mutating func tag(_ control: UInt16) {
+        if packet.vlanTags == 0 { packet.outerVLAN = control & 0xfff } else { packet.innerVLAN = control & 0xfff }
+        packet.vlanTags += 1
+    }
+
+    private mutating func arp() throws(Refusal) {
+        guard has(8), reaches(8 + 2 * (Int(u8(4)) + Int(u8(5)))) else { throw Refusal(.malformed) }
+        packet.isARP = true
+    }
+
+    // MARK: Layer 3
+
+    private mutating func ipv4() throws(Refusal) {
+        guard has(20), u8(0) >> 4 == 4 else { throw Refusal(.malformed) }
+        let headerBytes = Int(u8(0) & 15) * 4
+        guard headerBytes >= 20 else { throw Refusal(.malformed) }
+        try setEnd(start: offset, bytes: Int(u16(2)))
+        guard reaches(headerBytes) else { throw Refusal(.malformed) }
+        packet.source = IPAddress(v4: UInt32(number(12, bytes: 4)))
+        packet.destination = IPAddress(v4: UInt32(number(16, bytes: 4)))
+        packet.hopLimit = u8(8)
+        packet.ipProtocol = u8(9)
+        let fragment = u16(6)
+        offset += headerBytes
+        packet.l4Offset = offset
+        if fragment & 0x1fff != 0 {
+            packet.fragment = .later
+            return
+        }
+        if fragment & 0x2000 != 0 { packet.fragment = .first }
+        try walkExtensions([51])
+        try layer4()
+    }
+
+    private mutating func ipv6() throws(Refusal) {
+        guard has(40), u8(0) >> 4 == 6 else { throw Refusal(.malformed) }
+        try setEnd(start: offset + 40, bytes: Int(u16(4)))
+        packet.source = IPAddress(v6: number(8, bytes: 16))
+        packet.destination = IPAddress(v6: number(24, bytes: 16))
+        packet.ipProtocol = u8(6)
+        packet.hopLimit = u8(7)
+        offset += 40
+        try walkExtensions([0, 43, 44, 51, 60])
+        if packet.fragment != .later { try layer4() }
+    }
+
+    /// Cuts trailing padding. A super-packet over 65,535 bytes carries length 0 and ends with its frame.
+    private mutating func setEnd(start: Int, bytes: Int) throws(Refusal) {
+        let room = end - start
+        if bytes == 0, packet.segments > 1, room > 0xffff { return }
+        guard bytes <= room else { throw Refusal(.malformed) }
+        end = start + bytes
+    }
+
+    /// Walks these headers up to the first that is none of them, or to the fragment header of a later fragment.
+    private mutating func walkExtensions(_ extensions: Set<UInt8>) throws(Refusal) {
+        var count = 0
+        packet.l4Offset = offset
+        while extensions.contains(packet.ipProtocol), packet.fragment != .later {
+            count += 1
+            guard count <= Int(BH_EXTENSIONS_MAX) else { throw Refusal(.extensionHeader) }
+            guard has(8) else { throw cutShort }
+            let bytes = extensionBytes
+            guard reaches(bytes) else { throw cutShort }
+            try checkExtension(isFirst: count == 1)
+            packet.ipProtocol = u8(0)
+            offset += bytes
+            packet.l4Offset = offset
+        }
+    }
+
+    private var extensionBytes: Int {
+        switch packet.ipProtocol {
+        case 44: 8
+        case 51: (Int(u8(1)) + 2) * 4
+        default: (Int(u8(1)) + 1) * 8
+        }
+    }
+
+    /// Whether a whole header may stand where it does and say what it says.
+    private mutating func checkExtension(isFirst: Bool) throws(Refusal) {
+        let isSound: Bool
+        switch packet.ipProtocol {
+        case 0: isSound = isFirst
+        // Type 0 sends a packet on to where its destination does not say.
+        case 43: isSound = u8(2) != 0 || u8(3) == 0
+        case 44:
+            isSound = !hasFragmentHeader
+            hasFragmentHeader = true
+            if u16(2) & 0xfff8 != 0 { packet.fragment = .later } else if u16(2) & 1 != 0 { packet.fragment = .first }
+        case 51: isSound = u8(1) >= 1
+        default: isSound = true
+        }
+        if !isSound { throw Refusal(.extensionHeader) }
+    }
+
+    /// Why an extension header that is cut short is refused.
+    private var cutShort: Refusal { Refusal(packet.fragment == .first ? .fragment : .extensionHeader) }
+
+    // MARK: Layer 4
+
+    private mutating func layer4() throws(Refusal) {
+        guard let bytes = transportBytes() else {
+            throw Refusal(packet.fragment == .first ? .fragment : .malformed)
+        }
+        headerEnd = offset + bytes
+        switch packet.ipProtocol {
+        case 6, 17, 132:
+            packet.sourcePort = u16(0)
+            packet.destinationPort = u16(2)
+            packet.hasL4 = true
+            if packet.ipProtocol == 6 { packet.tcpFlags = u8(13) }
+        case 1 where packet.family == .v4, 58 where packet.family == .v6:
+            packet.type = u8(0)
+            packet.code = u8(1)
+            packet.hasL4 = true
+        default: break
+        }
+    }
+
+    /// Bytes of the L4 header, 0 where there is none to read; nil where it is cut short or contradicts itself.
+    private func transportBytes() -> Int? {
+        switch packet.ipProtocol {
+        case 6:
+            guard has(20) else { return nil }
+            let bytes = Int(u8(12) >> 4) * 4
+            return bytes >= 20 && reaches(bytes) ? bytes : nil
+        case 17:
+            guard has(8) else { return nil }
+            // A first fragment's datagram is longer than the fragment.
+            let length = Int(u16(4))
+            return length >= 8 && (packet.fragment == .first || reaches(length)) ? 8 : nil
+        case 132: return has(12) ? 12 : nil
+        case 1 where packet.family == .v4, 58 where packet.family == .v6: return has(8) ? 8 : nil
+        default: return 0
+        }
+    }
+
+    /// Each segment of a super-packet repeats the headers.
+    private mutating func countWireBytes() {
+        packet.wireBytes = packet.length + (packet.segments - 1) * headerEnd
+    }
+}

@@ -1,0 +1,67 @@
+import Network
+import Policy
+
+/// Plain first match over the ruleset: what the image, and the kernel program, must agree with.
+public struct ReferenceEvaluator: Sendable {
+    private let ruleset: Ruleset
+
+    public init(_ ruleset: Ruleset) { self.ruleset = ruleset }
+
+    /// Judges a packet at one port.
+    ///
+    /// - Parameters:
+    ///   - entry: Index in ``Ruleset/entries``.
+    ///   - protects: The port's own, see `PortBinding`.
+    ///   - isUnknownToDrop: Whether the port is one of a bridge entry with `unknown: drop` that no other entry names.
+    public func judge(
+        _ packet: Packet, entry: Int, protects: Protects, direction: Direction, isUnknownToDrop: Bool = false
+    ) -> Judgement {
+        let port = ruleset.entries[entry]
+        if let refusal = packet.refusal { return Judgement(.drop, refusal) }
+        if isUnknownToDrop { return Judgement(.drop, .default) }
+        if !packet.isAdmitted(by: port.vlanAdmission(protects)) { return Judgement(.drop, .vlan) }
+        if packet.fragment == .later { return Judgement(.drop, .fragment) }
+        if port.defaults.essentials {
+            if protects == .host, packet.isControl { return Judgement(.accept, .control) }
+            if packet.isEssential { return Judgement(.accept, .essential) }
+        }
+        if packet.isARP { return Judgement(.drop, .nonIP) }
+        if let rank = firstMatch(packet, entry: entry, direction: direction) {
+            return Judgement(ruleset.rules[rank].action, .rule, rule: rank)
+        }
+        if packet.family == nil { return Judgement(.drop, .nonIP) }
+        return Judgement(direction == .in ? port.defaults.in : port.defaults.out, .default)
+    }
+
+    /// The rank of the first rule that matches, whatever is judged before the rules.
+    public func firstMatch(_ packet: Packet, entry: Int, direction: Direction) -> Int? {
+        ruleset.rules.firstIndex { rule in
+            (rule.entries?.contains(entry) ?? true) && rule.directions.contains(direction)
+                && (rule.vlans?.contains(packet.outerVLAN) ?? true) && carries(rule.services, packet)
+                && rule.ends.contains { joins($0, packet) }
+        }
+    }
+
+    private func carries(_ services: [Service]?, _ packet: Packet) -> Bool {
+        guard let services else { return packet.family != nil }
+        return services.contains { service in
+            switch service {
+            case .ports(let number, let destination, let source):
+                packet.family != nil && packet.hasL4 && packet.ipProtocol == number
+                    && destination.contains { $0.contains(packet.destinationPort) }
+                    && source.contains { $0.contains(packet.sourcePort) }
+            case .icmp(let family, let type, let code):
+                packet.isICMP && packet.family == family && (type ?? packet.type) == packet.type
+                    && (code ?? packet.code) == packet.code
+            case .protocol(let number): packet.family != nil && packet.ipProtocol == number
+            case .ethertype(let type): packet.family == nil && packet.etherType == type ?? 0
+            }
+        }
+    }
+
+    /// A frame without addresses is at the ends of those rules only that name none.
+    private func joins(_ ends: Rule.Ends, _ packet: Packet) -> Bool {
+        (ends.from.map { set in packet.source.map(set.contains) ?? false } ?? true)
+            && (ends.to.map { set in packet.destination.map(set.contains) ?? false } ?? true)
+    }
+}

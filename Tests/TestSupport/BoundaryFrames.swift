@@ -1,0 +1,168 @@
+import Network
+import Policy
+
+/// Draws frames near what a policy tells apart: addresses just in and just out of its sets, the ends of its port ranges, its
+/// types, codes, VLANs and protocols, and what is refused or essential whatever the policy.
+public struct BoundaryFrames: Sendable {
+    /// A frame, and the port where it is judged.
+    public struct Probe: Sendable {
+        public var frame: Frame
+        public var entry: Int
+        public var protects: Protects
+        public var direction: Direction
+        /// Whether the port is one that an entry with `unknown: drop` does not know.
+        public var isUnknownToDrop: Bool
+    }
+
+    private let ruleset: Ruleset
+    private var v4: [UInt128]
+    private var v6: [UInt128]
+    private var services: [Service]
+    private var random: RandomNumbers
+
+    public init(_ ruleset: Ruleset, seed: UInt64) {
+        self.ruleset = ruleset
+        random = RandomNumbers(seed: seed)
+        let sets = ruleset.rules.flatMap { $0.ends.flatMap { [$0.from, $0.to] } }.compactMap(\.self)
+        v4 = Array(Set(sets.flatMap { BoundaryFrames.edges($0.v4, last: UInt128(UInt32.max)) })).sorted()
+        v6 = Array(Set(sets.flatMap { BoundaryFrames.edges($0.v6, last: .max) })).sorted()
+        services = ruleset.rules.flatMap { $0.services ?? [] }
+    }
+
+    /// The numbers on either side of each end of each range.
+    private static func edges(_ ranges: [ClosedRange<UInt128>], last: UInt128) -> [UInt128] {
+        ranges.flatMap { range in
+            var edges = [range.lowerBound, range.upperBound]
+            if range.lowerBound > 0 { edges.append(range.lowerBound - 1) }
+            if range.upperBound < last { edges.append(range.upperBound + 1) }
+            return edges
+        }
+    }
+
+    public mutating func next() -> Probe {
+        let entry = random.number(0...ruleset.entries.count - 1)
+        return Probe(
+            frame: frame(), entry: entry, protects: random.pick([.host, .workload]),
+            direction: random.pick([.in, .out]),
+            isUnknownToDrop: !ruleset.entries[entry].judgesUnknown && random.once(in: 4))
+    }
+
+    private mutating func frame() -> Frame {
+        let destination = self.destination()
+        let tags = self.tags()
+        if random.once(in: 12) { return bare(to: destination, tags: tags) }
+        let frame = Frame(packet(), to: destination, tags: tags)
+        switch random.number(0...29) {
+        case 0: return frame.cut(to: random.number(0...frame.bytes.count))
+        case 1: return frame.padded(to: 128)
+        case 2: return frame.with(random.number(14...frame.bytes.count - 1), UInt8.random(in: 0...255, using: &random))
+        default: return frame
+        }
+    }
+
+    /// A frame without IP.
+    private mutating func bare(to destination: MACAddress, tags: [Frame.Tag]) -> Frame {
+        switch random.number(0...3) {
+        case 0: return .arp(tags: tags, type: random.pick([0x0806, 0x8035]))
+        case 1: return .arp(hardware: random.pick([6, 8, 255]))
+        default:
+            var type: UInt16 = random.pick([0x05ff, 0x0600, 0x88cc, 0x8847, 0x9100, 0xffff, 46])
+            if let service = services.isEmpty ? nil : random.pick(services), case .ethertype(let named) = service {
+                type = named ?? type
+            }
+            return Frame(to: destination, tags: tags, type: type, payload: [UInt8](repeating: 0, count: 46))
+        }
+    }
+
+    private mutating func destination() -> MACAddress {
+        guard random.once(in: 15) else { return Frame.peer }
+        return random.pick(["01:80:c2:00:00:00", "01:80:c2:00:00:0f", "01:80:c2:00:00:10", "01:80:c2:00:01:00"])
+    }
+
+    private mutating func tags() -> [Frame.Tag] {
+        guard random.once(in: 4) else { return [] }
+        let count = random.pick([1, 1, 1, 1, 2, 2, 3])
+        return (0..<count).map { _ in
+            Frame.Tag(
+                random.pick([0, 1, 2, 3, 99, 100, 101, 4094, 4095]), priority: random.pick([0, 7]),
+                type: random.pick([0x8100, 0x88a8]))
+        }
+    }
+
+    private mutating func packet() -> Packet {
+        let family = random.pick([AddressFamily.v4, .v6])
+        var packet = Packet(address(family), address(family), segment(family))
+        packet.hopLimit = random.pick([0, 1, 2, 64, 254, 255, 255])
+        if random.once(in: 8) { packet.extensions = extensions() }
+        if random.once(in: 12) {
+            packet.fragment = random.pick([.first, .middle, .last, .init(offset: 0, more: false)])
+            if random.once(in: 2) { packet.keep = random.number(0...24) }
+        }
+        if random.once(in: 20) { packet.options = [UInt8](repeating: 1, count: 4 * random.number(1...10)) }
+        return packet
+    }
+
+    private mutating func extensions() -> [Extension] {
+        let all: [Extension] = [
+            .hopByHop(), .destination(), .destination(bytes: 64), .routing(), .routing(type: 0),
+            .routing(type: 0, segmentsLeft: 1), .authentication(), .authentication(bytes: 12), .fragment(),
+        ]
+        return (0..<random.pick([1, 1, 1, 2, 2, 3, 8, 9])).map { place in
+            place == 0 ? random.pick(all) : random.pick([.destination(), .authentication(), random.pick(all)])
+        }
+    }
+
+    private mutating func address(_ family: AddressFamily) -> IPAddress {
+        let edges = family == .v4 ? v4 : v6
+        if edges.isEmpty || random.once(in: 10) {
+            let high = UInt128(random.next())
+            return family == .v4
+                ? IPAddress(v4: UInt32(truncatingIfNeeded: high)) : IPAddress(v6: high << 64 | UInt128(random.next()))
+        }
+        return IPAddress(family: family, value: random.pick(edges))
+    }
+
+    private mutating func segment(_ family: AddressFamily) -> Segment {
+        if !services.isEmpty, !random.once(in: 3) { return segment(random.pick(services), family) }
+        switch random.number(0...7) {
+        case 0: return random.pick([.udp(68, 67), .udp(67, 68), .udp(546, 547), .udp(547, 546), .udp(68, 68)])
+        case 1: return .icmpv6(random.pick([129, 130, 132, 133, 137, 138, 142, 143, 144]), 0)
+        case 2: return .icmp(random.pick([0, 3, 8, 11, 13]), random.pick([0, 1]))
+        case 3:
+            return Segment(number: random.pick([1, 2, 47, 50, 58, 59, 103]), bytes: [UInt8](repeating: 0, count: 24))
+        case 4: return .tcp(edge(40000), edge(443), dataOffset: random.pick([4, 5, 6, 15]))
+        default: return .tcp(edge(40000), edge(80))
+        }
+    }
+
+    /// What a service names, or just misses.
+    private mutating func segment(_ service: Service, _ family: AddressFamily) -> Segment {
+        switch service {
+        case .ports(let number, let destination, let source):
+            let to = port(destination)
+            let from = port(source)
+            return switch number {
+            case 6: .tcp(from, to)
+            case 17: .udp(from, to)
+            default: .sctp(from, to)
+            }
+        case .icmp(let named, let type, let code):
+            let type = edge(type ?? UInt8.random(in: 0...255, using: &random))
+            let code = edge(code ?? UInt8.random(in: 0...255, using: &random))
+            // Once in a while over the wrong family.
+            return named == .v4 ? .icmp(type, code) : .icmpv6(type, code)
+        case .protocol(let number): return Segment(number: number, bytes: [UInt8](repeating: 0x50, count: 40))
+        case .ethertype: return .ping(family)
+        }
+    }
+
+    private mutating func port(_ ranges: [ClosedRange<UInt16>]) -> UInt16 {
+        let range = random.pick(ranges)
+        return edge(random.pick([range.lowerBound, range.upperBound]))
+    }
+
+    /// The number, or one beside it.
+    private mutating func edge<Number: FixedWidthInteger>(_ number: Number) -> Number {
+        random.pick([number, number, number &+ 1, number &- 1])
+    }
+}

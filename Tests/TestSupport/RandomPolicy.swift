@@ -1,0 +1,102 @@
+import Network
+import Policy
+
+/// A policy made up from a seed: nested and adjacent address sets of both families, every form of service, VLANs, directions,
+/// entries, `within`.
+public struct RandomPolicy: Sendable {
+    public let seed: UInt64
+    public let ruleset: Ruleset
+
+    private static let file = "random.yaml"
+    private static let vlans: [UInt16] = [0, 1, 2, 100, 4095]
+
+    public init(seed: UInt64) {
+        self.seed = seed
+        var random = RandomNumbers(seed: seed)
+        let entries = (0..<random.number(1...4)).map { RandomPolicy.entry($0, &random) }
+        let sets = (0..<random.number(1...12)).map { _ in RandomPolicy.addressSet(&random) }
+        let services = (0..<random.number(1...8)).map { _ in
+            (0..<random.number(1...3)).map { _ in RandomPolicy.service(&random) }
+        }
+        // Few enough to leave most to the default, or so many that lists are long.
+        let rules = (0..<random.number(random.once(in: 3) ? 0...60 : 0...12)).map { rank in
+            RandomPolicy.rule(rank, sets: sets, services: services, entries: entries.count, &random)
+        }
+        ruleset = Ruleset(
+            files: [SourceFile(name: RandomPolicy.file, text: "version: 1 # seed \(seed)\n")], entries: entries,
+            groups: [], rules: rules)
+    }
+
+    private static func location(_ line: Int) -> SourceLocation { SourceLocation(file: file, line: line, column: 1) }
+
+    private static func entry(_ number: Int, _ random: inout RandomNumbers) -> PortEntry {
+        let admissions: [VLANAdmission?] = [nil, VLANAdmission.none, .any, .any, .list(Set(random.some(of: vlans)))]
+        let actions: [Action] = [.accept, .drop]
+        return PortEntry(
+            name: "port-\(number)", location: location(number + 1), selector: .interfaces(["eth\(number)"]),
+            vlans: random.pick(admissions),
+            defaults: .init(
+                in: random.pick(actions), out: random.pick(actions), essentials: Bool.random(using: &random),
+                inLocation: location(number + 1), outLocation: location(number + 1)),
+            judgesUnknown: !random.once(in: 4))
+    }
+
+    private static func rule(
+        _ rank: Int, sets: [AddressSet], services: [[Service]], entries: Int, _ random: inout RandomNumbers
+    ) -> Rule {
+        func end() -> AddressSet? { random.once(in: 3) ? nil : random.pick(sets) }
+        var ends = [Rule.Ends(from: end(), to: end())]
+        if random.once(in: 6) { ends = random.some(of: sets).map { Rule.Ends(from: $0, to: $0) } }
+        return Rule(
+            name: "rule-\(rank)", location: location(rank + 10), ends: ends,
+            services: random.once(in: 3) ? nil : random.pick(services),
+            vlans: random.once(in: 5) ? Set(random.some(of: vlans)) : nil,
+            directions: random.once(in: 3) ? [random.pick([Direction.in, .out])] : [.in, .out],
+            entries: random.once(in: 3) ? Set(random.some(of: Array(0..<entries))) : nil,
+            action: random.pick([Action.accept, .drop]), isStateless: Bool.random(using: &random),
+            log: Bool.random(using: &random))
+    }
+
+    private static func addressSet(_ random: inout RandomNumbers) -> AddressSet {
+        func prefixes(_ most: Int) -> [Prefix] { (0..<random.number(0...most)).map { _ in prefix(&random) } }
+        if random.once(in: 20) { return .all.subtracting(AddressSet(prefixes(3))) }
+        return AddressSet(prefixes(random.once(in: 4) ? 40 : 5)).subtracting(AddressSet(prefixes(2)))
+    }
+
+    private static func prefix(_ random: inout RandomNumbers) -> Prefix {
+        if Bool.random(using: &random) {
+            let bases: [UInt32] = [0, 0xc000_0200, 0xc612_0000, 0xc633_6400, 0xcb00_7100, 0xffff_ff00]
+            let base = random.pick(bases) + UInt32(random.number(0...255))
+            return Prefix(IPAddress(v4: base), length: random.pick([0, 1, 8, 15, 16, 17, 23, 24, 25, 28, 30, 31, 32]))
+        }
+        let base = UInt128(0x2001_0db8) << 96
+        let bases: [UInt128] = [0, base, base + 1 << 64, base + 1 << 80, base + 0xffff << 32, UInt128.max << 8]
+        let lengths = [0, 1, 7, 8, 9, 32, 40, 48, 56, 63, 64, 65, 96, 112, 120, 124, 127, 128]
+        return Prefix(IPAddress(v6: random.pick(bases) + UInt128(random.number(0...255))), length: random.pick(lengths))
+    }
+
+    private static func service(_ random: inout RandomNumbers) -> Service {
+        switch random.number(0...9) {
+        case 0...4:
+            return .ports(
+                protocol: random.pick([6, 6, 6, 17, 17, 132]), destination: portRanges(&random),
+                source: random.once(in: 3) ? portRanges(&random) : [0...UInt16.max])
+        case 5, 6:
+            let family = random.pick([AddressFamily.v4, .v6])
+            let type: UInt8? =
+                random.once(in: 3) ? nil : random.pick(family == .v4 ? [0, 3, 8, 11] : [1, 2, 128, 135, 255])
+            return .icmp(
+                family, type: type, code: type == nil || Bool.random(using: &random) ? nil : random.pick([0, 1, 255]))
+        case 7: return .protocol(random.pick([0, 1, 2, 6, 17, 44, 47, 50, 51, 58, 59, 255]))
+        default: return .ethertype(random.pick([nil, 0x0600, 0x88cc, 0x8847, 0xffff]))
+        }
+    }
+
+    private static func portRanges(_ random: inout RandomNumbers) -> [ClosedRange<UInt16>] {
+        if random.once(in: 6) { return [0...UInt16.max] }
+        return (0..<random.number(1...3)).map { _ in
+            let low = random.pick([0, 22, 53, 67, 80, 255, 256, 443, 546, 1024, 8000, 32768, 65535] as [UInt16])
+            return low...(random.once(in: 2) ? low : UInt16.random(in: low...UInt16.max, using: &random))
+        }
+    }
+}

@@ -23,14 +23,17 @@ struct Binder {
     private let ports: [PortDefinition]
     private let inventory: HostInventory
     private let problems: Problems
-    private var claims: [DeviceKey: Claim] = [:]
-    /// Devices by entry, in the inventory's order, and the names that no device has.
+    private var claims: [DeviceKey: [Claim]] = [:]
+    /// Claimed devices, in the order of their first claims.
+    private var claimed: [(key: DeviceKey, device: HostInterface)] = []
+    /// By entry: its devices, and the names that no device has.
     private var devices: [[HostInterface]]
     private var missing: [[(name: String, location: SourceLocation)]]
 
     static func bind(_ ports: [PortDefinition], to inventory: HostInventory, _ problems: Problems) -> [PortBinding] {
         var binder = Binder(ports: ports, inventory: inventory, problems)
         for index in ports.indices { binder.claim(index) }
+        for (key, device) in binder.claimed { binder.award(device, binder.claims[key] ?? []) }
         return ports.indices.flatMap { binder.bindings($0) }
     }
 
@@ -98,26 +101,25 @@ struct Binder {
         in namespace: NamespaceInventory
     ) {
         let key = DeviceKey(namespace: namespace.inode, index: device.index)
-        if let earlier = claims[key] {
-            if earlier.entry == index {
-                if strength > earlier.strength { claims[key]?.strength = strength }
-                return
-            }
-            guard strength >= earlier.strength else { return }
-            if strength == earlier.strength {
-                problems.error(
-                    location,
-                    "the device \(device.name) is in port \"\(ports[earlier.entry].entry.name)\" too, at \(earlier.location)"
-                )
-                return
-            }
-            devices[earlier.entry].removeAll { $0.index == device.index && $0.name == device.name }
-        }
-        claims[key] = Claim(entry: index, strength: strength, location: location)
-        devices[index].append(device)
+        if claims[key] == nil { claimed.append((key, device)) }
+        claims[key, default: []].append(Claim(entry: index, strength: strength, location: location))
+    }
+
+    /// Gives a device to the entry with the strongest claim; two equally strong entries are an error.
+    private mutating func award(_ device: HostInterface, _ claims: [Claim]) {
+        guard let strongest = claims.map(\.strength).max(),
+            let winner = claims.first(where: { $0.strength == strongest })
+        else { return }
+        devices[winner.entry].append(device)
         if !device.isEthernet {
             problems.error(
-                location, "the device \(device.name) is not Ethernet; Bulkhead enforces on Ethernet devices only")
+                winner.location,
+                "the device \(device.name) is not Ethernet; Bulkhead enforces on Ethernet devices only")
+        }
+        for claim in claims where claim.strength == strongest && claim.entry != winner.entry {
+            let name = ports[winner.entry].entry.name
+            problems.error(
+                claim.location, "the device \(device.name) is in port \"\(name)\" too, at \(winner.location)")
         }
     }
 
@@ -155,15 +157,17 @@ struct Binder {
         let protects = port.entry.protects ?? (isGuest ? .workload : .host)
         guard protects == .workload || isBridgeWithoutMembers(port) else {
             let hint = port.entry.protects == nil ? " (a guest's device may be missing: \"protects: workload\")" : ""
-            problems.error(location, "\(description(port, name)) does not exist\(inNamespace(port))\(hint)")
+            let what =
+                Glob.isPattern(name) ? "no device matches \"\(name)\"" : "the \(kind(port)) \"\(name)\" does not exist"
+            problems.error(location, what + inNamespace(port) + hint)
             return nil
         }
         if case .bridge = port.entry.selector {
             problems.warning(location, "bridge \"\(name)\" has no member ports\(inNamespace(port)) yet")
         } else {
+            let what = Glob.isPattern(name) ? "no device matches \"\(name)\"" : "the device \"\(name)\" is missing"
             problems.warning(
-                location,
-                "\(description(port, name)) is missing\(inNamespace(port)); it is enforced once it is there and the policy applied again"
+                location, what + inNamespace(port) + "; it is enforced once it is there and the policy is applied again"
             )
         }
         return PortBinding(
@@ -179,9 +183,8 @@ struct Binder {
         return interfaces.contains { $0.name == name && $0.kind == .bridge }
     }
 
-    private func description(_ port: PortDefinition, _ name: String) -> String {
-        if case .bridge = port.entry.selector { return "the bridge \"\(name)\"" }
-        return Glob.isPattern(name) ? "any device \"\(name)\"" : "the device \"\(name)\""
+    private func kind(_ port: PortDefinition) -> String {
+        if case .bridge = port.entry.selector { "bridge" } else { "device" }
     }
 
     private func inNamespace(_ port: PortDefinition) -> String {

@@ -20,6 +20,8 @@ struct GroupTable {
     private var feedLocations: [String: SourceLocation] = [:]
     /// Groups that something refers to.
     private var used: Set<Int> = []
+    /// Groups whose addresses are not what was meant, because of an error that is reported.
+    private var faulty: Set<Int> = []
 
     init(
         _ entries: [Node.Entry], ports: [PortDefinition], portIndices: [String: Int], host: AddressSet,
@@ -37,7 +39,9 @@ struct GroupTable {
         }
         for entry in entries {
             guard let index = indices[entry.key] else { continue }
+            let errors = problems.errorCount
             definitions[index].expression = named(entry.value, "group \"\(entry.key)\"")
+            if problems.errorCount > errors { faulty.insert(index) }
         }
         addMembers()
         resolve()
@@ -90,7 +94,11 @@ struct GroupTable {
         return set == .all ? nil : set
     }
 
+    func isFaulty(_ expression: SetExpression) -> Bool { expression.groups.contains(where: faulty.contains) }
+
     func warnOfUnused() {
+        // A name that is misspelt elsewhere is no reason to doubt the group that it meant.
+        if problems.hasErrors { return }
         for (index, group) in definitions.enumerated() where !used.contains(index) {
             problems.warning(group.location, "group \"\(group.name)\" is defined and never used")
         }
@@ -229,9 +237,12 @@ struct GroupTable {
                 definitions[cycle[0]].location,
                 "groups refer to each other in a circle: \(chain.joined(separator: " > "))")
         }
+        faulty.formUnion(Set(definitions.indices).subtracting(order.sorted))
         for index in order.sorted {
+            let errors = problems.errorCount
             sets[index] = evaluate(definitions[index].expression)
-            if sets[index].isEmpty {
+            if problems.errorCount > errors || isFaulty(definitions[index].expression) { faulty.insert(index) }
+            if sets[index].isEmpty, !faulty.contains(index) {
                 let group = definitions[index]
                 problems.warning(group.location, "group \"\(group.name)\" selects nothing and matches nothing")
             }

@@ -43,6 +43,7 @@ public struct PolicyLoader: Sendable {
         let rules = parser.parse(document.rules, groups: &groups)
         AssertionParser(services: services, problems: problems).check(document.assertions, groups: &groups)
         groups.warnOfUnused()
+        RuleLint.run(rules, problems)
         let ruleset = Ruleset(
             files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.map(\.rule),
             notEnforced: NotEnforced.lines(defaults, ports, bindings))

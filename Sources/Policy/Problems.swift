@@ -1,7 +1,8 @@
 /// Gathers what is wrong with a policy, so that one run reports everything.
 final class Problems {
     private(set) var diagnostics: [Diagnostic] = []
-    private(set) var hasErrors = false
+    private(set) var errorCount = 0
+    var hasErrors: Bool { errorCount > 0 }
     /// The rule that is being read; diagnostics name it.
     var rule: String?
 
@@ -10,7 +11,7 @@ final class Problems {
     private var searches = 0
 
     func error(_ location: SourceLocation, _ message: String) {
-        hasErrors = true
+        errorCount += 1
         add(Diagnostic(.error, at: location, message, rule: rule))
     }
 

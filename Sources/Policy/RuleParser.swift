@@ -6,6 +6,8 @@ struct RuleDefinition {
     var from: SetExpression?
     var to: SetExpression?
     var within: [SetExpression]?
+    /// Its addresses are not what was meant, because of an error that is reported.
+    var isFaulty = false
 }
 
 /// Reads `rules`.
@@ -88,6 +90,11 @@ struct RuleParser {
     // MARK: What it matches
 
     private func readEnds(_ fields: Fields, into result: inout RuleDefinition, groups: inout GroupTable) {
+        let errors = problems.errorCount
+        defer {
+            let expressions = [result.from, result.to].compactMap(\.self) + (result.within ?? [])
+            result.isFaulty = problems.errorCount > errors || expressions.contains { groups.isFaulty($0) }
+        }
         if let node = fields["within"] {
             let within = groups.within(node)
             result.within = within
@@ -106,9 +113,6 @@ struct RuleParser {
             let to = result.to.flatMap { groups.set($0) }
             let isNever = from?.isEmpty == true || to?.isEmpty == true
             result.rule.ends = isNever ? [] : [Rule.Ends(from: from, to: to)]
-        }
-        if result.rule.ends.isEmpty {
-            problems.warning(result.rule.location, "the rule can never match: a group that it names is empty")
         }
     }
 

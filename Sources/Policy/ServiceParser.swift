@@ -58,7 +58,7 @@ struct ServiceParser {
             return .protocol(number)
         case "ethertype": return ethertype(parts, text, location)
         default:
-            let words = ["tcp", "udp", "sctp", "icmp", "icmpv6", "proto", "ethertype"]
+            let words = ["tcp", "udp", "sctp", "icmpv6", "icmp", "proto", "ethertype"]
             let suggestion = problems.suggestion(for: parts[0], among: words)
             return refuse(
                 text, suggestion.isEmpty ? "expected \(ServiceParser.forms)" : String(suggestion.dropFirst(2)), location

@@ -5,8 +5,11 @@ struct YAMLError: Error {
     var message: String
     /// Byte at which the text cannot be decoded; then line and column say nothing.
     var offset: Int?
+    /// The message is libyaml's, not our own.
+    private var isRaw = true
 
-    init(line: Int, column: Int, message: String, offset: Int? = nil) {
+    /// An error in libyaml's words.
+    init(line: Int, column: Int, message: String, offset: Int?) {
         self.line = line
         self.column = column
         self.message = message
@@ -14,11 +17,13 @@ struct YAMLError: Error {
     }
 
     init(_ event: YAMLEvent, _ message: String) {
-        self.init(line: event.line, column: event.column, message: message)
+        self.init(line: event.line, column: event.column, message: message, offset: nil)
+        isRaw = false
     }
 
     /// The same error, in words that say what to do where the text shows what went wrong.
     func explained(by bytes: [UInt8]) -> YAMLError {
+        guard isRaw else { return self }
         var result = self
         if let offset {
             (result.line, result.column) = YAMLError.position(of: offset, in: bytes)
@@ -33,10 +38,10 @@ struct YAMLError: Error {
             case let character?: result.message = "text that starts with \"\(character)\" must be quoted"
             case nil: break
             }
-        } else if message.contains("mapping values are not allowed"),
+        } else if message.contains("mapping values are not allowed") || message.contains("unexpected ':'"),
             let address = YAMLError.unquotedAddress(in: text)
         {
-            result.message = "YAML reads the colon at the end of \(address) as a key's; quote it: \"\(address)\""
+            result.message = "YAML reads \(address) without quotes as a mapping; quote it: \"\(address)\""
         } else {
             result.message = "not valid YAML: \(message)"
         }

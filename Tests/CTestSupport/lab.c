@@ -49,7 +49,7 @@ static int leave(struct visit *visit)
 int lab_socket(const char *ns, int domain, int type, int protocol)
 {
 	struct visit visit;
-	int result = enter(&visit, ns), left, one = 1;
+	int result = enter(&visit, ns), left, one = 1, room = 8 << 20;
 
 	if (result < 0)
 		return result;
@@ -61,6 +61,9 @@ int lab_socket(const char *ns, int domain, int type, int protocol)
 		return left;
 	if (result >= 0)
 		setsockopt(result, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* Room for some twenty thousand small datagrams, so that what is not read at once is not lost. */
+	if (result >= 0 && type == SOCK_DGRAM)
+		setsockopt(result, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	return result;
 }
 

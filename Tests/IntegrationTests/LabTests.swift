@@ -2,9 +2,6 @@ import Network
 import TestSupport
 import Testing
 
-/// Everything that works on real devices: one test at a time, for they share two processors and some of them count packets.
-@Suite(.serialized) struct Integration {}
-
 extension Integration {
     /// The tools of the tests themselves: what they build is what the kernel's own stack takes.
     @Suite struct LabTests {
@@ -17,26 +14,21 @@ extension Integration {
             return (lab, left, right)
         }
 
-        private static func macAddress(_ namespace: Namespace, _ interface: String) throws -> MACAddress {
-            let link = try Shell.check("ip", "-netns", namespace.name, "-brief", "link", "show", interface)
-            return try #require(link.split(separator: " ").lazy.compactMap { MACAddress(String($0)) }.first)
-        }
-
         @Test(arguments: [
             (IPAddress("192.0.2.1"), IPAddress("192.0.2.2")), (IPAddress("2001:db8::1"), IPAddress("2001:db8::2")),
         ])
         func aFrameBuiltHereIsTakenByTheKernel(source: IPAddress, destination: IPAddress) throws {
             let (lab, left, right) = try Self.cable()
             defer { withExtendedLifetime(lab) {} }
-            let mac = try Self.macAddress(right, "b0")
+            let mac = try right.mac(of: "b0")
             let receiver = try IPSocket.bound(right, .udp, destination, 5000)
             let sender = try PacketSocket(left, "a0")
-            let plain = Packet(source, destination, .udp(4000, 5000, payload: Array("hello".utf8)))
+            let plain = Datagram(source, destination, .udp(4000, 5000, payload: Array("hello".utf8)))
             try sender.send(Frame(plain, to: mac))
             #expect(try receiver.receive() == Array("hello".utf8))
             // Cut in two, put together again by the kernel.
             let payload = [UInt8](repeating: 7, count: 16)
-            for packet in Packet(source, destination, .udp(4000, 5000, payload: payload)).fragments(of: 16) {
+            for packet in Datagram(source, destination, .udp(4000, 5000, payload: payload)).fragments(of: 16) {
                 try sender.send(Frame(packet, to: mac))
             }
             #expect(try receiver.receive() == payload)
@@ -58,7 +50,7 @@ extension Integration {
             defer { withExtendedLifetime(lab) {} }
             let sender = try PacketSocket(left, "a0")
             let receiver = try PacketSocket(right, "b0")
-            let packet = Packet("192.0.2.1", "192.0.2.2", .udp())
+            let packet = Datagram("192.0.2.1", "192.0.2.2", .udp())
             let frames = [[], [10], [10, 20], [10, 20, 30]].map { tags in
                 Frame(packet, tags: tags.map { Frame.Tag($0) })
             }

@@ -89,9 +89,9 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
-    private mutating func packet() -> Packet {
+    private mutating func packet() -> Datagram {
         let family = random.pick([AddressFamily.v4, .v6])
-        var packet = Packet(address(family), address(family), segment(family))
+        var packet = Datagram(address(family), address(family), segment(family))
         packet.hopLimit = random.pick([0, 1, 2, 64, 254, 255, 255])
         if random.once(in: 8) { packet.extensions = extensions() }
         if random.once(in: 12) {

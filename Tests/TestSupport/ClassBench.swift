@@ -85,7 +85,7 @@ public struct ClassBench: Sendable {
 extension ClassBench.Probe {
     public var frame: Frame {
         Frame(
-            Packet(
+            Datagram(
                 source, destination,
                 ipProtocol == 6 ? .tcp(sourcePort, destinationPort) : .udp(sourcePort, destinationPort)))
     }

@@ -39,9 +39,9 @@ public struct Frame: Sendable, Hashable {
     }
 
     public init(
-        _ packet: Packet, from source: MACAddress = guest, to destination: MACAddress = peer, tags: [Tag] = []
+        _ datagram: Datagram, from source: MACAddress = guest, to destination: MACAddress = peer, tags: [Tag] = []
     ) {
-        self.init(from: source, to: destination, tags: tags, type: packet.etherType, payload: packet.bytes)
+        self.init(from: source, to: destination, tags: tags, type: datagram.etherType, payload: datagram.bytes)
     }
 
     /// A frame of IEEE 802.2, whose type field is its length.

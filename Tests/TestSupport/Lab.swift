@@ -22,6 +22,17 @@ public struct Namespace: Sendable, Hashable {
     }
 }
 
+extension Namespace {
+    /// The MAC address of an interface.
+    public func mac(of interface: String) throws -> MACAddress {
+        let link = try Shell.check("ip", "-netns", name, "-brief", "link", "show", interface)
+        guard let mac = link.split(separator: " ").lazy.compactMap({ MACAddress(String($0)) }).first else {
+            throw CommandFailure(description: "\(interface) has no MAC address: \(link)")
+        }
+        return mac
+    }
+}
+
 /// Network namespaces, virtual cables and bridges of one test. Names hold the process's id, so that labs never meet; all of it is
 /// removed when the lab goes, also when the test has failed.
 public final class Lab: Sendable {
@@ -42,7 +53,7 @@ public final class Lab: Sendable {
             serial += 1
             return serial
         }
-        id = "bht\(ProcessInfo.processInfo.processIdentifier)-\(number)"
+        id = "bh-\(ProcessInfo.processInfo.processIdentifier)-\(number)"
     }
 
     deinit {

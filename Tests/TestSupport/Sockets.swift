@@ -15,8 +15,8 @@ public struct SocketFailure: Error, CustomStringConvertible {
     }
 }
 
-/// A descriptor that is closed with its owner.
-public class Socket {
+/// A descriptor that is closed with its owner. It never changes, and the kernel lets threads share it.
+public class Socket: @unchecked Sendable {
     public let descriptor: Int32
 
     init(_ result: Int32, _ operation: String) throws(SocketFailure) {
@@ -33,13 +33,20 @@ public class Socket {
         return Array(buffer.prefix(try SocketFailure.check(count, "receive")))
     }
 
+    /// How many datagrams, or pieces of a stream, come until none came for `quiet` milliseconds.
+    public func count(quiet: Int32 = 100) throws(SocketFailure) -> Int {
+        var count = 0
+        while let bytes = try receive(milliseconds: quiet), !bytes.isEmpty { count += 1 }
+        return count
+    }
+
     public func send(_ bytes: [UInt8], milliseconds: Int32 = 1000) throws(SocketFailure) {
         _ = try SocketFailure.check(unsafe lab_send(descriptor, bytes, bytes.count, milliseconds), "send")
     }
 }
 
 /// Whole frames of one interface.
-public final class PacketSocket: Socket {
+public final class PacketSocket: Socket, @unchecked Sendable {
     public init(_ namespace: Namespace, _ interface: String) throws(SocketFailure) {
         try super.init(unsafe lab_packet_open(namespace.path, interface), "packet socket on \(interface)")
     }
@@ -67,7 +74,7 @@ public final class PacketSocket: Socket {
 }
 
 /// A TCP or UDP socket inside a namespace.
-public final class IPSocket: Socket {
+public final class IPSocket: Socket, @unchecked Sendable {
     public enum Kind: Sendable {
         case tcp
         case udp

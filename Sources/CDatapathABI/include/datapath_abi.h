@@ -321,6 +321,7 @@ enum bh_packet_flag {
 	BH_PACKET_FRAGMENT_FIRST = 8,
 	BH_PACKET_FRAGMENT_LATER = 16,
 	BH_PACKET_ARP = 32,              /* ARP or RARP, whole */
+	BH_PACKET_FRAGMENT_HEADER = 64,  /* an IPv6 fragment header was walked, of an atomic fragment too */
 };
 
 struct bh_packet {
@@ -348,7 +349,8 @@ struct bh_packet {
 	__u8 source_mac[6];
 	__u8 destination_mac[6];
 	__u8 refusal;                    /* enum bh_reason: why the parser refused it, or BH_REASON_NONE */
-	__u8 pad[7];
+	__u8 pad[3];
+	__u32 end;                       /* where the datagram ends, trailing padding left out; 0 where it is not IP */
 };
 
 struct bh_judgement {

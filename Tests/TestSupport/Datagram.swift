@@ -46,7 +46,7 @@ public enum Extension: Sendable, Hashable {
 }
 
 /// An IPv4 or IPv6 packet; every length and checksum is right unless it is set otherwise.
-public struct Packet: Sendable, Hashable {
+public struct Datagram: Sendable, Hashable {
     public struct Fragment: Sendable, Hashable {
         /// In units of eight bytes.
         public var offset: UInt16
@@ -89,7 +89,7 @@ public struct Packet: Sendable, Hashable {
         self.segment = segment
     }
 
-    public init(_ source: IPAddress, _ destination: IPAddress, _ segment: Segment, _ change: (inout Packet) -> Void) {
+    public init(_ source: IPAddress, _ destination: IPAddress, _ segment: Segment, _ change: (inout Datagram) -> Void) {
         self.init(source, destination, segment)
         change(&self)
     }
@@ -100,11 +100,11 @@ public struct Packet: Sendable, Hashable {
     public var bytes: [UInt8] { family == .v4 ? v4() : v6() }
 
     /// This packet in fragments that carry `bytes` (a multiple of eight) of the segment each.
-    public func fragments(of bytes: Int) -> [Packet] {
+    public func fragments(of bytes: Int) -> [Datagram] {
         let whole = segment.checksummed(from: source, to: destination)
         return stride(from: 0, to: whole.count, by: bytes).map { start in
             let end = min(start + bytes, whole.count)
-            return Packet(source, destination, Segment(number: segment.number, bytes: Array(whole[start..<end]))) {
+            return Datagram(source, destination, Segment(number: segment.number, bytes: Array(whole[start..<end]))) {
                 $0.hopLimit = hopLimit
                 $0.options = options
                 $0.extensions = extensions

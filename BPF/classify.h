@@ -1,0 +1,220 @@
+/* From a packet to the first rule that matches it, through the image. */
+#ifndef BULKHEAD_CLASSIFY_H
+#define BULKHEAD_CLASSIFY_H
+
+#include <linux/in.h>
+#include "image.h"
+
+/* One node of the address trie: goes past its run, then takes eight bits. `high` and `low` are what is left of the address. */
+static __always_inline __u32 trie_step(const struct image *image, __u32 value, __u64 *high, __u64 *low)
+{
+	__u32 at = image->header->nodes + (value & ~BH_TRIE_NODE) * (__u32)sizeof(struct bh_node);
+	const struct bh_node *node = image_at(image, at, sizeof(*node));
+	__u32 word, index, base = node->base;
+	__u8 run = node->path_bits & 63;
+	__u64 changes;
+
+	if ((*high ^ node->path) & node->path_mask)
+		return node->otherwise;
+	if (run) {
+		*high = *high << run | *low >> (64 - run);
+		*low <<= run;
+	}
+	word = *high >> 62;
+	changes = node->changes[word];
+	index = base + node->before[word] + bits_through(changes, *high >> 56) - 1;
+	*high = *high << 8 | *low >> 56;
+	*low <<= 8;
+	return *IMAGE_ELEMENT(image, image->header->values, index, __u32);
+}
+
+/* The class of an address. Its own function, so that the walk is verified by itself. */
+static __noinline __u32 address_class(const struct image *image, __u32 flags, __u64 high, __u64 low)
+{
+	__u32 value = image->header->v6_root;
+
+	if (flags & BH_PACKET_IPV4) {
+		value = *IMAGE_ELEMENT(image, image->header->v4_root, low >> 16 & 0xffff, __u32);
+		high = low << 48;
+		low = 0;
+	}
+	for (int depth = 0; depth < BH_TRIE_DEPTH; depth++) {
+		if (!(value & BH_TRIE_NODE))
+			break;
+		value = trie_step(image, value, &high, &low);
+	}
+	return value;
+}
+
+/* Reads a two-level table: 256 offsets of blocks of 256 classes. */
+static __always_inline __u32 key_class(const struct image *image, __u32 directory, __u16 key)
+{
+	__u32 block = *IMAGE_ELEMENT(image, directory, key >> 8, __u32);
+
+	return *IMAGE_ELEMENT(image, block, key & 255, __u16);
+}
+
+/* Which table of services a packet is looked up in, and by which first key. */
+static __always_inline __u32 service_key(const struct bh_packet *packet, __u16 *key)
+{
+	*key = packet->destination_port;
+	if (!(packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6))) {
+		*key = packet->ethertype;
+		return BH_PROTOCOL_ETHERTYPE;
+	}
+	if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
+		*key = (__u16)packet->type << 8 | packet->code;
+		if (packet->protocol == IPPROTO_ICMP && packet->flags & BH_PACKET_IPV6)
+			return BH_PROTOCOL_ICMP_IN_IPV6;
+		if (packet->protocol == IPPROTO_ICMPV6 && packet->flags & BH_PACKET_IPV4)
+			return BH_PROTOCOL_ICMPV6_IN_IPV4;
+	}
+	return packet->protocol;
+}
+
+static __always_inline __u32 service_class(const struct image *image, const struct bh_packet *packet)
+{
+	__u32 index, first, second = 0;
+	const struct bh_protocol *protocol;
+	__u16 key;
+
+	index = service_key(packet, &key);
+	protocol = IMAGE_ELEMENT(image, image->header->protocols, index, struct bh_protocol);
+	if (protocol->first_directory == BH_NONE)
+		return protocol->service;
+	first = key_class(image, protocol->first_directory, key);
+	if (protocol->second_directory != BH_NONE)
+		second = key_class(image, protocol->second_directory, packet->source_port);
+	return *IMAGE_ELEMENT(image, protocol->services, first * protocol->stride + second, __u32);
+}
+
+/* Service, port, direction and VLAN as one class. */
+static __always_inline __u32 joint_class(const struct image *image, const struct bh_packet *packet, __u32 scope)
+{
+	const struct bh_image_header *header = image->header;
+	__u32 service = service_class(image, packet), context = 0, vlan = 0;
+
+	if (header->vlan_count > 1)
+		vlan = *IMAGE_ELEMENT(image, header->vlan_classes, packet->outer_vlan, __u16);
+	if (header->context_count > 1)
+		context = *IMAGE_ELEMENT(image, header->contexts, scope * header->vlan_count + vlan, __u32);
+	return *IMAGE_ELEMENT(image, header->joints, context * header->service_count + service, __u32);
+}
+
+/* What every partition is asked: the first rule for this joint class, if its rank is below the best so far. */
+struct question {
+	__u32 joint;
+	__u32 best;
+};
+
+/* The first rule of a short list that matches: at most BH_LIST_SHORT entries behind the head. */
+static __always_inline __u32 scan_list(const struct image *image, __u32 list, __u32 count, const struct question *question)
+{
+	const struct bh_image_header *header = image->header;
+	__u32 joint = question->joint;
+
+	for (__u32 i = 0; i < BH_LIST_SHORT; i++) {
+		const struct bh_list_entry *entry;
+		__u32 row, rank;
+
+		if (i >= count)
+			break;
+		entry = IMAGE_ELEMENT(image, header->lists, list + 1 + i, struct bh_list_entry);
+		rank = entry->a;
+		if (rank >= question->best)
+			break;
+		row = entry->b * header->match_words;
+		if (*IMAGE_ELEMENT(image, header->matches, row + (joint >> 6), __u64) >> (joint & 63) & 1)
+			return rank;
+	}
+	return BH_NONE;
+}
+
+static __always_inline __u32 match_list(const struct image *image, __u32 list, const struct question *question)
+{
+	const struct bh_image_header *header = image->header;
+	__u32 joint = question->joint, count, row;
+	const struct bh_list_entry *head;
+	const struct bh_run *run;
+
+	head = IMAGE_ELEMENT(image, header->lists, list, struct bh_list_entry);
+	count = head->a;
+	row = head->b;
+	if (row == BH_NONE)
+		return scan_list(image, list, count, question);
+	run = IMAGE_ELEMENT(image, header->runs, row + (joint >> 6), struct bh_run);
+	return *IMAGE_ELEMENT(image, header->run_values, run->base + bits_through(run->changes, joint) - 1, __u32);
+}
+
+/* The list of a pair of classes, 0 where no rule names the pair or none could beat the best. */
+static __always_inline __u32 find_list(const struct image *image, const struct bh_partition *partition, __u32 from,
+				       __u32 to, __u32 best)
+{
+	__u32 buckets = partition->buckets, mask = partition->mask;
+	__u64 hash = bh_cell_hash(from, to);
+
+	for (int choice = 0; choice < 2; choice++) {
+		const struct bh_bucket *bucket = IMAGE_ELEMENT(image, buckets, hash & mask, struct bh_bucket);
+
+		for (int i = 0; i < 4; i++) {
+			const struct bh_cell *cell = &bucket->cells[i];
+
+			if (cell->from == from && cell->to == to && cell->list)
+				return (cell->rank & ~BH_BUCKET_FULL) < best ? cell->list : 0;
+		}
+		if (!(bucket->cells[0].rank & BH_BUCKET_FULL))
+			break;
+		hash >>= 32;
+	}
+	return 0;
+}
+
+/* The lower of the best rank so far and that of one partition's pair of classes. */
+static __noinline __u32 ask_partition(const struct image *image, __u32 index, __u32 from, __u32 to,
+				      const struct question *question)
+{
+	__u32 list, rank;
+
+	if (index >= BH_PARTITIONS)
+		return BH_NONE;
+	list = find_list(image, &image->header->partitions[index], from, to, question->best);
+	if (!list)
+		return question->best;
+	rank = match_list(image, list, question);
+	return rank < question->best ? rank : question->best;
+}
+
+/* The rank of the first rule that matches, BH_NONE if none does. */
+static __always_inline __u32 classify(const struct image *image, const struct bh_packet *packet, __u32 scope)
+{
+	const struct bh_image_header *header = image->header;
+	struct question question = { .best = BH_NONE };
+	__u32 from[BH_LEVEL_MAX] = {}, to[BH_LEVEL_MAX] = {};
+	__u32 partitions = 1; /* any to any */
+
+	question.joint = joint_class(image, packet, scope);
+	if (packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)) {
+		const struct bh_address_class *class;
+		__u32 index;
+
+		index = address_class(image, packet->flags, packet->source_high, packet->source_low);
+		class = IMAGE_ELEMENT(image, header->classes, index, struct bh_address_class);
+		from[BH_LEVEL_COARSE] = class->from_coarse;
+		from[BH_LEVEL_FINE] = class->from_fine;
+		partitions = class->from_partitions;
+		index = address_class(image, packet->flags, packet->destination_high, packet->destination_low);
+		class = IMAGE_ELEMENT(image, header->classes, index, struct bh_address_class);
+		to[BH_LEVEL_COARSE] = class->to_coarse;
+		to[BH_LEVEL_FINE] = class->to_fine;
+		partitions &= class->to_partitions;
+	}
+#pragma unroll
+	for (__u32 i = 0; i < BH_PARTITIONS; i++) {
+		if (partitions >> i & 1)
+			question.best = ask_partition(image, i, from[i / BH_LEVEL_MAX], to[i % BH_LEVEL_MAX],
+						      &question);
+	}
+	return question.best;
+}
+
+#endif

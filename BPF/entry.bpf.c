@@ -1,0 +1,45 @@
+/*
+ * What is attached to a device: it notes which device this is and goes on with the program that all devices share.
+ * Loaded once a device, so that the large programs are verified and kept once however many ports there are.
+ */
+#include <linux/pkt_cls.h>
+#include "maps.h"
+
+/* The device's id, set before loading. */
+const volatile __u32 entry_device = 0;
+
+static __always_inline void enter(__u32 frame_length)
+{
+	struct bh_scratch *here = scratch_here();
+
+	if (here) {
+		here->device = entry_device;
+		here->frame_length = frame_length;
+	}
+}
+
+SEC("tc")
+int entry_tc_ingress(struct __sk_buff *ctx)
+{
+	enter(ctx->len);
+	bpf_tail_call_static(ctx, &tc_programs, BH_HOOK_TC_INGRESS);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int entry_tc_egress(struct __sk_buff *ctx)
+{
+	enter(ctx->len);
+	bpf_tail_call_static(ctx, &tc_programs, BH_HOOK_TC_EGRESS);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("xdp.frags")
+int entry_xdp(struct xdp_md *ctx)
+{
+	enter(bpf_xdp_get_buff_len(ctx));
+	bpf_tail_call_static(ctx, &xdp_programs, BH_HOOK_XDP);
+	return XDP_PASS;
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,190 @@
+/* What is counted, and what is streamed: per-CPU counters are the truth, an event is a sample for whoever listens. */
+#ifndef BULKHEAD_EVENT_H
+#define BULKHEAD_EVENT_H
+
+#include "packet.h"
+
+/* Adds the packet to its port's and its rule's counters. Packets are wire packets: a super-packet counts its segments. */
+static __always_inline void count_packet(const struct bh_scratch *here)
+{
+	const struct bh_judgement *judgement = &here->judgement;
+	const struct bh_packet *packet = &here->packet;
+	__u32 index = (here->device & (BH_DEVICES_MAX - 1)) * BH_DIRECTION_MAX + (judgement->direction & 1);
+	__u32 reason = judgement->reason, slot = judgement->counter;
+	struct bh_port_counters *port = bpf_map_lookup_elem(&port_counters, &index);
+	struct bh_count *rule;
+
+	if (port && reason < BH_REASON_MAX) {
+		struct bh_count *count = judgement->verdict == BH_ACCEPT ? &port->accepted : &port->dropped;
+		__u64 *reasons = judgement->verdict == BH_ACCEPT ? port->accept_reasons : port->drop_reasons;
+
+		count->packets += packet->segments;
+		count->bytes += packet->wire_bytes;
+		reasons[reason] += packet->segments;
+	}
+	if (slot == BH_NONE)
+		return;
+	rule = bpf_map_lookup_elem(&rule_counters, &slot);
+	if (rule) {
+		rule->packets += packet->segments;
+		rule->bytes += packet->wire_bytes;
+	}
+}
+
+static __always_inline struct bh_event_counters *event_counters_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&event_counters, &zero);
+}
+
+static __always_inline bool is_host(const struct bh_reader *reader, const struct bh_packet *packet)
+{
+	__u32 family = reader->host_family == 6 ? BH_PACKET_IPV6 : BH_PACKET_IPV4;
+
+	if (!(packet->flags & family))
+		return false;
+	return (packet->source_high == reader->host_high && packet->source_low == reader->host_low) ||
+	       (packet->destination_high == reader->host_high && packet->destination_low == reader->host_low);
+}
+
+/* Whether a reader asked for this packet, and is alive. One that has stopped renewing is switched off here. */
+static __always_inline bool wants(struct bh_reader *reader, const struct bh_scratch *here)
+{
+	const struct bh_judgement *judgement = &here->judgement;
+	__u32 flags = reader->flags, device = here->device & (BH_DEVICES_MAX - 1);
+
+	if (!(flags & BH_READER_ACTIVE))
+		return false;
+	if (judgement->verdict == BH_ACCEPT && !(flags & BH_READER_ACCEPTS))
+		return false;
+	if (!(reader->reasons >> (judgement->reason & 31) & 1))
+		return false;
+	if (flags & BH_READER_RULE && reader->rule != judgement->counter)
+		return false;
+	if (flags & BH_READER_DEVICES && !(reader->devices[device >> 6] >> (device & 63) & 1))
+		return false;
+	if (flags & BH_READER_HOST && !is_host(reader, &here->packet))
+		return false;
+	if (bpf_ktime_get_coarse_ns() < reader->expires)
+		return true;
+	reader->flags = 0;
+	return false;
+}
+
+/* The slots of the readers that want this packet, one bit each. */
+static __always_inline __u32 wanting_readers(const struct bh_scratch *here)
+{
+	__u32 wanting = 0;
+
+	for (__u32 slot = 0; slot < BH_READERS_MAX; slot++) {
+		__u32 key = slot;
+		struct bh_reader *reader = bpf_map_lookup_elem(&readers, &key);
+
+		if (reader && wants(reader, here))
+			wanting |= 1u << slot;
+	}
+	return wanting;
+}
+
+/*
+ * Takes a token of this packet's bucket: one a (device, direction, reason, rule), though several may share a slot. CPUs race for
+ * the refill and one wins; a token may then be spent twice, which costs an event more and no count, for what was emitted is counted.
+ */
+static __always_inline bool take_token(const struct bh_scratch *here)
+{
+	const struct bh_judgement *judgement = &here->judgement;
+	__u64 key = (__u64)judgement->counter << 32 | here->device << 8 | judgement->reason << 1 | judgement->direction;
+	__u32 slot = key * 0x9e3779b97f4a7c15ull >> 50 & (BH_BUCKETS - 1);
+	struct bh_bucket_state *bucket = bpf_map_lookup_elem(&buckets, &slot);
+	__u64 now = bpf_jiffies64(), past, tokens;
+
+	if (!bucket)
+		return false;
+	tokens = bucket->tokens;
+	past = now - bucket->refilled;
+	if (past) {
+		/* A jiffy is at least a millisecond and at most ten; crediting the least never exceeds the rate. */
+		tokens += past > BH_SAMPLE_BURST ? BH_SAMPLE_BURST : past * (BH_SAMPLE_RATE / 1000);
+		if (tokens > BH_SAMPLE_BURST)
+			tokens = BH_SAMPLE_BURST;
+		bucket->refilled = now;
+	}
+	if (!tokens)
+		return false;
+	bucket->tokens = tokens - 1;
+	return true;
+}
+
+/* Wakes the reader when a quarter of its ring is full; before that its own clock does, several times a second. */
+static __always_inline __u64 wakeup(void *ring)
+{
+	__u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+	__u64 quarter = bpf_ringbuf_query(ring, BPF_RB_RING_SIZE) / 4;
+
+	return waiting > quarter && waiting < quarter + 16 * sizeof(struct bh_event) ? BPF_RB_FORCE_WAKEUP :
+										       BPF_RB_NO_WAKEUP;
+}
+
+/* Writes the packet into one reader's ring; false where there is no room. */
+static __always_inline bool emit(void *ctx, const struct bh_scratch *here, __u32 slot)
+{
+	__u32 captured = here->packet.length;
+	struct bh_event *event;
+	void *ring;
+
+	ring = bpf_map_lookup_elem(&rings, &slot);
+	if (!ring)
+		return false;
+	event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
+	if (!event)
+		return false;
+	event->time = bpf_ktime_get_ns();
+	event->device = here->device;
+	event->judgement = here->judgement;
+	event->packet = here->packet;
+	if (captured > BH_HEADER_BYTES)
+		captured = BH_HEADER_BYTES;
+	if (captured < 1 || frame_load(ctx, 0, event->header, captured))
+		captured = 0;
+	event->captured = captured;
+	bpf_ringbuf_submit(event, wakeup(ring));
+	return true;
+}
+
+/* Streams the packet to those who want it, and accounts for it: emitted, lost or suppressed. */
+static __always_inline void report(void *ctx, const struct bh_scratch *here)
+{
+	struct bh_event_counters *counters = event_counters_here();
+	bool accepted = here->judgement.verdict == BH_ACCEPT;
+	__u32 wanting = 0, segments = here->packet.segments;
+	bool emitted = false;
+
+	if (!counters || (accepted && !here->judgement.log))
+		return;
+	if (here->judgement.log)
+		wanting = wanting_readers(here);
+	if (wanting && !take_token(here))
+		wanting = 0;
+	for (__u32 slot = 0; slot < BH_READERS_MAX; slot++) {
+		if (wanting >> slot & 1 && emit(ctx, here, slot))
+			emitted = true;
+	}
+	if (emitted)
+		*(accepted ? &counters->accepts_emitted : &counters->emitted) += segments;
+	else if (wanting)
+		*(accepted ? &counters->accepts_lost : &counters->lost) += segments;
+	else
+		*(accepted ? &counters->accepts_suppressed : &counters->suppressed) += segments;
+}
+
+/* A packet that found no image or no port record passed unjudged. */
+static __always_inline void count_unjudged(const struct bh_scratch *here)
+{
+	struct bh_event_counters *counters = event_counters_here();
+
+	if (counters)
+		counters->unjudged += here->packet.segments;
+}
+
+#endif

@@ -1,0 +1,60 @@
+/* Reading the policy image: masked loads in large pages, with no call where the image fits in one. */
+#ifndef BULKHEAD_IMAGE_H
+#define BULKHEAD_IMAGE_H
+
+#include "maps.h"
+
+struct image {
+	const struct bh_image_header *header; /* start of the first page */
+	void *pages;                          /* the generation's map */
+};
+
+/* The image in a slot; false where there is none. */
+static __always_inline bool image_open(struct image *image, __u32 slot)
+{
+	__u32 first = 0;
+
+	image->pages = bpf_map_lookup_elem(&slots, &slot);
+	if (!image->pages)
+		return false;
+	image->header = bpf_map_lookup_elem(image->pages, &first);
+	return image->header != NULL;
+}
+
+/*
+ * The element of `size` bytes, a power of two, at `offset`. The mask keeps the load inside the page, which is all that the verifier
+ * asks; that the offset means something is the loader's promise, which refuses an image that points outside itself.
+ */
+static __always_inline const void *image_at(const struct image *image, __u32 offset, __u32 size)
+{
+	const __u8 *page = (const __u8 *)image->header;
+	__u32 index = offset >> BH_PAGE_BITS;
+
+	if (index) {
+		const __u8 *other = bpf_map_lookup_elem(image->pages, &index);
+
+		if (other)
+			page = other;
+	}
+	return page + (offset & (BH_PAGE_SIZE - size));
+}
+
+#define IMAGE_ELEMENT(image, table, index, type) \
+	((const type *)image_at(image, (table) + (__u32)(index) * (__u32)sizeof(type), sizeof(type)))
+
+/* Bits set. BPF has no instruction for it. */
+static __always_inline __u32 bits_set(__u64 bits)
+{
+	bits -= bits >> 1 & 0x5555555555555555ull;
+	bits = (bits & 0x3333333333333333ull) + (bits >> 2 & 0x3333333333333333ull);
+	bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return bits * 0x0101010101010101ull >> 56;
+}
+
+/* How many of bits 0 to `last` are set. */
+static __always_inline __u32 bits_through(__u64 bits, __u32 last)
+{
+	return bits_set(bits & ((2ull << (last & 63)) - 1));
+}
+
+#endif

@@ -1,0 +1,104 @@
+/* Every map of the datapath. Pinned by the controller; what each holds is in datapath_abi.h. */
+#ifndef BULKHEAD_MAPS_H
+#define BULKHEAD_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "datapath_abi.h"
+
+/* An image: as many pages as it needs. */
+struct image_pages {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, BH_PAGE_SIZE);
+};
+
+/* Slot 0 is the policy in force. Replacing it is the one step of an apply. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__array(values, struct image_pages);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bh_scratch);
+} scratch SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BH_DEVICES_MAX * BH_DIRECTION_MAX);
+	__type(key, __u32);
+	__type(value, struct bh_port_counters);
+} port_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BH_RULES_MAX);
+	__type(key, __u32);
+	__type(value, struct bh_count);
+} rule_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bh_event_counters);
+} event_counters SEC(".maps");
+
+struct reader_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 22);
+};
+
+/* A ring has one consumer, so each reader brings its own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, BH_READERS_MAX);
+	__type(key, __u32);
+	__array(values, struct reader_ring);
+} rings SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_READERS_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct bh_reader);
+} readers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct bh_bucket_state);
+} buckets SEC(".maps");
+
+/* The shared programs that the devices' entry programs continue with, by enum bh_hook. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, BH_HOOK_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} tc_programs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, BH_HOOK_MAX);
+	__type(key, __u32);
+	__type(value, __u32);
+} xdp_programs SEC(".maps");
+
+static __always_inline struct bh_scratch *scratch_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+#endif

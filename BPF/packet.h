@@ -1,0 +1,370 @@
+/*
+ * From a frame's bytes to struct bh_packet: Ethernet, VLAN tags, IPv4 with options, IPv6 with extension headers, TCP, UDP, SCTP,
+ * ICMP, ICMPv6, ARP. The same code serves XDP and tc; the program that includes this file says how to load bytes that are not in
+ * the linear part, with frame_load().
+ */
+#ifndef BULKHEAD_PACKET_H
+#define BULKHEAD_PACKET_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <bpf/bpf_endian.h>
+#include <stdbool.h>
+#include "maps.h"
+
+#ifndef IPPROTO_SCTP
+#define IPPROTO_SCTP 132
+#endif
+
+/* Copies `size` bytes at `offset` of the frame; nonzero if they are not all there. */
+static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size);
+
+/* A place in a frame, and where the part that may be read ends. */
+struct cursor {
+	void *ctx;
+	const __u8 *data;
+	const __u8 *data_end;
+	__u32 offset;
+	__u32 end;
+};
+
+/* No header starts behind this: it holds the largest chain of extension headers that is accepted. */
+#define OFFSET_MAX 0x7fff
+
+/* Copies the next `size` bytes without going past them; false where the frame or datagram ends before. */
+static __always_inline bool cursor_peek(const struct cursor *cursor, void *to, __u32 size)
+{
+	__u32 offset = cursor->offset;
+	const __u8 *from;
+
+	if (offset > OFFSET_MAX || offset + size > cursor->end)
+		return false;
+	from = cursor->data + offset;
+	if (from + size <= cursor->data_end) {
+		__builtin_memcpy(to, from, size);
+		return true;
+	}
+	return frame_load(cursor->ctx, offset, to, size) == 0;
+}
+
+/* Peeks, and goes past what was read. */
+static __always_inline bool cursor_read(struct cursor *cursor, void *to, __u32 size)
+{
+	if (!cursor_peek(cursor, to, size))
+		return false;
+	cursor->offset += size;
+	return true;
+}
+
+static __always_inline bool is_vlan(__be16 ethertype)
+{
+	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
+}
+
+static __always_inline void add_tag(struct bh_packet *packet, __u16 tci)
+{
+	if (packet->vlan_tags++ == 0)
+		packet->outer_vlan = tci & 0xfff;
+	else
+		packet->inner_vlan = tci & 0xfff;
+}
+
+/* The Ethernet header and at most two tags, one of which may have been counted already. */
+static __always_inline enum bh_reason parse_ethernet(struct cursor *cursor, struct bh_packet *packet)
+{
+	struct {
+		__be16 tci;
+		__be16 ethertype;
+	} tag;
+	struct ethhdr header;
+	__be16 ethertype;
+
+	if (!cursor_read(cursor, &header, sizeof(header)))
+		return BH_REASON_MALFORMED;
+	__builtin_memcpy(packet->source_mac, header.h_source, ETH_ALEN);
+	__builtin_memcpy(packet->destination_mac, header.h_dest, ETH_ALEN);
+	ethertype = header.h_proto;
+	for (int i = 0; i < 2; i++) {
+		if (!is_vlan(ethertype) || packet->vlan_tags == 2)
+			break;
+		if (!cursor_read(cursor, &tag, sizeof(tag)))
+			return BH_REASON_MALFORMED;
+		add_tag(packet, bpf_ntohs(tag.tci));
+		ethertype = tag.ethertype;
+	}
+	if (is_vlan(ethertype))
+		return BH_REASON_VLAN;
+	packet->ethertype = bpf_ntohs(ethertype);
+	if (packet->ethertype < ETH_P_802_3_MIN)
+		packet->ethertype = 0;
+	packet->l3_offset = cursor->offset;
+	return BH_REASON_NONE;
+}
+
+/* ARP and RARP: only that all of it is there. */
+static __always_inline enum bh_reason parse_arp(struct cursor *cursor, struct bh_packet *packet)
+{
+	struct {
+		__be16 hardware, protocol;
+		__u8 hardware_length, protocol_length;
+		__be16 operation;
+	} header;
+
+	if (!cursor_read(cursor, &header, sizeof(header)))
+		return BH_REASON_MALFORMED;
+	if (cursor->offset + 2 * (header.hardware_length + header.protocol_length) > cursor->end)
+		return BH_REASON_MALFORMED;
+	packet->flags |= BH_PACKET_ARP;
+	return BH_REASON_NONE;
+}
+
+/* Sets where the datagram ends from the length its header gives; false if the frame is shorter. */
+static __always_inline bool bound_datagram(struct cursor *cursor, __u32 start, __u32 length, bool offloaded)
+{
+	__u32 room = cursor->end - start;
+
+	/* A super-packet of more than 65,535 bytes cannot say so in sixteen bits. */
+	if (length == 0 && offloaded && room > 0xffff)
+		return true;
+	if (length > room)
+		return false;
+	cursor->end = start + length;
+	return true;
+}
+
+static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
+{
+	__u32 start = cursor->offset, header_length;
+	struct iphdr header;
+	__u16 fragment;
+
+	if (!cursor_peek(cursor, &header, sizeof(header)))
+		return BH_REASON_MALFORMED;
+	header_length = (*(__u8 *)&header & 15) * 4;
+	if (*(__u8 *)&header >> 4 != 4 || header_length < sizeof(header))
+		return BH_REASON_MALFORMED;
+	if (!bound_datagram(cursor, start, bpf_ntohs(header.tot_len), offloaded) || start + header_length > cursor->end)
+		return BH_REASON_MALFORMED;
+	cursor->offset = start + header_length;
+	packet->flags |= BH_PACKET_IPV4;
+	packet->source_low = bpf_ntohl(header.saddr);
+	packet->destination_low = bpf_ntohl(header.daddr);
+	packet->protocol = header.protocol;
+	packet->hop_limit = header.ttl;
+	fragment = bpf_ntohs(header.frag_off);
+	if (fragment & 0x1fff)
+		packet->flags |= BH_PACKET_FRAGMENT_LATER;
+	else if (fragment & 0x2000)
+		packet->flags |= BH_PACKET_FRAGMENT_FIRST;
+	return BH_REASON_NONE;
+}
+
+static __always_inline enum bh_reason parse_ipv6(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
+{
+	__u32 start = cursor->offset + sizeof(struct ipv6hdr);
+	struct ipv6hdr header;
+	__be64 half[4];
+
+	if (!cursor_read(cursor, &header, sizeof(header)) || *(__u8 *)&header >> 4 != 6)
+		return BH_REASON_MALFORMED;
+	if (!bound_datagram(cursor, start, bpf_ntohs(header.payload_len), offloaded))
+		return BH_REASON_MALFORMED;
+	__builtin_memcpy(half, &header.saddr, sizeof(half));
+	packet->flags |= BH_PACKET_IPV6;
+	packet->source_high = bpf_be64_to_cpu(half[0]);
+	packet->source_low = bpf_be64_to_cpu(half[1]);
+	packet->destination_high = bpf_be64_to_cpu(half[2]);
+	packet->destination_low = bpf_be64_to_cpu(half[3]);
+	packet->protocol = header.nexthdr;
+	packet->hop_limit = header.hop_limit;
+	return BH_REASON_NONE;
+}
+
+/* The first eight bytes of any extension header. */
+struct extension {
+	__u8 next;
+	__u8 length;
+	__u8 type;                   /* routing header */
+	__u8 segments_left;
+	__be32 rest;
+};
+
+static __always_inline bool is_extension(const struct bh_packet *packet)
+{
+	__u8 protocol = packet->protocol;
+
+	if (protocol == IPPROTO_AH)
+		return true;
+	return packet->flags & BH_PACKET_IPV6 && (protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
+						  protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_DSTOPTS);
+}
+
+/* The fragment header: what it says goes into the flags. False for a second one. */
+static __always_inline bool note_fragment(const struct extension *header, struct bh_packet *packet)
+{
+	__u16 fragment = (__u16)header->type << 8 | header->segments_left;
+
+	if (packet->flags & BH_PACKET_FRAGMENT_HEADER)
+		return false;
+	packet->flags |= BH_PACKET_FRAGMENT_HEADER;
+	if (fragment & 0xfff8)
+		packet->flags |= BH_PACKET_FRAGMENT_LATER;
+	else if (fragment & 1)
+		packet->flags |= BH_PACKET_FRAGMENT_FIRST;
+	return true;
+}
+
+/* Whether a header that is whole may stand where it stands, and say what it says. */
+static __always_inline bool is_sound(const struct extension *header, struct bh_packet *packet, bool is_first)
+{
+	switch (packet->protocol) {
+	case IPPROTO_HOPOPTS:
+		return is_first;
+	case IPPROTO_ROUTING:
+		/* Type 0 sends a packet on to where its destination field does not say. */
+		return header->type != 0 || header->segments_left == 0;
+	case IPPROTO_AH:
+		return header->length >= 1;
+	case IPPROTO_FRAGMENT:
+		return note_fragment(header, packet);
+	default:
+		return true;
+	}
+}
+
+/*
+ * Walks extension headers from packet->l4_offset up to the transport header, or to a later fragment's data, and leaves its place there.
+ * All that changes from step to step lives in the packet, not in registers: the verifier then sees nine equal steps and checks one.
+ */
+static __noinline enum bh_reason walk_extensions(void *ctx, struct bh_packet *packet)
+{
+	__u32 start = packet->l4_offset;
+	struct extension header;
+
+	for (int i = 0; i <= BH_EXTENSIONS_MAX; i++) {
+		__u32 offset = packet->l4_offset, length;
+		__u8 protocol = packet->protocol;
+
+		if (packet->flags & BH_PACKET_FRAGMENT_LATER || !is_extension(packet))
+			return BH_REASON_NONE;
+		if (i == BH_EXTENSIONS_MAX)
+			break;
+		if (offset + sizeof(header) > packet->end || frame_load(ctx, offset, &header, sizeof(header)))
+			goto cut_short;
+		length = (header.length + 1) * 8;
+		if (protocol == IPPROTO_AH)
+			length = (header.length + 2) * 4;
+		if (protocol == IPPROTO_FRAGMENT)
+			length = sizeof(header);
+		if (offset + length > packet->end)
+			goto cut_short;
+		if (!is_sound(&header, packet, offset == start))
+			break;
+		packet->l4_offset = offset + length;
+		packet->protocol = header.next;
+	}
+	return BH_REASON_EXTENSION_HEADER;
+cut_short:
+	return packet->flags & BH_PACKET_FRAGMENT_FIRST ? BH_REASON_FRAGMENT : BH_REASON_EXTENSION_HEADER;
+}
+
+/* Reads ports, or type and code. Leaves in `cursor->offset` where the payload starts. */
+static __always_inline bool parse_transport(struct cursor *cursor, struct bh_packet *packet)
+{
+	__u32 start = cursor->offset, length;
+	union {
+		__be16 port[2];
+		__u8 bytes[20];
+		__be16 half[10];
+	} header;
+
+	switch (packet->protocol) {
+	case IPPROTO_TCP:
+		if (!cursor_peek(cursor, &header, 20))
+			return false;
+		length = (header.bytes[12] >> 4) * 4;
+		if (length < 20 || start + length > cursor->end)
+			return false;
+		packet->tcp_flags = header.bytes[13];
+		break;
+	case IPPROTO_UDP:
+		if (!cursor_peek(cursor, &header, 8))
+			return false;
+		length = 8;
+		if (bpf_ntohs(header.half[2]) < 8)
+			return false;
+		if (!(packet->flags & BH_PACKET_FRAGMENT_FIRST) && bpf_ntohs(header.half[2]) > cursor->end - start)
+			return false;
+		break;
+	case IPPROTO_SCTP:
+		if (!cursor_peek(cursor, &header, 12))
+			return false;
+		length = 12;
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		if (!!(packet->flags & BH_PACKET_IPV4) != (packet->protocol == IPPROTO_ICMP))
+			return true;
+		if (!cursor_peek(cursor, &header, 8))
+			return false;
+		packet->type = header.bytes[0];
+		packet->code = header.bytes[1];
+		packet->flags |= BH_PACKET_L4;
+		cursor->offset += 8;
+		return true;
+	default:
+		return true;
+	}
+	packet->source_port = bpf_ntohs(header.port[0]);
+	packet->destination_port = bpf_ntohs(header.port[1]);
+	packet->flags |= BH_PACKET_L4;
+	cursor->offset += length;
+	return true;
+}
+
+static __always_inline enum bh_reason parse_ip(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
+{
+	enum bh_reason refusal;
+
+	refusal = packet->ethertype == ETH_P_IP ? parse_ipv4(cursor, packet, offloaded) :
+						  parse_ipv6(cursor, packet, offloaded);
+	if (refusal)
+		return refusal;
+	packet->end = cursor->end;
+	packet->l4_offset = cursor->offset;
+	if (is_extension(packet)) {
+		refusal = walk_extensions(cursor->ctx, packet);
+		if (refusal)
+			return refusal;
+		cursor->offset = packet->l4_offset;
+	}
+	if (packet->flags & BH_PACKET_FRAGMENT_LATER)
+		return BH_REASON_NONE;
+	if (!parse_transport(cursor, packet))
+		return packet->flags & BH_PACKET_FRAGMENT_FIRST ? BH_REASON_FRAGMENT : BH_REASON_MALFORMED;
+	return BH_REASON_NONE;
+}
+
+/* All of it. `packet` comes zeroed but for a tag found in metadata; `offloaded`: a segmentation-offload super-packet. */
+static __always_inline enum bh_reason parse_frame(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
+{
+	enum bh_reason refusal = parse_ethernet(cursor, packet);
+
+	if (refusal)
+		return refusal;
+	switch (packet->ethertype) {
+	case ETH_P_IP:
+	case ETH_P_IPV6:
+		return parse_ip(cursor, packet, offloaded);
+	case ETH_P_ARP:
+	case ETH_P_RARP:
+		return parse_arp(cursor, packet);
+	default:
+		return BH_REASON_NONE;
+	}
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* The tc hooks: every packet of every port, both directions. Entered from the device's entry program. */
+#include <linux/pkt_cls.h>
+#include "packet.h"
+#include "verdict.h"
+#include "event.h"
+
+static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size)
+{
+	return bpf_skb_load_bytes(ctx, offset, to, size);
+}
+
+/* Wire packets and bytes of a super-packet: each segment repeats the headers, which end at `headers`. */
+static __always_inline void count_segments(struct __sk_buff *ctx, struct bh_packet *packet, __u32 headers)
+{
+	__u32 size = ctx->gso_size, segments = ctx->gso_segs;
+
+	packet->segments = 1;
+	packet->wire_bytes = packet->length;
+	if (!size || packet->length <= headers)
+		return;
+	/* What a guest hands over comes without a count. */
+	if (!segments)
+		segments = (packet->length - headers + size - 1) / size;
+	packet->segments = segments;
+	packet->wire_bytes += (segments - 1) * headers;
+}
+
+/* Reads the frame into `here->packet`. A global function: verified once. */
+__noinline int parse_skb(struct __sk_buff *ctx, struct bh_scratch *here)
+{
+	struct cursor cursor = { .ctx = ctx };
+	struct bh_packet *packet;
+
+	if (!here)
+		return 0;
+	cursor.data = (const __u8 *)(long)ctx->data;
+	cursor.data_end = (const __u8 *)(long)ctx->data_end;
+	cursor.end = here->frame_length;
+	packet = &here->packet;
+	__builtin_memset(packet, 0, sizeof(*packet));
+	packet->length = here->frame_length;
+	if (ctx->vlan_present)
+		add_tag(packet, ctx->vlan_tci);
+	packet->refusal = parse_frame(&cursor, packet, ctx->gso_size > 0);
+	count_segments(ctx, packet, cursor.offset);
+	return 0;
+}
+
+static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
+{
+	struct bh_scratch *here = scratch_here();
+
+	if (!here)
+		return TC_ACT_UNSPEC;
+	parse_skb(ctx, here);
+	judge(here, hook);
+	if (!here->judgement.generation) {
+		count_unjudged(here);
+		return TC_ACT_UNSPEC;
+	}
+	count_packet(here);
+	report(ctx, here);
+	return here->judgement.verdict == BH_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+}
+
+SEC("tc")
+int bulkhead_tc_ingress(struct __sk_buff *ctx)
+{
+	return filter(ctx, BH_HOOK_TC_INGRESS);
+}
+
+SEC("tc")
+int bulkhead_tc_egress(struct __sk_buff *ctx)
+{
+	return filter(ctx, BH_HOOK_TC_EGRESS);
+}
+
+char _license[] SEC("license") = "GPL";

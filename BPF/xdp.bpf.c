@@ -1,0 +1,77 @@
+/*
+ * The NIC's early path: drops what tc under the same image would surely drop, before an skb exists, and leaves the rest to tc, which
+ * judges it afresh. It creates nothing and counts only its own drops.
+ */
+#include "packet.h"
+#include "verdict.h"
+#include "event.h"
+
+/* Longer frames may be super-packets in generic mode, whose segments XDP cannot count. An Ethernet frame with two tags. */
+#define FRAME_MAX 1522
+
+static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size)
+{
+	return bpf_xdp_load_bytes(ctx, offset, to, size);
+}
+
+/* Reads the frame into `here->packet`. A global function: verified once. */
+__noinline int parse_xdp(struct xdp_md *ctx, struct bh_scratch *here)
+{
+	struct cursor cursor = { .ctx = ctx };
+	struct bh_packet *packet;
+
+	if (!here)
+		return 0;
+	cursor.data = (const __u8 *)(long)ctx->data;
+	cursor.data_end = (const __u8 *)(long)ctx->data_end;
+	cursor.end = here->frame_length;
+	packet = &here->packet;
+	__builtin_memset(packet, 0, sizeof(*packet));
+	packet->length = here->frame_length;
+	packet->segments = 1;
+	packet->wire_bytes = here->frame_length;
+	packet->refusal = parse_frame(&cursor, packet, false);
+	return 0;
+}
+
+/* Whether tc would surely drop it too. A tag may be hidden in metadata, so nothing that depends on one is sure. */
+static __always_inline bool is_sure(const struct bh_scratch *here, bool vlan_matters)
+{
+	const struct bh_packet *packet = &here->packet;
+
+	if (here->judgement.verdict == BH_ACCEPT || packet->vlan_tags || packet->length > FRAME_MAX)
+		return false;
+	switch (here->judgement.reason) {
+	case BH_REASON_MALFORMED:
+	case BH_REASON_EXTENSION_HEADER:
+		return true;
+	case BH_REASON_RULE:
+	case BH_REASON_DEFAULT:
+		return !vlan_matters && !(packet->flags & BH_PACKET_FRAGMENT_FIRST);
+	default:
+		return false;
+	}
+}
+
+SEC("xdp.frags")
+int bulkhead_xdp(struct xdp_md *ctx)
+{
+	struct bh_scratch *here = scratch_here();
+	bool vlan_matters;
+
+	if (!here)
+		return XDP_PASS;
+	parse_xdp(ctx, here);
+	vlan_matters = judge(here, BH_HOOK_XDP);
+	if (!here->judgement.generation || !is_sure(here, vlan_matters)) {
+		/* Not this hook's to say. */
+		here->judgement.verdict = BH_ACCEPT;
+		here->judgement.reason = BH_REASON_NONE;
+		return XDP_PASS;
+	}
+	count_packet(here);
+	report(ctx, here);
+	return XDP_DROP;
+}
+
+char _license[] SEC("license") = "GPL";

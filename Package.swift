@@ -21,6 +21,9 @@ let package = Package(
         // The one contract between kernel and controller.
         .target(name: "CDatapathABI"),
         .target(name: "CLibbpf", linkerSettings: [.linkedLibrary("bpf")]),
+        // BPF/*.bpf.c, compiled and embedded in Datapath.
+        .executableTarget(name: "EmbedObject", path: "Plugins/EmbedObject", swiftSettings: settings),
+        .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["EmbedObject"]),
         // Pure: no kernel below here.
         .target(name: "Network", swiftSettings: settings),
         .target(
@@ -38,8 +41,11 @@ let package = Package(
         .target(name: "Libbpf", dependencies: ["CLibbpf"], swiftSettings: settings),
         .target(
             name: "Datapath",
-            dependencies: ["Libbpf", "Compiler", "Policy", "Network", "CDatapathABI"],
-            swiftSettings: settings),
+            dependencies: [
+                "Libbpf", "Compiler", "Policy", "Network", "CDatapathABI", "CLibbpf",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            swiftSettings: settings, plugins: ["CompileBPF"]),
         // The command line.
         .target(
             name: "Commands",
@@ -60,6 +66,12 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests", dependencies: ["TestSupport", "Capture", "Datapath", "Network", "bulkhead"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "DatapathTests",
+            dependencies: [
+                "Datapath", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Network", "TestSupport",
+            ],
             swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(

@@ -1,1 +1,176 @@
+/* Calls that libbpf takes through option macros, flattened. */
+#define _GNU_SOURCE
 #include "clibbpf.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <linux/magic.h>
+
+struct bpf_object *bulkhead_object_open(const void *bytes, size_t size, const char *name)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+
+	return bpf_object__open_mem(bytes, size, &options);
+}
+
+int bulkhead_map_create(enum bpf_map_type type, const char *name, uint32_t key_size, uint32_t value_size,
+			uint32_t max_entries, uint32_t flags, int inner_fd)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
+
+	if (inner_fd >= 0)
+		options.inner_map_fd = inner_fd;
+	return bpf_map_create(type, name, key_size, value_size, max_entries, &options);
+}
+
+int bulkhead_map_update_batch(int map_fd, const void *keys, const void *values, uint32_t count)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, options);
+
+	return bpf_map_update_batch(map_fd, keys, values, &count, &options);
+}
+
+int bulkhead_map_lookup_batch(int map_fd, uint32_t first, void *keys, void *values, uint32_t *count)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, options);
+	/* A batch goes on after the key that it is given. */
+	uint32_t previous = first - 1;
+	uint32_t position;
+
+	return bpf_map_lookup_batch(map_fd, first ? &previous : NULL, &position, keys, values, count, &options);
+}
+
+int bulkhead_link_create(int program_fd, int ifindex, int attach_type, uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);
+
+	return bpf_link_create(program_fd, ifindex, attach_type, &options);
+}
+
+int bulkhead_link_info(int link_fd, struct bulkhead_link_info *result)
+{
+	/* XDP's and TCX's parts both start with the ifindex; TCX's attach type follows, as in `netns`. */
+	struct bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+	int error = bpf_obj_get_info_by_fd(link_fd, &info, &size);
+
+	if (error)
+		return error;
+	*result = (struct bulkhead_link_info){
+		.type = info.type,
+		.id = info.id,
+		.program_id = info.prog_id,
+		.ifindex = info.xdp.ifindex,
+		.attach_type = info.netns.attach_type,
+	};
+	return 0;
+}
+
+int bulkhead_program_info(int program_fd, struct bulkhead_program_info *result)
+{
+	struct bpf_prog_info info = {};
+	uint32_t size = sizeof(info);
+	int error = bpf_obj_get_info_by_fd(program_fd, &info, &size);
+
+	if (error)
+		return error;
+	*result = (struct bulkhead_program_info){
+		.type = info.type,
+		.id = info.id,
+		.instructions = info.xlated_prog_len / sizeof(struct bpf_insn),
+		.verified = info.verified_insns,
+	};
+	memcpy(result->tag, info.tag, sizeof(result->tag));
+	memcpy(result->name, info.name, sizeof(result->name));
+	return 0;
+}
+
+int bulkhead_map_info(int map_fd, struct bpf_map_info *info)
+{
+	uint32_t size = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return bpf_obj_get_info_by_fd(map_fd, info, &size);
+}
+
+int bulkhead_program_query(int ifindex, int attach_type, uint32_t *ids, uint32_t *count)
+{
+	LIBBPF_OPTS(bpf_prog_query_opts, options, .prog_ids = ids, .prog_cnt = *count);
+	int error = bpf_prog_query_opts(ifindex, attach_type, &options);
+
+	*count = options.prog_cnt;
+	return error;
+}
+
+int bulkhead_xdp_program(int ifindex, uint32_t *id)
+{
+	return bpf_xdp_query_id(ifindex, 0, id);
+}
+
+static enum bpf_tc_attach_point attach_point(const struct bulkhead_filter *filter)
+{
+	return filter->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS;
+}
+
+int bulkhead_filter_attach(struct bulkhead_filter *filter, int program_fd, bool replace)
+{
+	LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = filter->ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = filter->ifindex, .attach_point = attach_point(filter));
+	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .handle = filter->handle,
+		    .priority = filter->priority, .flags = replace ? BPF_TC_F_REPLACE : 0);
+	int error = bpf_tc_hook_create(&both);
+
+	if (error && error != -EEXIST)
+		return error;
+	error = bpf_tc_attach(&hook, &options);
+	if (error)
+		return error;
+	filter->program_id = options.prog_id;
+	return 0;
+}
+
+int bulkhead_filter_query(struct bulkhead_filter *filter)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = filter->ifindex, .attach_point = attach_point(filter));
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = filter->handle, .priority = filter->priority);
+	int error = bpf_tc_query(&hook, &options);
+
+	filter->program_id = error ? 0 : options.prog_id;
+	return error;
+}
+
+int bulkhead_filter_detach(const struct bulkhead_filter *filter)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = filter->ifindex, .attach_point = attach_point(filter));
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = filter->handle, .priority = filter->priority);
+
+	return bpf_tc_detach(&hook, &options);
+}
+
+int bulkhead_test_run(int program_fd, const void *frame, uint32_t frame_size, const void *context,
+		      uint32_t context_size, uint32_t repeat, uint32_t *result, uint32_t *duration)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = frame_size,
+		    .ctx_in = context, .ctx_size_in = context_size, .repeat = (int)repeat);
+	int error = bpf_prog_test_run_opts(program_fd, &options);
+
+	*result = options.retval;
+	*duration = options.duration;
+	return error;
+}
+
+bool bulkhead_is_bpf_file_system(const char *path)
+{
+	struct statfs information;
+
+	return statfs(path, &information) == 0 && information.f_type == BPF_FS_MAGIC;
+}
+
+int bulkhead_enter_network_namespace(int fd)
+{
+	return setns(fd, CLONE_NEWNET) ? -errno : 0;
+}

@@ -1,1 +1,68 @@
+import Glibc
 import Libbpf
+import Policy
+
+/// One installation of Bulkhead on this host: what is pinned under the BPF file system at its name. Everything there is to know of
+/// it is read from the kernel; it has no state files.
+///
+/// ```
+/// /sys/fs/bpf/NAME/maps/        the maps, by their names
+/// /sys/fs/bpf/NAME/links/       DEVICE-HOOK: programs attached through links
+/// /sys/fs/bpf/NAME/filters/     DEVICE-HOOK: programs attached as clsact filters, on kernels before 6.6
+/// /sys/fs/bpf/NAME/readers/     N: folders that event readers lock
+/// ```
+public struct Instance: Sendable, Hashable {
+    public static let standardName = "bulkhead"
+
+    public let name: String
+    let folder: PinFolder
+
+    /// An instance by its name: 1 to 64 letters, digits, `.`, `_`, `-`. Nothing is asked of the kernel yet.
+    public init(_ name: String = standardName) throws(DatapathError) {
+        let isName = name.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || [45, 46, 95].contains(byte)
+        }
+        guard isName, (1...64).contains(name.utf8.count), name != ".", name != ".." else {
+            throw DatapathError(
+                "'\(name)' is no instance name", advice: "use 1 to 64 letters, digits, '.', '_' or '-'")
+        }
+        self.name = name
+        folder = PinFolder(path: "\(Preflight.root)/\(name)")
+    }
+
+    var mapFolder: PinFolder { folder.folder("maps") }
+    var linkFolder: PinFolder { folder.folder("links") }
+    var filterFolder: PinFolder { folder.folder("filters") }
+    var readerFolder: PinFolder { folder.folder("readers") }
+
+    /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not exist is
+    /// made.
+    func lock(make: Bool) throws(DatapathError) -> Descriptor {
+        if make { try folder.make() }
+        guard unsafe make || access(folder.path, F_OK) == 0 else { throw notThere }
+        guard let lock = try folder.lock() else {
+            throw DatapathError(
+                "another bulkhead is changing instance '\(name)' just now", advice: "try again when it is done")
+        }
+        return lock
+    }
+
+    /// Opens the maps of an instance with a policy in force.
+    func openMaps() throws(DatapathError) -> InstanceMaps {
+        try Preflight.check()
+        guard let maps = try InstanceMaps.open(mapFolder) else { throw notThere }
+        return maps
+    }
+
+    /// The image in force.
+    func imageInForce(_ maps: borrowing InstanceMaps) throws(DatapathError) -> LiveImage {
+        guard let image = try LiveImage.published(in: maps.slots) else { throw notThere }
+        return image
+    }
+
+    var notThere: DatapathError {
+        DatapathError(
+            "no policy is in force in instance '\(name)'", advice: "load one with 'bulkhead apply POLICY'")
+    }
+}

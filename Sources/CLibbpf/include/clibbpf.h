@@ -1,8 +1,132 @@
-/* What Swift sees of libbpf. */
+/*
+ * What Swift sees of libbpf, and the few shims it needs: options that libbpf takes through macros, its printing, what a
+ * newer kernel knows than the headers of the distribution do, and network namespaces.
+ *
+ * A shim returns what libbpf returns: a descriptor or 0, or a negative errno.
+ */
 #ifndef BULKHEAD_CLIBBPF_H
 #define BULKHEAD_CLIBBPF_H
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
+
+/* ---- Printing ---- */
+
+/* From now on libbpf's warnings are kept, by thread, instead of printed. */
+void bulkhead_capture_messages(void);
+/* What libbpf said on this thread since the last call; empty if nothing. Valid until the next libbpf call on the thread. */
+const char *bulkhead_take_messages(void);
+
+/* ---- Objects ---- */
+
+struct bpf_object *bulkhead_object_open(const void *bytes, size_t size, const char *name);
+
+/* An array map of maps is made with an inner map as its model. `inner_fd` is -1 where there is none. */
+int bulkhead_map_create(enum bpf_map_type type, const char *name, uint32_t key_size, uint32_t value_size,
+			uint32_t max_entries, uint32_t flags, int inner_fd);
+
+int bulkhead_map_update_batch(int map_fd, const void *keys, const void *values, uint32_t count);
+/* Looks up `count` keys from `first` on; `count` is then the number found. */
+int bulkhead_map_lookup_batch(int map_fd, uint32_t first, void *keys, void *values, uint32_t *count);
+
+/* ---- Links ---- */
+
+/* Attach types and flags of kernels from 6.6 on, which the headers of an older distribution lack. */
+enum {
+	BULKHEAD_TCX_INGRESS = 46,
+	BULKHEAD_TCX_EGRESS = 47,
+	BULKHEAD_F_BEFORE = 1 << 3,
+	BULKHEAD_XDP_NATIVE = 1 << 2,
+	BULKHEAD_XDP_GENERIC = 1 << 1,
+};
+
+int bulkhead_link_create(int program_fd, int ifindex, int attach_type, uint32_t flags);
+
+struct bulkhead_link_info {
+	uint32_t type;
+	uint32_t id;
+	uint32_t program_id;
+	uint32_t ifindex;                /* XDP and TCX: 0 where the device is gone */
+	uint32_t attach_type;            /* TCX */
+};
+
+int bulkhead_link_info(int link_fd, struct bulkhead_link_info *info);
+
+struct bulkhead_program_info {
+	uint32_t type;
+	uint32_t id;
+	uint32_t instructions;           /* as the verifier left them */
+	uint32_t verified;               /* instructions that the verifier walked */
+	uint8_t tag[8];
+	char name[16];
+};
+
+int bulkhead_program_info(int program_fd, struct bulkhead_program_info *info);
+int bulkhead_map_info(int map_fd, struct bpf_map_info *info);
+
+/* Ids of the programs on a hook, first to run first. `count` is the room, then the number. */
+int bulkhead_program_query(int ifindex, int attach_type, uint32_t *ids, uint32_t *count);
+
+/* Id of the program on the XDP hook, 0 where there is none. */
+int bulkhead_xdp_program(int ifindex, uint32_t *id);
+
+/* ---- clsact ---- */
+
+struct bulkhead_filter {
+	int ifindex;
+	int egress;
+	uint32_t handle;
+	uint32_t priority;
+	uint32_t program_id;
+};
+
+/* Attaches a direct-action filter, making the clsact qdisc where it is missing. */
+int bulkhead_filter_attach(struct bulkhead_filter *filter, int program_fd, bool replace);
+int bulkhead_filter_query(struct bulkhead_filter *filter);
+int bulkhead_filter_detach(const struct bulkhead_filter *filter);
+
+/* ---- Test runs ---- */
+
+/* Runs a program on a frame; `context` may be NULL. `result`: what it returned; `duration`: ns a run. */
+int bulkhead_test_run(int program_fd, const void *frame, uint32_t frame_size, const void *context,
+		      uint32_t context_size, uint32_t repeat, uint32_t *result, uint32_t *duration);
+
+/* ---- Host ---- */
+
+bool bulkhead_is_bpf_file_system(const char *path);
+
+/* setns(2) for the network namespace of the calling thread. */
+int bulkhead_enter_network_namespace(int fd);
+
+enum {
+	BULKHEAD_ARPHRD_ETHER = 1,
+	BULKHEAD_ARPHRD_LOOPBACK = 772,
+};
+
+struct bulkhead_interface {
+	uint32_t index;
+	uint32_t master;                 /* 0: none */
+	uint16_t hardware_type;          /* ARPHRD_* */
+	uint8_t has_mac;
+	uint8_t mac[6];
+	char name[16];
+	char kind[32];                   /* IFLA_INFO_KIND: "veth", "tun", "bridge", ... or empty */
+};
+
+struct bulkhead_address {
+	uint32_t index;
+	uint8_t family;                  /* AF_INET, AF_INET6 */
+	uint8_t prefix_length;
+	uint8_t bytes[16];               /* network byte order */
+};
+
+/* The devices and addresses of the calling thread's network namespace, by rtnetlink; free(3) the arrays. */
+int bulkhead_read_interfaces(struct bulkhead_interface **interfaces, size_t *count);
+int bulkhead_read_addresses(struct bulkhead_address **addresses, size_t *count);
 
 #endif

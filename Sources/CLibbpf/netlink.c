@@ -1,0 +1,227 @@
+/* The devices and addresses of a network namespace, asked of rtnetlink: /sys shows those of its mount, not of the thread. */
+#include "clibbpf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+/* A growing array of elements of one size. */
+struct vector {
+	char *bytes;
+	size_t size;
+	size_t count;
+	size_t room;
+};
+
+static void *append(struct vector *vector)
+{
+	if (vector->count == vector->room) {
+		size_t room = vector->room ? 2 * vector->room : 64;
+		char *bytes = realloc(vector->bytes, room * vector->size);
+
+		if (!bytes)
+			return NULL;
+		vector->bytes = bytes;
+		vector->room = room;
+	}
+	return memset(vector->bytes + vector->size * vector->count++, 0, vector->size);
+}
+
+typedef int (*take_message)(const struct nlmsghdr *message, struct vector *vector);
+
+static int ask(int fd, uint16_t type, size_t header)
+{
+	struct {
+		struct nlmsghdr header;
+		union {
+			struct ifinfomsg link;
+			struct ifaddrmsg address;
+		};
+	} request = {
+		.header = {
+			.nlmsg_len = NLMSG_LENGTH(header),
+			.nlmsg_type = type,
+			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			.nlmsg_seq = 1,
+		},
+	};
+
+	return send(fd, &request, request.header.nlmsg_len, 0) < 0 ? -errno : 0;
+}
+
+/* Reads one batch of a dump: 1 where more is to come, 0 at its end. */
+static int receive(int fd, char *buffer, size_t room, take_message take, struct vector *vector)
+{
+	ssize_t length = recv(fd, buffer, room, MSG_TRUNC);
+	const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
+
+	if (length < 0)
+		return errno == EINTR ? 1 : -errno;
+	if ((size_t)length > room)
+		return -EMSGSIZE;
+	for (; NLMSG_OK(message, length); message = NLMSG_NEXT(message, length)) {
+		int error;
+
+		if (message->nlmsg_type == NLMSG_DONE)
+			return 0;
+		if (message->nlmsg_type == NLMSG_ERROR)
+			return ((const struct nlmsgerr *)NLMSG_DATA(message))->error;
+		if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+			return -EAGAIN;
+		error = take(message, vector);
+		if (error)
+			return error;
+	}
+	return 1;
+}
+
+static int dump_once(uint16_t type, size_t header, take_message take, struct vector *vector)
+{
+	const size_t room = 256 * 1024;
+	char *buffer = malloc(room);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	int result = -ENOMEM;
+
+	if (fd < 0)
+		result = -errno;
+	else if (buffer)
+		result = ask(fd, type, header);
+	while (fd >= 0 && buffer && result >= 0) {
+		result = receive(fd, buffer, room, take, vector);
+		if (result == 0)
+			break;
+	}
+	if (fd >= 0)
+		close(fd);
+	free(buffer);
+	return result;
+}
+
+/* A dump that the kernel's state changed under is asked for again. */
+static int dump(uint16_t type, size_t header, take_message take, struct vector *vector)
+{
+	int error = -EAGAIN;
+
+	for (int attempt = 0; attempt < 8 && error == -EAGAIN; attempt++) {
+		vector->count = 0;
+		error = dump_once(type, header, take, vector);
+	}
+	if (error) {
+		free(vector->bytes);
+		vector->bytes = NULL;
+		vector->count = 0;
+	}
+	return error;
+}
+
+static void copy_text(char *to, size_t room, const struct rtattr *attribute)
+{
+	size_t length = RTA_PAYLOAD(attribute);
+
+	if (length >= room)
+		length = room - 1;
+	memcpy(to, RTA_DATA(attribute), length);
+	to[length] = '\0';
+}
+
+static void take_link_info(const struct rtattr *info, struct bulkhead_interface *interface)
+{
+	int length = RTA_PAYLOAD(info);
+	const struct rtattr *attribute = RTA_DATA(info);
+
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length))
+		if (attribute->rta_type == IFLA_INFO_KIND)
+			copy_text(interface->kind, sizeof(interface->kind), attribute);
+}
+
+static int take_interface(const struct nlmsghdr *message, struct vector *vector)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(message);
+	const struct rtattr *attribute = IFLA_RTA(link);
+	int length = IFLA_PAYLOAD(message);
+	struct bulkhead_interface *interface;
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	interface = append(vector);
+	if (!interface)
+		return -ENOMEM;
+	interface->index = (uint32_t)link->ifi_index;
+	interface->hardware_type = link->ifi_type;
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
+		switch (attribute->rta_type & NLA_TYPE_MASK) {
+		case IFLA_IFNAME:
+			copy_text(interface->name, sizeof(interface->name), attribute);
+			break;
+		case IFLA_MASTER:
+			memcpy(&interface->master, RTA_DATA(attribute), sizeof(interface->master));
+			break;
+		case IFLA_ADDRESS:
+			if (RTA_PAYLOAD(attribute) == sizeof(interface->mac)) {
+				memcpy(interface->mac, RTA_DATA(attribute), sizeof(interface->mac));
+				interface->has_mac = 1;
+			}
+			break;
+		case IFLA_LINKINFO:
+			take_link_info(attribute, interface);
+			break;
+		}
+	}
+	return 0;
+}
+
+static int take_address(const struct nlmsghdr *message, struct vector *vector)
+{
+	const struct ifaddrmsg *header = NLMSG_DATA(message);
+	const struct rtattr *attribute = IFA_RTA(header);
+	int length = IFA_PAYLOAD(message);
+	size_t size = header->ifa_family == AF_INET ? 4 : 16;
+	bool local = false;
+	struct bulkhead_address *address;
+
+	if (message->nlmsg_type != RTM_NEWADDR || (header->ifa_family != AF_INET && header->ifa_family != AF_INET6))
+		return 0;
+	address = append(vector);
+	if (!address)
+		return -ENOMEM;
+	address->index = header->ifa_index;
+	address->family = header->ifa_family;
+	address->prefix_length = header->ifa_prefixlen;
+	/* On a point-to-point link IFA_ADDRESS is the peer's and IFA_LOCAL the own. */
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
+		bool own = attribute->rta_type == IFA_LOCAL;
+
+		if ((own || (attribute->rta_type == IFA_ADDRESS && !local)) && RTA_PAYLOAD(attribute) >= size) {
+			memcpy(address->bytes, RTA_DATA(attribute), size);
+			local = own;
+		}
+	}
+	return 0;
+}
+
+int bulkhead_read_interfaces(struct bulkhead_interface **interfaces, size_t *count)
+{
+	struct vector vector = { .size = sizeof(**interfaces) };
+	int error = dump(RTM_GETLINK, sizeof(struct ifinfomsg), take_interface, &vector);
+
+	*interfaces = (struct bulkhead_interface *)vector.bytes;
+	*count = vector.count;
+	return error;
+}
+
+int bulkhead_read_addresses(struct bulkhead_address **addresses, size_t *count)
+{
+	struct vector vector = { .size = sizeof(**addresses) };
+	int error = dump(RTM_GETADDR, sizeof(struct ifaddrmsg), take_address, &vector);
+
+	*addresses = (struct bulkhead_address *)vector.bytes;
+	*count = vector.count;
+	return error;
+}

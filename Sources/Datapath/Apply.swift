@@ -1,0 +1,235 @@
+import CDatapathABI
+import Compiler
+import Glibc
+import Libbpf
+import Policy
+
+extension Instance {
+    /// Puts a compiled policy into force at these ports, in one step: every packet is judged by the whole old policy or the whole
+    /// new one. Where it throws, and where the process is killed on the way, what was in force before still is.
+    ///
+    /// `bindings` are the ruleset's entries bound to devices; a missing one is recorded and enforced by a later apply.
+    public func apply(
+        image: Image, bindings: [PortBinding], ruleset: Ruleset
+    ) throws(DatapathError) -> ApplyReport {
+        let clock = ContinuousClock()
+        let start = clock.now
+        try Preflight.check()
+        let lock = try lock(make: true)
+        for folder in [mapFolder, linkFolder, filterFolder, readerFolder] { try folder.make() }
+        let maps = try preparePrograms()
+        var step = ApplyStep(instance: self, image: image, bindings: bindings, ruleset: ruleset)
+        var report = try step.run(maps)
+        _ = consume lock
+        report.loadMilliseconds = (clock.now - start) / .milliseconds(1)
+        return report
+    }
+
+    /// Opens the instance's maps, with this build's programs in place: loads those that are missing or of another build.
+    private func preparePrograms() throws(DatapathError) -> InstanceMaps {
+        do {
+            if let maps = try InstanceMaps.open(mapFolder) {
+                let loaded = try maps.state().programs
+                if loaded == Programs.hash { return maps }
+            }
+            let programs = try LoadedPrograms.load(pinnedIn: mapFolder)
+            try programs.publish()
+            return programs.takeMaps()
+        } catch let error as BPFError {
+            throw DatapathError("cannot put the programs in place", error)
+        } catch let error as DatapathError {
+            throw error
+        } catch {
+            throw DatapathError("cannot put the programs in place: \(error)")
+        }
+    }
+}
+
+/// One apply on its way.
+struct ApplyStep {
+    let instance: Instance
+    let image: Image
+    let bindings: [PortBinding]
+    let ruleset: Ruleset
+    private var warnings: [String] = []
+    /// What this apply attached, to be taken off should it fail.
+    private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
+
+    init(instance: Instance, image: Image, bindings: [PortBinding], ruleset: Ruleset) {
+        self.instance = instance
+        self.image = image
+        self.bindings = bindings
+        self.ruleset = ruleset
+    }
+
+    mutating func run(_ maps: borrowing InstanceMaps) throws(DatapathError) -> ApplyReport {
+        do {
+            let old = try LiveImage.published(in: maps.slots)
+            let state = try maps.state()
+            let samePrograms = state.programs == Programs.hash
+            let requests = bindings.map { DeviceAllotment.Request($0, image: image, ruleset: ruleset) }
+            if let old, samePrograms, let report = try unchanged(old, requests, maps) { return report }
+            try instance.removeOrphans(keeping: Set(old?.devices().map(\.id) ?? []))
+            return try change(from: old, state: state, requests: requests, maps: maps)
+        } catch let error as BPFError {
+            throw DatapathError("cannot apply the policy", error)
+        } catch let error as DatapathError {
+            throw error
+        } catch {
+            throw DatapathError("cannot apply the policy: \(error)")
+        }
+    }
+
+    // MARK: Nothing to do
+
+    /// The report of an apply that finds everything as it should be; nil where something is to be done.
+    private func unchanged(
+        _ old: LiveImage, _ requests: [DeviceAllotment.Request], _ maps: borrowing InstanceMaps
+    ) throws(DatapathError) -> ApplyReport? {
+        let devices = old.devices()
+        let present = Dictionary(devices.map { ($0.identity, $0) }) { first, _ in first }
+        guard old.view.sha256 == image.sha256, devices.count == requests.count else { return nil }
+        for request in requests {
+            guard let device = present[request.identity], device.record == request.record,
+                device.isOfSeveral == request.isOfSeveral
+            else { return nil }
+        }
+        guard try instance.brokenHooks(devices).isEmpty else { return nil }
+        return report(generation: old.generation, changed: false, devices: devices, live: old, maps)
+    }
+
+    // MARK: A new generation
+
+    private mutating func change(
+        from old: LiveImage?, state: InstanceState, requests: [DeviceAllotment.Request],
+        maps: borrowing InstanceMaps
+    ) throws -> ApplyReport {
+        let allotment = try DeviceAllotment(requests, old: old?.devices() ?? [])
+        var state = state
+        state.generation += 1
+        guard let number = UInt32(exactly: state.generation) else {
+            throw DatapathError("this instance has used up its generation numbers", advice: "bulkhead detach --all")
+        }
+        // Written before anything is published under it, so that it is never used again.
+        try maps.instance.update(0, to: state)
+        var generation = try Generation(image.bytes, number: number, loadedAt: UInt64(max(time(nil), 0)))
+        generation.setCounters(try allotCounters(old, maps))
+        let fresh = allotment.devices.filter { $0.old == nil }.map { UInt32($0.id) * BH_DIRECTION_MAX.rawValue }
+        try maps.portCounters.zeroPerCPU(fresh.flatMap { [$0, $0 + 1] })
+        do {
+            let devices = try attach(allotment, replacing: state.programs != Programs.hash, maps)
+            generation.setDevices(devices)
+            try maps.slots.update(0, to: try generation.load())
+        } catch {
+            takeOff()
+            throw error
+        }
+        state.programs = Programs.hash
+        try maps.instance.update(0, to: state)
+        guard let new = try LiveImage.published(in: maps.slots) else { throw instance.notThere }
+        let devices = new.devices()
+        detachGone(old?.devices() ?? [], keeping: devices)
+        return report(generation: number, changed: true, devices: devices, live: new, maps)
+    }
+
+    private func allotCounters(_ old: LiveImage?, _ maps: borrowing InstanceMaps) throws -> [UInt32] {
+        let counters = CounterAllotment(names: ruleset.rules.map(\.name), old: old?.counterSlots() ?? [])
+        try maps.ruleCounters.zeroPerCPU(counters.fresh)
+        return counters.slots
+    }
+
+    /// Puts programs on every device that lacks one, and tells how each is enforced.
+    private mutating func attach(
+        _ allotment: DeviceAllotment, replacing: Bool, _ maps: borrowing InstanceMaps
+    ) throws -> [DeviceRecord] {
+        var result: [DeviceRecord] = []
+        let byNamespace = Dictionary(grouping: allotment.devices) { $0.request.identity.namespace }
+        for (namespace, devices) in byNamespace.sorted(by: { ($0.key ?? "") < ($1.key ?? "") }) {
+            let present = devices.filter { $0.request.identity.index != 0 }
+            for device in devices where device.request.identity.index == 0 {
+                result.append(DeviceRecord(device.request, id: device.id, mode: nil))
+            }
+            guard !present.isEmpty else { continue }
+            try NetworkNamespace.with(namespace) { () throws(DatapathError) in
+                guard NetworkNamespace.inode(nil) == present[0].request.identity.inode else {
+                    throw DatapathError(
+                        "network namespace '\(namespace ?? "")' was made anew meanwhile", advice: "apply again")
+                }
+                for (request, id, old) in present {
+                    let attacher = DeviceAttacher(
+                        attachment: Attachment(
+                            instance: instance, device: id, interface: request.identity.index,
+                            name: request.identity.interface), request: request, old: old)
+                    let outcome = try attacher.run(replacing: replacing, maps)
+                    attached += outcome.attached.map { (attacher.attachment, $0, namespace) }
+                    warnings += outcome.warnings
+                    if let failure = outcome.failure { throw failure }
+                    result.append(DeviceRecord(request, id: id, mode: outcome.mode))
+                }
+            }
+        }
+        return result
+    }
+
+    /// Undoes what this apply attached. What cannot be undone has no record in the policy in force, so it lets packets pass, and the
+    /// next apply removes it.
+    private func takeOff() {
+        for (attachment, hook, namespace) in attached {
+            try? NetworkNamespace.with(namespace) { () throws(DatapathError) in try attachment.detach(hook) }
+        }
+    }
+
+    /// Takes the programs off devices that the new policy does not name, and hooks that a device does not use any more.
+    private mutating func detachGone(_ old: [DeviceRecord], keeping new: [DeviceRecord]) {
+        let kept = Dictionary(new.map { ($0.id, Set($0.hooks)) }) { first, _ in first }
+        for device in old {
+            for hook in HookName.allCases where !(kept[device.id]?.contains(hook) ?? false) {
+                do throws(DatapathError) {
+                    try instance.detach(device, hook)
+                } catch {
+                    warnings.append("\(error)")
+                }
+            }
+        }
+    }
+
+    private func report(
+        generation: UInt32, changed: Bool, devices: [DeviceRecord], live: LiveImage,
+        _ maps: borrowing InstanceMaps
+    ) -> ApplyReport {
+        let modes = Dictionary(devices.map { ($0.identity, $0.mode) }) { first, _ in first }
+        return ApplyReport(
+            generation: generation, changed: changed, rules: live.view.ruleCount,
+            ports: bindings.map { binding in
+                let identity = DeviceAllotment.Request(binding, image: image, ruleset: ruleset).identity
+                return ApplyReport.Port(
+                    name: binding.name, interface: binding.interfaceName, namespace: binding.namespace,
+                    mode: modes[identity] ?? nil)
+            }, loadMilliseconds: 0, memoryBytes: maps.memory + live.memory, warnings: warnings)
+    }
+}
+
+extension DeviceAllotment.Request {
+    init(_ binding: PortBinding, image: Image, ruleset: Ruleset) {
+        let entry = ruleset.entries[binding.entry]
+        self.init(
+            identity: DeviceRecord.Identity(
+                interface: String(decoding: binding.interfaceName.utf8.prefix(15), as: UTF8.self),
+                namespace: binding.namespace,
+                inode: binding.interface == nil ? 0 : binding.namespaceInode ?? 0,
+                index: binding.interface?.index ?? 0),
+            record: image.portRecord(
+                entry: binding.entry, protects: binding.protects, unknownToDrop: binding.isUnknownToDrop),
+            isOfSeveral: binding.name != entry.name, mode: entry.mode, protects: binding.protects,
+            port: binding.name)
+    }
+}
+
+extension DeviceRecord {
+    init(_ request: DeviceAllotment.Request, id: UInt16, mode: EnforcementMode?) {
+        self.init(
+            id: id, interfaceIndex: request.identity.index, record: request.record, mode: mode,
+            isOfSeveral: request.isOfSeveral, namespaceInode: request.identity.inode,
+            interface: request.identity.interface, namespace: request.identity.namespace)
+    }
+}

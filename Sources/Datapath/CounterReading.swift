@@ -1,0 +1,98 @@
+import CDatapathABI
+import Compiler
+import Libbpf
+import Policy
+
+extension Instance {
+    /// The counters of the ports and rules in force, summed over CPUs.
+    public func counters() throws(DatapathError) -> Counters {
+        let maps = try openMaps()
+        let image = try imageInForce(maps)
+        do {
+            return Counters(
+                generation: image.generation, ports: try portCounters(maps, image),
+                rules: try ruleCounters(maps, image), events: try eventCounters(maps))
+        } catch {
+            throw DatapathError("cannot read the counters", error)
+        }
+    }
+
+    private func portCounters(
+        _ maps: borrowing InstanceMaps, _ image: LiveImage
+    ) throws(BPFError) -> [Counters.Port] {
+        var result: [Counters.Port] = []
+        for device in image.devices() {
+            let first = UInt32(device.id) * BH_DIRECTION_MAX.rawValue
+            let values = try maps.portCounters.lookupPerCPU(first...first + 1, as: bh_port_counters.self)
+            for (direction, values) in zip(Direction.allCases, values) {
+                let total = values.reduce(into: PortTotal()) { $0.add($1) }
+                result.append(
+                    Counters.Port(
+                        name: image.portName(device), interface: device.interface, namespace: device.namespace,
+                        direction: direction, accepted: total.accepted, dropped: total.dropped,
+                        drops: total.reasons(total.drops), accepts: total.reasons(total.accepts)))
+            }
+        }
+        return result
+    }
+
+    private func ruleCounters(
+        _ maps: borrowing InstanceMaps, _ image: LiveImage
+    ) throws(BPFError) -> [Counters.Rule] {
+        let slots = image.counterSlots()
+        guard let last = slots.map(\.slot).filter({ $0 != BH_NONE }).max() else {
+            return slots.map { Counters.Rule(name: $0.name, count: Count()) }
+        }
+        let values = try maps.ruleCounters.lookupPerCPU(0...last, as: bh_count.self)
+        return slots.map { name, slot in
+            let perCPU = Int(slot) < values.count ? values[Int(slot)] : []
+            return Counters.Rule(name: name, count: perCPU.reduce(Count()) { $0 + Count($1) })
+        }
+    }
+
+    private func eventCounters(_ maps: borrowing InstanceMaps) throws(BPFError) -> Counters.Events {
+        let values = try maps.eventCounters.lookupPerCPU(0, as: bh_event_counters.self)
+        func sum(_ field: KeyPath<bh_event_counters, UInt64>) -> UInt64 {
+            values.reduce(0) { $0 &+ $1[keyPath: field] }
+        }
+        return Counters.Events(
+            emitted: sum(\.emitted), suppressed: sum(\.suppressed), lost: sum(\.lost),
+            acceptsEmitted: sum(\.accepts_emitted), acceptsSuppressed: sum(\.accepts_suppressed),
+            acceptsLost: sum(\.accepts_lost), unjudged: sum(\.unjudged))
+    }
+}
+
+/// One port's counters in one direction, summed.
+private struct PortTotal {
+    var accepted = Count()
+    var dropped = Count()
+    /// Packets by value of `enum bh_reason`.
+    var drops = [UInt64](repeating: 0, count: Int(BH_REASON_MAX.rawValue))
+    var accepts = [UInt64](repeating: 0, count: Int(BH_REASON_MAX.rawValue))
+
+    mutating func add(_ value: bh_port_counters) {
+        accepted = accepted + Count(value.accepted)
+        dropped = dropped + Count(value.dropped)
+        PortTotal.add(value.drop_reasons, to: &drops)
+        PortTotal.add(value.accept_reasons, to: &accepts)
+    }
+
+    private static func add<Tuple: BitwiseCopyable>(_ tuple: Tuple, to totals: inout [UInt64]) {
+        unsafe withUnsafeBytes(of: tuple) { bytes in
+            for index in totals.indices {
+                unsafe totals[index] &+= bytes.load(fromByteOffset: index * 8, as: UInt64.self)
+            }
+        }
+    }
+
+    func reasons(_ totals: [UInt64]) -> [Counters.ReasonCount] {
+        totals.enumerated().compactMap { number, packets in
+            guard packets > 0, let reason = Reason(UInt32(number)) else { return nil }
+            return Counters.ReasonCount(reason: reason, packets: packets)
+        }
+    }
+}
+
+extension Count {
+    init(_ value: bh_count) { self.init(packets: value.packets, bytes: value.bytes) }
+}

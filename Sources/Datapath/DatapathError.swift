@@ -1,0 +1,27 @@
+import Libbpf
+
+/// Why the kernel's part of a command could not be done. Whatever was in force before still is.
+public struct DatapathError: Error, Sendable {
+    /// What went wrong, with its cause.
+    public var message: String
+    /// What to do about it, where that is known.
+    public var advice: String?
+    /// The failed BPF call behind it, with the verifier's whole log where a program was refused.
+    public var bpf: BPFError?
+
+    public init(_ message: String, advice: String? = nil, bpf: BPFError? = nil) {
+        self.message = message
+        self.advice = advice
+        self.bpf = bpf
+    }
+
+    /// What was being done, and the call that failed at it.
+    init(_ doing: String, _ error: BPFError, advice: String? = nil) {
+        self.init("\(doing): \(error)", advice: advice, bpf: error)
+    }
+}
+
+extension DatapathError: CustomStringConvertible {
+    /// The message, then the advice.
+    public var description: String { advice.map { "\(message)\n\($0)" } ?? message }
+}

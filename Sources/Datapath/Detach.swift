@@ -1,0 +1,104 @@
+import Glibc
+import Libbpf
+import Policy
+
+/// What a detach took out of the kernel.
+public struct DetachReport: Sendable {
+    /// Names of the ports that are not enforced any more.
+    public var ports: [String]
+    /// What could not be done as asked for; for people.
+    public var warnings: [String]
+}
+
+extension Instance {
+    /// Takes the programs off these ports; the policy stays in force at the others. Each name is an entry, `entry/device` or a
+    /// device. The next apply enforces the ports again if its policy names them.
+    public func detach(ports names: [String]) throws(DatapathError) -> DetachReport {
+        let maps = try openMaps()
+        let lock = try lock(make: false)
+        let image = try imageInForce(maps)
+        let devices = image.devices()
+        var chosen: [DeviceRecord] = []
+        for name in names {
+            let found = devices.filter { image.isCalled(name, $0) }
+            guard !found.isEmpty else {
+                throw DatapathError(
+                    "no port of instance '\(self.name)' is called '\(name)'",
+                    advice: "'bulkhead status' lists them: "
+                        + devices.map { image.portName($0) }.prefix(20).joined(separator: ", "))
+            }
+            chosen += found.filter { !chosen.contains($0) }
+        }
+        for device in chosen {
+            for hook in HookName.allCases { try detach(device, hook) }
+        }
+        _ = consume lock
+        return DetachReport(ports: chosen.map { image.portName($0) }, warnings: [])
+    }
+
+    /// Takes everything of this instance out of the kernel: programs, filters, maps, pins. What other programs hold on the same
+    /// hooks stays.
+    public func detachAll() throws(DatapathError) -> DetachReport {
+        try Preflight.check()
+        let lock = try lock(make: false)
+        var report = DetachReport(ports: [], warnings: [])
+        var known: [UInt16: DeviceRecord] = [:]
+        do throws(DatapathError) {
+            if let maps = try InstanceMaps.open(mapFolder), let image = try LiveImage.published(in: maps.slots) {
+                for device in image.devices() {
+                    known[device.id] = device
+                    report.ports.append(image.portName(device))
+                }
+            }
+        } catch {
+            // Another version's image: its links can be taken off all the same.
+            report.warnings.append("\(error.message)")
+        }
+        for device in known.values.sorted(by: { $0.id < $1.id }) {
+            for hook in HookName.allCases { try detach(device, hook) }
+        }
+        try removeOrphans(keeping: [])
+        try folder.removeAll()
+        _ = consume lock
+        return report
+    }
+
+    /// Takes a device's program off one hook. A device or namespace that is gone took it along.
+    func detach(_ device: DeviceRecord, _ hook: HookName) throws(DatapathError) {
+        let attachment = Attachment(
+            instance: self, device: device.id, interface: device.interfaceIndex, name: device.interface)
+        guard linkFolder.holds(hook.pin(device.id)) || filterFolder.holds(hook.pin(device.id)) else { return }
+        // Only a filter is found through its namespace; a link is known by itself.
+        guard filterFolder.holds(hook.pin(device.id)) else { return try attachment.detach(hook) }
+        guard NetworkNamespace.inode(device.namespace) == device.namespaceInode else {
+            return try filterFolder.unpin(hook.pin(device.id))
+        }
+        try NetworkNamespace.with(device.namespace) { () throws(DatapathError) in try attachment.detach(hook) }
+    }
+
+    /// Removes what an apply left that was killed on its way: pins of devices that the generation in force does not have.
+    func removeOrphans(keeping devices: Set<UInt16>) throws(DatapathError) {
+        for pin in linkFolder.names {
+            guard let (device, _) = HookName.parse(pin: pin), !devices.contains(device) else { continue }
+            do throws(BPFError) {
+                try Link(pinnedAt: linkFolder / pin).detach()
+            } catch {
+                throw DatapathError("cannot detach what an interrupted apply left", error)
+            }
+            try linkFolder.unpin(pin)
+        }
+        for pin in filterFolder.names {
+            guard let (device, _) = HookName.parse(pin: pin), !devices.contains(device) else { continue }
+            // Its filter has no record in the policy in force, so it lets packets pass; where it stands is not known any more.
+            try filterFolder.unpin(pin)
+        }
+    }
+}
+
+extension LiveImage {
+    /// Whether people may call a device by this name: its entry's, `entry/device`, or the device's own.
+    func isCalled(_ name: String, _ device: DeviceRecord) -> Bool {
+        let entry = entryName(device.record)
+        return name == entry || name == device.interface || name == "\(entry)/\(device.interface)"
+    }
+}

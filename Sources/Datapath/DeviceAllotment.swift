@@ -1,0 +1,74 @@
+import CDatapathABI
+import Policy
+
+/// Which device ids and counter slots a new generation uses. Pure, so that it can be tested without a kernel.
+struct DeviceAllotment {
+    /// What is to be enforced at one port.
+    struct Request: Hashable {
+        var identity: DeviceRecord.Identity
+        var record: Int
+        var isOfSeveral: Bool
+        var mode: PortEntry.Mode
+        var protects: Protects
+        /// As the report calls it.
+        var port: String
+    }
+
+    /// Every request with its id, and with the record of the old generation where it had the same device.
+    private(set) var devices: [(request: Request, id: UInt16, old: DeviceRecord?)] = []
+
+    /// Ids of devices that the old generation had are kept by them, and by no one else: their programs still run while the new
+    /// generation is published.
+    init(_ requests: [Request], old: [DeviceRecord]) throws(DatapathError) {
+        let known = Dictionary(old.map { ($0.identity, $0) }) { first, _ in first }
+        let used = Set(old.map(\.id))
+        var next: UInt16 = 1
+        for request in requests {
+            if let device = known[request.identity] {
+                devices.append((request, device.id, device))
+                continue
+            }
+            while used.contains(next) { next += 1 }
+            guard next < UInt16(BH_DEVICES_MAX) else {
+                throw DatapathError(
+                    "this policy has \(requests.count) ports, \(used.count) are in force, and an instance holds "
+                        + "\(BH_DEVICES_MAX - 1) of both together",
+                    advice: "detach ports that are not needed any more, or split the policy over two instances")
+            }
+            devices.append((request, next, nil))
+            next += 1
+        }
+    }
+}
+
+/// Which slots of `rule_counters` the rules of a new generation count in.
+struct CounterAllotment {
+    /// By rank.
+    private(set) var slots: [UInt32] = []
+    /// Slots that no rule of the old generation counted in: to be zeroed before they are used.
+    private(set) var fresh: [UInt32] = []
+
+    /// A rule keeps its slot by its name. Others get one that the old generation does not use, so that no packet that is still
+    /// judged by it is counted for a rule of the new; only where the table has no room left is such a slot taken.
+    init(names: [String], old: [(name: String, slot: UInt32)], capacity: Int = Int(BH_RULES_MAX)) {
+        let known = Dictionary(old.map { ($0.name, $0.slot) }) { first, _ in first }
+        var used = [Bool](repeating: false, count: capacity)
+        for (_, slot) in old where Int(slot) < capacity { used[Int(slot)] = true }
+        var kept = [Bool](repeating: false, count: capacity)
+        for name in names {
+            if let slot = known[name], Int(slot) < capacity { kept[Int(slot)] = true }
+        }
+        var free = (0..<capacity).filter { !used[$0] }[...]
+        var overflow = (0..<capacity).filter { used[$0] && !kept[$0] }[...]
+        for name in names {
+            if let slot = known[name], Int(slot) < capacity {
+                slots.append(slot)
+            } else if let slot = free.popFirst() ?? overflow.popFirst() {
+                slots.append(UInt32(slot))
+                fresh.append(UInt32(slot))
+            } else {
+                slots.append(BH_NONE)
+            }
+        }
+    }
+}

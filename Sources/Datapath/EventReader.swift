@@ -1,0 +1,186 @@
+import CDatapathABI
+import CLibbpf
+import Dispatch
+import Glibc
+import Libbpf
+import Synchronization
+
+/// One live stream of events: it holds one of the instance's few reader slots for as long as it lives, and the kernel frees the
+/// slot when the process dies. Nothing is queued before it is made or after it is gone.
+public final class EventReader {
+    private let slot: ReaderSlot
+    private let timer: any DispatchSourceTimer
+    private var ring: RingBuffer
+    private var images: [LiveImage] = []
+
+    /// Bytes of one reader's ring.
+    private static let ringSize: UInt32 = 4 << 20
+
+    /// Images of earlier generations that are kept, for events that they judged.
+    private static let imagesKept = 4
+
+    fileprivate init(
+        _ maps: consuming InstanceMaps, slot number: UInt32, lock: consuming Descriptor, filter: EventFilter
+    )
+        throws(DatapathError)
+    {
+        do throws(BPFError) {
+            let ring = try Map(
+                type: BPF_MAP_TYPE_RINGBUF, name: "bulkhead_events", keySize: 0, valueSize: 0,
+                maxEntries: EventReader.ringSize)
+            self.ring = try RingBuffer(ring)
+            try maps.rings.update(number, to: ring)
+            slot = ReaderSlot(
+                number: number, lock: lock, mapping: try Mapping(maps.readers, writable: true), maps: maps,
+                filter: filter)
+        } catch {
+            throw DatapathError("cannot read events", error)
+        }
+        timer = slot.start()
+    }
+
+    deinit {
+        timer.cancel()
+        slot.stop()
+    }
+
+    /// Hands over events as they come, in batches in the order of the ring, until `body` returns false. An empty batch comes at
+    /// least every 50 ms, so that `body` can look whether to stop. Blocks the calling thread; a body that is slow makes the ring
+    /// fill up, and what finds no room is counted as lost.
+    public func read(_ body: ([Event]) throws -> Bool) throws {
+        while true {
+            let events = try nextBatch()
+            guard try body(events) else { return }
+        }
+    }
+
+    /// The events that are there, after at most 50 ms.
+    public func nextBatch() throws(DatapathError) -> [Event] {
+        var raw: [bh_event] = []
+        do {
+            try ring.poll(milliseconds: 50) { record in
+                if let event = record.load(bh_event.self) { raw.append(event) }
+            }
+        } catch {
+            throw DatapathError("cannot read events", error)
+        }
+        let offset = EventReader.clockOffset()
+        return raw.compactMap { Event($0, clockOffset: offset, image: image($0.judgement.generation)) }
+    }
+
+    /// The image of a generation; nil where it went out of force before it was read.
+    private func image(_ generation: UInt32) -> LiveImage? {
+        if let known = images.last(where: { $0.generation == generation }) { return known }
+        guard let current = slot.imageInForce() else { return nil }
+        if !images.contains(where: { $0.generation == current.generation }) {
+            images.append(current)
+            if images.count > EventReader.imagesKept { images.removeFirst() }
+        }
+        return current.generation == generation ? current : nil
+    }
+
+    /// Nanoseconds from the monotonic clock to the time since 1970.
+    private static func clockOffset() -> UInt64 { nanoseconds(CLOCK_REALTIME) &- nanoseconds(CLOCK_MONOTONIC) }
+
+    static func nanoseconds(_ clock: clockid_t) -> UInt64 {
+        var time = timespec()
+        unsafe clock_gettime(clock, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+}
+
+extension Instance {
+    /// Starts a stream of events.
+    ///
+    /// - Throws: where a name of the filter is unknown, or all slots are taken.
+    public func events(_ filter: EventFilter = EventFilter()) throws(DatapathError) -> EventReader {
+        let maps = try openMaps()
+        let image = try imageInForce(maps)
+        if let unknown = filter.unknownNames(in: image) { throw unknown }
+        for slot in 0..<UInt32(BH_READERS_MAX) {
+            let folder = readerFolder.folder("\(slot)")
+            try folder.make()
+            guard let lock = try folder.lock() else { continue }
+            return try EventReader(maps, slot: slot, lock: lock, filter: filter)
+        }
+        throw DatapathError(
+            "\(BH_READERS_MAX) event streams of instance '\(name)' are being read already",
+            advice: "end one of them (another 'bulkhead drops') first")
+    }
+}
+
+/// A reader's entry in the kernel: the filter, and the time until which it holds. A queue of its own renews it every second; where
+/// that stops, the kernel switches the reader off by itself.
+private final class ReaderSlot: Sendable {
+    private let number: UInt32
+    private let lock: Descriptor
+    private let mapping: Mapping
+    private let maps: InstanceMaps
+    private let filter: EventFilter
+    private let isActive = Mutex(true)
+
+    /// How long a reader is believed to live after its last sign of life.
+    private static let lease: UInt64 = 3_000_000_000
+
+    init(
+        number: UInt32, lock: consuming Descriptor, mapping: consuming Mapping, maps: consuming InstanceMaps,
+        filter: EventFilter
+    ) {
+        self.number = number
+        self.lock = lock
+        self.mapping = mapping
+        self.maps = maps
+        self.filter = filter
+    }
+
+    func imageInForce() -> LiveImage? {
+        guard let image = try? LiveImage.published(in: maps.slots) else { return nil }
+        return image
+    }
+
+    /// Switches the reader on, and keeps it on until the timer is cancelled.
+    func start() -> any DispatchSourceTimer {
+        renew()
+        let queue = DispatchQueue(label: "bulkhead event reader")
+        let source = DispatchSource.makeTimerSource(queue: queue)
+        source.schedule(deadline: .now() + 1, repeating: 1)
+        source.setEventHandler { [weak self] in self?.renew() }
+        source.activate()
+        return source
+    }
+
+    func stop() {
+        isActive.withLock { isActive in
+            isActive = false
+            store(bh_reader().flags, at: \.flags)
+        }
+        try? maps.rings.delete(number)
+    }
+
+    /// Writes the filter, names resolved by the policy in force, and a new time to expire.
+    private func renew() {
+        var raw = filter.raw(in: imageInForce())
+        raw.expires = EventReader.nanoseconds(CLOCK_MONOTONIC) + ReaderSlot.lease
+        let flags = raw.flags
+        isActive.withLock { isActive in
+            guard isActive else { return }
+            // The time and the filter first, then what makes the kernel heed them.
+            raw.flags = load(\.flags) ?? 0
+            mapping.store(raw, at: offset)
+            atomicMemoryFence(ordering: .releasing)
+            store(flags, at: \.flags)
+        }
+    }
+
+    private var offset: Int { Int(number) * MemoryLayout<bh_reader>.stride }
+
+    private func load(_ field: PartialKeyPath<bh_reader>) -> UInt32? {
+        MemoryLayout<bh_reader>.offset(of: field).flatMap { place in
+            mapping.withBytes { $0.load(UInt32.self, at: offset + place) }
+        }
+    }
+
+    private func store(_ value: UInt32, at field: PartialKeyPath<bh_reader>) {
+        if let place = MemoryLayout<bh_reader>.offset(of: field) { mapping.store(value, at: offset + place) }
+    }
+}

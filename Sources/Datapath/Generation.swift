@@ -1,0 +1,77 @@
+import CDatapathABI
+import CLibbpf
+import Compiler
+import Glibc
+import Libbpf
+
+/// A compiled image together with the host's part: what goes into one inner map.
+struct Generation {
+    /// The image, then the host's tables.
+    private var bytes: [UInt8]
+    private var header: bh_image_header
+
+    /// - Throws: where the image is not one that this version reads.
+    init(_ image: [UInt8], number: UInt32, loadedAt: UInt64) throws(DatapathError) {
+        let found = unsafe image.withUnsafeBytes { unsafe $0.bytes.load(bh_image_header.self) }
+        guard let found, found.magic == BH_IMAGE_MAGIC, found.format == UInt32(BH_IMAGE_FORMAT),
+            found.size <= UInt64(image.count)
+        else { throw DatapathError("this is no policy image, or one of another version of bulkhead") }
+        header = found
+        header.generation = number
+        header.loaded_at = loadedAt
+        bytes = image
+        if header.device_ports == 0 {
+            header.device_ports = UInt32(Generation.align(&bytes, 64))
+            bytes += [UInt8](repeating: 0, count: Int(BH_DEVICES_MAX) * MemoryLayout<UInt16>.size)
+        }
+        if header.devices == 0 {
+            header.devices = UInt32(Generation.align(&bytes, MemoryLayout<bh_device>.stride))
+            bytes += [UInt8](repeating: 0, count: Int(BH_DEVICES_MAX) * MemoryLayout<bh_device>.stride)
+        }
+    }
+
+    private static func align(_ bytes: inout [UInt8], _ alignment: Int) -> Int {
+        let rest = bytes.count % alignment
+        if rest > 0 { bytes += [UInt8](repeating: 0, count: alignment - rest) }
+        return bytes.count
+    }
+
+    private mutating func store<Value: BitwiseCopyable>(_ value: Value, at offset: Int) {
+        unsafe bytes.withUnsafeMutableBytes { unsafe $0.storeBytes(of: value, toByteOffset: offset, as: Value.self) }
+    }
+
+    /// Gives each rule, by rank, its counter.
+    mutating func setCounters(_ slots: [UInt32]) {
+        guard let field = MemoryLayout<bh_rule>.offset(of: \.counter) else { return }
+        for rank in 0..<min(Int(header.rule_count), slots.count) {
+            store(slots[rank], at: Int(header.rules) + rank * MemoryLayout<bh_rule>.stride + field)
+        }
+    }
+
+    /// Records the devices; packets of a missing one are not expected, and its id leads nowhere.
+    mutating func setDevices(_ devices: [DeviceRecord]) {
+        header.device_count = UInt32(devices.count)
+        for device in devices {
+            let id = Int(device.id)
+            store(device.raw, at: Int(header.devices) + id * MemoryLayout<bh_device>.stride)
+            let port = device.mode == nil ? 0 : UInt16(device.record + 1)
+            store(port, at: Int(header.device_ports) + id * MemoryLayout<UInt16>.stride)
+        }
+    }
+
+    /// Makes the map of this generation and fills it.
+    func load() throws(BPFError) -> Map {
+        let page = Int(BH_PAGE_SIZE)
+        let pages = max((bytes.count + page - 1) / page, 1)
+        guard pages <= Int(BH_PAGES_MAX) else {
+            throw BPFError("make a map of \(bytes.count) bytes for", "the policy image", errno: E2BIG)
+        }
+        let map = try Map(
+            type: BPF_MAP_TYPE_ARRAY, name: "bulkhead_image", valueSize: UInt32(page), maxEntries: UInt32(pages),
+            flags: UInt32(BPF_F_MMAPABLE | BPF_F_INNER_MAP))
+        let mapping = try Mapping(map, writable: true)
+        mapping.write(bytes)
+        mapping.store(header, at: 0)
+        return map
+    }
+}

@@ -1,0 +1,39 @@
+import CDatapathABI
+import Libbpf
+
+/// A hook as people and pins call it.
+enum HookName: String, Sendable, Hashable, CaseIterable {
+    case xdp
+    case tcIngress = "tc-ingress"
+    case tcEgress = "tc-egress"
+
+    /// The program of `entry.bpf.c` for it.
+    var entryProgram: String {
+        switch self {
+        case .xdp: "entry_xdp"
+        case .tcIngress: "entry_tc_ingress"
+        case .tcEgress: "entry_tc_egress"
+        }
+    }
+
+    /// Its shared program, the object that holds it, and the map of programs and index where it belongs.
+    var mainProgram: (name: String, map: String, index: UInt32) {
+        switch self {
+        case .xdp: ("bulkhead_xdp", "xdp_programs", BH_HOOK_XDP.rawValue)
+        case .tcIngress: ("bulkhead_tc_ingress", "tc_programs", BH_HOOK_TC_INGRESS.rawValue)
+        case .tcEgress: ("bulkhead_tc_egress", "tc_programs", BH_HOOK_TC_EGRESS.rawValue)
+        }
+    }
+
+    /// The name of its pin for a device.
+    func pin(_ device: UInt16) -> String { "\(device)-\(rawValue)" }
+
+    /// The device and hook of a pin's name; nil where it is no such name.
+    static func parse(pin name: String) -> (device: UInt16, hook: HookName)? {
+        let parts = name.split(separator: "-", maxSplits: 1)
+        guard parts.count == 2, let device = UInt16(parts[0]), let hook = HookName(rawValue: String(parts[1])) else {
+            return nil
+        }
+        return (device, hook)
+    }
+}

@@ -1,0 +1,89 @@
+import CLibbpf
+import Glibc
+import Network
+import Policy
+
+extension HostInventory {
+    /// Reads the devices of the own network namespace and of these named ones from the kernel. Only entering another namespace
+    /// needs privilege. One that does not exist, or that may not be entered, is left out.
+    public static func read(namespaces: Set<String> = []) throws(DatapathError) -> HostInventory {
+        var inventory = HostInventory()
+        inventory.namespaces[nil] = try NamespaceInventory.read(nil)
+        for name in namespaces.sorted() {
+            guard let found = try? NamespaceInventory.read(name) else { continue }
+            inventory.namespaces[name] = found
+        }
+        return inventory
+    }
+}
+
+extension NamespaceInventory {
+    static func read(_ name: String?) throws(DatapathError) -> NamespaceInventory {
+        try NetworkNamespace.with(name) { () throws(DatapathError) in
+            NamespaceInventory(
+                inode: NetworkNamespace.inode(nil) ?? 0, interfaces: try readInterfaces())
+        }
+    }
+
+    private static func readInterfaces() throws(DatapathError) -> [HostInterface] {
+        var links: UnsafeMutablePointer<bulkhead_interface>?
+        var linkCount = 0
+        var addresses: UnsafeMutablePointer<bulkhead_address>?
+        var addressCount = 0
+        defer {
+            unsafe free(links)
+            unsafe free(addresses)
+        }
+        let linkError = unsafe bulkhead_read_interfaces(&links, &linkCount)
+        guard linkError >= 0 else { throw DatapathError("cannot list network devices: \(text(-linkError))") }
+        let addressError = unsafe bulkhead_read_addresses(&addresses, &addressCount)
+        guard addressError >= 0 else { throw DatapathError("cannot list addresses: \(text(-addressError))") }
+        var prefixes: [UInt32: [Prefix]] = [:]
+        for address in unsafe Array(UnsafeBufferPointer(start: addresses, count: addressCount)) {
+            prefixes[address.index, default: []].append(Prefix(address))
+        }
+        let all = unsafe Array(UnsafeBufferPointer(start: links, count: linkCount))
+        let names = Dictionary(all.map { ($0.index, text(of: $0.name)) }) { first, _ in first }
+        let bridges = Set(all.filter { text(of: $0.kind) == "bridge" }.map(\.index))
+        return all.map { link in
+            HostInterface(
+                link, bridge: bridges.contains(link.master) ? names[link.master] : nil,
+                addresses: prefixes[link.index] ?? [])
+        }
+    }
+}
+
+extension HostInterface {
+    fileprivate init(_ link: bulkhead_interface, bridge: String?, addresses: [Prefix]) {
+        let kind: Kind =
+            switch text(of: link.kind) {
+            case "tun": .tap
+            case "veth": .veth
+            case "bridge": .bridge
+            default: link.hardware_type == UInt16(BULKHEAD_ARPHRD_LOOPBACK) ? .loopback : .other
+            }
+        let (a, b, c, d, e, f) = link.mac
+        let mac = MACAddress([a, b, c, d, e, f].reduce(0) { $0 << 8 | UInt64($1) })
+        self.init(
+            name: text(of: link.name), index: link.index, kind: kind, bridge: bridge,
+            isEthernet: link.hardware_type == UInt16(BULKHEAD_ARPHRD_ETHER), mac: link.has_mac != 0 ? mac : nil,
+            addresses: addresses)
+    }
+}
+
+extension Prefix {
+    /// An interface's address with the length of its network; the host's own bits are cut.
+    fileprivate init(_ address: bulkhead_address) {
+        let bytes = unsafe withUnsafeBytes(of: address.bytes) { unsafe Array($0) }
+        let isV4 = Int32(address.family) == AF_INET
+        let value = bytes.prefix(isV4 ? 4 : 16).reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
+        self.init(IPAddress(family: isV4 ? .v4 : .v6, value: value))
+    }
+}
+
+/// The text of a C array of characters that a NUL ends.
+func text<Tuple: BitwiseCopyable>(of tuple: Tuple) -> String {
+    unsafe withUnsafeBytes(of: tuple) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}

@@ -1,0 +1,165 @@
+import CDatapathABI
+import Compiler
+import Libbpf
+import Policy
+
+/// A device as an image's host part records it.
+struct DeviceRecord: Sendable, Hashable {
+    /// The flag of a port that is called `entry/device` rather than by its entry.
+    static let ofSeveral: UInt8 = 1
+
+    var id: UInt16
+    /// 0: the device was missing at the apply.
+    var interfaceIndex: UInt32
+    /// Index of the port record.
+    var record: Int
+    var mode: EnforcementMode?
+    var isOfSeveral: Bool
+    var namespaceInode: UInt64
+    var interface: String
+    var namespace: String?
+
+    /// What makes it the same device in the next generation.
+    var identity: Identity {
+        Identity(
+            interface: interface, namespace: namespace, inode: namespaceInode, index: interfaceIndex)
+    }
+
+    struct Identity: Hashable {
+        var interface: String
+        var namespace: String?
+        var inode: UInt64
+        var index: UInt32
+    }
+
+    /// Hooks that must hold a program.
+    var hooks: [HookName] {
+        switch mode {
+        case nil: []
+        case .tc: [.tcIngress, .tcEgress]
+        case .xdpNative, .xdpGeneric: [.xdp, .tcIngress, .tcEgress]
+        }
+    }
+}
+
+/// The image of one generation, as the kernel's map holds it. It lives as long as it is held, also when another is in force.
+struct LiveImage: Sendable {
+    let view: ImageView
+    /// Kernel memory that the image takes.
+    let memory: Int
+    private let mapID: UInt32
+
+    /// Keeps the mapping for the view.
+    private final class Owner: Sendable {
+        let mapping: Mapping
+
+        init(_ mapping: consuming Mapping) { self.mapping = mapping }
+    }
+
+    /// The image in a slot; nil where the slot is empty.
+    static func published(in slots: borrowing Map, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
+        do {
+            guard let id = try slots.lookup(slot, as: UInt32.self) else { return nil }
+            return try LiveImage(try Map(id: id, name: "policy image"))
+        } catch let error as BPFError {
+            throw DatapathError("cannot read the policy in force", error)
+        } catch {
+            throw DatapathError(
+                "cannot read the policy in force: \(error)",
+                advice:
+                    "another version of bulkhead made it: take it out with 'bulkhead detach --all', then apply again")
+        }
+    }
+
+    private init(_ map: borrowing Map) throws {
+        mapID = map.info.id
+        memory = map.memory
+        let owner = Owner(try Mapping(map, writable: false))
+        view = try unsafe ImageView(mapping: owner.mapping.buffer, owner: owner)
+    }
+
+    var generation: UInt32 { view.header.generation }
+    /// Bytes of the image itself, without the host's tables behind it.
+    var size: Int { Int(view.header.size) }
+
+    // MARK: Rules
+
+    /// Counter slots by rule name, in order of rank.
+    func counterSlots() -> [(name: String, slot: UInt32)] {
+        (0..<view.ruleCount).compactMap { view.rule($0).map { ($0.name, $0.counter) } }
+    }
+
+    // MARK: Ports and devices
+
+    func entryName(_ record: Int) -> String { view.port(record)?.name ?? "" }
+
+    func protects(_ record: Int) -> Protects { view.port(record)?.protects ?? .host }
+
+    func portName(_ device: DeviceRecord) -> String {
+        let entry = entryName(device.record)
+        return device.isOfSeveral ? "\(entry)/\(device.interface)" : entry
+    }
+
+    func device(_ id: UInt16) -> DeviceRecord? {
+        guard id > 0, Int(id) < Int(BH_DEVICES_MAX),
+            let raw = view.load(
+                bh_device.self, at: Int(view.header.devices) + Int(id) * MemoryLayout<bh_device>.stride)
+        else { return nil }
+        return DeviceRecord(id: id, raw)
+    }
+
+    /// The devices of this generation, by id.
+    func devices() -> [DeviceRecord] {
+        let count = Int(view.header.device_count)
+        var result: [DeviceRecord] = []
+        for id in 1..<UInt16(BH_DEVICES_MAX) where result.count < count {
+            if let device = device(id) { result.append(device) }
+        }
+        return result
+    }
+}
+
+extension DeviceRecord {
+    fileprivate init?(id: UInt16, _ raw: bh_device) {
+        guard raw.port > 0 else { return nil }
+        let mode: EnforcementMode? =
+            switch UInt32(raw.mode) {
+            case BH_MODE_TC.rawValue: .tc
+            case BH_MODE_XDP_NATIVE.rawValue: .xdpNative
+            case BH_MODE_XDP_GENERIC.rawValue: .xdpGeneric
+            default: nil
+            }
+        let namespace = text(of: raw.namespace_name)
+        self.init(
+            id: id, interfaceIndex: raw.ifindex, record: Int(raw.port) - 1, mode: mode,
+            isOfSeveral: raw.flags & DeviceRecord.ofSeveral != 0, namespaceInode: raw.namespace_inode,
+            interface: text(of: raw.name), namespace: namespace.isEmpty ? nil : namespace)
+    }
+
+    var raw: bh_device {
+        var raw = bh_device()
+        raw.ifindex = interfaceIndex
+        raw.port = UInt16(record + 1)
+        let number =
+            switch mode {
+            case nil: BH_MODE_NONE
+            case .tc: BH_MODE_TC
+            case .xdpNative: BH_MODE_XDP_NATIVE
+            case .xdpGeneric: BH_MODE_XDP_GENERIC
+            }
+        raw.mode = UInt8(number.rawValue)
+        raw.flags = isOfSeveral ? DeviceRecord.ofSeveral : 0
+        raw.namespace_inode = namespaceInode
+        copy(interface, into: &raw.name)
+        copy(namespace ?? "", into: &raw.namespace_name)
+        return raw
+    }
+}
+
+/// Copies text into a C array of characters, cut so that a NUL ends it.
+private func copy<Tuple: BitwiseCopyable>(_ text: String, into tuple: inout Tuple) {
+    unsafe withUnsafeMutableBytes(of: &tuple) { bytes in
+        let utf8 = Array(text.utf8.prefix(bytes.count - 1))
+        unsafe bytes.copyBytes(from: utf8)
+    }
+}

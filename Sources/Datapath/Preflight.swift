@@ -1,0 +1,69 @@
+import CLibbpf
+import Glibc
+import Libbpf
+
+/// What must hold before the kernel can be asked for anything; each refusal says what to do.
+enum Preflight {
+    static let root = "/sys/fs/bpf"
+
+    static func check() throws(DatapathError) {
+        try checkPrivilege()
+        try checkBPF()
+        try checkFileSystem()
+    }
+
+    private static func checkPrivilege() throws(DatapathError) {
+        guard let effective = effectiveCapabilities() else { return }
+        func has(_ capability: UInt64) -> Bool { effective >> capability & 1 == 1 }
+        let administrator = has(21)
+        let network = has(12)
+        let bpf = has(39)
+        guard administrator || (network && bpf) else {
+            throw DatapathError(
+                "this needs the right to load BPF programs",
+                advice: "run it as root (CAP_BPF with CAP_NET_ADMIN, or CAP_SYS_ADMIN)")
+        }
+    }
+
+    private static func checkBPF() throws(DatapathError) {
+        do {
+            _ = try Map(type: BPF_MAP_TYPE_ARRAY, name: "bulkhead_probe", valueSize: 8, maxEntries: 1)
+        } catch {
+            let advice =
+                error.errno == ENOSYS
+                ? "the kernel was built without CONFIG_BPF_SYSCALL; use a distribution's kernel, 6.1 or later"
+                : "run it as root, outside of a container that forbids bpf(2)"
+            throw DatapathError("this kernel does not let BPF maps be made: \(error.cause)", advice: advice, bpf: error)
+        }
+    }
+
+    /// Pins must outlive the process, so the file system must be the one that the host's first process sees.
+    private static func checkFileSystem() throws(DatapathError) {
+        guard unsafe bulkhead_is_bpf_file_system(root) else {
+            throw DatapathError(
+                "no BPF file system is mounted at \(root)", advice: "mount it: mount -t bpf bpf \(root)")
+        }
+        var own = stat()
+        var host = stat()
+        guard unsafe stat(root, &own) == 0, unsafe stat("/proc/1/root\(root)", &host) == 0 else { return }
+        guard own.st_dev == host.st_dev else {
+            throw DatapathError(
+                "\(root) belongs to a private mount namespace: a policy pinned there would end with it",
+                advice: "do not run it under 'ip netns exec'; name the namespace in the policy (netns:), or use "
+                    + "'nsenter --net=/run/netns/NAME'")
+        }
+    }
+
+    /// The effective capabilities of this process; nil where /proc cannot be read.
+    private static func effectiveCapabilities() -> UInt64? {
+        guard let file = unsafe fopen("/proc/self/status", "re") else { return nil }
+        defer { unsafe fclose(file) }
+        var line = [CChar](repeating: 0, count: 256)
+        while unsafe fgets(&line, Int32(line.count), file) != nil {
+            let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+            let words = String(decoding: bytes, as: UTF8.self).split { $0 == ":" || $0.isWhitespace }
+            if words.first == "CapEff", words.count > 1 { return UInt64(words[1], radix: 16) }
+        }
+        return nil
+    }
+}

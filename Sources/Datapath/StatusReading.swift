@@ -1,0 +1,122 @@
+import CDatapathABI
+import Libbpf
+import Policy
+
+extension Instance {
+    /// What the kernel enforces now.
+    public func status() throws(DatapathError) -> Status {
+        let maps = try openMaps()
+        let image = try imageInForce(maps)
+        var ports: [Status.Port] = []
+        let devices = image.devices()
+        let byNamespace = Dictionary(grouping: devices) { $0.namespace }
+        for (namespace, devices) in byNamespace {
+            let here = NetworkNamespace.inode(namespace)
+            let read = { (inside: Bool) in
+                devices.map { device in
+                    self.status(of: device, image, inside: inside && here == device.namespaceInode)
+                }
+            }
+            if let inside = try? NetworkNamespace.with(namespace, { () throws(DatapathError) in read(true) }) {
+                ports += inside
+            } else {
+                ports += read(false)
+            }
+        }
+        let order = Dictionary(devices.enumerated().map { ($1.id, $0) }) { first, _ in first }
+        let view = image.view
+        return Status(
+            instance: name, generation: image.generation, file: view.file(0)?.name ?? "",
+            sha256: hexadecimal(view.sha256), loadedAt: view.header.loaded_at,
+            ports: ports.sorted {
+                ($0.record, order[$0.device] ?? 0) < ($1.record, order[$1.device] ?? 0)
+            }, memoryBytes: maps.memory + image.memory, readers: activeReaders(maps))
+    }
+
+    private func activeReaders(_ maps: borrowing InstanceMaps) -> Int {
+        (0..<UInt32(BH_READERS_MAX)).filter { slot in
+            let reader = try? maps.readers.lookup(slot, as: bh_reader.self)
+            return (reader?.flags ?? 0) & BH_READER_ACTIVE.rawValue != 0
+        }.count
+    }
+
+    /// - Parameter inside: whether the calling thread is in the device's namespace.
+    private func status(of device: DeviceRecord, _ image: LiveImage, inside: Bool) -> Status.Port {
+        let attachment = Attachment(
+            instance: self, device: device.id, interface: device.interfaceIndex, name: device.interface)
+        var programs: [HookName: UInt32] = [:]
+        for hook in device.hooks {
+            if let id = try? attachment.program(hook) { programs[hook] = id }
+        }
+        let lost = device.hooks.filter { programs[$0] == nil }
+        let isMissing = device.mode == nil || lost.count == device.hooks.count
+        var problems: [String] = []
+        if device.mode != nil, !lost.isEmpty {
+            problems.append(
+                isMissing
+                    ? "the device is gone, or its programs were taken off: apply again"
+                    : "no program on \(lost.map(\.rawValue).joined(separator: ", ")): apply again")
+        }
+        return Status.Port(
+            name: image.portName(device), entry: image.entryName(device.record), interface: device.interface,
+            namespace: device.namespace, interfaceIndex: isMissing ? nil : device.interfaceIndex,
+            protects: image.protects(device.record), mode: isMissing ? nil : device.mode,
+            hooks: device.hooks.filter { programs[$0] != nil }.map(\.rawValue),
+            state: isMissing ? .missing : .enforcing, ahead: inside ? attachment.ahead(programs) : [],
+            problems: problems, device: device.id, record: device.record)
+    }
+
+    /// Devices with a hook that should hold a program and does not.
+    func brokenHooks(_ devices: [DeviceRecord]) throws(DatapathError) -> [DeviceRecord] {
+        var broken: [DeviceRecord] = []
+        for (namespace, devices) in Dictionary(grouping: devices, by: \.namespace) {
+            let present = devices.filter { $0.mode != nil }
+            guard !present.isEmpty else { continue }
+            broken += try NetworkNamespace.with(namespace) { () throws(DatapathError) in
+                present.filter { device in
+                    let attachment = Attachment(
+                        instance: self, device: device.id, interface: device.interfaceIndex, name: device.interface)
+                    return !device.hooks.allSatisfy { (try? attachment.program($0)) != nil }
+                }
+            }
+        }
+        return broken
+    }
+
+    /// The policy in force, as the kernel holds it.
+    public func policyInForce() throws(DatapathError) -> PolicyInForce {
+        let image = try imageInForce(try openMaps())
+        let view = image.view
+        return PolicyInForce(
+            generation: image.generation, files: (0..<view.fileCount).compactMap { view.file($0) },
+            sha256: hexadecimal(view.sha256), loadedAt: view.header.loaded_at,
+            rules: (0..<view.ruleCount).compactMap { rank in
+                view.rule(rank).map {
+                    PolicyInForce.Rule(name: $0.name, location: $0.location, action: $0.action, log: $0.log)
+                }
+            })
+    }
+}
+
+extension Attachment {
+    /// Programs that see a packet before ours do, given ours by hook: any on the XDP hook that is not ours, and those in front of ours
+    /// on a tc hook.
+    func ahead(_ own: [HookName: UInt32]) -> [String] {
+        var result: [String] = []
+        if let id = try? Program.queryXDP(interface: interface), id != own[.xdp] {
+            result.append("xdp: \(Attachment.describe(program: id))")
+        }
+        guard Attachment.hasTCX else { return result }
+        for (hook, place) in [(HookName.tcIngress, Hook.tcxIngress), (.tcEgress, .tcxEgress)] {
+            guard let id = own[hook], let all = try? Program.query(interface: interface, hook: place) else { continue }
+            for other in all.prefix(while: { $0 != id }) {
+                result.append("\(hook.rawValue): \(Attachment.describe(program: other))")
+            }
+        }
+        return result
+    }
+}
+
+func hexadecimal(_ bytes: [UInt8]) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+}

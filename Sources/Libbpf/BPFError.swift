@@ -1,0 +1,75 @@
+import CLibbpf
+import Glibc
+
+/// Why a call to the kernel's BPF part failed.
+public struct BPFError: Error, Sendable {
+    /// What was tried: "load", "pin", "attach to XDP", ...
+    public var operation: String
+    /// The program, map, link or path it was tried with.
+    public var object: String
+    /// The kernel's error number, positive.
+    public var errno: Int32
+    /// What libbpf said about it; empty if nothing.
+    public var messages: String
+    /// The verifier's whole log where a program was refused; else empty.
+    public var log: String
+
+    public init(_ operation: String, _ object: String, errno: Int32, messages: String = "", log: String = "") {
+        self.operation = operation
+        self.object = object
+        self.errno = errno
+        self.messages = messages
+        self.log = log
+    }
+
+    /// The verifier's own words on what it refused: the last line before its statistics.
+    public var verifierSummary: String? {
+        var last: Substring?
+        for line in log.split(separator: "\n") where !line.isEmpty {
+            if line.hasPrefix("processed "), last != nil { break }
+            last = line
+        }
+        return last.map(String.init)
+    }
+
+    /// The error number in words.
+    public var cause: String { unsafe String(cString: strerror(errno)) }
+}
+
+extension BPFError: CustomStringConvertible {
+    /// One line; the whole log is in ``log``.
+    public var description: String {
+        var text = "\(operation) \(object): \(cause)"
+        if let summary = verifierSummary {
+            text += "; the verifier: \(summary)"
+        } else if let line = messages.split(separator: "\n").last {
+            text += "; \(line)"
+        }
+        return text
+    }
+}
+
+/// Sends libbpf's words into errors instead of to standard error.
+enum Messages {
+    private static let capture: Void = bulkhead_capture_messages()
+
+    /// Forgets what was said before; to be called before a call whose words matter.
+    static func begin() {
+        _ = capture
+        _ = unsafe bulkhead_take_messages()
+    }
+
+    /// What was said on this thread since ``begin()``.
+    static func take() -> String { unsafe String(cString: bulkhead_take_messages()) }
+}
+
+/// Throws what a call of libbpf returned, if it is negative.
+@discardableResult
+func check(
+    _ operation: String, _ object: @autoclosure () -> String, _ call: () -> Int32
+) throws(BPFError) -> Int32 {
+    Messages.begin()
+    let result = call()
+    guard result < 0 else { return result }
+    throw BPFError(operation, object(), errno: -result, messages: Messages.take())
+}

@@ -1,0 +1,56 @@
+import CLibbpf
+import Glibc
+
+/// A program as a direct-action filter of the clsact qdisc, for kernels before 6.6. It stays until it is detached.
+/// All calls are about a device of the calling thread's network namespace.
+public struct Filter: Sendable, Hashable {
+    public var interface: UInt32
+    public var isEgress: Bool
+    public var handle: UInt32
+    public var priority: UInt32
+
+    public init(interface: UInt32, isEgress: Bool, handle: UInt32, priority: UInt32) {
+        self.interface = interface
+        self.isEgress = isEgress
+        self.handle = handle
+        self.priority = priority
+    }
+
+    private var value: bulkhead_filter {
+        bulkhead_filter(
+            ifindex: Int32(bitPattern: interface), egress: isEgress ? 1 : 0, handle: handle, priority: priority,
+            program_id: 0)
+    }
+
+    private var name: String { "clsact \(isEgress ? "egress" : "ingress") of interface \(interface)" }
+
+    /// Attaches, making the qdisc where it is missing; a filter of the same handle and priority is an error (EEXIST).
+    public func attach(_ program: borrowing Program) throws(BPFError) {
+        var filter = value
+        let descriptor = program.descriptor.value
+        try check("attach to", name) { unsafe bulkhead_filter_attach(&filter, descriptor, false) }
+    }
+
+    /// Replaces the program of a filter that is there, in one step.
+    public func replace(with program: borrowing Program) throws(BPFError) {
+        var filter = value
+        let descriptor = program.descriptor.value
+        try check("replace", name) { unsafe bulkhead_filter_attach(&filter, descriptor, true) }
+    }
+
+    /// Id of the program that stands there; nil where none does.
+    public func program() throws(BPFError) -> UInt32? {
+        var filter = value
+        Messages.begin()
+        let result = unsafe bulkhead_filter_query(&filter)
+        // No filter, no qdisc, no device.
+        if [-ENOENT, -EINVAL, -ENODEV, -EOPNOTSUPP].contains(result) { return nil }
+        guard result >= 0 else { throw BPFError("query", name, errno: -result, messages: Messages.take()) }
+        return filter.program_id
+    }
+
+    public func detach() throws(BPFError) {
+        var filter = value
+        try check("detach from", name) { unsafe bulkhead_filter_detach(&filter) }
+    }
+}

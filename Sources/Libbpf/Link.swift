@@ -1,0 +1,90 @@
+import CLibbpf
+import Glibc
+
+/// Where on a device a program runs.
+public enum Hook: String, Sendable, Hashable, CaseIterable {
+    case xdpNative = "native XDP"
+    case xdpGeneric = "generic XDP"
+    case tcxIngress = "tc ingress"
+    case tcxEgress = "tc egress"
+
+    var attachType: Int32 {
+        switch self {
+        case .xdpNative, .xdpGeneric: Int32(bitPattern: BPF_XDP.rawValue)
+        case .tcxIngress: Int32(BULKHEAD_TCX_INGRESS)
+        case .tcxEgress: Int32(BULKHEAD_TCX_EGRESS)
+        }
+    }
+
+    var flags: UInt32 {
+        switch self {
+        case .xdpNative: UInt32(BULKHEAD_XDP_NATIVE)
+        case .xdpGeneric: UInt32(BULKHEAD_XDP_GENERIC)
+        // At the head, so that no program in front of ours can hide a packet from it.
+        case .tcxIngress, .tcxEgress: UInt32(BULKHEAD_F_BEFORE)
+        }
+    }
+}
+
+extension Hook: CustomStringConvertible {
+    public var description: String { rawValue }
+}
+
+/// A program attached to a hook. An unpinned link detaches when its last holder exits.
+public struct Link: ~Copyable, Sendable {
+    private let descriptor: Descriptor
+    private let name: String
+
+    /// Attaches a program to a device of the calling thread's network namespace; at the tc hooks, in front of all others.
+    public init(attaching program: borrowing Program, to hook: Hook, interface: UInt32) throws(BPFError) {
+        let programDescriptor = program.descriptor.value
+        let value = try check("attach to \(hook) of interface", "\(interface)") {
+            bulkhead_link_create(programDescriptor, Int32(bitPattern: interface), hook.attachType, hook.flags)
+        }
+        descriptor = Descriptor(owning: value)
+        name = "\(hook) of interface \(interface)"
+    }
+
+    public init(pinnedAt path: String) throws(BPFError) {
+        let value = try check("open pinned link", path) { unsafe bpf_obj_get(path) }
+        descriptor = Descriptor(owning: value)
+        name = path
+    }
+
+    public func pin(at path: String) throws(BPFError) {
+        let value = descriptor.value
+        try check("pin link", path) { unsafe bpf_obj_pin(value, path) }
+    }
+
+    /// What the kernel tells of a link.
+    public struct Info: Sendable, Hashable {
+        public var id: UInt32
+        public var program: UInt32
+        /// 0 where the device is gone.
+        public var interface: UInt32
+    }
+
+    public var info: Info {
+        get throws(BPFError) {
+            var info = bulkhead_link_info()
+            let value = descriptor.value
+            try check("ask about link", name) { unsafe bulkhead_link_info(value, &info) }
+            return Info(id: info.id, program: info.program_id, interface: info.ifindex)
+        }
+    }
+
+    /// Replaces the program in one step.
+    public func update(to program: borrowing Program) throws(BPFError) {
+        let value = descriptor.value
+        let programDescriptor = program.descriptor.value
+        try check("update", name) { bpf_link_update(value, programDescriptor, nil) }
+    }
+
+    /// Takes the program off its hook at once, also where the link is pinned or held elsewhere. A device that is gone is no error.
+    public func detach() throws(BPFError) {
+        let result = bpf_link_detach(descriptor.value)
+        guard result >= 0 || result == -ENOLINK || result == -EINVAL else {
+            throw BPFError("detach", name, errno: -result)
+        }
+    }
+}

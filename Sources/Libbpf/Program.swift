@@ -1,0 +1,109 @@
+import CLibbpf
+import Glibc
+
+/// A loaded program.
+public struct Program: ~Copyable, Sendable {
+    public let name: String
+    let descriptor: Descriptor
+
+    init(_ descriptor: consuming Descriptor, name: String) {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
+    /// What the kernel tells of a program.
+    public struct Info: Sendable, Hashable {
+        public var id: UInt32
+        /// Cut to 15 bytes by the kernel.
+        public var name: String
+        /// Instructions after the verifier rewrote them.
+        public var instructions: Int
+        /// Instructions that the verifier walked to prove it.
+        public var verified: Int
+    }
+
+    public var info: Info {
+        get throws(BPFError) { try Program.info(descriptor.value, name) }
+    }
+
+    /// The program of this id, whoever loaded it; nil where it is gone.
+    public static func info(id: UInt32) throws(BPFError) -> Info? {
+        let value = bpf_prog_get_fd_by_id(id)
+        if value == -ENOENT { return nil }
+        guard value >= 0 else { throw BPFError("open program", "\(id)", errno: -value) }
+        let descriptor = Descriptor(owning: value)
+        return try info(descriptor.value, "\(id)")
+    }
+
+    /// The program pinned at a path.
+    public init(pinnedAt path: String) throws(BPFError) {
+        let value = try check("open pinned program", path) { unsafe bpf_obj_get(path) }
+        self.init(Descriptor(owning: value), name: path)
+    }
+
+    public func pin(at path: String) throws(BPFError) {
+        let value = descriptor.value
+        try check("pin program", path) { unsafe bpf_obj_pin(value, path) }
+    }
+
+    private static func info(_ descriptor: Int32, _ name: String) throws(BPFError) -> Info {
+        var info = bulkhead_program_info()
+        try check("ask about program", name) { unsafe bulkhead_program_info(descriptor, &info) }
+        return Info(
+            id: info.id, name: text(of: info.name), instructions: Int(info.instructions),
+            verified: Int(info.verified))
+    }
+
+    // MARK: Hooks
+
+    /// Ids of the programs on a hook of a device of the calling thread's network namespace, first to run first.
+    public static func query(interface: UInt32, hook: Hook) throws(BPFError) -> [UInt32] {
+        var ids = [UInt32](repeating: 0, count: 64)
+        var count = UInt32(ids.count)
+        let type = hook.attachType
+        try check("query \(hook) of interface", "\(interface)") {
+            unsafe bulkhead_program_query(Int32(bitPattern: interface), type, &ids, &count)
+        }
+        return Array(ids.prefix(Int(count)))
+    }
+
+    /// Id of the program on the XDP hook, in whatever mode; nil where there is none.
+    public static func queryXDP(interface: UInt32) throws(BPFError) -> UInt32? {
+        var id: UInt32 = 0
+        try check("query XDP of interface", "\(interface)") {
+            unsafe bulkhead_xdp_program(Int32(bitPattern: interface), &id)
+        }
+        return id == 0 ? nil : id
+    }
+
+    // MARK: Test runs
+
+    /// What a run of a program returned.
+    public struct Run: Sendable, Hashable {
+        public var result: UInt32
+        /// Nanoseconds a run, the mean of all repetitions.
+        public var duration: UInt32
+    }
+
+    /// Runs the program on a frame, attached to nothing. `context` is a `__sk_buff` or `xdp_md`, or empty.
+    public func testRun(frame: [UInt8], context: [UInt8] = [], repetitions: UInt32 = 1) throws(BPFError) -> Run {
+        var run = Run(result: 0, duration: 0)
+        let error = unsafe frame.withUnsafeBytes { frame in
+            unsafe context.withUnsafeBytes { context in
+                unsafe bulkhead_test_run(
+                    descriptor.value, frame.baseAddress, UInt32(frame.count),
+                    context.isEmpty ? nil : context.baseAddress, UInt32(context.count), repetitions, &run.result,
+                    &run.duration)
+            }
+        }
+        guard error >= 0 else { throw BPFError("run program", name, errno: -error) }
+        return run
+    }
+}
+
+/// The text of a C array of characters that a NUL ends.
+func text<Tuple: BitwiseCopyable>(of tuple: Tuple) -> String {
+    unsafe withUnsafeBytes(of: tuple) { bytes in
+        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+}

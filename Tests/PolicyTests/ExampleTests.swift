@@ -1,0 +1,44 @@
+import Foundation
+import Network
+import Policy
+import Testing
+
+/// The policies in `Examples/`, on hosts that have the devices they name.
+@Suite struct ExampleTests {
+    private static let examples = [
+        ("public-server", ["eth0"], []),
+        ("kvm-tiers", ["eth0"], ["tap-web1", "tap-web2", "tap-app1", "tap-db1", "tap-new"]),
+        ("multi-tenant", ["eth0"], ["tap-red1", "tap-red2", "tap-blue1", "tap-green", "tap-x"]),
+        ("container-host", ["eth0"], ["veth1a2b", "veth-batch1"]), ("router", ["eth0", "eth1"], []),
+        ("allow-list", ["eth0", "enp3s0"], []),
+    ]
+
+    @Test(arguments: examples) func loads(name: String, nics: [String], guests: [String]) throws {
+        let directory = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../Examples"
+        let loaded = PolicyLoader().load("\(directory)/\(name).yaml") { _ in host(nics, guests) }
+        #expect(loaded.diagnostics.map(\.description) == [])
+        let ruleset = try #require(loaded.ruleset)
+        #expect(ruleset.rules.count >= 5)
+        #expect(loaded.bindings.allSatisfy { $0.interface != nil })
+        for guest in guests {
+            #expect(loaded.bindings.contains { $0.interfaceName == guest && $0.protects == .workload })
+        }
+    }
+
+    private func host(_ nics: [String], _ guests: [String]) -> HostInventory {
+        var interfaces: [HostInterface] = []
+        func add(_ name: String, _ kind: HostInterface.Kind, bridge: String? = nil, _ addresses: [Prefix] = []) {
+            let index = UInt32(interfaces.count + 1)
+            interfaces.append(HostInterface(name: name, index: index, kind: kind, bridge: bridge, addresses: addresses))
+        }
+        let own = IPAddress("192.0.2.1").map { [Prefix($0)] } ?? []
+        for name in nics { add(name, .other, own) }
+        for bridge in ["br0", "containers0"] {
+            add(bridge, .bridge)
+            for guest in guests where guest.hasPrefix("veth") == (bridge == "containers0") {
+                add(guest, guest.hasPrefix("veth") ? .veth : .tap, bridge: bridge)
+            }
+        }
+        return HostInventory(namespaces: [nil: NamespaceInventory(inode: 1, interfaces: interfaces)])
+    }
+}

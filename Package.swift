@@ -50,7 +50,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Datapath", "Compiler", "Policy", "Network",
+                "Datapath", "Compiler", "Policy", "Capture", "Network",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -76,6 +76,7 @@ let package = Package(
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Network"], exclude: ["Fixtures"], swiftSettings: settings),
-        .testTarget(name: "CommandsTests", dependencies: ["Commands"], swiftSettings: settings),
+        .testTarget(
+            name: "CommandsTests", dependencies: ["Commands", "TestSupport", "bulkhead"], swiftSettings: settings),
     ]
 )

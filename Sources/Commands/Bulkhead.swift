@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datapath
 import Glibc
 
 /// The `bulkhead` command.
@@ -19,7 +20,10 @@ public struct Bulkhead: ParsableCommand {
             Not supported yet: \(LaterCommand.names.joined(separator: ", ")).
             """,
         version: "0.1.0",
-        subcommands: [])
+        subcommands: [
+            CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
+            DropsCommand.self, DetachCommand.self,
+        ])
 
     public init() {}
 
@@ -35,6 +39,8 @@ public struct Bulkhead: ParsableCommand {
             Glibc.exit(EXIT_SUCCESS)
         } catch is Interrupted {
             Glibc.exit(EXIT_SUCCESS)
+        } catch let error as DatapathError {
+            exit(withError: Refusal(error))
         } catch {
             exit(withError: error)
         }

@@ -22,6 +22,8 @@ struct Binder {
 
     private let ports: [PortDefinition]
     private let inventory: HostInventory
+    /// Whether a device that must be there, and is not, is an error.
+    private let requiresDevices: Bool
     private let problems: Problems
     private var claims: [DeviceKey: [Claim]] = [:]
     /// Claimed devices, in the order of their first claims.
@@ -30,16 +32,21 @@ struct Binder {
     private var devices: [[HostInterface]]
     private var missing: [[(name: String, location: SourceLocation)]]
 
-    static func bind(_ ports: [PortDefinition], to inventory: HostInventory, _ problems: Problems) -> [PortBinding] {
-        var binder = Binder(ports: ports, inventory: inventory, problems)
+    static func bind(
+        _ ports: [PortDefinition], to inventory: HostInventory, requiresDevices: Bool, _ problems: Problems
+    ) -> [PortBinding] {
+        var binder = Binder(ports: ports, inventory: inventory, requiresDevices: requiresDevices, problems)
         for index in ports.indices { binder.claim(index) }
         for (key, device) in binder.claimed { binder.award(device, binder.claims[key] ?? []) }
         return ports.indices.flatMap { binder.bindings($0) }
     }
 
-    private init(ports: [PortDefinition], inventory: HostInventory, _ problems: Problems) {
+    private init(
+        ports: [PortDefinition], inventory: HostInventory, requiresDevices: Bool, _ problems: Problems
+    ) {
         self.ports = ports
         self.inventory = inventory
+        self.requiresDevices = requiresDevices
         self.problems = problems
         devices = Array(repeating: [], count: ports.count)
         missing = Array(repeating: [], count: ports.count)
@@ -50,7 +57,7 @@ struct Binder {
     private mutating func claim(_ index: Int) {
         let port = ports[index]
         guard let namespace = inventory.namespaces[port.entry.namespace] else {
-            if let name = port.entry.namespace {
+            if let name = port.entry.namespace, requiresDevices {
                 problems.error(
                     port.namespaceLocation, "the network namespace \"\(name)\" does not exist or cannot be entered")
             } else {
@@ -155,14 +162,16 @@ struct Binder {
         let port = ports[index]
         let isGuest = port.hasIdentity || isBridgeWithoutMembers(port)
         let protects = port.entry.protects ?? (isGuest ? .workload : .host)
-        guard protects == .workload || isBridgeWithoutMembers(port) else {
+        if protects == .host, !isBridgeWithoutMembers(port) {
             let hint = port.entry.protects == nil ? " (a guest's device may be missing: \"protects: workload\")" : ""
             let what =
                 Glob.isPattern(name) ? "no device matches \"\(name)\"" : "the \(kind(port)) \"\(name)\" does not exist"
-            problems.error(location, what + inNamespace(port) + hint)
-            return nil
-        }
-        if case .bridge = port.entry.selector {
+            guard !requiresDevices else {
+                problems.error(location, what + inNamespace(port) + hint)
+                return nil
+            }
+            problems.warning(location, what + inNamespace(port) + "; apply will refuse that" + hint)
+        } else if case .bridge = port.entry.selector {
             problems.warning(location, "bridge \"\(name)\" has no member ports\(inNamespace(port)) yet")
         } else {
             let what = Glob.isPattern(name) ? "no device matches \"\(name)\"" : "the device \"\(name)\" is missing"

@@ -20,9 +20,14 @@ public struct PolicyLoader: Sendable {
 
     /// Never fails: what is wrong is in the result, all of it.
     ///
-    /// - Parameter host: called at most once, with the named network namespaces that the policy uses. The controller's own, nil, is
-    ///   wanted besides.
-    public func load(_ path: String, host: (Set<String>) -> HostInventory) -> LoadedPolicy {
+    /// - Parameters:
+    ///   - requiresDevices: whether a host device or network namespace that does not exist is an error; else it is a warning, for
+    ///     whoever only asks what a policy means.
+    ///   - host: called at most once, with the named network namespaces that the policy uses. The controller's own, nil, is wanted
+    ///     besides.
+    public func load(
+        _ path: String, requiresDevices: Bool = true, host: (Set<String>) -> HostInventory
+    ) -> LoadedPolicy {
         let problems = Problems()
         guard let document = DocumentLoader.load(path, files, problems) else {
             return LoadedPolicy(diagnostics: problems.sorted, ruleset: nil, bindings: [])
@@ -35,7 +40,7 @@ public struct PolicyLoader: Sendable {
         let portIndices = Dictionary(ports.enumerated().map { ($1.entry.name, $0) }) { first, _ in first }
         let inventory = host(Set(ports.compactMap(\.entry.namespace)))
         IdentityCheck.run(ports, problems)
-        let bindings = Binder.bind(ports, to: inventory, problems)
+        let bindings = Binder.bind(ports, to: inventory, requiresDevices: requiresDevices, problems)
 
         var groups = groupTable(document, ports, portIndices, inventory, problems)
         let services = ServiceTable(document.services, problems)

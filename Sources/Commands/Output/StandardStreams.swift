@@ -4,7 +4,9 @@ import Glibc
 struct ClosedPipe: Error {}
 
 /// Standard output. Every write reaches the kernel at once, so that a stream can be followed.
-struct StandardOutput: Sendable {
+enum StandardOutput {
+    static let isTerminal = isatty(STDOUT_FILENO) == 1
+
     /// Writes all of `text`.
     /// - Throws: ``ClosedPipe`` where nobody reads any more, ``Refusal`` where the text has no room, ``Interrupted`` where a
     ///   stream was asked to end while its reader did not take it.
@@ -69,7 +71,7 @@ struct Palette: Sendable {
     let isColoured: Bool
 
     static let standardOutput = Palette(
-        isColoured: isatty(STDOUT_FILENO) == 1 && Environment["NO_COLOR"] == nil && Environment["TERM"] != "dumb")
+        isColoured: StandardOutput.isTerminal && Environment["NO_COLOR"] == nil && Environment["TERM"] != "dumb")
     static let plain = Palette(isColoured: false)
 
     func red(_ text: String) -> String { paint(text, 31) }

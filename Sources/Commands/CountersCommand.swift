@@ -1,0 +1,112 @@
+import ArgumentParser
+import Datapath
+
+struct CountersCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "counters",
+        abstract: "Show the kernel's counters by port, reason and rule.",
+        discussion: """
+            Packets and bytes on the wire, since the instance was first applied; a rule that a new policy keeps keeps its counts. \
+            Of the dropped packets, emitted reached a reader, lost found no room, suppressed are all others: the three add up.
+
+            Example:
+              bulkhead counters
+              bulkhead counters --watch --json | jq -c .events
+            """)
+
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+    @Flag(help: "Show them every second until interrupted.")
+    var watch = false
+
+    func run() throws {
+        let instance = try Instance(instance.name)
+        guard watch else { return try show(instance.counters()) }
+        Interruption.catchSignals()
+        while !Interruption.isRequested {
+            let counters = try instance.counters()
+            if !output.isJSON, StandardOutput.isTerminal { try StandardOutput.write("\u{1b}[H\u{1b}[2J") }
+            try show(counters)
+            Interruption.sleep(milliseconds: 1000)
+        }
+    }
+
+    private func show(_ counters: Counters) throws {
+        if output.isJSON {
+            try StandardOutput.line(counters.json)
+        } else {
+            try StandardOutput.write(counters.words)
+        }
+    }
+}
+
+extension Counters {
+    var json: JSON {
+        [
+            "generation": JSON(generation), "ports": .array(ports.map(\.json)),
+            "rules": .array(
+                rules.map {
+                    ["name": .string($0.name), "packets": JSON($0.count.packets), "bytes": JSON($0.count.bytes)]
+                }),
+            "events": events.json,
+        ]
+    }
+
+    var words: String {
+        var byPort = Table([
+            .init("PORT"), .init("DEVICE"), .init("DIR"), .init("ACCEPTED", .right), .init("BYTES", .right),
+            .init("DROPPED", .right), .init("BYTES", .right), .init("REASONS"),
+        ])
+        for port in ports {
+            byPort.append([
+                port.name, deviceName(port.interface, port.namespace), port.direction.rawValue,
+                "\(port.accepted.packets)",
+                "\(port.accepted.bytes)", "\(port.dropped.packets)", "\(port.dropped.bytes)",
+                port.drops.map { "\($0.reason.rawValue) \($0.packets)" }.joined(separator: ", "),
+            ])
+        }
+        var byRule = Table([.init("RULE"), .init("PACKETS", .right), .init("BYTES", .right)])
+        for rule in rules { byRule.append([rule.name, "\(rule.count.packets)", "\(rule.count.bytes)"]) }
+        var text = byPort.text + "\n" + byRule.text + "\n"
+        text +=
+            "generation \(generation)  events of drops: \(events.emitted) emitted, \(events.suppressed) suppressed, "
+        text += "\(events.lost) lost\n"
+        if events.unjudged > 0 { text += "\(events.unjudged) packets met no policy for their device and passed\n" }
+        return text
+    }
+}
+
+extension Counters.Port {
+    fileprivate var json: JSON {
+        [
+            "name": .string(name), "interface": .string(interface), "netns": JSON(namespace),
+            "direction": .string(direction.rawValue), "accepted": accepted.json, "dropped": dropped.json,
+            "reasons": JSON(counts: drops), "acceptReasons": JSON(counts: accepts),
+        ]
+    }
+}
+
+extension Count {
+    fileprivate var json: JSON { ["packets": JSON(packets), "bytes": JSON(bytes)] }
+}
+
+extension Counters.Events {
+    fileprivate var json: JSON {
+        [
+            "emitted": JSON(emitted), "suppressed": JSON(suppressed), "lost": JSON(lost),
+            "accepts": [
+                "emitted": JSON(acceptsEmitted), "suppressed": JSON(acceptsSuppressed), "lost": JSON(acceptsLost),
+            ],
+            "unjudged": JSON(unjudged),
+        ]
+    }
+}
+
+extension JSON {
+    /// An object of packets by reason.
+    fileprivate init(counts: [Counters.ReasonCount]) {
+        var fields = Fields()
+        for count in counts { fields.append(count.reason.rawValue, JSON(count.packets)) }
+        self = .object(fields)
+    }
+}

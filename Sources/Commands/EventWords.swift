@@ -1,0 +1,47 @@
+import Compiler
+import Datapath
+
+/// One event of the stream, for machines and for people.
+struct EventWords {
+    let event: Event
+
+    init(_ event: Event) { self.event = event }
+
+    /// `file:line` of what decided.
+    private var source: String? { event.source.map { "\($0.file):\($0.line)" } }
+
+    /// `db-1(tap-db1)`; the generation that knew the names may be gone already.
+    private var place: String {
+        guard let port = event.port, let interface = event.interface else { return "?" }
+        return "\(port)(\(deviceName(interface, event.namespace)))"
+    }
+
+    var json: JSON {
+        let packet = PacketWords(event.packet)
+        return [
+            "time": .string(Timestamp(nanoseconds: event.time).utc), "port": JSON(event.port),
+            "interface": JSON(event.interface), "netns": JSON(event.namespace),
+            "direction": .string(event.direction.rawValue), "verdict": .string(event.verdict.rawValue),
+            "reason": .string(event.reason.rawValue), "rule": JSON(event.rule), "source": JSON(source),
+            "generation": JSON(event.generation),
+            "srcMac": JSON(packet.sourceMAC), "dstMac": JSON(packet.destinationMAC),
+            "etherType": JSON(optional: packet.etherType), "vlan": JSON(optional: packet.vlan),
+            "src": JSON(event.packet.source?.description), "dst": JSON(event.packet.destination?.description),
+            "protocol": JSON(packet.protocolName), "sport": JSON(optional: packet.sourcePort),
+            "dport": JSON(optional: packet.destinationPort), "tcpFlags": JSON(packet.tcpFlags),
+            "icmpType": JSON(optional: packet.icmpType), "icmpCode": JSON(optional: packet.icmpCode),
+            "length": JSON(event.packet.length),
+        ]
+    }
+
+    /// `12:03:04.512 DROP in db-1(tap-db1) tcp 198.51.100.10:40000 > 198.51.100.20:22 S  default  policy.yaml:31`
+    func line(_ palette: Palette) -> String {
+        let verdict = event.verdict.rawValue.uppercased()
+        let cause = event.rule.map { "rule \($0)" } ?? event.reason.rawValue
+        return [
+            Timestamp(nanoseconds: event.time).localClock,
+            event.verdict == .accept ? palette.green(verdict) : palette.red(verdict), event.direction.rawValue,
+            place, PacketWords(event.packet).phrase, "", palette.bold(cause), "", palette.faint(source ?? "-"),
+        ].joined(separator: " ")
+    }
+}

@@ -1,0 +1,51 @@
+import ArgumentParser
+import Datapath
+import Policy
+
+struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Print the text of the policy in force.",
+        discussion: """
+            The text comes from the kernel's own copy, not from the file that it was once read from. A policy of several files is \
+            printed file by file, each under a comment with its name.
+
+            Example:
+              bulkhead show > policy.yaml
+            """)
+
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+    @Option(help: "Only if this is the generation in force: earlier ones are not kept yet.")
+    var generation: UInt32?
+
+    func run() throws {
+        let policy = try Instance(instance.name).policyInForce()
+        if let generation, generation != policy.generation {
+            throw Refusal(
+                "generation \(generation) is not in force; earlier generations are not kept in this version",
+                advice: "generation \(policy.generation) is in force: leave out --generation to see it")
+        }
+        if output.isJSON {
+            try StandardOutput.line(policy.json)
+        } else {
+            try StandardOutput.write(policy.words)
+        }
+    }
+}
+
+extension PolicyInForce {
+    var json: JSON {
+        [
+            "generation": JSON(generation), "sha256": .string(sha256),
+            "files": .array(files.map { ["name": .string($0.name), "text": .string($0.text)] }),
+        ]
+    }
+
+    var words: String {
+        if files.count == 1 { return PolicyInForce.ended(files[0].text) }
+        return files.map { "# ---- \($0.name)\n" + PolicyInForce.ended($0.text) }.joined(separator: "\n")
+    }
+
+    private static func ended(_ text: String) -> String { text.isEmpty || text.hasSuffix("\n") ? text : text + "\n" }
+}

@@ -1,0 +1,152 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The built executable, beside the tests' own.
+private func bulkheadPath() throws -> String {
+    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    return URL(filePath: own).deletingLastPathComponent().appending(path: "bulkhead").path
+}
+
+private func bulkhead(_ arguments: String...) throws -> CommandResult {
+    try Shell.run([try bulkheadPath()] + arguments)
+}
+
+/// A file that is gone when the value is.
+private final class TemporaryFile: Sendable {
+    let path: String
+
+    init(_ text: String, named name: String = "policy.yaml") throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "bulkhead-commands-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        path = folder.appending(path: name).path
+        try text.write(toFile: path, atomically: false, encoding: .utf8)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: URL(filePath: path).deletingLastPathComponent()) }
+}
+
+private let goodPolicy = """
+    version: 1
+    ports:
+      guest: { interface: tap-nowhere, protects: workload, guard: off }
+    defaults: { adopt: 0s }
+    rules:
+      - { name: ping, service: ping, action: accept }
+
+    """
+
+@Suite struct ExecutableTests {
+    @Test(arguments: [
+        ["check", "--no-such-option"],
+        ["no-such-command"],
+        ["drops", "--count", "0"],
+        ["drops", "--count", "many"],
+        ["drops", "--reason", "bad-weather"],
+        ["drops", "--host", "198.51.100.300"],
+        ["drops", "--json", "--pcap", "-"],
+        ["status", "--instance", "../escape"],
+        ["status", "--instance", ""],
+        ["detach"],
+        ["detach", "uplink", "--all"],
+    ])
+    func wrongUsageExitsWith64(arguments: [String]) throws {
+        let result = try Shell.run([try bulkheadPath()] + arguments)
+        #expect(result.status == 64, "\(result.errors)")
+        #expect(result.output.isEmpty)
+        #expect(result.errors.contains("Usage:"), "\(result.errors)")
+    }
+
+    @Test(arguments: [
+        ["flows"], ["confirm", "3"], ["quarantine", "web-1"], ["help", "reach"], ["apply", "--trial", "60s"],
+        ["apply", "--force"],
+    ])
+    func whatLaterVersionsBringIsRefusedByName(arguments: [String]) throws {
+        let result = try Shell.run([try bulkheadPath()] + arguments)
+        #expect(result.status == 1)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.contains("is not supported yet"), "\(result.errors)")
+    }
+
+    @Test(arguments: ["check", "apply", "show", "status", "counters", "drops", "detach"])
+    func helpShowsAnExample(command: String) throws {
+        let result = try bulkhead(command, "--help")
+        #expect(result.status == 0)
+        #expect(result.output.contains("Example:\n  bulkhead \(command)"), "\(result.output)")
+    }
+
+    @Test func checkTakesAGoodPolicy() throws {
+        let file = try TemporaryFile(goodPolicy)
+        let result = try bulkhead("check", "--json", file.path)
+        #expect(result.status == 0)
+        #expect(
+            result.output.hasPrefix(
+                #"{"valid": true, "diagnostics": [{"severity": "warning", "file": "\#(file.path)", "line": 3, "column": "#
+            ))
+        #expect(result.output.hasSuffix(#""notEnforced": []}"# + "\n"), "\(result.output)")
+    }
+
+    @Test func strictCheckFailsOnWarnings() throws {
+        let file = try TemporaryFile(goodPolicy)
+        let result = try bulkhead("check", "--strict", file.path)
+        #expect(result.status == 1)
+        #expect(result.errors.contains("\(file.path):3:"), "\(result.errors)")
+    }
+
+    @Test func whatIsNotEnforcedIsANoteAndNoWarning() throws {
+        let file = try TemporaryFile("version: 1\n")
+        let result = try bulkhead("check", "--strict", file.path)
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.errors.contains("note: adopt"), "\(result.errors)")
+    }
+
+    @Test(
+        arguments: [
+            ("version: 2\n", "1:10"),
+            ("version: 1\nrule: []\n", "2:1"),
+            ("version: 1\nports: { a: { interface: eth0, protects: hosts } }\n", "2:"),
+            ("version: 1\nrules: [\n", "3:1"),
+            ("", "1:1"),
+        ] as [(String, String)])
+    func checkNamesThePlaceOfAnError(text: String, place: String) throws {
+        let file = try TemporaryFile(text)
+        let result = try bulkhead("check", file.path)
+        #expect(result.status == 1)
+        #expect(result.errors.contains("\(file.path):\(place)"), "\(result.errors)")
+        let json = try bulkhead("check", "--json", file.path)
+        #expect(json.status == 1)
+        #expect(
+            json.output.hasPrefix(
+                #"{"valid": false, "diagnostics": [{"severity": "error", "file": "\#(file.path)", "line": "#))
+    }
+
+    @Test(arguments: ["/nonexistent/policy.yaml", "/", "/dev/zero"])
+    func checkRefusesWhatIsNoFile(path: String) throws {
+        let result = try bulkhead("check", path)
+        #expect(result.status == 1)
+        #expect(result.errors.contains(path), "\(result.errors)")
+    }
+
+    @Test func aClosedPipeIsNoFailure() throws {
+        let file = try TemporaryFile(goodPolicy)
+        let script =
+            "set -o pipefail; '\(try bulkheadPath())' check --json '\(file.path)' | head -c 0; exit ${PIPESTATUS[0]}"
+        #expect(try Shell.run(["bash", "-c", script]).status == 0)
+    }
+
+    @Test func aFullDiskIsNamed() throws {
+        let file = try TemporaryFile(goodPolicy)
+        let script = "'\(try bulkheadPath())' check --json '\(file.path)' > /dev/full"
+        let result = try Shell.run(["bash", "-c", script])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("no space left on the device"), "\(result.errors)")
+    }
+
+    @Test(arguments: ["status", "counters", "show", "drops"])
+    func anInstanceThatIsNotThereIsNamed(command: String) throws {
+        let result = try bulkhead(command, "--instance", "bh-nowhere-\(getpid())")
+        #expect(result.status == 1)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.hasPrefix("Error: "), "\(result.errors)")
+    }
+}

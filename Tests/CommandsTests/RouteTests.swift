@@ -1,0 +1,133 @@
+import Network
+import Testing
+
+@testable import Commands
+
+private func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
+
+private func route() throws -> Route {
+    Route(
+        ports: [
+            .init(name: "uplink", protects: .host, addresses: []),
+            .init(
+                name: "web", protects: .workload,
+                addresses: [try Prefix(parsing: "198.51.100.10"), try Prefix(parsing: "2001:db8:1::10")]),
+            .init(name: "db", protects: .workload, addresses: [try Prefix(parsing: "198.51.100.20")]),
+            .init(name: "backup", protects: .host, addresses: []),
+            .init(name: "pool", protects: .workload, addresses: [try Prefix(parsing: "198.51.100.0/24")]),
+        ], local: AddressSet([try Prefix(parsing: "192.0.2.1")]))
+}
+
+@Suite struct RouteTests {
+    @Test(
+        arguments: [
+            ("198.51.100.10", "198.51.100.20", ["web out", "db in"]),
+            ("203.0.113.9", "198.51.100.20", ["uplink in", "backup in", "db in"]),
+            ("198.51.100.10", "203.0.113.9", ["web out", "uplink out", "backup out"]),
+            ("203.0.113.9", "192.0.2.1", ["uplink in", "backup in"]),
+            ("192.0.2.1", "203.0.113.9", ["uplink out", "backup out"]),
+            ("192.0.2.1", "198.51.100.20", ["db in"]),
+            ("203.0.113.9", "203.0.113.10", ["uplink in", "backup in", "uplink out", "backup out"]),
+            ("2001:db8:9::1", "2001:db8:1::10", ["uplink in", "backup in", "web in"]),
+            ("198.51.100.77", "198.51.100.10", ["pool out", "web in"]),
+        ] as [(String, String, [String])])
+    func crossesEveryPortOnTheWay(source: String, destination: String, expected: [String]) throws {
+        let route = try route()
+        let hops = route.hops(from: try address(source), to: try address(destination))
+        #expect(hops.map { "\(route.ports[$0.port].name) \($0.direction)" } == expected)
+    }
+}
+
+@Suite struct ConcreteServiceTests {
+    @Test(
+        arguments: [
+            ("tcp/443", ProbeService.tcp(port: 443), ProbeService.tcp(port: 443)),
+            ("udp/53", .udp(port: 53), .udp(port: 53)),
+            ("sctp/65535", .sctp(port: 65535), .sctp(port: 65535)),
+            ("proto/47", .other(protocol: 47), .other(protocol: 47)),
+            ("ping", .icmp(type: 8, code: 0), .icmp(type: 128, code: 0)),
+            ("icmp/echo-request", .icmp(type: 8, code: 0), nil),
+            ("icmp/3/4", .icmp(type: 3, code: 4), nil),
+            ("icmpv6/136", nil, .icmp(type: 136, code: 0)),
+        ] as [(String, ProbeService?, ProbeService?)])
+    func readsOnePacketsService(text: String, v4: ProbeService?, v6: ProbeService?) throws {
+        let service = try #require(ConcreteService(argument: text))
+        #expect(service.probe(.v4) == v4)
+        #expect(service.probe(.v6) == v6)
+    }
+
+    @Test(arguments: [
+        "", "tcp", "tcp/", "tcp/*", "tcp/1-2", "tcp/65536", "tcp/+1", "tcp/1/2", "http", "icmp/no-such-type",
+        "icmp/8/256",
+        "proto/256", "ethertype/0x88cc", "TCP/1",
+    ])
+    func refusesWhatOnePacketCannotCarry(text: String) {
+        #expect(ConcreteService(argument: text) == nil)
+    }
+}
+
+@Suite struct ProbeFrameTests {
+    private func frame(_ source: String, _ destination: String, _ service: ProbeService, vlan: UInt16? = nil) throws
+        -> [UInt8]
+    {
+        ProbeFrame(
+            source: try address(source), destination: try address(destination), sourceMAC: MACAddress(0x0200_0000_0001),
+            destinationMAC: MACAddress(0x0200_0000_0002), service: service, sourcePort: 40000, vlan: vlan
+        ).bytes
+    }
+
+    @Test func buildsIPv4WithItsChecksum() throws {
+        let bytes = try frame("198.51.100.10", "198.51.100.20", .tcp(port: 443))
+        #expect(bytes[..<14] == [2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0])
+        #expect(bytes.count == 14 + 20 + 20)
+        #expect(bytes[14] == 0x45 && bytes[16...17] == [0, 40] && bytes[23] == 6)
+        let words = stride(from: 14, to: 34, by: 2).map { UInt32(bytes[$0]) << 8 | UInt32(bytes[$0 + 1]) }
+        let sum = words.reduce(0, +)
+        #expect((sum & 0xffff) + (sum >> 16) == 0xffff)
+        #expect(bytes[34...37] == [0x9c, 0x40, 0x01, 0xbb])
+        #expect(bytes[46...47] == [0x50, 0x02])
+    }
+
+    @Test func buildsIPv6WithATag() throws {
+        let bytes = try frame("2001:db8::1", "2001:db8::2", .udp(port: 53), vlan: 10)
+        #expect(bytes[12..<18] == [0x81, 0, 0, 10, 0x86, 0xdd])
+        #expect(bytes.count == 18 + 40 + 8)
+        #expect(bytes[22...23] == [0, 8] && bytes[24] == 17)
+        #expect(bytes[26..<42] == [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
+        #expect(bytes[58...61] == [0x9c, 0x40, 0, 53])
+    }
+
+    @Test(
+        arguments: [
+            (135, 255), (133, 255), (137, 255), (143, 1), (130, 1), (132, 1), (128, 64),
+        ] as [(UInt8, UInt8)])
+    func neighbourDiscoveryHasItsHopLimit(type: UInt8, hopLimit: UInt8) throws {
+        #expect(try frame("fe80::1", "ff02::1", .icmp(type: type, code: 0))[21] == hopLimit)
+    }
+}
+
+@Suite struct PortNamesTests {
+    private let ports = [
+        PortNames(name: "guests/tap1", entry: "guests", interface: "tap1"),
+        PortNames(name: "guests/tap2", entry: "guests", interface: "tap2"),
+        PortNames(name: "tap2", entry: "tap2", interface: "eth7"),
+    ]
+
+    @Test(
+        arguments: [
+            ("guests/tap1", [0]), ("guests", [0, 1]), ("tap1", [0]), ("tap2", [2]), ("eth7", [2]), ("other", []),
+        ] as [(String, [Int])])
+    func findsByNameThenEntryThenDevice(word: String, expected: [Int]) {
+        #expect(PortNames.find(word, in: ports) == expected)
+    }
+
+    @Test func namesThePortsThatThereAre() {
+        #expect(
+            throws: Refusal(
+                "there is no port 'x'",
+                advice: "the ports are guests/tap1, guests/tap2, tap2; an entry's or device's name will do too")
+        ) {
+            try PortNames.required("x", in: ports)
+        }
+    }
+}

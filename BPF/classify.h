@@ -16,10 +16,9 @@ static __always_inline __u32 trie_step(const struct image *image, __u32 value, _
 
 	if ((*high ^ node->path) & node->path_mask)
 		return node->otherwise;
-	if (run) {
-		*high = *high << run | *low >> (64 - run);
-		*low <<= run;
-	}
+	/* In two steps, for a shift by 64 is none. */
+	*high = *high << run | *low >> 1 >> (63 - run);
+	*low <<= run;
 	word = *high >> 62;
 	changes = node->changes[word];
 	index = base + node->before[word] + bits_through(changes, *high >> 56) - 1;

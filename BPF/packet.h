@@ -29,31 +29,41 @@ struct cursor {
 	const __u8 *data_end;
 	__u32 offset;
 	__u32 end;
+	__u8 *header;                /* of bh_scratch: where what is read is put */
 };
 
 /* No header starts behind this: it holds the largest chain of extension headers that is accepted. */
 #define OFFSET_MAX 0x7fff
 
-/* Copies the next `size` bytes without going past them; false where the frame or datagram ends before. */
-static __always_inline bool cursor_peek(const struct cursor *cursor, void *to, __u32 size)
+/*
+ * Makes the compiler read again from memory. The verifier knows nothing of what is in map memory, so paths that differ only in such
+ * values are one path to it from here on; without this the parser's branches multiply.
+ */
+#define JOIN_PATHS() asm volatile("" ::: "memory")
+
+/* Puts the next `size` bytes into cursor->header without going past them; false where the frame or datagram ends before. */
+static __always_inline bool cursor_peek(const struct cursor *cursor, __u32 size)
 {
-	__u32 offset = cursor->offset;
+	__u64 offset = cursor->offset;
 	const __u8 *from;
 
+	/* The verifier has to see the very register bounded that is added, not what the compiler knows to be the same. */
+	asm volatile("" : "+r"(offset));
 	if (offset > OFFSET_MAX || offset + size > cursor->end)
 		return false;
 	from = cursor->data + offset;
-	if (from + size <= cursor->data_end) {
-		__builtin_memcpy(to, from, size);
-		return true;
-	}
-	return frame_load(cursor->ctx, offset, to, size) == 0;
+	if (from + size <= cursor->data_end)
+		__builtin_memcpy(cursor->header, from, size);
+	else if (frame_load(cursor->ctx, offset, cursor->header, size))
+		return false;
+	JOIN_PATHS();
+	return true;
 }
 
 /* Peeks, and goes past what was read. */
-static __always_inline bool cursor_read(struct cursor *cursor, void *to, __u32 size)
+static __always_inline bool cursor_read(struct cursor *cursor, __u32 size)
 {
-	if (!cursor_peek(cursor, to, size))
+	if (!cursor_peek(cursor, size))
 		return false;
 	cursor->offset += size;
 	return true;
@@ -75,25 +85,25 @@ static __always_inline void add_tag(struct bh_packet *packet, __u16 tci)
 /* The Ethernet header and at most two tags, one of which may have been counted already. */
 static __always_inline enum bh_reason parse_ethernet(struct cursor *cursor, struct bh_packet *packet)
 {
-	struct {
+	const struct ethhdr *header = (void *)cursor->header;
+	const struct {
 		__be16 tci;
 		__be16 ethertype;
-	} tag;
-	struct ethhdr header;
+	} *tag = (void *)cursor->header;
 	__be16 ethertype;
 
-	if (!cursor_read(cursor, &header, sizeof(header)))
+	if (!cursor_read(cursor, sizeof(*header)))
 		return BH_REASON_MALFORMED;
-	__builtin_memcpy(packet->source_mac, header.h_source, ETH_ALEN);
-	__builtin_memcpy(packet->destination_mac, header.h_dest, ETH_ALEN);
-	ethertype = header.h_proto;
+	__builtin_memcpy(packet->source_mac, header->h_source, ETH_ALEN);
+	__builtin_memcpy(packet->destination_mac, header->h_dest, ETH_ALEN);
+	ethertype = header->h_proto;
 	for (int i = 0; i < 2; i++) {
 		if (!is_vlan(ethertype) || packet->vlan_tags == 2)
 			break;
-		if (!cursor_read(cursor, &tag, sizeof(tag)))
+		if (!cursor_read(cursor, sizeof(*tag)))
 			return BH_REASON_MALFORMED;
-		add_tag(packet, bpf_ntohs(tag.tci));
-		ethertype = tag.ethertype;
+		add_tag(packet, bpf_ntohs(tag->tci));
+		ethertype = tag->ethertype;
 	}
 	if (is_vlan(ethertype))
 		return BH_REASON_VLAN;
@@ -101,21 +111,23 @@ static __always_inline enum bh_reason parse_ethernet(struct cursor *cursor, stru
 	if (packet->ethertype < ETH_P_802_3_MIN)
 		packet->ethertype = 0;
 	packet->l3_offset = cursor->offset;
+	JOIN_PATHS();
+	cursor->offset = packet->l3_offset;
 	return BH_REASON_NONE;
 }
 
 /* ARP and RARP: only that all of it is there. */
 static __always_inline enum bh_reason parse_arp(struct cursor *cursor, struct bh_packet *packet)
 {
-	struct {
+	const struct {
 		__be16 hardware, protocol;
 		__u8 hardware_length, protocol_length;
 		__be16 operation;
-	} header;
+	} *header = (void *)cursor->header;
 
-	if (!cursor_read(cursor, &header, sizeof(header)))
+	if (!cursor_read(cursor, sizeof(*header)))
 		return BH_REASON_MALFORMED;
-	if (cursor->offset + 2 * (header.hardware_length + header.protocol_length) > cursor->end)
+	if (cursor->offset + 2 * (header->hardware_length + header->protocol_length) > cursor->end)
 		return BH_REASON_MALFORMED;
 	packet->flags |= BH_PACKET_ARP;
 	return BH_REASON_NONE;
@@ -138,23 +150,23 @@ static __always_inline bool bound_datagram(struct cursor *cursor, __u32 start, _
 static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
 {
 	__u32 start = cursor->offset, header_length;
-	struct iphdr header;
+	const struct iphdr *header = (void *)cursor->header;
 	__u16 fragment;
 
-	if (!cursor_peek(cursor, &header, sizeof(header)))
+	if (!cursor_peek(cursor, sizeof(*header)))
 		return BH_REASON_MALFORMED;
-	header_length = (*(__u8 *)&header & 15) * 4;
-	if (*(__u8 *)&header >> 4 != 4 || header_length < sizeof(header))
+	header_length = (cursor->header[0] & 15) * 4;
+	if (cursor->header[0] >> 4 != 4 || header_length < sizeof(*header))
 		return BH_REASON_MALFORMED;
-	if (!bound_datagram(cursor, start, bpf_ntohs(header.tot_len), offloaded) || start + header_length > cursor->end)
+	if (!bound_datagram(cursor, start, bpf_ntohs(header->tot_len), offloaded) || start + header_length > cursor->end)
 		return BH_REASON_MALFORMED;
 	cursor->offset = start + header_length;
 	packet->flags |= BH_PACKET_IPV4;
-	packet->source_low = bpf_ntohl(header.saddr);
-	packet->destination_low = bpf_ntohl(header.daddr);
-	packet->protocol = header.protocol;
-	packet->hop_limit = header.ttl;
-	fragment = bpf_ntohs(header.frag_off);
+	packet->source_low = bpf_ntohl(header->saddr);
+	packet->destination_low = bpf_ntohl(header->daddr);
+	packet->protocol = header->protocol;
+	packet->hop_limit = header->ttl;
+	fragment = bpf_ntohs(header->frag_off);
 	if (fragment & 0x1fff)
 		packet->flags |= BH_PACKET_FRAGMENT_LATER;
 	else if (fragment & 0x2000)
@@ -165,21 +177,21 @@ static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct b
 static __always_inline enum bh_reason parse_ipv6(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
 {
 	__u32 start = cursor->offset + sizeof(struct ipv6hdr);
-	struct ipv6hdr header;
+	const struct ipv6hdr *header = (void *)cursor->header;
 	__be64 half[4];
 
-	if (!cursor_read(cursor, &header, sizeof(header)) || *(__u8 *)&header >> 4 != 6)
+	if (!cursor_read(cursor, sizeof(*header)) || cursor->header[0] >> 4 != 6)
 		return BH_REASON_MALFORMED;
-	if (!bound_datagram(cursor, start, bpf_ntohs(header.payload_len), offloaded))
+	if (!bound_datagram(cursor, start, bpf_ntohs(header->payload_len), offloaded))
 		return BH_REASON_MALFORMED;
-	__builtin_memcpy(half, &header.saddr, sizeof(half));
+	__builtin_memcpy(half, &header->saddr, sizeof(half));
 	packet->flags |= BH_PACKET_IPV6;
 	packet->source_high = bpf_be64_to_cpu(half[0]);
 	packet->source_low = bpf_be64_to_cpu(half[1]);
 	packet->destination_high = bpf_be64_to_cpu(half[2]);
 	packet->destination_low = bpf_be64_to_cpu(half[3]);
-	packet->protocol = header.nexthdr;
-	packet->hop_limit = header.hop_limit;
+	packet->protocol = header->nexthdr;
+	packet->hop_limit = header->hop_limit;
 	return BH_REASON_NONE;
 }
 
@@ -271,58 +283,64 @@ cut_short:
 	return packet->flags & BH_PACKET_FRAGMENT_FIRST ? BH_REASON_FRAGMENT : BH_REASON_EXTENSION_HEADER;
 }
 
+/* How long the transport header must be at least; 0 for a protocol that is not looked into. */
+static __always_inline __u32 transport_minimum(const struct bh_packet *packet)
+{
+	switch (packet->protocol) {
+	case IPPROTO_TCP:
+		return 20;
+	case IPPROTO_UDP:
+		return 8;
+	case IPPROTO_SCTP:
+		return 12;
+	case IPPROTO_ICMP:
+		return packet->flags & BH_PACKET_IPV4 ? 8 : 0;
+	case IPPROTO_ICMPV6:
+		return packet->flags & BH_PACKET_IPV6 ? 8 : 0;
+	default:
+		return 0;
+	}
+}
+
+/* The second part of a TCP header: its length, of which the options are in sight, and the flags. */
+static __always_inline bool parse_tcp(struct cursor *cursor, struct bh_packet *packet)
+{
+	__u32 start = cursor->offset, length;
+
+	cursor->offset = start + 12;
+	if (!cursor_peek(cursor, 8))
+		return false;
+	length = (cursor->header[0] >> 4) * 4;
+	packet->tcp_flags = cursor->header[1];
+	cursor->offset = start + length;
+	return length >= 20 && cursor->offset <= cursor->end;
+}
+
 /* Reads ports, or type and code. Leaves in `cursor->offset` where the payload starts. */
 static __always_inline bool parse_transport(struct cursor *cursor, struct bh_packet *packet)
 {
-	__u32 start = cursor->offset, length;
-	union {
-		__be16 port[2];
-		__u8 bytes[20];
-		__be16 half[10];
-	} header;
+	__u32 minimum = transport_minimum(packet), room = cursor->end - cursor->offset;
+	const __be16 *half = (const __be16 *)cursor->header;
 
-	switch (packet->protocol) {
-	case IPPROTO_TCP:
-		if (!cursor_peek(cursor, &header, 20))
-			return false;
-		length = (header.bytes[12] >> 4) * 4;
-		if (length < 20 || start + length > cursor->end)
-			return false;
-		packet->tcp_flags = header.bytes[13];
-		break;
-	case IPPROTO_UDP:
-		if (!cursor_peek(cursor, &header, 8))
-			return false;
-		length = 8;
-		if (bpf_ntohs(header.half[2]) < 8)
-			return false;
-		if (!(packet->flags & BH_PACKET_FRAGMENT_FIRST) && bpf_ntohs(header.half[2]) > cursor->end - start)
-			return false;
-		break;
-	case IPPROTO_SCTP:
-		if (!cursor_peek(cursor, &header, 12))
-			return false;
-		length = 12;
-		break;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		if (!!(packet->flags & BH_PACKET_IPV4) != (packet->protocol == IPPROTO_ICMP))
-			return true;
-		if (!cursor_peek(cursor, &header, 8))
-			return false;
-		packet->type = header.bytes[0];
-		packet->code = header.bytes[1];
-		packet->flags |= BH_PACKET_L4;
-		cursor->offset += 8;
+	if (!minimum)
 		return true;
-	default:
-		return true;
-	}
-	packet->source_port = bpf_ntohs(header.port[0]);
-	packet->destination_port = bpf_ntohs(header.port[1]);
+	if (minimum > room || !cursor_peek(cursor, 8))
+		return false;
 	packet->flags |= BH_PACKET_L4;
-	cursor->offset += length;
-	return true;
+	if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
+		packet->type = cursor->header[0];
+		packet->code = cursor->header[1];
+	} else {
+		packet->source_port = bpf_ntohs(half[0]);
+		packet->destination_port = bpf_ntohs(half[1]);
+	}
+	if (packet->protocol == IPPROTO_TCP)
+		return parse_tcp(cursor, packet);
+	cursor->offset += minimum;
+	if (packet->protocol != IPPROTO_UDP)
+		return true;
+	/* A fragment's datagram may be longer than what is here of it. */
+	return bpf_ntohs(half[2]) >= 8 && (bpf_ntohs(half[2]) <= room || packet->flags & BH_PACKET_FRAGMENT_FIRST);
 }
 
 static __always_inline enum bh_reason parse_ip(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
@@ -339,8 +357,10 @@ static __always_inline enum bh_reason parse_ip(struct cursor *cursor, struct bh_
 		refusal = walk_extensions(cursor->ctx, packet);
 		if (refusal)
 			return refusal;
-		cursor->offset = packet->l4_offset;
 	}
+	JOIN_PATHS();
+	cursor->offset = packet->l4_offset;
+	cursor->end = packet->end;
 	if (packet->flags & BH_PACKET_FRAGMENT_LATER)
 		return BH_REASON_NONE;
 	if (!parse_transport(cursor, packet))

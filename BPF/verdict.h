@@ -5,6 +5,7 @@
 #include <linux/if_ether.h>
 #include <stdbool.h>
 #include "classify.h"
+#include "packet.h"
 
 static __always_inline void decide(struct bh_judgement *judgement, enum bh_verdict verdict, enum bh_reason reason)
 {
@@ -103,8 +104,9 @@ static __always_inline void judge_by_rules(const struct image *image, const stru
 	}
 }
 
-static __always_inline void judge_at(const struct image *image, const struct bh_port *port,
-				     const struct bh_packet *packet, struct bh_judgement *judgement)
+/* What is decided before the rules are asked; the reason stays BH_REASON_NONE where they must be. */
+static __always_inline void judge_before_rules(const struct image *image, const struct bh_port *port,
+					       const struct bh_packet *packet, struct bh_judgement *judgement)
 {
 	enum bh_reason essential;
 
@@ -118,8 +120,7 @@ static __always_inline void judge_at(const struct image *image, const struct bh_
 		return decide(judgement, BH_DROP, BH_REASON_FRAGMENT);
 	essential = essential_reason(port, packet);
 	if (essential)
-		return decide(judgement, BH_ACCEPT, essential);
-	judge_by_rules(image, port, judgement->direction, packet, judgement);
+		decide(judgement, BH_ACCEPT, essential);
 }
 
 /*
@@ -149,7 +150,10 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	judgement->generation = image.header->generation;
 	judgement->port = record - 1;
 	judgement->direction = direction_of(hook, port->protects);
-	judge_at(&image, port, &here->packet, judgement);
+	judge_before_rules(&image, port, &here->packet, judgement);
+	JOIN_PATHS();
+	if (judgement->reason == BH_REASON_NONE)
+		judge_by_rules(&image, port, judgement->direction, &here->packet, judgement);
 	return image.header->flags & BH_IMAGE_VLAN_SENSITIVE || port->vlan_mode != BH_VLAN_ANY;
 }
 

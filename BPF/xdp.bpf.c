@@ -25,6 +25,7 @@ __noinline int parse_xdp(struct xdp_md *ctx, struct bh_scratch *here)
 	cursor.data = (const __u8 *)(long)ctx->data;
 	cursor.data_end = (const __u8 *)(long)ctx->data_end;
 	cursor.end = here->frame_length;
+	cursor.header = here->header;
 	packet = &here->packet;
 	__builtin_memset(packet, 0, sizeof(*packet));
 	packet->length = here->frame_length;

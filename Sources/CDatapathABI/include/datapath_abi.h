@@ -370,6 +370,7 @@ struct bh_scratch {
 	__u32 frame_length;              /* bytes on the wire: what the packet had before a capture cut it */
 	struct bh_packet packet;
 	struct bh_judgement judgement;
+	__u8 header[64];                 /* the header being read */
 };
 
 /* ---- Counters ------------------------------------------------------------------------------ */
@@ -459,7 +460,7 @@ _Static_assert(sizeof(struct bh_file) == 16, "bh_file");
 _Static_assert(sizeof(struct bh_device) == 256, "bh_device");
 _Static_assert(sizeof(struct bh_packet) == 88, "bh_packet");
 _Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
-_Static_assert(sizeof(struct bh_scratch) == 128, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 192, "bh_scratch");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 32 + 16 * BH_REASON_MAX, "bh_port_counters");
 _Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");

@@ -1,6 +1,6 @@
 /// A place in a policy's text; lines and columns count from 1.
 public struct SourceLocation: Sendable, Hashable {
-    /// The file as the policy named it: as given on the command line, or relative to the including file's folder.
+    /// The policy's own file as it was given; another as it is reached from there, so that it can be opened by this name.
     public var file: String
     public var line: Int
     public var column: Int

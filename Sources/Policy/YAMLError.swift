@@ -30,6 +30,9 @@ struct YAMLError: Error {
             result.message = "the text holds a control character"
             return result
         }
+        // libyaml sees one more line break at the end of a text that has none.
+        let end = YAMLError.position(of: bytes.count, in: bytes)
+        if line > end.line { (result.line, result.column) = end }
         let text = YAMLError.line(line, of: bytes)
         let character = text.unicodeScalars.dropFirst(column - 1).first
         if message.contains("cannot start any token") {

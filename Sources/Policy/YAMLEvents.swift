@@ -92,11 +92,14 @@ struct YAMLEvent {
 
     private func failure() -> YAMLError {
         let problem = unsafe parser.pointee.problem.map { unsafe String(cString: $0) } ?? "out of memory"
-        let context = unsafe parser.pointee.context.map { unsafe String(cString: $0) + ": " } ?? ""
+        let start = unsafe parser.pointee.context_mark
+        let context = unsafe parser.pointee.context.map {
+            unsafe String(cString: $0) + " (from \(start.line + 1):\(start.column + 1)): "
+        }
         let mark = unsafe parser.pointee.problem_mark
         let isReader = unsafe parser.pointee.error == YAML_READER_ERROR
         return YAMLError(
-            line: Int(mark.line) + 1, column: Int(mark.column) + 1, message: context + problem,
+            line: Int(mark.line) + 1, column: Int(mark.column) + 1, message: (context ?? "") + problem,
             offset: isReader ? unsafe Int(parser.pointee.problem_offset) : nil)
     }
 }

@@ -88,31 +88,26 @@ static __always_inline __u32 wanting_readers(const struct bh_scratch *here)
 }
 
 /*
- * Takes a token of this packet's bucket: one a (device, direction, reason, rule), though several may share a slot. CPUs race for
- * the refill and one wins; a token may then be spent twice, which costs an event more and no count, for what was emitted is counted.
+ * Whether this packet's bucket lets it be streamed: one a (device, direction, reason, rule), though several may share a slot. Two
+ * CPUs that race here may both pass for the price of one, which changes no count: what was emitted is counted as emitted.
  */
-static __always_inline bool take_token(const struct bh_scratch *here)
+static __always_inline bool take_sample(const struct bh_scratch *here)
 {
 	const struct bh_judgement *judgement = &here->judgement;
 	__u64 key = (__u64)judgement->counter << 32 | here->device << 8 | judgement->reason << 1 | judgement->direction;
 	__u32 slot = key * 0x9e3779b97f4a7c15ull >> 50 & (BH_BUCKETS - 1);
 	struct bh_bucket_state *bucket = bpf_map_lookup_elem(&buckets, &slot);
-	__u64 now = bpf_jiffies64(), past, tokens;
+	__u64 burst = (__u64)BH_SAMPLE_BURST * BH_SAMPLE_COST, now = bpf_ktime_get_coarse_ns(), clock;
 
 	if (!bucket)
 		return false;
-	tokens = bucket->tokens;
-	past = now - bucket->refilled;
-	if (past) {
-		/* A jiffy is at least a millisecond and at most ten; crediting the least never exceeds the rate. */
-		tokens += past > BH_SAMPLE_BURST ? BH_SAMPLE_BURST : past * (BH_SAMPLE_RATE / 1000);
-		if (tokens > BH_SAMPLE_BURST)
-			tokens = BH_SAMPLE_BURST;
-		bucket->refilled = now;
-	}
-	if (!tokens)
+	clock = bucket->clock;
+	if (clock + burst < now)
+		clock = now - burst;
+	clock += BH_SAMPLE_COST;
+	if (clock > now)
 		return false;
-	bucket->tokens = tokens - 1;
+	bucket->clock = clock;
 	return true;
 }
 
@@ -164,7 +159,7 @@ static __always_inline void report(void *ctx, const struct bh_scratch *here)
 		return;
 	if (here->judgement.log)
 		wanting = wanting_readers(here);
-	if (wanting && !take_token(here))
+	if (wanting && !take_sample(here))
 		wanting = 0;
 	for (__u32 slot = 0; slot < BH_READERS_MAX; slot++) {
 		if (wanting >> slot & 1 && emit(ctx, here, slot))

@@ -434,14 +434,16 @@ struct bh_event {
 	__u8 header[BH_HEADER_BYTES];    /* the frame's first bytes, VLAN tags in metadata not among them */
 };
 
-/* Value of map `buckets`: sampling of one (device, direction, reason, rule), or several that share a slot. */
+/*
+ * Value of map `buckets`: sampling of one (device, direction, reason, rule), or several that share a slot. A clock that each event
+ * moves on by BH_SAMPLE_COST and that may not pass the present; it lags at most a burst behind.
+ */
 struct bh_bucket_state {
-	__u64 refilled;                  /* jiffies */
-	__u64 tokens;
+	__u64 clock;                     /* CLOCK_MONOTONIC nanoseconds */
 };
 
-/* Sampling: events a second of one bucket, and how many it may save up. */
-enum { BH_SAMPLE_RATE = 4096, BH_SAMPLE_BURST = 8192 };
+/* Sampling: nanoseconds an event (4,096 a second), and how many events may come at once after a silence. */
+enum { BH_SAMPLE_COST = 244140, BH_SAMPLE_BURST = 8192 };
 
 /* ---- Sizes --------------------------------------------------------------------------------- */
 
@@ -466,6 +468,6 @@ _Static_assert(sizeof(struct bh_port_counters) == 32 + 16 * BH_REASON_MAX, "bh_p
 _Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");
 _Static_assert(sizeof(struct bh_reader) == 576, "bh_reader");
 _Static_assert(sizeof(struct bh_event) == 264, "bh_event");
-_Static_assert(sizeof(struct bh_bucket_state) == 16, "bh_bucket_state");
+_Static_assert(sizeof(struct bh_bucket_state) == 8, "bh_bucket_state");
 
 #endif

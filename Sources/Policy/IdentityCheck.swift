@@ -12,6 +12,15 @@ enum IdentityCheck {
     static func run(_ ports: [PortDefinition], _ problems: Problems) {
         checkMACs(ports, problems)
         for family in AddressFamily.allCases { checkAddresses(ports, family, problems) }
+        if !problems.hasErrors { warnOfEmptyMembers(ports, problems) }
+    }
+
+    private static func warnOfEmptyMembers(_ ports: [PortDefinition], _ problems: Problems) {
+        for port in ports where port.entry.addresses.allSatisfy(isLinkLocal) {
+            guard let group = port.groups.first else { continue }
+            problems.warning(
+                group.location, "port \"\(port.entry.name)\" joins groups and has no address that they could hold")
+        }
     }
 
     private static func checkMACs(_ ports: [PortDefinition], _ problems: Problems) {

@@ -25,6 +25,16 @@ import Testing
         }
     }
 
+    /// As a shell hands over what another command writes.
+    @Test func readsPipes() throws {
+        let pipe = Pipe()
+        try pipe.fileHandleForWriting.write(contentsOf: Data("version: 1\n".utf8))
+        try pipe.fileHandleForWriting.close()
+        let path = "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)"
+        let loaded = PolicyLoader().load(path) { _ in .empty }
+        #expect(loaded.ruleset?.files.first?.text == "version: 1\n")
+    }
+
     @Test func expandsPatternsInOrder() throws {
         let rule = { (name: String) in "rules: [{ name: \(name), action: accept }]\n" }
         let files = MemoryFiles([

@@ -13,7 +13,7 @@ struct AddressTrie {
         var v4Builder = Builder(intervals: v4, compresses: false)
         var root: [UInt32] = []
         v4Builder.slots(count: 1 << 16, from: 0..<v4.starts.count, start: 0, depth: 1) { value, count in
-            root.append(contentsOf: repeatElement(value, count: count))
+            root.append(contentsOf: Array(repeating: value, count: count))
         }
         v4Root = root
         var v6Builder = Builder(intervals: v6, compresses: true, nodes: v4Builder.nodes, values: v4Builder.values)

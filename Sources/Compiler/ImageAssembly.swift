@@ -169,7 +169,7 @@ struct ImageAssembly {
         var table: [UInt16] = []
         for index in keys.starts.indices where keys.starts[index] < 1 << 16 {
             let end = index + 1 < keys.starts.count ? min(Int(keys.starts[index + 1]), 1 << 16) : 1 << 16
-            table.append(contentsOf: repeatElement(UInt16(keys.classes[index]), count: end - table.count))
+            table.append(contentsOf: Array(repeating: UInt16(keys.classes[index]), count: end - table.count))
         }
         return stride(from: 0, to: 1 << 16, by: 256).map { UInt32(blocks.intern(Array(table[$0..<$0 + 256]))) }
     }

@@ -23,7 +23,7 @@ struct ImageWriter {
     mutating func reserve<Element: BitwiseCopyable>(_ count: Int, of type: Element.Type) -> UInt32 {
         align(to: max(ImageWriter.line, MemoryLayout<Element>.stride))
         let offset = UInt32(bytes.count)
-        bytes.append(contentsOf: repeatElement(0, count: count * MemoryLayout<Element>.stride))
+        bytes.append(contentsOf: Array(repeating: 0, count: count * MemoryLayout<Element>.stride))
         return offset
     }
 
@@ -36,6 +36,6 @@ struct ImageWriter {
 
     mutating func align(to alignment: Int) {
         let rest = bytes.count % alignment
-        if rest != 0 { bytes.append(contentsOf: repeatElement(0, count: alignment - rest)) }
+        if rest != 0 { bytes.append(contentsOf: Array(repeating: 0, count: alignment - rest)) }
     }
 }

@@ -102,8 +102,8 @@ import Testing
             ["verdict", "reason", "rule", "counter", "generation", "port", "direction", "log"],
             [\.verdict, \.reason, \.rule, \.counter, \.generation, \.port, \.direction, \.log]),
         layout(
-            "bh_scratch", of: bh_scratch.self, ["device", "frame_length", "packet", "judgement"],
-            [\.device, \.frame_length, \.packet, \.judgement]),
+            "bh_scratch", of: bh_scratch.self, ["device", "frame_length", "packet", "judgement", "header"],
+            [\.device, \.frame_length, \.packet, \.judgement, \.header]),
         layout("bh_count", of: bh_count.self, ["packets", "bytes"], [\.packets, \.bytes]),
         layout(
             "bh_port_counters", of: bh_port_counters.self, ["accepted", "dropped", "drop_reasons", "accept_reasons"],
@@ -125,7 +125,7 @@ import Testing
         layout(
             "bh_event", of: bh_event.self, ["time", "device", "captured", "judgement", "packet", "header"],
             [\.time, \.device, \.captured, \.judgement, \.packet, \.header]),
-        layout("bh_bucket_state", of: bh_bucket_state.self, ["refilled", "tokens"], [\.refilled, \.tokens]),
+        layout("bh_bucket_state", of: bh_bucket_state.self, ["clock"], [\.clock]),
     ]
 
     private static let objects = [EmbeddedObject.layout, Programs.entry, Programs.tc, Programs.xdp]

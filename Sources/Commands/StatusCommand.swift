@@ -20,7 +20,8 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let instance = try Instance(instance.name)
         let status = try instance.status()
-        let notEnforced = try PolicySource(inForce: instance.policyInForce()).notEnforced
+        let inForce = try PolicySource.load(inForce: instance.policyInForce())
+        let notEnforced = inForce.ruleset?.notEnforced ?? []
         if output.isJSON {
             try StandardOutput.line(status.json(notEnforced: notEnforced))
         } else {

@@ -57,15 +57,10 @@ struct Binder {
     private mutating func claim(_ index: Int) {
         let port = ports[index]
         guard let namespace = inventory.namespaces[port.entry.namespace] else {
-            guard let name = port.entry.namespace else {
-                missing[index] = names(of: port)
-                return
-            }
-            let what = "the network namespace \"\(name)\" does not exist or cannot be entered"
-            if requiresDevices {
-                problems.error(port.namespaceLocation, what)
+            if let name = port.entry.namespace, requiresDevices {
+                problems.error(
+                    port.namespaceLocation, "the network namespace \"\(name)\" does not exist or cannot be entered")
             } else {
-                problems.warning(port.namespaceLocation, what + "; apply will refuse that")
                 missing[index] = names(of: port)
             }
             return

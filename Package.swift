@@ -77,6 +77,8 @@ let package = Package(
         .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Network"], exclude: ["Fixtures"], swiftSettings: settings),
         .testTarget(
-            name: "CommandsTests", dependencies: ["Commands", "TestSupport", "bulkhead"], swiftSettings: settings),
+            name: "CommandsTests",
+            dependencies: ["Commands", "Datapath", "Compiler", "Policy", "Network", "TestSupport", "bulkhead"],
+            swiftSettings: settings),
     ]
 )

@@ -40,8 +40,8 @@ struct ApplyCommand: ParsableCommand {
                 "apply --force is not supported yet",
                 advice: "there is nothing to override in this version: leave it out")
         }
-        let loaded = try PolicySource.load(path: policy, requiresDevices: true)
-        let ruleset = try PolicySource.required(loaded, path: policy)
+        let source = try PolicySource(path: policy, requiresDevices: true)
+        let ruleset = try source.required()
         let clock = ContinuousClock()
         var image: Image?
         let compiling = try clock.measure { image = try PolicySource.compile(ruleset) }
@@ -49,9 +49,9 @@ struct ApplyCommand: ParsableCommand {
         let instance = try Instance(instance.name)
         let result: ApplyResult
         if dryRun {
-            result = rehearse(instance, image, ruleset, loaded.bindings)
+            result = rehearse(instance, image, ruleset, source.loaded.bindings)
         } else {
-            let report = try instance.apply(image: image, bindings: loaded.bindings, ruleset: ruleset)
+            let report = try instance.apply(image: image, bindings: source.loaded.bindings, ruleset: ruleset)
             for warning in report.warnings { StandardError.line("warning: \(warning)") }
             result = ApplyResult(report)
         }
@@ -149,9 +149,9 @@ extension ApplyResult {
             "compiled in \(JSON.decimal(compiling / .milliseconds(1))) ms, "
             + "loaded in \(JSON.decimal(loadMilliseconds)) ms"
         switch (isRehearsal, changed) {
-        case (true, true): text += "would change the policy: \(rules) rules; nothing was loaded\n"
+        case (true, true): text += "would change the policy: \(counted(rules, "rule")); nothing was loaded\n"
         case (true, false): text += "would change nothing: generation \(generation) is this policy\n"
-        case (false, true): text += "generation \(generation) is in force: \(rules) rules; \(times)\n"
+        case (false, true): text += "generation \(generation) is in force: \(counted(rules, "rule")); \(times)\n"
         case (false, false): text += "generation \(generation) is in force already; nothing was changed\n"
         }
         return text

@@ -22,7 +22,7 @@ public struct Bulkhead: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
-            DropsCommand.self, DetachCommand.self,
+            DropsCommand.self, ExplainCommand.self, ReplayCommand.self, DetachCommand.self,
         ])
 
     public init() {}

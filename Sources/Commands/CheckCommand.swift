@@ -23,7 +23,7 @@ struct CheckCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let loaded = try PolicySource.load(path: policy, requiresDevices: false)
+        let loaded = try PolicySource(path: policy, requiresDevices: false).loaded
         var diagnostics = loaded.diagnostics
         if let ruleset = loaded.ruleset {
             do throws(CompileError) {
@@ -32,29 +32,65 @@ struct CheckCommand: ParsableCommand {
                 diagnostics.append(PolicySource.diagnostic(error, ruleset))
             }
         }
+        let ports = loaded.ruleset.map { ruleset in loaded.bindings.map { CheckedPort($0, ruleset) } } ?? []
         let isValid = !diagnostics.contains { $0.severity == .error || strict }
         if output.isJSON {
-            try StandardOutput.line(Self.json(isValid, diagnostics, notEnforced: loaded.ruleset?.notEnforced ?? []))
+            try StandardOutput.line(
+                Self.json(isValid, diagnostics, notEnforced: loaded.ruleset?.notEnforced ?? [], ports))
         } else {
             PolicySource.say(diagnostics)
             PolicySource.say(notEnforced: loaded.ruleset?.notEnforced ?? [])
-            if isValid, let ruleset = loaded.ruleset { try StandardOutput.write(words(ruleset, loaded.bindings)) }
+            if isValid, let ruleset = loaded.ruleset { try StandardOutput.write(words(ruleset, ports)) }
         }
         if !isValid { throw ExitCode.failure }
     }
 
-    static func json(_ isValid: Bool, _ diagnostics: [Diagnostic], notEnforced: [String]) -> JSON {
+    static func json(
+        _ isValid: Bool, _ diagnostics: [Diagnostic], notEnforced: [String], _ ports: [CheckedPort]
+    ) -> JSON {
         [
             "valid": .bool(isValid), "diagnostics": .array(diagnostics.map(\.json)), "notEnforced": JSON(notEnforced),
+            "ports": .array(ports.map(\.json)),
         ]
     }
 
-    private func words(_ ruleset: Ruleset, _ bindings: [PortBinding]) -> String {
-        var text = ""
-        for binding in bindings where binding.protectsIsDefault {
-            text += "\(binding.name): protects \(binding.protects.rawValue) (by its device; `protects:` would say so)\n"
-        }
-        return text + "\(policy): valid, \(ruleset.rules.count) rules, \(bindings.count) ports\n"
+    private func words(_ ruleset: Ruleset, _ ports: [CheckedPort]) -> String {
+        let taken = ports.compactMap(\.taken).map { $0 + "\n" }.joined()
+        let counts = "\(counted(ruleset.rules.count, "rule")), \(counted(ports.count, "port"))"
+        return taken + "\(policy): valid, \(counts)\n"
+    }
+}
+
+/// What `check` says of a port.
+struct CheckedPort: Sendable {
+    private let binding: PortBinding
+    private let hasIdentity: Bool
+
+    init(_ binding: PortBinding, _ ruleset: Ruleset) {
+        self.binding = binding
+        let entry = ruleset.entries[binding.entry]
+        hasIdentity = !entry.macs.isEmpty || !entry.addresses.isEmpty
+    }
+
+    /// Which side it was taken to protect, and why, where the policy does not say; nil for a device that is yet to come.
+    fileprivate var taken: String? {
+        guard binding.protectsIsDefault, hasIdentity || binding.interface != nil else { return nil }
+        let why = hasIdentity ? "an identity is bound to it" : "its device is \(device)"
+        return "\(binding.name): taken for protects: \(binding.protects.rawValue), as \(why)"
+    }
+
+    private var device: String {
+        guard binding.protects == .workload else { return "no tap or veth on a bridge" }
+        return "a \(binding.interface?.kind.rawValue ?? "device") on a bridge"
+    }
+
+    fileprivate var json: JSON {
+        [
+            "name": .string(binding.name), "interface": .string(binding.interfaceName),
+            "netns": JSON(binding.namespace),
+            "protects": .string(binding.protects.rawValue), "protectsIsDefault": .bool(binding.protectsIsDefault),
+            "missing": .bool(binding.interface == nil),
+        ]
     }
 }
 

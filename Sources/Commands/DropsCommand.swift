@@ -51,16 +51,43 @@ struct DropsCommand: ParsableCommand {
         let filter = EventFilter(
             ports: port.isEmpty ? nil : Set(port), reasons: reason.isEmpty ? nil : Set(reason), rule: rule, host: host,
             accepts: all)
-        let reader = try Instance(instance.name).events(filter)
+        let instance = try Instance(instance.name)
+        var notes = try NotesInForce(instance)
+        let reader = try instance.events(filter)
         var left = count ?? .max
         var isLast = false
         while left > 0, !isLast {
             // Interrupted, it still shows what had come by then.
             isLast = Interruption.isRequested
             for event in try reader.nextBatch().prefix(left) {
-                try sink.put(event)
+                try sink.put(event, notes[event.generation])
                 left -= 1
             }
+        }
+    }
+}
+
+/// The notes of the rules in force, read again where an event tells of a new generation.
+private struct NotesInForce {
+    private let instance: Instance
+    private var generation: UInt32
+    private var notes: RuleNotes
+
+    init(_ instance: Instance) throws(DatapathError) {
+        self.instance = instance
+        let policy = try instance.policyInForce()
+        generation = policy.generation
+        notes = RuleNotes(try PolicySource(inForce: policy).loaded.ruleset)
+    }
+
+    /// Those of the generation; an earlier one than that in force has none any more.
+    subscript(wanted: UInt32) -> RuleNotes {
+        mutating get {
+            if wanted > generation, let policy = try? instance.policyInForce() {
+                generation = policy.generation
+                notes = RuleNotes((try? PolicySource(inForce: policy))?.loaded.ruleset)
+            }
+            return wanted == generation ? notes : .none
         }
     }
 }

@@ -26,7 +26,7 @@ struct EventSink: ~Copyable {
         }
     }
 
-    mutating func put(_ event: Event) throws {
+    mutating func put(_ event: Event, _ notes: RuleNotes) throws {
         if capture != nil {
             do {
                 try capture?.write(event.frame)
@@ -35,7 +35,7 @@ struct EventSink: ~Copyable {
             }
         }
         guard showsEvents else { return }
-        let words = EventWords(event)
+        let words = EventWords(event, notes)
         if isJSON {
             try StandardOutput.line(words.json)
         } else {

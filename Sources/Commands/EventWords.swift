@@ -4,8 +4,12 @@ import Datapath
 /// One event of the stream, for machines and for people.
 struct EventWords {
     let event: Event
+    let notes: RuleNotes
 
-    init(_ event: Event) { self.event = event }
+    init(_ event: Event, _ notes: RuleNotes) {
+        self.event = event
+        self.notes = notes
+    }
 
     /// `file:line` of what decided.
     private var source: String? { event.source.map { "\($0.file):\($0.line)" } }
@@ -18,6 +22,7 @@ struct EventWords {
 
     var json: JSON {
         let packet = PacketWords(event.packet)
+        let note = notes.json(event.rule)
         return [
             "time": .string(Timestamp(nanoseconds: event.time).utc), "port": JSON(event.port),
             "interface": JSON(event.interface), "netns": JSON(event.namespace),
@@ -30,7 +35,7 @@ struct EventWords {
             "protocol": JSON(packet.protocolName), "sport": JSON(optional: packet.sourcePort),
             "dport": JSON(optional: packet.destinationPort), "tcpFlags": JSON(packet.tcpFlags),
             "icmpType": JSON(optional: packet.icmpType), "icmpCode": JSON(optional: packet.icmpCode),
-            "length": JSON(event.packet.length),
+            "length": JSON(event.packet.length), "comment": note.comment, "meta": note.meta,
         ]
     }
 
@@ -42,6 +47,6 @@ struct EventWords {
             Timestamp(nanoseconds: event.time).localClock,
             event.verdict == .accept ? palette.green(verdict) : palette.red(verdict), event.direction.rawValue,
             place, PacketWords(event.packet).phrase, "", palette.bold(cause), "", palette.faint(source ?? "-"),
-        ].joined(separator: " ")
+        ].joined(separator: " ") + (notes[event.rule].map { palette.faint("  # \($0.words)") } ?? "")
     }
 }

@@ -2,38 +2,47 @@ import Compiler
 import Datapath
 import Policy
 
-/// Where a command's policy comes from, and how its problems are told.
-enum PolicySource {
-    /// Reads a policy from its file, for this host's devices.
-    static func load(path: String, requiresDevices: Bool) throws(DatapathError) -> LoadedPolicy {
-        try load(PolicyLoader(), path, requiresDevices: requiresDevices)
+/// A policy as it was read, and the host that it was read for.
+struct PolicySource {
+    /// The policy's file, as messages call it.
+    let path: String
+    let loaded: LoadedPolicy
+    let host: HostInventory
+
+    var notEnforced: [String] { loaded.ruleset?.notEnforced ?? [] }
+
+    /// Reads a policy from its file.
+    ///
+    /// - Parameter requiresDevices: whether a host device that does not exist is an error.
+    init(path: String, requiresDevices: Bool) throws(DatapathError) {
+        try self.init(PolicyLoader(), path, requiresDevices: requiresDevices)
     }
 
     /// Reads again the policy that an instance holds, for the devices that this host has now.
-    static func load(inForce policy: PolicyInForce) throws(DatapathError) -> LoadedPolicy {
-        let files = Dictionary(policy.files.map { ($0.name, $0.text) }) { first, _ in first }
-        return try load(PolicyLoader(files: MemoryFiles(files)), policy.files[0].name, requiresDevices: false)
+    init(inForce policy: PolicyInForce) throws(DatapathError) {
+        let files = FilesInForce(policy.files)
+        try self.init(PolicyLoader(files: files), policy.files.first?.name ?? "", requiresDevices: false)
     }
 
-    private static func load(
-        _ loader: PolicyLoader, _ path: String, requiresDevices: Bool
-    ) throws(DatapathError) -> LoadedPolicy {
+    private init(_ loader: PolicyLoader, _ path: String, requiresDevices: Bool) throws(DatapathError) {
         var failure: DatapathError?
-        let loaded = loader.load(path, requiresDevices: requiresDevices) { namespaces in
+        var host = HostInventory.empty
+        loaded = loader.load(path, requiresDevices: requiresDevices) { namespaces in
             do throws(DatapathError) {
-                return try HostInventory.read(namespaces: namespaces)
+                host = try HostInventory.read(namespaces: namespaces)
             } catch {
                 failure = error
-                return .empty
             }
+            return host
         }
         if let failure { throw failure }
-        return loaded
+        self.path = path
+        self.host = host
     }
 
-    /// The ruleset of a policy that must be valid; its warnings are told.
-    static func required(_ loaded: LoadedPolicy, path: String) throws(Refusal) -> Ruleset {
-        say(loaded.diagnostics)
+    /// The ruleset of a policy that must be valid. Its problems are told.
+    func required() throws(Refusal) -> Ruleset {
+        PolicySource.say(loaded.diagnostics)
         guard let ruleset = loaded.ruleset else {
             let errors = loaded.diagnostics.count { $0.severity == .error }
             throw Refusal(
@@ -65,4 +74,25 @@ enum PolicySource {
     static func say(notEnforced: [String]) {
         for line in notEnforced { StandardError.line("note: \(line)") }
     }
+}
+
+/// The files of a policy in force. The lists of addresses that it read besides are not kept, and read as empty: nobody asks for groups here.
+private struct FilesInForce: PolicyFiles {
+    private let files: MemoryFiles
+
+    init(_ files: [SourceFile]) {
+        self.files = MemoryFiles(Dictionary(files.map { ($0.name, $0.text) }) { first, _ in first })
+    }
+
+    func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+        do {
+            return try files.read(path, limit: limit)
+        } catch  where error == .missing {
+            return []
+        } catch {
+            throw error
+        }
+    }
+
+    func names(in directory: String) throws(FileError) -> [String] { try files.names(in: directory) }
 }

@@ -9,6 +9,17 @@ struct Route: Sendable {
         var protects: Protects
         /// Bound to the port.
         var addresses: [Prefix]
+        /// The device's own, on a port that protects the host.
+        var own: [Prefix] = []
+    }
+
+    /// Where a packet comes from or goes to.
+    struct End: Sendable, Hashable {
+        var address: IPAddress
+        /// The ports that were asked for by name, and to which the address is bound; nil: whichever it is bound to.
+        var ports: [Int]?
+        /// The host itself at these ports, by their devices' own address: what lies beyond is reached through them alone.
+        var hostPorts: [Int]?
     }
 
     struct Hop: Sendable, Hashable {
@@ -23,21 +34,23 @@ struct Route: Sendable {
 
     /// `out` at the ports that the source is bound to, then `in` at those of the destination. An end that is bound nowhere lies
     /// beyond the host ports: it comes `in` at each of them, and goes `out` at each; unless it is the host itself.
-    func hops(from source: IPAddress, to destination: IPAddress) -> [Hop] {
-        hops(at: source, bound: .out, beyond: .in) + hops(at: destination, bound: .in, beyond: .out)
+    func hops(from source: End, to destination: End) -> [Hop] {
+        let all = ports.indices.filter { ports[$0].protects == .host }
+        let edge = source.hostPorts ?? destination.hostPorts ?? all
+        return hops(at: source, bound: .out, beyond: .in, edge) + hops(at: destination, bound: .in, beyond: .out, edge)
     }
 
-    private func hops(at end: IPAddress, bound: Direction, beyond: Direction) -> [Hop] {
-        let owners = ports.indices.filter { index in ports[index].addresses.contains { $0.contains(end) } }
-        // Of a common prefix and an address in it, the address is meant.
-        let longest = owners.map { length(of: end, at: $0) }.max()
-        let nearest = owners.filter { length(of: end, at: $0) == longest }
-        if !nearest.isEmpty { return nearest.map { Hop(port: $0, direction: bound) } }
-        if local.contains(end) { return [] }
-        return ports.indices.filter { ports[$0].protects == .host }.map { Hop(port: $0, direction: beyond) }
+    private func hops(at end: End, bound: Direction, beyond: Direction, _ edge: [Int]) -> [Hop] {
+        let owners = end.ports ?? owners(of: end.address)
+        if !owners.isEmpty { return owners.map { Hop(port: $0, direction: bound) } }
+        if end.hostPorts != nil || local.contains(end.address) { return [] }
+        return edge.map { Hop(port: $0, direction: beyond) }
     }
 
-    private func length(of end: IPAddress, at port: Int) -> Int {
-        ports[port].addresses.filter { $0.contains(end) }.map(\.length).max() ?? -1
+    /// The ports that an address is bound to; of a common prefix and an address in it, the address is meant.
+    private func owners(of address: IPAddress) -> [Int] {
+        let lengths = ports.map { port in port.addresses.filter { $0.contains(address) }.map(\.length).max() }
+        guard let longest = lengths.compactMap(\.self).max() else { return [] }
+        return lengths.indices.filter { lengths[$0] == longest }
     }
 }

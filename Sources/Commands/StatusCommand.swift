@@ -20,8 +20,7 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let instance = try Instance(instance.name)
         let status = try instance.status()
-        let inForce = try PolicySource.load(inForce: instance.policyInForce())
-        let notEnforced = inForce.ruleset?.notEnforced ?? []
+        let notEnforced = try PolicySource(inForce: instance.policyInForce()).notEnforced
         if output.isJSON {
             try StandardOutput.line(status.json(notEnforced: notEnforced))
         } else {

@@ -32,9 +32,15 @@ extension Instance {
                 let loaded = try maps.state().programs
                 if loaded == Programs.hash { return maps }
             }
-            let programs = try LoadedPrograms.load(pinnedIn: mapFolder)
-            try programs.publish()
-            return programs.takeMaps()
+            let maps = try InstanceMaps.make(pinnedIn: mapFolder)
+            // All are loaded before one is put in place: where one is refused, nothing has changed.
+            let xdp = try maps.loadProgram(.xdp)
+            let ingress = try maps.loadProgram(.tcIngress)
+            let egress = try maps.loadProgram(.tcEgress)
+            try maps.publish(xdp, at: .xdp)
+            try maps.publish(ingress, at: .tcIngress)
+            try maps.publish(egress, at: .tcEgress)
+            return maps
         } catch let error as BPFError {
             throw DatapathError("cannot put the programs in place", error)
         } catch let error as DatapathError {

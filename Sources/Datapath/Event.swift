@@ -47,15 +47,7 @@ extension Event {
             namespace = device.namespace
         }
         guard let image else { return }
-        let record = image.view.port(Int(raw.judgement.port))
-        if raw.judgement.rule != BH_NONE, let found = image.view.rule(Int(raw.judgement.rule)) {
-            rule = found.name
-            source = found.location
-        } else if reason == .default {
-            source = direction == .in ? record?.inLocation : record?.outLocation
-        } else {
-            source = record?.location
-        }
+        (rule, source) = image.view.source(of: raw.judgement)
     }
 }
 

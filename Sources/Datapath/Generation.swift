@@ -36,6 +36,9 @@ struct Generation {
         return bytes.count
     }
 
+    /// Where the port record of each device id stands.
+    var devicePorts: Int { Int(header.device_ports) }
+
     private mutating func store<Value: BitwiseCopyable>(_ value: Value, at offset: Int) {
         unsafe bytes.withUnsafeMutableBytes { unsafe $0.storeBytes(of: value, toByteOffset: offset, as: Value.self) }
     }

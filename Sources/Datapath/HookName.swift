@@ -2,7 +2,7 @@ import CDatapathABI
 import Libbpf
 
 /// A hook as people and pins call it.
-enum HookName: String, Sendable, Hashable, CaseIterable {
+public enum HookName: String, Sendable, Hashable, CaseIterable {
     case xdp
     case tcIngress = "tc-ingress"
     case tcEgress = "tc-egress"
@@ -16,12 +16,21 @@ enum HookName: String, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// Its shared program, the object that holds it, and the map of programs and index where it belongs.
-    var mainProgram: (name: String, map: String, index: UInt32) {
+    /// Its shared program.
+    var mainProgram: String {
         switch self {
-        case .xdp: ("bulkhead_xdp", "xdp_programs", BH_HOOK_XDP.rawValue)
-        case .tcIngress: ("bulkhead_tc_ingress", "tc_programs", BH_HOOK_TC_INGRESS.rawValue)
-        case .tcEgress: ("bulkhead_tc_egress", "tc_programs", BH_HOOK_TC_EGRESS.rawValue)
+        case .xdp: "bulkhead_xdp"
+        case .tcIngress: "bulkhead_tc_ingress"
+        case .tcEgress: "bulkhead_tc_egress"
+        }
+    }
+
+    /// The value of `enum bh_hook`.
+    var number: UInt32 {
+        switch self {
+        case .xdp: BH_HOOK_XDP.rawValue
+        case .tcIngress: BH_HOOK_TC_INGRESS.rawValue
+        case .tcEgress: BH_HOOK_TC_EGRESS.rawValue
         }
     }
 

@@ -45,6 +45,7 @@ struct DeviceRecord: Sendable, Hashable {
 /// The image of one generation, as the kernel's map holds it. It lives as long as it is held, also when another is in force.
 struct LiveImage: Sendable {
     let view: ImageView
+    private let owner: Owner
     /// Kernel memory that the image takes.
     let memory: Int
     private let mapID: UInt32
@@ -74,13 +75,16 @@ struct LiveImage: Sendable {
     private init(_ map: borrowing Map) throws {
         mapID = map.info.id
         memory = map.memory
-        let owner = Owner(try Mapping(map, writable: false))
+        owner = Owner(try Mapping(map, writable: false))
         view = try unsafe ImageView(mapping: owner.mapping.buffer, owner: owner)
     }
 
     var generation: UInt32 { view.header.generation }
     /// Bytes of the image itself, without the host's tables behind it.
     var size: Int { Int(view.header.size) }
+
+    /// A copy of all of it, the host's part included.
+    var bytes: [UInt8] { owner.mapping.withBytes { $0.copy(at: 0, count: $0.byteCount) } ?? [] }
 
     // MARK: Rules
 

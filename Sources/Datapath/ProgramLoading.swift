@@ -1,56 +1,33 @@
 import CLibbpf
 import Libbpf
 
-/// The shared programs, loaded over one set of maps.
-struct LoadedPrograms: ~Copyable {
-    var maps: InstanceMaps
-    var xdp: Program
-    var tcIngress: Program
-    var tcEgress: Program
-
-    /// Loads the programs with the maps pinned in `folder`, making and pinning those that are missing there; with nil, over
-    /// private maps that end with them.
-    static func load(pinnedIn folder: PinFolder?) throws(DatapathError) -> LoadedPrograms {
+extension InstanceMaps {
+    /// Opens the maps pinned in `folder`, making and pinning those that are missing there; with nil, makes private ones that end with
+    /// their holder. `entries`: maps that are to have another number of entries than the objects say.
+    static func make(pinnedIn folder: PinFolder?, entries: [String: UInt32] = [:]) throws(DatapathError) -> InstanceMaps
+    {
         do {
-            var tc = try Object(Programs.tc.bytes, name: Programs.tc.name)
-            let missing = try reusePinned(folder, &tc)
-            let loaded = try tc.load()
+            let object = try Object(Programs.tc.bytes, name: Programs.tc.name)
+            object.select(programs: [])
+            for (map, count) in entries { try object.setEntries(count, of: map) }
+            let missing = try reusePinned(folder, object)
+            let loaded = try object.load()
             if let folder {
-                for name in InstanceMaps.names where missing.contains(name) {
-                    try loaded.map(name).pin(at: folder / name)
-                }
+                for name in names where missing.contains(name) { try loaded.map(name).pin(at: folder / name) }
             }
-            let maps = try InstanceMaps(of: loaded, state: state(folder))
-            let xdp = try Object(Programs.xdp.bytes, name: Programs.xdp.name)
-            try maps.share(with: xdp)
-            let xdpProgram = try xdp.load().program(HookName.xdp.mainProgram.name)
-            return LoadedPrograms(
-                maps: maps, xdp: xdpProgram, tcIngress: try loaded.program(HookName.tcIngress.mainProgram.name),
-                tcEgress: try loaded.program(HookName.tcEgress.mainProgram.name))
+            return try InstanceMaps(of: loaded, state: try state(folder))
         } catch let error as BPFError {
-            throw DatapathError("cannot load the programs", error)
+            throw DatapathError("cannot make the maps", error)
         } catch let error as DatapathError {
             throw error
         } catch {
-            throw DatapathError("cannot load the programs: \(error)")
+            throw DatapathError("cannot make the maps: \(error)")
         }
     }
 
-    /// The maps, the programs being held elsewhere.
-    consuming func takeMaps() -> InstanceMaps { maps }
-
-    /// Puts the programs where the devices' entry programs find them. Each is replaced in one step.
-    func publish() throws(BPFError) {
-        try maps.xdpPrograms.update(HookName.xdp.mainProgram.index, to: xdp)
-        try maps.tcPrograms.update(HookName.tcIngress.mainProgram.index, to: tcIngress)
-        try maps.tcPrograms.update(HookName.tcEgress.mainProgram.index, to: tcEgress)
-    }
-
     /// Gives the object what is pinned, and tells which maps are not.
-    private static func reusePinned(
-        _ folder: PinFolder?, _ object: inout Object
-    ) throws -> Set<String> {
-        guard let folder else { return Set(InstanceMaps.names) }
+    private static func reusePinned(_ folder: PinFolder?, _ object: borrowing Object) throws -> Set<String> {
+        guard let folder else { return [] }
         var missing: Set<String> = []
         for definition in object.maps where !definition.isInternal {
             guard folder.holds(definition.name) else {
@@ -70,25 +47,41 @@ struct LoadedPrograms: ~Copyable {
     }
 
     private static func state(_ folder: PinFolder?) throws(BPFError) -> Map {
-        if let folder, folder.holds(InstanceMaps.stateName) {
-            return try Map(pinnedAt: folder / InstanceMaps.stateName, name: InstanceMaps.stateName)
+        if let folder, folder.holds(stateName) {
+            return try Map(pinnedAt: folder / stateName, name: stateName)
         }
         let map = try Map(
-            type: BPF_MAP_TYPE_ARRAY, name: InstanceMaps.stateName,
-            valueSize: UInt32(MemoryLayout<InstanceState>.size), maxEntries: 1)
-        if let folder { try map.pin(at: folder / InstanceMaps.stateName) }
+            type: BPF_MAP_TYPE_ARRAY, name: stateName, valueSize: UInt32(MemoryLayout<InstanceState>.size),
+            maxEntries: 1)
+        if let folder { try map.pin(at: folder / stateName) }
         return map
     }
-}
 
-extension InstanceMaps {
-    fileprivate init(of object: borrowing LoadedObject, state: consuming Map) throws(BPFError) {
+    private init(of object: borrowing LoadedObject, state: consuming Map) throws(BPFError) {
         self.init(
             slots: try object.map("slots"), scratch: try object.map("scratch"),
             portCounters: try object.map("port_counters"), ruleCounters: try object.map("rule_counters"),
             eventCounters: try object.map("event_counters"), rings: try object.map("rings"),
             readers: try object.map("readers"), buckets: try object.map("buckets"),
             tcPrograms: try object.map("tc_programs"), xdpPrograms: try object.map("xdp_programs"), instance: state)
+    }
+
+    /// Loads the shared program of a hook over these maps.
+    func loadProgram(_ hook: HookName) throws(BPFError) -> Program {
+        let embedded = hook == .xdp ? Programs.xdp : Programs.tc
+        let object = try Object(embedded.bytes, name: embedded.name)
+        object.select(programs: [hook.mainProgram])
+        try share(with: object)
+        return try object.load().program(hook.mainProgram)
+    }
+
+    /// Puts a shared program where the devices' entry programs find it; what was there is replaced in one step.
+    func publish(_ program: borrowing Program, at hook: HookName) throws(BPFError) {
+        if hook == .xdp {
+            try xdpPrograms.update(hook.number, to: program)
+        } else {
+            try tcPrograms.update(hook.number, to: program)
+        }
     }
 }
 

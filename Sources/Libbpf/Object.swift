@@ -4,7 +4,7 @@ import Glibc
 /// A BPF object that was opened from memory and is not loaded yet: what it needs is set first.
 @safe public struct Object: ~Copyable {
     private let name: String
-    private let pointer: OpaquePointer
+    let pointer: OpaquePointer
 
     /// Opens an ELF object. libbpf is given a copy that is aligned as ELF wants it.
     public init(_ bytes: [UInt8], name: String) throws(BPFError) {
@@ -43,6 +43,12 @@ import Glibc
         let slot = unsafe try find("map", mapName)
         let descriptor = map.descriptor.value
         try check("reuse map", mapName) { unsafe bpf_map__reuse_fd(slot, descriptor) }
+    }
+
+    /// Gives a map that is not made yet another number of entries.
+    public func setEntries(_ count: UInt32, of mapName: String) throws(BPFError) {
+        let map = unsafe try find("map", mapName)
+        try check("set the entries of", mapName) { unsafe bpf_map__set_max_entries(map, count) }
     }
 
     /// The maps that the object defines, as it defines them.

@@ -57,10 +57,15 @@ struct Binder {
     private mutating func claim(_ index: Int) {
         let port = ports[index]
         guard let namespace = inventory.namespaces[port.entry.namespace] else {
-            if let name = port.entry.namespace, requiresDevices {
-                problems.error(
-                    port.namespaceLocation, "the network namespace \"\(name)\" does not exist or cannot be entered")
+            guard let name = port.entry.namespace else {
+                missing[index] = names(of: port)
+                return
+            }
+            let what = "the network namespace \"\(name)\" does not exist or cannot be entered"
+            if requiresDevices {
+                problems.error(port.namespaceLocation, what)
             } else {
+                problems.warning(port.namespaceLocation, what + "; apply will refuse that")
                 missing[index] = names(of: port)
             }
             return

@@ -33,7 +33,8 @@ private func route() throws -> Route {
         ] as [(String, String, [String])])
     func crossesEveryPortOnTheWay(source: String, destination: String, expected: [String]) throws {
         let route = try route()
-        let hops = route.hops(from: try address(source), to: try address(destination))
+        let hops = route.hops(
+            from: .init(address: try address(source)), to: .init(address: try address(destination)))
         #expect(hops.map { "\(route.ports[$0.port].name) \($0.direction)" } == expected)
     }
 }
@@ -129,5 +130,36 @@ private func route() throws -> Route {
         ) {
             try PortNames.required("x", in: ports)
         }
+    }
+}
+
+@Suite struct ExplainedEndsTests {
+    private let names = ["uplink", "web", "db", "backup", "pool"].map {
+        PortNames(name: $0, entry: $0, interface: "dev-\($0)")
+    }
+
+    @Test(
+        arguments: [
+            ("web", "db", "tcp/1", "198.51.100.10 > 198.51.100.20", ["web out", "db in"]),
+            ("2001:db8:9::1", "web", "tcp/1", "2001:db8:9::1 > 2001:db8:1::10", ["uplink in", "backup in", "web in"]),
+            ("web", "web", "icmpv6/128", "2001:db8:1::10 > 2001:db8:1::10", ["web out", "web in"]),
+            ("203.0.113.9", "uplink", "tcp/22", "203.0.113.9 > 192.0.2.1", ["uplink in"]),
+            ("uplink", "203.0.113.9", "udp/53", "192.0.2.1 > 203.0.113.9", ["uplink out"]),
+        ] as [(String, String, String, String, [String])])
+    func areAddressesOrPorts(from: String, to: String, service: String, addresses: String, expected: [String]) throws {
+        var route = try route()
+        route.ports[0].own = [try Prefix(parsing: "192.0.2.1")]
+        let ends = try ExplainedEnds(
+            from: from, to: to, service: try #require(ConcreteService(argument: service)), names, route)
+        #expect("\(ends.source.address) > \(ends.destination.address)" == addresses)
+        let hops = route.hops(from: ends.source, to: ends.destination)
+        #expect(hops.map { "\(route.ports[$0.port].name) \($0.direction)" } == expected)
+    }
+
+    @Test(arguments: [("backup", "web"), ("nowhere", "web"), ("198.51.100.1", "2001:db8::1")])
+    func areRefusedWithoutAnAddress(from: String, to: String) throws {
+        let route = try route()
+        let service = try #require(ConcreteService(argument: "tcp/1"))
+        #expect(throws: Refusal.self) { try ExplainedEnds(from: from, to: to, service: service, names, route) }
     }
 }

@@ -42,3 +42,6 @@ struct Table {
         return line + "\n"
     }
 }
+
+/// `1 rule`, `2 rules`.
+func counted(_ number: Int, _ noun: String) -> String { number == 1 ? "1 \(noun)" : "\(number) \(noun)s" }

@@ -1,0 +1,29 @@
+/*
+ * No program: every structure of the contract in one place, so that this object's type information describes them all and a test can
+ * compare it with what the controller sees. Structures that programs only use through pointers are in no other object's.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "datapath_abi.h"
+
+const union {
+	struct bh_image_header image_header;
+	struct bh_node node;
+	struct bh_address_class address_class;
+	struct bh_protocol protocol;
+	struct bh_bucket bucket;
+	struct bh_list_entry list_entry;
+	struct bh_run run;
+	struct bh_rule rule;
+	struct bh_port port;
+	struct bh_file file;
+	struct bh_device device;
+	struct bh_scratch scratch;
+	struct bh_port_counters port_counters;
+	struct bh_event_counters event_counters;
+	struct bh_reader reader;
+	struct bh_event event;
+	struct bh_bucket_state bucket_state;
+} layouts = {};
+
+char _license[] SEC("license") = "GPL";

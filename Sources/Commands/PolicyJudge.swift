@@ -1,0 +1,92 @@
+import Compiler
+import Datapath
+import Network
+import Policy
+
+/// Asks the real program, attached to nothing, what it makes of a frame at a port: of a policy's file, or of the policy in force.
+struct PolicyJudge {
+    let names: [PortNames]
+    /// The same ports, with what is bound to them.
+    let route: Route
+    /// nil for a policy that is not in force.
+    let generation: UInt32?
+    let notes: RuleNotes
+    private let records: [Int]
+    private let simulator: Simulator
+
+    /// - Parameter policy: a policy's file; nil: the policy in force.
+    init(policy: String?, instance: Instance) throws {
+        if let policy {
+            try self.init(PolicySource(path: policy, requiresDevices: false))
+        } else {
+            try self.init(inForceOf: instance)
+        }
+    }
+
+    private init(_ source: PolicySource) throws {
+        let ruleset = try source.required()
+        let image = try PolicySource.compile(ruleset)
+        let bindings = source.loaded.bindings
+        generation = nil
+        notes = RuleNotes(ruleset)
+        names = bindings.map {
+            PortNames(name: $0.name, entry: ruleset.entries[$0.entry].name, interface: $0.interfaceName)
+        }
+        route = Route(
+            ports: bindings.map {
+                Route.Port(
+                    name: $0.name, protects: $0.protects, addresses: ruleset.entries[$0.entry].addresses,
+                    own: $0.protects == .host ? $0.interface?.addresses ?? [] : [])
+            }, local: source.host.addresses)
+        records = bindings.map {
+            image.portRecord(entry: $0.entry, protects: $0.protects, unknownToDrop: $0.isUnknownToDrop)
+        }
+        simulator = try Simulator(image: image)
+    }
+
+    private init(inForceOf instance: Instance) throws {
+        simulator = try Simulator(policyInForceOf: instance)
+        let status = try instance.status()
+        let source = try PolicySource(inForce: instance.policyInForce())
+        generation = status.generation
+        notes = RuleNotes(source.loaded.ruleset)
+        let bound = Dictionary((source.loaded.ruleset?.entries ?? []).map { ($0.name, $0.addresses) }) { first, _ in
+            first
+        }
+        names = status.ports.map { PortNames(name: $0.name, entry: $0.entry, interface: $0.interface) }
+        route = Route(
+            ports: status.ports.map {
+                Route.Port(
+                    name: $0.name, protects: $0.protects, addresses: bound[$0.entry] ?? [],
+                    own: $0.protects == .host ? source.host.addresses(of: $0.interface, in: $0.namespace) : [])
+            }, local: source.host.addresses)
+        records = status.ports.map(\.record)
+    }
+
+    /// The one port that `word` means; of several that are judged alike, the first.
+    func port(_ word: String) throws(Refusal) -> Int {
+        let found = try PortNames.required(word, in: names)
+        guard Set(found.map { records[$0] }).count == 1 else {
+            throw Refusal(
+                "'\(word)' means several ports that are judged differently",
+                advice: "name one of them: " + found.map { names[$0].name }.joined(separator: ", "))
+        }
+        return found[0]
+    }
+
+    /// - Parameter length: bytes of the frame on the wire, where `frame` was cut.
+    func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome {
+        try simulator.judge(frame: frame, originalLength: length, portRecord: records[port], direction: direction)
+    }
+}
+
+extension HostInventory {
+    /// Every address of the host itself, in the namespaces that the policy looks into.
+    fileprivate var addresses: AddressSet {
+        AddressSet(namespaces.values.flatMap { $0.interfaces.flatMap(\.addresses) })
+    }
+
+    fileprivate func addresses(of interface: String, in namespace: String?) -> [Prefix] {
+        namespaces[namespace]?.interfaces.first { $0.name == interface }?.addresses ?? []
+    }
+}

@@ -1,0 +1,142 @@
+import ArgumentParser
+import Capture
+import Compiler
+import Datapath
+import Network
+import Policy
+
+struct ReplayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract: "Judge every packet of a capture by the real program, attached to nothing.",
+        discussion: """
+            CAPTURE is a pcap or pcapng file of Ethernet frames. The verdicts are those that the packets would have at the port; \
+            nothing is sent, and no counter of the instance changes. In this version every packet is judged by itself, as with --stateless.
+
+            Example:
+              bulkhead replay trace.pcap --port uplink --direction in --policy policy.yaml
+              bulkhead replay trace.pcapng --port web-1 --inside 198.51.100.10,2001:db8:1::10 --json
+            """)
+
+    @Argument(help: "A pcap or pcapng file.", completion: .file())
+    var capture: String
+    @Option(help: ArgumentHelp("The port to judge at: an entry, entry/device or a device.", valueName: "port"))
+    var port: String
+    @Option(help: "The direction of every packet: in or out.")
+    var direction: Direction?
+    @Option(
+        help: ArgumentHelp(
+            "Packets from inside are judged out, all others in: prefixes, separated by commas.", valueName: "prefixes"),
+        transform: PrefixList.init(parsing:))
+    var inside: PrefixList?
+    @Option(help: "A policy's file instead of the policy in force.", completion: .file(extensions: ["yaml", "yml"]))
+    var policy: String?
+    @Flag(help: "Judge each packet by itself, without flows.")
+    var stateless = false
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if (direction == nil) == (inside == nil) {
+            throw ValidationError("give either --direction in|out, or --inside PREFIX,...")
+        }
+    }
+
+    func run() throws {
+        var reader = try open()
+        let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name))
+        let port = try judge.port(port)
+        var packet = 0
+        var summary = VerdictCounts()
+        while let frame = try next(&reader, after: packet) {
+            packet += 1
+            guard frame.linkType == CapturedFrame.ethernet else {
+                throw Refusal(
+                    "packet \(packet) of \(capture) has link type \(frame.linkType); only Ethernet (1) can be judged",
+                    advice: "capture on an Ethernet device, not on 'any' or a tunnel")
+            }
+            let direction = self.direction ?? inside?.direction(of: frame) ?? .in
+            let judgement = try judge.judge(frame.bytes, length: frame.originalLength, at: port, direction)
+            summary.add(judgement.verdict)
+            try show(packet, direction, judgement)
+        }
+        StandardError.line("\(packet) packets: \(summary)")
+    }
+
+    private func open() throws -> CaptureReader {
+        do {
+            return try CaptureReader(path: capture)
+        } catch {
+            if case .system(_, let number) = error.cause {
+                throw Refusal("\(capture) cannot be read: \(SystemError.text(number))")
+            }
+            throw Refusal(
+                "\(capture) is no capture that can be read: \(error)", advice: "it must be a pcap or pcapng file")
+        }
+    }
+
+    private func next(_ reader: inout CaptureReader, after packet: Int) throws -> CapturedFrame? {
+        do {
+            return try reader.next()
+        } catch {
+            throw Refusal(
+                "\(capture) cannot be read beyond packet \(packet): \(error)",
+                advice: "what is before it was judged; the rest of the file is damaged or cut off")
+        }
+    }
+
+    private func show(
+        _ packet: Int, _ direction: Direction, _ outcome: Simulator.Outcome
+    ) throws {
+        if output.isJSON {
+            try StandardOutput.line([
+                "packet": JSON(packet), "direction": .string(direction.rawValue),
+                "verdict": .string(outcome.verdict.rawValue), "reason": JSON(outcome.reason?.rawValue),
+                "rule": JSON(outcome.ruleName),
+            ])
+        } else {
+            let words = [
+                "\(packet)", direction.rawValue, outcome.verdict.rawValue, outcome.reason?.rawValue, outcome.ruleName,
+            ]
+            try StandardOutput.line(words.compactMap(\.self).joined(separator: " "))
+        }
+    }
+}
+
+/// How many packets had which verdict.
+struct VerdictCounts: Sendable, CustomStringConvertible {
+    private var counts: [Action: Int] = [:]
+
+    mutating func add(_ verdict: Action) { counts[verdict, default: 0] += 1 }
+
+    var description: String {
+        "\(counts[.accept, default: 0]) accepted, \(counts[.drop, default: 0] + counts[.reject, default: 0]) dropped"
+    }
+}
+
+/// `--inside`: the addresses behind the port.
+struct PrefixList: Sendable {
+    private let prefixes: [Prefix]
+
+    init(parsing text: String) throws {
+        var prefixes: [Prefix] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            do {
+                prefixes.append(try Prefix(parsing: String(part)))
+            } catch .hostBits(let meant) {
+                throw ValidationError("'\(part)' has host bits set; did you mean \(meant)?")
+            } catch {
+                throw ValidationError("'\(part)' is no address or prefix, such as 198.51.100.0/24 or 2001:db8::/32")
+            }
+        }
+        self.prefixes = prefixes
+    }
+
+    /// `out` where the frame's source is inside; any other, a frame without an address included, is `in`.
+    func direction(of frame: CapturedFrame) -> Direction {
+        guard let source = PacketParser.parse(frame.bytes, frameLength: frame.originalLength).source else { return .in }
+        return prefixes.contains { $0.contains(source) } ? .out : .in
+    }
+}
+
+extension Direction: ExpressibleByArgument {}

@@ -1,0 +1,122 @@
+import Compiler
+import Network
+import Policy
+import Testing
+
+@testable import Commands
+@testable import Datapath
+
+/// The contract's JSON, byte for byte.
+@Suite struct GoldenTests {
+    @Test func check() {
+        let diagnostics = [
+            Diagnostic(.error, at: SourceLocation(file: "policy.yaml", line: 3, column: 7), "unknown key \"rule\""),
+            Diagnostic(
+                .warning, at: SourceLocation(file: "teams/a.yaml", line: 9, column: 1), "never matches", rule: "late"),
+        ]
+        #expect(
+            "\(CheckCommand.json(false, diagnostics, notEnforced: ["adopt"], []))" == """
+                {"valid": false, "diagnostics": [{"severity": "error", "file": "policy.yaml", "line": 3, "column": 7, \
+                "message": "unknown key \\"rule\\""}, {"severity": "warning", "file": "teams/a.yaml", "line": 9, "column": 1, \
+                "message": "never matches", "rule": "late"}], "notEnforced": ["adopt"], "ports": []}
+                """)
+    }
+
+    @Test func apply() {
+        let result = ApplyResult(
+            generation: 3, changed: true, rules: 5,
+            ports: [
+                .init(name: "uplink", interface: "eth0", namespace: nil, mode: .xdpNative, isMissing: false),
+                .init(name: "web-1", interface: "tap-web1", namespace: "blue", mode: nil, isMissing: true),
+            ], loadMilliseconds: 2.5, memoryBytes: 4096)
+        #expect(
+            "\(result.json(compiling: .microseconds(1500)))" == """
+                {"generation": 3, "changed": true, "rules": 5, "ports": [{"name": "uplink", "interface": "eth0", "netns": null, \
+                "mode": "xdp-native"}, {"name": "web-1", "interface": "tap-web1", "netns": "blue", "mode": null}], \
+                "compileMs": 1.5, "loadMs": 2.5, "memoryBytes": 4096, "trialUntil": null}
+                """)
+    }
+
+    @Test func counters() {
+        let counters = Counters(
+            generation: 3,
+            ports: [
+                .init(
+                    name: "web-1", interface: "tap-web1", namespace: nil, direction: .in,
+                    accepted: Count(packets: 10, bytes: 840), dropped: Count(packets: 2, bytes: 120),
+                    drops: [.init(reason: .rule, packets: 1), .init(reason: .default, packets: 1)],
+                    accepts: [.init(reason: .essential, packets: 10)])
+            ],
+            rules: [.init(name: "web-https", count: Count(packets: 9, bytes: 780))],
+            events: .init(
+                emitted: 1, suppressed: 1, lost: 0, acceptsEmitted: 4, acceptsSuppressed: 5, acceptsLost: 6, unjudged: 7
+            ))
+        #expect(
+            "\(counters.json)" == """
+                {"generation": 3, "ports": [{"name": "web-1", "interface": "tap-web1", "netns": null, "direction": "in", \
+                "accepted": {"packets": 10, "bytes": 840}, "dropped": {"packets": 2, "bytes": 120}, \
+                "reasons": {"rule": 1, "default": 1}, "acceptReasons": {"essential": 10}}], \
+                "rules": [{"name": "web-https", "packets": 9, "bytes": 780}], \
+                "events": {"emitted": 1, "suppressed": 1, "lost": 0, \
+                "accepts": {"emitted": 4, "suppressed": 5, "lost": 6}, "unjudged": 7}}
+                """)
+    }
+
+    @Test func status() {
+        let status = Status(
+            instance: "bulkhead", generation: 3, file: "policy.yaml", sha256: "ab12", loadedAt: 0,
+            ports: [
+                .init(
+                    name: "uplink", entry: "uplink", interface: "eth0", namespace: nil, interfaceIndex: 2,
+                    protects: .host,
+                    mode: .xdpNative, hooks: ["xdp", "tc-ingress", "tc-egress"], state: .enforcing, ahead: ["other"],
+                    problems: [], device: 1, record: 0),
+                .init(
+                    name: "web-1", entry: "web-1", interface: "tap-web1", namespace: "blue", interfaceIndex: nil,
+                    protects: .workload, mode: nil, hooks: [], state: .missing, ahead: [], problems: ["gone"],
+                    device: 2,
+                    record: 3),
+            ], memoryBytes: 4096, readers: 0)
+        #expect(
+            "\(status.json(notEnforced: []))" == """
+                {"instance": "bulkhead", "generation": 3, "policy": {"file": "policy.yaml", "sha256": "ab12"}, \
+                "trialUntil": null, "ports": [{"name": "uplink", "interface": "eth0", "netns": null, "ifindex": 2, \
+                "protects": "host", "mode": "xdp-native", "hooks": ["xdp", "tc-ingress", "tc-egress"], \
+                "state": "enforcing", "ahead": ["other"], "problems": []}, {"name": "web-1", "interface": "tap-web1", \
+                "netns": "blue", "ifindex": null, "protects": "workload", "mode": null, "hooks": [], "state": "missing", \
+                "ahead": [], "problems": ["gone"]}], "notEnforced": []}
+                """)
+    }
+
+    @Test func showOfOneFileIsItsText() {
+        var policy = PolicyInForce(
+            generation: 3, files: [SourceFile(name: "policy.yaml", text: "version: 1")], sha256: "ab12", loadedAt: 0,
+            rules: [])
+        #expect(policy.words == "version: 1\n")
+        #expect(
+            "\(policy.json)"
+                == #"{"generation": 3, "sha256": "ab12", "files": [{"name": "policy.yaml", "text": "version: 1"}]}"#)
+        policy.files.append(SourceFile(name: "b.yaml", text: "rules: []\n"))
+        #expect(policy.words == "# ---- policy.yaml\nversion: 1\n\n# ---- b.yaml\nrules: []\n")
+    }
+
+    @Test func explain() {
+        let outcome = Simulator.Outcome(
+            verdict: .drop, reason: .default, rule: nil, ruleName: nil,
+            source: SourceLocation(file: "policy.yaml", line: 31, column: 0), generation: 3, direction: .in,
+            returned: 2,
+            packet: Packet())
+        var accepted = outcome
+        accepted.verdict = .accept
+        accepted.reason = .rule
+        accepted.ruleName = "web-out"
+        let explanation = Explanation(
+            hops: [.init(port: "web-1", .out, accepted, nil), .init(port: "db-1", .in, outcome, nil)], generation: 3)
+        #expect(
+            "\(explanation.json)" == """
+                {"verdict": "drop", "hops": [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": "rule", \
+                "rule": "web-out", "source": "policy.yaml:31"}, {"port": "db-1", "direction": "in", "verdict": "drop", \
+                "reason": "default", "rule": null, "source": "policy.yaml:31"}], "generation": 3}
+                """)
+    }
+}

@@ -1,0 +1,154 @@
+import CDatapathABI
+import Libbpf
+import TestSupport
+import Testing
+
+@testable import Datapath
+
+/// The structures that cross the boundary are the same on both sides: what clang put into the objects' type information, and where
+/// Swift finds each field.
+@Suite struct LayoutTests {
+    struct Layout: Sendable, CustomTestStringConvertible {
+        struct Field: Sendable, Hashable {
+            var name: String
+            var offset: Int?
+        }
+
+        var name: String
+        var size: Int
+        var fields: [Field]
+
+        var testDescription: String { name }
+    }
+
+    private static func layout<Value: BitwiseCopyable>(
+        _ name: String, of type: Value.Type, _ names: [String], _ fields: [PartialKeyPath<Value>]
+    ) -> Layout {
+        Layout(
+            name: name, size: MemoryLayout<Value>.size,
+            fields: zip(names, fields).map { Layout.Field(name: $0, offset: MemoryLayout<Value>.offset(of: $1)) })
+    }
+
+    private static let layouts: [Layout] = [
+        layout("bh_partition", of: bh_partition.self, ["buckets", "mask"], [\.buckets, \.mask]),
+        layout(
+            "bh_image_header", of: bh_image_header.self,
+            [
+                "magic", "format", "flags", "size", "v4_root", "v6_root", "nodes", "values", "classes", "class_count",
+                "protocols", "service_count", "vlan_classes", "vlan_count", "contexts", "scope_count", "joints",
+                "context_count", "joint_count", "matches", "match_words", "match_count", "partitions", "lists", "runs",
+                "run_values", "rules", "rule_count", "ports", "port_count", "strings", "strings_size", "files",
+                "file_count", "pad", "sha256", "generation", "device_count", "device_ports", "devices", "loaded_at",
+                "reserved",
+            ],
+            [
+                \.magic, \.format, \.flags, \.size, \.v4_root, \.v6_root, \.nodes, \.values, \.classes, \.class_count,
+                \.protocols, \.service_count, \.vlan_classes, \.vlan_count, \.contexts, \.scope_count, \.joints,
+                \.context_count, \.joint_count, \.matches, \.match_words, \.match_count, \.partitions, \.lists, \.runs,
+                \.run_values, \.rules, \.rule_count, \.ports, \.port_count, \.strings, \.strings_size, \.files,
+                \.file_count, \.pad, \.sha256, \.generation, \.device_count, \.device_ports, \.devices, \.loaded_at,
+                \.reserved,
+            ]),
+        layout(
+            "bh_node", of: bh_node.self,
+            ["changes", "path", "path_mask", "base", "otherwise", "before", "path_bits", "pad"],
+            [\.changes, \.path, \.path_mask, \.base, \.otherwise, \.before, \.path_bits, \.pad]),
+        layout(
+            "bh_address_class", of: bh_address_class.self,
+            ["from_coarse", "from_fine", "to_coarse", "to_fine", "from_partitions", "to_partitions", "pad"],
+            [\.from_coarse, \.from_fine, \.to_coarse, \.to_fine, \.from_partitions, \.to_partitions, \.pad]),
+        layout(
+            "bh_protocol", of: bh_protocol.self,
+            ["first_directory", "second_directory", "services", "stride", "service", "pad"],
+            [\.first_directory, \.second_directory, \.services, \.stride, \.service, \.pad]),
+        layout("bh_cell", of: bh_cell.self, ["from", "to", "list", "rank"], [\.from, \.to, \.list, \.rank]),
+        layout("bh_bucket", of: bh_bucket.self, ["cells"], [\.cells]),
+        layout("bh_list_entry", of: bh_list_entry.self, ["a", "b"], [\.a, \.b]),
+        layout("bh_run", of: bh_run.self, ["changes", "base", "pad"], [\.changes, \.base, \.pad]),
+        layout(
+            "bh_rule", of: bh_rule.self, ["verdict", "flags", "file", "line", "name", "counter", "pad"],
+            [\.verdict, \.flags, \.file, \.line, \.name, \.counter, \.pad]),
+        layout(
+            "bh_port", of: bh_port.self,
+            [
+                "protects", "vlan_mode", "defaults", "flags", "scopes", "vlans", "name", "default_lines",
+                "default_files", "line", "file", "pad0", "pad",
+            ],
+            [
+                \.protects, \.vlan_mode, \.defaults, \.flags, \.scopes, \.vlans, \.name, \.default_lines,
+                \.default_files, \.line, \.file, \.pad0, \.pad,
+            ]),
+        layout("bh_file", of: bh_file.self, ["name", "text", "size", "pad"], [\.name, \.text, \.size, \.pad]),
+        layout(
+            "bh_device", of: bh_device.self,
+            ["ifindex", "port", "mode", "flags", "namespace_inode", "name", "namespace_name"],
+            [\.ifindex, \.port, \.mode, \.flags, \.namespace_inode, \.name, \.namespace_name]),
+        layout(
+            "bh_packet", of: bh_packet.self,
+            [
+                "source_high", "source_low", "destination_high", "destination_low", "flags", "length", "segments",
+                "wire_bytes", "outer_vlan", "inner_vlan", "vlan_tags", "protocol", "ethertype", "source_port",
+                "destination_port", "type", "code", "tcp_flags", "hop_limit", "l3_offset", "l4_offset", "source_mac",
+                "destination_mac", "refusal", "pad", "end",
+            ],
+            [
+                \.source_high, \.source_low, \.destination_high, \.destination_low, \.flags, \.length, \.segments,
+                \.wire_bytes, \.outer_vlan, \.inner_vlan, \.vlan_tags, \.protocol, \.ethertype, \.source_port,
+                \.destination_port, \.type, \.code, \.tcp_flags, \.hop_limit, \.l3_offset, \.l4_offset, \.source_mac,
+                \.destination_mac, \.refusal, \.pad, \.end,
+            ]),
+        layout(
+            "bh_judgement", of: bh_judgement.self,
+            ["verdict", "reason", "rule", "counter", "generation", "port", "direction", "log"],
+            [\.verdict, \.reason, \.rule, \.counter, \.generation, \.port, \.direction, \.log]),
+        layout(
+            "bh_scratch", of: bh_scratch.self, ["device", "frame_length", "packet", "judgement", "header"],
+            [\.device, \.frame_length, \.packet, \.judgement, \.header]),
+        layout("bh_count", of: bh_count.self, ["packets", "bytes"], [\.packets, \.bytes]),
+        layout(
+            "bh_port_counters", of: bh_port_counters.self, ["accepted", "dropped", "drop_reasons", "accept_reasons"],
+            [\.accepted, \.dropped, \.drop_reasons, \.accept_reasons]),
+        layout(
+            "bh_event_counters", of: bh_event_counters.self,
+            [
+                "emitted", "suppressed", "lost", "accepts_emitted", "accepts_suppressed", "accepts_lost", "unjudged",
+                "pad",
+            ],
+            [
+                \.emitted, \.suppressed, \.lost, \.accepts_emitted, \.accepts_suppressed, \.accepts_lost, \.unjudged,
+                \.pad,
+            ]),
+        layout(
+            "bh_reader", of: bh_reader.self,
+            ["expires", "host_high", "host_low", "flags", "reasons", "rule", "host_family", "devices", "pad"],
+            [\.expires, \.host_high, \.host_low, \.flags, \.reasons, \.rule, \.host_family, \.devices, \.pad]),
+        layout(
+            "bh_event", of: bh_event.self, ["time", "device", "captured", "judgement", "packet", "header"],
+            [\.time, \.device, \.captured, \.judgement, \.packet, \.header]),
+        layout("bh_bucket_state", of: bh_bucket_state.self, ["clock"], [\.clock]),
+    ]
+
+    private static let objects = [EmbeddedObject.layout, Programs.entry, Programs.tc, Programs.xdp]
+
+    /// Every structure with every field: a new one in the header fails here until it is listed above.
+    @Test(arguments: layouts) func kernelAndControllerAgree(_ expected: Layout) throws {
+        var found: [StructureLayout] = []
+        for object in LayoutTests.objects {
+            let layouts = try Object(object.bytes, name: object.name).structures
+            if let layout = layouts[expected.name] { found.append(layout) }
+        }
+        try #require(!found.isEmpty, "\(expected.name) is in no object's type information")
+        for layout in found {
+            #expect(layout.size == expected.size)
+            #expect(layout.fields.map { Layout.Field(name: $0.name, offset: $0.offset) } == expected.fields)
+        }
+    }
+
+    @Test func everyStructureOfTheObjectsIsListed() throws {
+        let known = Set(LayoutTests.layouts.map(\.name))
+        for object in LayoutTests.objects {
+            let names = try Object(object.bytes, name: object.name).structures.keys.filter { $0.hasPrefix("bh_") }
+            #expect(Set(names).subtracting(known) == [])
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import Libbpf
+import TestSupport
+import Testing
+
+@testable import Datapath
+
+/// The verifier of this kernel takes every program. Where it does not, its whole log is kept under `.build/verifier/`.
+@Suite struct LoadTests {
+    private static let folder = URL(filePath: ".build/verifier")
+
+    /// Writes the log of a refused program to a file, and says where, with its last lines.
+    private func keep(_ error: BPFError) throws -> Comment {
+        try FileManager.default.createDirectory(at: LoadTests.folder, withIntermediateDirectories: true)
+        let file = LoadTests.folder.appending(path: "\(error.object).log")
+        try error.log.write(to: file, atomically: true, encoding: .utf8)
+        let tail = error.log.split(separator: "\n").suffix(30).joined(separator: "\n")
+        return "\(error)\n\(error.messages)\nThe whole log is in \(file.path()); its end:\n\(tail)"
+    }
+
+    @Test(arguments: ["entry", "tc", "xdp"]) func loads(_ name: String) throws {
+        _ = try Lab()
+        let embedded = try #require([Programs.entry, Programs.tc, Programs.xdp].first { $0.name == name })
+        let object = try Object(embedded.bytes, name: name)
+        let names = object.programs
+        #expect(!names.isEmpty)
+        do {
+            let loaded = try object.load()
+            for program in names {
+                let info = try loaded.program(program).info
+                print("\(program): \(info.instructions) instructions, \(info.verified) verified")
+                #expect(info.verified < 500_000, "\(program) is near the verifier's limit of a million")
+            }
+        } catch {
+            Issue.record(try keep(error))
+        }
+    }
+
+    /// A refused program is named, and the verifier's log is whole.
+    @Test func aRefusalIsExplained() throws {
+        _ = try Lab()
+        // Without read-only data of its own the entry object has nothing to refuse, so its maps are made unfit: the program reads a
+        // value of 128 bytes from a map of four.
+        let object = try Object(Programs.entry.bytes, name: "entry")
+        let small = try Map(type: .init(6), name: "scratch", valueSize: 4, maxEntries: 1)
+        try object.reuse(small, as: "scratch")
+        do {
+            _ = try object.load()
+            Issue.record("the program was not refused")
+        } catch {
+            #expect(error.object.hasPrefix("entry_"))
+            #expect(error.operation == "load program")
+            #expect(error.log.contains("processed"))
+            #expect(
+                error.verifierSummary?.contains("outside of the allowed memory range") == true,
+                "\(error.verifierSummary ?? "")")
+        }
+    }
+
+    @Test func anObjectThatIsNoneIsRefused() throws {
+        #expect(throws: BPFError.self) { _ = try Object([1, 2, 3], name: "junk") }
+    }
+}

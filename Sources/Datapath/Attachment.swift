@@ -18,17 +18,6 @@ struct Attachment {
         1 + instance.name.utf8.reduce(UInt32(5381)) { ($0 &* 33) ^ UInt32($1) } % 0xffff
     }
 
-    /// Whether this kernel has TCX (6.6 and later).
-    static let hasTCX: Bool = {
-        // The loopback device of any namespace has index 1.
-        do throws(BPFError) {
-            _ = try Program.query(interface: 1, hook: .tcxIngress)
-            return true
-        } catch {
-            return error.errno != EINVAL
-        }
-    }()
-
     // MARK: On
 
     /// Loads the device's entry programs for these hooks.
@@ -43,7 +32,7 @@ struct Attachment {
     /// Attaches and pins at a tc hook.
     func attachTC(_ hook: HookName, _ object: borrowing LoadedObject) throws(BPFError) {
         let program = try object.program(hook.entryProgram)
-        guard !Attachment.hasTCX else {
+        guard !instance.usesTCX else {
             let link = try Link(
                 attaching: program, to: hook == .tcIngress ? .tcxIngress : .tcxEgress, interface: interface)
             return try pin(link, hook)

@@ -43,12 +43,14 @@ struct DeviceAttacher {
         var present: [HookName] = []
         var missing: [HookName] = []
         for hook in HookName.allCases {
-            let isThere = old != nil ? try attachment.program(hook) != nil : false
+            // An XDP program that the policy in force knows nothing of was left by an apply that was killed.
+            let isKnown = old.map { $0.hooks.contains(hook) } ?? false
+            let isThere = isKnown ? try attachment.program(hook) != nil : false
             if isThere { present.append(hook) } else if hook != .xdp || wantsXDP { missing.append(hook) }
         }
         if wantsXDP, present.contains(.xdp), let mode = old?.mode, mode != .tc { outcome.mode = mode }
         guard replacing || !missing.isEmpty else { return }
-        let object = try attachment.load(HookName.allCases, maps: maps)
+        let object = try attachment.load(replacing ? HookName.allCases : missing, maps: maps)
         if replacing { try attachment.replace(present, object) }
         for hook in missing where hook != .xdp {
             try attachment.removeStalePin(hook)

@@ -16,6 +16,9 @@ struct Generation {
         guard let found, found.magic == BH_IMAGE_MAGIC, found.format == UInt32(BH_IMAGE_FORMAT),
             found.size <= UInt64(image.count)
         else { throw DatapathError("this is no policy image, or one of another version of bulkhead") }
+        if let table = found.strayTable {
+            throw DatapathError("this policy image is damaged: its table '\(table)' lies outside of it")
+        }
         header = found
         header.generation = number
         header.loaded_at = loadedAt

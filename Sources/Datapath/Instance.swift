@@ -16,9 +16,16 @@ public struct Instance: Sendable, Hashable {
 
     public let name: String
     let folder: PinFolder
+    /// Whether programs go to the tc hooks through TCX links, or as clsact filters.
+    let usesTCX: Bool
 
     /// An instance by its name: 1 to 64 letters, digits, `.`, `_`, `-`. Nothing is asked of the kernel yet.
     public init(_ name: String = standardName) throws(DatapathError) {
+        try self.init(name, usesTCX: Instance.kernelHasTCX)
+    }
+
+    init(_ name: String, usesTCX: Bool) throws(DatapathError) {
+        self.usesTCX = usesTCX
         let isName = name.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
                 || [45, 46, 95].contains(byte)
@@ -35,6 +42,17 @@ public struct Instance: Sendable, Hashable {
     var linkFolder: PinFolder { folder.folder("links") }
     var filterFolder: PinFolder { folder.folder("filters") }
     var readerFolder: PinFolder { folder.folder("readers") }
+
+    /// Whether this kernel has TCX: 6.6 and later.
+    private static let kernelHasTCX: Bool = {
+        // The loopback device of any namespace has index 1. Without the right to ask, what is answered does not matter.
+        do throws(BPFError) {
+            _ = try Program.query(interface: 1, hook: .tcxIngress)
+            return true
+        } catch {
+            return error.errno != EINVAL
+        }
+    }()
 
     /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not exist is
     /// made.

@@ -106,7 +106,7 @@ extension Attachment {
         if let id = try? Program.queryXDP(interface: interface), id != own[.xdp] {
             result.append("xdp: \(Attachment.describe(program: id))")
         }
-        guard Attachment.hasTCX else { return result }
+        guard instance.usesTCX else { return result }
         for (hook, place) in [(HookName.tcIngress, Hook.tcxIngress), (.tcEgress, .tcxEgress)] {
             guard let id = own[hook], let all = try? Program.query(interface: interface, hook: place) else { continue }
             for other in all.prefix(while: { $0 != id }) {

@@ -1,0 +1,56 @@
+import CDatapathABI
+import Policy
+import Testing
+
+@testable import Datapath
+
+@Suite struct AllotmentTests {
+    private func request(_ interface: String, _ index: UInt32) -> DeviceAllotment.Request {
+        DeviceAllotment.Request(
+            identity: .init(interface: interface, namespace: nil, inode: 1, index: index), record: 0,
+            isOfSeveral: false, mode: .auto, protects: .workload, port: interface)
+    }
+
+    private func records(_ allotment: DeviceAllotment) -> [DeviceRecord] {
+        allotment.devices.map { DeviceRecord($0.request, id: $0.id, mode: .tc) }
+    }
+
+    @Test func aDeviceKeepsItsIdAndAFreedOneWaitsAGeneration() throws {
+        let first = try DeviceAllotment([request("a", 1), request("b", 2)], old: [])
+        #expect(first.devices.map(\.id) == [1, 2])
+        let second = try DeviceAllotment([request("b", 2), request("c", 3)], old: records(first))
+        #expect(second.devices.map(\.id) == [2, 3])
+        #expect(second.devices.map { $0.old != nil } == [true, false])
+        let third = try DeviceAllotment([request("b", 2), request("c", 3), request("d", 4)], old: records(second))
+        #expect(third.devices.map(\.id) == [2, 3, 1])
+    }
+
+    @Test func aReplacedDeviceIsAnother() throws {
+        let first = try DeviceAllotment([request("a", 1)], old: [])
+        #expect(try DeviceAllotment([request("a", 9)], old: records(first)).devices.map(\.id) == [2])
+    }
+
+    @Test func tooManyDevicesAreRefused() throws {
+        let most = Int(BH_DEVICES_MAX) - 1
+        let requests = (0..<most).map { request("p\($0)", UInt32($0 + 1)) }
+        #expect(try DeviceAllotment(requests, old: []).devices.count == most)
+        #expect(throws: DatapathError.self) { try DeviceAllotment(requests + [request("x", 9999)], old: []) }
+    }
+
+    @Test func aRuleKeepsItsCounter() {
+        let first = CounterAllotment(names: ["a", "b", "c"], old: [], capacity: 8)
+        #expect(first.slots == [0, 1, 2])
+        #expect(first.fresh == [0, 1, 2])
+        let second = CounterAllotment(names: ["c", "d", "a"], old: [("a", 0), ("b", 1), ("c", 2)], capacity: 8)
+        #expect(second.slots == [2, 3, 0])
+        #expect(second.fresh == [3])
+    }
+
+    @Test func aFullTableTakesSlotsThatGo() {
+        let old = (0..<8).map { ("r\($0)", UInt32($0)) }
+        let next = CounterAllotment(names: ["n", "r5", "m"], old: old, capacity: 8)
+        #expect(next.slots == [0, 5, 1])
+        #expect(next.fresh == [0, 1])
+        #expect(CounterAllotment(names: ["a", "b"], old: [], capacity: 1).slots == [0, BH_NONE])
+    }
+}

@@ -1,0 +1,226 @@
+import CLibbpf
+import Foundation
+import Libbpf
+import Policy
+import TestSupport
+import Testing
+
+@testable import Datapath
+
+/// What goes wrong on a host: devices that go, programs of others, two applies at once, an apply that was killed. The policy in force
+/// stays as it was, and the message says what to do.
+@Suite struct RobustnessTests {
+    @Test func aHostPortIsGuardedByXDPToo() throws {
+        let lab = try GuestLab()
+        var policy = TestPolicy()
+        policy.port("uplink", interface: "tap0", namespace: lab.host.name, protects: .host)
+        let report = try policy.apply(lab.instance)
+        #expect(report.ports.map(\.mode) == [.xdpNative])
+        #expect(try lab.instance.status().ports.map(\.hooks) == [["xdp", "tc-ingress", "tc-egress"]])
+        // The mode is gone with the next policy, and so is the program.
+        policy.entries[0].mode = .tc
+        policy.rule("any", nil, .accept)
+        #expect(try policy.apply(lab.instance).ports.map(\.mode) == [.tc])
+        #expect(try lab.instance.status().ports.map(\.hooks) == [["tc-ingress", "tc-egress"]])
+        #expect(lab.instance.linkFolder.names.count == 2)
+    }
+
+    @Test func anotherProgramOnTheHookIsNotDisplaced() throws {
+        let lab = try GuestLab()
+        let other = try Instance("\(lab.lab.id)-other")
+        lab.lab.atEnd { _ = try? other.detachAll() }
+        var policy = TestPolicy()
+        policy.port("uplink", interface: "tap0", namespace: lab.host.name, protects: .host)
+        try policy.apply(other)
+
+        let second = try policy.apply(lab.instance)
+        #expect(second.ports.map(\.mode) == [.tc])
+        #expect(second.warnings.contains { $0.contains("entry_xdp") && $0.contains("tc alone") }, "\(second.warnings)")
+        let ahead = try #require(try other.status().ports.first?.ahead)
+        #expect(ahead.contains { $0.hasPrefix("tc-ingress: program 'entry_tc_") }, "\(ahead)")
+        #expect(try lab.instance.status().ports.first?.ahead.contains { $0.hasPrefix("xdp: ") } == true)
+
+        policy.entries[0].mode = .xdp
+        policy.rule("any", nil, .accept)
+        let refusal = #expect(throws: DatapathError.self) { try policy.apply(lab.instance) }
+        #expect(refusal?.message.contains("entry_xdp") == true)
+        #expect(refusal?.advice?.contains("mode: tc") == true)
+        #expect(try lab.instance.status().generation == 1)
+        #expect(try other.status().ports.map(\.state) == [.enforcing])
+    }
+
+    @Test func clsactServesKernelsWithoutTCX() throws {
+        let lab = try GuestLab()
+        let instance = try Instance("\(lab.lab.id)-clsact", usesTCX: false)
+        lab.lab.atEnd { _ = try? instance.detachAll() }
+        var policy = lab.policy
+        try policy.apply(instance)
+        #expect(try !lab.ping())
+        #expect(try instance.status().ports.map(\.hooks) == [["tc-ingress", "tc-egress"]])
+        #expect(try !policy.apply(instance).changed)
+        // Another's filters on the same qdisc stay.
+        let other = try Instance("\(lab.lab.id)-clsact2", usesTCX: false)
+        lab.lab.atEnd { _ = try? other.detachAll() }
+        var open = lab.policy
+        open.rule("any", nil, .accept)
+        try open.apply(other)
+        policy.rule("any", nil, .accept)
+        try policy.apply(instance)
+        #expect(try lab.ping())
+        _ = try instance.detachAll()
+        let left = try lab.host.run("tc", "filter", "show", "dev", "tap0", "ingress")
+        #expect(left.split(separator: "\n").filter { $0.contains("entry_tc_") }.count == 1, "\(left)")
+        #expect(try other.status().ports.map(\.state) == [.enforcing])
+    }
+
+    @Test func aVanishedInterfaceLeavesTheOldPolicy() throws {
+        let lab = try GuestLab()
+        var policy = lab.policy
+        try policy.apply(lab.instance)
+        try lab.lab.veth((lab.host, "tap1"), (lab.guest, "eth1"))
+        policy.port("late", interface: "tap1", namespace: lab.host.name)
+        let bindings = try policy.bindings()
+        try lab.host.run("ip", "link", "delete", "tap1")
+        let error = #expect(throws: DatapathError.self) {
+            try lab.instance.apply(image: policy.compile(), bindings: bindings, ruleset: policy.ruleset)
+        }
+        #expect(error?.message.contains("tap1") == true)
+        #expect(error?.message.contains("vanished") == true)
+        let status = try lab.instance.status()
+        #expect(status.generation == 1)
+        #expect(status.ports.map(\.state) == [.enforcing])
+        #expect(lab.instance.linkFolder.names.count == 2)
+    }
+
+    @Test func aMissingDeviceIsTakenInWhenItComes() throws {
+        let lab = try GuestLab()
+        var policy = lab.policy
+        policy.port("late", interface: "tap1", namespace: lab.host.name)
+        #expect(try policy.apply(lab.instance).ports.map(\.mode) == [.tc, nil])
+        #expect(try lab.instance.status().ports.map(\.state) == [.enforcing, .missing])
+        #expect(try !policy.apply(lab.instance).changed)
+        try lab.lab.veth((lab.host, "tap1"), (lab.guest, "eth1"))
+        let report = try policy.apply(lab.instance)
+        #expect(report.changed)
+        #expect(report.ports.map(\.mode) == [.tc, .tc])
+        // And when it goes, the kernel takes the programs off; status says so.
+        try lab.host.run("ip", "link", "delete", "tap1")
+        #expect(try lab.instance.status().ports.map(\.state) == [.enforcing, .missing])
+        #expect(try policy.apply(lab.instance).ports.map(\.mode) == [.tc, nil])
+        #expect(lab.instance.linkFolder.names.count == 2)
+    }
+
+    @Test func aNamespaceThatIsGoneIsNoObstacle() throws {
+        let lab = try GuestLab()
+        var policy = lab.policy
+        try policy.apply(lab.instance)
+        try Shell.check("ip", "netns", "delete", lab.host.name)
+        let status = try lab.instance.status()
+        #expect(status.ports.map(\.name) == ["guest"])
+        policy.rule("any", nil, .accept)
+        #expect(try policy.apply(lab.instance).ports.map(\.mode) == [nil])
+        _ = try lab.instance.detachAll()
+    }
+
+    @Test func twoAppliesAtOnce() throws {
+        let lab = try GuestLab()
+        try lab.policy.apply(lab.instance)
+        let lock = try lab.instance.lock(make: false)
+        let refusal = #expect(throws: DatapathError.self) { try lab.policy.apply(lab.instance) }
+        #expect(refusal?.message.contains("another bulkhead") == true)
+        _ = consume lock
+        #expect(try !lab.policy.apply(lab.instance).changed)
+    }
+
+    /// What an apply leaves that is killed after it attached and before it published.
+    @Test func anInterruptedApplyIsCleanedUp() throws {
+        let lab = try GuestLab()
+        var policy = lab.policy
+        policy.rule("any", nil, .accept)
+        try policy.apply(lab.instance)
+        let maps = try lab.instance.openMaps()
+        let index = try #require(try policy.bindings()[0].interface?.index)
+        let stray = Attachment(instance: lab.instance, device: 77, interface: index, name: "tap0")
+        try NetworkNamespace.with(lab.host.name) { () throws(DatapathError) in
+            do throws(BPFError) {
+                let object = try stray.load([.tcIngress, .xdp], maps: maps)
+                try stray.attachTC(.tcIngress, object)
+                try stray.attachXDP(native: true, object)
+            } catch {
+                throw DatapathError("attach", error)
+            }
+        }
+        #expect(lab.instance.linkFolder.names == ["1-tc-egress", "1-tc-ingress", "77-tc-ingress", "77-xdp"])
+        // A device without a record passes, and is counted so.
+        #expect(try lab.ping())
+        #expect(try lab.instance.counters().events.unjudged > 0)
+        policy.rule("more", nil, .accept)
+        try policy.apply(lab.instance)
+        #expect(lab.instance.linkFolder.names == ["1-tc-egress", "1-tc-ingress"])
+    }
+
+    @Test func anotherBuildsProgramsAreReplacedInPlace() throws {
+        let lab = try GuestLab()
+        let policy = lab.policy
+        try policy.apply(lab.instance)
+        let before = try lab.instance.status()
+        let maps = try lab.instance.openMaps()
+        var state = try maps.state()
+        state.programs.0 ^= 1
+        try maps.instance.update(0, to: state)
+        let report = try policy.apply(lab.instance)
+        #expect(report.changed)
+        #expect(report.generation == before.generation + 1)
+        #expect(try lab.instance.status().ports == before.ports)
+        #expect(try !policy.apply(lab.instance).changed)
+        #expect(try !lab.ping())
+    }
+
+    @Test func mapsOfAnotherLayoutAreRefused() throws {
+        let lab = try GuestLab()
+        try lab.policy.apply(lab.instance)
+        let maps = try lab.instance.openMaps()
+        var state = try maps.state()
+        state.programs.0 ^= 1
+        try maps.instance.update(0, to: state)
+        try lab.instance.mapFolder.unpin("scratch")
+        let other = try Map(type: BPF_MAP_TYPE_ARRAY, name: "scratch", valueSize: 16, maxEntries: 1)
+        try other.pin(at: lab.instance.mapFolder / "scratch")
+        let refusal = #expect(throws: DatapathError.self) { try lab.policy.apply(lab.instance) }
+        #expect(refusal?.message.contains("another version") == true)
+        #expect(refusal?.advice?.contains("detach --all") == true)
+    }
+
+    @Test func onePortIsDetachedAndComesBack() throws {
+        let lab = try GuestLab()
+        try lab.policy.apply(lab.instance)
+        #expect(throws: DatapathError.self) { try lab.instance.detach(ports: ["gest"]) }
+        #expect(try lab.instance.detach(ports: ["tap0"]).ports == ["guest"])
+        #expect(try lab.ping())
+        #expect(try lab.instance.status().ports.map(\.state) == [.missing])
+        #expect(try lab.policy.apply(lab.instance).changed)
+        #expect(try !lab.ping())
+    }
+
+    @Test func countersFollowTheRulesName() throws {
+        let lab = try GuestLab()
+        var policy = lab.policy
+        policy.rule("a", [.icmp(.v6, type: 128, code: nil)], .accept)
+        policy.rule("ping", [.icmp(.v4, type: nil, code: nil)], .accept)
+        try policy.apply(lab.instance)
+        #expect(try lab.ping())
+        policy.rules.remove(at: 0)
+        policy.rule("b", nil, .drop)
+        try policy.apply(lab.instance)
+        let counters = try lab.instance.counters()
+        #expect(counters.rules.map(\.name) == ["ping", "b"])
+        #expect(counters.rules[0].count.packets == 2)
+        #expect(counters.ports.reduce(0) { $0 + $1.accepted.packets } >= 2)
+    }
+
+    @Test func aNameOutsideTheFileSystemIsRefused() {
+        for name in ["", ".", "..", "a/b", "ä", String(repeating: "x", count: 65)] {
+            #expect(throws: DatapathError.self) { try Instance(name) }
+        }
+    }
+}

@@ -62,7 +62,11 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(
-            name: "CompilerTests", dependencies: ["Compiler", "Policy", "Network", "CDatapathABI", "TestSupport"],
+            name: "CompilerTests",
+            dependencies: [
+                "Compiler", "Policy", "Network", "CDatapathABI", "TestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "IntegrationTests", dependencies: ["TestSupport", "Capture", "Datapath", "Network", "bulkhead"],

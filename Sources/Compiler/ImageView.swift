@@ -4,6 +4,8 @@ import Policy
 /// Why bytes are no image that this version reads.
 public struct ImageError: Error, Sendable, Hashable {
     public var message: String
+
+    public init(message: String) { self.message = message }
 }
 
 /// Reads an image as the kernel does: the same tables, the same look-up. A read beyond the end gives zero, as the kernel's

@@ -11,25 +11,41 @@ import Testing
         let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
         let policies = environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 200
         print("property test: BULKHEAD_SEED=\(first), \(policies) policies")
-        var judged: [Reason: Int] = [:]
-        for seed in first..<first + UInt64(policies) {
-            for (reason, count) in try compare(seed: seed) { judged[reason, default: 0] += count }
-        }
-        print("property test: " + judged.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", "))
-        // Every way to judge was tried.
-        let reasons: [Reason] = [
+        var total = Total()
+        for seed in first..<first + UInt64(policies) { try compare(seed: seed, &total) }
+        print("property test: \(total)")
+        guard policies >= 200 else { return }
+        // Every way to judge was tried, and every shape of table.
+        let reasons: Set<Reason> = [
             .rule, .default, .malformed, .vlan, .nonIP, .fragment, .extensionHeader, .essential, .control,
         ]
-        if policies >= 200 { #expect(Set(judged.keys) == Set(reasons)) }
+        #expect(Set(total.reasons.keys) == reasons)
+        #expect(total.longLists > 0)
+        #expect(total.nodes > 0)
     }
 
-    private func compare(seed: UInt64) throws -> [Reason: Int] {
-        let ruleset = RandomPolicy(seed: seed).ruleset
+    private struct Total: CustomStringConvertible {
+        var reasons: [Reason: Int] = [:]
+        var cells = 0
+        var longLists = 0
+        var nodes = 0
+
+        var description: String {
+            "\(cells) cells, \(longLists) long lists, \(nodes) nodes; "
+                + reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", ")
+        }
+    }
+
+    /// One seed in thirty makes a large policy.
+    private func compare(seed: UInt64, _ total: inout Total) throws {
+        let ruleset = RandomPolicy(seed: seed, size: seed % 30 == 0 ? .large : .small).ruleset
         let image = try Compiler().compile(ruleset)
         let view = try ImageView(image.bytes)
         let reference = ReferenceEvaluator(ruleset)
         var frames = BoundaryFrames(ruleset, seed: seed)
-        var judged: [Reason: Int] = [:]
+        total.cells += image.statistics.cells
+        total.longLists += image.statistics.longLists
+        total.nodes += image.statistics.nodes
         for _ in 0..<500 {
             let probe = frames.next()
             let packet = PacketParser.parse(probe.frame.bytes, frameLength: probe.frame.bytes.count)
@@ -40,8 +56,7 @@ import Testing
                 entry: probe.entry, protects: probe.protects, unknownToDrop: probe.isUnknownToDrop)
             let found = view.judge(packet: packet, portRecord: record, direction: probe.direction)
             try #require(found == expected, "seed \(seed): \(probe) \(packet)")
-            judged[expected.reason, default: 0] += 1
+            total.reasons[expected.reason, default: 0] += 1
         }
-        return judged
     }
 }

@@ -4,22 +4,30 @@ import Policy
 /// A policy made up from a seed: nested and adjacent address sets of both families, every form of service, VLANs, directions,
 /// entries, `within`.
 public struct RandomPolicy: Sendable {
+    public enum Size: Sendable {
+        case small
+        /// Some hundred rules and sets: long lists, full buckets, several levels of address sets.
+        case large
+    }
+
     public let seed: UInt64
     public let ruleset: Ruleset
 
     private static let file = "random.yaml"
     private static let vlans: [UInt16] = [0, 1, 2, 100, 4095]
 
-    public init(seed: UInt64) {
+    public init(seed: UInt64, size: Size = .small) {
         self.seed = seed
         var random = RandomNumbers(seed: seed)
-        let entries = (0..<random.number(1...4)).map { RandomPolicy.entry($0, &random) }
-        let sets = (0..<random.number(1...12)).map { _ in RandomPolicy.addressSet(&random) }
-        let services = (0..<random.number(1...8)).map { _ in
+        let isLarge = size == .large
+        let entries = (0..<random.number(1...(isLarge ? 12 : 4))).map { RandomPolicy.entry($0, &random) }
+        let sets = (0..<random.number(isLarge ? 40...100 : 1...12)).map { _ in RandomPolicy.addressSet(&random) }
+        let services = (0..<random.number(1...(isLarge ? 40 : 8))).map { _ in
             (0..<random.number(1...3)).map { _ in RandomPolicy.service(&random) }
         }
         // Few enough to leave most to the default, or so many that lists are long.
-        let rules = (0..<random.number(random.once(in: 3) ? 0...60 : 0...12)).map { rank in
+        let count = isLarge ? 100...300 : random.once(in: 3) ? 0...60 : 0...12
+        let rules = (0..<random.number(count)).map { rank in
             RandomPolicy.rule(rank, sets: sets, services: services, entries: entries.count, &random)
         }
         ruleset = Ruleset(

@@ -106,7 +106,7 @@ enum bh_level { BH_LEVEL_ANY, BH_LEVEL_COARSE, BH_LEVEL_FINE, BH_LEVEL_MAX };
 enum { BH_PARTITIONS = 9 };
 
 struct bh_partition {
-	__u32 buckets;                   /* offset of bh_bucket[mask + 1] */
+	__u32 buckets;                   /* offset of bh_bucket[mask + 1]; never 0: an empty bucket where there are no cells */
 	__u32 mask;                      /* number of buckets less one; a power of two less one */
 };
 
@@ -120,7 +120,7 @@ struct bh_image_header {
 	__u32 v6_root;                   /* a trie value, not an offset */
 	__u32 nodes;                     /* offset of bh_node[] */
 	__u32 values;                    /* offset of u32[]: trie values */
-	__u32 classes;                   /* offset of bh_address_class[] */
+	__u32 classes;                   /* offset of bh_address_class[]; class 0 is in no set, and what a frame without addresses has */
 	__u32 class_count;
 	/* services */
 	__u32 protocols;                 /* offset of bh_protocol[BH_PROTOCOL_INDEX_MAX] */
@@ -144,7 +144,7 @@ struct bh_image_header {
 	__u32 rules;                     /* offset of bh_rule[rule_count], by rank */
 	__u32 rule_count;
 	__u32 ports;                     /* offset of bh_port[port_count] */
-	__u32 port_count;                /* two an entry: 2 * entry + protects */
+	__u32 port_count;                /* two an entry: 2 * entry + protects; then two for each entry with `unknown: drop` */
 	/* cold: for people */
 	__u32 strings;                   /* offset of NUL-terminated UTF-8 */
 	__u32 strings_size;
@@ -152,7 +152,8 @@ struct bh_image_header {
 	__u32 file_count;
 	__u32 pad;
 	__u8 sha256[32];                 /* of the image with this field and the host's part zero */
-	/* the host's part: filled when the image is loaded, not hashed */
+	/* the host's part: filled when the image is loaded, and hashed as zero, the two offsets that the compiler sets too;
+	 * so are the two tables and every rule's `counter` */
 	__u32 generation;
 	__u32 device_count;              /* records in use at `devices` */
 	__u32 device_ports;              /* offset of u16[BH_DEVICES_MAX]: port record + 1, or 0 */

@@ -1,0 +1,204 @@
+import CDatapathABI
+import Compiler
+import Crypto
+import Network
+import Policy
+import TestSupport
+import Testing
+
+@Suite struct ImageTests {
+    private func view(_ ruleset: Ruleset = SmallPolicy.ruleset) throws -> (image: Image, view: ImageView) {
+        let image = try Compiler().compile(ruleset)
+        return (image, try ImageView(image.bytes))
+    }
+
+    // MARK: What people read
+
+    @Test func carriesThePolicysText() throws {
+        let (_, view) = try view()
+        #expect(view.fileCount == 2)
+        #expect(view.file(0) == SourceFile(name: "policy.yaml", text: "version: 1\n# Tür\n"))
+        #expect(view.file(1) == SourceFile(name: "more.yaml", text: ""))
+        #expect(view.file(2) == nil)
+    }
+
+    @Test func carriesRules() throws {
+        let (_, view) = try view()
+        #expect(view.ruleCount == SmallPolicy.rules.count)
+        for (rank, rule) in SmallPolicy.rules.enumerated() {
+            let record = try #require(view.rule(rank))
+            #expect(record.name == rule.name)
+            #expect(record.location.file == "policy.yaml")
+            #expect(record.location.line == rule.location.line)
+            #expect(record.action == rule.action)
+            #expect(record.log == rule.log)
+            #expect(record.isStateless == rule.isStateless)
+            #expect(record.counter == 0)
+        }
+        #expect(view.rule(SmallPolicy.rules.count) == nil)
+        #expect(view.rule(-1) == nil)
+    }
+
+    @Test(arguments: [Protects.host, .workload]) func carriesPorts(protects: Protects) throws {
+        let (image, view) = try view()
+        #expect(view.portCount == 8)
+        for (number, entry) in SmallPolicy.entries.enumerated() {
+            let record = try #require(view.port(image.portRecord(entry: number, protects: protects)))
+            #expect(image.portRecord(entry: number, protects: protects) == 2 * number + (protects == .host ? 0 : 1))
+            #expect(record.name == entry.name)
+            #expect(record.protects == protects)
+            #expect(record.location.line == entry.location.line)
+            #expect(record.defaultIn == entry.defaults.in)
+            #expect(record.defaultOut == entry.defaults.out)
+            #expect(record.inLocation.line == entry.defaults.inLocation.line)
+            #expect(record.outLocation.line == entry.defaults.outLocation.line)
+            #expect(record.essentials == entry.defaults.essentials)
+            #expect(!record.isUnknownToDrop)
+        }
+        let unknown = try #require(
+            view.port(image.portRecord(entry: 2, protects: protects, unknownToDrop: true)))
+        #expect(unknown.isUnknownToDrop)
+        #expect(unknown.protects == protects)
+        #expect(unknown.name == "guests")
+    }
+
+    @Test func refusesWhatIsNoImage() throws {
+        let (image, _) = try view()
+        #expect(throws: ImageError.self) { try ImageView([]) }
+        #expect(throws: ImageError.self) { try ImageView([UInt8](repeating: 0, count: 4096)) }
+        #expect(throws: ImageError.self) { try ImageView(Array(image.bytes.dropLast())) }
+        var other = image.bytes
+        other[8] = 99
+        #expect(throws: ImageError(message: "the image is of format 99, this version reads format 1")) {
+            try ImageView(other)
+        }
+    }
+
+    // MARK: Bytes
+
+    @Test func hashesAllButTheHostsPart() throws {
+        let (image, view) = try view()
+        #expect(view.sha256 == image.sha256)
+        var bytes = image.bytes
+        for (offset, count) in [
+            (MemoryLayout<bh_image_header>.offset(of: \.sha256), 32),
+            (MemoryLayout<bh_image_header>.offset(of: \.device_ports), 4),
+            (MemoryLayout<bh_image_header>.offset(of: \.devices), 4),
+        ] {
+            let start = try #require(offset)
+            bytes.replaceSubrange(start..<start + count, with: [UInt8](repeating: 0, count: count))
+        }
+        #expect(Array(SHA256.hash(data: bytes)) == image.sha256)
+    }
+
+    @Test func allotsTheHostsTables() throws {
+        let (image, view) = try view()
+        let header = view.header
+        #expect(header.generation == 0)
+        #expect(header.device_count == 0)
+        #expect(header.loaded_at == 0)
+        let ports = Int(header.device_ports)..<Int(header.device_ports) + Int(BH_DEVICES_MAX) * 2
+        let devices = Int(header.devices)..<Int(header.devices) + Int(BH_DEVICES_MAX) * MemoryLayout<bh_device>.size
+        #expect(image.bytes[ports].allSatisfy { $0 == 0 })
+        #expect(image.bytes[devices].allSatisfy { $0 == 0 })
+        #expect(devices.lowerBound % MemoryLayout<bh_device>.size == 0)
+        #expect(!ports.overlaps(devices))
+    }
+
+    @Test func givesTheSameBytesAgain() throws {
+        for seed in 0..<5 as Range<UInt64> {
+            let ruleset = RandomPolicy(seed: seed, size: seed == 0 ? .large : .small).ruleset
+            #expect(try Compiler().compile(ruleset).bytes == Compiler().compile(ruleset).bytes)
+        }
+    }
+
+    /// Swift seeds its hashing anew in each process; another process must come to the same bytes nevertheless.
+    @Test func givesTheSameBytesInAnotherProcess() async throws {
+        let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
+            let image = try Compiler().compile(RandomPolicy(seed: 7, size: .large).ruleset)
+            print("sha256 \(image.sha256)")
+        }
+        let output = String(decoding: try #require(result).standardOutputContent, as: UTF8.self)
+        let image = try Compiler().compile(RandomPolicy(seed: 7, size: .large).ruleset)
+        #expect(output.contains("sha256 \(image.sha256)\n"))
+    }
+
+    @Test func changesWithThePolicy() throws {
+        var ruleset = SmallPolicy.ruleset
+        let before = try view(ruleset).image.sha256
+        ruleset.rules[0].comment = "not in the image but in its text"
+        #expect(try view(ruleset).image.sha256 == before)
+        ruleset.rules[0].action = .accept
+        #expect(try view(ruleset).image.sha256 != before)
+    }
+
+    /// What the small policy compiles to, each figure found by hand.
+    @Test func compilesTheSmallPolicy() throws {
+        var expected = Image.Statistics()
+        expected.rules = 7
+        // None, bad, web, office.
+        expected.addressClasses = 4
+        // Two for each IPv4 block; in IPv6 one where web and office part, and two runs to web's host.
+        expected.nodes = 9
+        // None, IP, TCP 443, TCP 22, the two ethertypes together.
+        expected.services = 5
+        // Where ssh is taken or not, in VLAN 7 or not.
+        expected.contexts = 4
+        expected.jointClasses = 8
+        expected.cells = 6
+        // The two pairs of tenants share one.
+        expected.lists = 5
+        expected.longLists = 0
+        #expect(try view().image.statistics == expected)
+    }
+
+    // MARK: Limits
+
+    @Test func compilesAPolicyWithoutPortsOrRules() throws {
+        let (_, view) = try view(Ruleset(files: [], entries: [], groups: [], rules: []))
+        #expect(view.portCount == 0)
+        #expect(view.ruleCount == 0)
+    }
+
+    @Test func refusesTooManyRules() {
+        var ruleset = SmallPolicy.ruleset
+        ruleset.rules = Array(repeating: SmallPolicy.rules[0], count: Int(BH_RULES_MAX) + 1)
+        #expect {
+            try Compiler().compile(ruleset)
+        } throws: { error in
+            let error = error as? CompileError
+            return error?.message == "the policy has 131073 rules, at most 131072" && error?.rule == "bad"
+        }
+    }
+
+    @Test func refusesTooMuchText() {
+        var ruleset = SmallPolicy.ruleset
+        ruleset.files[0].text = String(repeating: "#", count: 257 << 20)
+        #expect(throws: CompileError.self) { try Compiler().compile(ruleset) }
+    }
+
+    @Test func refusesTooManyPorts() {
+        var ruleset = SmallPolicy.ruleset
+        ruleset.entries = Array(repeating: SmallPolicy.entries[0], count: 40_000)
+        #expect(throws: CompileError(message: "the policy is too large: 80000 port records, at most 65534")) {
+            try Compiler().compile(ruleset)
+        }
+    }
+
+    /// Rules between complements overlap everywhere: each pair of classes is a cell of each rule.
+    @Test func refusesWhatMultiplies() {
+        let location = SmallPolicy.location(1)
+        let sets = (0..<400 as Range<UInt32>).map { number in
+            AddressSet.all.subtracting(AddressSet([Prefix(IPAddress(v4: 0xc612_0000 + number * 2))]))
+        }
+        let rules = sets.enumerated().map { number, set in
+            Rule(name: "rule-\(number)", location: location, ends: [.init(from: set, to: set)], action: .accept)
+        }
+        let ruleset = Ruleset(files: [], entries: SmallPolicy.entries, groups: [], rules: rules)
+        #expect {
+            try Compiler().compile(ruleset)
+        } throws: { error in
+            (error as? CompileError)?.message.contains("overlap in too many ways: 64000000 pairs") == true
+        }
+    }
+}

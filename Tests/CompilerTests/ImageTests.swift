@@ -173,7 +173,8 @@ import Testing
 
     @Test func refusesTooMuchText() {
         var ruleset = SmallPolicy.ruleset
-        ruleset.files[0].text = String(repeating: "#", count: 257 << 20)
+        let line = String(repeating: "#", count: 1 << 20)
+        ruleset.files = Array(repeating: SourceFile(name: "policy.yaml", text: line), count: 257)
         #expect(throws: CompileError.self) { try Compiler().compile(ruleset) }
     }
 

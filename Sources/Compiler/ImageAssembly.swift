@@ -139,11 +139,12 @@ struct ImageAssembly {
     // MARK: Services
 
     private mutating func writeServices() {
-        var blocks = SequenceTable<UInt16>()
+        var blocks = KeyBlocks()
         let directories = classes.services.protocols.map { table in
-            (table.first.map { directory($0, &blocks) }, table.second.map { directory($0, &blocks) })
+            (table.first.map { blocks.directory(of: $0) }, table.second.map { blocks.directory(of: $0) })
         }
         let blockTable = writer.append(blocks.elements)
+        let blockBytes = UInt32(KeyBlocks.width * MemoryLayout<UInt16>.size)
         var records: [bh_protocol] = []
         for (table, (first, second)) in zip(classes.services.protocols, directories) {
             var record = bh_protocol()
@@ -152,26 +153,16 @@ struct ImageAssembly {
             record.service = table.class
             record.stride = UInt32(table.stride)
             if let first {
-                record.first_directory = writer.append(first.map { blockTable + $0 * 512 })
+                record.first_directory = writer.append(first.map { blockTable + $0 * blockBytes })
                 record.services = writer.append(table.classes)
             }
-            if let second { record.second_directory = writer.append(second.map { blockTable + $0 * 512 }) }
+            if let second { record.second_directory = writer.append(second.map { blockTable + $0 * blockBytes }) }
             records.append(record)
         }
         header.protocols = writer.append(records)
         header.service_count = UInt32(classes.services.members.count)
         header.joints = writer.append(classes.joint.joints)
         header.joint_count = UInt32(classes.joint.jointCount)
-    }
-
-    /// The numbers of a key table's 256 blocks.
-    private func directory(_ keys: Intervals<UInt32>, _ blocks: inout SequenceTable<UInt16>) -> [UInt32] {
-        var table: [UInt16] = []
-        for index in keys.starts.indices where keys.starts[index] < 1 << 16 {
-            let end = index + 1 < keys.starts.count ? min(Int(keys.starts[index + 1]), 1 << 16) : 1 << 16
-            table.append(contentsOf: Array(repeating: UInt16(keys.classes[index]), count: end - table.count))
-        }
-        return stride(from: 0, to: 1 << 16, by: 256).map { UInt32(blocks.intern(Array(table[$0..<$0 + 256]))) }
     }
 
     // MARK: Addresses

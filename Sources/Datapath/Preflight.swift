@@ -40,18 +40,27 @@ enum Preflight {
     /// Pins must outlive the process, so the file system must be the one that the host's first process sees.
     private static func checkFileSystem() throws(DatapathError) {
         guard unsafe bulkhead_is_bpf_file_system(root) else {
+            if unsafe bulkhead_is_bpf_file_system("/proc/1/root\(root)") {
+                throw hidden("\(root) is hidden by a private mount namespace")
+            }
             throw DatapathError(
-                "no BPF file system is mounted at \(root)", advice: "mount it: mount -t bpf bpf \(root)")
+                "no BPF file system is mounted at \(root)",
+                advice: "mount it: mount -t bpf bpf \(root); under 'ip netns exec', which hides it, use "
+                    + "'nsenter --net=/run/netns/NAME' or netns: in the policy instead")
         }
         var own = stat()
         var host = stat()
         guard unsafe stat(root, &own) == 0, unsafe stat("/proc/1/root\(root)", &host) == 0 else { return }
         guard own.st_dev == host.st_dev else {
-            throw DatapathError(
-                "\(root) belongs to a private mount namespace: a policy pinned there would end with it",
-                advice: "do not run it under 'ip netns exec'; name the namespace in the policy (netns:), or use "
-                    + "'nsenter --net=/run/netns/NAME'")
+            throw hidden("\(root) belongs to a private mount namespace: a policy pinned there would end with it")
         }
+    }
+
+    private static func hidden(_ message: String) -> DatapathError {
+        DatapathError(
+            message,
+            advice: "do not run it under 'ip netns exec'; name the namespace in the policy (netns:), or use "
+                + "'nsenter --net=/run/netns/NAME'")
     }
 
     /// The effective capabilities of this process; nil where /proc cannot be read.

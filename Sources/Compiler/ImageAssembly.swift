@@ -25,16 +25,15 @@ struct ImageAssembly {
         header.magic = BH_IMAGE_MAGIC
         header.format = UInt32(BH_IMAGE_FORMAT)
         if ruleset.rules.contains(where: { $0.vlans != nil }) { header.flags |= BH_IMAGE_VLAN_SENSITIVE.rawValue }
-        _ = writer.reserve(1, of: bh_image_header.self)
-        let devicePorts = writer.reserve(Int(BH_DEVICES_MAX), of: UInt16.self)
-        writePorts()
-        writePlaces()
-        writeServices()
+        _ = try writer.reserve(1, of: bh_image_header.self)
+        let devicePorts = try writer.reserve(Int(BH_DEVICES_MAX), of: UInt16.self)
+        try writePorts()
+        try writePlaces()
+        try writeServices()
         try writeAddresses()
         try writeRules()
-        let devices = writer.reserve(Int(BH_DEVICES_MAX), of: bh_device.self)
-        writeText()
-        try Limits.check("bytes of image", writer.bytes.count, atMost: Limits.imageBytes)
+        let devices = try writer.reserve(Int(BH_DEVICES_MAX), of: bh_device.self)
+        try writeText()
         header.size = UInt64(writer.bytes.count)
         let sha256 = seal(devicePorts: devicePorts, devices: devices)
         return Image(bytes: writer.bytes, sha256: sha256, statistics: statistics, ports: records)
@@ -70,7 +69,7 @@ struct ImageAssembly {
 
     // MARK: Where
 
-    private mutating func writePorts() {
+    private mutating func writePorts() throws(CompileError) {
         var tags = SequenceTable<UInt64>()
         var tagRows: [Int] = []
         var ports = records.all.map { record in
@@ -81,11 +80,11 @@ struct ImageAssembly {
             return port
         }
         let words = Int(BH_VLANS) / 64
-        let table = writer.append(tags.elements)
+        let table = try writer.append(tags.elements)
         for index in ports.indices where ports[index].vlan_mode == UInt8(BH_VLAN_LIST.rawValue) {
             ports[index].vlans = table + UInt32(tagRows[index] * words * 8)
         }
-        header.ports = writer.append(ports)
+        header.ports = try writer.append(ports)
         header.port_count = UInt32(ports.count)
     }
 
@@ -128,22 +127,22 @@ struct ImageAssembly {
     /// The number of a location's file; the largest number where the policy has no such file.
     private func file(_ location: SourceLocation) -> UInt16 { fileNumbers[location.file] ?? .max }
 
-    private mutating func writePlaces() {
-        header.vlan_classes = writer.append(classes.contexts.vlanClasses)
+    private mutating func writePlaces() throws(CompileError) {
+        header.vlan_classes = try writer.append(classes.contexts.vlanClasses)
         header.vlan_count = UInt32(classes.contexts.vlanCount)
-        header.contexts = writer.append(classes.contexts.contexts)
+        header.contexts = try writer.append(classes.contexts.contexts)
         header.scope_count = UInt32(classes.contexts.scopeCount)
         header.context_count = UInt32(classes.contexts.members.count)
     }
 
     // MARK: Services
 
-    private mutating func writeServices() {
+    private mutating func writeServices() throws(CompileError) {
         var blocks = KeyBlocks()
         let directories = classes.services.protocols.map { table in
             (table.first.map { blocks.directory(of: $0) }, table.second.map { blocks.directory(of: $0) })
         }
-        let blockTable = writer.append(blocks.elements)
+        let blockTable = try writer.append(blocks.elements)
         let blockBytes = UInt32(KeyBlocks.width * MemoryLayout<UInt16>.size)
         var records: [bh_protocol] = []
         for (table, (first, second)) in zip(classes.services.protocols, directories) {
@@ -153,15 +152,15 @@ struct ImageAssembly {
             record.service = table.class
             record.stride = UInt32(table.stride)
             if let first {
-                record.first_directory = writer.append(first.map { blockTable + $0 * blockBytes })
-                record.services = writer.append(table.classes)
+                record.first_directory = try writer.append(first.map { blockTable + $0 * blockBytes })
+                record.services = try writer.append(table.classes)
             }
-            if let second { record.second_directory = writer.append(second.map { blockTable + $0 * blockBytes }) }
+            if let second { record.second_directory = try writer.append(second.map { blockTable + $0 * blockBytes }) }
             records.append(record)
         }
-        header.protocols = writer.append(records)
+        header.protocols = try writer.append(records)
         header.service_count = UInt32(classes.services.members.count)
-        header.joints = writer.append(classes.joint.joints)
+        header.joints = try writer.append(classes.joint.joints)
         header.joint_count = UInt32(classes.joint.jointCount)
     }
 
@@ -170,19 +169,19 @@ struct ImageAssembly {
     private mutating func writeAddresses() throws(CompileError) {
         try Limits.check("address nodes", classes.trie.nodes.count, atMost: Limits.tableEntries)
         try Limits.check("values of address nodes", classes.trie.values.count, atMost: Limits.tableEntries)
-        header.classes = writer.append(classes.addressClasses)
+        header.classes = try writer.append(classes.addressClasses)
         header.class_count = UInt32(classes.addressClasses.count)
-        header.v4_root = writer.append(classes.trie.v4Root)
+        header.v4_root = try writer.append(classes.trie.v4Root)
         header.v6_root = classes.trie.v6Root
-        header.nodes = writer.append(classes.trie.nodes)
-        header.values = writer.append(classes.trie.values)
+        header.nodes = try writer.append(classes.trie.nodes)
+        header.values = try writer.append(classes.trie.values)
     }
 
     // MARK: Rules
 
     private mutating func writeRules() throws(CompileError) {
         // A look-up in a partition without cells finds nothing, and nothing else.
-        let noBuckets = bh_partition(buckets: writer.reserve(1, of: bh_bucket.self), mask: 0)
+        let noBuckets = bh_partition(buckets: try writer.reserve(1, of: bh_bucket.self), mask: 0)
         var partitions: [bh_partition] = []
         for cells in classes.cells.partitions {
             guard !cells.isEmpty else {
@@ -190,20 +189,20 @@ struct ImageAssembly {
                 continue
             }
             let table = try BucketTable(cells)
-            partitions.append(bh_partition(buckets: writer.append(table.slots), mask: table.mask))
+            partitions.append(bh_partition(buckets: try writer.append(table.slots), mask: table.mask))
         }
         header.partitions = (
             partitions[0], partitions[1], partitions[2], partitions[3], partitions[4], partitions[5], partitions[6],
             partitions[7], partitions[8]
         )
-        header.lists = writer.append(classes.cells.lists.entries)
-        header.matches = writer.append(classes.joint.matches)
+        header.lists = try writer.append(classes.cells.lists.entries)
+        header.matches = try writer.append(classes.joint.matches)
         header.match_words = UInt32(classes.joint.matchWords)
         header.match_count = UInt32(classes.joint.matchCount)
-        header.rules = writer.append(ruleset.rules.map { record(of: $0) })
+        header.rules = try writer.append(ruleset.rules.map { record(of: $0) })
         header.rule_count = UInt32(ruleset.rules.count)
-        header.runs = writer.append(classes.cells.lists.runs)
-        header.run_values = writer.append(classes.cells.lists.runValues)
+        header.runs = try writer.append(classes.cells.lists.runs)
+        header.run_values = try writer.append(classes.cells.lists.runValues)
     }
 
     private mutating func record(of rule: Rule) -> bh_rule {
@@ -219,15 +218,16 @@ struct ImageAssembly {
 
     // MARK: For people
 
-    private mutating func writeText() {
+    private mutating func writeText() throws(CompileError) {
         let names = ruleset.files.map { strings.offset(of: $0.name) }
-        header.strings = writer.append(strings.bytes)
+        header.strings = try writer.append(strings.bytes)
         header.strings_size = UInt32(strings.bytes.count)
-        let texts = ruleset.files.map { file in
-            (offset: writer.append(Array(file.text.utf8)), size: UInt32(file.text.utf8.count))
+        var files: [bh_file] = []
+        for (file, name) in zip(ruleset.files, names) {
+            let text = Array(file.text.utf8)
+            files.append(bh_file(name: name, text: try writer.append(text), size: UInt32(text.count), pad: 0))
         }
-        header.files = writer.append(
-            zip(names, texts).map { bh_file(name: $0, text: $1.offset, size: $1.size, pad: 0) })
+        header.files = try writer.append(files)
         header.file_count = UInt32(ruleset.files.count)
         writer.align(to: ImageWriter.line)
     }

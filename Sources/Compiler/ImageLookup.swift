@@ -123,7 +123,7 @@ extension ImageView {
     // MARK: Cells and lists
 
     private func cell(_ partition: Int, from: UInt32, to: UInt32) -> (list: UInt32, rank: UInt32)? {
-        let table = withPartitions { $0[partition] }
+        let table = ImageView.all(tables.partitions)[partition]
         let hash = bh_cell_hash(from, to)
         let first = UInt32(truncatingIfNeeded: hash) & table.mask
         let second = UInt32(truncatingIfNeeded: hash >> 32) & table.mask
@@ -139,11 +139,6 @@ extension ImageView {
         let cells = [bucket.cells.0, bucket.cells.1, bucket.cells.2, bucket.cells.3]
         let found = cells.first { $0.list != 0 && $0.from == from && $0.to == to }
         return (found.map { ($0.list, $0.rank & ~BH_BUCKET_FULL) }, cells[0].rank & BH_BUCKET_FULL != 0)
-    }
-
-    private func withPartitions<Result>(_ body: ([bh_partition]) -> Result) -> Result {
-        let all = tables.partitions
-        return body([all.0, all.1, all.2, all.3, all.4, all.5, all.6, all.7, all.8])
     }
 
     /// The first match of a list, `BH_NONE` where there is none, or none below a rank.

@@ -35,6 +35,7 @@ public struct ImageView: Sendable {
         guard header.size <= UInt64(bytes.count) else {
             throw ImageError(message: "the image has \(header.size) bytes, only \(bytes.count) are there")
         }
+        try ImageView.checkTables(header)
         self.bytes = bytes
         fixed = header
     }

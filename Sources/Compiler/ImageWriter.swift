@@ -11,18 +11,18 @@ struct ImageWriter {
     /// straddles an image page.
     ///
     /// - Returns: Its offset.
-    mutating func append<Element: BitwiseCopyable>(_ table: [Element]) -> UInt32 {
-        align(to: max(ImageWriter.line, MemoryLayout<Element>.stride))
-        let offset = UInt32(bytes.count)
+    mutating func append<Element: BitwiseCopyable>(_ table: [Element]) throws(CompileError) -> UInt32 {
+        let offset = try start(table.count, of: Element.self)
         // Imported C structures without implicit padding: every byte is set.
         unsafe table.withUnsafeBytes { source in unsafe bytes.append(contentsOf: source) }
         return offset
     }
 
     /// Appends a table of zeroed elements.
-    mutating func reserve<Element: BitwiseCopyable>(_ count: Int, of type: Element.Type) -> UInt32 {
-        align(to: max(ImageWriter.line, MemoryLayout<Element>.stride))
-        let offset = UInt32(bytes.count)
+    mutating func reserve<Element: BitwiseCopyable>(
+        _ count: Int, of type: Element.Type
+    ) throws(CompileError) -> UInt32 {
+        let offset = try start(count, of: type)
         bytes.append(contentsOf: Array(repeating: 0, count: count * MemoryLayout<Element>.stride))
         return offset
     }
@@ -32,6 +32,14 @@ struct ImageWriter {
         unsafe withUnsafeBytes(of: value) { source in
             unsafe bytes.replaceSubrange(offset..<offset + source.count, with: source)
         }
+    }
+
+    /// Aligns for a table; refuses one that the image cannot hold.
+    private mutating func start<Element>(_ count: Int, of type: Element.Type) throws(CompileError) -> UInt32 {
+        align(to: max(ImageWriter.line, MemoryLayout<Element>.stride))
+        let end = bytes.count + count * MemoryLayout<Element>.stride
+        try Limits.check("bytes of image", end, atMost: Limits.imageBytes)
+        return UInt32(bytes.count)
     }
 
     mutating func align(to alignment: Int) {

@@ -74,6 +74,22 @@ import Testing
         }
     }
 
+    @Test(
+        arguments: [
+            \bh_image_header.v4_root, \.nodes, \.values, \.classes, \.protocols, \.vlan_classes, \.contexts, \.joints,
+            \.matches, \.partitions.0.buckets, \.partitions.8.buckets, \.lists, \.runs, \.run_values, \.rules, \.ports,
+            \.strings, \.files, \.device_ports, \.devices,
+        ] as [KeyPath<bh_image_header, UInt32> & Sendable]
+    ) func refusesTablesOutside(table: KeyPath<bh_image_header, UInt32> & Sendable) throws {
+        let (image, _) = try view()
+        let offset = try #require(MemoryLayout<bh_image_header>.offset(of: table))
+        for place in [0, 500, UInt32(image.bytes.count) + 64, 0xffff_ff00] as [UInt32] {
+            var bytes = image.bytes
+            for byte in 0..<4 { bytes[offset + byte] = UInt8(truncatingIfNeeded: place >> UInt32(8 * byte)) }
+            #expect(throws: ImageError.self) { try ImageView(bytes) }
+        }
+    }
+
     // MARK: Bytes
 
     @Test func hashesAllButTheHostsPart() throws {

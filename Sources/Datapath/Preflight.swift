@@ -40,7 +40,7 @@ enum Preflight {
     /// Pins must outlive the process, so the file system must be the one that the host's first process sees.
     private static func checkFileSystem() throws(DatapathError) {
         guard unsafe bulkhead_is_bpf_file_system(root) else {
-            if unsafe bulkhead_is_bpf_file_system("/proc/1/root\(root)") {
+            if device(mountedFor: "1") != nil {
                 throw hidden("\(root) is hidden by a private mount namespace")
             }
             throw DatapathError(
@@ -48,12 +48,27 @@ enum Preflight {
                 advice: "mount it: mount -t bpf bpf \(root); under 'ip netns exec', which hides it, use "
                     + "'nsenter --net=/run/netns/NAME' or netns: in the policy instead")
         }
-        var own = stat()
-        var host = stat()
-        guard unsafe stat(root, &own) == 0, unsafe stat("/proc/1/root\(root)", &host) == 0 else { return }
-        guard own.st_dev == host.st_dev else {
+        guard let own = device(mountedFor: "self"), let host = device(mountedFor: "1") else { return }
+        guard own == host else {
             throw hidden("\(root) belongs to a private mount namespace: a policy pinned there would end with it")
         }
+    }
+
+    /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil where there is none, or where that cannot be
+    /// told. The table of mounts may be read where the files themselves may not.
+    private static func device(mountedFor process: String) -> String? {
+        guard let file = unsafe fopen("/proc/\(process)/mountinfo", "re") else { return nil }
+        defer { unsafe fclose(file) }
+        var device: String?
+        var line = [CChar](repeating: 0, count: 4096)
+        while unsafe fgets(&line, Int32(line.count), file) != nil {
+            let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+            // Identity, parent, device, root, mount point, ..., "-", type, ...; the last one mounted at a place is the one seen.
+            let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
+            guard words.count > 4, words[4] == root, let mark = words.firstIndex(of: "-") else { continue }
+            device = words.dropFirst(mark + 1).first == "bpf" ? String(words[2]) : nil
+        }
+        return device
     }
 
     private static func hidden(_ message: String) -> DatapathError {

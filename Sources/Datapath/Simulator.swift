@@ -33,7 +33,7 @@ public final class Simulator {
     }
 
     /// The image that judges.
-    public let view: ImageView
+    public private(set) var view: ImageView
 
     private let maps: InstanceMaps
     /// The programs that were asked for; each takes the verifier a while.
@@ -45,8 +45,8 @@ public final class Simulator {
         init(_ program: consuming Program) { self.program = program }
     }
 
-    private let mapping: Mapping
-    private let devicePorts: Int
+    private var mapping: Mapping
+    private var devicePorts: Int
     private let scratch: PerCPUValues<bh_scratch>
 
     /// The one made-up device, which stands for whatever port is asked about.
@@ -55,12 +55,12 @@ public final class Simulator {
     /// More than this the kernel's test run of a tc program does not take.
     private static let frameLimit = 3_400
 
-    /// The kernel refuses shorter frames, so they are lengthened for the run; the program heeds their true length.
-    private static let frameMinimum = 64
+    /// The generation of a policy that is in force nowhere.
+    private static let inForceNowhere: UInt32 = 0xffff_ffff
 
     /// A simulator of a compiled policy.
     public convenience init(image: Image) throws(DatapathError) {
-        try self.init(bytes: image.bytes, generation: 0xffff_ffff)
+        try self.init(bytes: image.bytes, generation: Simulator.inForceNowhere)
     }
 
     /// A simulator of the policy in force.
@@ -75,18 +75,40 @@ public final class Simulator {
         devicePorts = generation.devicePorts
         maps = try InstanceMaps.make(
             pinnedIn: nil, entries: ["port_counters": 4, "rule_counters": 1, "buckets": 1])
+        view = try Simulator.view(bytes)
+        mapping = try Simulator.publish(generation, in: maps)
         do throws(BPFError) {
-            let map = try generation.load()
-            try maps.slots.update(0, to: map)
-            mapping = try Mapping(map, writable: true)
             scratch = try PerCPUValues(maps.scratch, repeating: bh_scratch())
         } catch {
             throw DatapathError("cannot prepare the test run", error)
         }
+    }
+
+    /// Judges by another compiled policy from now on: the programs need not be verified again.
+    public func use(_ image: Image) throws(DatapathError) {
+        let generation = try Generation(image.bytes, number: Simulator.inForceNowhere, loadedAt: 0)
+        view = try Simulator.view(image.bytes)
+        devicePorts = generation.devicePorts
+        mapping = try Simulator.publish(generation, in: maps)
+    }
+
+    private static func view(_ bytes: [UInt8]) throws(DatapathError) -> ImageView {
         do {
-            view = try ImageView(bytes)
+            return try ImageView(bytes)
         } catch {
             throw DatapathError("cannot read the policy image: \(error.message)")
+        }
+    }
+
+    private static func publish(
+        _ generation: Generation, in maps: borrowing InstanceMaps
+    ) throws(DatapathError) -> Mapping {
+        do throws(BPFError) {
+            let map = try generation.load()
+            try maps.slots.update(0, to: map)
+            return try Mapping(map, writable: true)
+        } catch {
+            throw DatapathError("cannot prepare the test run", error)
         }
     }
 
@@ -117,13 +139,14 @@ public final class Simulator {
         mapping.store(record, at: devicePorts + Int(Simulator.device) * MemoryLayout<UInt16>.size)
         var input = bh_scratch()
         input.device = Simulator.device
-        input.frame_length = UInt32(clamping: originalLength ?? frame.count)
+        let fitted = Simulator.fitted(frame, originalLength: originalLength ?? frame.count)
+        input.frame_length = UInt32(clamping: fitted.length)
         // To tell the CPU that the program ran on.
         input.judgement.verdict = BH_NONE
         do throws(BPFError) {
             try scratch.store(input, in: maps.scratch, at: 0)
             let returned = try run(
-                Simulator.fitted(frame), hook, Simulator.context(segmentSize, segments, hook: hook))
+                fitted.frame, hook, Simulator.context(segmentSize, segments, hook: hook))
             try scratch.load(from: maps.scratch, at: 0)
             if let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) {
                 return outcome(found, returned: returned)
@@ -145,12 +168,20 @@ public final class Simulator {
         return try loaded.program.testRun(frame: frame, context: context).result
     }
 
-    private static func fitted(_ frame: [UInt8]) -> [UInt8] {
-        if frame.count > frameLimit { return Array(frame.prefix(frameLimit)) }
-        if frame.count < frameMinimum {
-            return frame + [UInt8](repeating: 0, count: frameMinimum - frame.count)
+    /// The frame as the kernel takes it, and the length that the program is to heed. A frame that does not hold its Ethernet and IP
+    /// headers is refused by the kernel: it is lengthened, and the program told where it ends, so that it never reads what was made up.
+    private static func fitted(_ frame: [UInt8], originalLength: Int) -> (frame: [UInt8], length: Int) {
+        let minimum =
+            switch frame.dropFirst(12).prefix(2) {
+            case [0x08, 0x00]: 14 + 20
+            case [0x86, 0xdd]: 14 + 40
+            default: frame.count < 14 ? 64 : 14
+            }
+        if frame.count < minimum {
+            let filling = [UInt8](repeating: 0, count: minimum - frame.count)
+            return (frame + filling, min(frame.count, originalLength))
         }
-        return frame
+        return (Array(frame.prefix(frameLimit)), originalLength)
     }
 
     /// A `__sk_buff` of a super-packet; empty where it is none.

@@ -77,6 +77,10 @@ let package = Package(
                 "Datapath", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Network", "TestSupport",
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "KernelTests",
+            dependencies: ["TestSupport", "Capture", "Datapath", "Compiler", "Policy", "Network"],
+            swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Network"], exclude: ["Fixtures"], swiftSettings: settings),

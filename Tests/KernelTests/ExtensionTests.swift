@@ -1,0 +1,123 @@
+import Network
+import TestSupport
+import Testing
+
+extension PacketTables {
+    /// Headers between IP and L4: walked as Linux does, at most eight.
+    @Suite struct ExtensionTests {
+        static let rows = walked + refused + cut + v4
+
+        private static func row(
+            _ description: String, _ extensions: [Extension], _ expected: PacketRow.Expectation,
+            family: AddressFamily = .v6, segment: Segment = .tcp(), early: PacketRow.Early = .either
+        ) -> PacketRow {
+            let frame = Ends.frame(family, segment) { $0.extensions = extensions }
+            return PacketRow(description, frame, expected, at: ["nic", "guest"], early: early)
+        }
+
+        private static func many(_ count: Int) -> [Extension] { Array(repeating: .destination(), count: count) }
+
+        private static let walked: [PacketRow] = [
+            row("hop-by-hop options", [.hopByHop()], .accept(by: "web"), early: .leaves),
+            row("destination options", [.destination()], .accept(by: "web")),
+            row("segment routing", [.routing(type: 4, segmentsLeft: 1)], .accept(by: "web")),
+            row("mobility routing", [.routing(type: 2, segmentsLeft: 1)], .accept(by: "web")),
+            row("type 0 routing with nothing left", [.routing(type: 0)], .accept(by: "web")),
+            row("authentication", [.authentication()], .accept(by: "web")),
+            row("the shortest authentication header", [.authentication(bytes: 12)], .accept(by: "web")),
+            row(
+                "authentication of 28 bytes: not a multiple of eight", [.authentication(bytes: 28)], .accept(by: "web")),
+            row(
+                "one of each",
+                [.hopByHop(), .destination(), .routing(), .fragment(), .authentication(), .destination(bytes: 16)],
+                .accept(by: "web")),
+            row(
+                "one of each, to another port", [.hopByHop(), .destination(), .routing(), .authentication()],
+                .drop(.default), segment: .tcp(1, 81), early: .drops),
+            row("a header of 2048 bytes", [.destination(bytes: 2048)], .accept(by: "web")),
+            row(
+                "a header of 256 bytes, to another port", [.destination(bytes: 256)], .drop(.default),
+                segment: .udp(1, 54), early: .drops),
+            row("seven headers", many(7), .accept(by: "web")),
+            row("eight headers", many(8), .accept(by: "web")),
+            row("eight headers before UDP", many(8), .accept(by: "dns"), segment: .udp()),
+            row("eight headers before ICMPv6", many(8), .accept(by: "ping"), segment: .icmpv6()),
+            row(
+                "ESP behind other headers", [.hopByHop(), .destination()], .accept(by: "esp"),
+                segment: Segment(number: 50, bytes: [1, 2, 3, 4])),
+            row("mobility is L4", [.raw(number: 135, bytes: [6, 0, 0, 0, 0, 0, 0, 0])], .drop(.default)),
+            row("host identity is L4", [.raw(number: 139, bytes: [6, 0, 0, 0, 0, 0, 0, 0])], .drop(.default)),
+            row("no next header behind others", [.hopByHop()], .drop(.default), segment: Segment(number: 59)),
+            row(
+                "IPv6 in IPv6 is not looked into", [], .drop(.default),
+                segment: Segment(number: 41, bytes: Ends.datagram(.v6, .tcp()).bytes)),
+        ]
+
+        private static let refused: [PacketRow] = [
+            row("nine headers", many(9), .drop(.extensionHeader), early: .drops),
+            row("ten headers", many(10), .drop(.extensionHeader), early: .drops),
+            row(
+                "nine headers, one of each kind", [.hopByHop(), .routing(), .authentication()] + many(6),
+                .drop(.extensionHeader), early: .drops),
+            row("hop-by-hop twice", [.hopByHop(), .hopByHop()], .drop(.extensionHeader), early: .drops),
+            row(
+                "hop-by-hop behind destination", [.destination(), .hopByHop()], .drop(.extensionHeader), early: .drops),
+            row(
+                "type 0 routing with a segment left", [.routing(type: 0, segmentsLeft: 1)], .drop(.extensionHeader),
+                early: .drops),
+            row(
+                "type 0 routing behind others", [.hopByHop(), .routing(type: 0, segmentsLeft: 255)],
+                .drop(.extensionHeader), early: .drops),
+        ]
+
+        /// The header named, and these bytes behind the IPv6 header.
+        private static func bytes(_ description: String, _ number: UInt8, _ bytes: [UInt8]) -> PacketRow {
+            row(description, [], .drop(.extensionHeader), segment: Segment(number: number, bytes: bytes), early: .drops)
+        }
+
+        private static let cut: [PacketRow] =
+            [0, 43, 44, 51, 60].flatMap { (number: UInt8) in
+                [
+                    bytes("header \(number) of no bytes", number, []),
+                    bytes("header \(number) of one byte", number, [6]),
+                    bytes("header \(number) of seven bytes", number, [6, 0, 0, 0, 0, 0, 0]),
+                ]
+            }
+            + [0, 43, 60].flatMap { (number: UInt8) in
+                [
+                    bytes("header \(number) one byte short", number, [6, 1, 1, 0] + [UInt8](repeating: 0, count: 11)),
+                    bytes(
+                        "header \(number) that claims 2048 bytes", number,
+                        [6, 255, 1, 0] + [UInt8](repeating: 0, count: 60)),
+                ]
+            } + [
+                bytes("authentication one byte short", 51, [6, 4] + [UInt8](repeating: 0, count: 21)),
+                bytes("authentication that claims 1028 bytes", 51, [6, 255] + [UInt8](repeating: 0, count: 60)),
+            ]
+
+        private static let v4: [PacketRow] =
+            [
+                row("IPv4 with authentication", [.authentication()], .accept(by: "web"), family: .v4),
+                row(
+                    "IPv4 with authentication, to another port", [.authentication()], .drop(.default), family: .v4,
+                    segment: .tcp(1, 81), early: .drops),
+                row(
+                    "IPv4 with authentication cut short", [], .drop(.extensionHeader), family: .v4,
+                    segment: Segment(number: 51, bytes: [6, 4, 0, 0, 0, 0, 0, 0])),
+                row(
+                    "IPv4 with authentication of seven bytes", [], .drop(.extensionHeader), family: .v4,
+                    segment: Segment(number: 51, bytes: [6, 4, 0, 0, 0, 0, 0])),
+                row(
+                    "IPv4 with nine authentication headers", Array(repeating: .authentication(bytes: 12), count: 9),
+                    .drop(.extensionHeader), family: .v4),
+                row(
+                    "IPv4 with eight authentication headers", Array(repeating: .authentication(bytes: 12), count: 8),
+                    .accept(by: "web"), family: .v4),
+            ]
+            + [Extension.hopByHop(), .routing(), .fragment(), .destination()].enumerated().map { index, header in
+                row("IPv4 does not walk IPv6's header \(index)", [header], .drop(.default), family: .v4, early: .drops)
+            }
+
+        @Test(arguments: rows) func judges(row: PacketRow) throws { try Bench.parser.check(row) }
+    }
+}

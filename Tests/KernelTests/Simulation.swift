@@ -1,0 +1,138 @@
+import Compiler
+import Datapath
+import Network
+import Policy
+import Synchronization
+import TestSupport
+import Testing
+
+/// The kernel's programs, loaded once: verifying them takes a while, exchanging the policy does not.
+private enum Programs {
+    private static let loaded = Mutex<(simulator: Simulator, serial: Int)?>(nil)
+    private static let serial = Mutex(0)
+
+    static func nextSerial() -> Int {
+        serial.withLock { serial in
+            serial += 1
+            return serial
+        }
+    }
+
+    /// Runs `body` with the programs judging by this image, which `serial` tells apart.
+    static func judging<Result: Sendable>(
+        by image: Image, _ serial: Int, _ body: (Simulator) throws -> Result
+    ) throws -> Result {
+        try loaded.withLock { loaded in
+            if let held = loaded {
+                if held.serial != serial { try held.simulator.use(image) }
+                loaded = (held.simulator, serial)
+                return try body(held.simulator)
+            }
+            let simulator = try Simulator(image: image)
+            loaded = (simulator, serial)
+            return try body(simulator)
+        }
+    }
+}
+
+/// A policy in the kernel's own programs, attached to nothing.
+struct Simulation: Sendable {
+    /// A port that is asked.
+    struct Port: Sendable {
+        var record: Int
+        var protects: Protects
+    }
+
+    /// A frame that is asked about.
+    struct Probe: Sendable {
+        var frame: Frame
+        var direction: Direction
+        var originalLength: Int?
+        var segments: Int
+
+        init(_ frame: Frame, _ direction: Direction, originalLength: Int? = nil, segments: Int = 1) {
+            self.frame = frame
+            self.direction = direction
+            self.originalLength = originalLength
+            self.segments = segments
+        }
+
+        init(_ row: PacketRow, _ direction: Direction) {
+            self.init(row.frame, direction, originalLength: row.originalLength, segments: row.segments)
+        }
+    }
+
+    private let image: Image
+    private let bindings: [String: PortBinding]
+    private let serial: Int
+
+    /// A policy as written, on a host that has every device which the tables' policies name.
+    init(policy text: String) throws {
+        let loaded = PolicyLoader(files: MemoryFiles(["policy.yaml": text])).load("policy.yaml") { _ in Self.host }
+        let errors = loaded.diagnostics.filter { $0.severity == .error }.map(\.description)
+        let ruleset = try #require(loaded.ruleset, "\(errors.joined(separator: "\n"))")
+        image = try Compiler().compile(ruleset)
+        bindings = Dictionary(loaded.bindings.map { ($0.name, $0) }) { first, _ in first }
+        serial = Programs.nextSerial()
+    }
+
+    init(_ ruleset: Ruleset) throws {
+        image = try Compiler().compile(ruleset)
+        bindings = [:]
+        serial = Programs.nextSerial()
+    }
+
+    private static let host = HostInventory(namespaces: [
+        nil: NamespaceInventory(
+            inode: 1,
+            interfaces: ["nic0", "nic1", "tap0", "tap1", "tap2", "br0", "stray0"].enumerated().map { index, name in
+                HostInterface(
+                    name: name, index: UInt32(index + 2),
+                    kind: name == "br0" ? .bridge : name.hasPrefix("tap") || name == "stray0" ? .tap : .other,
+                    bridge: name == "stray0" ? "br0" : nil)
+            })
+    ])
+
+    /// The port of that name in a policy as written.
+    func binding(_ name: String) -> Port? {
+        bindings[name].map {
+            port(entry: $0.entry, protects: $0.protects, isUnknownToDrop: $0.isUnknownToDrop)
+        }
+    }
+
+    func port(entry: Int, protects: Protects, isUnknownToDrop: Bool = false) -> Port {
+        Port(
+            record: image.portRecord(entry: entry, protects: protects, unknownToDrop: isUnknownToDrop),
+            protects: protects)
+    }
+
+    /// What tc says, as a verdict and as what it returns to the kernel.
+    func judge(_ probe: Probe, at port: Port) throws -> PacketRow.Expectation {
+        let isIngress = (port.protects == .host) == (probe.direction == .in)
+        let outcome = try Programs.judging(by: image, serial) {
+            try $0.judge(
+                frame: probe.frame.bytes, originalLength: probe.originalLength, portRecord: port.record,
+                hook: isIngress ? .tcIngress : .tcEgress, segmentSize: probe.segments > 1 ? 1000 : 0,
+                segments: probe.segments > 1 ? UInt32(probe.segments) : 0)
+        }
+        let reason = try #require(outcome.reason, "tc gave no reason: \(probe.frame)")
+        // TC_ACT_UNSPEC goes on to the next program, TC_ACT_SHOT drops.
+        #expect(outcome.returned == (outcome.verdict == .accept ? UInt32.max : 2))
+        #expect(outcome.direction == probe.direction)
+        #expect(outcome.packet.segments == probe.segments)
+        return PacketRow.Expectation(verdict: outcome.verdict, reason: reason, rule: outcome.ruleName)
+    }
+
+    /// What XDP drops; nil where it leaves the packet to tc.
+    func judgeEarly(_ probe: Probe, at port: Port) throws -> PacketRow.Expectation? {
+        let outcome = try Programs.judging(by: image, serial) {
+            try $0.judge(
+                frame: probe.frame.bytes, originalLength: probe.originalLength, portRecord: port.record, hook: .xdp)
+        }
+        // XDP_DROP or XDP_PASS.
+        #expect(outcome.returned == (outcome.reason == nil ? 2 : 1))
+        return outcome.reason.map {
+            PacketRow.Expectation(verdict: outcome.verdict, reason: $0, rule: outcome.ruleName)
+        }
+    }
+}

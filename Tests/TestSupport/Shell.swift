@@ -32,7 +32,8 @@ public final class Command: @unchecked Sendable {
         }
         try (input ?? "").write(to: folder.appending(path: "input"), atomically: false, encoding: .utf8)
         process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments = words
+        // The thread that runs a test blocks all signals, and a child would inherit that.
+        process.arguments = ["--default-signal"] + words
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = try FileHandle(forReadingFrom: folder.appending(path: "input"))
         process.standardOutput = try FileHandle(forWritingTo: folder.appending(path: "output"))

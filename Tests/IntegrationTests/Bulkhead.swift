@@ -1,0 +1,181 @@
+import Datapath
+import Foundation
+import TestSupport
+import Testing
+
+/// The built `bulkhead` command, as an operator runs it, with an instance of its own.
+struct Bulkhead: Sendable {
+    /// Next to the test bundle, where `swift build` puts it; `BULKHEAD_EXECUTABLE` names another.
+    static let executable: String = {
+        if let path = ProcessInfo.processInfo.environment["BULKHEAD_EXECUTABLE"] { return path }
+        let bundle = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+        return bundle.deletingLastPathComponent().appending(path: "bulkhead").path
+    }()
+
+    let namespace: Namespace
+    let instance: String
+
+    /// Runs in `namespace`; the instance is removed when the lab goes.
+    init(_ lab: Lab, in namespace: Namespace, instance suffix: String = "") {
+        self.namespace = namespace
+        instance = lab.id + suffix
+        let words = command(["detach", "--all"])
+        let folder = "/sys/fs/bpf/\(instance)"
+        lab.atEnd {
+            guard FileManager.default.fileExists(atPath: folder) else { return }
+            _ = try? Shell.run(words)
+            // What a failed test may have left; the name is this lab's alone.
+            _ = try? Shell.run(["rm", "-rf", folder])
+        }
+    }
+
+    func command(_ words: [String]) -> [String] {
+        namespace.command([Self.executable] + words + ["--instance", instance])
+    }
+
+    func start(_ words: String...) throws -> Command { try Command(command(words)) }
+
+    func run(_ words: String...) throws -> CommandResult { try Shell.run(command(words)) }
+
+    /// Runs a command that must succeed, and decodes what it prints.
+    func json<Value: Decodable>(_ type: Value.Type, _ words: String...) throws -> Value {
+        let result = try Shell.run(command(words + ["--json"]))
+        try #require(result.status == 0, "\(words): \(result.errors)")
+        return try JSONDecoder().decode(type, from: Data(result.output.utf8))
+    }
+
+    /// Applies a policy that must be taken.
+    @discardableResult
+    func apply(_ policy: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> Applied {
+        let result = try Shell.run(command(["apply", policy, "--json"]))
+        try #require(result.status == 0, "apply: \(result.errors)\(result.output)", sourceLocation: sourceLocation)
+        return try JSONDecoder().decode(Applied.self, from: Data(result.output.utf8))
+    }
+
+    func counters() throws -> Counted { try json(Counted.self, "counters") }
+    func status() throws -> Standing { try json(Standing.self, "status") }
+
+    /// A stream of drops that is being read: this returns when it has begun.
+    func drops(_ words: String...) throws -> Command {
+        let before = try readers()
+        let command = try Command(command(["drops", "--json"] + words))
+        let begun = try poll(seconds: 5) { try !command.isRunning || readers() > before }
+        try #require(begun, "drops did not begin: \(command.errors)")
+        return command
+    }
+
+    /// How many streams the kernel fills.
+    private func readers() throws -> Int { try Instance(instance).status().readers }
+}
+
+/// `apply --json`.
+struct Applied: Decodable {
+    struct Port: Decodable {
+        var name: String
+        var interface: String
+        var netns: String?
+        var mode: String?
+    }
+    var generation: Int
+    var changed: Bool
+    var rules: Int
+    var ports: [Port]
+}
+
+/// `counters --json`.
+struct Counted: Decodable {
+    struct Count: Decodable, Equatable {
+        var packets: Int
+        var bytes: Int
+    }
+    struct Port: Decodable {
+        var name: String
+        var interface: String
+        var direction: String
+        var accepted: Count
+        var dropped: Count
+        var reasons: [String: Int]
+    }
+    struct Rule: Decodable {
+        var name: String
+        var packets: Int
+        var bytes: Int
+    }
+    struct Events: Decodable {
+        var emitted: Int
+        var suppressed: Int
+        var lost: Int
+    }
+    var generation: Int
+    var ports: [Port]
+    var rules: [Rule]
+    var events: Events
+
+    func port(_ name: String, _ direction: String) throws -> Port {
+        try #require(ports.first { $0.name == name && $0.direction == direction }, "no port \(name) \(direction)")
+    }
+
+    func rule(_ name: String) throws -> Rule { try #require(rules.first { $0.name == name }, "no rule \(name)") }
+
+    var dropped: Int { ports.reduce(0) { $0 + $1.dropped.packets } }
+
+    /// Of every dropped packet it is known what became of its event.
+    func expectExactAccounting(sourceLocation: SourceLocation = #_sourceLocation) {
+        #expect(events.emitted + events.suppressed + events.lost == dropped, sourceLocation: sourceLocation)
+    }
+}
+
+/// `status --json`.
+struct Standing: Decodable {
+    struct Port: Decodable {
+        var name: String
+        var interface: String
+        var netns: String?
+        var ifindex: Int?
+        var protects: String
+        var mode: String?
+        var hooks: [String]
+        var state: String
+        var ahead: [String]
+    }
+    var instance: String
+    var generation: Int
+    var ports: [Port]
+
+    func port(_ name: String) throws -> Port {
+        try #require(ports.first { $0.name == name }, "no port \(name)")
+    }
+}
+
+/// One line of `drops --json`.
+struct Drop: Decodable {
+    var time: String
+    var port: String
+    var interface: String
+    var direction: String
+    var verdict: String
+    var reason: String
+    var rule: String?
+    var source: String?
+    var generation: Int
+    var srcMac: String?
+    var dstMac: String?
+    var etherType: Int?
+    var vlan: Int?
+    var src: String?
+    var dst: String?
+    var `protocol`: String?
+    var sport: Int?
+    var dport: Int?
+    var tcpFlags: String?
+    var icmpType: Int?
+    var icmpCode: Int?
+    var length: Int
+
+    /// The whole lines that a stream has written.
+    static func all(_ output: String) throws -> [Drop] {
+        var lines = output.split(separator: "\n", omittingEmptySubsequences: false)
+        lines.removeLast()
+        return try lines.map { try JSONDecoder().decode(Drop.self, from: Data($0.utf8)) }
+    }
+}

@@ -1,0 +1,229 @@
+import Capture
+import Foundation
+import Network
+import TestSupport
+import Testing
+
+extension Integration {
+    /// The stream of drops: who sees what, and what becomes of what nobody sees.
+    @Suite(.serialized) struct DropsTests {
+        private static let rules = """
+              - { name: noisy, service: udp/1000-1999, action: drop }
+              - { name: ok, service: udp/2000, action: accept, log: true }
+              - { name: silent, service: udp/3000, action: drop, log: false }
+            """
+
+        /// A site with a policy in force, and frames that it drops.
+        private static func site() throws -> (UplinkSite, PacketSocket) {
+            let site = try UplinkSite()
+            try site.bulkhead.apply(try site.policy(rules, port: "mode: tc"))
+            return (site, try PacketSocket(site.network, "net0"))
+        }
+
+        /// Interrupts a stream when it has so many lines, or after five seconds.
+        private static func drops(_ command: Command, _ count: Int) throws -> [Drop] {
+            _ = poll(seconds: 5) { command.output.utf8.count { $0 == 10 } >= count }
+            let result = try command.interrupt()
+            #expect(result.status == 0, "\(result.errors)")
+            return try Drop.all(result.output)
+        }
+
+        @Test func everyReaderSeesEveryEvent() throws {
+            let (site, raw) = try Self.site()
+            let readers = [try site.bulkhead.drops(), try site.bulkhead.drops()]
+            for index in 0..<100 {
+                try raw.send(site.probe(index % 2 == 0 ? .v4 : .v6, to: 1000, from: UInt16(20000 + index)))
+            }
+            for reader in readers {
+                let drops = try Self.drops(reader, 100)
+                #expect(drops.map(\.sport) == (20000..<20100).map { $0 })
+                #expect(drops.allSatisfy { $0.reason == "rule" && $0.rule == "noisy" && $0.port == "uplink" })
+            }
+            let counters = try site.bulkhead.counters()
+            #expect(counters.events.emitted == 100)
+            counters.expectExactAccounting()
+        }
+
+        @Test func anEventSaysAllThereIsToSay() throws {
+            let (site, raw) = try Self.site()
+            let reader = try site.bulkhead.drops()
+            try raw.send(site.probe(to: 1000, payload: Array(repeating: 1, count: 100)))
+            try raw.send(
+                Frame(
+                    Datagram(UplinkSite.v6.network, UplinkSite.v6.host, .tcp(40000, 22)), to: site.mac, tags: [.init(7)]
+                ))
+            try raw.send(Frame(Datagram(UplinkSite.v4.network, UplinkSite.v4.host, .icmp(13, 1)), to: site.mac))
+            try raw.send(Frame(to: site.mac, type: 0x88b5, payload: [1, 2, 3]))
+            let drops = try Self.drops(reader, 4)
+            try #require(drops.count == 4)
+            let udp = drops[0]
+            #expect(udp.interface == "up0")
+            #expect([udp.direction, udp.verdict, udp.reason] == ["in", "drop", "rule"])
+            #expect(udp.source?.hasSuffix("policy.yaml:5") == true, "\(udp.source ?? "null")")
+            #expect(udp.generation == 1)
+            #expect(udp.srcMac == "\(Frame.guest)")
+            #expect(udp.dstMac == "\(site.mac)")
+            #expect(udp.etherType == 0x800)
+            #expect(udp.vlan == nil)
+            #expect([udp.src, udp.dst, udp.protocol] == ["192.0.2.1", "192.0.2.2", "udp"])
+            #expect([udp.sport, udp.dport] == [40000, 1000])
+            #expect(udp.length == 14 + 20 + 8 + 100)
+            #expect(udp.tcpFlags == nil)
+            #expect(udp.icmpType == nil)
+            let tcp = drops[1]
+            #expect([tcp.reason, tcp.protocol, tcp.tcpFlags, tcp.src] == ["default", "tcp", "S", "2001:db8::1"])
+            #expect(tcp.rule == nil)
+            #expect([tcp.vlan, tcp.etherType, tcp.dport] == [7, 0x86dd, 22])
+            let icmp = drops[2]
+            #expect([icmp.icmpType, icmp.icmpCode, icmp.sport] == [13, 1, nil])
+            let other = drops[3]
+            #expect([other.reason, other.src, other.protocol] == ["non-ip", nil, nil])
+            #expect(other.etherType == 0x88b5)
+            let stamp = ISO8601DateFormatter()
+            stamp.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
+            let time = try #require(stamp.date(from: udp.time), "\(udp.time)")
+            #expect(abs(time.timeIntervalSinceNow) < 30)
+        }
+
+        @Test func filtersWorkInTheKernel() throws {
+            let (site, raw) = try Self.site()
+            let host = try site.bulkhead.drops("--host", "192.0.2.77")
+            let rule = try site.bulkhead.drops("--rule", "noisy")
+            let reason = try site.bulkhead.drops("--reason", "default")
+            let all = try site.bulkhead.drops("--all", "--port", "up0")
+            let frames = [
+                site.probe(to: 1000), site.probe(to: 4000), site.probe(to: 2000), site.probe(to: 3000),
+                site.probe(to: 1000, sender: "192.0.2.77"), site.probe(to: 4000, sender: "192.0.2.77"),
+            ]
+            for frame in frames { try raw.send(frame) }
+            func seen(_ command: Command, _ count: Int) throws -> [Int?] { try Self.drops(command, count).map(\.dport) }
+            #expect(try seen(host, 2) == [1000, 4000])
+            #expect(try seen(rule, 2) == [1000, 1000])
+            #expect(try seen(reason, 2) == [4000, 4000])
+            // A logged accept, but never what a rule says not to log.
+            #expect(try seen(all, 5) == [1000, 4000, 2000, 1000, 4000])
+            let counters = try site.bulkhead.counters()
+            #expect(counters.events.emitted == 4)
+            #expect(counters.events.suppressed == 1)
+            counters.expectExactAccounting()
+        }
+
+        /// Twenty thousand frames that a reader did not ask for do not cost it one of the twenty that it did.
+        @Test func aNarrowReaderIsNotDrowned() throws {
+            let (site, raw) = try Self.site()
+            let wide = try site.bulkhead.drops()
+            let narrow = try site.bulkhead.drops("--host", "192.0.2.77")
+            let (flood, mine) = (site.probe(to: 1000), site.probe(to: 1500, sender: "192.0.2.77"))
+            for index in 0..<20_000 {
+                try raw.send(flood)
+                if index % 1000 == 999 { try raw.send(mine) }
+            }
+            #expect(try Self.drops(narrow, 20).count == 20)
+            try wide.interrupt()
+            let counters = try site.bulkhead.counters()
+            #expect(try counters.port("uplink", "in").dropped.packets == 20_020)
+            #expect(counters.events.suppressed > 0)
+            counters.expectExactAccounting()
+        }
+
+        @Test func fourReadersAndNotAFifth() throws {
+            let (site, raw) = try Self.site()
+            var readers: [Command] = []
+            for _ in 0..<4 { readers.append(try site.bulkhead.drops()) }
+            let fifth = try site.bulkhead.run("drops")
+            #expect(fifth.status == 1)
+            #expect(!fifth.errors.isEmpty)
+            // One that dies without a word makes room at once.
+            readers.removeLast().signal(SIGKILL)
+            let next = try site.bulkhead.start("drops", "--json")
+            readers.append(next)
+            // Its place looked taken before, so it says that it has begun by what it prints.
+            #expect(
+                try poll(seconds: 5) {
+                    try raw.send(site.probe(to: 1999))
+                    return next.output.contains("1999")
+                })
+            for _ in 0..<10 { try raw.send(site.probe(to: 1000)) }
+            for reader in readers {
+                let isComplete = poll(seconds: 5) {
+                    reader.output.split(separator: "\n").count { $0.contains("\"dport\": 1000") } >= 10
+                }
+                #expect(isComplete)
+                let drops = try Drop.all(try reader.interrupt().output)
+                #expect(drops.count { $0.dport == 1000 } == 10)
+            }
+            try site.bulkhead.counters().expectExactAccounting()
+        }
+
+        /// Nobody listens, someone listens, someone has died: always emitted + suppressed + lost = dropped.
+        @Test func everyDropIsAccountedFor() throws {
+            let (site, raw) = try Self.site()
+            func send(_ count: Int) throws {
+                for index in 0..<count {
+                    try raw.send(site.probe(index % 2 == 0 ? .v4 : .v6, to: UInt16(1000 + index % 3 * 2000)))
+                }
+            }
+            try send(1000)
+            let quiet = try site.bulkhead.counters()
+            quiet.expectExactAccounting()
+            #expect(quiet.events.emitted == 0)
+            #expect(quiet.dropped == 1000)
+            let reader = try site.bulkhead.drops()
+            // A stopped reader's ring fills up.
+            reader.signal(SIGSTOP)
+            try send(40_000)
+            try site.bulkhead.counters().expectExactAccounting()
+            reader.signal(SIGCONT)
+            _ = poll(seconds: 2) { !reader.output.isEmpty }
+            reader.signal(SIGKILL)
+            try reader.wait()
+            try send(5000)
+            let counters = try site.bulkhead.counters()
+            counters.expectExactAccounting()
+            #expect(counters.dropped == 46_000)
+            #expect(counters.events.emitted > 0)
+        }
+
+        @Test func aStreamEndsWell() throws {
+            let (site, raw) = try Self.site()
+            let counted = try site.bulkhead.drops("--count", "3")
+            for _ in 0..<10 { try raw.send(site.probe(to: 1000)) }
+            let result = try counted.wait(seconds: 5)
+            #expect(result.status == 0)
+            #expect(try Drop.all(result.output).count == 3)
+            // A reader that has enough closes the pipe.
+            let words = site.bulkhead.command(["drops", "--json"]).joined(separator: " ")
+            let piped = try Command(["bash", "-c", "set -o pipefail; \(words) | head -n 1"])
+            #expect(
+                try poll(seconds: 5) {
+                    try raw.send(site.probe(to: 1000))
+                    usleep(20_000)
+                    return !piped.isRunning
+                })
+            #expect(try piped.wait().status == 0)
+        }
+
+        @Test func dropsAreCaptured() throws {
+            let (site, raw) = try Self.site()
+            let path = try site.lab.file("drops.pcap", "")
+            let reader = try site.bulkhead.drops("--pcap", path)
+            let frames = [
+                site.probe(to: 1000, payload: Array(repeating: 9, count: 400)),
+                Frame(Datagram(UplinkSite.v6.network, UplinkSite.v6.host, .tcp(1, 2)), to: site.mac, tags: [.init(7)]),
+                Frame(
+                    Datagram(UplinkSite.v6.network, UplinkSite.v6.host, .tcp(1, 2)), to: site.mac,
+                    tags: [.init(7), .init(8)]),
+            ]
+            for frame in frames { try raw.send(frame) }
+            #expect(try Self.drops(reader, 3).count == 3)
+            var capture = try CaptureReader(path: path)
+            for frame in frames {
+                let captured = try #require(try capture.next())
+                #expect(captured.originalLength == frame.bytes.count)
+                #expect(captured.bytes.count >= min(frame.bytes.count, 128))
+                #expect(captured.bytes == Array(frame.bytes.prefix(captured.bytes.count)))
+            }
+            #expect(try capture.next() == nil)
+        }
+    }
+}

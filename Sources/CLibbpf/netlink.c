@@ -36,7 +36,8 @@ static void *append(struct vector *vector)
 
 typedef int (*take_message)(const struct nlmsghdr *message, struct vector *vector);
 
-static int ask(int fd, uint16_t type, size_t header)
+/* Asks for all objects of a type, or for the device of one index. */
+static int ask(int fd, uint16_t type, size_t header, int ifindex)
 {
 	struct {
 		struct nlmsghdr header;
@@ -48,9 +49,10 @@ static int ask(int fd, uint16_t type, size_t header)
 		.header = {
 			.nlmsg_len = NLMSG_LENGTH(header),
 			.nlmsg_type = type,
-			.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+			.nlmsg_flags = NLM_F_REQUEST | (ifindex ? 0 : NLM_F_DUMP),
 			.nlmsg_seq = 1,
 		},
+		.link = { .ifi_index = ifindex },
 	};
 
 	return send(fd, &request, request.header.nlmsg_len, 0) < 0 ? -errno : 0;
@@ -92,7 +94,7 @@ static int dump_once(uint16_t type, size_t header, take_message take, struct vec
 	if (fd < 0)
 		result = -errno;
 	else if (buffer)
-		result = ask(fd, type, header);
+		result = ask(fd, type, header, 0);
 	while (fd >= 0 && buffer && result >= 0) {
 		result = receive(fd, buffer, room, take, vector);
 		if (result == 0)
@@ -174,6 +176,51 @@ static int take_interface(const struct nlmsghdr *message, struct vector *vector)
 			break;
 		}
 	}
+	return 0;
+}
+
+/* The program of whatever mode. libbpf's own query lists all devices for each answer. */
+static uint32_t xdp_program(const struct nlmsghdr *message)
+{
+	const struct rtattr *attribute = IFLA_RTA(NLMSG_DATA(message));
+	int length = IFLA_PAYLOAD(message);
+	uint32_t id = 0;
+
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
+		const struct rtattr *inner = RTA_DATA(attribute);
+		int inner_length = RTA_PAYLOAD(attribute);
+
+		if ((attribute->rta_type & NLA_TYPE_MASK) != IFLA_XDP)
+			continue;
+		for (; RTA_OK(inner, inner_length); inner = RTA_NEXT(inner, inner_length))
+			if (inner->rta_type == IFLA_XDP_PROG_ID)
+				memcpy(&id, RTA_DATA(inner), sizeof(id));
+	}
+	return id;
+}
+
+int bulkhead_xdp_program(int ifindex, uint32_t *id)
+{
+	char buffer[32 * 1024] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	ssize_t length;
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = ask(fd, RTM_GETLINK, sizeof(struct ifinfomsg), ifindex);
+	length = error ? 0 : recv(fd, buffer, sizeof(buffer), 0);
+	if (!error && length < 0)
+		error = -errno;
+	close(fd);
+	if (error)
+		return error;
+	if (!NLMSG_OK(message, length))
+		return -EBADMSG;
+	if (message->nlmsg_type == NLMSG_ERROR)
+		return ((const struct nlmsgerr *)NLMSG_DATA(message))->error;
+	*id = xdp_program(message);
 	return 0;
 }
 

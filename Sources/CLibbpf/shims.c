@@ -106,11 +106,6 @@ int bulkhead_program_query(int ifindex, int attach_type, uint32_t *ids, uint32_t
 	return error;
 }
 
-int bulkhead_xdp_program(int ifindex, uint32_t *id)
-{
-	return bpf_xdp_query_id(ifindex, 0, id);
-}
-
 static enum bpf_tc_attach_point attach_point(const struct bulkhead_filter *filter)
 {
 	return filter->egress ? BPF_TC_EGRESS : BPF_TC_INGRESS;

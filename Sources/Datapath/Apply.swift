@@ -74,8 +74,8 @@ struct ApplyStep {
             let state = try maps.state()
             let samePrograms = state.programs == Programs.hash
             let requests = bindings.map { DeviceAllotment.Request($0, image: image, ruleset: ruleset) }
+            try instance.removeOrphans(keeping: old?.devices() ?? [])
             if let old, samePrograms, let report = try unchanged(old, requests, maps) { return report }
-            try instance.removeOrphans(keeping: Set(old?.devices().map(\.id) ?? []))
             return try change(from: old, state: state, requests: requests, maps: maps)
         } catch let error as BPFError {
             throw DatapathError("cannot apply the policy", error)
@@ -165,7 +165,8 @@ struct ApplyStep {
                     let attacher = DeviceAttacher(
                         attachment: Attachment(
                             instance: instance, device: id, interface: request.identity.index,
-                            name: request.identity.interface), request: request, old: old)
+                            namespaceInode: request.identity.inode, name: request.identity.interface), request: request,
+                        old: old)
                     let outcome = try attacher.run(replacing: replacing, maps)
                     attached += outcome.attached.map { (attacher.attachment, $0, namespace) }
                     warnings += outcome.warnings

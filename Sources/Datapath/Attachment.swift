@@ -7,6 +7,7 @@ struct Attachment {
     let instance: Instance
     let device: UInt16
     let interface: UInt32
+    let namespaceInode: UInt64
     /// As messages call it.
     let name: String
 
@@ -16,6 +17,28 @@ struct Attachment {
     /// The handle of an instance's filters, so that two instances can share a device. Whose a filter is says the pinned program.
     private var filterHandle: UInt32 {
         1 + instance.name.utf8.reduce(UInt32(5381)) { ($0 &* 33) ^ UInt32($1) } % 0xffff
+    }
+
+    init(instance: Instance, device: UInt16, interface: UInt32, namespaceInode: UInt64, name: String) {
+        self.instance = instance
+        self.device = device
+        self.interface = interface
+        self.namespaceInode = namespaceInode
+        self.name = name
+    }
+
+    init(_ instance: Instance, _ record: DeviceRecord) {
+        self.init(
+            instance: instance, device: record.id, interface: record.interfaceIndex,
+            namespaceInode: record.namespaceInode, name: record.interface)
+    }
+
+    private func linkPin(_ hook: HookName) -> String { HookPin(device: device, hook: hook).name }
+
+    private func filterPin(_ hook: HookName, isNew: Bool = false) -> String {
+        HookPin(
+            device: device, hook: hook, place: .init(interface: interface, namespaceInode: namespaceInode), isNew: isNew
+        ).name
     }
 
     // MARK: On
@@ -38,7 +61,7 @@ struct Attachment {
             return try pin(link, hook)
         }
         // Pinned first: a filter is told to be ours by the pin.
-        try program.pin(at: instance.filterFolder / hook.pin(device))
+        try program.pin(at: instance.filterFolder / filterPin(hook))
         try filter(hook).attach(program)
     }
 
@@ -50,7 +73,7 @@ struct Attachment {
     }
 
     private func pin(_ link: borrowing Link, _ hook: HookName) throws(BPFError) {
-        try link.pin(at: instance.linkFolder / hook.pin(device))
+        try link.pin(at: instance.linkFolder / linkPin(hook))
     }
 
     /// Removes the pin of a link or filter that does not hold any more, and what may be left of it.
@@ -79,12 +102,17 @@ struct Attachment {
 
     /// Id of this device's program on a hook; nil where it is not there, or on another device.
     func program(_ hook: HookName) throws(BPFError) -> UInt32? {
-        let pin = hook.pin(device)
-        if instance.linkFolder.holds(pin) {
-            let info = try Link(pinnedAt: instance.linkFolder / pin).info
+        if instance.linkFolder.holds(linkPin(hook)) {
+            let info = try Link(pinnedAt: instance.linkFolder / linkPin(hook)).info
             return info.interface == interface ? info.program : nil
         }
-        guard hook != .xdp, instance.filterFolder.holds(pin) else { return nil }
+        guard hook != .xdp else { return nil }
+        return try filterProgram(hook, pin: filterPin(hook))
+    }
+
+    /// Id of the program of a pinned filter, where it stands on its hook.
+    private func filterProgram(_ hook: HookName, pin: String) throws(BPFError) -> UInt32? {
+        guard instance.filterFolder.holds(pin) else { return nil }
         let own = try Program(pinnedAt: instance.filterFolder / pin).info.id
         return try filter(hook).program() == own ? own : nil
     }
@@ -92,31 +120,33 @@ struct Attachment {
     /// Replaces the programs of hooks that are attached, each in one step.
     func replace(_ hooks: [HookName], _ object: borrowing LoadedObject) throws(BPFError) {
         for hook in hooks {
-            let pin = hook.pin(device)
             let program = try object.program(hook.entryProgram)
-            if instance.linkFolder.holds(pin) {
-                try Link(pinnedAt: instance.linkFolder / pin).update(to: program)
-            } else if instance.filterFolder.holds(pin) {
+            if instance.linkFolder.holds(linkPin(hook)) {
+                try Link(pinnedAt: instance.linkFolder / linkPin(hook)).update(to: program)
+            } else if instance.filterFolder.holds(filterPin(hook)) {
+                // Killed on the way, one of the two pins is that of the filter that stands.
+                let new = instance.filterFolder / filterPin(hook, isNew: true)
+                try program.pin(at: new)
                 try filter(hook).replace(with: program)
-                unsafe unlink(instance.filterFolder / pin)
-                try program.pin(at: instance.filterFolder / pin)
+                guard unsafe rename(new, instance.filterFolder / filterPin(hook)) == 0 else {
+                    throw BPFError("rename pin", new, errno: errno)
+                }
             }
         }
     }
 
     // MARK: Off
 
-    /// Takes this device's program off a hook, and removes the pin. What is not there, or not ours, is left.
+    /// Takes this device's program off a hook, and removes the pin. What is not there, or not ours, is left. The thread must be in
+    /// the device's namespace only where there is a filter.
     func detach(_ hook: HookName) throws(DatapathError) {
-        let pin = hook.pin(device)
         do {
-            if instance.linkFolder.holds(pin) {
-                try Link(pinnedAt: instance.linkFolder / pin).detach()
-                try instance.linkFolder.unpin(pin)
+            if instance.linkFolder.holds(linkPin(hook)) {
+                try Link(pinnedAt: instance.linkFolder / linkPin(hook)).detach()
+                try instance.linkFolder.unpin(linkPin(hook))
             }
-            if instance.filterFolder.holds(pin) {
-                let own = try Program(pinnedAt: instance.filterFolder / pin).info.id
-                if try filter(hook).program() == own { try filter(hook).detach() }
+            for pin in [filterPin(hook), filterPin(hook, isNew: true)] where instance.filterFolder.holds(pin) {
+                if try filterProgram(hook, pin: pin) != nil { try filter(hook).detach() }
                 try instance.filterFolder.unpin(pin)
             }
         } catch let error as BPFError {

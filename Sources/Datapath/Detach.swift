@@ -65,33 +65,45 @@ extension Instance {
 
     /// Takes a device's program off one hook. A device or namespace that is gone took it along.
     func detach(_ device: DeviceRecord, _ hook: HookName) throws(DatapathError) {
-        let attachment = Attachment(
-            instance: self, device: device.id, interface: device.interfaceIndex, name: device.interface)
-        guard linkFolder.holds(hook.pin(device.id)) || filterFolder.holds(hook.pin(device.id)) else { return }
+        let inside = NetworkNamespace.inode(device.namespace) == device.namespaceInode
+        let attachment = Attachment(self, device)
         // Only a filter is found through its namespace; a link is known by itself.
-        guard filterFolder.holds(hook.pin(device.id)) else { return try attachment.detach(hook) }
-        guard NetworkNamespace.inode(device.namespace) == device.namespaceInode else {
-            return try filterFolder.unpin(hook.pin(device.id))
+        if inside, !usesTCX {
+            try NetworkNamespace.with(device.namespace) { () throws(DatapathError) in try attachment.detach(hook) }
+        } else {
+            try attachment.detach(hook)
         }
-        try NetworkNamespace.with(device.namespace) { () throws(DatapathError) in try attachment.detach(hook) }
     }
 
-    /// Removes what an apply left that was killed on its way: pins of devices that the generation in force does not have.
-    func removeOrphans(keeping devices: Set<UInt16>) throws(DatapathError) {
-        for pin in linkFolder.names {
-            guard let (device, _) = HookName.parse(pin: pin), !devices.contains(device) else { continue }
+    /// Takes off what an apply left that was killed on its way: programs on hooks that the generation in force does not use.
+    func removeOrphans(keeping devices: [DeviceRecord]) throws(DatapathError) {
+        let kept = Set(devices.flatMap { device in device.hooks.map { HookPin(device: device.id, hook: $0) } })
+        for name in linkFolder.names {
+            guard let pin = HookPin(name), !kept.contains(pin) else { continue }
             do throws(BPFError) {
-                try Link(pinnedAt: linkFolder / pin).detach()
+                try Link(pinnedAt: linkFolder / name).detach()
             } catch {
                 throw DatapathError("cannot detach what an interrupted apply left", error)
             }
-            try linkFolder.unpin(pin)
+            try linkFolder.unpin(name)
         }
-        for pin in filterFolder.names {
-            guard let (device, _) = HookName.parse(pin: pin), !devices.contains(device) else { continue }
-            // Its filter has no record in the policy in force, so it lets packets pass; where it stands is not known any more.
-            try filterFolder.unpin(pin)
+        for name in filterFolder.names {
+            guard let pin = HookPin(name), let place = pin.place else { continue }
+            let isKept = kept.contains(HookPin(device: pin.device, hook: pin.hook)) && !pin.isNew
+            if !isKept { try removeFilter(pin, at: place) }
         }
+    }
+
+    /// Takes a filter off that is known by its pin alone. A namespace that has no name any more is out of reach, and so is what is in it.
+    private func removeFilter(_ pin: HookPin, at place: HookPin.Place) throws(DatapathError) {
+        let namespaces = [nil] + PinFolder(path: NetworkNamespace.folder).names
+        if let namespace = namespaces.first(where: { NetworkNamespace.inode($0) == place.namespaceInode }) {
+            let attachment = Attachment(
+                instance: self, device: pin.device, interface: place.interface, namespaceInode: place.namespaceInode,
+                name: "interface \(place.interface)")
+            try NetworkNamespace.with(namespace) { () throws(DatapathError) in try attachment.detach(pin.hook) }
+        }
+        try filterFolder.unpin(pin.name)
     }
 }
 

@@ -33,16 +33,4 @@ public enum HookName: String, Sendable, Hashable, CaseIterable {
         case .tcEgress: BH_HOOK_TC_EGRESS.rawValue
         }
     }
-
-    /// The name of its pin for a device.
-    func pin(_ device: UInt16) -> String { "\(device)-\(rawValue)" }
-
-    /// The device and hook of a pin's name; nil where it is no such name.
-    static func parse(pin name: String) -> (device: UInt16, hook: HookName)? {
-        let parts = name.split(separator: "-", maxSplits: 1)
-        guard parts.count == 2, let device = UInt16(parts[0]), let hook = HookName(rawValue: String(parts[1])) else {
-            return nil
-        }
-        return (device, hook)
-    }
 }

@@ -7,8 +7,8 @@ import Policy
 ///
 /// ```
 /// /sys/fs/bpf/NAME/maps/        the maps, by their names
-/// /sys/fs/bpf/NAME/links/       DEVICE-HOOK: programs attached through links
-/// /sys/fs/bpf/NAME/filters/     DEVICE-HOOK: programs attached as clsact filters, on kernels before 6.6
+/// /sys/fs/bpf/NAME/links/       programs attached through links (see HookPin)
+/// /sys/fs/bpf/NAME/filters/     programs attached as clsact filters, on kernels before 6.6
 /// /sys/fs/bpf/NAME/readers/     N: folders that event readers lock
 /// ```
 public struct Instance: Sendable, Hashable {
@@ -19,7 +19,7 @@ public struct Instance: Sendable, Hashable {
     /// Whether programs go to the tc hooks through TCX links, or as clsact filters.
     let usesTCX: Bool
 
-    /// An instance by its name: 1 to 64 letters, digits, `.`, `_`, `-`. Nothing is asked of the kernel yet.
+    /// An instance by its name: 1 to 64 letters, digits, `_`, `-`; the BPF file system takes no dot. Nothing is asked of the kernel yet.
     public init(_ name: String = standardName) throws(DatapathError) {
         try self.init(name, usesTCX: Instance.kernelHasTCX)
     }
@@ -28,11 +28,10 @@ public struct Instance: Sendable, Hashable {
         self.usesTCX = usesTCX
         let isName = name.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
-                || [45, 46, 95].contains(byte)
+                || [45, 95].contains(byte)
         }
-        guard isName, (1...64).contains(name.utf8.count), name != ".", name != ".." else {
-            throw DatapathError(
-                "'\(name)' is no instance name", advice: "use 1 to 64 letters, digits, '.', '_' or '-'")
+        guard isName, (1...64).contains(name.utf8.count) else {
+            throw DatapathError("'\(name)' is no instance name", advice: "use 1 to 64 letters, digits, '_' or '-'")
         }
         self.name = name
         folder = PinFolder(path: "\(Preflight.root)/\(name)")

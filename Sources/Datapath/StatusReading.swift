@@ -42,8 +42,7 @@ extension Instance {
 
     /// - Parameter inside: whether the calling thread is in the device's namespace.
     private func status(of device: DeviceRecord, _ image: LiveImage, inside: Bool) -> Status.Port {
-        let attachment = Attachment(
-            instance: self, device: device.id, interface: device.interfaceIndex, name: device.interface)
+        let attachment = Attachment(self, device)
         var programs: [HookName: UInt32] = [:]
         for hook in device.hooks {
             if let id = try? attachment.program(hook) { programs[hook] = id }
@@ -74,8 +73,7 @@ extension Instance {
             guard !present.isEmpty else { continue }
             broken += try NetworkNamespace.with(namespace) { () throws(DatapathError) in
                 present.filter { device in
-                    let attachment = Attachment(
-                        instance: self, device: device.id, interface: device.interfaceIndex, name: device.interface)
+                    let attachment = Attachment(self, device)
                     return !device.hooks.allSatisfy { (try? attachment.program($0)) != nil }
                 }
             }

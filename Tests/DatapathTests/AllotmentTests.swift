@@ -54,3 +54,16 @@ import Testing
         #expect(CounterAllotment(names: ["a", "b"], old: [], capacity: 1).slots == [0, BH_NONE])
     }
 }
+
+@Suite struct HookPinTests {
+    @Test(
+        arguments: [
+            HookPin(device: 1, hook: .xdp), HookPin(device: 4095, hook: .tcIngress),
+            HookPin(device: 7, hook: .tcEgress, place: .init(interface: 12, namespaceInode: 4_026_531_840)),
+            HookPin(device: 7, hook: .tcIngress, place: .init(interface: 12, namespaceInode: 5), isNew: true),
+        ])
+    func readsWhatItWrites(_ pin: HookPin) { #expect(HookPin(pin.name) == pin) }
+
+    @Test(arguments: ["", "x", "1", "1-", "1-tc", "1-xdp-3", "99999-xdp", "1-tc-ingress-a-b", "-xdp", "1-xdp-1-2-3"])
+    func leavesWhatIsNone(_ name: String) { #expect(HookPin(name) == nil) }
+}

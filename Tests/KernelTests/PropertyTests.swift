@@ -39,27 +39,60 @@ extension PacketTables {
             var frames = BoundaryFrames(ruleset, seed: seed)
             var judged: [Reason: Int] = [:]
             var early = 0
+            var random = RandomNumbers(seed: seed)
             for _ in 0..<packets {
-                let probe = frames.next()
-                let packet = PacketParser.parse(probe.frame.bytes, frameLength: probe.frame.bytes.count)
-                let expected = reference.judge(
-                    packet, entry: probe.entry, protects: probe.protects, direction: probe.direction,
-                    isUnknownToDrop: probe.isUnknownToDrop)
+                let drawn = frames.next()
+                let probe = Self.vary(drawn.frame, drawn.direction, &random)
+                func expectation(_ packet: Packet) -> Judgement {
+                    reference.judge(
+                        packet, entry: drawn.entry, protects: drawn.protects, direction: drawn.direction,
+                        isUnknownToDrop: drawn.isUnknownToDrop)
+                }
+                let packet = PacketParser.parse(
+                    probe.frame.bytes, frameLength: probe.originalLength ?? probe.frame.bytes.count,
+                    segments: probe.segments)
+                let expected = expectation(packet)
                 let port = simulation.port(
-                    entry: probe.entry, protects: probe.protects, isUnknownToDrop: probe.isUnknownToDrop)
-                let found = try simulation.judge(.init(probe.frame, probe.direction), at: port)
-                let wanted = PacketRow.Expectation(
-                    verdict: expected.verdict, reason: expected.reason,
-                    rule: expected.rule.map { ruleset.rules[$0].name })
-                try #require(found == wanted, "seed \(seed): \(probe) \(packet)")
+                    entry: drawn.entry, protects: drawn.protects, isUnknownToDrop: drawn.isUnknownToDrop)
+                let found = try simulation.judgeAndParse(probe, at: port)
+                // What a capture cut may be judged by what is there of it, but never otherwise than the whole.
+                let whole = expectation(PacketParser.parse(drawn.frame.bytes, frameLength: drawn.frame.bytes.count))
+                let isCut = probe.frame.bytes.count < drawn.frame.bytes.count
+                let wanted = [expected, isCut ? whole : expected].map { judgement in
+                    PacketRow.Expectation(
+                        verdict: judgement.verdict, reason: judgement.reason,
+                        rule: judgement.rule.map { ruleset.rules[$0].name })
+                }
+                try #require(wanted.contains(found.said), "seed \(seed): \(probe) \(packet)")
+                if packet.refusal == nil {
+                    try #require(found.packet == packet, "seed \(seed): \(probe)")
+                }
                 judged[expected.reason, default: 0] += 1
-                guard probe.direction == (probe.protects == .host ? .in : .out) else { continue }
-                if let before = try simulation.judgeEarly(.init(probe.frame, probe.direction), at: port) {
-                    try #require(before == found, "XDP, seed \(seed): \(probe) \(packet)")
+                guard probe.segments == 1, drawn.direction == (drawn.protects == .host ? .in : .out) else { continue }
+                if let before = try simulation.judgeEarly(probe, at: port) {
+                    try #require(before == found.said, "XDP, seed \(seed): \(probe) \(packet)")
                     early += 1
                 }
             }
             return (judged, early)
+        }
+
+        /// Most frames as they are; some as a capture or a segmentation offload leaves them.
+        private static func vary(
+            _ frame: Frame, _ direction: Direction, _ random: inout RandomNumbers
+        ) -> Simulation.Probe {
+            let count = frame.bytes.count
+            switch random.number(0...15) {
+            case 0: return .init(frame.cut(to: random.number(0...count)), direction, originalLength: count)
+            case 1: return .init(frame, direction, originalLength: count + random.number(0...100))
+            case 2:
+                let packet = PacketParser.parse(frame.bytes, frameLength: count)
+                guard packet.hasL4, [6, 17].contains(packet.ipProtocol), packet.fragment == .whole else { break }
+                let segments = random.number(2...50)
+                return .init(frame, direction, originalLength: count + 1000 * segments, segments: segments)
+            default: break
+            }
+            return .init(frame, direction)
         }
     }
 }

@@ -108,6 +108,11 @@ struct Simulation: Sendable {
 
     /// What tc says, as a verdict and as what it returns to the kernel.
     func judge(_ probe: Probe, at port: Port) throws -> PacketRow.Expectation {
+        try judgeAndParse(probe, at: port).said
+    }
+
+    /// Likewise, and what the program's parser made of the frame.
+    func judgeAndParse(_ probe: Probe, at port: Port) throws -> (said: PacketRow.Expectation, packet: Packet) {
         let isIngress = (port.protects == .host) == (probe.direction == .in)
         let outcome = try Programs.judging(by: image, serial) {
             try $0.judge(
@@ -120,7 +125,8 @@ struct Simulation: Sendable {
         #expect(outcome.returned == (outcome.verdict == .accept ? UInt32.max : 2))
         #expect(outcome.direction == probe.direction)
         #expect(outcome.packet.segments == probe.segments)
-        return PacketRow.Expectation(verdict: outcome.verdict, reason: reason, rule: outcome.ruleName)
+        let said = PacketRow.Expectation(verdict: outcome.verdict, reason: reason, rule: outcome.ruleName)
+        return (said, outcome.packet)
     }
 
     /// What XDP drops; nil where it leaves the packet to tc.

@@ -42,7 +42,7 @@ extension PacketTables {
             var random = RandomNumbers(seed: seed)
             for _ in 0..<packets {
                 let drawn = frames.next()
-                let probe = Self.vary(drawn.frame, drawn.direction, &random)
+                let (probe, wholeFrame) = Self.vary(drawn.frame, drawn.direction, &random)
                 func expectation(_ packet: Packet) -> Judgement {
                     reference.judge(
                         packet, entry: drawn.entry, protects: drawn.protects, direction: drawn.direction,
@@ -56,8 +56,8 @@ extension PacketTables {
                     entry: drawn.entry, protects: drawn.protects, isUnknownToDrop: drawn.isUnknownToDrop)
                 let found = try simulation.judgeAndParse(probe, at: port)
                 // What a capture cut may be judged by what is there of it, but never otherwise than the whole.
-                let whole = expectation(PacketParser.parse(drawn.frame.bytes, frameLength: drawn.frame.bytes.count))
-                let isCut = probe.frame.bytes.count < drawn.frame.bytes.count
+                let whole = expectation(PacketParser.parse(wholeFrame.bytes, frameLength: wholeFrame.bytes.count))
+                let isCut = probe.frame.bytes.count < wholeFrame.bytes.count
                 let wanted = [expected, isCut ? whole : expected].map { judgement in
                     PacketRow.Expectation(
                         verdict: judgement.verdict, reason: judgement.reason,
@@ -77,22 +77,28 @@ extension PacketTables {
             return (judged, early)
         }
 
-        /// Most frames as they are; some as a capture or a segmentation offload leaves them.
+        /// Most frames as they are; some as a capture or a segmentation offload leaves them. And the whole of what was cut.
         private static func vary(
             _ frame: Frame, _ direction: Direction, _ random: inout RandomNumbers
-        ) -> Simulation.Probe {
+        ) -> (probe: Simulation.Probe, whole: Frame) {
             let count = frame.bytes.count
             switch random.number(0...15) {
-            case 0: return .init(frame.cut(to: random.number(0...count)), direction, originalLength: count)
-            case 1: return .init(frame, direction, originalLength: count + random.number(0...100))
+            case 0:
+                let kept = random.number(0...count)
+                return (.init(frame.cut(to: kept), direction, originalLength: count), frame)
+            case 1:
+                let padded = frame.padded(to: count + random.number(0...100))
+                return (.init(frame, direction, originalLength: padded.bytes.count), padded)
             case 2:
                 let packet = PacketParser.parse(frame.bytes, frameLength: count)
                 guard packet.hasL4, [6, 17].contains(packet.ipProtocol), packet.fragment == .whole else { break }
                 let segments = random.number(2...50)
-                return .init(frame, direction, originalLength: count + 1000 * segments, segments: segments)
+                return (
+                    .init(frame, direction, originalLength: count + 1000 * segments, segments: segments), frame
+                )
             default: break
             }
-            return .init(frame, direction)
+            return (.init(frame, direction), frame)
         }
     }
 }

@@ -1,0 +1,165 @@
+import Capture
+import Foundation
+import Network
+import TestSupport
+import Testing
+
+/// One line of `replay --json`.
+private struct Replayed: Decodable, Equatable {
+    var packet: Int
+    var direction: String
+    var verdict: String
+    var reason: String
+    var rule: String?
+}
+
+extension Integration {
+    /// Captures through the command. Each packet of the corpora is judged by the kernel tests.
+    @Suite(.serialized) struct ReplayTests {
+        private static let policy = """
+            version: 1
+            ports:
+              uplink: { interface: up0, protects: host }
+            defaults: { in: drop, out: drop }
+            rules:
+              - { name: web, service: tcp/80, action: accept }
+            """
+
+        private static func run(_ words: [String]) throws -> (result: CommandResult, lines: [Replayed]) {
+            let result = try Shell.run([Bulkhead.executable, "replay"] + words + ["--json"])
+            return (
+                result, try result.lines.map { try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)) }
+            )
+        }
+
+        /// A site's policy, and a capture of packets to the server and back.
+        private static func capture(_ lab: Lab, _ frames: [CapturedFrame]) throws -> String {
+            let path = try lab.file("trace.pcap", "")
+            var writer = try CaptureWriter(path: path)
+            for frame in frames { try writer.write(frame) }
+            return path
+        }
+
+        private static let frames: [CapturedFrame] = AddressFamily.allCases.flatMap { family in
+            let client: IPAddress = family == .v4 ? "198.51.100.7" : "2001:db8:7::7"
+            let server: IPAddress = family == .v4 ? "192.0.2.2" : "2001:db8::2"
+            let whole = Frame(Datagram(client, server, .tcp(payload: Array(repeating: 1, count: 4000)))).bytes
+            return [
+                CapturedFrame(bytes: Frame(Datagram(client, server, .tcp())).bytes),
+                CapturedFrame(bytes: Frame(Datagram(server, client, .tcp(80, 40000, flags: 18))).bytes),
+                CapturedFrame(bytes: whole),
+                CapturedFrame(bytes: Array(whole.prefix(96)), originalLength: whole.count),
+                CapturedFrame(bytes: Frame(Datagram(client, server, .tcp()) { $0.fragment = .last }).bytes),
+                CapturedFrame(bytes: Array(whole.prefix(96))),
+            ]
+        }
+
+        @Test func everyPacketIsJudgedByTheFileGiven() throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file("policy.yaml", Self.policy)
+            let path = try Self.capture(site.lab, Self.frames)
+            // The host has no such device: the policy is judged all the same, or the refusal names it.
+            let words = site.host.command([
+                Bulkhead.executable, "replay", path, "--policy", policy, "--port", "uplink", "--json", "--direction",
+            ])
+            let first = try Shell.run(words + ["in"])
+            #expect(first.status == 0, "\(first.errors)")
+            let lines = try first.lines.map { try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)) }
+            let expected = [
+                ("accept", "rule"), ("drop", "default"), ("accept", "rule"), ("accept", "rule"), ("drop", "fragment"),
+                ("drop", "malformed"),
+            ]
+            #expect(lines.map(\.packet) == Array(1...12))
+            #expect(lines.map(\.verdict) == (expected + expected).map(\.0))
+            #expect(lines.map(\.reason) == (expected + expected).map(\.1))
+            #expect(lines.map(\.rule) == lines.map { $0.reason == "rule" ? "web" : nil })
+            #expect(lines.allSatisfy { $0.direction == "in" })
+            #expect(try Shell.run(words + ["in"]).output == first.output)
+            let inside = Array(words.dropLast()) + ["--inside", "192.0.2.0/24,2001:db8::/64"]
+            let directed = try Shell.run(inside)
+            #expect(directed.status == 0, "\(directed.errors)")
+            let directions = try directed.lines.map {
+                try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)).direction
+            }
+            #expect(directions == ["in", "out", "in", "in", "in", "in"] + ["in", "out", "in", "in", "in", "in"])
+        }
+
+        /// The policy in force judges, and neither counts nor changes.
+        @Test func thePolicyInForceJudges() throws {
+            let site = try UplinkSite()
+            try site.bulkhead.apply(try site.lab.file("policy.yaml", Self.policy))
+            let path = try Self.capture(site.lab, Self.frames)
+            let before = try site.bulkhead.counters()
+            let result = try site.bulkhead.run("replay", path, "--port", "up0", "--direction", "in", "--json")
+            #expect(result.status == 0, "\(result.errors)")
+            #expect(result.lines.count == 12)
+            #expect(result.lines.count { $0.contains("\"accept\"") } == 6)
+            let after = try site.bulkhead.counters()
+            #expect(try after.rule("web").packets == before.rule("web").packets)
+            #expect(after.generation == before.generation)
+        }
+
+        @Test func whatIsNoCaptureIsRefused() throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file("policy.yaml", Self.policy)
+            func refusal(_ path: String) throws -> CommandResult {
+                try Shell.run(
+                    site.host.command([
+                        Bulkhead.executable, "replay", path, "--policy", policy, "--port", "uplink", "--direction",
+                        "in",
+                    ]))
+            }
+            let text = try refusal(try site.lab.file("text.pcap", "version: 1"))
+            #expect(text.status == 1)
+            #expect(text.errors.contains("text.pcap"))
+            let missing = try refusal("/nowhere.pcap")
+            #expect(missing.status == 1)
+            #expect(missing.errors.contains("/nowhere.pcap"))
+            let path = try Self.capture(site.lab, Self.frames)
+            let bytes = try Data(contentsOf: URL(filePath: path))
+            let cut = URL(filePath: path + ".cut")
+            try bytes.dropLast(10).write(to: cut)
+            let damaged = try refusal(cut.path)
+            #expect(damaged.status == 1)
+            #expect(damaged.lines.count >= 11)
+            // LINKTYPE_LINUX_SLL.
+            var other = bytes
+            other[20] = 113
+            let foreign = URL(filePath: path + ".sll")
+            try other.write(to: foreign)
+            let refused = try refusal(foreign.path)
+            #expect(refused.status == 1)
+            #expect(refused.errors.contains("113"))
+        }
+
+        /// Some of the captures, as an operator would run them.
+        @Test(
+            .enabled(
+                if: ProcessInfo.processInfo.environment["BULKHEAD_CORPORA"] != nil, "BULKHEAD_CORPORA names no folder"))
+        func capturesOfEdgeCases() throws {
+            let folder = try #require(ProcessInfo.processInfo.environment["BULKHEAD_CORPORA"]) + "/pcaps"
+            let site = try UplinkSite()
+            let policy = try site.lab.file("policy.yaml", Self.policy)
+            let names = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+                .filter { $0.hasSuffix(".pcap") || $0.hasSuffix(".pcapng") }
+            for (index, name) in names.enumerated() where index % 20 == 0 {
+                let path = "\(folder)/\(name)"
+                var reader = try CaptureReader(path: path)
+                var frames: [CapturedFrame] = []
+                while let frame = try reader.next() { frames.append(frame) }
+                let result = try Shell.run(
+                    site.host.command([
+                        Bulkhead.executable, "replay", path, "--policy", policy, "--port", "uplink", "--direction",
+                        "in",
+                        "--json",
+                    ]))
+                guard frames.allSatisfy({ $0.linkType == CapturedFrame.ethernet }) else {
+                    #expect(result.status == 1, "\(name)")
+                    continue
+                }
+                #expect(result.status == 0, "\(name): \(result.errors)")
+                #expect(result.lines.count == frames.count, "\(name)")
+            }
+        }
+    }
+}

@@ -27,7 +27,7 @@ static __always_inline __u32 trie_step(const struct image *image, __u32 value, _
 	return *IMAGE_ELEMENT(image, image->header->values, index, __u32);
 }
 
-/* The class of an address. Its own function, so that the walk is verified by itself. */
+/* The class of an address. */
 static __noinline __u32 address_class(const struct image *image, __u32 flags, __u64 high, __u64 low)
 {
 	__u32 value = image->header->v6_root;
@@ -100,27 +100,24 @@ static __always_inline __u32 joint_class(const struct image *image, const struct
 	return *IMAGE_ELEMENT(image, header->joints, context * header->service_count + service, __u32);
 }
 
-/* What every partition is asked: the first rule for this joint class, if its rank is below the best so far. */
-struct question {
-	__u32 joint;
-	__u32 best;
-};
-
 /* The first rule of a short list that matches: at most BH_LIST_SHORT entries behind the head. */
-static __always_inline __u32 scan_list(const struct image *image, __u32 list, __u32 count, const struct question *question)
+static __always_inline __u32 scan_list(const struct image *image, __u32 list, __u32 count, const struct bh_lookup *lookup)
 {
 	const struct bh_image_header *header = image->header;
-	__u32 joint = question->joint;
+	__u32 joint = lookup->joint;
 
+	/* Unrolled, for clang may lay the loop out so that it is re-entered by falling through, which 6.1 takes for endless. */
+#pragma unroll
 	for (__u32 i = 0; i < BH_LIST_SHORT; i++) {
 		const struct bh_list_entry *entry;
 		__u32 row, rank;
 
+		asm volatile("" : "+r"(count));
 		if (i >= count)
 			break;
 		entry = IMAGE_ELEMENT(image, header->lists, list + 1 + i, struct bh_list_entry);
 		rank = entry->a;
-		if (rank >= question->best)
+		if (rank >= lookup->best)
 			break;
 		row = entry->b * header->match_words;
 		if (*IMAGE_ELEMENT(image, header->matches, row + (joint >> 6), __u64) >> (joint & 63) & 1)
@@ -129,10 +126,10 @@ static __always_inline __u32 scan_list(const struct image *image, __u32 list, __
 	return BH_NONE;
 }
 
-static __always_inline __u32 match_list(const struct image *image, __u32 list, const struct question *question)
+static __always_inline __u32 match_list(const struct image *image, __u32 list, const struct bh_lookup *lookup)
 {
 	const struct bh_image_header *header = image->header;
-	__u32 joint = question->joint, count, row;
+	__u32 joint = lookup->joint, count, row;
 	const struct bh_list_entry *head;
 	const struct bh_run *run;
 
@@ -140,7 +137,7 @@ static __always_inline __u32 match_list(const struct image *image, __u32 list, c
 	count = head->a;
 	row = head->b;
 	if (row == BH_NONE)
-		return scan_list(image, list, count, question);
+		return scan_list(image, list, count, lookup);
 	run = IMAGE_ELEMENT(image, header->runs, row + (joint >> 6), struct bh_run);
 	return *IMAGE_ELEMENT(image, header->run_values, run->base + bits_through(run->changes, joint) - 1, __u32);
 }
@@ -170,50 +167,60 @@ static __always_inline __u32 find_list(const struct image *image, const struct b
 
 /* The lower of the best rank so far and that of one partition's pair of classes. */
 static __noinline __u32 ask_partition(const struct image *image, __u32 index, __u32 from, __u32 to,
-				      const struct question *question)
+				      const struct bh_lookup *lookup)
 {
 	__u32 list, rank;
 
 	if (index >= BH_PARTITIONS)
 		return BH_NONE;
-	list = find_list(image, &image->header->partitions[index], from, to, question->best);
+	list = find_list(image, &image->header->partitions[index], from, to, lookup->best);
 	if (!list)
-		return question->best;
-	rank = match_list(image, list, question);
-	return rank < question->best ? rank : question->best;
+		return lookup->best;
+	rank = match_list(image, list, lookup);
+	return rank < lookup->best ? rank : lookup->best;
+}
+
+/* Writes the classes of both ends, and returns the partitions in which both have a cell. */
+static __always_inline __u32 class_addresses(const struct image *image, const struct bh_packet *packet,
+					     struct bh_lookup *lookup)
+{
+	const struct bh_address_class *class;
+	__u32 index, partitions;
+
+	index = address_class(image, packet->flags, packet->source_high, packet->source_low);
+	class = IMAGE_ELEMENT(image, image->header->classes, index, struct bh_address_class);
+	lookup->from[BH_LEVEL_COARSE] = class->from_coarse;
+	lookup->from[BH_LEVEL_FINE] = class->from_fine;
+	partitions = class->from_partitions;
+	index = address_class(image, packet->flags, packet->destination_high, packet->destination_low);
+	class = IMAGE_ELEMENT(image, image->header->classes, index, struct bh_address_class);
+	lookup->to[BH_LEVEL_COARSE] = class->to_coarse;
+	lookup->to[BH_LEVEL_FINE] = class->to_fine;
+	return partitions & class->to_partitions;
 }
 
 /* The rank of the first rule that matches, BH_NONE if none does. */
-static __always_inline __u32 classify(const struct image *image, const struct bh_packet *packet, __u32 scope)
+static __noinline __u32 classify(const struct image *image, const struct bh_packet *packet, __u32 scope,
+				 struct bh_lookup *lookup)
 {
-	const struct bh_image_header *header = image->header;
-	struct question question = { .best = BH_NONE };
-	__u32 from[BH_LEVEL_MAX] = {}, to[BH_LEVEL_MAX] = {};
 	__u32 partitions = 1; /* any to any */
 
-	question.joint = joint_class(image, packet, scope);
-	if (packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)) {
-		const struct bh_address_class *class;
-		__u32 index;
-
-		index = address_class(image, packet->flags, packet->source_high, packet->source_low);
-		class = IMAGE_ELEMENT(image, header->classes, index, struct bh_address_class);
-		from[BH_LEVEL_COARSE] = class->from_coarse;
-		from[BH_LEVEL_FINE] = class->from_fine;
-		partitions = class->from_partitions;
-		index = address_class(image, packet->flags, packet->destination_high, packet->destination_low);
-		class = IMAGE_ELEMENT(image, header->classes, index, struct bh_address_class);
-		to[BH_LEVEL_COARSE] = class->to_coarse;
-		to[BH_LEVEL_FINE] = class->to_fine;
-		partitions &= class->to_partitions;
-	}
+	lookup->best = BH_NONE;
+	lookup->joint = joint_class(image, packet, scope);
+	lookup->from[BH_LEVEL_ANY] = lookup->to[BH_LEVEL_ANY] = 0;
+	JOIN_PATHS();
+	if (packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6))
+		partitions = class_addresses(image, packet, lookup);
+	JOIN_PATHS();
 #pragma unroll
 	for (__u32 i = 0; i < BH_PARTITIONS; i++) {
-		if (partitions >> i & 1)
-			question.best = ask_partition(image, i, from[i / BH_LEVEL_MAX], to[i % BH_LEVEL_MAX],
-						      &question);
+		if (partitions >> i & 1) {
+			lookup->best = ask_partition(image, i, lookup->from[i / BH_LEVEL_MAX],
+						     lookup->to[i % BH_LEVEL_MAX], lookup);
+			JOIN_PATHS();
+		}
 	}
-	return question.best;
+	return lookup->best;
 }
 
 #endif

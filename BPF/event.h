@@ -10,17 +10,21 @@ static __always_inline void count_packet(const struct bh_scratch *here)
 	const struct bh_judgement *judgement = &here->judgement;
 	const struct bh_packet *packet = &here->packet;
 	__u32 index = (here->device & (BH_DEVICES_MAX - 1)) * BH_DIRECTION_MAX + (judgement->direction & 1);
-	__u32 reason = judgement->reason, slot = judgement->counter;
+	__u32 slot = judgement->counter;
+	__u64 reason = judgement->reason;
 	struct bh_port_counters *port = bpf_map_lookup_elem(&port_counters, &index);
 	struct bh_count *rule;
 
-	if (port && reason < BH_REASON_MAX) {
+	if (port) {
 		struct bh_count *count = judgement->verdict == BH_ACCEPT ? &port->accepted : &port->dropped;
 		__u64 *reasons = judgement->verdict == BH_ACCEPT ? port->accept_reasons : port->drop_reasons;
 
 		count->packets += packet->segments;
 		count->bytes += packet->wire_bytes;
-		reasons[reason] += packet->segments;
+		/* The verifier has to see the very register bounded that indexes. */
+		asm volatile("" : "+r"(reason));
+		if (reason < BH_REASON_MAX)
+			reasons[reason] += packet->segments;
 	}
 	if (slot == BH_NONE)
 		return;
@@ -88,15 +92,13 @@ static __always_inline __u32 wanting_readers(const struct bh_scratch *here)
 }
 
 /*
- * Whether this packet's bucket lets it be streamed to a reader: one a (reader, device, direction, reason, rule), though several may
- * share a slot. A reader has buckets of its own, for what another takes is not to cost it an event. Two CPUs that race here may both
- * pass for the price of one, which changes no count: what was emitted is counted as emitted.
+ * Whether this packet's bucket lets it be streamed: one a (device, direction, reason, rule), though several may share a slot. Two
+ * CPUs that race here may both pass for the price of one, which changes no count: what was emitted is counted as emitted.
  */
-static __always_inline bool take_sample(const struct bh_scratch *here, __u32 reader)
+static __always_inline bool take_sample(const struct bh_scratch *here)
 {
 	const struct bh_judgement *judgement = &here->judgement;
-	__u64 key = (__u64)judgement->counter << 32 | reader << 24 | here->device << 8 | judgement->reason << 1 |
-		    judgement->direction;
+	__u64 key = (__u64)judgement->counter << 32 | here->device << 8 | judgement->reason << 1 | judgement->direction;
 	__u32 slot = key * 0x9e3779b97f4a7c15ull >> 50 & (BH_BUCKETS - 1);
 	struct bh_bucket_state *bucket = bpf_map_lookup_elem(&buckets, &slot);
 	__u64 burst = (__u64)BH_SAMPLE_BURST * BH_SAMPLE_COST, now = bpf_ktime_get_coarse_ns(), clock;
@@ -142,7 +144,10 @@ static __always_inline bool emit(void *ctx, const struct bh_scratch *here, __u32
 	event->packet = here->packet;
 	if (captured > BH_HEADER_BYTES)
 		captured = BH_HEADER_BYTES;
-	if (captured < 1 || frame_load(ctx, 0, event->header, captured))
+	/* From 1 to BH_HEADER_BYTES in a form that the verifier of 6.1 follows; nothing of no bytes can be loaded, so 0 becomes all. */
+	asm volatile("" : "+r"(captured));
+	captured = ((captured - 1) & (BH_HEADER_BYTES - 1)) + 1;
+	if (frame_load(ctx, 0, event->header, captured))
 		captured = 0;
 	event->captured = captured;
 	bpf_ringbuf_submit(event, wakeup(ring));
@@ -155,22 +160,21 @@ static __always_inline void report(void *ctx, const struct bh_scratch *here)
 	struct bh_event_counters *counters = event_counters_here();
 	bool accepted = here->judgement.verdict == BH_ACCEPT;
 	__u32 wanting = 0, segments = here->packet.segments;
-	bool emitted = false, sampled = false;
+	bool emitted = false;
 
 	if (!counters || (accepted && !here->judgement.log))
 		return;
 	if (here->judgement.log)
 		wanting = wanting_readers(here);
+	if (wanting && !take_sample(here))
+		wanting = 0;
 	for (__u32 slot = 0; slot < BH_READERS_MAX; slot++) {
-		if (!(wanting >> slot & 1) || !take_sample(here, slot))
-			continue;
-		sampled = true;
-		if (emit(ctx, here, slot))
+		if (wanting >> slot & 1 && emit(ctx, here, slot))
 			emitted = true;
 	}
 	if (emitted)
 		*(accepted ? &counters->accepts_emitted : &counters->emitted) += segments;
-	else if (sampled)
+	else if (wanting)
 		*(accepted ? &counters->accepts_lost : &counters->lost) += segments;
 	else
 		*(accepted ? &counters->accepts_suppressed : &counters->suppressed) += segments;

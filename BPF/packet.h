@@ -13,7 +13,7 @@
 #include <linux/ipv6.h>
 #include <bpf/bpf_endian.h>
 #include <stdbool.h>
-#include "maps.h"
+#include "image.h"
 
 #ifndef IPPROTO_SCTP
 #define IPPROTO_SCTP 132
@@ -34,12 +34,6 @@ struct cursor {
 
 /* No header starts behind this: it holds the largest chain of extension headers that is accepted. */
 #define OFFSET_MAX 0x7fff
-
-/*
- * Makes the compiler read again from memory. The verifier knows nothing of what is in map memory, so paths that differ only in such
- * values are one path to it from here on; without this the parser's branches multiply.
- */
-#define JOIN_PATHS() asm volatile("" ::: "memory")
 
 /* Puts the next `size` bytes into cursor->header without going past them; false where the frame or datagram ends before. */
 static __always_inline bool cursor_peek(const struct cursor *cursor, __u32 size)

@@ -83,13 +83,16 @@ static __always_inline enum bh_reason essential_reason(const struct bh_port *por
 }
 
 /* Rules, then the default. */
-static __always_inline void judge_by_rules(const struct image *image, const struct bh_port *port, __u32 direction,
-					   const struct bh_packet *packet, struct bh_judgement *judgement)
+static __always_inline void judge_by_rules(const struct image *image, const struct bh_port *port,
+					   struct bh_scratch *here)
 {
+	struct bh_judgement *judgement = &here->judgement;
+	const struct bh_packet *packet = &here->packet;
+	__u32 direction = judgement->direction & 1;
 	__u32 rank = BH_NONE, ip = packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6);
 
 	if (!(packet->flags & BH_PACKET_ARP))
-		rank = classify(image, packet, port->scopes[direction & 1]);
+		rank = classify(image, packet, port->scopes[direction], &here->lookup);
 	if (rank != BH_NONE) {
 		const struct bh_rule *rule = IMAGE_ELEMENT(image, image->header->rules, rank, struct bh_rule);
 
@@ -98,7 +101,7 @@ static __always_inline void judge_by_rules(const struct image *image, const stru
 		judgement->counter = rule->counter;
 		judgement->log = rule->flags & BH_RULE_LOG;
 	} else if (ip) {
-		decide(judgement, port->defaults[direction & 1], BH_REASON_DEFAULT);
+		decide(judgement, port->defaults[direction], BH_REASON_DEFAULT);
 	} else {
 		decide(judgement, BH_DROP, BH_REASON_NON_IP);
 	}
@@ -153,7 +156,7 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	judge_before_rules(&image, port, &here->packet, judgement);
 	JOIN_PATHS();
 	if (judgement->reason == BH_REASON_NONE)
-		judge_by_rules(&image, port, judgement->direction, &here->packet, judgement);
+		judge_by_rules(&image, port, here);
 	return image.header->flags & BH_IMAGE_VLAN_SENSITIVE || port->vlan_mode != BH_VLAN_ANY;
 }
 

@@ -102,8 +102,10 @@ import Testing
             ["verdict", "reason", "rule", "counter", "generation", "port", "direction", "log"],
             [\.verdict, \.reason, \.rule, \.counter, \.generation, \.port, \.direction, \.log]),
         layout(
-            "bh_scratch", of: bh_scratch.self, ["device", "frame_length", "packet", "judgement", "header"],
-            [\.device, \.frame_length, \.packet, \.judgement, \.header]),
+            "bh_lookup", of: bh_lookup.self, ["joint", "best", "from", "to"], [\.joint, \.best, \.from, \.to]),
+        layout(
+            "bh_scratch", of: bh_scratch.self, ["device", "frame_length", "packet", "judgement", "lookup", "header"],
+            [\.device, \.frame_length, \.packet, \.judgement, \.lookup, \.header]),
         layout("bh_count", of: bh_count.self, ["packets", "bytes"], [\.packets, \.bytes]),
         layout(
             "bh_port_counters", of: bh_port_counters.self, ["accepted", "dropped", "drop_reasons", "accept_reasons"],

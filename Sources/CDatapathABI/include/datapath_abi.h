@@ -365,12 +365,21 @@ struct bh_judgement {
 	__u32 log;                       /* whether it is to be streamed */
 };
 
+/* A look-up on its way through the image. */
+struct bh_lookup {
+	__u32 joint;                     /* joint class */
+	__u32 best;                      /* lowest rank so far */
+	__u32 from[BH_LEVEL_MAX];        /* class of the source by level */
+	__u32 to[BH_LEVEL_MAX];
+};
+
 /* Value of map `scratch`, one a CPU. The entry program sets `device` and `frame_length`. */
 struct bh_scratch {
 	__u32 device;
 	__u32 frame_length;              /* bytes on the wire: what the packet had before a capture cut it */
 	struct bh_packet packet;
 	struct bh_judgement judgement;
+	struct bh_lookup lookup;
 	__u8 header[64];                 /* the header being read */
 };
 
@@ -463,7 +472,8 @@ _Static_assert(sizeof(struct bh_file) == 16, "bh_file");
 _Static_assert(sizeof(struct bh_device) == 256, "bh_device");
 _Static_assert(sizeof(struct bh_packet) == 88, "bh_packet");
 _Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
-_Static_assert(sizeof(struct bh_scratch) == 192, "bh_scratch");
+_Static_assert(sizeof(struct bh_lookup) == 32, "bh_lookup");
+_Static_assert(sizeof(struct bh_scratch) == 224, "bh_scratch");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 32 + 16 * BH_REASON_MAX, "bh_port_counters");
 _Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");

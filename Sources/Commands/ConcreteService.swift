@@ -1,23 +1,36 @@
-import ArgumentParser
 import Network
+import Policy
 
 /// A service that one packet can carry, as a policy writes it: `tcp/443`, `icmp/echo-request`, `ping`.
-struct ConcreteService: Sendable, Hashable, ExpressibleByArgument {
+struct ConcreteService: Sendable, Hashable {
     /// What the packet carries, by its family; a family that is absent cannot carry it.
     private var byFamily: [AddressFamily: ProbeService]
-    private let text: String
-
-    /// nil where `argument` is no service, or stands for many packets that differ.
-    init?(argument: String) {
-        guard let byFamily = ConcreteService.parse(argument) else { return nil }
-        self.byFamily = byFamily
-        text = argument
-    }
-
-    var defaultValueDescription: String { text }
+    /// The one source port that the service has, where it names one.
+    private(set) var sourcePort: UInt16?
 
     /// nil where packets of this family cannot carry it.
     func probe(_ family: AddressFamily) -> ProbeService? { byFamily[family] }
+
+    /// nil where `text` is no service, or stands for many packets that differ. A policy's names are not known here.
+    init?(_ text: String) {
+        guard let byFamily = ConcreteService.parse(text) else { return nil }
+        self.byFamily = byFamily
+    }
+
+    /// nil where the alternatives stand for many packets of one family that differ.
+    init?(_ alternatives: [Service]) {
+        byFamily = [:]
+        for service in alternatives {
+            guard let (probes, sourcePort) = ConcreteService.probes(service),
+                probes.keys.allSatisfy({ byFamily[$0] == nil })
+            else { return nil }
+            byFamily.merge(probes) { first, _ in first }
+            self.sourcePort = sourcePort
+        }
+        if byFamily.isEmpty { return nil }
+    }
+
+    // MARK: By its text
 
     private static func parse(_ text: String) -> [AddressFamily: ProbeService]? {
         if text == "ping" {
@@ -46,5 +59,35 @@ struct ConcreteService: Sendable, Hashable, ExpressibleByArgument {
 
     private static func number<Number: FixedWidthInteger>(_ text: String) -> Number? {
         text.utf8.allSatisfy { (48...57).contains($0) } ? Number(text) : nil
+    }
+
+    // MARK: By its meaning
+
+    private static func probes(_ service: Service) -> (probes: [AddressFamily: ProbeService], sourcePort: UInt16?)? {
+        switch service {
+        case .ports(let number, let destination, let source):
+            let isAnySource = source == [0...UInt16.max]
+            guard let port = single(destination), let probe = probe(number, port: port),
+                isAnySource || single(source) != nil
+            else { return nil }
+            return (both(probe), isAnySource ? nil : single(source))
+        case .icmp(let family, let type?, let code): return ([family: .icmp(type: type, code: code ?? 0)], nil)
+        case .protocol(let number): return (both(.other(protocol: number)), nil)
+        case .icmp, .ethertype: return nil
+        }
+    }
+
+    private static func probe(_ number: UInt8, port: UInt16) -> ProbeService? {
+        switch number {
+        case 6: .tcp(port: port)
+        case 17: .udp(port: port)
+        case 132: .sctp(port: port)
+        default: nil
+        }
+    }
+
+    private static func single(_ ranges: [ClosedRange<UInt16>]) -> UInt16? {
+        guard ranges.count == 1, ranges[0].count == 1 else { return nil }
+        return ranges[0].lowerBound
     }
 }

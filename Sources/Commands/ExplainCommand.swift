@@ -23,16 +23,17 @@ struct ExplainCommand: ParsableCommand {
     var from: String
     @Argument(help: "Likewise.")
     var to: String
-    @Argument(help: "tcp/N, udp/N, sctp/N, icmp/TYPE[/CODE], icmpv6/TYPE[/CODE], proto/N or ping.")
-    var service: ConcreteService
+    @Argument(
+        help: "tcp/N, udp/N, sctp/N, icmp/TYPE[/CODE], icmpv6/TYPE[/CODE], proto/N, ping or a service of the policy.")
+    var service: String
     @Option(help: "A policy's file instead of the policy in force.", completion: .file(extensions: ["yaml", "yml"]))
     var policy: String?
     @Option(help: "Judge at this port alone; with --direction.")
     var at: String?
     @Option(help: "The direction at that port: in or out.")
     var direction: Direction?
-    @Option(help: "The source port of TCP, UDP and SCTP.")
-    var sourcePort: UInt16 = 40000
+    @Option(help: "The source port of TCP, UDP and SCTP; 40000 if the service names none.")
+    var sourcePort: UInt16?
     @Option(help: "The packet's VLAN tag, 1 to 4094.")
     var vlan: UInt16?
     @OptionGroup var instance: InstanceOptions
@@ -40,11 +41,17 @@ struct ExplainCommand: ParsableCommand {
 
     func validate() throws {
         if (at == nil) != (direction == nil) { throw ValidationError("--at and --direction go together") }
+        if service.contains("/"), ConcreteService(service) == nil {
+            throw ValidationError(
+                "'\(service)' is no service that a single packet carries, such as tcp/443, icmp/echo-request or proto/47"
+            )
+        }
         if let vlan, !(1...4094).contains(vlan) { throw ValidationError("--vlan is a tag from 1 to 4094") }
     }
 
     func run() throws {
         let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name))
+        let service = try concreteService(judge.services)
         let ends = try ExplainedEnds(from: from, to: to, service: service, judge.names, judge.route)
         guard let carried = service.probe(ends.family) else {
             throw Refusal(
@@ -53,7 +60,8 @@ struct ExplainCommand: ParsableCommand {
         }
         let frame = ProbeFrame(
             source: ends.source.address, destination: ends.destination.address, sourceMAC: MACAddress(0x0200_0000_0001),
-            destinationMAC: MACAddress(0x0200_0000_0002), service: carried, sourcePort: sourcePort, vlan: vlan)
+            destinationMAC: MACAddress(0x0200_0000_0002), service: carried,
+            sourcePort: sourcePort ?? service.sourcePort ?? 40000, vlan: vlan)
         var hops: [Explanation.Hop] = []
         for (port, direction) in try crossed(ends, judge) {
             let outcome = try judge.judge(frame.bytes, length: frame.bytes.count, at: port, direction)
@@ -66,6 +74,23 @@ struct ExplainCommand: ParsableCommand {
         } else {
             try StandardOutput.write(explanation.words(ends, Palette.standardOutput))
         }
+    }
+
+    /// What is asked about: a service in a policy's words, or the policy's own by its name.
+    private func concreteService(_ named: [String: [Service]]) throws(Refusal) -> ConcreteService {
+        if let service = ConcreteService(service) { return service }
+        guard let alternatives = named[service] else {
+            let names = named.keys.sorted().prefix(20).joined(separator: ", ")
+            throw Refusal(
+                "there is no service '\(service)'",
+                advice: names.isEmpty ? "write it as tcp/443 or ping" : "the policy's services are \(names)")
+        }
+        guard let service = ConcreteService(alternatives) else {
+            throw Refusal(
+                "the service '\(service)' stands for packets that differ",
+                advice: "ask for one of them, such as tcp/443, and give --source-port where it matters")
+        }
+        return service
     }
 
     /// The ports to judge at, in the packet's order.

@@ -11,6 +11,8 @@ struct PolicyJudge {
     /// nil for a policy that is not in force.
     let generation: UInt32?
     let notes: RuleNotes
+    /// The policy's named services.
+    let services: [String: [Service]]
     private let records: [Int]
     private let simulator: Simulator
 
@@ -29,6 +31,7 @@ struct PolicyJudge {
         let bindings = source.loaded.bindings
         generation = nil
         notes = RuleNotes(ruleset)
+        services = ruleset.services
         names = bindings.map {
             PortNames(name: $0.name, entry: ruleset.entries[$0.entry].name, interface: $0.interfaceName)
         }
@@ -50,6 +53,7 @@ struct PolicyJudge {
         let source = try PolicySource(inForce: instance.policyInForce())
         generation = status.generation
         notes = RuleNotes(source.loaded.ruleset)
+        services = source.loaded.ruleset?.services ?? [:]
         let bound = Dictionary((source.loaded.ruleset?.entries ?? []).map { ($0.name, $0.addresses) }) { first, _ in
             first
         }

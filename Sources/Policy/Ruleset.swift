@@ -38,16 +38,19 @@ public struct Ruleset: Sendable {
     public var rules: [Rule]
     /// What the policy asks for, by default or in words, that this version does not enforce yet.
     public var notEnforced: [String]
+    /// The policy's named services, each resolved to its alternatives, for `explain`; rules hold their services themselves.
+    public var services: [String: [Service]]
 
     public init(
         files: [SourceFile], entries: [PortEntry], groups: [AddressGroup], rules: [Rule],
-        notEnforced: [String] = []
+        notEnforced: [String] = [], services: [String: [Service]] = [:]
     ) {
         self.files = files
         self.entries = entries
         self.groups = groups
         self.rules = rules
         self.notEnforced = notEnforced
+        self.services = services
     }
 }
 

@@ -24,6 +24,9 @@ struct ServiceTable {
         resolve(written, names: entries.map(\.key))
     }
 
+    /// Every service by its name.
+    var named: [String: [Service]] { indices.mapValues { resolved[$0] } }
+
     /// The alternatives of what a rule asks for; undefined names are reported.
     func services(_ written: WrittenService) -> [Service] {
         var result: [Service] = []

@@ -24,11 +24,12 @@ import Testing
     func rendersOnOneLineInOrder(value: JSON, text: String) {
         #expect("\(value)" == text)
     }
+}
 
-    @Test func findsAField() {
-        let value: JSON = ["a": 1, "b": "two"]
-        #expect(value["b"] == "two")
-        #expect(value["c"] == nil)
-        #expect((1 as JSON)["a"] == nil)
+extension JSON {
+    /// A field of an object, where there is one.
+    subscript(name: String) -> JSON? {
+        guard case .object(let fields) = self, let index = fields.names.firstIndex(of: name) else { return nil }
+        return fields.values[index]
     }
 }

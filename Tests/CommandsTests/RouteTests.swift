@@ -1,4 +1,5 @@
 import Network
+import Policy
 import Testing
 
 @testable import Commands
@@ -52,7 +53,7 @@ private func route() throws -> Route {
             ("icmpv6/136", nil, .icmp(type: 136, code: 0)),
         ] as [(String, ProbeService?, ProbeService?)])
     func readsOnePacketsService(text: String, v4: ProbeService?, v6: ProbeService?) throws {
-        let service = try #require(ConcreteService(argument: text))
+        let service = try #require(ConcreteService(text))
         #expect(service.probe(.v4) == v4)
         #expect(service.probe(.v6) == v6)
     }
@@ -63,7 +64,46 @@ private func route() throws -> Route {
         "proto/256", "ethertype/0x88cc", "TCP/1",
     ])
     func refusesWhatOnePacketCannotCarry(text: String) {
-        #expect(ConcreteService(argument: text) == nil)
+        #expect(ConcreteService(text) == nil)
+    }
+}
+
+@Suite struct NamedServiceTests {
+    private static let any: [ClosedRange<UInt16>] = [0...65535]
+
+    @Test(
+        arguments: [
+            ([.ports(protocol: 6, destination: [443...443], source: any)], .tcp(port: 443), .tcp(port: 443), nil),
+            ([.ports(protocol: 17, destination: [68...68], source: [67...67])], .udp(port: 68), .udp(port: 68), 67),
+            (
+                [.icmp(.v4, type: 8, code: nil), .icmp(.v6, type: 128, code: 3)], .icmp(type: 8, code: 0),
+                .icmp(type: 128, code: 3), nil
+            ),
+            ([.protocol(47)], .other(protocol: 47), .other(protocol: 47), nil),
+        ] as [([Service], ProbeService?, ProbeService?, UInt16?)])
+    func standForOnePacketOfAFamily(alternatives: [Service], v4: ProbeService?, v6: ProbeService?, port: UInt16?) throws
+    {
+        let service = try #require(ConcreteService(alternatives))
+        #expect(service.probe(.v4) == v4)
+        #expect(service.probe(.v6) == v6)
+        #expect(service.sourcePort == port)
+    }
+
+    @Test(
+        arguments: [
+            [],
+            [.ports(protocol: 6, destination: [1...2], source: any)],
+            [.ports(protocol: 6, destination: [1...1, 3...3], source: any)],
+            [.ports(protocol: 6, destination: [1...1], source: [1...2])],
+            [
+                .ports(protocol: 17, destination: [53...53], source: any),
+                .ports(protocol: 6, destination: [53...53], source: any),
+            ],
+            [.icmp(.v4, type: nil, code: nil)],
+            [.ethertype(0x88cc)],
+        ] as [[Service]])
+    func areRefusedWhereTheyStandForMany(alternatives: [Service]) {
+        #expect(ConcreteService(alternatives) == nil)
     }
 }
 
@@ -150,7 +190,7 @@ private func route() throws -> Route {
         var route = try route()
         route.ports[0].own = [try Prefix(parsing: "192.0.2.1")]
         let ends = try ExplainedEnds(
-            from: from, to: to, service: try #require(ConcreteService(argument: service)), names, route)
+            from: from, to: to, service: try #require(ConcreteService(service)), names, route)
         #expect("\(ends.source.address) > \(ends.destination.address)" == addresses)
         let hops = route.hops(from: ends.source, to: ends.destination)
         #expect(hops.map { "\(route.ports[$0.port].name) \($0.direction)" } == expected)
@@ -159,7 +199,7 @@ private func route() throws -> Route {
     @Test(arguments: [("backup", "web"), ("nowhere", "web"), ("198.51.100.1", "2001:db8::1")])
     func areRefusedWithoutAnAddress(from: String, to: String) throws {
         let route = try route()
-        let service = try #require(ConcreteService(argument: "tcp/1"))
+        let service = try #require(ConcreteService("tcp/1"))
         #expect(throws: Refusal.self) { try ExplainedEnds(from: from, to: to, service: service, names, route) }
     }
 }

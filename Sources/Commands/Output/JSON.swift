@@ -33,12 +33,6 @@ extension JSON {
 
     /// `names` as an array of strings.
     init(_ names: [String]) { self = .array(names.map(JSON.string)) }
-
-    /// The members of an object, where it is one, else nothing.
-    subscript(name: String) -> JSON? {
-        guard case .object(let fields) = self, let index = fields.names.firstIndex(of: name) else { return nil }
-        return fields.values[index]
-    }
 }
 
 extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, ExpressibleByNilLiteral {

@@ -81,6 +81,8 @@ let package = Package(
             name: "KernelTests",
             dependencies: ["TestSupport", "Capture", "Datapath", "Compiler", "Policy", "Network"],
             swiftSettings: settings),
+        .testTarget(
+            name: "LibbpfTests", dependencies: ["Libbpf", "CLibbpf", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "Network"], exclude: ["Fixtures"], swiftSettings: settings),

@@ -10,6 +10,8 @@
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
+#include <linux/pkt_cls.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
 /* A growing array of elements of one size. */
@@ -36,25 +38,37 @@ static void *append(struct vector *vector)
 
 typedef int (*take_message)(const struct nlmsghdr *message, struct vector *vector);
 
-/* Asks for all objects of a type, or for the device of one index. */
-static int ask(int fd, uint16_t type, size_t header, int ifindex)
+/* What is asked for: a kind of object, of which device or parent, in the message's own header. */
+struct question {
+	uint16_t type;
+	bool all;
+	size_t size;                     /* of the header in use */
+	union {
+		struct ifinfomsg link;
+		struct ifaddrmsg address;
+		struct tcmsg traffic;
+	};
+};
+
+static int ask(int fd, const struct question *question)
 {
 	struct {
 		struct nlmsghdr header;
 		union {
 			struct ifinfomsg link;
 			struct ifaddrmsg address;
+			struct tcmsg traffic;
 		};
 	} request = {
 		.header = {
-			.nlmsg_len = NLMSG_LENGTH(header),
-			.nlmsg_type = type,
-			.nlmsg_flags = NLM_F_REQUEST | (ifindex ? 0 : NLM_F_DUMP),
+			.nlmsg_len = NLMSG_LENGTH(question->size),
+			.nlmsg_type = question->type,
+			.nlmsg_flags = NLM_F_REQUEST | (question->all ? NLM_F_DUMP : 0),
 			.nlmsg_seq = 1,
 		},
-		.link = { .ifi_index = ifindex },
 	};
 
+	memcpy(&request.traffic, &question->traffic, question->size);
 	return send(fd, &request, request.header.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
@@ -84,7 +98,7 @@ static int receive(int fd, char *buffer, size_t room, take_message take, struct 
 	return 1;
 }
 
-static int dump_once(uint16_t type, size_t header, take_message take, struct vector *vector)
+static int dump_once(const struct question *question, take_message take, struct vector *vector)
 {
 	const size_t room = 256 * 1024;
 	char *buffer = malloc(room);
@@ -94,7 +108,7 @@ static int dump_once(uint16_t type, size_t header, take_message take, struct vec
 	if (fd < 0)
 		result = -errno;
 	else if (buffer)
-		result = ask(fd, type, header, 0);
+		result = ask(fd, question);
 	while (fd >= 0 && buffer && result >= 0) {
 		result = receive(fd, buffer, room, take, vector);
 		if (result == 0)
@@ -107,13 +121,13 @@ static int dump_once(uint16_t type, size_t header, take_message take, struct vec
 }
 
 /* A dump that the kernel's state changed under is asked for again. */
-static int dump(uint16_t type, size_t header, take_message take, struct vector *vector)
+static int dump(const struct question *question, take_message take, struct vector *vector)
 {
 	int error = -EAGAIN;
 
 	for (int attempt = 0; attempt < 8 && error == -EAGAIN; attempt++) {
 		vector->count = 0;
-		error = dump_once(type, header, take, vector);
+		error = dump_once(question, take, vector);
 	}
 	if (error) {
 		free(vector->bytes);
@@ -201,6 +215,9 @@ static uint32_t xdp_program(const struct nlmsghdr *message)
 
 int bulkhead_xdp_program(int ifindex, uint32_t *id)
 {
+	struct question question = {
+		.type = RTM_GETLINK, .size = sizeof(question.link), .link = { .ifi_index = ifindex },
+	};
 	char buffer[32 * 1024] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *message = (const struct nlmsghdr *)buffer;
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -209,7 +226,7 @@ int bulkhead_xdp_program(int ifindex, uint32_t *id)
 
 	if (fd < 0)
 		return -errno;
-	error = ask(fd, RTM_GETLINK, sizeof(struct ifinfomsg), ifindex);
+	error = ask(fd, &question);
 	length = error ? 0 : recv(fd, buffer, sizeof(buffer), 0);
 	if (!error && length < 0)
 		error = -errno;
@@ -256,7 +273,8 @@ static int take_address(const struct nlmsghdr *message, struct vector *vector)
 int bulkhead_read_interfaces(struct bulkhead_interface **interfaces, size_t *count)
 {
 	struct vector vector = { .size = sizeof(**interfaces) };
-	int error = dump(RTM_GETLINK, sizeof(struct ifinfomsg), take_interface, &vector);
+	struct question question = { .type = RTM_GETLINK, .all = true, .size = sizeof(question.link) };
+	int error = dump(&question, take_interface, &vector);
 
 	*interfaces = (struct bulkhead_interface *)vector.bytes;
 	*count = vector.count;
@@ -266,9 +284,56 @@ int bulkhead_read_interfaces(struct bulkhead_interface **interfaces, size_t *cou
 int bulkhead_read_addresses(struct bulkhead_address **addresses, size_t *count)
 {
 	struct vector vector = { .size = sizeof(**addresses) };
-	int error = dump(RTM_GETADDR, sizeof(struct ifaddrmsg), take_address, &vector);
+	struct question question = { .type = RTM_GETADDR, .all = true, .size = sizeof(question.address) };
+	int error = dump(&question, take_address, &vector);
 
 	*addresses = (struct bulkhead_address *)vector.bytes;
+	*count = vector.count;
+	return error;
+}
+
+static int take_filter(const struct nlmsghdr *message, struct vector *vector)
+{
+	const struct tcmsg *traffic = NLMSG_DATA(message);
+	const struct rtattr *attribute = TCA_RTA(traffic), *inner;
+	int length = TCA_PAYLOAD(message), inner_length;
+	struct bulkhead_filter_entry *filter;
+
+	/* A priority announces itself with handle 0 before its filters. */
+	if (message->nlmsg_type != RTM_NEWTFILTER || !traffic->tcm_handle)
+		return 0;
+	filter = append(vector);
+	if (!filter)
+		return -ENOMEM;
+	filter->priority = TC_H_MAJ(traffic->tcm_info) >> 16;
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
+		if (attribute->rta_type == TCA_KIND)
+			copy_text(filter->kind, sizeof(filter->kind), attribute);
+		if ((attribute->rta_type & NLA_TYPE_MASK) != TCA_OPTIONS)
+			continue;
+		inner = RTA_DATA(attribute);
+		inner_length = RTA_PAYLOAD(attribute);
+		for (; RTA_OK(inner, inner_length); inner = RTA_NEXT(inner, inner_length))
+			if (inner->rta_type == TCA_BPF_ID && !strcmp(filter->kind, "bpf"))
+				memcpy(&filter->program_id, RTA_DATA(inner), sizeof(filter->program_id));
+	}
+	return 0;
+}
+
+int bulkhead_read_filters(int ifindex, bool egress, struct bulkhead_filter_entry **filters, size_t *count)
+{
+	struct vector vector = { .size = sizeof(**filters) };
+	struct question question = {
+		.type = RTM_GETTFILTER, .all = true, .size = sizeof(question.traffic),
+		.traffic = {
+			.tcm_family = AF_UNSPEC,
+			.tcm_ifindex = ifindex,
+			.tcm_parent = TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS),
+		},
+	};
+	int error = dump(&question, take_filter, &vector);
+
+	*filters = (struct bulkhead_filter_entry *)vector.bytes;
 	*count = vector.count;
 	return error;
 }

@@ -104,14 +104,26 @@ extension Attachment {
         if let id = try? Program.queryXDP(interface: interface), id != own[.xdp] {
             result.append("xdp: \(Attachment.describe(program: id))")
         }
-        guard instance.usesTCX else { return result }
-        for (hook, place) in [(HookName.tcIngress, Hook.tcxIngress), (.tcEgress, .tcxEgress)] {
-            guard let id = own[hook], let all = try? Program.query(interface: interface, hook: place) else { continue }
-            for other in all.prefix(while: { $0 != id }) {
-                result.append("\(hook.rawValue): \(Attachment.describe(program: other))")
-            }
+        for hook in [HookName.tcIngress, .tcEgress] {
+            guard let id = own[hook] else { continue }
+            let all = instance.usesTCX ? linked(hook) : filtered(hook)
+            result += all.prefix { $0.program != id }.map { "\(hook.rawValue): \($0.words)" }
         }
         return result
+    }
+
+    /// The programs that TCX runs on a hook, in order.
+    private func linked(_ hook: HookName) -> [(program: UInt32?, words: String)] {
+        let programs = try? Program.query(interface: interface, hook: hook == .tcIngress ? .tcxIngress : .tcxEgress)
+        return (programs ?? []).map { ($0, Attachment.describe(program: $0)) }
+    }
+
+    /// The filters of a clsact hook, in order.
+    private func filtered(_ hook: HookName) -> [(program: UInt32?, words: String)] {
+        let filters = try? Filter.all(interface: interface, isEgress: hook == .tcEgress)
+        return (filters ?? []).map { filter in
+            (filter.program, filter.program.map { Attachment.describe(program: $0) } ?? "a \(filter.kind) filter")
+        }
     }
 }
 

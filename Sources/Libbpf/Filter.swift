@@ -49,6 +49,26 @@ public struct Filter: Sendable, Hashable {
         return filter.program_id
     }
 
+    /// Any filter of a clsact hook.
+    public struct Entry: Sendable, Hashable {
+        /// `bpf`, `flower`, ...
+        public var kind: String
+        /// nil where the filter is no BPF program.
+        public var program: UInt32?
+    }
+
+    /// All filters of a clsact hook, first to run first.
+    public static func all(interface: UInt32, isEgress: Bool) throws(BPFError) -> [Entry] {
+        var entries: UnsafeMutablePointer<bulkhead_filter_entry>?
+        var count = 0
+        let result = unsafe bulkhead_read_filters(Int32(bitPattern: interface), isEgress, &entries, &count)
+        defer { unsafe free(entries) }
+        guard result >= 0 else { throw BPFError("list the filters of interface", "\(interface)", errno: -result) }
+        return unsafe UnsafeBufferPointer(start: entries, count: count).map {
+            Entry(kind: text(of: $0.kind), program: $0.program_id == 0 ? nil : $0.program_id)
+        }
+    }
+
     public func detach() throws(BPFError) {
         var filter = value
         try check("detach from", name) { unsafe bulkhead_filter_detach(&filter) }

@@ -7,6 +7,11 @@ import Testing
 
 @testable import Datapath
 
+extension Instance {
+    /// Programs that are attached, however this kernel does it.
+    fileprivate var pinCount: Int { linkFolder.names.count + filterFolder.names.count }
+}
+
 /// What goes wrong on a host: devices that go, programs of others, two applies at once, an apply that was killed. The policy in force
 /// stays as it was, and the message says what to do.
 @Suite struct RobustnessTests {
@@ -22,7 +27,7 @@ import Testing
         policy.rule("any", nil, .accept)
         #expect(try policy.apply(lab.instance).ports.map(\.mode) == [.tc])
         #expect(try lab.instance.status().ports.map(\.hooks) == [["tc-ingress", "tc-egress"]])
-        #expect(lab.instance.linkFolder.names.count == 2)
+        #expect(lab.instance.pinCount == 2)
     }
 
     @Test func anotherProgramOnTheHookIsNotDisplaced() throws {
@@ -87,6 +92,8 @@ import Testing
         var open = lab.policy
         open.rule("any", nil, .accept)
         try open.apply(other)
+        #expect(try instance.status().ports.first?.ahead.filter { $0.contains("'entry_tc_") }.count == 2)
+        #expect(try other.status().ports.first?.ahead == [])
         policy.rule("any", nil, .accept)
         try policy.apply(instance)
         #expect(try lab.ping())
@@ -112,7 +119,7 @@ import Testing
         let status = try lab.instance.status()
         #expect(status.generation == 1)
         #expect(status.ports.map(\.state) == [.enforcing])
-        #expect(lab.instance.linkFolder.names.count == 2)
+        #expect(lab.instance.pinCount == 2)
     }
 
     @Test func aMissingDeviceIsTakenInWhenItComes() throws {
@@ -130,7 +137,7 @@ import Testing
         try lab.host.run("ip", "link", "delete", "tap1")
         #expect(try lab.instance.status().ports.map(\.state) == [.enforcing, .missing])
         #expect(try policy.apply(lab.instance).ports.map(\.mode) == [.tc, nil])
-        #expect(lab.instance.linkFolder.names.count == 2)
+        #expect(lab.instance.pinCount == 2)
     }
 
     @Test func aNamespaceThatIsGoneIsNoObstacle() throws {
@@ -163,8 +170,9 @@ import Testing
         try policy.apply(lab.instance)
         let maps = try lab.instance.openMaps()
         let index = try #require(try policy.bindings()[0].interface?.index)
+        let inode = try #require(NetworkNamespace.inode(lab.host.name))
         let stray = Attachment(
-            instance: lab.instance, device: 77, interface: index, namespaceInode: 0, name: "tap0")
+            instance: lab.instance, device: 77, interface: index, namespaceInode: inode, name: "tap0")
         try NetworkNamespace.with(lab.host.name) { () throws(DatapathError) in
             do throws(BPFError) {
                 let object = try stray.load([.tcIngress, .xdp], maps: maps)
@@ -174,12 +182,12 @@ import Testing
                 throw DatapathError("attach", error)
             }
         }
-        #expect(lab.instance.linkFolder.names == ["1-tc-egress", "1-tc-ingress", "77-tc-ingress", "77-xdp"])
+        #expect(lab.instance.pinCount == 4)
         // A device without a record passes, and is counted so.
         #expect(try lab.ping())
         #expect(try lab.instance.counters().events.unjudged > 0)
         #expect(try !policy.apply(lab.instance).changed)
-        #expect(lab.instance.linkFolder.names == ["1-tc-egress", "1-tc-ingress"])
+        #expect(lab.instance.pinCount == 2)
     }
 
     @Test func anotherBuildsProgramsAreReplacedInPlace() throws {

@@ -90,6 +90,15 @@ int bulkhead_filter_attach(struct bulkhead_filter *filter, int program_fd, bool 
 int bulkhead_filter_query(struct bulkhead_filter *filter);
 int bulkhead_filter_detach(const struct bulkhead_filter *filter);
 
+struct bulkhead_filter_entry {
+	uint32_t priority;
+	uint32_t program_id;             /* 0 where the filter is no BPF program */
+	char kind[32];                   /* "bpf", "flower", ... */
+};
+
+/* The filters of a clsact hook, first to run first; free(3) the array. None where there is no qdisc. */
+int bulkhead_read_filters(int ifindex, bool egress, struct bulkhead_filter_entry **filters, size_t *count);
+
 /* ---- Test runs ---- */
 
 /* Runs a program on a frame; `context` may be NULL. `result`: what it returned; `duration`: ns a run. */

@@ -91,12 +91,12 @@ struct DeviceAttacher {
         }
         outcome.warnings.append(
             other.map { "\(subject): \($0) is on the XDP hook; tc alone enforces the policy" }
-                ?? "\(subject): the driver refuses XDP (\(native.cause)); tc alone enforces the policy. \(advice(native))"
+                ?? "\(subject): the driver refuses XDP (\(native.cause)); tc alone enforces the policy. \(usualCauses)"
         )
     }
 
     /// What usually is in the way of native XDP.
-    private func advice(_ error: BPFError) -> String {
+    private var usualCauses: String {
         "Large receive offload, jumbo frames or too few queues are the usual causes: "
             + "try 'ethtool -K \(request.identity.interface) lro off'"
     }

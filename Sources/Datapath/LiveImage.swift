@@ -1,5 +1,6 @@
 import CDatapathABI
 import Compiler
+import Glibc
 import Libbpf
 import Policy
 
@@ -48,7 +49,6 @@ struct LiveImage: Sendable {
     private let owner: Owner
     /// Kernel memory that the image takes.
     let memory: Int
-    private let mapID: UInt32
 
     /// Keeps the mapping for the view.
     private final class Owner: Sendable {
@@ -60,8 +60,8 @@ struct LiveImage: Sendable {
     /// The image in a slot; nil where the slot is empty.
     static func published(in slots: borrowing Map, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
         do {
-            guard let id = try slots.lookup(slot, as: UInt32.self) else { return nil }
-            return try LiveImage(try Map(id: id, name: "policy image"))
+            guard let map = try open(slots, slot) else { return nil }
+            return try LiveImage(map)
         } catch let error as BPFError {
             throw DatapathError("cannot read the policy in force", error)
         } catch {
@@ -72,8 +72,20 @@ struct LiveImage: Sendable {
         }
     }
 
+    /// Opens the map in a slot. An apply may replace it between the two steps, and the kernel then knows its id no more.
+    private static func open(_ slots: borrowing Map, _ slot: UInt32) throws(BPFError) -> Map? {
+        for _ in 0..<16 {
+            guard let id = try slots.lookup(slot, as: UInt32.self) else { return nil }
+            do throws(BPFError) {
+                return try Map(id: id, name: "policy image")
+            } catch {
+                guard error.errno == ENOENT else { throw error }
+            }
+        }
+        throw BPFError("open", "policy image, which is being replaced again and again", errno: EBUSY)
+    }
+
     private init(_ map: borrowing Map) throws {
-        mapID = map.info.id
         memory = map.memory
         owner = Owner(try Mapping(map, writable: false))
         view = try unsafe ImageView(mapping: owner.mapping.buffer, owner: owner)

@@ -90,7 +90,7 @@ public struct Map: ~Copyable, Sendable {
 
     /// The value at an index; nil where there is none. `Value` must be as large as the map's values.
     public func lookup<Value: BitwiseCopyable>(_ index: UInt32, as type: Value.Type) throws(BPFError) -> Value? {
-        try checkSize(MemoryLayout<Value>.size, MemoryLayout<Value>.stride)
+        try checkSize(MemoryLayout<Value>.size)
         var key = index
         return try unsafe withZeroed(type) { pointer throws(BPFError) in
             let result = unsafe bpf_map_lookup_elem(descriptor.value, &key, pointer)
@@ -101,7 +101,7 @@ public struct Map: ~Copyable, Sendable {
     }
 
     public func update<Value: BitwiseCopyable>(_ index: UInt32, to value: Value) throws(BPFError) {
-        try checkSize(MemoryLayout<Value>.size, MemoryLayout<Value>.stride)
+        try checkSize(MemoryLayout<Value>.size)
         var key = index
         var value = value
         let descriptor = descriptor.value
@@ -130,7 +130,7 @@ public struct Map: ~Copyable, Sendable {
 
     // MARK: Per CPU
 
-    /// The values of `indices`, summed over CPUs by `add`; missing ones are left out.
+    /// The values of one entry, by CPU. `Value` must be as large as the map's values, and a multiple of eight bytes.
     public func lookupPerCPU<Value: BitwiseCopyable>(_ index: UInt32, as type: Value.Type) throws(BPFError) -> [Value] {
         try lookupPerCPU(index...index, as: type).first ?? []
     }
@@ -140,7 +140,8 @@ public struct Map: ~Copyable, Sendable {
     public func lookupPerCPU<Value: BitwiseCopyable>(
         _ indices: ClosedRange<UInt32>, as type: Value.Type
     ) throws(BPFError) -> [[Value]] {
-        try checkPerCPUSize(MemoryLayout<Value>.size)
+        try checkSize(MemoryLayout<Value>.size)
+        precondition(MemoryLayout<Value>.size % 8 == 0, "a per-CPU value is a multiple of eight bytes")
         let cpus = Map.possibleCPUs
         let batch = 4096
         var result: [[Value]] = []
@@ -183,14 +184,8 @@ public struct Map: ~Copyable, Sendable {
         }
     }
 
-    private func checkSize(_ size: Int, _ stride: Int) throws(BPFError) {
+    private func checkSize(_ size: Int) throws(BPFError) {
         guard size == Int(info.valueSize) else {
-            throw BPFError("use a value of \(size) bytes with", "\(name) of \(info.valueSize)", errno: EINVAL)
-        }
-    }
-
-    private func checkPerCPUSize(_ size: Int) throws(BPFError) {
-        guard size == Int(info.valueSize), size % 8 == 0 else {
             throw BPFError("use a value of \(size) bytes with", "\(name) of \(info.valueSize)", errno: EINVAL)
         }
     }

@@ -233,6 +233,31 @@ extension Instance {
         #expect(try !lab.ping())
     }
 
+    @Test func whatIsReadDuringAppliesIsWhole() throws {
+        let lab = try GuestLab()
+        try lab.policy.apply(lab.instance)
+        let instance = lab.instance
+        let reading = Background { isStopped in
+            var generations: [UInt32] = []
+            while !isStopped() {
+                let policy = try instance.policyInForce()
+                // Generation n has n - 1 rules.
+                #expect(policy.rules.count == Int(policy.generation) - 1)
+                #expect(try instance.status().ports.map(\.state) == [.enforcing])
+                generations.append(policy.generation)
+            }
+            return generations
+        }
+        var policy = lab.policy
+        for number in 1...30 {
+            policy.rule("r\(number)", nil, .accept)
+            #expect(try policy.apply(lab.instance).generation == UInt32(number + 1))
+        }
+        let seen = try reading.stop()
+        #expect(seen == seen.sorted())
+        #expect(Set(seen).count > 1)
+    }
+
     @Test func countersFollowTheRulesName() throws {
         let lab = try GuestLab()
         var policy = lab.policy

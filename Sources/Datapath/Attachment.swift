@@ -14,9 +14,11 @@ struct Attachment {
     /// Of our clsact filters: first in line.
     private static let filterPriority: UInt32 = 1
 
-    /// The handle of an instance's filters, so that two instances can share a device. Whose a filter is says the pinned program.
+    /// The handle of our filters: one an instance and device id, so that two instances can share a device, and one that was renamed
+    /// and has a new id can be attached before the old one is detached. Whose a filter is says the pinned program.
     private var filterHandle: UInt32 {
-        1 + instance.name.utf8.reduce(UInt32(5381)) { ($0 &* 33) ^ UInt32($1) } % 0xffff
+        let instance = instance.name.utf8.reduce(UInt32(5381)) { ($0 &* 33) ^ UInt32($1) }
+        return instance % 0x7fff << 16 | UInt32(device)
     }
 
     init(instance: Instance, device: UInt16, interface: UInt32, namespaceInode: UInt64, name: String) {
@@ -62,7 +64,12 @@ struct Attachment {
         }
         // Pinned first: a filter is told to be ours by the pin.
         try program.pin(at: instance.filterFolder / filterPin(hook))
-        try filter(hook).attach(program)
+        do throws(BPFError) {
+            try filter(hook).attach(program)
+        } catch {
+            unsafe unlink(instance.filterFolder / filterPin(hook))
+            throw error
+        }
     }
 
     /// Attaches and pins at the XDP hook.

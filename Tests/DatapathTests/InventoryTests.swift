@@ -13,6 +13,8 @@ import Testing
         try lab.veth((host, "v0"), (guest, "eth0"))
         try lab.bridge(host, "br0", ports: ["v0"])
         try lab.address(host, "br0", "192.0.2.1/24", "2001:db8::1/64")
+        try Shell.check(
+            "sh", "-ec", "[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }")
         try host.run("ip", "tuntap", "add", "tap0", "mode", "tap")
         let inventory = try HostInventory.read(namespaces: [host.name, "\(lab.id)-none"])
         #expect(inventory.namespaces["\(lab.id)-none"] == nil)

@@ -152,6 +152,23 @@ extension Instance {
         _ = try lab.instance.detachAll()
     }
 
+    @Test(arguments: [true, false]) func aRenamedDeviceIsStillGuarded(_ usesTCX: Bool) throws {
+        let lab = try GuestLab()
+        // Without TCX in the kernel both are clsact.
+        let instance = try Instance("\(lab.lab.id)-renamed", usesTCX: usesTCX && lab.instance.usesTCX)
+        lab.lab.atEnd { _ = try? instance.detachAll() }
+        var policy = lab.policy
+        try policy.apply(instance)
+        try lab.host.run("ip", "link", "set", "tap0", "down")
+        try lab.host.run("ip", "link", "set", "tap0", "name", "tap9")
+        try lab.host.run("ip", "link", "set", "tap9", "up")
+        policy.entries[0].selector = .interfaces(["tap9"])
+        #expect(try policy.apply(instance).ports.map(\.mode) == [.tc])
+        #expect(instance.pinCount == 2)
+        #expect(try instance.status().ports.map(\.ahead) == [[]])
+        #expect(try !lab.ping())
+    }
+
     @Test func twoAppliesAtOnce() throws {
         let lab = try GuestLab()
         try lab.policy.apply(lab.instance)
@@ -169,10 +186,12 @@ extension Instance {
         policy.rule("any", nil, .accept)
         try policy.apply(lab.instance)
         let maps = try lab.instance.openMaps()
-        let index = try #require(try policy.bindings()[0].interface?.index)
+        try lab.lab.veth((lab.host, "tap1"), (lab.guest, "eth1"))
+        let space = try #require(try HostInventory.read(namespaces: [lab.host.name]).namespaces[lab.host.name])
+        let index = try #require(space.interfaces.first { $0.name == "tap1" }?.index)
         let inode = try #require(NetworkNamespace.inode(lab.host.name))
         let stray = Attachment(
-            instance: lab.instance, device: 77, interface: index, namespaceInode: inode, name: "tap0")
+            instance: lab.instance, device: 77, interface: index, namespaceInode: inode, name: "tap1")
         try NetworkNamespace.with(lab.host.name) { () throws(DatapathError) in
             do throws(BPFError) {
                 let object = try stray.load([.tcIngress, .xdp], maps: maps)
@@ -184,7 +203,9 @@ extension Instance {
         }
         #expect(lab.instance.pinCount == 4)
         // A device without a record passes, and is counted so.
-        #expect(try lab.ping())
+        try lab.lab.address(lab.host, "tap1", "198.51.100.1/24")
+        try lab.lab.address(lab.guest, "eth1", "198.51.100.2/24")
+        #expect(try lab.ping("198.51.100.1"))
         #expect(try lab.instance.counters().events.unjudged > 0)
         #expect(try !policy.apply(lab.instance).changed)
         #expect(lab.instance.pinCount == 2)

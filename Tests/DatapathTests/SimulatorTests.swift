@@ -83,7 +83,7 @@ import Testing
             try #require(outcome.verdict == .accept)
         }
         let perSecond = 20_000 / ((clock.now - start) / .seconds(1))
-        #expect(perSecond > 2_000, "\(perSecond) a second")
+        #expect(perSecond > 500, "\(perSecond) a second")
         print("simulator: \(Int(perSecond)) judgements a second")
     }
 }

@@ -16,9 +16,9 @@ struct Attachment {
 
     /// The handle of our filters: one an instance and device id, so that two instances can share a device, and one that was renamed
     /// and has a new id can be attached before the old one is detached. Whose a filter is says the pinned program.
-    private var filterHandle: UInt32 {
+    var filterHandle: UInt32 {
         let instance = instance.name.utf8.reduce(UInt32(5381)) { ($0 &* 33) ^ UInt32($1) }
-        return instance % 0x7fff << 16 | UInt32(device)
+        return (instance % 0x7fff) << 16 | UInt32(device)
     }
 
     init(instance: Instance, device: UInt16, interface: UInt32, namespaceInode: UInt64, name: String) {

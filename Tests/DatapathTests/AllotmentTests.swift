@@ -67,3 +67,16 @@ import Testing
     @Test(arguments: ["", "x", "1", "1-", "1-tc", "1-xdp-3", "99999-xdp", "1-tc-ingress-a-b", "-xdp", "1-xdp-1-2-3"])
     func leavesWhatIsNone(_ name: String) { #expect(HookPin(name) == nil) }
 }
+
+@Suite struct FilterHandleTests {
+    @Test func everyDeviceOfAnInstanceHasItsOwn() throws {
+        for name in ["bulkhead", "a", "lab-7"] {
+            let instance = try Instance(name)
+            let handles = (1..<UInt16(BH_DEVICES_MAX)).map { id in
+                Attachment(instance: instance, device: id, interface: 1, namespaceInode: 1, name: "x").filterHandle
+            }
+            #expect(Set(handles).count == handles.count)
+            #expect(!handles.contains(0))
+        }
+    }
+}

@@ -92,13 +92,15 @@ static __always_inline __u32 wanting_readers(const struct bh_scratch *here)
 }
 
 /*
- * Whether this packet's bucket lets it be streamed: one a (device, direction, reason, rule), though several may share a slot. Two
- * CPUs that race here may both pass for the price of one, which changes no count: what was emitted is counted as emitted.
+ * Whether this packet's bucket lets it be streamed to a reader: one a (reader, device, direction, reason, rule), though several may
+ * share a slot. A reader has buckets of its own, for what another takes is not to cost it an event. Two CPUs that race here may both
+ * pass for the price of one, which changes no count: what was emitted is counted as emitted.
  */
-static __always_inline bool take_sample(const struct bh_scratch *here)
+static __always_inline bool take_sample(const struct bh_scratch *here, __u32 reader)
 {
 	const struct bh_judgement *judgement = &here->judgement;
-	__u64 key = (__u64)judgement->counter << 32 | here->device << 8 | judgement->reason << 1 | judgement->direction;
+	__u64 key = (__u64)judgement->counter << 32 | reader << 24 | here->device << 8 | judgement->reason << 1 |
+		    judgement->direction;
 	__u32 slot = key * 0x9e3779b97f4a7c15ull >> 50 & (BH_BUCKETS - 1);
 	struct bh_bucket_state *bucket = bpf_map_lookup_elem(&buckets, &slot);
 	__u64 burst = (__u64)BH_SAMPLE_BURST * BH_SAMPLE_COST, now = bpf_ktime_get_coarse_ns(), clock;
@@ -160,21 +162,22 @@ static __always_inline void report(void *ctx, const struct bh_scratch *here)
 	struct bh_event_counters *counters = event_counters_here();
 	bool accepted = here->judgement.verdict == BH_ACCEPT;
 	__u32 wanting = 0, segments = here->packet.segments;
-	bool emitted = false;
+	bool emitted = false, sampled = false;
 
 	if (!counters || (accepted && !here->judgement.log))
 		return;
 	if (here->judgement.log)
 		wanting = wanting_readers(here);
-	if (wanting && !take_sample(here))
-		wanting = 0;
 	for (__u32 slot = 0; slot < BH_READERS_MAX; slot++) {
-		if (wanting >> slot & 1 && emit(ctx, here, slot))
+		if (!(wanting >> slot & 1) || !take_sample(here, slot))
+			continue;
+		sampled = true;
+		if (emit(ctx, here, slot))
 			emitted = true;
 	}
 	if (emitted)
 		*(accepted ? &counters->accepts_emitted : &counters->emitted) += segments;
-	else if (wanting)
+	else if (sampled)
 		*(accepted ? &counters->accepts_lost : &counters->lost) += segments;
 	else
 		*(accepted ? &counters->accepts_suppressed : &counters->suppressed) += segments;

@@ -1,3 +1,4 @@
+import CTestSupport
 import Foundation
 import Synchronization
 
@@ -17,55 +18,71 @@ public struct CommandFailure: Error, CustomStringConvertible {
 }
 
 /// A running program whose output goes to files, so that it never blocks on a reader.
-public final class Command: @unchecked Sendable {
-    private let process = Process()
+public final class Command: Sendable {
     private let folder: URL
     private let words: [String]
+    /// The exit status once it has ended.
+    private let status = Mutex<Int32?>(nil)
+    public let pid: Int32
 
     /// Starts `words[0]`, looked up in PATH.
     public init(_ words: [String], input: String? = nil, environment: [String: String] = [:]) throws {
         self.words = words
         folder = FileManager.default.temporaryDirectory.appending(path: "bulkhead-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        for name in ["output", "errors"] {
-            try Data().write(to: folder.appending(path: name))
+        for name in ["output", "errors"] { try Data().write(to: folder.appending(path: name)) }
+        try Data((input ?? "").utf8).write(to: folder.appending(path: "input"))
+        let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }.map { "\($0)=\($1)" }
+        pid = Command.spawn(words, variables, folder)
+        if pid < 0 {
+            try? FileManager.default.removeItem(at: folder)
+            throw CommandFailure(description: "\(words.joined(separator: " ")): cannot be started (error \(-pid))")
         }
-        try (input ?? "").write(to: folder.appending(path: "input"), atomically: false, encoding: .utf8)
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        // The thread that runs a test blocks all signals, and a child would inherit that.
-        process.arguments = ["--default-signal"] + words
-        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        process.standardInput = try FileHandle(forReadingFrom: folder.appending(path: "input"))
-        process.standardOutput = try FileHandle(forWritingTo: folder.appending(path: "output"))
-        process.standardError = try FileHandle(forWritingTo: folder.appending(path: "errors"))
-        try process.run()
     }
 
     deinit {
-        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        if isRunning {
+            kill(pid, SIGKILL)
+            _ = poll(seconds: 5) { !isRunning }
+        }
         try? FileManager.default.removeItem(at: folder)
     }
 
-    public var pid: Int32 { process.processIdentifier }
-    public var isRunning: Bool { process.isRunning }
+    private static func spawn(_ words: [String], _ environment: [String], _ folder: URL) -> Int32 {
+        let (list, variables) = unsafe (
+            words.map { unsafe strdup($0) } + [nil], environment.map { unsafe strdup($0) } + [nil]
+        )
+        defer { unsafe (list + variables).forEach { unsafe free($0) } }
+        return unsafe lab_spawn(
+            list, variables, folder.appending(path: "input").path, folder.appending(path: "output").path,
+            folder.appending(path: "errors").path)
+    }
+
+    public var isRunning: Bool {
+        status.withLock { status in
+            if status != nil { return false }
+            var found: Int32 = 0
+            if unsafe lab_reap(pid, &found) == 1 { status = found }
+            return status == nil
+        }
+    }
 
     /// What it has written so far.
     public var output: String { text("output") }
     public var errors: String { text("errors") }
 
     public func signal(_ number: Int32) {
-        if process.isRunning { kill(process.processIdentifier, number) }
+        if isRunning { kill(pid, number) }
     }
 
     /// Waits for its end; one that takes longer is killed, and the test fails.
     @discardableResult
     public func wait(seconds: Double = 30) throws -> CommandResult {
-        guard poll(seconds: seconds, { !process.isRunning }) else {
+        guard poll(seconds: seconds, { !isRunning }), let status = status.withLock({ $0 }) else {
             signal(SIGKILL)
             throw CommandFailure(
                 description: "\(words.joined(separator: " ")) took more than \(seconds) s; it said: \(output)\(errors)")
         }
-        let status = process.terminationStatus + (process.terminationReason == .uncaughtSignal ? 128 : 0)
         return CommandResult(status: status, output: output, errors: errors)
     }
 

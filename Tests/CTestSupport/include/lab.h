@@ -9,6 +9,15 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/*
+ * Starts a program, looked up in PATH, with default signals, none blocked, and descriptors of its own for its three streams.
+ * The process id, or a negated error number.
+ */
+int lab_spawn(char *const words[], char *const environment[], const char *input, const char *output, const char *errors);
+
+/* 0 while it runs; once it has ended 1, with its status, or 128 and the signal, in `status`. Once it said 1 it must not be asked again. */
+int lab_reap(int pid, int *status);
+
 /* `ns` is a path such as /run/netns/NAME. */
 int lab_socket(const char *ns, int domain, int type, int protocol);
 

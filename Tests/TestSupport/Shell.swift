@@ -52,7 +52,9 @@ public final class Command: Sendable {
         let (list, variables) = unsafe (
             words.map { unsafe strdup($0) } + [nil], environment.map { unsafe strdup($0) } + [nil]
         )
-        defer { unsafe (list + variables).forEach { unsafe free($0) } }
+        defer {
+            for unsafetext in unsafe list + variables { unsafe free(text) }
+        }
         return unsafe lab_spawn(
             list, variables, folder.appending(path: "input").path, folder.appending(path: "output").path,
             folder.appending(path: "errors").path)

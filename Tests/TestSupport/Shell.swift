@@ -53,7 +53,8 @@ public final class Command: Sendable {
             words.map { unsafe strdup($0) } + [nil], environment.map { unsafe strdup($0) } + [nil]
         )
         defer {
-            for unsafetext in unsafe list + variables { unsafe free(text) }
+            for index in unsafe list.indices { unsafe free(list[index]) }
+            for index in unsafe variables.indices { unsafe free(variables[index]) }
         }
         return unsafe lab_spawn(
             list, variables, folder.appending(path: "input").path, folder.appending(path: "output").path,

@@ -36,6 +36,7 @@ public final class EventReader {
         } catch {
             throw DatapathError("cannot read events", error)
         }
+        if let image = slot.imageInForce() { images = [image] }
         timer = slot.start()
     }
 
@@ -56,6 +57,8 @@ public final class EventReader {
 
     /// The events that are there, after at most 50 ms.
     public func nextBatch() throws(DatapathError) -> [Event] {
+        // Before the wait, so that what a swap replaces meanwhile can still name the events that it judged.
+        keepImageInForce()
         var raw: [bh_event] = []
         do {
             try ring.poll(milliseconds: 50) { record in
@@ -68,15 +71,18 @@ public final class EventReader {
         return raw.compactMap { Event($0, clockOffset: offset, image: image($0.judgement.generation)) }
     }
 
-    /// The image of a generation; nil where it went out of force before it was read.
+    /// The image of a generation; nil where it came into force and went again before it was read.
     private func image(_ generation: UInt32) -> LiveImage? {
         if let known = images.last(where: { $0.generation == generation }) { return known }
-        guard let current = slot.imageInForce() else { return nil }
-        if !images.contains(where: { $0.generation == current.generation }) {
-            images.append(current)
-            if images.count > EventReader.imagesKept { images.removeFirst() }
-        }
-        return current.generation == generation ? current : nil
+        keepImageInForce()
+        return images.last { $0.generation == generation }
+    }
+
+    private func keepImageInForce() {
+        if let newest = images.last, slot.isInForce(newest) { return }
+        guard let current = slot.imageInForce() else { return }
+        images.append(current)
+        if images.count > EventReader.imagesKept { images.removeFirst() }
     }
 
     /// Nanoseconds from the monotonic clock to the time since 1970.
@@ -137,6 +143,8 @@ private final class ReaderSlot: Sendable {
         guard let image = try? LiveImage.published(in: maps.slots) else { return nil }
         return image
     }
+
+    func isInForce(_ image: LiveImage) -> Bool { image.isPublished(in: maps.slots) }
 
     /// Switches the reader on, and keeps it on until the timer is cancelled.
     func start() -> any DispatchSourceTimer {

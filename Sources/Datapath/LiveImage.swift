@@ -49,6 +49,7 @@ struct LiveImage: Sendable {
     private let owner: Owner
     /// Kernel memory that the image takes.
     let memory: Int
+    private let mapID: UInt32
 
     /// Keeps the mapping for the view.
     private final class Owner: Sendable {
@@ -85,7 +86,13 @@ struct LiveImage: Sendable {
         throw BPFError("open", "policy image, which is being replaced again and again", errno: EBUSY)
     }
 
+    /// It is still what the slot holds.
+    func isPublished(in slots: borrowing Map, slot: UInt32 = 0) -> Bool {
+        (try? slots.lookup(slot, as: UInt32.self)) == mapID
+    }
+
     private init(_ map: borrowing Map) throws {
+        mapID = map.info.id
         memory = map.memory
         owner = Owner(try Mapping(map, writable: false))
         view = try unsafe ImageView(mapping: owner.mapping.buffer, owner: owner)

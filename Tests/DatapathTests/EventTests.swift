@@ -86,6 +86,22 @@ import Testing
         #expect(events.contains { $0.rule == "stop" && $0.generation == 2 })
     }
 
+    @Test func whatWasJudgedBeforeASwapIsNamed() throws {
+        let lab = try GuestLab()
+        var policy = lab.policy
+        policy.rule("first", [.icmp(.v4, type: nil, code: nil)], .drop)
+        try policy.apply(lab.instance)
+        let reader = try lab.instance.events(EventFilter(reasons: [.rule]))
+        #expect(try !lab.ping())
+        policy.rule("second", [.ports(protocol: 6, destination: [23...23], source: [0...65535])], .drop)
+        try policy.apply(lab.instance)
+        let events = try collect(reader) { !$0.isEmpty }
+        let event = try #require(events.first)
+        #expect(event.generation == 1)
+        #expect(event.rule == "first")
+        #expect(event.port == "guest")
+    }
+
     @Test func countsAddUp() throws {
         let lab = try GuestLab()
         let policy = lab.policy

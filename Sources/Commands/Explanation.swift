@@ -82,7 +82,8 @@ struct Explanation: Sendable {
                     [
                         "port": .string(hop.port), "direction": .string(hop.direction.rawValue),
                         "verdict": .string(hop.verdict.rawValue), "reason": JSON(hop.reason?.rawValue),
-                        "rule": JSON(hop.rule), "source": JSON(hop.source),
+                        "rule": JSON(hop.rule), "source": JSON(hop.source), "comment": JSON(hop.note?.comment),
+                        "meta": hop.note?.metaJSON ?? nil,
                     ]
                 }),
             "generation": JSON(optional: generation),

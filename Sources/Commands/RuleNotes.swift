@@ -11,6 +11,13 @@ struct RuleNotes: Sendable {
             let meta = self.meta.map { "\($0.key): \($0.value)" }.joined(separator: ", ")
             return [comment, meta.isEmpty ? nil : "(\(meta))"].compactMap(\.self).joined(separator: " ")
         }
+
+        /// null where nothing is written.
+        var metaJSON: JSON {
+            var fields = JSON.Fields()
+            for (key, value) in meta { fields.append(key, .string(value)) }
+            return meta.isEmpty ? nil : .object(fields)
+        }
     }
 
     static let none = RuleNotes(nil)
@@ -30,8 +37,6 @@ struct RuleNotes: Sendable {
     /// The fields `comment` and `meta`, null where nothing is written.
     func json(_ rule: String?) -> (comment: JSON, meta: JSON) {
         guard let note = self[rule] else { return (nil, nil) }
-        var fields = JSON.Fields()
-        for (key, value) in note.meta { fields.append(key, .string(value)) }
-        return (JSON(note.comment), note.meta.isEmpty ? nil : .object(fields))
+        return (JSON(note.comment), note.metaJSON)
     }
 }

@@ -110,13 +110,15 @@ import Testing
         accepted.verdict = .accept
         accepted.reason = .rule
         accepted.ruleName = "web-out"
+        let note = RuleNotes.Note(comment: "for updates", meta: [(key: "owner", value: "ops")])
         let explanation = Explanation(
-            hops: [.init(port: "web-1", .out, accepted, nil), .init(port: "db-1", .in, outcome, nil)], generation: 3)
+            hops: [.init(port: "web-1", .out, accepted, note), .init(port: "db-1", .in, outcome, nil)], generation: 3)
         #expect(
             "\(explanation.json)" == """
                 {"verdict": "drop", "hops": [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": "rule", \
-                "rule": "web-out", "source": "policy.yaml:31"}, {"port": "db-1", "direction": "in", "verdict": "drop", \
-                "reason": "default", "rule": null, "source": "policy.yaml:31"}], "generation": 3}
+                "rule": "web-out", "source": "policy.yaml:31", "comment": "for updates", "meta": {"owner": "ops"}}, \
+                {"port": "db-1", "direction": "in", "verdict": "drop", "reason": "default", "rule": null, \
+                "source": "policy.yaml:31", "comment": null, "meta": null}], "generation": 3}
                 """)
     }
 }

@@ -76,6 +76,7 @@ struct ApplyCommand: ParsableCommand {
         let hash = image.sha256.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         let isSame =
             status?.sha256 == hash && Set(present.map(\.name)) == Set(bindings.map(\.name))
+            && present.allSatisfy(\.problems.isEmpty)
             && bindings.allSatisfy { $0.interface == nil || mode($0) != nil }
         return ApplyResult(
             generation: status?.generation ?? 0, changed: !isSame, rules: ruleset.rules.count,

@@ -58,7 +58,7 @@ struct DropsCommand: ParsableCommand {
         var isLast = false
         while left > 0, !isLast {
             // Interrupted, it still shows what had come by then.
-            isLast = Interruption.isRequested
+            isLast = Interruption.isRequested || StandardOutput.isClosed
             for event in try reader.nextBatch().prefix(left) {
                 try sink.put(event, notes[event.generation])
                 left -= 1

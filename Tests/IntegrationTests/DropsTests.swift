@@ -201,6 +201,9 @@ extension Integration {
                     return !piped.isRunning
                 })
             #expect(try piped.wait().status == 0)
+            // One that is closed is noticed also where no event comes.
+            let unread = try Command(["bash", "-c", "set -o pipefail; \(words) | true"])
+            #expect(try unread.wait(seconds: 5).status == 0)
         }
 
         @Test func dropsAreCaptured() throws {

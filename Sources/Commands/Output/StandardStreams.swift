@@ -7,6 +7,12 @@ struct ClosedPipe: Error {}
 enum StandardOutput {
     static let isTerminal = isatty(STDOUT_FILENO) == 1
 
+    /// Its reader is gone: what a stream that has nothing to write learns from no error.
+    static var isClosed: Bool {
+        var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+        return unsafe poll(&output, 1, 0) == 1 && output.revents & Int16(POLLERR | POLLHUP) != 0
+    }
+
     /// Writes all of `text`.
     /// - Throws: ``ClosedPipe`` where nobody reads any more, ``Refusal`` where the text has no room, ``Interrupted`` where a
     ///   stream was asked to end while its reader did not take it.

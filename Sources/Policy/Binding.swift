@@ -62,10 +62,12 @@ struct Binder {
                 return
             }
             let what = "the network namespace \"\(name)\" does not exist or cannot be entered"
-            if requiresDevices {
+            // With the namespace, a guest's devices are missing.
+            let isAwaited = (port.entry.protects ?? (port.hasIdentity ? .workload : .host)) == .workload
+            if requiresDevices, !isAwaited {
                 problems.error(port.namespaceLocation, what)
             } else {
-                problems.warning(port.namespaceLocation, what + "; apply will refuse that")
+                problems.warning(port.namespaceLocation, isAwaited ? what : what + "; apply will refuse that")
                 missing[index] = names(of: port)
             }
             return

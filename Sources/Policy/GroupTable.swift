@@ -72,7 +72,12 @@ struct GroupTable {
         guard let text = problems.text(node, "a group's name or a pattern over names") else { return [] }
         guard Glob.isPattern(text) else {
             guard let index = indices[text] else {
-                reportUndefined(text, node.location)
+                if SetExpression.reserved[text] == nil {
+                    reportUndefined(text, node.location)
+                } else {
+                    problems.error(
+                        node.location, "\"within\" speaks of groups that the policy defines; \"\(text)\" is reserved")
+                }
                 return []
             }
             used.insert(index)

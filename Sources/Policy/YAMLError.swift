@@ -35,7 +35,9 @@ struct YAMLError: Error {
         if line > end.line { (result.line, result.column) = end }
         let text = YAMLError.line(line, of: bytes)
         let character = text.unicodeScalars.dropFirst(column - 1).first
-        if message.contains("cannot start any token") {
+        if message.contains("nesting level") {
+            result.message = "the document is nested too deeply"
+        } else if message.contains("cannot start any token") {
             switch character {
             case "\t"?: result.message = "a tab cannot indent YAML; use spaces"
             case let character?: result.message = "text that starts with \"\(character)\" must be quoted"

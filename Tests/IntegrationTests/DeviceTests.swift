@@ -45,9 +45,11 @@ extension Integration {
             try site.host.run("ip", "link", "delete", "vm-a")
             #expect(try site.bulkhead.status().port("a").state == "missing")
             #expect(try site.bulkhead.status().port("b").state == "enforcing")
+            #expect(try site.bulkhead.json(Applied.self, "apply", "--dry-run", policy).changed)
             let without = try site.bulkhead.run("apply", policy)
             #expect(without.status == 0)
             #expect(without.errors.contains("vm-a"), "\(without.errors)")
+            #expect(try !site.bulkhead.json(Applied.self, "apply", "--dry-run", policy).changed)
             // It comes back under its name as another device, open until the next apply.
             try site.lab.veth((site.a, "eth0"), (site.host, "vm-a"))
             try site.lab.address(site.a, "eth0", "198.51.100.1/24")
@@ -83,6 +85,28 @@ extension Integration {
             #expect(try site.bulkhead.counters().port("inside", "in").reasons["default"] ?? 0 > 0)
             #expect(try site.bulkhead.run("detach", "inside").status == 0)
             #expect(site.a.connects(to: "2001:db8:1::2", 81))
+        }
+
+        @Test func aGuestsNamespaceMayGo() throws {
+            let site = try BridgeSite()
+            let other = try site.lab.namespace("other")
+            try site.lab.veth((other, "eth0"), (site.host, "other"))
+            let policy = try site.lab.file(
+                "policy.yaml",
+                """
+                version: 1
+                ports:
+                  a: { interface: vm-a, protects: workload }
+                  inside: { interface: eth0, netns: \(other.name), protects: workload }
+                """)
+            try site.bulkhead.apply(policy)
+            #expect(try site.bulkhead.status().port("inside").state == "enforcing")
+            try Shell.check("ip", "netns", "delete", other.name)
+            #expect(try poll(seconds: 5) { try site.bulkhead.status().port("inside").state == "missing" })
+            let again = try site.bulkhead.run("apply", policy)
+            #expect(again.status == 0, "\(again.errors)")
+            #expect(again.errors.contains("warning: the network namespace"), "\(again.errors)")
+            #expect(try site.bulkhead.status().port("a").state == "enforcing")
         }
 
         /// `ip netns exec` gives a private /sys: what is pinned there ends with the command.

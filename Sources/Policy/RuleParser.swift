@@ -6,7 +6,7 @@ struct RuleDefinition {
     var from: SetExpression?
     var to: SetExpression?
     var within: [SetExpression]?
-    /// Its addresses are not what was meant, because of an error that is reported.
+    /// It is not what was meant, because of an error that is reported.
     var isFaulty = false
 }
 
@@ -47,6 +47,7 @@ struct RuleParser {
             problems.error(node.location, "a rule must be a mapping, found \(node.kind)")
             return nil
         }
+        let errors = problems.errorCount
         let nameNode = entries.first { $0.key == "name" }?.value
         if case .scalar(let text, _)? = nameNode?.content, !text.isEmpty { problems.rule = text }
         let what = problems.rule.map { "rule \"\($0)\"" } ?? "a rule"
@@ -60,6 +61,7 @@ struct RuleParser {
         readPlace(fields, into: &result.rule)
         readEffect(fields, into: &result.rule)
         readNotes(fields, into: &result.rule)
+        if problems.errorCount > errors { result.isFaulty = true }
         return name == nil || action == nil ? nil : result
     }
 
@@ -90,10 +92,9 @@ struct RuleParser {
     // MARK: What it matches
 
     private func readEnds(_ fields: Fields, into result: inout RuleDefinition, groups: inout GroupTable) {
-        let errors = problems.errorCount
         defer {
             let expressions = [result.from, result.to].compactMap(\.self) + (result.within ?? [])
-            result.isFaulty = problems.errorCount > errors || expressions.contains { groups.isFaulty($0) }
+            result.isFaulty = expressions.contains { groups.isFaulty($0) }
         }
         if let node = fields["within"] {
             let within = groups.within(node)

@@ -18,6 +18,9 @@ const union {
 	struct bh_port port;
 	struct bh_file file;
 	struct bh_device device;
+	struct bh_flow_bucket flow_bucket;
+	struct bh_flow_scope flow_scope;
+	struct bh_flow_totals flow_totals;
 	struct bh_scratch scratch;
 	struct bh_port_counters port_counters;
 	struct bh_event_counters event_counters;

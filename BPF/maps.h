@@ -6,6 +6,16 @@
 #include <bpf/bpf_helpers.h>
 #include "datapath_abi.h"
 
+/* struct bh_flow_bucket as the kernel sees it: only a lock of this very type may be locked. */
+struct flow_bucket {
+	struct bpf_spin_lock lock;
+	__u32 pad[7];
+	__u32 tags[BH_FLOW_WAYS];
+	struct bh_flow flows[BH_FLOW_WAYS];
+};
+
+_Static_assert(sizeof(struct flow_bucket) == sizeof(struct bh_flow_bucket), "flow_bucket");
+
 /* An image: as many pages as it needs. */
 struct image_pages {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -78,6 +88,27 @@ struct {
 	__type(key, __u32);
 	__type(value, struct bh_bucket_state);
 } buckets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_FLOW_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct flow_bucket);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_SCOPES_MAX);
+	__type(key, __u32);
+	__type(value, struct bh_flow_scope);
+} flow_scopes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bh_flow_totals);
+} flow_totals SEC(".maps");
 
 /* The shared programs that the devices' entry programs continue with, by enum bh_hook. */
 struct {

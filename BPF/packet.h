@@ -296,18 +296,23 @@ static __always_inline __u32 transport_minimum(const struct bh_packet *packet)
 	}
 }
 
-/* The second part of a TCP header: its length, of which the options are in sight, and the flags. */
+/* The rest of a TCP header. */
 static __always_inline bool parse_tcp(struct cursor *cursor, struct bh_packet *packet)
 {
 	__u32 start = cursor->offset, length;
 
-	cursor->offset = start + 12;
-	if (!cursor_peek(cursor, 8))
+	packet->sequence = bpf_ntohl(*(__be32 *)(cursor->header + 4));
+	cursor->offset = start + 8;
+	if (!cursor_peek(cursor, 12))
 		return false;
-	length = (cursor->header[0] >> 4) * 4;
-	packet->tcp_flags = cursor->header[1];
+	packet->acknowledgement = bpf_ntohl(*(__be32 *)cursor->header);
+	length = (cursor->header[4] >> 4) * 4;
+	packet->tcp_flags = cursor->header[5];
 	cursor->offset = start + length;
-	return length >= 20 && cursor->offset <= cursor->end;
+	if (length < 20 || cursor->offset > cursor->end)
+		return false;
+	packet->payload = cursor->end - cursor->offset;
+	return true;
 }
 
 /* Reads ports, or type and code. Leaves in `cursor->offset` where the payload starts. */
@@ -324,6 +329,7 @@ static __always_inline bool parse_transport(struct cursor *cursor, struct bh_pac
 	if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
 		packet->type = cursor->header[0];
 		packet->code = cursor->header[1];
+		packet->echo = bpf_ntohs(half[2]);
 	} else {
 		packet->source_port = bpf_ntohs(half[0]);
 		packet->destination_port = bpf_ntohs(half[1]);

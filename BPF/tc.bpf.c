@@ -1,6 +1,7 @@
 /* The tc hooks: every packet of every port, both directions. Entered from the device's entry program. */
 #include <linux/pkt_cls.h>
 #include "packet.h"
+#include "quote.h"
 #include "verdict.h"
 #include "event.h"
 
@@ -47,6 +48,14 @@ __noinline int parse_skb(struct __sk_buff *ctx, struct bh_scratch *here)
 	return 0;
 }
 
+/* Reads what an ICMP error quotes. A global function: verified once. */
+__noinline int parse_skb_quote(struct __sk_buff *ctx, struct bh_scratch *here)
+{
+	if (here)
+		parse_quote(ctx, here);
+	return 0;
+}
+
 static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 {
 	struct bh_scratch *here = scratch_here();
@@ -54,11 +63,14 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	if (!here)
 		return TC_ACT_UNSPEC;
 	parse_skb(ctx, here);
+	if (is_error(&here->packet))
+		parse_skb_quote(ctx, here);
 	judge(here, hook);
 	if (!here->judgement.generation) {
 		count_unjudged(here);
 		return TC_ACT_UNSPEC;
 	}
+	settle_flow(here);
 	count_packet(here);
 	report(ctx, here);
 	return here->judgement.verdict == BH_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
@@ -74,6 +86,38 @@ SEC("tc")
 int bulkhead_tc_egress(struct __sk_buff *ctx)
 {
 	return filter(ctx, BH_HOOK_TC_EGRESS);
+}
+
+static long clear_bucket(__u32 index, __u32 *scope)
+{
+	struct flow_bucket *bucket = bucket_of(index);
+
+	if (!bucket)
+		return 1;
+	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
+		__u32 tag = bucket->tags[way];
+
+		if (tag && bucket->flows[way].key.scope == *scope)
+			end_flow(bucket, way, tag, false, 0);
+	}
+	return 0;
+}
+
+/* Attached nowhere: the controller runs it to take out all flows of a scope, the mark, that passes on to another device. */
+SEC("tc")
+int bulkhead_clear_flows(struct __sk_buff *ctx)
+{
+	__u32 scope = ctx->mark;
+
+	bpf_loop(BH_FLOW_BUCKETS, clear_bucket, &scope, 0);
+	return 0;
+}
+
+/* Attached nowhere: tells the time that flows are aged by. */
+SEC("tc")
+int bulkhead_clock(struct __sk_buff *ctx __attribute__((unused)))
+{
+	return bpf_jiffies64();
 }
 
 char _license[] SEC("license") = "GPL";

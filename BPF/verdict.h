@@ -5,7 +5,7 @@
 #include <linux/if_ether.h>
 #include <stdbool.h>
 #include "classify.h"
-#include "packet.h"
+#include "flow.h"
 
 static __always_inline void decide(struct bh_judgement *judgement, enum bh_verdict verdict, enum bh_reason reason)
 {
@@ -82,15 +82,16 @@ static __always_inline enum bh_reason essential_reason(const struct bh_port *por
 	return BH_REASON_NONE;
 }
 
-/* Rules, then the default. */
-static __always_inline void judge_by_rules(const struct image *image, const struct bh_port *port,
-					   struct bh_scratch *here)
+/* Writes what the rules, or the default, say of a packet in a direction. Returns whether they would accept it without a flow. */
+static __always_inline bool judge_by_rules(const struct image *image, const struct bh_port *port,
+					   const struct bh_packet *packet, struct bh_scratch *here)
 {
 	struct bh_judgement *judgement = &here->judgement;
-	const struct bh_packet *packet = &here->packet;
-	__u32 direction = judgement->direction & 1;
+	__u32 direction = here->asked_direction & 1;
 	__u32 rank = BH_NONE, ip = packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6);
 
+	judgement->rule = BH_NONE;
+	judgement->counter = BH_NONE;
 	if (!(packet->flags & BH_PACKET_ARP))
 		rank = classify(image, packet, port->scopes[direction], &here->lookup);
 	if (rank != BH_NONE) {
@@ -100,11 +101,13 @@ static __always_inline void judge_by_rules(const struct image *image, const stru
 		judgement->rule = rank;
 		judgement->counter = rule->counter;
 		judgement->log = rule->flags & BH_RULE_LOG;
-	} else if (ip) {
-		decide(judgement, port->defaults[direction], BH_REASON_DEFAULT);
-	} else {
-		decide(judgement, BH_DROP, BH_REASON_NON_IP);
+		return rule->flags & BH_RULE_STATELESS;
 	}
+	if (ip)
+		decide(judgement, port->defaults[direction], BH_REASON_DEFAULT);
+	else
+		decide(judgement, BH_DROP, BH_REASON_NON_IP);
+	return false;
 }
 
 /* What is decided before the rules are asked; the reason stays BH_REASON_NONE where they must be. */
@@ -124,6 +127,254 @@ static __always_inline void judge_before_rules(const struct image *image, const 
 	essential = essential_reason(port, packet);
 	if (essential)
 		decide(judgement, BH_ACCEPT, essential);
+}
+
+static __always_inline void reverse(struct bh_packet *packet)
+{
+	__u64 high = packet->source_high, low = packet->source_low;
+	__u16 port = packet->source_port;
+
+	packet->source_high = packet->destination_high;
+	packet->source_low = packet->destination_low;
+	packet->source_port = packet->destination_port;
+	packet->destination_high = high;
+	packet->destination_low = low;
+	packet->destination_port = port;
+}
+
+/* An ICMP error of a kind that may be related to a flow: never a redirect. */
+static __always_inline bool is_error(const struct bh_packet *packet)
+{
+	if (!(packet->flags & BH_PACKET_L4) || !is_icmp(packet))
+		return false;
+	if (packet->flags & BH_PACKET_IPV4)
+		return packet->type == 3 || packet->type == 11 || packet->type == 12;
+	return packet->type >= 1 && packet->type <= 4;
+}
+
+/* Looks for the flow that covers the packet, or what it quotes. What is quoted went the other way. */
+static __always_inline struct bh_flow *covering_flow(struct bh_scratch *here, bool error)
+{
+	here->flow = 0;
+	if (error && !is_tracked(&here->subject))
+		return NULL;
+	make_key(here, error ? &here->subject : &here->packet, here->judgement.direction ^ error);
+	here->flow = find_flow(here);
+	return here->flow ? found_flow(here) : NULL;
+}
+
+/* Makes the subject the packet that opened the flow. */
+static __always_inline void ask_about_opening(struct bh_scratch *here, const struct bh_flow *flow, bool error)
+{
+	if (!error)
+		here->subject = here->packet;
+	if (here->forward != flow->opener_is_first)
+		reverse(&here->subject);
+	if (is_icmp(&here->subject))
+		here->subject.type = here->subject.flags & BH_PACKET_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
+	here->question = BH_ASK_OPENING;
+	here->asked_direction = flow->direction;
+}
+
+/* Whether an error speaks to who sent what it quotes. */
+static __always_inline bool is_addressed_to_sender(const struct bh_scratch *here)
+{
+	return here->subject.flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6) &&
+	       here->packet.destination_high == here->subject.source_high &&
+	       here->packet.destination_low == here->subject.source_low;
+}
+
+/*
+ * Settles what a flow settles; else says what the rules are to be asked. A SYN is never looked up, for it cannot be a reply.
+ */
+static __always_inline void judge_by_flow(struct bh_scratch *here)
+{
+	struct bh_judgement *judgement = &here->judgement;
+	const struct bh_packet *packet = &here->packet;
+	bool error = is_error(packet), tcp = packet->protocol == IPPROTO_TCP;
+	struct bh_flow *flow;
+
+	if (!error && !is_tracked(packet))
+		return;
+	if (error && !is_addressed_to_sender(here))
+		return;
+	if (!error && tcp && packet->tcp_flags & TCP_SYN) {
+		if (packet->tcp_flags & (TCP_FIN | TCP_RST))
+			return decide(judgement, BH_DROP, BH_REASON_INVALID_STATE);
+		if (!(packet->tcp_flags & TCP_ACK))
+			return make_key(here, packet, judgement->direction);
+	}
+	flow = covering_flow(here, error);
+	if (!flow) {
+		if (error) {
+			here->question = BH_ASK_QUOTED;
+			here->asked_direction = judgement->direction ^ 1;
+		}
+		return;
+	}
+	if (!error && tcp && packet->tcp_flags & TCP_RST &&
+	    !is_sound_reset(flow, packet, here->forward != flow->opener_is_first))
+		return decide(judgement, BH_DROP, BH_REASON_INVALID_STATE);
+	if (flow->generation != judgement->generation)
+		return ask_about_opening(here, flow, error);
+	judgement->counter = flow->counter;
+	decide(judgement, BH_ACCEPT, error ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
+}
+
+static __always_inline bool may_adopt(const struct image *image, const struct bh_scratch *here)
+{
+	const struct bh_device *device;
+
+	if (!image->header->adopt)
+		return false;
+	device = IMAGE_ELEMENT(image, image->header->devices, here->device & (BH_DEVICES_MAX - 1), struct bh_device);
+	return bpf_ktime_get_coarse_ns() < device->attached_at + image->header->adopt * 1000000000ull;
+}
+
+/* Accepts a connection that was there before us. */
+static __always_inline void adopt(struct bh_scratch *here)
+{
+	here->opens = 1;
+	here->judgement.verdict = BH_ACCEPT;
+	here->judgement.reason = BH_REASON_ADOPTED;
+}
+
+/*
+ * A segment of a connection that was there before us is judged as what would have opened it: the packet to the lower port. Where the ports do
+ * not tell, both ways must be accepted. Returns whether the rules are to be asked about the other way.
+ */
+static __always_inline bool conclude_adopting(struct bh_scratch *here, bool accepted)
+{
+	__u16 from = here->packet.source_port, to = here->packet.destination_port;
+	bool known = from != to && (from < 32768 || to < 32768);
+
+	if (known && to < from) {
+		if (accepted)
+			adopt(here);
+		return false;
+	}
+	if (!known && !accepted)
+		return false;
+	here->subject = here->packet;
+	reverse(&here->subject);
+	here->asked_direction ^= 1;
+	here->opener_is_first = !here->forward;
+	here->question = BH_ASK_ADOPTED;
+	return true;
+}
+
+/* What follows from what the rules say of the packet itself, other than to accept it statelessly. Returns whether there is more to ask. */
+static __always_inline bool conclude_packet(const struct image *image, struct bh_scratch *here, bool accepted)
+{
+	const struct bh_packet *packet = &here->packet;
+
+	if (!is_tracked(packet))
+		return false;
+	here->opener_is_first = here->forward;
+	if (is_opening(packet) || packet->protocol != IPPROTO_TCP) {
+		here->opens = accepted && is_opening(packet);
+		return false;
+	}
+	if (may_adopt(image, here))
+		return conclude_adopting(here, accepted);
+	if (accepted) {
+		here->judgement.rule = BH_NONE;
+		here->judgement.counter = BH_NONE;
+		decide(&here->judgement, BH_DROP, BH_REASON_INVALID_STATE);
+	}
+	return false;
+}
+
+/* Draws the conclusion from one answer of the rules. Returns whether there is more to ask. */
+static __always_inline bool conclude(const struct image *image, struct bh_scratch *here, bool stateless)
+{
+	struct bh_judgement *judgement = &here->judgement;
+	bool accepted = judgement->verdict == BH_ACCEPT;
+
+	switch (here->question) {
+	case BH_ASK_OPENING:
+		decide(judgement, accepted ? BH_ACCEPT : BH_DROP,
+		       !accepted ? BH_REASON_POLICY_CHANGED :
+		       is_error(&here->packet) ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
+		return false;
+	case BH_ASK_QUOTED:
+		if (accepted && stateless) {
+			decide(judgement, BH_ACCEPT, BH_REASON_RELATED);
+			return false;
+		}
+		here->question = BH_ASK_PACKET;
+		here->asked_direction = judgement->direction;
+		return true;
+	case BH_ASK_ADOPTED:
+		if (accepted)
+			adopt(here);
+		return false;
+	default:
+		return accepted && stateless ? false : conclude_packet(image, here, accepted);
+	}
+}
+
+/* At most two questions: a quotation and then the packet, or the packet and then what opened its connection. */
+static __always_inline void ask_rules(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
+{
+	for (int i = 0; i < 2; i++) {
+		const struct bh_packet *subject = here->question == BH_ASK_PACKET ? &here->packet : &here->subject;
+		bool stateless = judge_by_rules(image, port, subject, here);
+
+		JOIN_PATHS();
+		if (!conclude(image, here, stateless))
+			return;
+		JOIN_PATHS();
+	}
+}
+
+/* Takes out the flow that a new policy denies. */
+static __always_inline void end_found_flow(const struct bh_scratch *here)
+{
+	struct bh_flow_totals *totals = flow_totals_here();
+	__u32 slot = here->flow - 1;
+	struct flow_bucket *bucket = bucket_of(slot / BH_FLOW_WAYS);
+
+	if (bucket && totals && end_flow(bucket, slot, here->hash, false, 0))
+		totals->ended++;
+}
+
+/* Does to the flow table what the judgement says. XDP never comes here. A global function: verified once. */
+__noinline int settle_flow(struct bh_scratch *here)
+{
+	struct bh_judgement *judgement;
+	struct bh_flow *flow;
+
+	if (!here)
+		return 0;
+	judgement = &here->judgement;
+	if (here->opens) {
+		if (!open_flow(here)) {
+			judgement->rule = BH_NONE;
+			judgement->counter = BH_NONE;
+			decide(judgement, BH_DROP, BH_REASON_FLOW_TABLE_FULL);
+		}
+		return 0;
+	}
+	if (!here->flow)
+		return 0;
+	if (judgement->reason == BH_REASON_POLICY_CHANGED) {
+		end_found_flow(here);
+		return 0;
+	}
+	flow = found_flow(here);
+	if (judgement->verdict != BH_ACCEPT || !flow)
+		return 0;
+	if (flow->generation != judgement->generation) {
+		flow->rule = judgement->rule;
+		flow->counter = judgement->counter;
+		flow->generation = judgement->generation;
+	}
+	judgement->rule = BH_NONE;
+	/* An error refreshes nothing. */
+	if (judgement->reason == BH_REASON_ESTABLISHED)
+		advance_flow(here);
+	return 0;
 }
 
 /*
@@ -153,10 +404,19 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	judgement->generation = image.header->generation;
 	judgement->port = record - 1;
 	judgement->direction = direction_of(hook, port->protects);
+	here->flow = 0;
+	here->opens = 0;
+	here->question = BH_ASK_PACKET;
+	here->asked_direction = judgement->direction;
+	here->scope = port->flow_scope ? port->flow_scope : here->device;
+	here->share = port->flow_share;
 	judge_before_rules(&image, port, &here->packet, judgement);
 	JOIN_PATHS();
 	if (judgement->reason == BH_REASON_NONE)
-		judge_by_rules(&image, port, here);
+		judge_by_flow(here);
+	JOIN_PATHS();
+	if (judgement->reason == BH_REASON_NONE)
+		ask_rules(&image, port, here);
 	return image.header->flags & BH_IMAGE_VLAN_SENSITIVE || port->vlan_mode != BH_VLAN_ANY;
 }
 

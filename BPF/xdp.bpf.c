@@ -2,6 +2,9 @@
  * The NIC's early path: drops what tc under the same image would surely drop, before an skb exists, and leaves the rest to tc, which
  * judges it afresh. It creates nothing and counts only its own drops.
  */
+/* Flows are found whatever their VLAN, for a flow that tc would find must not be missed. */
+#define TAGS_MAY_BE_HIDDEN
+
 #include "packet.h"
 #include "verdict.h"
 #include "event.h"
@@ -48,7 +51,7 @@ static __always_inline bool is_sure(const struct bh_scratch *here, bool vlan_mat
 		return true;
 	case BH_REASON_RULE:
 	case BH_REASON_DEFAULT:
-		return !vlan_matters && !(packet->flags & BH_PACKET_FRAGMENT_FIRST);
+		return !vlan_matters && !(packet->flags & BH_PACKET_FRAGMENT_FIRST) && !is_error(packet);
 	default:
 		return false;
 	}

@@ -10,7 +10,7 @@ struct ApplyCommand: ParsableCommand {
         discussion: """
             The change is one atomic step: each packet is judged by the whole old policy or the whole new one. It is in force when \
             the command returns and needs no process from then on. What fails leaves the policy in force as it was.
-            In this version `accept` is stateless: replies need a rule of their own.
+            `accept` admits replies and related ICMP errors too, unless a rule is `stateless`.
 
             Example:
               bulkhead apply policy.yaml

@@ -16,13 +16,12 @@ public struct Bulkhead: ParsableCommand {
               bulkhead apply policy.yaml
               bulkhead drops
 
-            In this version `accept` is stateless: replies need a rule of their own.
             Not supported yet: \(LaterCommand.names.joined(separator: ", ")).
             """,
         version: "0.1.0",
         subcommands: [
             CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
-            DropsCommand.self, ExplainCommand.self, ReplayCommand.self, DetachCommand.self,
+            FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self, DetachCommand.self,
         ])
 
     public init() {}

@@ -8,7 +8,7 @@ struct CheckCommand: ParsableCommand {
         abstract: "Parse, resolve and compile a policy; report every problem.",
         discussion: """
             Needs no privilege and changes nothing. Says which side each port protects where the policy leaves it to the device. \
-            In this version `accept` is stateless: replies need a rule of their own.
+            `accept` admits replies and related ICMP errors too, unless a rule is `stateless`.
 
             Example:
               bulkhead check policy.yaml

@@ -48,7 +48,7 @@ extension Counters {
                 rules.map {
                     ["name": .string($0.name), "packets": JSON($0.count.packets), "bytes": JSON($0.count.bytes)]
                 }),
-            "events": events.json,
+            "events": events.json, "flows": flows.json,
         ]
     }
 
@@ -71,6 +71,8 @@ extension Counters {
         text +=
             "generation \(generation)  events of drops: \(events.emitted) emitted, \(events.suppressed) suppressed, "
         text += "\(events.lost) lost\n"
+        text +=
+            "flows: \(flows.used) of \(flows.capacity) places used, \(flows.opened) opened, \(flows.refused) refused\n"
         if events.unjudged > 0 { text += "\(events.unjudged) packets met no policy for their device and passed\n" }
         return text
     }
@@ -98,6 +100,15 @@ extension Counters.Events {
                 "emitted": JSON(acceptsEmitted), "suppressed": JSON(acceptsSuppressed), "lost": JSON(acceptsLost),
             ],
             "unjudged": JSON(unjudged),
+        ]
+    }
+}
+
+extension FlowTotals {
+    fileprivate var json: JSON {
+        [
+            "used": JSON(used), "capacity": JSON(capacity), "opened": JSON(opened), "adopted": JSON(adopted),
+            "expired": JSON(expired), "evicted": JSON(evicted), "refused": JSON(refused), "ended": JSON(ended),
         ]
     }
 }

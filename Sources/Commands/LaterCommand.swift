@@ -1,7 +1,7 @@
 /// Commands that later versions bring. Each is refused by name, so that nobody takes a typing mistake for the cause.
 enum LaterCommand {
     static let names = [
-        "flows", "confirm", "rollback", "diff", "reach", "group", "quarantine", "release", "top", "shadow", "import",
+        "confirm", "rollback", "diff", "reach", "group", "quarantine", "release", "top", "shadow", "import",
         "init",
         "agent",
     ]

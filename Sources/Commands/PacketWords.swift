@@ -21,13 +21,17 @@ struct PacketWords {
     /// `tcp`, `udp`, `sctp`, `icmp`, `icmpv6`, else `proto/N`, as a policy's service is written.
     var protocolName: String? {
         guard let family = packet.family, packet.refusal == nil || packet.ipProtocol != 0 else { return nil }
-        switch (packet.ipProtocol, family) {
-        case (6, _): return "tcp"
-        case (17, _): return "udp"
-        case (132, _): return "sctp"
-        case (1, .v4): return "icmp"
-        case (58, .v6): return "icmpv6"
-        default: return "proto/\(packet.ipProtocol)"
+        return PacketWords.name(ofProtocol: packet.ipProtocol, family)
+    }
+
+    static func name(ofProtocol number: UInt8, _ family: AddressFamily) -> String {
+        switch (number, family) {
+        case (6, _): "tcp"
+        case (17, _): "udp"
+        case (132, _): "sctp"
+        case (1, .v4): "icmp"
+        case (58, .v6): "icmpv6"
+        default: "proto/\(number)"
         }
     }
 

@@ -16,13 +16,16 @@ struct PolicyJudge {
     private let records: [Int]
     private let simulator: Simulator
 
-    /// - Parameter policy: a policy's file; nil: the policy in force.
-    init(policy: String?, instance: Instance) throws {
+    /// - Parameters:
+    ///   - policy: a policy's file; nil: the policy in force.
+    ///   - keepsFlows: whether a frame's flow is there for the next.
+    init(policy: String?, instance: Instance, keepsFlows: Bool = false) throws {
         if let policy {
             try self.init(PolicySource(path: policy, requiresDevices: false))
         } else {
             try self.init(inForceOf: instance)
         }
+        simulator.keepsFlows = keepsFlows
     }
 
     private init(_ source: PolicySource) throws {

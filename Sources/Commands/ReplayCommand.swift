@@ -11,7 +11,8 @@ struct ReplayCommand: ParsableCommand {
         abstract: "Judge every packet of a capture by the real program, attached to nothing.",
         discussion: """
             CAPTURE is a pcap or pcapng file of Ethernet frames. The verdicts are those that the packets would have at the port; \
-            nothing is sent, and no counter of the instance changes. In this version every packet is judged by itself, as with --stateless.
+            nothing is sent, and no counter of the instance changes. Packets that belong together share a flow, as at the port; with \
+            --stateless each is judged by itself. No connection is adopted, and time stands still.
 
             Example:
               bulkhead replay trace.pcap --port uplink --direction in --policy policy.yaml
@@ -44,7 +45,7 @@ struct ReplayCommand: ParsableCommand {
 
     func run() throws {
         var reader = try open()
-        let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name))
+        let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name), keepsFlows: !stateless)
         let port = try judge.port(port)
         var packet = 0
         var summary = VerdictCounts()

@@ -36,6 +36,7 @@ extension Status {
             "instance": .string(instance), "generation": JSON(generation),
             "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": nil,
             "ports": .array(ports.map(\.json)), "notEnforced": JSON(notEnforced),
+            "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)],
         ]
     }
 
@@ -53,7 +54,7 @@ extension Status {
         let applied = Timestamp(nanoseconds: loadedAt * 1_000_000_000).utc.prefix(19)
         var text = """
             instance \(instance)  generation \(generation)  policy \(file)  sha256 \(sha256.prefix(12))
-            applied \(applied)Z  memory \((memoryBytes + 1023) / 1024) KiB  readers \(readers)
+            applied \(applied)Z  memory \((memoryBytes + 1023) / 1024) KiB  readers \(readers)  flows \(flows.used) of \(flows.capacity)
 
 
             """

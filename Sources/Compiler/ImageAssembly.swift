@@ -24,6 +24,7 @@ struct ImageAssembly {
     consuming func image() throws(CompileError) -> Image {
         header.magic = BH_IMAGE_MAGIC
         header.format = UInt32(BH_IMAGE_FORMAT)
+        header.adopt = UInt32(clamping: ruleset.adopt)
         if ruleset.rules.contains(where: { $0.vlans != nil }) { header.flags |= BH_IMAGE_VLAN_SENSITIVE.rawValue }
         _ = try writer.reserve(1, of: bh_image_header.self)
         let devicePorts = try writer.reserve(Int(BH_DEVICES_MAX), of: UInt16.self)
@@ -103,6 +104,7 @@ struct ImageAssembly {
         port.name = strings.offset(of: entry.name)
         port.default_lines = (UInt32(entry.defaults.inLocation.line), UInt32(entry.defaults.outLocation.line))
         port.default_files = (file(entry.defaults.inLocation), file(entry.defaults.outLocation))
+        port.flow_share = UInt32(entry.maxFlows ?? PortEntry.flowTableSize / 4)
         port.line = UInt32(entry.location.line)
         port.file = file(entry.location)
         return port

@@ -132,6 +132,12 @@ extension ImageView {
             isUnknownToDrop: record.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0)
     }
 
+    /// The host's part of a port record: whose its flows are; 0: each device's own. nil beyond the last.
+    public func flowScope(_ number: Int) -> UInt16? {
+        guard (0..<portCount).contains(number) else { return nil }
+        return element(bh_port.self, of: fixed.ports, number)?.flow_scope
+    }
+
     /// A file of the policy, with its text; nil beyond the last.
     public func file(_ number: Int) -> SourceFile? {
         guard (0..<fileCount).contains(number), let record = element(bh_file.self, of: fixed.files, number) else {

@@ -41,6 +41,15 @@ public struct Packet: Sendable, Hashable {
     public var code: UInt8 = 0
     /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128.
     public var tcpFlags: UInt8 = 0
+    /// TCP.
+    public var sequence: UInt32 = 0
+    public var acknowledgement: UInt32 = 0
+    /// TCP: bytes behind the header.
+    public var payload = 0
+    /// Where the datagram ends, trailing padding left out, from the frame's start; 0 where it is not IP.
+    var end = 0
+    /// Identifier of an ICMP echo request or reply.
+    public var echo: UInt16 = 0
     /// Or time to live.
     public var hopLimit: UInt8 = 0
     /// From the frame's start.
@@ -99,6 +108,11 @@ extension Packet {
         type = raw.type
         code = raw.code
         tcpFlags = raw.tcp_flags
+        sequence = raw.sequence
+        acknowledgement = raw.acknowledgement
+        payload = Int(raw.payload)
+        end = Int(raw.end)
+        echo = raw.echo
         hopLimit = raw.hop_limit
         l3Offset = Int(raw.l3_offset)
         l4Offset = Int(raw.l4_offset)

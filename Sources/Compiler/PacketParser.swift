@@ -134,6 +134,7 @@ public struct PacketParser {
     /// Cuts trailing padding. A super-packet over 65,535 bytes carries length 0 and ends with its frame.
     private mutating func setEnd(start: Int, bytes: Int) throws(Refusal) {
         let room = end - start
+        defer { packet.end = end }
         if bytes == 0, packet.segments > 1, room > 0xffff { return }
         guard bytes <= room else { throw Refusal(.malformed) }
         end = start + bytes
@@ -196,10 +197,15 @@ public struct PacketParser {
             packet.sourcePort = u16(0)
             packet.destinationPort = u16(2)
             packet.hasL4 = true
-            if packet.ipProtocol == 6 { packet.tcpFlags = u8(13) }
+            guard packet.ipProtocol == 6 else { break }
+            packet.tcpFlags = u8(13)
+            packet.sequence = UInt32(number(4, bytes: 4))
+            packet.acknowledgement = UInt32(number(8, bytes: 4))
+            packet.payload = end - headerEnd
         case 1 where packet.family == .v4, 58 where packet.family == .v6:
             packet.type = u8(0)
             packet.code = u8(1)
+            packet.echo = u16(4)
             packet.hasL4 = true
         default: break
         }
@@ -226,5 +232,56 @@ public struct PacketParser {
     /// Each segment of a super-packet repeats the headers.
     private mutating func countWireBytes() {
         packet.wireBytes = packet.length + (packet.segments - 1) * headerEnd
+    }
+
+    // MARK: Quotations
+
+    /// Reads what an ICMP error quotes: addresses, protocol, and ports or type and identifier. nil where it cannot be read, or quotes a later
+    /// fragment.
+    ///
+    /// - Parameter packet: What ``parse(_:frameLength:metadataVLAN:segments:)`` made of the frame.
+    public static func quotation(in frame: [UInt8], of packet: Packet) -> Packet? {
+        guard packet.isError else { return nil }
+        var parser = PacketParser(frame: frame, frameLength: packet.end)
+        parser.offset = packet.l4Offset + 8
+        parser.packet.outerVLAN = packet.outerVLAN
+        parser.packet.innerVLAN = packet.innerVLAN
+        do {
+            try parser.quotedHeader(packet.family)
+        } catch {
+            return nil
+        }
+        return parser.packet
+    }
+
+    private mutating func quotedHeader(_ family: AddressFamily?) throws(Refusal) {
+        guard has(family == .v4 ? 20 : 40), u8(0) >> 4 == (family == .v4 ? 4 : 6) else { throw Refusal(.malformed) }
+        if family == .v4 {
+            guard u8(0) & 15 >= 5, u16(6) & 0x1fff == 0 else { throw Refusal(.fragment) }
+            packet.source = IPAddress(v4: UInt32(number(12, bytes: 4)))
+            packet.destination = IPAddress(v4: UInt32(number(16, bytes: 4)))
+            packet.ipProtocol = u8(9)
+            offset += Int(u8(0) & 15) * 4
+            try walkExtensions([51])
+        } else {
+            packet.source = IPAddress(v6: number(8, bytes: 16))
+            packet.destination = IPAddress(v6: number(24, bytes: 16))
+            packet.ipProtocol = u8(6)
+            offset += 40
+            try walkExtensions([0, 43, 44, 51, 60])
+        }
+        guard packet.fragment != .later else { throw Refusal(.fragment) }
+        let isICMP = packet.ipProtocol == (family == .v4 ? 1 : 58)
+        guard isICMP || [6, 17, 132].contains(packet.ipProtocol) else { return }
+        guard has(8) else { throw Refusal(.malformed) }
+        packet.hasL4 = true
+        if isICMP {
+            packet.type = u8(0)
+            packet.code = u8(1)
+            packet.echo = u16(4)
+        } else {
+            packet.sourcePort = u16(0)
+            packet.destinationPort = u16(2)
+        }
     }
 }

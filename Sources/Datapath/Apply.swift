@@ -17,8 +17,9 @@ extension Instance {
         try Preflight.check()
         let lock = try lock(make: true)
         for folder in [mapFolder, linkFolder, filterFolder, readerFolder] { try folder.make() }
+        let hadFlows = mapFolder.holds("flows")
         let maps = try preparePrograms()
-        var step = ApplyStep(instance: self, image: image, bindings: bindings, ruleset: ruleset)
+        var step = ApplyStep(instance: self, image: image, bindings: bindings, ruleset: ruleset, hadFlows: hadFlows)
         var report = try step.run(maps)
         _ = consume lock
         report.loadMilliseconds = (clock.now - start) / .milliseconds(1)
@@ -57,12 +58,15 @@ struct ApplyStep {
     let image: Image
     let bindings: [PortBinding]
     let ruleset: Ruleset
+    /// Whether the flow table was there before this apply.
+    let hadFlows: Bool
     private var warnings: [String] = []
     /// What this apply attached, to be taken off should it fail.
     private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
 
-    init(instance: Instance, image: Image, bindings: [PortBinding], ruleset: Ruleset) {
+    init(instance: Instance, image: Image, bindings: [PortBinding], ruleset: Ruleset, hadFlows: Bool) {
         self.instance = instance
+        self.hadFlows = hadFlows
         self.image = image
         self.bindings = bindings
         self.ruleset = ruleset
@@ -122,8 +126,12 @@ struct ApplyStep {
         generation.setCounters(try allotCounters(old, maps))
         let fresh = allotment.devices.filter { $0.old == nil }.map { UInt32($0.id) * BH_DIRECTION_MAX.rawValue }
         try maps.portCounters.zeroPerCPU(fresh.flatMap { [$0, $0 + 1] })
+        let scopes = FlowScopeAllotment(entries: hostEntries, old: old?.flowScopes() ?? [])
+        setFlowScopes(scopes, of: &generation)
+        try maps.clearFlows(of: scopes.fresh + allotment.devices.filter { $0.old == nil }.map(\.id))
         do {
-            let devices = try attach(allotment, replacing: state.programs != Programs.hash, maps)
+            var devices = try attach(allotment, replacing: state.programs != Programs.hash, maps)
+            noteAttachment(&devices, old)
             generation.setDevices(devices)
             try maps.slots.update(0, to: try generation.load())
         } catch {
@@ -142,6 +150,29 @@ struct ApplyStep {
         let counters = CounterAllotment(names: ruleset.rules.map(\.name), old: old?.counterSlots() ?? [])
         try maps.ruleCounters.zeroPerCPU(counters.fresh)
         return counters.slots
+    }
+
+    /// The names of the entries that protect the host somewhere.
+    private var hostEntries: [String] {
+        Set(bindings.filter { $0.protects == .host }.map(\.entry)).sorted().map { ruleset.entries[$0].name }
+    }
+
+    private func setFlowScopes(_ allotment: FlowScopeAllotment, of generation: inout Generation) {
+        for (number, entry) in ruleset.entries.enumerated() {
+            guard let scope = allotment.scopes[entry.name] else { continue }
+            generation.setFlowScope(scope, ofRecord: image.portRecord(entry: number, protects: .host))
+        }
+    }
+
+    /// Notes since when connections that were there before may be adopted: since a device was attached, the flow table made, or a policy
+    /// that passed connections without a flow replaced.
+    private func noteAttachment(_ devices: inout [DeviceRecord], _ old: LiveImage?) {
+        let now = KernelClock.nanoseconds()
+        let isAnew = !hadFlows || old?.hasStatelessRule == true
+        let known = Dictionary((old?.devices() ?? []).map { ($0.identity, $0.attachedAt) }) { first, _ in first }
+        for index in devices.indices {
+            devices[index].attachedAt = isAnew ? now : known[devices[index].identity] ?? now
+        }
     }
 
     /// Puts programs on every device that lacks one, and tells how each is enforced.

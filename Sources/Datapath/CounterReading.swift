@@ -11,7 +11,8 @@ extension Instance {
         do {
             return Counters(
                 generation: image.generation, ports: try portCounters(maps, image),
-                rules: try ruleCounters(maps, image), events: try eventCounters(maps))
+                rules: try ruleCounters(maps, image), events: try eventCounters(maps),
+                flows: try maps.flowTotals(scopes: image.allFlowScopes))
         } catch {
             throw DatapathError("cannot read the counters", error)
         }

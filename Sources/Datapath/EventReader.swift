@@ -86,12 +86,8 @@ public final class EventReader {
     }
 
     /// Nanoseconds from the monotonic clock to the time since 1970.
-    private static func clockOffset() -> UInt64 { nanoseconds(CLOCK_REALTIME) &- nanoseconds(CLOCK_MONOTONIC) }
-
-    static func nanoseconds(_ clock: clockid_t) -> UInt64 {
-        var time = timespec()
-        unsafe clock_gettime(clock, &time)
-        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    private static func clockOffset() -> UInt64 {
+        KernelClock.nanoseconds(CLOCK_REALTIME) &- KernelClock.nanoseconds(CLOCK_MONOTONIC)
     }
 }
 
@@ -168,7 +164,7 @@ private final class ReaderSlot: Sendable {
     /// Writes the filter, names resolved by the policy in force, and a new time to expire.
     private func renew() {
         var raw = filter.raw(in: imageInForce())
-        raw.expires = EventReader.nanoseconds(CLOCK_MONOTONIC) + ReaderSlot.lease
+        raw.expires = KernelClock.nanoseconds() + ReaderSlot.lease
         let flags = raw.flags
         isActive.withLock { isActive in
             guard isActive else { return }

@@ -54,6 +54,17 @@ struct Generation {
         }
     }
 
+    /// Says whose flows those of a port record are; 0: each device's own.
+    mutating func setFlowScope(_ scope: UInt16, ofRecord record: Int) {
+        guard record < Int(header.port_count), let field = MemoryLayout<bh_port>.offset(of: \.flow_scope) else {
+            return
+        }
+        store(scope, at: Int(header.ports) + record * MemoryLayout<bh_port>.stride + field)
+    }
+
+    /// Adopts every connection that the policy would accept, or none, whatever the policy says.
+    mutating func setAdopting(_ adopts: Bool) { header.adopt = adopts ? .max : 0 }
+
     /// Records the devices; packets of a missing one are not expected, and its id leads nowhere.
     mutating func setDevices(_ devices: [DeviceRecord]) {
         header.device_count = UInt32(devices.count)

@@ -21,14 +21,17 @@ struct InstanceMaps: ~Copyable, Sendable {
     var rings: Map
     var readers: Map
     var buckets: Map
+    var flows: Map
+    var flowScopes: Map
+    var flowTotals: Map
     var tcPrograms: Map
     var xdpPrograms: Map
     var instance: Map
 
     /// Names of the maps that the programs use, which are the names of their pins.
     static let names = [
-        "slots", "scratch", "port_counters", "rule_counters", "event_counters", "rings", "readers", "buckets",
-        "tc_programs", "xdp_programs",
+        "slots", "scratch", "port_counters", "rule_counters", "event_counters", "rings", "readers", "buckets", "flows",
+        "flow_scopes", "flow_totals", "tc_programs", "xdp_programs",
     ]
     static let stateName = "instance"
 
@@ -42,6 +45,8 @@ struct InstanceMaps: ~Copyable, Sendable {
                 portCounters: try pinned(folder, "port_counters"), ruleCounters: try pinned(folder, "rule_counters"),
                 eventCounters: try pinned(folder, "event_counters"), rings: try pinned(folder, "rings"),
                 readers: try pinned(folder, "readers"), buckets: try pinned(folder, "buckets"),
+                flows: try pinned(folder, "flows"), flowScopes: try pinned(folder, "flow_scopes"),
+                flowTotals: try pinned(folder, "flow_totals"),
                 tcPrograms: try pinned(folder, "tc_programs"), xdpPrograms: try pinned(folder, "xdp_programs"),
                 instance: try pinned(folder, stateName))
         } catch {
@@ -56,7 +61,8 @@ struct InstanceMaps: ~Copyable, Sendable {
     /// Bytes of kernel memory that the maps take, the policy image not among them.
     var memory: Int {
         slots.memory + scratch.memory + portCounters.memory + ruleCounters.memory + eventCounters.memory + rings.memory
-            + readers.memory + buckets.memory + tcPrograms.memory + xdpPrograms.memory + instance.memory
+            + readers.memory + buckets.memory + flows.memory + flowScopes.memory + flowTotals.memory + tcPrograms.memory
+            + xdpPrograms.memory + instance.memory
     }
 
     func state() throws(BPFError) -> InstanceState {
@@ -73,6 +79,9 @@ struct InstanceMaps: ~Copyable, Sendable {
         try object.reuse(rings, as: "rings")
         try object.reuse(readers, as: "readers")
         try object.reuse(buckets, as: "buckets")
+        try object.reuse(flows, as: "flows")
+        try object.reuse(flowScopes, as: "flow_scopes")
+        try object.reuse(flowTotals, as: "flow_totals")
         try object.reuse(tcPrograms, as: "tc_programs")
         try object.reuse(xdpPrograms, as: "xdp_programs")
     }

@@ -19,6 +19,8 @@ struct DeviceRecord: Sendable, Hashable {
     var namespaceInode: UInt64
     var interface: String
     var namespace: String?
+    /// Nanoseconds of the monotonic clock: since when connections that were there before may be adopted.
+    var attachedAt: UInt64 = 0
 
     /// What makes it the same device in the next generation.
     var identity: Identity {
@@ -112,7 +114,18 @@ struct LiveImage: Sendable {
         (0..<view.ruleCount).compactMap { view.rule($0).map { ($0.name, $0.counter) } }
     }
 
+    /// Whether some rule accepts packets without a flow.
+    var hasStatelessRule: Bool { (0..<view.ruleCount).contains { view.rule($0)?.isStateless == true } }
+
     // MARK: Ports and devices
+
+    /// The flow scopes of host entries, by name.
+    func flowScopes() -> [(name: String, scope: UInt16)] {
+        (0..<view.portCount).compactMap { record in
+            guard let scope = view.flowScope(record), scope != 0 else { return nil }
+            return (entryName(record), scope)
+        }
+    }
 
     func entryName(_ record: Int) -> String { view.port(record)?.name ?? "" }
 
@@ -156,7 +169,8 @@ extension DeviceRecord {
         self.init(
             id: id, interfaceIndex: raw.ifindex, record: Int(raw.port) - 1, mode: mode,
             isOfSeveral: raw.flags & DeviceRecord.ofSeveral != 0, namespaceInode: raw.namespace_inode,
-            interface: text(of: raw.name), namespace: namespace.isEmpty ? nil : namespace)
+            interface: text(of: raw.name), namespace: namespace.isEmpty ? nil : namespace,
+            attachedAt: raw.attached_at)
     }
 
     var raw: bh_device {
@@ -173,6 +187,7 @@ extension DeviceRecord {
         raw.mode = UInt8(number.rawValue)
         raw.flags = isOfSeveral ? DeviceRecord.ofSeveral : 0
         raw.namespace_inode = namespaceInode
+        raw.attached_at = attachedAt
         copy(interface, into: &raw.name)
         copy(namespace ?? "", into: &raw.namespace_name)
         return raw

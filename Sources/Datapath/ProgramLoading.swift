@@ -1,3 +1,4 @@
+import CDatapathABI
 import CLibbpf
 import Libbpf
 
@@ -63,16 +64,39 @@ extension InstanceMaps {
             portCounters: try object.map("port_counters"), ruleCounters: try object.map("rule_counters"),
             eventCounters: try object.map("event_counters"), rings: try object.map("rings"),
             readers: try object.map("readers"), buckets: try object.map("buckets"),
+            flows: try object.map("flows"), flowScopes: try object.map("flow_scopes"),
+            flowTotals: try object.map("flow_totals"),
             tcPrograms: try object.map("tc_programs"), xdpPrograms: try object.map("xdp_programs"), instance: state)
     }
 
     /// Loads the shared program of a hook over these maps.
     func loadProgram(_ hook: HookName) throws(BPFError) -> Program {
-        let embedded = hook == .xdp ? Programs.xdp : Programs.tc
+        try loadProgram(hook.mainProgram, of: hook == .xdp ? Programs.xdp : Programs.tc)
+    }
+
+    private func loadProgram(_ name: String, of embedded: EmbeddedObject) throws(BPFError) -> Program {
         let object = try Object(embedded.bytes, name: embedded.name)
-        object.select(programs: [hook.mainProgram])
+        object.select(programs: [name])
+        try object.setReadOnlyData(KernelClock.ticksPerSecond)
         try share(with: object)
-        return try object.load().program(hook.mainProgram)
+        return try object.load().program(name)
+    }
+
+    /// The kernel's jiffies, their low half: what flows are aged by.
+    func jiffies() throws(BPFError) -> UInt32 {
+        try SideProgram(try loadProgram("bulkhead_clock", of: Programs.tc)).run(mark: 0)
+    }
+
+    /// Takes out all flows of these scopes, for their names pass on to other devices or entries. A scope's count tells whether it has any.
+    func clearFlows(of scopes: [UInt16]) throws(BPFError) {
+        var program: SideProgram?
+        for scope in scopes {
+            let state = try flowScopes.lookup(UInt32(scope), as: bh_flow_scope.self)
+            guard let state, state.flows != 0 else { continue }
+            if program == nil { program = SideProgram(try loadProgram("bulkhead_clear_flows", of: Programs.tc)) }
+            _ = try program?.run(mark: UInt32(scope))
+            try flowScopes.update(UInt32(scope), to: bh_flow_scope())
+        }
     }
 
     /// Puts a shared program where the devices' entry programs find it; what was there is replaced in one step.
@@ -89,5 +113,19 @@ extension MapDefinition {
     fileprivate func matches(_ info: Map.Info) -> Bool {
         type == info.type && keySize == info.keySize && valueSize == info.valueSize && maxEntries == info.maxEntries
             && flags == info.flags
+    }
+}
+
+/// A program that is attached nowhere and run once in a while.
+private final class SideProgram {
+    private let program: Program
+
+    init(_ program: consuming Program) { self.program = program }
+
+    func run(mark: UInt32) throws(BPFError) -> UInt32 {
+        var context = unsafe __sk_buff()
+        unsafe context.mark = mark
+        let bytes = unsafe withUnsafeBytes(of: context) { unsafe Array($0) }
+        return try program.testRun(frame: [UInt8](repeating: 0, count: 64), context: bytes).result
     }
 }

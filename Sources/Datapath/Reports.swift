@@ -73,6 +73,7 @@ public struct Status: Sendable {
     public var loadedAt: UInt64
     public var ports: [Port]
     public var memoryBytes: Int
+    public var flows: FlowTotals
     /// Event streams that are being read.
     public var readers: Int
 }
@@ -135,6 +136,7 @@ public struct Counters: Sendable {
     /// In the policy's order.
     public var rules: [Rule]
     public var events: Events
+    public var flows: FlowTotals
 }
 
 /// The policy that the kernel holds, read from its own map.

@@ -9,6 +9,9 @@ import Policy
 /// Nothing in force is touched or counted. The copy of a policy in force is what the kernel holds at that moment, byte by byte; a
 /// copy, because a frame is judged as at one port, and the image in force cannot be told of made-up ones.
 ///
+/// It has a flow table of its own, empty at first: what it judges is one traffic. Connections that were there before are not adopted, unless
+/// asked for.
+///
 /// Not for use by several threads at once.
 public final class Simulator {
     /// A program to run. XDP drops only what tc would surely drop, and passes the rest on to it.
@@ -47,10 +50,14 @@ public final class Simulator {
 
     private var mapping: Mapping
     private var devicePorts: Int
+    private var generation: UInt32
+    /// Whether connections that were there before are adopted, for as long as the next policy is used.
+    public var adopts: Bool
+    /// Whether a judged packet's flow is there for the next; else each is judged on an empty table.
+    public var keepsFlows = true
+    /// Buckets of the flow table that hold flows, or did.
+    private var usedBuckets: Set<UInt32> = []
     private let scratch: PerCPUValues<bh_scratch>
-
-    /// The one made-up device, which stands for whatever port is asked about.
-    private static let device: UInt32 = 1
 
     /// More than this the kernel's test run of a tc program does not take.
     private static let frameLimit = 3_400
@@ -59,19 +66,23 @@ public final class Simulator {
     private static let inForceNowhere: UInt32 = 0xffff_ffff
 
     /// A simulator of a compiled policy.
-    public convenience init(image: Image) throws(DatapathError) {
-        try self.init(bytes: image.bytes, generation: Simulator.inForceNowhere)
+    ///
+    /// - Parameter adopts: whether connections that were there before are adopted, however long ago.
+    public convenience init(image: Image, adopts: Bool = false) throws(DatapathError) {
+        try self.init(bytes: image.bytes, generation: Simulator.inForceNowhere, adopts: adopts)
     }
 
     /// A simulator of the policy in force.
     public convenience init(policyInForceOf instance: Instance) throws(DatapathError) {
         let image = try instance.imageInForce(try instance.openMaps())
-        try self.init(bytes: image.bytes, generation: image.generation)
+        try self.init(bytes: image.bytes, generation: image.generation, adopts: false)
     }
 
-    private init(bytes: [UInt8], generation number: UInt32) throws(DatapathError) {
+    private init(bytes: [UInt8], generation number: UInt32, adopts: Bool) throws(DatapathError) {
         try Preflight.check()
-        let generation = try Generation(bytes, number: number, loadedAt: 0)
+        let generation = try Simulator.generation(bytes, number, adopts)
+        self.generation = number
+        self.adopts = adopts
         devicePorts = generation.devicePorts
         maps = try InstanceMaps.make(
             pinnedIn: nil, entries: ["port_counters": 4, "rule_counters": 1, "buckets": 1])
@@ -84,13 +95,31 @@ public final class Simulator {
         }
     }
 
-    /// Judges by another compiled policy from now on: the programs need not be verified again.
+    /// Judges by another compiled policy from now on: the programs need not be verified again, and the flows are kept.
     public func use(_ image: Image) throws(DatapathError) {
-        let generation = try Generation(image.bytes, number: Simulator.inForceNowhere, loadedAt: 0)
+        self.generation -= 1
+        let generation = try Simulator.generation(image.bytes, self.generation, adopts)
         view = try Simulator.view(image.bytes)
         devicePorts = generation.devicePorts
         mapping = try Simulator.publish(generation, in: maps)
     }
+
+    /// The image as its host part is here: each host entry has a flow scope, by its record.
+    private static func generation(
+        _ bytes: [UInt8], _ number: UInt32, _ adopts: Bool
+    ) throws(DatapathError) -> Generation {
+        var generation = try Generation(bytes, number: number, loadedAt: 0)
+        let view = try view(bytes)
+        for record in 0..<view.portCount {
+            let isHost = view.port(record)?.protects == .host
+            generation.setFlowScope(isHost ? UInt16(BH_SCOPE_ENTRY) | device(record) : 0, ofRecord: record)
+        }
+        generation.setAdopting(adopts)
+        return generation
+    }
+
+    /// The made-up device that stands for a port: its own, as long as there are enough.
+    private static func device(_ record: Int) -> UInt16 { UInt16(1 + record % (Int(BH_DEVICES_MAX) - 1)) }
 
     private static func view(_ bytes: [UInt8]) throws(DatapathError) -> ImageView {
         do {
@@ -114,11 +143,12 @@ public final class Simulator {
 
     /// Judges a frame at a port, in a direction, at the tc hook that sees that direction.
     public func judge(
-        frame: [UInt8], originalLength: Int? = nil, portRecord: Int, direction: Direction
+        frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, direction: Direction
     ) throws(DatapathError) -> Outcome {
         let isHost = view.port(portRecord)?.protects == .host
         let hook: Hook = isHost == (direction == .in) ? .tcIngress : .tcEgress
-        return try judge(frame: frame, originalLength: originalLength, portRecord: portRecord, hook: hook)
+        return try judge(
+            frame: frame, originalLength: originalLength, portRecord: portRecord, device: device, hook: hook)
     }
 
     /// Judges a frame.
@@ -127,18 +157,21 @@ public final class Simulator {
     ///   - frame: from the destination MAC address on; what exceeds the kernel's limit is cut.
     ///   - originalLength: bytes on the wire, where the frame was cut; nil: the frame's own.
     ///   - portRecord: see `Image.portRecord` and ``Status/Port/record``.
+    ///   - device: the device's id; nil: one of the record's own.
     ///   - segmentSize: payload bytes of a segment, where the frame is a super-packet; else 0. For tc only.
     ///   - segments: their number; 0: not counted, as of what a guest hands over.
     public func judge(
-        frame: [UInt8], originalLength: Int? = nil, portRecord: Int, hook: Hook, segmentSize: UInt32 = 0,
+        frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, hook: Hook,
+        segmentSize: UInt32 = 0,
         segments: UInt32 = 0
     ) throws(DatapathError) -> Outcome {
         guard let record = UInt16(exactly: portRecord + 1), portRecord >= 0, portRecord < view.portCount else {
             throw DatapathError("the policy has no port record \(portRecord)")
         }
-        mapping.store(record, at: devicePorts + Int(Simulator.device) * MemoryLayout<UInt16>.size)
+        let device = device ?? Simulator.device(portRecord)
+        mapping.store(record, at: devicePorts + Int(device) * MemoryLayout<UInt16>.size)
         var input = bh_scratch()
-        input.device = Simulator.device
+        input.device = UInt32(device)
         let fitted = Simulator.fitted(frame, originalLength: originalLength ?? frame.count)
         input.frame_length = UInt32(clamping: fitted.length)
         // To tell the CPU that the program ran on.
@@ -149,12 +182,63 @@ public final class Simulator {
                 fitted.frame, hook, Simulator.context(segmentSize, segments, hook: hook))
             try scratch.load(from: maps.scratch, at: 0)
             if let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) {
+                if found.opens != 0, hook != .xdp { try noteFlow(found) }
                 return outcome(found, returned: returned)
             }
         } catch {
             throw DatapathError("cannot run the program", error)
         }
         throw DatapathError("the program said nothing of the frame")
+    }
+
+    // MARK: Flows
+
+    private func noteFlow(_ scratch: bh_scratch) throws(BPFError) {
+        usedBuckets.insert(scratch.hash & UInt32(BH_FLOW_BUCKETS - 1))
+        if !keepsFlows { try clearFlows() }
+    }
+
+    /// Forgets all flows.
+    public func forgetFlows() throws(DatapathError) {
+        do throws(BPFError) {
+            try clearFlows()
+        } catch {
+            throw DatapathError("cannot clear the flows", error)
+        }
+    }
+
+    private func clearFlows() throws(BPFError) {
+        for bucket in usedBuckets {
+            guard let held = try maps.flows.lookup(bucket, as: bh_flow_bucket.self) else { continue }
+            for flow in held.all where flow.state != UInt8(BH_FLOW_FREE.rawValue) {
+                try maps.flowScopes.update(UInt32(flow.key.scope), to: bh_flow_scope())
+            }
+            try maps.flows.update(bucket, to: bh_flow_bucket())
+        }
+        usedBuckets = []
+    }
+
+    /// Lets time pass for all flows.
+    public func pass(seconds: Int) throws(DatapathError) {
+        let ticks = UInt32(clamping: seconds) &* KernelClock.ticksPerSecond
+        do throws(BPFError) {
+            for bucket in usedBuckets {
+                guard var held = try maps.flows.lookup(bucket, as: bh_flow_bucket.self) else { continue }
+                held.age(ticks)
+                try maps.flows.update(bucket, to: held)
+            }
+        } catch {
+            throw DatapathError("cannot change the flows", error)
+        }
+    }
+
+    /// The flows that are there.
+    public func flows() throws(DatapathError) -> [Flow] {
+        do throws(BPFError) {
+            return try maps.flows(inBuckets: usedBuckets.sorted())
+        } catch {
+            throw DatapathError("cannot read the flows", error)
+        }
     }
 
     private func run(_ frame: [UInt8], _ hook: Hook, _ context: [UInt8]) throws(BPFError) -> UInt32 {

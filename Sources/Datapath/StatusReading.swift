@@ -25,12 +25,19 @@ extension Instance {
         }
         let order = Dictionary(devices.enumerated().map { ($1.id, $0) }) { first, _ in first }
         let view = image.view
+        let flows: FlowTotals
+        do throws(BPFError) {
+            flows = try maps.flowTotals(scopes: image.allFlowScopes)
+        } catch {
+            throw DatapathError("cannot read the flow table's figures", error)
+        }
         return Status(
             instance: name, generation: image.generation, file: view.file(0)?.name ?? "",
             sha256: hexadecimal(view.sha256), loadedAt: view.header.loaded_at,
             ports: ports.sorted {
                 ($0.record, order[$0.device] ?? 0) < ($1.record, order[$1.device] ?? 0)
-            }, memoryBytes: maps.memory + image.memory, readers: activeReaders(maps))
+            }, memoryBytes: maps.memory + image.memory, flows: flows,
+            readers: activeReaders(maps))
     }
 
     private func activeReaders(_ maps: borrowing InstanceMaps) -> Int {

@@ -14,11 +14,7 @@ struct WrittenDefaults {
         `in` = WrittenDefaults.action(fields["in"], problems)
         out = WrittenDefaults.action(fields["out"], problems)
         essentials = fields["essentials"].flatMap(problems.isOn)
-        guard let node = fields["adopt"], let seconds = problems.duration(node) else { return }
-        adopt = seconds
-        if seconds != 0, seconds != WrittenDefaults.adoptSeconds {
-            problems.error(node.location, "an \"adopt\" other than 0s or the default 120s is not supported yet")
-        }
+        adopt = fields["adopt"].flatMap(problems.duration)
     }
 
     init() {}

@@ -1,8 +1,6 @@
 /// What a policy asks for by default that this version does not do yet, in words.
 enum NotEnforced {
-    static func lines(
-        _ defaults: WrittenDefaults, _ ports: [PortDefinition], _ bindings: [PortBinding]
-    ) -> [String] {
+    static func lines(_ ports: [PortDefinition], _ bindings: [PortBinding]) -> [String] {
         var lines: [String] = []
         let workloads = Set(bindings.filter { $0.protects == .workload }.map(\.entry))
         let guarded = ports.indices.filter { workloads.contains($0) && !ports[$0].hasGuardOff }.map {
@@ -12,10 +10,6 @@ enum NotEnforced {
             let more = guarded.count > 8 ? " and \(guarded.count - 8) more" : ""
             let names = guarded.prefix(8).joined(separator: ", ") + more
             lines.append("guard: strict (\(guarded.count == 1 ? "port" : "ports") \(names)) is not enforced yet")
-        }
-        let adopt = defaults.adopt ?? WrittenDefaults.adoptSeconds
-        if adopt > 0 {
-            lines.append("adopt: \(adopt)s is not enforced yet: flows are not tracked, every accept is stateless")
         }
         return lines
     }

@@ -51,7 +51,8 @@ public struct PolicyLoader: Sendable {
         RuleLint.run(rules, problems)
         let ruleset = Ruleset(
             files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.map(\.rule),
-            notEnforced: NotEnforced.lines(defaults, ports, bindings), services: services.named)
+            adopt: defaults.adopt ?? WrittenDefaults.adoptSeconds, notEnforced: NotEnforced.lines(ports, bindings),
+            services: services.named)
         return LoadedPolicy(
             diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: bindings)
     }

@@ -200,9 +200,9 @@ struct PortParser {
 
     private func readTraffic(_ fields: Fields, into port: inout PortDefinition) {
         if let node = fields["vlans"] { port.entry.vlans = vlans(node) }
-        guard let node = fields["maxFlows"] else { return }
-        _ = problems.number(node, "a number of flows", in: 1...1_000_000_000)
-        problems.error(fields.place(of: "maxFlows") ?? node.location, "\"maxFlows\" is not supported yet")
+        port.entry.maxFlows = fields["maxFlows"].flatMap {
+            problems.number($0, "a number of flows", in: 1...PortEntry.flowTableSize)
+        }
     }
 
     private func vlans(_ node: Node) -> VLANAdmission? {

@@ -36,19 +36,22 @@ public struct Ruleset: Sendable {
     public var groups: [AddressGroup]
     /// By rank: the first match decides.
     public var rules: [Rule]
+    /// Seconds after a port is attached in which connections that were there before are adopted; 0: none is.
+    public var adopt: Int
     /// What the policy asks for, by default or in words, that this version does not enforce yet.
     public var notEnforced: [String]
     /// The policy's named services, each resolved to its alternatives, for `explain`; rules hold their services themselves.
     public var services: [String: [Service]]
 
     public init(
-        files: [SourceFile], entries: [PortEntry], groups: [AddressGroup], rules: [Rule],
+        files: [SourceFile], entries: [PortEntry], groups: [AddressGroup], rules: [Rule], adopt: Int = 0,
         notEnforced: [String] = [], services: [String: [Service]] = [:]
     ) {
         self.files = files
         self.entries = entries
         self.groups = groups
         self.rules = rules
+        self.adopt = adopt
         self.notEnforced = notEnforced
         self.services = services
     }
@@ -115,13 +118,16 @@ public struct PortEntry: Sendable {
     public var vlans: VLANAdmission?
     public var defaults: Defaults
     public var mode: Mode
+    /// Flows that one port, or one host entry, may have at a time; nil: a quarter of the table.
+    public var maxFlows: Int?
     /// On a bridge entry: whether ports that no other entry names are judged (false: all is dropped).
     public var judgesUnknown: Bool
 
     public init(
         name: String, location: SourceLocation, selector: Selector, namespace: String? = nil,
         protects: Protects? = nil, macs: [MACAddress] = [], addresses: [Prefix] = [],
-        vlans: VLANAdmission? = nil, defaults: Defaults, mode: Mode = .auto, judgesUnknown: Bool = true
+        vlans: VLANAdmission? = nil, defaults: Defaults, mode: Mode = .auto, maxFlows: Int? = nil,
+        judgesUnknown: Bool = true
     ) {
         self.name = name
         self.location = location
@@ -133,8 +139,12 @@ public struct PortEntry: Sendable {
         self.vlans = vlans
         self.defaults = defaults
         self.mode = mode
+        self.maxFlows = maxFlows
         self.judgesUnknown = judgesUnknown
     }
+
+    /// Flows that the flow table holds, all ports together.
+    public static let flowTableSize = 262_144
 
     /// The VLAN admission in force, seen as `protects`.
     public func vlanAdmission(_ protects: Protects) -> VLANAdmission {

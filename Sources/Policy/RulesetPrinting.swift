@@ -4,6 +4,7 @@ extension Ruleset: CustomStringConvertible {
     /// What the policy means once every name is resolved, a line a port, group or rule; for reading and for comparing, not for parsing.
     public var description: String {
         var lines = entries.map(\.description)
+        if adopt != WrittenDefaults.adoptSeconds { lines.insert("adopt: \(adopt)s", at: 0) }
         lines += groups.map { "group \($0.name): \($0.set)" }
         lines += rules.map { rule in
             let ports = rule.entries.map { $0.sorted().map { entries[$0].name } }
@@ -29,6 +30,7 @@ extension PortEntry: CustomStringConvertible {
         parts.append("in \(defaults.in.rawValue) out \(defaults.out.rawValue)")
         parts.append("essentials \(defaults.essentials ? "on" : "off")")
         if mode != .auto { parts.append("mode \(mode.rawValue)") }
+        if let maxFlows { parts.append("maxFlows \(maxFlows)") }
         if !judgesUnknown { parts.append("unknown drop") }
         return parts.joined(separator: " ")
     }

@@ -50,7 +50,8 @@ import Testing
             rules: [.init(name: "web-https", count: Count(packets: 9, bytes: 780))],
             events: .init(
                 emitted: 1, suppressed: 1, lost: 0, acceptsEmitted: 4, acceptsSuppressed: 5, acceptsLost: 6, unjudged: 7
-            ))
+            ),
+            flows: .init(used: 1, capacity: 2, opened: 3, adopted: 4, expired: 5, evicted: 6, refused: 7, ended: 8))
         #expect(
             "\(counters.json)" == """
                 {"generation": 3, "ports": [{"name": "web-1", "interface": "tap-web1", "netns": null, "direction": "in", \
@@ -58,7 +59,9 @@ import Testing
                 "reasons": {"rule": 1, "default": 1}, "acceptReasons": {"essential": 10}}], \
                 "rules": [{"name": "web-https", "packets": 9, "bytes": 780}], \
                 "events": {"emitted": 1, "suppressed": 1, "lost": 0, \
-                "accepts": {"emitted": 4, "suppressed": 5, "lost": 6}, "unjudged": 7}}
+                "accepts": {"emitted": 4, "suppressed": 5, "lost": 6}, "unjudged": 7}, \
+                "flows": {"used": 1, "capacity": 2, "opened": 3, "adopted": 4, "expired": 5, "evicted": 6, \
+                "refused": 7, "ended": 8}}
                 """)
     }
 
@@ -76,7 +79,7 @@ import Testing
                     protects: .workload, mode: nil, hooks: [], state: .missing, ahead: [], problems: ["gone"],
                     device: 2,
                     record: 3),
-            ], memoryBytes: 4096, readers: 0)
+            ], memoryBytes: 4096, flows: .init(used: 1, capacity: 2), readers: 0)
         #expect(
             "\(status.json(notEnforced: []))" == """
                 {"instance": "bulkhead", "generation": 3, "policy": {"file": "policy.yaml", "sha256": "ab12"}, \
@@ -84,7 +87,7 @@ import Testing
                 "protects": "host", "mode": "xdp-native", "hooks": ["xdp", "tc-ingress", "tc-egress"], \
                 "state": "enforcing", "ahead": ["other"], "problems": []}, {"name": "web-1", "interface": "tap-web1", \
                 "netns": "blue", "ifindex": null, "protects": "workload", "mode": null, "hooks": [], "state": "missing", \
-                "ahead": [], "problems": ["gone"]}], "notEnforced": []}
+                "ahead": [], "problems": ["gone"]}], "notEnforced": [], "flows": {"used": 1, "capacity": 2}}
                 """)
     }
 

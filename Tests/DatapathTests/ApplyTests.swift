@@ -31,7 +31,7 @@ struct GuestLab {
 
     var policy: TestPolicy {
         var policy = TestPolicy()
-        policy.port("guest", interface: "tap0", namespace: host.name)
+        policy.port("guest", interface: "tap0", namespace: host.name, out: .drop)
         return policy
     }
 }
@@ -48,7 +48,7 @@ struct GuestLab {
         #expect(report.warnings == [])
         #expect(report.ports.map(\.mode) == [.tc])
         #expect(report.memoryBytes > 0)
-        #expect(try !lab.ping(), "replies to the guest are dropped by default")
+        #expect(try !lab.ping(), "what the guest asks for is dropped by default")
 
         let again = try policy.apply(lab.instance)
         #expect(!again.changed)
@@ -60,6 +60,7 @@ struct GuestLab {
         #expect(opened.generation == 2)
         #expect(try lab.ping())
         #expect(try !lab.ping("2001:db8::1"))
+        #expect(try lab.instance.flows().map(\.rule) == ["ping"])
 
         let status = try lab.instance.status()
         #expect(status.generation == 2)
@@ -73,8 +74,8 @@ struct GuestLab {
         let counters = try lab.instance.counters()
         #expect(counters.rules.map(\.name) == ["ping"])
         #expect(counters.rules[0].count.packets == 2)
-        let inward = try #require(counters.ports.first { $0.direction == .in })
-        #expect(inward.drops.contains { $0.reason == .default && $0.packets >= 2 })
+        let outward = try #require(counters.ports.first { $0.direction == .out })
+        #expect(outward.drops.contains { $0.reason == .default && $0.packets >= 2 })
 
         let gone = try lab.instance.detachAll()
         #expect(gone.ports == ["guest"])

@@ -42,7 +42,7 @@ import Testing
         #expect(event.packet.type == 8)
         #expect(event.header.count == event.packet.length)
         #expect(event.header.starts(with: event.packet.destinationMAC.bytes + event.packet.sourceMAC.bytes))
-        let now = EventReader.nanoseconds(0)
+        let now = KernelClock.nanoseconds(0)
         #expect(now - event.time < 10_000_000_000)
     }
 

@@ -38,7 +38,7 @@ import Testing
                 "protocols", "service_count", "vlan_classes", "vlan_count", "contexts", "scope_count", "joints",
                 "context_count", "joint_count", "matches", "match_words", "match_count", "partitions", "lists", "runs",
                 "run_values", "rules", "rule_count", "ports", "port_count", "strings", "strings_size", "files",
-                "file_count", "pad", "sha256", "generation", "device_count", "device_ports", "devices", "loaded_at",
+                "file_count", "adopt", "sha256", "generation", "device_count", "device_ports", "devices", "loaded_at",
                 "reserved",
             ],
             [
@@ -46,7 +46,7 @@ import Testing
                 \.protocols, \.service_count, \.vlan_classes, \.vlan_count, \.contexts, \.scope_count, \.joints,
                 \.context_count, \.joint_count, \.matches, \.match_words, \.match_count, \.partitions, \.lists, \.runs,
                 \.run_values, \.rules, \.rule_count, \.ports, \.port_count, \.strings, \.strings_size, \.files,
-                \.file_count, \.pad, \.sha256, \.generation, \.device_count, \.device_ports, \.devices, \.loaded_at,
+                \.file_count, \.adopt, \.sha256, \.generation, \.device_count, \.device_ports, \.devices, \.loaded_at,
                 \.reserved,
             ]),
         layout(
@@ -72,30 +72,30 @@ import Testing
             "bh_port", of: bh_port.self,
             [
                 "protects", "vlan_mode", "defaults", "flags", "scopes", "vlans", "name", "default_lines",
-                "default_files", "line", "file", "pad0", "pad",
+                "default_files", "line", "file", "flow_scope", "flow_share", "pad",
             ],
             [
                 \.protects, \.vlan_mode, \.defaults, \.flags, \.scopes, \.vlans, \.name, \.default_lines,
-                \.default_files, \.line, \.file, \.pad0, \.pad,
+                \.default_files, \.line, \.file, \.flow_scope, \.flow_share, \.pad,
             ]),
         layout("bh_file", of: bh_file.self, ["name", "text", "size", "pad"], [\.name, \.text, \.size, \.pad]),
         layout(
             "bh_device", of: bh_device.self,
-            ["ifindex", "port", "mode", "flags", "namespace_inode", "name", "namespace_name"],
-            [\.ifindex, \.port, \.mode, \.flags, \.namespace_inode, \.name, \.namespace_name]),
+            ["ifindex", "port", "mode", "flags", "namespace_inode", "name", "attached_at", "namespace_name"],
+            [\.ifindex, \.port, \.mode, \.flags, \.namespace_inode, \.name, \.attached_at, \.namespace_name]),
         layout(
             "bh_packet", of: bh_packet.self,
             [
                 "source_high", "source_low", "destination_high", "destination_low", "flags", "length", "segments",
                 "wire_bytes", "outer_vlan", "inner_vlan", "vlan_tags", "protocol", "ethertype", "source_port",
                 "destination_port", "type", "code", "tcp_flags", "hop_limit", "l3_offset", "l4_offset", "source_mac",
-                "destination_mac", "refusal", "pad", "end",
+                "destination_mac", "refusal", "pad", "end", "sequence", "acknowledgement", "payload", "echo", "pad1",
             ],
             [
                 \.source_high, \.source_low, \.destination_high, \.destination_low, \.flags, \.length, \.segments,
                 \.wire_bytes, \.outer_vlan, \.inner_vlan, \.vlan_tags, \.protocol, \.ethertype, \.source_port,
                 \.destination_port, \.type, \.code, \.tcp_flags, \.hop_limit, \.l3_offset, \.l4_offset, \.source_mac,
-                \.destination_mac, \.refusal, \.pad, \.end,
+                \.destination_mac, \.refusal, \.pad, \.end, \.sequence, \.acknowledgement, \.payload, \.echo, \.pad1,
             ]),
         layout(
             "bh_judgement", of: bh_judgement.self,
@@ -104,8 +104,49 @@ import Testing
         layout(
             "bh_lookup", of: bh_lookup.self, ["joint", "best", "from", "to"], [\.joint, \.best, \.from, \.to]),
         layout(
-            "bh_scratch", of: bh_scratch.self, ["device", "frame_length", "packet", "judgement", "lookup", "header"],
-            [\.device, \.frame_length, \.packet, \.judgement, \.lookup, \.header]),
+            "bh_flow_key", of: bh_flow_key.self,
+            [
+                "first_high", "first_low", "second_high", "second_low", "first_port", "second_port", "outer_vlan",
+                "inner_vlan", "scope", "protocol", "family", "direction", "pad",
+            ],
+            [
+                \.first_high, \.first_low, \.second_high, \.second_low, \.first_port, \.second_port, \.outer_vlan,
+                \.inner_vlan, \.scope, \.protocol, \.family, \.direction, \.pad,
+            ]),
+        layout(
+            "bh_flow_side", of: bh_flow_side.self, ["end", "acknowledged"], [\.end, \.acknowledged]),
+        layout(
+            "bh_flow", of: bh_flow.self,
+            [
+                "key", "generation", "seen", "rule", "counter", "state", "flags", "opener_is_first", "direction", "pad",
+                "sides",
+            ],
+            [
+                \.key, \.generation, \.seen, \.rule, \.counter, \.state, \.flags, \.opener_is_first, \.direction, \.pad,
+                \.sides,
+            ]),
+        layout(
+            "bh_flow_bucket", of: bh_flow_bucket.self, ["lock", "pad", "tags", "flows"],
+            [\.lock, \.pad, \.tags, \.flows]),
+        layout(
+            "bh_flow_scope", of: bh_flow_scope.self, ["flows", "swept", "hand", "pad"],
+            [\.flows, \.swept, \.hand, \.pad]),
+        layout(
+            "bh_flow_totals", of: bh_flow_totals.self,
+            ["opened", "adopted", "expired", "evicted", "refused", "ended", "hand", "pad", "pad1"],
+            [
+                \.opened, \.adopted, \.expired, \.evicted, \.refused, \.ended, \.hand, \.pad, \.pad1,
+            ]),
+        layout(
+            "bh_scratch", of: bh_scratch.self,
+            [
+                "device", "frame_length", "packet", "judgement", "subject", "key", "hash", "flow", "share", "scope",
+                "forward", "question", "asked_direction", "opens", "opener_is_first", "pad", "lookup", "header",
+            ],
+            [
+                \.device, \.frame_length, \.packet, \.judgement, \.subject, \.key, \.hash, \.flow, \.share, \.scope,
+                \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.pad, \.lookup, \.header,
+            ]),
         layout("bh_count", of: bh_count.self, ["packets", "bytes"], [\.packets, \.bytes]),
         layout(
             "bh_port_counters", of: bh_port_counters.self, ["accepted", "dropped", "drop_reasons", "accept_reasons"],

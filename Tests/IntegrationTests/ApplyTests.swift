@@ -34,7 +34,8 @@ extension Integration {
             #expect(port.protects == "host")
             #expect(port.interface == "up0")
             let counters = try site.bulkhead.counters()
-            #expect(try counters.rule("ping").packets == 2)
+            // Two requests and their replies.
+            #expect(try counters.rule("ping").packets == 4)
             #expect(try counters.port("uplink", "in").reasons["default"] ?? 0 >= 2)
             counters.expectExactAccounting()
             #expect(try site.bulkhead.run("show").output.contains("name: web, service: tcp/80"))
@@ -157,7 +158,8 @@ extension Integration {
             try send(3)
             #expect(try poll(seconds: 2) { try site.bulkhead.counters().rule("kept").packets == 16 })
             let after = try site.bulkhead.counters()
-            #expect(try after.rule("renamed").packets == 3)
+            // Three datagrams and what the host, which listens to none of them, answers: its errors are related, and limited.
+            #expect((3...6).contains(try after.rule("renamed").packets))
             #expect(try after.port("uplink", "in").reasons["rule"] == 16)
             #expect(try after.rule("kept").bytes == 8 * (14 + 20 + 9) + 8 * (14 + 40 + 9))
             // A rule that comes back starts anew.

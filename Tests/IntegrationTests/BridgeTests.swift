@@ -21,7 +21,6 @@ extension Integration {
                 defaults: { in: drop, out: accept }
                 rules:
                   - { name: web, service: [tcp/80, ping], action: accept }
-                  - { name: replies, service: { protocol: tcp, ports: ["*"], sourcePorts: [80] }, action: accept }
                 """)
             let applied = try site.bulkhead.apply(policy)
             #expect(applied.ports.map(\.name).sorted() == ["b", "guests/vm-a", "guests/vm-c"])

@@ -95,6 +95,7 @@ struct Counted: Decodable {
         var accepted: Count
         var dropped: Count
         var reasons: [String: Int]
+        var acceptReasons: [String: Int]
     }
     struct Rule: Decodable {
         var name: String

@@ -47,7 +47,9 @@ extension Integration {
             #expect(received.map(\.description) == expected.map(\.description))
             let counters = try site.bulkhead.counters()
             let port = try counters.port("guest", device == "vm-a" ? "out" : "in")
-            #expect(try counters.rule("tagged").packets == expected.count)
+            // Nobody listens: what the guest answers to untagged frames is related to the flows that the rule has opened.
+            let related = counters.ports.reduce(0) { $0 + ($1.acceptReasons["related"] ?? 0) }
+            #expect(try counters.rule("tagged").packets == expected.count + related)
             let refused = isRule ? 2 : frames.count - expected.count
             #expect(port.reasons["vlan"] == refused)
             if isRule { #expect(port.reasons["default"] == frames.count - expected.count - refused) }
@@ -68,7 +70,6 @@ extension Integration {
                 defaults: { in: drop, out: drop }
                 rules:
                   - { name: bulk, service: tcp/5001, action: accept }
-                  - { name: back, service: { protocol: tcp, ports: ["*"], sourcePorts: [5001] }, action: accept }
                 """)
             try site.bulkhead.apply(policy)
             let address = BridgeSite.address(2, family)

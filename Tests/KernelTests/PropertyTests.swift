@@ -26,7 +26,8 @@ extension PacketTables {
             #expect(judged.values.reduce(0, +) == policies * 800)
             guard policies >= 100 else { return }
             let reasons: [Reason] = [
-                .rule, .default, .malformed, .vlan, .nonIP, .fragment, .extensionHeader, .essential, .control,
+                .rule, .default, .malformed, .vlan, .nonIP, .fragment, .extensionHeader, .invalidState, .essential,
+                .control,
             ]
             #expect(Set(judged.keys) == Set(reasons))
             #expect(early > 1000)
@@ -35,7 +36,7 @@ extension PacketTables {
         private func compare(seed: UInt64, packets: Int) throws -> (judged: [Reason: Int], early: Int) {
             let ruleset = RandomPolicy(seed: seed).ruleset
             let simulation = try Simulation(ruleset)
-            let reference = ReferenceEvaluator(ruleset)
+            let reference = ReferenceFlows(ruleset)
             var frames = BoundaryFrames(ruleset, seed: seed)
             var judged: [Reason: Int] = [:]
             var early = 0
@@ -43,20 +44,25 @@ extension PacketTables {
             for _ in 0..<packets {
                 let drawn = frames.next()
                 let (probe, wholeFrame) = Self.vary(drawn.frame, drawn.direction, &random)
-                func expectation(_ packet: Packet) -> Judgement {
-                    reference.judge(
-                        packet, entry: drawn.entry, protects: drawn.protects, direction: drawn.direction,
-                        isUnknownToDrop: drawn.isUnknownToDrop)
+                func expectation(_ packet: Packet, _ frame: Frame) -> Judgement {
+                    // Each packet for itself: the table is empty.
+                    var reference = reference
+                    return reference.judge(
+                        packet, quoting: PacketParser.quotation(in: frame.bytes, of: packet),
+                        at: .init(
+                            scope: 0, entry: drawn.entry, protects: drawn.protects,
+                            isUnknownToDrop: drawn.isUnknownToDrop), direction: drawn.direction)
                 }
                 let packet = PacketParser.parse(
                     probe.frame.bytes, frameLength: probe.originalLength ?? probe.frame.bytes.count,
                     segments: probe.segments)
-                let expected = expectation(packet)
+                let expected = expectation(packet, probe.frame)
                 let port = simulation.port(
                     entry: drawn.entry, protects: drawn.protects, isUnknownToDrop: drawn.isUnknownToDrop)
                 let found = try simulation.judgeAndParse(probe, at: port)
                 // What a capture cut may be judged by what is there of it, but never otherwise than the whole.
-                let whole = expectation(PacketParser.parse(wholeFrame.bytes, frameLength: wholeFrame.bytes.count))
+                let whole = expectation(
+                    PacketParser.parse(wholeFrame.bytes, frameLength: wholeFrame.bytes.count), wholeFrame)
                 let isCut = probe.frame.bytes.count < wholeFrame.bytes.count
                 let wanted = [expected, isCut ? whole : expected].map { judgement in
                     PacketRow.Expectation(

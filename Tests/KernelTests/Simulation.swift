@@ -29,6 +29,8 @@ private enum Programs {
                 return try body(held.simulator)
             }
             let simulator = try Simulator(image: image)
+            // Each row of a table is judged by itself.
+            simulator.keepsFlows = false
             loaded = (simulator, serial)
             return try body(simulator)
         }
@@ -68,12 +70,18 @@ struct Simulation: Sendable {
 
     /// A policy as written, on a host that has every device which the tables' policies name.
     init(policy text: String) throws {
-        let loaded = PolicyLoader(files: MemoryFiles(["policy.yaml": text])).load("policy.yaml") { _ in Self.host }
-        let errors = loaded.diagnostics.filter { $0.severity == .error }.map(\.description)
-        let ruleset = try #require(loaded.ruleset, "\(errors.joined(separator: "\n"))")
+        let (loaded, ruleset) = try Self.load(text)
         image = try Compiler().compile(ruleset)
         bindings = Dictionary(loaded.bindings.map { ($0.name, $0) }) { first, _ in first }
         serial = Programs.nextSerial()
+    }
+
+    static func ruleset(_ text: String) throws -> Ruleset { try load(text).ruleset }
+
+    private static func load(_ text: String) throws -> (loaded: LoadedPolicy, ruleset: Ruleset) {
+        let loaded = PolicyLoader(files: MemoryFiles(["policy.yaml": text])).load("policy.yaml") { _ in Self.host }
+        let errors = loaded.diagnostics.filter { $0.severity == .error }.map(\.description)
+        return (loaded, try #require(loaded.ruleset, "\(errors.joined(separator: "\n"))"))
     }
 
     init(_ ruleset: Ruleset) throws {

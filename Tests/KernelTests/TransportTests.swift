@@ -42,8 +42,8 @@ extension PacketTables {
                 row(
                     "TCP data offset 15 in 60 bytes", family,
                     .tcp(payload: Array(repeating: 0, count: 40), dataOffset: 15), .accept(by: "web")),
-                row("TCP without flags", family, .tcp(flags: 0), .accept(by: "web")),
-                row("TCP with every flag", family, .tcp(flags: 255), .accept(by: "web")),
+                row("TCP without flags", family, .tcp(flags: 0), .drop(.invalidState), early: .leaves),
+                row("TCP with every flag", family, .tcp(flags: 255), .drop(.invalidState), early: .leaves),
                 row("TCP to port 0", family, .tcp(40000, 0), .drop(.default), early: .drops),
                 row("TCP to port 65535", family, .tcp(40000, 65535), .accept(by: "highest")),
                 row("TCP to port 65534", family, .tcp(40000, 65534), .drop(.default)),

@@ -131,7 +131,7 @@ public struct BoundaryFrames: Sendable {
         case 3:
             return Segment(number: random.pick([1, 2, 47, 50, 58, 59, 103]), bytes: [UInt8](repeating: 0, count: 24))
         case 4: return .tcp(edge(40000), edge(443), dataOffset: random.pick([4, 5, 6, 15]))
-        default: return .tcp(edge(40000), edge(80))
+        default: return .tcp(edge(40000), edge(80), flags: flags())
         }
     }
 
@@ -142,7 +142,7 @@ public struct BoundaryFrames: Sendable {
             let to = port(destination)
             let from = port(source)
             return switch number {
-            case 6: .tcp(from, to)
+            case 6: .tcp(from, to, flags: flags())
             case 17: .udp(from, to)
             default: .sctp(from, to)
             }
@@ -154,6 +154,12 @@ public struct BoundaryFrames: Sendable {
         case .protocol(let number): return Segment(number: number, bytes: [UInt8](repeating: 0x50, count: 40))
         case .ethertype: return .ping(family)
         }
+    }
+
+    /// Most open a connection; the others belong to none.
+    private mutating func flags() -> UInt8 {
+        guard random.once(in: 4) else { return Segment.TCPFlag.syn }
+        return random.pick([16, 18, 24, 17, 20, 4, 3, 6, 0, 0xc2])
     }
 
     private mutating func port(_ ranges: [ClosedRange<UInt16>]) -> UInt16 {

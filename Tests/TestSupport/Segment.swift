@@ -38,14 +38,14 @@ public struct Segment: Sendable, Hashable {
 
     /// `dataOffset` in words: from the options where left out.
     public static func tcp(
-        _ source: UInt16 = 40000, _ destination: UInt16 = 80, flags: UInt8 = TCPFlag.syn, options: [UInt8] = [],
-        payload: [UInt8] = [], dataOffset: UInt8? = nil
+        _ source: UInt16 = 40000, _ destination: UInt16 = 80, flags: UInt8 = TCPFlag.syn, sequence: UInt32 = 1,
+        acknowledgement: UInt32 = 0, options: [UInt8] = [], payload: [UInt8] = [], dataOffset: UInt8? = nil
     ) -> Segment {
         var bytes: [UInt8] = []
         bytes.append(big: source)
         bytes.append(big: destination)
-        bytes.append(big: UInt32(1))
-        bytes.append(big: UInt32(0))
+        bytes.append(big: sequence)
+        bytes.append(big: acknowledgement)
         bytes += [(dataOffset ?? UInt8(5 + options.count / 4)) << 4, flags]
         bytes.append(big: UInt16(65535))
         bytes.append(big: UInt32(0))

@@ -150,7 +150,7 @@ struct bh_image_header {
 	__u32 strings_size;
 	__u32 files;                     /* offset of bh_file[file_count]: the policy's text; file 0 is the policy itself */
 	__u32 file_count;
-	__u32 pad;
+	__u32 adopt;                     /* seconds after a device is attached in which running TCP connections are adopted */
 	__u8 sha256[32];                 /* of the image with this field and the host's part zero */
 	/* the host's part: filled when the image is loaded, and hashed as zero, the two offsets that the compiler sets too;
 	 * so are the two tables and every rule's `counter` */
@@ -289,8 +289,9 @@ struct bh_port {
 	__u16 default_files[BH_DIRECTION_MAX];
 	__u32 line;                      /* where the entry is written */
 	__u16 file;
-	__u16 pad0;
-	__u32 pad[5];
+	__u16 flow_scope;                /* the host's part: of a host entry, with BH_SCOPE_ENTRY; 0: the device's id */
+	__u32 flow_share;                /* flows that one scope may have at a time */
+	__u32 pad[4];
 };
 
 struct bh_file {
@@ -308,7 +309,8 @@ struct bh_device {
 	__u8 flags;
 	__u64 namespace_inode;           /* of its network namespace */
 	char name[16];                   /* NUL-terminated interface name, as of the apply */
-	char namespace_name[224];        /* as the policy gave it; empty for the controller's own */
+	__u64 attached_at;               /* CLOCK_MONOTONIC nanoseconds */
+	char namespace_name[216];        /* as the policy gave it; empty for the controller's own */
 };
 
 enum bh_mode { BH_MODE_NONE, BH_MODE_TC, BH_MODE_XDP_NATIVE, BH_MODE_XDP_GENERIC, BH_MODE_MAX };
@@ -352,6 +354,11 @@ struct bh_packet {
 	__u8 refusal;                    /* enum bh_reason: why the parser refused it, or BH_REASON_NONE */
 	__u8 pad[3];
 	__u32 end;                       /* where the datagram ends, trailing padding left out; 0 where it is not IP */
+	__u32 sequence;                  /* TCP */
+	__u32 acknowledgement;           /* TCP */
+	__u32 payload;                   /* TCP: bytes behind the header */
+	__u16 echo;                      /* identifier of an ICMP echo request or reply */
+	__u16 pad1;
 };
 
 struct bh_judgement {
@@ -363,6 +370,117 @@ struct bh_judgement {
 	__u32 port;                      /* port record */
 	__u32 direction;                 /* enum bh_direction */
 	__u32 log;                       /* whether it is to be streamed */
+};
+
+/* ---- Flows --------------------------------------------------------------------------------- */
+
+/*
+ * The flow table is a set of buckets of eight. A packet's bucket is the low bits of its key's hash. A new flow takes a free or
+ * expired place, else that of the bucket's stalest half-open flow; an established flow is never evicted. So a flood of openings costs other
+ * openings at most, and no process has to sweep.
+ */
+enum {
+	BH_FLOW_WAYS = 8,
+	BH_FLOW_BUCKETS = 32768,         /* 262,144 flows */
+	BH_FLOWS_MAX = BH_FLOW_WAYS * BH_FLOW_BUCKETS,
+	BH_SCOPES_MAX = 2 * BH_DEVICES_MAX,
+	BH_SCOPE_ENTRY = BH_DEVICES_MAX, /* set in the scope of a host entry */
+};
+
+/*
+ * A connection and its VLAN at one scope, and which way it crosses the port: a host that forwards it from one device of an entry to another
+ * has two flows of it. The endpoint that is lower by address, then port, comes first.
+ */
+struct bh_flow_key {
+	__u64 first_high;
+	__u64 first_low;
+	__u64 second_high;
+	__u64 second_low;
+	__u16 first_port;                /* ICMP echo: the identifier, at both ends */
+	__u16 second_port;
+	__u16 outer_vlan;
+	__u16 inner_vlan;
+	__u16 scope;
+	__u8 protocol;
+	__u8 family;                     /* 4 or 6 */
+	__u8 direction;                  /* enum bh_direction: in which the first endpoint's packets cross the port */
+	__u8 pad[3];
+};
+
+enum bh_flow_state {
+	BH_FLOW_FREE,
+	BH_FLOW_OPENING,                 /* seen one way; half-open */
+	BH_FLOW_ANSWERED,                /* answered; half-open, for who opened it may have lied about its address */
+	BH_FLOW_ESTABLISHED,             /* the opener went on after the answer */
+	BH_FLOW_CLOSING,                 /* TCP: a FIN each way */
+	BH_FLOW_CLOSED,                  /* TCP: a reset */
+	BH_FLOW_STATE_MAX,
+};
+
+enum bh_flow_flag {
+	BH_FLOW_ADOPTED = 1,
+	BH_FLOW_FIN_OPENER = 2,          /* the opener has sent a FIN */
+	BH_FLOW_FIN_ANSWERER = 4,
+	BH_FLOW_TCP = 8,
+	BH_FLOW_SEEN_OPENER = 16,        /* a segment of the opener was seen */
+	BH_FLOW_SEEN_ANSWERER = 32,
+};
+
+/* What one end of a TCP connection has said; for the check of resets. */
+struct bh_flow_side {
+	__u32 end;                       /* sequence number behind what it has sent */
+	__u32 acknowledged;              /* highest acknowledgement it has sent */
+};
+
+struct bh_flow {
+	struct bh_flow_key key;
+	__u32 generation;                /* that accepted it */
+	__u32 seen;                      /* jiffies of its last packet, low half */
+	__u32 rule;                      /* rank in that generation, or BH_NONE */
+	__u32 counter;                   /* slot of the rule's counter, or BH_NONE */
+	__u8 state;                      /* enum bh_flow_state */
+	__u8 flags;                      /* enum bh_flow_flag */
+	__u8 opener_is_first;            /* whether the key's first endpoint opened it */
+	__u8 direction;                  /* of the opening packet */
+	__u32 pad;
+	struct bh_flow_side sides[2];    /* the opener, the answerer */
+};
+
+/* Value of map `flows`. A tag is the key's hash, 0 in a free place; it is cleared before a flow is replaced and set after. */
+struct bh_flow_bucket {
+	__u32 lock;                      /* struct bpf_spin_lock */
+	__u32 pad[7];
+	__u32 tags[BH_FLOW_WAYS];
+	struct bh_flow flows[BH_FLOW_WAYS];
+};
+
+/* Value of map `flow_scopes`, by scope. */
+struct bh_flow_scope {
+	__u32 flows;                     /* places taken, expired ones that were not reclaimed yet included */
+	__u32 swept;                     /* jiffies of the last search for expired ones, when none was left */
+	__u32 hand;                      /* bucket where the next search starts */
+	__u32 pad;
+};
+
+/* Value of map `flow_totals`, one, per CPU. */
+struct bh_flow_totals {
+	__u64 opened;
+	__u64 adopted;
+	__u64 expired;                   /* reclaimed */
+	__u64 evicted;                   /* half-open ones that made room */
+	__u64 refused;                   /* flow-table-full */
+	__u64 ended;                     /* by a new policy */
+	__u32 hand;                      /* next bucket that an insertion tidies */
+	__u32 pad;
+	__u64 pad1;
+};
+
+/* What the rules are asked, and of which packet. */
+enum bh_question {
+	BH_ASK_PACKET,                   /* the packet itself, as a new connection's or one of no connection */
+	BH_ASK_OPENING,                  /* the opening packet of a flow that an earlier policy accepted */
+	BH_ASK_QUOTED,                   /* what an ICMP error quotes: does a stateless rule accept it? */
+	BH_ASK_ADOPTED,                  /* what would have opened a connection that was there before us */
 };
 
 /* A look-up on its way through the image. */
@@ -379,6 +497,18 @@ struct bh_scratch {
 	__u32 frame_length;              /* bytes on the wire: what the packet had before a capture cut it */
 	struct bh_packet packet;
 	struct bh_judgement judgement;
+	struct bh_packet subject;        /* what the rules are asked about in its stead: a flow's opening packet, an error's quotation */
+	struct bh_flow_key key;          /* of the packet, or of what it quotes */
+	__u32 hash;                      /* of the key; never 0 */
+	__u32 flow;                      /* slot of the flow that covers it, counted from 1; 0 for none */
+	__u32 share;                     /* flows its scope may have */
+	__u16 scope;                     /* whose flows: a device's id, or a host entry's number with BH_SCOPE_ENTRY */
+	__u8 forward;                    /* whether the packet's (the quotation's) source is the key's first endpoint */
+	__u8 question;                   /* enum bh_question */
+	__u8 asked_direction;            /* in which the rules are asked */
+	__u8 opens;                      /* whether the packet was accepted as a new flow's */
+	__u8 opener_is_first;            /* of that flow */
+	__u8 pad[5];
 	struct bh_lookup lookup;
 	__u8 header[64];                 /* the header being read */
 };
@@ -470,15 +600,19 @@ _Static_assert(sizeof(struct bh_rule) == 32, "bh_rule");
 _Static_assert(sizeof(struct bh_port) == 64, "bh_port");
 _Static_assert(sizeof(struct bh_file) == 16, "bh_file");
 _Static_assert(sizeof(struct bh_device) == 256, "bh_device");
-_Static_assert(sizeof(struct bh_packet) == 88, "bh_packet");
+_Static_assert(sizeof(struct bh_packet) == 104, "bh_packet");
 _Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
-_Static_assert(sizeof(struct bh_lookup) == 32, "bh_lookup");
-_Static_assert(sizeof(struct bh_scratch) == 224, "bh_scratch");
+_Static_assert(sizeof(struct bh_flow_key) == 48, "bh_flow_key");
+_Static_assert(sizeof(struct bh_flow) == 88, "bh_flow");
+_Static_assert(sizeof(struct bh_flow_bucket) == 64 + BH_FLOW_WAYS * 88, "bh_flow_bucket");
+_Static_assert(sizeof(struct bh_flow_scope) == 16, "bh_flow_scope");
+_Static_assert(sizeof(struct bh_flow_totals) == 64, "bh_flow_totals");
+_Static_assert(sizeof(struct bh_scratch) == 416, "bh_scratch");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 32 + 16 * BH_REASON_MAX, "bh_port_counters");
 _Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");
 _Static_assert(sizeof(struct bh_reader) == 576, "bh_reader");
-_Static_assert(sizeof(struct bh_event) == 264, "bh_event");
+_Static_assert(sizeof(struct bh_event) == 280, "bh_event");
 _Static_assert(sizeof(struct bh_bucket_state) == 8, "bh_bucket_state");
 
 #endif

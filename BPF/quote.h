@@ -1,0 +1,77 @@
+/* What an ICMP error quotes: the head of the packet that it is about. */
+#ifndef BULKHEAD_QUOTE_H
+#define BULKHEAD_QUOTE_H
+
+#include "packet.h"
+
+static __always_inline bool read_quoted_ip(void *ctx, struct bh_scratch *here)
+{
+	struct bh_packet *quoted = &here->subject;
+	__u32 start = here->packet.l4_offset + 8;
+	const struct ipv6hdr *v6 = (void *)here->header;
+	const struct iphdr *v4 = (void *)here->header;
+	__be64 half[4];
+
+	quoted->end = here->packet.end;
+	if (here->packet.flags & BH_PACKET_IPV4) {
+		if (start + 20 > quoted->end || frame_load(ctx, start, here->header, 20))
+			return false;
+		if (here->header[0] >> 4 != 4 || (here->header[0] & 15) < 5 || v4->frag_off & bpf_htons(0x1fff))
+			return false;
+		quoted->source_low = bpf_ntohl(v4->saddr);
+		quoted->destination_low = bpf_ntohl(v4->daddr);
+		quoted->protocol = v4->protocol;
+		quoted->l4_offset = start + (here->header[0] & 15) * 4;
+		quoted->flags = BH_PACKET_IPV4;
+		return true;
+	}
+	if (start + 40 > quoted->end || frame_load(ctx, start, here->header, 40) || here->header[0] >> 4 != 6)
+		return false;
+	__builtin_memcpy(half, &v6->saddr, sizeof(half));
+	quoted->source_high = bpf_be64_to_cpu(half[0]);
+	quoted->source_low = bpf_be64_to_cpu(half[1]);
+	quoted->destination_high = bpf_be64_to_cpu(half[2]);
+	quoted->destination_low = bpf_be64_to_cpu(half[3]);
+	quoted->protocol = v6->nexthdr;
+	quoted->l4_offset = start + 40;
+	quoted->flags = BH_PACKET_IPV6;
+	return true;
+}
+
+/* The first eight bytes of the transport header are always quoted: ports, or type, code and identifier. */
+static __always_inline bool read_quoted_transport(void *ctx, struct bh_scratch *here)
+{
+	struct bh_packet *quoted = &here->subject;
+	const __be16 *half = (const __be16 *)here->header;
+
+	if (walk_extensions(ctx, quoted) || quoted->flags & BH_PACKET_FRAGMENT_LATER)
+		return false;
+	if (!transport_minimum(quoted))
+		return true;
+	if (quoted->l4_offset + 8 > quoted->end || frame_load(ctx, quoted->l4_offset, here->header, 8))
+		return false;
+	JOIN_PATHS();
+	if (quoted->protocol == IPPROTO_ICMP || quoted->protocol == IPPROTO_ICMPV6) {
+		quoted->type = here->header[0];
+		quoted->code = here->header[1];
+		quoted->echo = bpf_ntohs(half[2]);
+	} else {
+		quoted->source_port = bpf_ntohs(half[0]);
+		quoted->destination_port = bpf_ntohs(half[1]);
+	}
+	quoted->flags |= BH_PACKET_L4;
+	return true;
+}
+
+/* Reads what an ICMP error quotes into here->subject; its flags are 0 where it cannot be read. */
+static __always_inline void parse_quote(void *ctx, struct bh_scratch *here)
+{
+	struct bh_packet *quoted = &here->subject;
+
+	__builtin_memset(quoted, 0, sizeof(*quoted));
+	if (!read_quoted_ip(ctx, here) || !read_quoted_transport(ctx, here))
+		quoted->flags = 0;
+	quoted->outer_vlan = here->packet.outer_vlan;
+}
+
+#endif

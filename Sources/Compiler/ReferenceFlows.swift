@@ -1,0 +1,203 @@
+import Network
+import Policy
+
+/// A model of the flow table: what the kernel's programs must agree with, packet by packet. It has room for everything.
+///
+/// Fresh, it tells what becomes of a packet that belongs to no flow.
+public struct ReferenceFlows: Sendable {
+    /// Where a packet crosses.
+    public struct Place: Sendable, Hashable {
+        /// Whose flows: the same for the devices of one host entry, else a device's own.
+        public var scope: Int
+        public var entry: Int
+        public var protects: Protects
+        public var isUnknownToDrop: Bool
+
+        public init(scope: Int, entry: Int, protects: Protects, isUnknownToDrop: Bool = false) {
+            self.scope = scope
+            self.entry = entry
+            self.protects = protects
+            self.isUnknownToDrop = isUnknownToDrop
+        }
+    }
+
+    private struct End: Hashable {
+        var address: IPAddress?
+        var port: UInt16
+    }
+
+    private struct Key: Hashable {
+        var scope: Int
+        var ipProtocol: UInt8
+        /// Who sends what goes `in`, and to whom.
+        var sender: End
+        var receiver: End
+        var outerVLAN: UInt16
+        var innerVLAN: UInt16
+
+        /// `tags`: of the frame that carries it, where `packet` is a quotation.
+        init(_ packet: Packet, _ direction: Direction, scope: Int, tags: Packet) {
+            self.scope = scope
+            ipProtocol = packet.ipProtocol
+            let ports = packet.flowPorts
+            let source = End(address: packet.source, port: ports.source)
+            let destination = End(address: packet.destination, port: ports.destination)
+            (sender, receiver) = direction == .in ? (source, destination) : (destination, source)
+            (outerVLAN, innerVLAN) = (tags.outerVLAN, tags.innerVLAN)
+        }
+    }
+
+    private struct Record {
+        /// Of the opening packet.
+        var direction: Direction
+        var generation: Int
+        var seen: Int
+        var flow: ReferenceFlow
+    }
+
+    private var evaluator: ReferenceEvaluator
+    private var ruleset: Ruleset
+    private let adopts: Bool
+    private var generation = 0
+    private var clock = 0
+    private var flows: [Key: Record] = [:]
+
+    /// - Parameter adopts: whether connections that were there before are adopted, for ever.
+    public init(_ ruleset: Ruleset, adopts: Bool = false) {
+        self.ruleset = ruleset
+        self.adopts = adopts
+        evaluator = ReferenceEvaluator(ruleset)
+    }
+
+    /// Another policy comes into force.
+    public mutating func use(_ ruleset: Ruleset) {
+        self.ruleset = ruleset
+        evaluator = ReferenceEvaluator(ruleset)
+        generation += 1
+    }
+
+    /// Time goes by.
+    public mutating func pass(seconds: Int) { clock += seconds }
+
+    /// Judges a packet, and keeps its flow.
+    ///
+    /// - Parameter quotation: What it quotes, where it is an ICMP error, see ``PacketParser/quotation(in:of:)``.
+    public mutating func judge(
+        _ packet: Packet, quoting quotation: Packet? = nil, at place: Place, direction: Direction
+    ) -> Judgement {
+        let plain = evaluator.judge(
+            packet, entry: place.entry, protects: place.protects, direction: direction,
+            isUnknownToDrop: place.isUnknownToDrop)
+        guard packet.family != nil, packet.refusal == nil, !place.isUnknownToDrop,
+            [.rule, .default].contains(plain.reason)
+        else { return plain }
+        if packet.isError, let judgement = judgeError(quotation, of: packet, at: place, direction) { return judgement }
+        guard packet.isTracked else { return plain }
+        if packet.isTCP, packet.has(Packet.syn), packet.has(Packet.fin) || packet.has(Packet.rst) {
+            return Judgement(.drop, .invalidState)
+        }
+        let key = Key(packet, direction, scope: place.scope, tags: packet)
+        if !packet.isTCP || !packet.isOpening, let record = live(key) {
+            return admit(packet, record, key, at: place, direction)
+        }
+        return open(packet, plain, key, at: place, direction)
+    }
+
+    // MARK: Flows that are there
+
+    private func live(_ key: Key) -> Record? {
+        guard let record = flows[key],
+            clock - record.seen <= record.flow.state.timeout(ipProtocol: key.ipProtocol)
+        else { return nil }
+        return record
+    }
+
+    /// A packet of a flow; of one that an earlier policy accepted, only if this one would too.
+    private mutating func admit(
+        _ packet: Packet, _ record: Record, _ key: Key, at place: Place, _ direction: Direction
+    ) -> Judgement {
+        var record = record
+        let isAnswer = direction != record.direction
+        if packet.isTCP, packet.has(Packet.rst), !record.flow.isSound(reset: packet, isAnswer: isAnswer) {
+            return Judgement(.drop, .invalidState)
+        }
+        if let denial = renew(&record, key, by: isAnswer ? packet.reversed : packet, at: place) { return denial }
+        record.seen = clock
+        record.flow.advance(packet, isAnswer: isAnswer)
+        flows[key] = record
+        return Judgement(.accept, .established)
+    }
+
+    /// Judges an earlier policy's flow anew by what opened it; returns the denial that ends it.
+    private mutating func renew(_ record: inout Record, _ key: Key, by opening: Packet, at place: Place) -> Judgement? {
+        guard record.generation != generation else { return nil }
+        let (judgement, _) = ask(opening.asRequest, at: place, record.direction)
+        guard judgement.verdict == .accept else {
+            flows[key] = nil
+            return Judgement(.drop, .policyChanged, rule: judgement.rule)
+        }
+        record.generation = generation
+        flows[key] = record
+        return nil
+    }
+
+    /// An error about a packet of a flow, or about one that a rule accepts without a flow. It refreshes nothing.
+    private mutating func judgeError(
+        _ quotation: Packet?, of packet: Packet, at place: Place, _ direction: Direction
+    ) -> Judgement? {
+        guard let quotation, packet.destination == quotation.source else { return nil }
+        let quoted: Direction = direction == .in ? .out : .in
+        let key = Key(quotation, quoted, scope: place.scope, tags: packet)
+        if quotation.isTracked, var record = live(key) {
+            let opening = quoted == record.direction ? quotation : quotation.reversed
+            return renew(&record, key, by: opening, at: place) ?? Judgement(.accept, .related)
+        }
+        let (judgement, isStateless) = ask(quotation, at: place, quoted)
+        return isStateless ? Judgement(.accept, .related, rule: judgement.rule) : nil
+    }
+
+    // MARK: New flows
+
+    private func ask(_ packet: Packet, at place: Place, _ direction: Direction) -> (Judgement, isStateless: Bool) {
+        if let rank = evaluator.firstMatch(packet, entry: place.entry, direction: direction) {
+            let rule = ruleset.rules[rank]
+            return (Judgement(rule.action, .rule, rule: rank), rule.action == .accept && rule.isStateless)
+        }
+        let defaults = ruleset.entries[place.entry].defaults
+        return (Judgement(direction == .in ? defaults.in : defaults.out, .default), false)
+    }
+
+    private mutating func open(
+        _ packet: Packet, _ plain: Judgement, _ key: Key, at place: Place, _ direction: Direction
+    ) -> Judgement {
+        let isAccepted = plain.verdict == .accept
+        if isAccepted, let rank = plain.rule, ruleset.rules[rank].isStateless { return plain }
+        if packet.isOpening || !packet.isTCP {
+            if isAccepted, packet.isOpening, live(key)?.flow.state != .established {
+                keep(packet, key, isAnswer: false, direction, isAdopted: false)
+            }
+            return plain
+        }
+        guard adopts else { return isAccepted ? Judgement(.drop, .invalidState) : plain }
+        let (from, to) = (packet.sourcePort, packet.destinationPort)
+        let tells = from != to && min(from, to) < 32768
+        if tells, to < from {
+            guard isAccepted else { return plain }
+            keep(packet, key, isAnswer: false, direction, isAdopted: true)
+            return Judgement(.accept, .adopted, rule: plain.rule)
+        }
+        if !tells, !isAccepted { return plain }
+        let (opening, _) = ask(packet.reversed, at: place, direction == .in ? .out : .in)
+        guard opening.verdict == .accept else { return opening }
+        keep(packet, key, isAnswer: true, direction == .in ? .out : .in, isAdopted: true)
+        return Judgement(.accept, .adopted, rule: opening.rule)
+    }
+
+    private mutating func keep(
+        _ packet: Packet, _ key: Key, isAnswer: Bool, _ direction: Direction, isAdopted: Bool
+    ) {
+        flows[key] = Record(
+            direction: direction, generation: generation, seen: clock,
+            flow: ReferenceFlow(packet, isAnswer: isAnswer, isAdopted: isAdopted))
+    }
+}

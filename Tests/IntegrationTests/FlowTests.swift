@@ -1,0 +1,73 @@
+import Network
+import TestSupport
+import Testing
+
+extension Integration {
+    /// Connections through policies that say nothing of replies.
+    @Suite(.serialized) struct FlowTests {
+        private static let closed = "defaults: { in: drop, out: drop }"
+        private static let web = "  - { name: web, service: tcp/80, direction: in, action: accept }"
+        private static let addresses = [UplinkSite.v4.host, UplinkSite.v6.host]
+
+        @Test func repliesPassWithoutARule() throws {
+            let site = try UplinkSite()
+            let rules = """
+                \(Self.web)
+                  - { name: dns, service: udp/53, direction: in, action: accept }
+                  - { name: ping, service: ping, direction: in, action: accept }
+                """
+            try site.bulkhead.apply(try site.policy(rules, port: Self.closed))
+            for address in Self.addresses {
+                let server = try IPSocket.bound(site.host, .tcp, address, 80)
+                let client = try IPSocket.connected(site.network, .tcp, address, 80)
+                let session = try server.accept()
+                try client.send([1, 2, 3])
+                #expect(try session.receive() == [1, 2, 3])
+                try session.send([4, 5])
+                #expect(try client.receive() == [4, 5])
+                try site.network.run("ping", "-c", "2", "-W", "2", "\(address)")
+                #expect(!site.network.connects(to: address, 81))
+                let flows = try site.bulkhead.run("flows", "--json").output.split(separator: "\n")
+                #expect(flows.contains { $0.contains(#""dport": 80"#) && $0.contains(#""state": "established""#) })
+                #expect(flows.allSatisfy { $0.contains(#""port": "uplink""#) })
+            }
+            #expect(try site.bulkhead.run("status", "--json").output.contains(#""capacity": 262144"#))
+        }
+
+        /// A connection goes on as long as policies allow it, and ends with one that does not.
+        @Test func aConnectionOutlivesPoliciesThatAllowIt() throws {
+            let site = try UplinkSite()
+            try site.bulkhead.apply(try site.policy(Self.web, port: Self.closed))
+            let server = try IPSocket.bound(site.host, .tcp, UplinkSite.v4.host, 80)
+            let client = try IPSocket.connected(site.network, .tcp, UplinkSite.v4.host, 80)
+            let session = try server.accept()
+            for name in ["one", "two"] {
+                let rule = "  - { name: \(name), service: \"tcp/*\", direction: in, action: accept }"
+                #expect(try site.bulkhead.apply(try site.policy(rule, port: Self.closed)).changed)
+                try session.send([7])
+                #expect(try client.receive() == [7])
+            }
+            let none = "  - { name: none, service: tcp/80, action: drop }"
+            try site.bulkhead.apply(try site.policy(none, port: Self.closed))
+            try session.send([8])
+            #expect(try client.receive() == nil)
+            let counters = try site.bulkhead.counters()
+            #expect(try counters.port("uplink", "out").reasons["policy-changed"] == 1)
+        }
+
+        /// Loading a policy cuts no connection that it allows.
+        @Test func whatWasThereBeforeIsAdopted() throws {
+            let site = try UplinkSite()
+            let server = try IPSocket.bound(site.host, .tcp, UplinkSite.v6.host, 80)
+            let client = try IPSocket.connected(site.network, .tcp, UplinkSite.v6.host, 80)
+            let session = try server.accept()
+            try site.bulkhead.apply(try site.policy(Self.web, port: Self.closed))
+            try session.send([1])
+            #expect(try client.receive() == [1])
+            try client.send([2])
+            #expect(try session.receive() == [2])
+            let flows = try site.bulkhead.run("flows", "--json").output
+            #expect(flows.contains(#""state": "established", "adopted": true"#))
+        }
+    }
+}

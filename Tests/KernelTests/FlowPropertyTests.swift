@@ -1,0 +1,198 @@
+import Compiler
+import Datapath
+import Foundation
+import Network
+import Policy
+import TestSupport
+import Testing
+
+extension PacketTables {
+    /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing between them: the
+    /// kernel's programs against the model.
+    @Suite struct FlowPropertyTests {
+        @Test func theKernelAgreesWithTheModel() throws {
+            let environment = ProcessInfo.processInfo.environment
+            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
+            let runs = environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 60
+            print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
+            var reasons: [Reason: Int] = [:]
+            for seed in first..<first + UInt64(runs) { try compare(seed: seed, steps: 300, &reasons) }
+            print(
+                "flow property test: "
+                    + reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", "))
+            guard runs >= 50 else { return }
+            #expect(
+                Set(reasons.keys).isSuperset(
+                    of: [.rule, .default, .invalidState, .established, .related, .policyChanged, .adopted]))
+        }
+
+        /// A host entry and two guests, whose rules are drawn from a few.
+        private static func ruleset(_ random: inout RandomNumbers) -> Ruleset {
+            let place = Policy.SourceLocation(file: "flows.yaml", line: 1, column: 1)
+            func action() -> Action { random.once(in: 2) ? .accept : .drop }
+            let entries = ["nic", "web", "db"].map { name in
+                PortEntry(
+                    name: name, location: place, selector: .interfaces([name]), vlans: .any,
+                    defaults: .init(
+                        in: action(), out: action(), essentials: true, inLocation: place, outLocation: place))
+            }
+            let all: ClosedRange<UInt16> = 0...UInt16.max
+            let services: [[Service]?] = [
+                nil, [.ports(protocol: 6, destination: [80...80], source: [all])],
+                [.ports(protocol: 6, destination: [all], source: [80...80])],
+                [.ports(protocol: 17, destination: [53...53], source: [all])],
+                [.icmp(.v4, type: 8, code: nil), .icmp(.v6, type: 128, code: nil)],
+            ]
+            let rules = (0..<random.number(0...4)).map { rank in
+                let action = action()
+                return Rule(
+                    name: "r\(rank)", location: place, services: random.pick(services),
+                    directions: random.pick([[.in], [.out], [.in, .out]]), action: action,
+                    isStateless: action == .accept && random.once(in: 4))
+            }
+            return Ruleset(
+                files: [SourceFile(name: "flows.yaml", text: "")], entries: entries, groups: [], rules: rules)
+        }
+
+        private func compare(seed: UInt64, steps: Int, _ reasons: inout [Reason: Int]) throws {
+            var random = RandomNumbers(seed: seed)
+            var policies: [Ruleset] = []
+            for _ in 0..<3 { policies.append(Self.ruleset(&random)) }
+            let images = try policies.map { try Compiler().compile($0) }
+            let adopts = random.once(in: 2)
+            var model = ReferenceFlows(policies[0], adopts: adopts)
+            var traffic = FlowTraffic(&random)
+            var counted: [Reason: Int] = [:]
+            try FlowSimulator.use(images[0], adopts: adopts) { simulator in
+                for step in 0..<steps {
+                    if random.once(in: 40) {
+                        let next = random.number(0...2)
+                        try simulator.use(images[next])
+                        model.use(policies[next])
+                    }
+                    if random.once(in: 25) {
+                        // No sum of these is a timeout, so that the moments in which the test itself runs do not matter.
+                        let seconds = random.pick([21, 47, 93, 151, 401, 8009])
+                        try simulator.pass(seconds: seconds)
+                        model.pass(seconds: seconds)
+                    }
+                    let drawn = traffic.next(&random)
+                    let protects: Protects = drawn.entry == 0 ? .host : .workload
+                    let packet = PacketParser.parse(drawn.frame.bytes, frameLength: drawn.frame.bytes.count)
+                    let expected = model.judge(
+                        packet, quoting: PacketParser.quotation(in: drawn.frame.bytes, of: packet),
+                        at: .init(scope: drawn.entry, entry: drawn.entry, protects: protects),
+                        direction: drawn.direction)
+                    let found = try simulator.judge(
+                        frame: drawn.frame.bytes,
+                        portRecord: images[0].portRecord(entry: drawn.entry, protects: protects),
+                        direction: drawn.direction)
+                    try #require(
+                        found.verdict == expected.verdict && found.reason == expected.reason
+                            && found.rule == expected.rule,
+                        "seed \(seed), step \(step): \(found.verdict) \(found.reason?.rawValue ?? "-") \(found.rule ?? -1), expected \(expected): \(drawn)"
+                    )
+                    counted[expected.reason, default: 0] += 1
+                }
+            }
+            reasons.merge(counted, uniquingKeysWith: +)
+        }
+    }
+}
+
+/// Packets of a few connections, as their ends, or someone who guesses, might send them.
+struct FlowTraffic {
+    struct Drawn {
+        var frame: Frame
+        var entry: Int
+        var direction: Direction
+    }
+
+    private struct Connection {
+        var family: AddressFamily
+        var entry: Int
+        var tags: [UInt16]
+        /// In which direction the client's packets go.
+        var direction: Direction
+        var kind: Int
+        var clientPort: UInt16
+        var serverPort: UInt16
+        /// Next sequence number of the client and of the server.
+        var sequences: (UInt32, UInt32)
+    }
+
+    private var connections: [Connection]
+
+    init(_ random: inout RandomNumbers) {
+        var connections: [Connection] = []
+        for _ in 0..<5 {
+            connections.append(
+                Connection(
+                    family: random.pick([.v4, .v6]), entry: random.number(0...2), tags: random.pick([[], [], [7]]),
+                    direction: random.pick([.in, .out]), kind: random.pick([0, 0, 0, 0, 1, 2, 3]),
+                    clientPort: random.pick([40000, 40001]), serverPort: random.pick([80, 53, 50000]),
+                    sequences: (UInt32.random(in: 0...UInt32.max, using: &random), 0xffff_fff0)))
+        }
+        self.connections = connections
+    }
+
+    mutating func next(_ random: inout RandomNumbers) -> Drawn {
+        let number = random.number(0...connections.count - 1)
+        var connection = connections[number]
+        let isAnswer = random.once(in: 2)
+        let segment = segment(&connection, isAnswer, &random)
+        connections[number] = connection
+        let (client, server) = (Ends.client(connection.family), Ends.server(connection.family))
+        var datagram = Datagram(isAnswer ? server : client, isAnswer ? client : server, segment)
+        var direction = isAnswer == (connection.direction == .in) ? Direction.out : .in
+        if random.once(in: 10) {
+            datagram = error(about: datagram, &random)
+            direction = direction == .in ? .out : .in
+        }
+        if random.once(in: 30) { direction = direction == .in ? .out : .in }
+        let entry = random.once(in: 20) ? random.number(0...2) : connection.entry
+        return Drawn(
+            frame: Frame(datagram, tags: connection.tags.map { Frame.Tag($0) }), entry: entry, direction: direction)
+    }
+
+    private func segment(
+        _ connection: inout Connection, _ isAnswer: Bool, _ random: inout RandomNumbers
+    ) -> Segment {
+        let (from, to) =
+            isAnswer ? (connection.serverPort, connection.clientPort) : (connection.clientPort, connection.serverPort)
+        switch connection.kind {
+        case 1: return .udp(from, to)
+        case 2: return .sctp(from, to)
+        case 3:
+            if connection.family == .v4 { return .icmp(isAnswer ? 0 : 8) }
+            return .icmpv6(isAnswer ? 129 : 128)
+        default: break
+        }
+        let (client, server) = connection.sequences
+        let (own, other) = isAnswer ? (server, client) : (client, server)
+        // What an end would say, or a guess.
+        let sequence = random.once(in: 6) ? own &+ UInt32(random.number(0...200_000)) &- 100_000 : own
+        let acknowledgement =
+            random.once(in: 6) ? other &- UInt32(random.number(0...200_000)) : other
+        let flags = random.pick(isAnswer ? [18, 18, 16, 16, 24, 17, 4, 20, 2] : [2, 2, 16, 16, 16, 24, 17, 4, 3, 0])
+        let payload = flags & 8 != 0 ? random.number(0...100) : 0
+        let length = UInt32(payload + (flags & 2 != 0 ? 1 : 0) + (flags & 1 != 0 ? 1 : 0))
+        if sequence == own {
+            if isAnswer { connection.sequences.1 &+= length } else { connection.sequences.0 &+= length }
+        }
+        return .tcp(
+            from, to, flags: UInt8(flags), sequence: sequence, acknowledgement: acknowledgement,
+            payload: [UInt8](repeating: 1, count: payload))
+    }
+
+    /// An error that a router sends about a packet, now and then to the wrong end, or a redirect.
+    private func error(about datagram: Datagram, _ random: inout RandomNumbers) -> Datagram {
+        let body: [UInt8] = [0, 0, 0, 0] + datagram.bytes.prefix(random.pick([20, 28, 48, 60, 100]))
+        let v4: UInt8 = random.pick([3, 3, 11, 12, 5])
+        let v6: UInt8 = random.pick([1, 2, 3, 4, 137])
+        let target = random.once(in: 5) ? datagram.destination : datagram.source
+        return datagram.family == .v4
+            ? Datagram("203.0.113.1", target, .icmp(v4, 0, body: body))
+            : Datagram("2001:db8:ffff::1", target, .icmpv6(v6, 0, body: body))
+    }
+}

@@ -1,0 +1,114 @@
+import Compiler
+import Datapath
+import Network
+import Policy
+import Synchronization
+import TestSupport
+import Testing
+
+/// What happens one after the other at the ports of a policy, and what must become of each packet.
+struct FlowScript: Sendable, CustomTestStringConvertible {
+    enum Step: Sendable {
+        /// A frame at a port, and its verdict and reason: `accept established`.
+        case frame(Frame, at: String, Direction, String)
+        /// Another policy comes into force.
+        case swap(String)
+        case pass(seconds: Int)
+        /// The states of the flows that are there, in alphabetical order.
+        case flows([FlowState])
+    }
+
+    var testDescription: String
+    var policy: String
+    var adopts = false
+    var steps: [Step]
+
+    init(_ description: String, under policy: String = FlowScript.closed, adopts: Bool = false, _ steps: [Step]) {
+        testDescription = description
+        self.policy = policy
+        self.adopts = adopts
+        self.steps = steps
+    }
+
+    private static func policy(_ rules: String, ports: String = "", defaults: String = "in: drop, out: drop") -> String
+    {
+        """
+        version: 1
+        ports:
+          nic: { interface: nic0, protects: host }
+          web: { interface: tap0, protects: workload, vlans: any }
+          db: { interface: tap1, protects: workload }
+        \(ports)
+        defaults: { \(defaults) }
+        rules:
+        \(rules)
+        """
+    }
+
+    /// A few services are accepted toward what the port protects, nothing else.
+    static let closed = policy(
+        """
+          - { name: services, service: [tcp/80, udp/53, sctp/3868, ping, proto/47], direction: in, action: accept }
+        """)
+
+    /// Nothing is accepted any more.
+    static let shut = policy("  - { name: nothing, action: drop }")
+
+    /// Likewise accepted, by another rule.
+    static let renamed = policy("  - { name: all, direction: in, action: accept }")
+
+    /// All is accepted from within.
+    static let outward = policy("  - { name: out, direction: out, action: accept }")
+
+    static let stateless = policy(
+        "  - { name: free, service: [tcp/80, udp/53], direction: in, action: accept, stateless: true }")
+
+    /// One flow at a time for the web guest.
+    static let narrow = closed.replacingOccurrences(of: "vlans: any", with: "vlans: any, maxFlows: 1")
+
+    func run(sourceLocation: Testing.SourceLocation = #_sourceLocation) throws {
+        var names: [String: Int] = [:]
+        var image = try Self.compile(policy, &names)
+        try FlowSimulator.use(image, adopts: adopts) { simulator in
+            for (number, step) in steps.enumerated() {
+                switch step {
+                case .frame(let frame, let port, let direction, let expected):
+                    let entry = try #require(names[port])
+                    let record = image.portRecord(entry: entry, protects: port == "nic" ? .host : .workload)
+                    let outcome = try simulator.judge(frame: frame.bytes, portRecord: record, direction: direction)
+                    let said = "\(outcome.verdict.rawValue) \(outcome.reason?.rawValue ?? "-")"
+                    #expect(said == expected, "step \(number + 1): \(frame)", sourceLocation: sourceLocation)
+                case .swap(let text):
+                    image = try Self.compile(text, &names)
+                    try simulator.use(image)
+                case .pass(let seconds): try simulator.pass(seconds: seconds)
+                case .flows(let states):
+                    let found = try simulator.flows().map(\.state.rawValue).sorted()
+                    #expect(found == states.map(\.rawValue), "step \(number + 1)", sourceLocation: sourceLocation)
+                }
+            }
+        }
+    }
+
+    private static func compile(_ text: String, _ names: inout [String: Int]) throws -> Image {
+        let ruleset = try Simulation.ruleset(text)
+        for (number, entry) in ruleset.entries.enumerated() { names[entry.name] = number }
+        return try Compiler().compile(ruleset)
+    }
+}
+
+/// The programs, loaded once, with a flow table that is emptied before each use.
+enum FlowSimulator {
+    private static let loaded = Mutex<Simulator?>(nil)
+
+    static func use(_ image: Image, adopts: Bool, _ body: (Simulator) throws -> Void) throws {
+        try loaded.withLock { loaded in
+            let simulator = try loaded ?? Simulator(image: image)
+            loaded = simulator
+            try simulator.forgetFlows()
+            simulator.adopts = adopts
+            try simulator.use(image)
+            try body(simulator)
+        }
+    }
+}

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -269,4 +270,15 @@ ssize_t lab_send(int fd, const void *buffer, size_t size, int timeout_ms)
 		}
 	}
 	return (ssize_t)done;
+}
+
+int64_t lab_tcp_sent(int fd)
+{
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+		return -errno;
+	return info.tcpi_bytes_sent;
 }

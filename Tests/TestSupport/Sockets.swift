@@ -98,6 +98,11 @@ public final class IPSocket: Socket, @unchecked Sendable {
         return socket
     }
 
+    /// Bytes of payload that this TCP socket has sent, those that it has sent again included.
+    public func payloadSent() throws(SocketFailure) -> Int {
+        try SocketFailure.check(Int(lab_tcp_sent(descriptor)), "TCP_INFO")
+    }
+
     /// Connected; ETIMEDOUT where the other end did not answer in time.
     public static func connected(
         _ namespace: Namespace, _ kind: Kind, _ address: IPAddress, _ port: UInt16, from source: UInt16? = nil,

@@ -38,4 +38,7 @@ ssize_t lab_receive(int fd, void *buffer, size_t size, int timeout_ms);
 /* All of it, or an error; -EAGAIN where the stream did not take it in time. */
 ssize_t lab_send(int fd, const void *buffer, size_t size, int timeout_ms);
 
+/* Bytes of payload that a TCP socket has sent, those sent again included; or -errno. */
+int64_t lab_tcp_sent(int fd);
+
 #endif

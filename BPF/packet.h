@@ -368,6 +368,22 @@ static __always_inline enum bh_reason parse_ip(struct cursor *cursor, struct bh_
 	return BH_REASON_NONE;
 }
 
+/* A cursor at the start of the frame, and an empty packet to be filled. */
+static __always_inline struct cursor start_frame(void *ctx, __u32 data, __u32 data_end, struct bh_scratch *here)
+{
+	struct cursor cursor = {
+		.ctx = ctx,
+		.data = (const __u8 *)(long)data,
+		.data_end = (const __u8 *)(long)data_end,
+		.end = here->frame_length,
+		.header = here->header,
+	};
+
+	__builtin_memset(&here->packet, 0, sizeof(here->packet));
+	here->packet.length = here->frame_length;
+	return cursor;
+}
+
 /* All of it. `packet` comes zeroed but for a tag found in metadata; `offloaded`: a segmentation-offload super-packet. */
 static __always_inline enum bh_reason parse_frame(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
 {

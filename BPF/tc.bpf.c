@@ -29,18 +29,13 @@ static __always_inline void count_segments(struct __sk_buff *ctx, struct bh_pack
 /* Reads the frame into `here->packet`. A global function: verified once. */
 __noinline int parse_skb(struct __sk_buff *ctx, struct bh_scratch *here)
 {
-	struct cursor cursor = { .ctx = ctx };
 	struct bh_packet *packet;
+	struct cursor cursor;
 
 	if (!here)
 		return 0;
-	cursor.data = (const __u8 *)(long)ctx->data;
-	cursor.data_end = (const __u8 *)(long)ctx->data_end;
-	cursor.end = here->frame_length;
-	cursor.header = here->header;
+	cursor = start_frame(ctx, ctx->data, ctx->data_end, here);
 	packet = &here->packet;
-	__builtin_memset(packet, 0, sizeof(*packet));
-	packet->length = here->frame_length;
 	if (ctx->vlan_present)
 		add_tag(packet, ctx->vlan_tci);
 	packet->refusal = parse_frame(&cursor, packet, ctx->gso_size > 0);

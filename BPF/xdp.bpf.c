@@ -20,18 +20,13 @@ static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 
 /* Reads the frame into `here->packet`. A global function: verified once. */
 __noinline int parse_xdp(struct xdp_md *ctx, struct bh_scratch *here)
 {
-	struct cursor cursor = { .ctx = ctx };
 	struct bh_packet *packet;
+	struct cursor cursor;
 
 	if (!here)
 		return 0;
-	cursor.data = (const __u8 *)(long)ctx->data;
-	cursor.data_end = (const __u8 *)(long)ctx->data_end;
-	cursor.end = here->frame_length;
-	cursor.header = here->header;
+	cursor = start_frame(ctx, ctx->data, ctx->data_end, here);
 	packet = &here->packet;
-	__builtin_memset(packet, 0, sizeof(*packet));
-	packet->length = here->frame_length;
 	packet->segments = 1;
 	packet->wire_bytes = here->frame_length;
 	packet->refusal = parse_frame(&cursor, packet, false);

@@ -49,6 +49,7 @@ extension Counters {
                     ["name": .string($0.name), "packets": JSON($0.count.packets), "bytes": JSON($0.count.bytes)]
                 }),
             "events": events.json, "flows": flows.json,
+            "removed": ["accepted": removed.accepted.json, "dropped": removed.dropped.json],
         ]
     }
 
@@ -73,6 +74,9 @@ extension Counters {
         text += "\(events.lost) lost\n"
         text +=
             "flows: \(flows.used) of \(flows.capacity) places used, \(flows.opened) opened, \(flows.refused) refused\n"
+        if removed.dropped.packets > 0 {
+            text += "\(removed.dropped.packets) drops were at ports that are not in force any more\n"
+        }
         if events.unjudged > 0 { text += "\(events.unjudged) packets met no policy for their device and passed\n" }
         return text
     }

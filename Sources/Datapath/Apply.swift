@@ -124,11 +124,11 @@ struct ApplyStep {
         try maps.instance.update(0, to: state)
         var generation = try Generation(image.bytes, number: number, loadedAt: UInt64(max(time(nil), 0)))
         generation.setCounters(try allotCounters(old, maps))
-        let fresh = allotment.devices.filter { $0.old == nil }.map { UInt32($0.id) * BH_DIRECTION_MAX.rawValue }
-        try maps.portCounters.zeroPerCPU(fresh.flatMap { [$0, $0 + 1] })
+        let fresh = allotment.devices.filter { $0.old == nil }.map(\.id)
+        try maps.retire(fresh, &state)
         let scopes = FlowScopeAllotment(entries: hostEntries, old: old?.flowScopes() ?? [])
         setFlowScopes(scopes, of: &generation)
-        try maps.clearFlows(of: scopes.fresh + allotment.devices.filter { $0.old == nil }.map(\.id))
+        try maps.clearFlows(of: scopes.fresh + fresh)
         do {
             var devices = try attach(allotment, replacing: state.programs != Programs.hash, maps)
             noteAttachment(&devices, old)
@@ -142,6 +142,8 @@ struct ApplyStep {
         try maps.instance.update(0, to: state)
         guard let new = try LiveImage.published(in: maps.slots) else { throw instance.notThere }
         let devices = new.devices()
+        let kept = Set(devices.map(\.id))
+        try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
         detachGone(old?.devices() ?? [], keeping: devices)
         return report(generation: number, changed: true, devices: devices, live: new, maps)
     }

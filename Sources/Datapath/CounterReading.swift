@@ -9,8 +9,10 @@ extension Instance {
         let maps = try openMaps()
         let image = try imageInForce(maps)
         do {
+            let removed = try maps.state().removed
             return Counters(
                 generation: image.generation, ports: try portCounters(maps, image),
+                removed: (removed.accepted, removed.dropped),
                 rules: try ruleCounters(maps, image), events: try eventCounters(maps),
                 flows: try maps.flowTotals(scopes: image.allFlowScopes))
         } catch {

@@ -9,6 +9,7 @@ struct InstanceState: BitwiseCopyable {
     var generation: UInt64 = 0
     /// SHA-256 of the objects whose programs are loaded.
     var programs: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    var removed = RemovedPorts()
 }
 
 /// The maps of an instance, held open.

@@ -133,6 +133,8 @@ public struct Counters: Sendable {
 
     public var generation: UInt32
     public var ports: [Port]
+    /// Of all ports that were in force and are not any more.
+    public var removed: (accepted: Count, dropped: Count)
     /// In the policy's order.
     public var rules: [Rule]
     public var events: Events

@@ -47,6 +47,7 @@ import Testing
                     drops: [.init(reason: .rule, packets: 1), .init(reason: .default, packets: 1)],
                     accepts: [.init(reason: .essential, packets: 10)])
             ],
+            removed: (Count(packets: 5, bytes: 300), Count(packets: 6, bytes: 360)),
             rules: [.init(name: "web-https", count: Count(packets: 9, bytes: 780))],
             events: .init(
                 emitted: 1, suppressed: 1, lost: 0, acceptsEmitted: 4, acceptsSuppressed: 5, acceptsLost: 6, unjudged: 7
@@ -61,7 +62,8 @@ import Testing
                 "events": {"emitted": 1, "suppressed": 1, "lost": 0, \
                 "accepts": {"emitted": 4, "suppressed": 5, "lost": 6}, "unjudged": 7}, \
                 "flows": {"used": 1, "capacity": 2, "opened": 3, "adopted": 4, "expired": 5, "evicted": 6, \
-                "refused": 7, "ended": 8}}
+                "refused": 7, "ended": 8}, \
+                "removed": {"accepted": {"packets": 5, "bytes": 300}, "dropped": {"packets": 6, "bytes": 360}}}
                 """)
     }
 

@@ -168,6 +168,37 @@ extension Integration {
             try site.bulkhead.counters().expectExactAccounting()
         }
 
+        /// What a port has counted is not lost with the port: the events still add up.
+        @Test func aPortThatGoesLeavesItsCounts() throws {
+            let site = try BridgeSite()
+            func policy(_ ports: String) throws -> String {
+                try site.lab.file(
+                    "policy.yaml",
+                    """
+                    version: 1
+                    ports: { \(ports) }
+                    defaults: { in: drop, out: drop }
+                    rules: []
+                    """)
+            }
+            let a = "a: { interface: vm-a, protects: workload }"
+            try site.bulkhead.apply(try policy(a + ", b: { interface: vm-b, protects: workload }"))
+            let datagram = Datagram(BridgeSite.address(2, .v4), BridgeSite.address(1, .v4), .udp())
+            let sender = try PacketSocket(site.b, "eth0")
+            for _ in 0..<7 { try sender.send(Frame(datagram, to: try site.a.mac(of: "eth0"))) }
+            let before = try site.bulkhead.counters()
+            #expect(try before.port("b", "out").reasons["default"] == 7)
+            #expect(before.removed.dropped.packets == 0)
+            try site.bulkhead.apply(try policy(a))
+            let after = try site.bulkhead.counters()
+            #expect(after.removed.dropped.packets >= 7)
+            after.expectExactAccounting()
+            // A port that comes back starts anew.
+            try site.bulkhead.apply(try policy(a + ", b: { interface: vm-b, protects: workload }"))
+            #expect(try site.bulkhead.counters().port("b", "out").reasons["default"] == nil)
+            try site.bulkhead.counters().expectExactAccounting()
+        }
+
         @Test func twoInstancesSideBySide() throws {
             let site = try BridgeSite()
             let second = Bulkhead(site.lab, in: site.host, instance: "-second")

@@ -108,7 +108,12 @@ struct Counted: Decodable {
         var lost: Int
     }
     var generation: Int
+    struct Removed: Decodable {
+        var accepted: Count
+        var dropped: Count
+    }
     var ports: [Port]
+    var removed: Removed
     var rules: [Rule]
     var events: Events
 
@@ -118,7 +123,7 @@ struct Counted: Decodable {
 
     func rule(_ name: String) throws -> Rule { try #require(rules.first { $0.name == name }, "no rule \(name)") }
 
-    var dropped: Int { ports.reduce(0) { $0 + $1.dropped.packets } }
+    var dropped: Int { ports.reduce(removed.dropped.packets) { $0 + $1.dropped.packets } }
 
     /// Of every dropped packet it is known what became of its event.
     func expectExactAccounting(sourceLocation: SourceLocation = #_sourceLocation) {

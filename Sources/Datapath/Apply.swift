@@ -72,9 +72,9 @@ struct ApplyStep {
         self.ruleset = ruleset
     }
 
-    mutating func run(_ maps: borrowing InstanceMaps) throws(DatapathError) -> ApplyReport {
+    mutating func run(_ maps: InstanceMaps) throws(DatapathError) -> ApplyReport {
         do {
-            let old = try LiveImage.published(in: maps.slots)
+            let old = try LiveImage.published(in: maps[.slots])
             let state = try maps.state()
             let samePrograms = state.programs == Programs.hash
             let requests = bindings.map { DeviceAllotment.Request($0, image: image, ruleset: ruleset) }
@@ -94,7 +94,7 @@ struct ApplyStep {
 
     /// The report of an apply that finds everything as it should be; nil where something is to be done.
     private func unchanged(
-        _ old: LiveImage, _ requests: [DeviceAllotment.Request], _ maps: borrowing InstanceMaps
+        _ old: LiveImage, _ requests: [DeviceAllotment.Request], _ maps: InstanceMaps
     ) throws(DatapathError) -> ApplyReport? {
         let devices = old.devices()
         let present = Dictionary(devices.map { ($0.identity, $0) }) { first, _ in first }
@@ -112,7 +112,7 @@ struct ApplyStep {
 
     private mutating func change(
         from old: LiveImage?, state: InstanceState, requests: [DeviceAllotment.Request],
-        maps: borrowing InstanceMaps
+        maps: InstanceMaps
     ) throws -> ApplyReport {
         let allotment = try DeviceAllotment(requests, old: old?.devices() ?? [])
         var state = state
@@ -121,7 +121,7 @@ struct ApplyStep {
             throw DatapathError("this instance has used up its generation numbers", advice: "bulkhead detach --all")
         }
         // Written before anything is published under it, so that it is never used again.
-        try maps.instance.update(0, to: state)
+        try maps[.instance].update(0, to: state)
         var generation = try Generation(image.bytes, number: number, loadedAt: UInt64(max(time(nil), 0)))
         generation.setCounters(try allotCounters(old, maps))
         let fresh = allotment.devices.filter { $0.old == nil }.map(\.id)
@@ -133,14 +133,14 @@ struct ApplyStep {
             var devices = try attach(allotment, replacing: state.programs != Programs.hash, maps)
             noteAttachment(&devices, old)
             generation.setDevices(devices)
-            try maps.slots.update(0, to: try generation.load())
+            try maps[.slots].update(0, to: try generation.load())
         } catch {
             takeOff()
             throw error
         }
         state.programs = Programs.hash
-        try maps.instance.update(0, to: state)
-        guard let new = try LiveImage.published(in: maps.slots) else { throw instance.notThere }
+        try maps[.instance].update(0, to: state)
+        guard let new = try LiveImage.published(in: maps[.slots]) else { throw instance.notThere }
         let devices = new.devices()
         let kept = Set(devices.map(\.id))
         try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
@@ -148,9 +148,9 @@ struct ApplyStep {
         return report(generation: number, changed: true, devices: devices, live: new, maps)
     }
 
-    private func allotCounters(_ old: LiveImage?, _ maps: borrowing InstanceMaps) throws -> [UInt32] {
+    private func allotCounters(_ old: LiveImage?, _ maps: InstanceMaps) throws -> [UInt32] {
         let counters = CounterAllotment(names: ruleset.rules.map(\.name), old: old?.counterSlots() ?? [])
-        try maps.ruleCounters.zeroPerCPU(counters.fresh)
+        try maps[.ruleCounters].zeroPerCPU(counters.fresh)
         return counters.slots
     }
 
@@ -179,7 +179,7 @@ struct ApplyStep {
 
     /// Puts programs on every device that lacks one, and tells how each is enforced.
     private mutating func attach(
-        _ allotment: DeviceAllotment, replacing: Bool, _ maps: borrowing InstanceMaps
+        _ allotment: DeviceAllotment, replacing: Bool, _ maps: InstanceMaps
     ) throws -> [DeviceRecord] {
         var result: [DeviceRecord] = []
         let byNamespace = Dictionary(grouping: allotment.devices) { $0.request.identity.namespace }
@@ -235,7 +235,7 @@ struct ApplyStep {
 
     private func report(
         generation: UInt32, changed: Bool, devices: [DeviceRecord], live: LiveImage,
-        _ maps: borrowing InstanceMaps
+        _ maps: InstanceMaps
     ) -> ApplyReport {
         let modes = Dictionary(devices.map { ($0.identity, $0.mode) }) { first, _ in first }
         return ApplyReport(

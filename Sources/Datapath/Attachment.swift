@@ -46,7 +46,7 @@ struct Attachment {
     // MARK: On
 
     /// Loads the device's entry programs for these hooks.
-    func load(_ hooks: [HookName], maps: borrowing InstanceMaps) throws(BPFError) -> LoadedObject {
+    func load(_ hooks: [HookName], maps: InstanceMaps) throws(BPFError) -> LoadedObject {
         let object = try Object(Programs.entry.bytes, name: Programs.entry.name)
         try object.setReadOnlyData(UInt32(device))
         object.select(programs: Set(hooks.map(\.entryProgram)))

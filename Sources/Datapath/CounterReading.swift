@@ -21,12 +21,12 @@ extension Instance {
     }
 
     private func portCounters(
-        _ maps: borrowing InstanceMaps, _ image: LiveImage
+        _ maps: InstanceMaps, _ image: LiveImage
     ) throws(BPFError) -> [Counters.Port] {
         var result: [Counters.Port] = []
         for device in image.devices() {
             let first = UInt32(device.id) * BH_DIRECTION_MAX.rawValue
-            let values = try maps.portCounters.lookupPerCPU(first...first + 1, as: bh_port_counters.self)
+            let values = try maps[.portCounters].lookupPerCPU(first...first + 1, as: bh_port_counters.self)
             for (direction, values) in zip(Direction.allCases, values) {
                 let total = values.reduce(into: PortTotal()) { $0.add($1) }
                 result.append(
@@ -40,21 +40,21 @@ extension Instance {
     }
 
     private func ruleCounters(
-        _ maps: borrowing InstanceMaps, _ image: LiveImage
+        _ maps: InstanceMaps, _ image: LiveImage
     ) throws(BPFError) -> [Counters.Rule] {
         let slots = image.counterSlots()
         guard let last = slots.map(\.slot).filter({ $0 != BH_NONE }).max() else {
             return slots.map { Counters.Rule(name: $0.name, count: Count()) }
         }
-        let values = try maps.ruleCounters.lookupPerCPU(0...last, as: bh_count.self)
+        let values = try maps[.ruleCounters].lookupPerCPU(0...last, as: bh_count.self)
         return slots.map { name, slot in
             let perCPU = Int(slot) < values.count ? values[Int(slot)] : []
             return Counters.Rule(name: name, count: perCPU.reduce(Count()) { $0 + Count($1) })
         }
     }
 
-    private func eventCounters(_ maps: borrowing InstanceMaps) throws(BPFError) -> Counters.Events {
-        let values = try maps.eventCounters.lookupPerCPU(0, as: bh_event_counters.self)
+    private func eventCounters(_ maps: InstanceMaps) throws(BPFError) -> Counters.Events {
+        let values = try maps[.eventCounters].lookupPerCPU(0, as: bh_event_counters.self)
         func sum(_ field: KeyPath<bh_event_counters, UInt64>) -> UInt64 {
             values.reduce(0) { $0 &+ $1[keyPath: field] }
         }

@@ -44,7 +44,7 @@ extension Instance {
         var report = DetachReport(ports: [], warnings: [])
         var known: [UInt16: DeviceRecord] = [:]
         do throws(DatapathError) {
-            if let maps = try InstanceMaps.open(mapFolder), let image = try LiveImage.published(in: maps.slots) {
+            if let maps = try InstanceMaps.open(mapFolder), let image = try LiveImage.published(in: maps[.slots]) {
                 for device in image.devices() {
                     known[device.id] = device
                     report.ports.append(image.portName(device))

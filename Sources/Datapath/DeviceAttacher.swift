@@ -19,7 +19,7 @@ struct DeviceAttacher {
     let old: DeviceRecord?
 
     /// Attaches what is missing. `replacing`: also gives hooks that are attached the entry programs of this build.
-    func run(replacing: Bool, _ maps: borrowing InstanceMaps) throws(DatapathError) -> Outcome {
+    func run(replacing: Bool, _ maps: InstanceMaps) throws(DatapathError) -> Outcome {
         var outcome = Outcome()
         do throws(BPFError) {
             try bring(&outcome, replacing, maps)
@@ -38,7 +38,7 @@ struct DeviceAttacher {
     }
 
     private func bring(
-        _ outcome: inout Outcome, _ replacing: Bool, _ maps: borrowing InstanceMaps
+        _ outcome: inout Outcome, _ replacing: Bool, _ maps: InstanceMaps
     ) throws(BPFError) {
         var present: [HookName] = []
         var missing: [HookName] = []

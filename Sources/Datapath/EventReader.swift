@@ -20,7 +20,7 @@ public final class EventReader {
     private static let imagesKept = 4
 
     fileprivate init(
-        _ maps: consuming InstanceMaps, slot number: UInt32, lock: consuming Descriptor, filter: EventFilter
+        _ maps: InstanceMaps, slot number: UInt32, lock: consuming Descriptor, filter: EventFilter
     )
         throws(DatapathError)
     {
@@ -29,9 +29,9 @@ public final class EventReader {
                 type: BPF_MAP_TYPE_RINGBUF, name: "bulkhead_events", keySize: 0, valueSize: 0,
                 maxEntries: EventReader.ringSize)
             self.ring = try RingBuffer(ring)
-            try maps.rings.update(number, to: ring)
+            try maps[.rings].update(number, to: ring)
             slot = ReaderSlot(
-                number: number, lock: lock, mapping: try Mapping(maps.readers, writable: true), maps: maps,
+                number: number, lock: lock, mapping: try Mapping(maps[.readers], writable: true), maps: maps,
                 filter: filter)
         } catch {
             throw DatapathError("cannot read events", error)
@@ -125,7 +125,7 @@ private final class ReaderSlot: Sendable {
     private static let lease: UInt64 = 3_000_000_000
 
     init(
-        number: UInt32, lock: consuming Descriptor, mapping: consuming Mapping, maps: consuming InstanceMaps,
+        number: UInt32, lock: consuming Descriptor, mapping: consuming Mapping, maps: InstanceMaps,
         filter: EventFilter
     ) {
         self.number = number
@@ -136,11 +136,11 @@ private final class ReaderSlot: Sendable {
     }
 
     func imageInForce() -> LiveImage? {
-        guard let image = try? LiveImage.published(in: maps.slots) else { return nil }
+        guard let image = try? LiveImage.published(in: maps[.slots]) else { return nil }
         return image
     }
 
-    func isInForce(_ image: LiveImage) -> Bool { image.isPublished(in: maps.slots) }
+    func isInForce(_ image: LiveImage) -> Bool { image.isPublished(in: maps[.slots]) }
 
     /// Switches the reader on, and keeps it on until the timer is cancelled.
     func start() -> any DispatchSourceTimer {
@@ -158,7 +158,7 @@ private final class ReaderSlot: Sendable {
             isActive = false
             store(bh_reader().flags, at: \.flags)
         }
-        try? maps.rings.delete(number)
+        try? maps[.rings].delete(number)
     }
 
     /// Writes the filter, names resolved by the policy in force, and a new time to expire.

@@ -64,7 +64,7 @@ extension InstanceMaps {
         let now = try jiffies()
         var result: [Flow] = []
         for bucket in buckets {
-            guard let held = try flows.lookup(bucket, as: bh_flow_bucket.self) else { continue }
+            guard let held = try self[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
             for (tag, flow) in zip(held.allTags, held.all) where tag != 0 {
                 if let flow = Flow(flow, now: now), flow.idleSeconds <= flow.timeoutSeconds { result.append(flow) }
             }
@@ -77,11 +77,11 @@ extension InstanceMaps {
         var totals = FlowTotals()
         totals.capacity = UInt64(BH_FLOWS_MAX)
         for scope in scopes {
-            let state = try flowScopes.lookup(UInt32(scope), as: bh_flow_scope.self)
+            let state = try self[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self)
             // Below zero is none, see take_place().
             totals.used += UInt64(max(Int32(bitPattern: state?.flows ?? 0), 0))
         }
-        for value in try flowTotals.lookupPerCPU(0, as: bh_flow_totals.self) {
+        for value in try self[.flowTotals].lookupPerCPU(0, as: bh_flow_totals.self) {
             totals.opened &+= value.opened
             totals.adopted &+= value.adopted
             totals.expired &+= value.expired

@@ -73,8 +73,8 @@ public struct Instance: Sendable, Hashable {
     }
 
     /// The image in force.
-    func imageInForce(_ maps: borrowing InstanceMaps) throws(DatapathError) -> LiveImage {
-        guard let image = try LiveImage.published(in: maps.slots) else { throw notThere }
+    func imageInForce(_ maps: InstanceMaps) throws(DatapathError) -> LiveImage {
+        guard let image = try LiveImage.published(in: maps[.slots]) else { throw notThere }
         return image
     }
 

@@ -12,79 +12,67 @@ struct InstanceState: BitwiseCopyable {
     var removed = RemovedPorts()
 }
 
-/// The maps of an instance, held open.
-struct InstanceMaps: ~Copyable, Sendable {
-    var slots: Map
-    var scratch: Map
-    var portCounters: Map
-    var ruleCounters: Map
-    var eventCounters: Map
-    var rings: Map
-    var readers: Map
-    var buckets: Map
-    var flows: Map
-    var flowScopes: Map
-    var flowTotals: Map
-    var tcPrograms: Map
-    var xdpPrograms: Map
-    var instance: Map
+/// A map of an instance, named as its pin is.
+enum MapName: String, CaseIterable {
+    case slots
+    case scratch
+    case portCounters = "port_counters"
+    case ruleCounters = "rule_counters"
+    case eventCounters = "event_counters"
+    case rings
+    case readers
+    case buckets
+    case flows
+    case flowScopes = "flow_scopes"
+    case flowTotals = "flow_totals"
+    case tcPrograms = "tc_programs"
+    case xdpPrograms = "xdp_programs"
+    /// The controller's own, see ``InstanceState``.
+    case instance
 
-    /// Names of the maps that the programs use, which are the names of their pins.
-    static let names = [
-        "slots", "scratch", "port_counters", "rule_counters", "event_counters", "rings", "readers", "buckets", "flows",
-        "flow_scopes", "flow_totals", "tc_programs", "xdp_programs",
-    ]
-    static let stateName = "instance"
+    /// Those that the programs use.
+    static let ofPrograms = allCases.filter { $0 != .instance }
+}
+
+/// The maps of an instance, held open.
+struct InstanceMaps: Sendable {
+    private let maps: [MapName: Map]
+
+    /// - Parameter open: Called for each map once.
+    init(_ open: (MapName) throws(BPFError) -> Map) throws(BPFError) {
+        var maps: [MapName: Map] = [:]
+        for name in MapName.allCases { maps[name] = try open(name) }
+        self.maps = maps
+    }
+
+    subscript(name: MapName) -> Map {
+        guard let map = maps[name] else { preconditionFailure("map '\(name.rawValue)' was never opened") }
+        return map
+    }
 
     /// Opens the pinned maps of an instance; nil where there is none, or only a part of one.
     static func open(_ folder: PinFolder) throws(DatapathError) -> InstanceMaps? {
         let present = Set(folder.names)
-        guard (names + [stateName]).allSatisfy(present.contains) else { return nil }
+        guard MapName.allCases.allSatisfy({ present.contains($0.rawValue) }) else { return nil }
         do {
-            return InstanceMaps(
-                slots: try pinned(folder, "slots"), scratch: try pinned(folder, "scratch"),
-                portCounters: try pinned(folder, "port_counters"), ruleCounters: try pinned(folder, "rule_counters"),
-                eventCounters: try pinned(folder, "event_counters"), rings: try pinned(folder, "rings"),
-                readers: try pinned(folder, "readers"), buckets: try pinned(folder, "buckets"),
-                flows: try pinned(folder, "flows"), flowScopes: try pinned(folder, "flow_scopes"),
-                flowTotals: try pinned(folder, "flow_totals"),
-                tcPrograms: try pinned(folder, "tc_programs"), xdpPrograms: try pinned(folder, "xdp_programs"),
-                instance: try pinned(folder, stateName))
+            return try InstanceMaps { name throws(BPFError) in
+                try Map(pinnedAt: folder / name.rawValue, name: name.rawValue)
+            }
         } catch {
             throw DatapathError("cannot open the instance's maps", error)
         }
     }
 
-    private static func pinned(_ folder: PinFolder, _ name: String) throws(BPFError) -> Map {
-        try Map(pinnedAt: folder / name, name: name)
-    }
-
     /// Bytes of kernel memory that the maps take, the policy image not among them.
-    var memory: Int {
-        slots.memory + scratch.memory + portCounters.memory + ruleCounters.memory + eventCounters.memory + rings.memory
-            + readers.memory + buckets.memory + flows.memory + flowScopes.memory + flowTotals.memory + tcPrograms.memory
-            + xdpPrograms.memory + instance.memory
-    }
+    var memory: Int { maps.values.reduce(0) { $0 + $1.memory } }
 
     func state() throws(BPFError) -> InstanceState {
-        try instance.lookup(0, as: InstanceState.self) ?? InstanceState()
+        try self[.instance].lookup(0, as: InstanceState.self) ?? InstanceState()
     }
 
     /// Lets an object that is about to be loaded use these maps.
     func share(with object: borrowing Object) throws(BPFError) {
-        try object.reuse(slots, as: "slots")
-        try object.reuse(scratch, as: "scratch")
-        try object.reuse(portCounters, as: "port_counters")
-        try object.reuse(ruleCounters, as: "rule_counters")
-        try object.reuse(eventCounters, as: "event_counters")
-        try object.reuse(rings, as: "rings")
-        try object.reuse(readers, as: "readers")
-        try object.reuse(buckets, as: "buckets")
-        try object.reuse(flows, as: "flows")
-        try object.reuse(flowScopes, as: "flow_scopes")
-        try object.reuse(flowTotals, as: "flow_totals")
-        try object.reuse(tcPrograms, as: "tc_programs")
-        try object.reuse(xdpPrograms, as: "xdp_programs")
+        for name in MapName.ofPrograms { try object.reuse(self[name], as: name.rawValue) }
     }
 }
 

@@ -61,7 +61,7 @@ struct LiveImage: Sendable {
     }
 
     /// The image in a slot; nil where the slot is empty.
-    static func published(in slots: borrowing Map, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
+    static func published(in slots: Map, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
         do {
             guard let map = try open(slots, slot) else { return nil }
             return try LiveImage(map)
@@ -76,7 +76,7 @@ struct LiveImage: Sendable {
     }
 
     /// Opens the map in a slot. An apply may replace it between the two steps, and the kernel then knows its id no more.
-    private static func open(_ slots: borrowing Map, _ slot: UInt32) throws(BPFError) -> Map? {
+    private static func open(_ slots: Map, _ slot: UInt32) throws(BPFError) -> Map? {
         for _ in 0..<16 {
             guard let id = try slots.lookup(slot, as: UInt32.self) else { return nil }
             do throws(BPFError) {
@@ -89,11 +89,11 @@ struct LiveImage: Sendable {
     }
 
     /// It is still what the slot holds.
-    func isPublished(in slots: borrowing Map, slot: UInt32 = 0) -> Bool {
+    func isPublished(in slots: Map, slot: UInt32 = 0) -> Bool {
         (try? slots.lookup(slot, as: UInt32.self)) == mapID
     }
 
-    private init(_ map: borrowing Map) throws {
+    private init(_ map: Map) throws {
         mapID = map.info.id
         memory = map.memory
         owner = Owner(try Mapping(map, writable: false))

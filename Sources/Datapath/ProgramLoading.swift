@@ -14,9 +14,11 @@ extension InstanceMaps {
             let missing = try reusePinned(folder, object)
             let loaded = try object.load()
             if let folder {
-                for name in names where missing.contains(name) { try loaded.map(name).pin(at: folder / name) }
+                for name in missing { try loaded.map(name).pin(at: folder / name) }
             }
-            return try InstanceMaps(of: loaded, state: try state(folder))
+            return try InstanceMaps { name throws(BPFError) in
+                name == .instance ? try state(folder) : try loaded.map(name.rawValue)
+            }
         } catch let error as BPFError {
             throw DatapathError("cannot make the maps", error)
         } catch let error as DatapathError {
@@ -48,25 +50,15 @@ extension InstanceMaps {
     }
 
     private static func state(_ folder: PinFolder?) throws(BPFError) -> Map {
-        if let folder, folder.holds(stateName) {
-            return try Map(pinnedAt: folder / stateName, name: stateName)
+        if let folder, folder.holds(MapName.instance.rawValue) {
+            return try Map(pinnedAt: folder / MapName.instance.rawValue, name: MapName.instance.rawValue)
         }
         let map = try Map(
-            type: BPF_MAP_TYPE_ARRAY, name: stateName, valueSize: UInt32(MemoryLayout<InstanceState>.size),
+            type: BPF_MAP_TYPE_ARRAY, name: MapName.instance.rawValue,
+            valueSize: UInt32(MemoryLayout<InstanceState>.size),
             maxEntries: 1)
-        if let folder { try map.pin(at: folder / stateName) }
+        if let folder { try map.pin(at: folder / MapName.instance.rawValue) }
         return map
-    }
-
-    private init(of object: borrowing LoadedObject, state: consuming Map) throws(BPFError) {
-        self.init(
-            slots: try object.map("slots"), scratch: try object.map("scratch"),
-            portCounters: try object.map("port_counters"), ruleCounters: try object.map("rule_counters"),
-            eventCounters: try object.map("event_counters"), rings: try object.map("rings"),
-            readers: try object.map("readers"), buckets: try object.map("buckets"),
-            flows: try object.map("flows"), flowScopes: try object.map("flow_scopes"),
-            flowTotals: try object.map("flow_totals"),
-            tcPrograms: try object.map("tc_programs"), xdpPrograms: try object.map("xdp_programs"), instance: state)
     }
 
     /// Loads the shared program of a hook over these maps.
@@ -91,20 +83,20 @@ extension InstanceMaps {
     func clearFlows(of scopes: [UInt16]) throws(BPFError) {
         var program: SideProgram?
         for scope in scopes {
-            let state = try flowScopes.lookup(UInt32(scope), as: bh_flow_scope.self)
+            let state = try self[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self)
             guard let state, state.flows != 0 else { continue }
             if program == nil { program = SideProgram(try loadProgram("bulkhead_clear_flows", of: Programs.tc)) }
             _ = try program?.run(mark: UInt32(scope))
-            try flowScopes.update(UInt32(scope), to: bh_flow_scope())
+            try self[.flowScopes].update(UInt32(scope), to: bh_flow_scope())
         }
     }
 
     /// Puts a shared program where the devices' entry programs find it; what was there is replaced in one step.
     func publish(_ program: borrowing Program, at hook: HookName) throws(BPFError) {
         if hook == .xdp {
-            try xdpPrograms.update(hook.number, to: program)
+            try self[.xdpPrograms].update(hook.number, to: program)
         } else {
-            try tcPrograms.update(hook.number, to: program)
+            try self[.tcPrograms].update(hook.number, to: program)
         }
     }
 }

@@ -27,9 +27,11 @@ extension InstanceMaps {
             (0..<BH_DIRECTION_MAX.rawValue).map { UInt32(device) * BH_DIRECTION_MAX.rawValue + $0 }
         }
         for index in indices {
-            for value in try portCounters.lookupPerCPU(index, as: bh_port_counters.self) { state.removed.add(value) }
+            for value in try self[.portCounters].lookupPerCPU(index, as: bh_port_counters.self) {
+                state.removed.add(value)
+            }
         }
-        try instance.update(0, to: state)
-        try portCounters.zeroPerCPU(indices)
+        try self[.instance].update(0, to: state)
+        try self[.portCounters].zeroPerCPU(indices)
     }
 }

@@ -89,7 +89,7 @@ public final class Simulator {
         view = try Simulator.view(bytes)
         mapping = try Simulator.publish(generation, in: maps)
         do throws(BPFError) {
-            scratch = try PerCPUValues(maps.scratch, repeating: bh_scratch())
+            scratch = try PerCPUValues(maps[.scratch], repeating: bh_scratch())
         } catch {
             throw DatapathError("cannot prepare the test run", error)
         }
@@ -130,11 +130,11 @@ public final class Simulator {
     }
 
     private static func publish(
-        _ generation: Generation, in maps: borrowing InstanceMaps
+        _ generation: Generation, in maps: InstanceMaps
     ) throws(DatapathError) -> Mapping {
         do throws(BPFError) {
             let map = try generation.load()
-            try maps.slots.update(0, to: map)
+            try maps[.slots].update(0, to: map)
             return try Mapping(map, writable: true)
         } catch {
             throw DatapathError("cannot prepare the test run", error)
@@ -177,10 +177,10 @@ public final class Simulator {
         // To tell the CPU that the program ran on.
         input.judgement.verdict = BH_NONE
         do throws(BPFError) {
-            try scratch.store(input, in: maps.scratch, at: 0)
+            try scratch.store(input, in: maps[.scratch], at: 0)
             let returned = try run(
                 fitted.frame, hook, Simulator.context(segmentSize, segments, hook: hook))
-            try scratch.load(from: maps.scratch, at: 0)
+            try scratch.load(from: maps[.scratch], at: 0)
             if let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) {
                 if found.opens != 0, hook != .xdp { try noteFlow(found) }
                 return outcome(found, returned: returned)
@@ -209,11 +209,11 @@ public final class Simulator {
 
     private func clearFlows() throws(BPFError) {
         for bucket in usedBuckets {
-            guard let held = try maps.flows.lookup(bucket, as: bh_flow_bucket.self) else { continue }
+            guard let held = try maps[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
             for flow in held.all where flow.state != UInt8(BH_FLOW_FREE.rawValue) {
-                try maps.flowScopes.update(UInt32(flow.key.scope), to: bh_flow_scope())
+                try maps[.flowScopes].update(UInt32(flow.key.scope), to: bh_flow_scope())
             }
-            try maps.flows.update(bucket, to: bh_flow_bucket())
+            try maps[.flows].update(bucket, to: bh_flow_bucket())
         }
         usedBuckets = []
     }
@@ -223,9 +223,9 @@ public final class Simulator {
         let ticks = UInt32(clamping: seconds) &* KernelClock.ticksPerSecond
         do throws(BPFError) {
             for bucket in usedBuckets {
-                guard var held = try maps.flows.lookup(bucket, as: bh_flow_bucket.self) else { continue }
+                guard var held = try maps[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
                 held.age(ticks)
-                try maps.flows.update(bucket, to: held)
+                try maps[.flows].update(bucket, to: held)
             }
         } catch {
             throw DatapathError("cannot change the flows", error)

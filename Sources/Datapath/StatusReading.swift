@@ -40,9 +40,9 @@ extension Instance {
             readers: activeReaders(maps))
     }
 
-    private func activeReaders(_ maps: borrowing InstanceMaps) -> Int {
+    private func activeReaders(_ maps: InstanceMaps) -> Int {
         (0..<UInt32(BH_READERS_MAX)).filter { slot in
-            let reader = try? maps.readers.lookup(slot, as: bh_reader.self)
+            let reader = try? maps[.readers].lookup(slot, as: bh_reader.self)
             return (reader?.flags ?? 0) & BH_READER_ACTIVE.rawValue != 0
         }.count
     }

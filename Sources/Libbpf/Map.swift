@@ -1,8 +1,8 @@
 import CLibbpf
 import Glibc
 
-/// A map. Those with numbered entries are read and written here; all of Bulkhead's are.
-public struct Map: ~Copyable, Sendable {
+/// An open map, closed with its last holder. Those with numbered entries are read and written here; all of Bulkhead's are.
+public final class Map: Sendable {
     public let name: String
     public let info: Info
     let descriptor: Descriptor
@@ -33,7 +33,7 @@ public struct Map: ~Copyable, Sendable {
     }
 
     /// Makes a map. `name` is cut to what the kernel takes.
-    public init(
+    public convenience init(
         type: bpf_map_type, name: String, keySize: UInt32 = 4, valueSize: UInt32, maxEntries: UInt32,
         flags: UInt32 = 0
     ) throws(BPFError) {
@@ -45,8 +45,8 @@ public struct Map: ~Copyable, Sendable {
     }
 
     /// Makes a map of maps; `model` is like the maps it will hold.
-    public init(
-        ofMaps name: String, maxEntries: UInt32, flags: UInt32 = 0, model: borrowing Map
+    public convenience init(
+        ofMaps name: String, maxEntries: UInt32, flags: UInt32 = 0, model: Map
     ) throws(BPFError) {
         let short = String(name.prefix(15))
         let inner = model.descriptor.value
@@ -57,13 +57,13 @@ public struct Map: ~Copyable, Sendable {
     }
 
     /// The map pinned at a path.
-    public init(pinnedAt path: String, name: String) throws(BPFError) {
+    public convenience init(pinnedAt path: String, name: String) throws(BPFError) {
         let value = try check("open pinned map", path) { unsafe bpf_obj_get(path) }
         try self.init(Descriptor(owning: value), name: name)
     }
 
     /// The map of an id, as a map of maps tells it.
-    public init(id: UInt32, name: String) throws(BPFError) {
+    public convenience init(id: UInt32, name: String) throws(BPFError) {
         let value = try check("open map", "\(name) (id \(id))") { bpf_map_get_fd_by_id(id) }
         try self.init(Descriptor(owning: value), name: name)
     }
@@ -119,7 +119,7 @@ public struct Map: ~Copyable, Sendable {
     }
 
     /// Puts a map into an entry of this map of maps.
-    public func update(_ index: UInt32, to map: borrowing Map) throws(BPFError) {
+    public func update(_ index: UInt32, to map: Map) throws(BPFError) {
         try update(index, to: UInt32(bitPattern: map.descriptor.value))
     }
 

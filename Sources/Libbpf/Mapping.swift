@@ -9,7 +9,7 @@ import Glibc
     private let isWritable: Bool
 
     /// Maps all values of `map`; they follow each other without gaps.
-    public init(_ map: borrowing Map, writable: Bool) throws(BPFError) {
+    public init(_ map: Map, writable: Bool) throws(BPFError) {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         let value = (Int(map.info.valueSize) + 7) / 8 * 8
         let size = (value * Int(map.info.maxEntries) + page - 1) / page * page

@@ -39,7 +39,7 @@ import Glibc
     }
 
     /// Uses an existing map instead of making one.
-    public func reuse(_ map: borrowing Map, as mapName: String) throws(BPFError) {
+    public func reuse(_ map: Map, as mapName: String) throws(BPFError) {
         let slot = unsafe try find("map", mapName)
         let descriptor = map.descriptor.value
         try check("reuse map", mapName) { unsafe bpf_map__reuse_fd(slot, descriptor) }

@@ -5,7 +5,7 @@ import CLibbpf
     private let values: UnsafeMutableBufferPointer<Value>
 
     /// - Parameter value: what stands there first. Its size must be that of the map's values, and a multiple of eight bytes.
-    public init(_ map: borrowing Map, repeating value: Value) throws(BPFError) {
+    public init(_ map: Map, repeating value: Value) throws(BPFError) {
         let size = MemoryLayout<Value>.size
         guard size == Int(map.info.valueSize), size % 8 == 0, size == MemoryLayout<Value>.stride else {
             throw BPFError("use a value of \(size) bytes with", "\(map.name) of \(map.info.valueSize)", errno: 22)
@@ -20,7 +20,7 @@ import CLibbpf
     public func first(where condition: (Value) -> Bool) -> Value? { unsafe values.first(where: condition) }
 
     /// Writes `value` to an entry of the map, on all CPUs.
-    public func store(_ value: Value, in map: borrowing Map, at index: UInt32) throws(BPFError) {
+    public func store(_ value: Value, in map: Map, at index: UInt32) throws(BPFError) {
         unsafe values.update(repeating: value)
         var key = index
         let result = unsafe bpf_map_update_elem(map.descriptor.value, &key, values.baseAddress, UInt64(BPF_ANY))
@@ -28,7 +28,7 @@ import CLibbpf
     }
 
     /// Reads an entry of the map, of all CPUs.
-    public func load(from map: borrowing Map, at index: UInt32) throws(BPFError) {
+    public func load(from map: Map, at index: UInt32) throws(BPFError) {
         var key = index
         let result = unsafe bpf_map_lookup_elem(map.descriptor.value, &key, values.baseAddress)
         guard result >= 0 else { throw BPFError("look up entry \(index) of", map.name, errno: -result) }

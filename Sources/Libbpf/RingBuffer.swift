@@ -11,7 +11,7 @@ import Glibc
         var body: ((RawSpan) -> Void)?
     }
 
-    public init(_ map: borrowing Map) throws(BPFError) {
+    public init(_ map: Map) throws(BPFError) {
         let consumer = Consumer()
         Messages.begin()
         let context = unsafe Unmanaged.passUnretained(consumer).toOpaque()

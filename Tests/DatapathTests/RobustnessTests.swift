@@ -67,7 +67,7 @@ extension Instance {
         let maps = try instance.openMaps()
         var state = try maps.state()
         state.programs.0 ^= 1
-        try maps.instance.update(0, to: state)
+        try maps[.instance].update(0, to: state)
         #expect(try policy.apply(instance).changed)
         #expect(try instance.status().ports.map(\.hooks) == [["tc-ingress", "tc-egress"]])
         let device = try #require(try instance.imageInForce(maps).devices().first)
@@ -219,7 +219,7 @@ extension Instance {
         let maps = try lab.instance.openMaps()
         var state = try maps.state()
         state.programs.0 ^= 1
-        try maps.instance.update(0, to: state)
+        try maps[.instance].update(0, to: state)
         let report = try policy.apply(lab.instance)
         #expect(report.changed)
         #expect(report.generation == before.generation + 1)
@@ -234,7 +234,7 @@ extension Instance {
         let maps = try lab.instance.openMaps()
         var state = try maps.state()
         state.programs.0 ^= 1
-        try maps.instance.update(0, to: state)
+        try maps[.instance].update(0, to: state)
         try lab.instance.mapFolder.unpin("scratch")
         let other = try Map(type: BPF_MAP_TYPE_ARRAY, name: "scratch", valueSize: 16, maxEntries: 1)
         try other.pin(at: lab.instance.mapFolder / "scratch")

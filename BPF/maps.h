@@ -16,6 +16,16 @@ struct flow_bucket {
 
 _Static_assert(sizeof(struct flow_bucket) == sizeof(struct bh_flow_bucket), "flow_bucket");
 
+/* Likewise struct bh_fragment_bucket. */
+struct fragment_bucket {
+	struct bpf_spin_lock lock;
+	__u32 pad[7];
+	__u32 tags[BH_FRAGMENT_WAYS];
+	struct bh_datagram datagrams[BH_FRAGMENT_WAYS];
+};
+
+_Static_assert(sizeof(struct fragment_bucket) == sizeof(struct bh_fragment_bucket), "fragment_bucket");
+
 /* An image: as many pages as it needs. */
 struct image_pages {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -109,6 +119,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct bh_flow_totals);
 } flow_totals SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_FRAGMENT_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct fragment_bucket);
+} fragments SEC(".maps");
 
 /* The shared programs that the devices' entry programs continue with, by enum bh_hook. */
 struct {

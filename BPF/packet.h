@@ -141,6 +141,23 @@ static __always_inline bool bound_datagram(struct cursor *cursor, __u32 start, _
 	return true;
 }
 
+/*
+ * What a fragment's header says: of which datagram it is, and where its data stands in it. `head`: bytes in front of the data that the
+ * datagram's length counts.
+ */
+static __always_inline void note_fragment(struct bh_packet *packet, __u32 identification, __u32 offset, bool more,
+					  __u32 length, __u32 head)
+{
+	packet->identification = identification;
+	packet->fragment_offset = offset;
+	packet->fragment_length = length;
+	packet->flags |= offset ? BH_PACKET_FRAGMENT_LATER : BH_PACKET_FRAGMENT_FIRST;
+	if (more)
+		packet->flags |= BH_PACKET_FRAGMENT_MORE;
+	if (!length || (more && length & 7) || head + offset + length > 0xffff)
+		packet->flags |= BH_PACKET_FRAGMENT_UNSOUND;
+}
+
 static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
 {
 	__u32 start = cursor->offset, header_length;
@@ -161,10 +178,11 @@ static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct b
 	packet->protocol = header->protocol;
 	packet->hop_limit = header->ttl;
 	fragment = bpf_ntohs(header->frag_off);
-	if (fragment & 0x1fff)
-		packet->flags |= BH_PACKET_FRAGMENT_LATER;
-	else if (fragment & 0x2000)
-		packet->flags |= BH_PACKET_FRAGMENT_FIRST;
+	if (fragment & 0x3fff) {
+		packet->fragment_protocol = header->protocol;
+		note_fragment(packet, bpf_ntohs(header->id), (fragment & 0x1fff) * 8, fragment & 0x2000,
+			      cursor->end - cursor->offset, header_length);
+	}
 	return BH_REASON_NONE;
 }
 
@@ -208,34 +226,33 @@ static __always_inline bool is_extension(const struct bh_packet *packet)
 						  protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_DSTOPTS);
 }
 
-/* The fragment header: what it says goes into the flags. False for a second one. */
-static __always_inline bool note_fragment(const struct extension *header, struct bh_packet *packet)
+/* The fragment header. False for a second one. */
+static __always_inline bool read_fragment_header(const struct extension *header, struct bh_packet *packet, __u32 start)
 {
-	__u16 fragment = (__u16)header->type << 8 | header->segments_left;
+	__u32 fragment = (__u32)header->type << 8 | header->segments_left, data = packet->l4_offset + sizeof(*header);
 
 	if (packet->flags & BH_PACKET_FRAGMENT_HEADER)
 		return false;
 	packet->flags |= BH_PACKET_FRAGMENT_HEADER;
-	if (fragment & 0xfff8)
-		packet->flags |= BH_PACKET_FRAGMENT_LATER;
-	else if (fragment & 1)
-		packet->flags |= BH_PACKET_FRAGMENT_FIRST;
+	if (fragment & 0xfff9)
+		note_fragment(packet, bpf_ntohl(header->rest), fragment & 0xfff8, fragment & 1, packet->end - data,
+			      packet->l4_offset - start);
 	return true;
 }
 
 /* Whether a header that is whole may stand where it stands, and say what it says. */
-static __always_inline bool is_sound(const struct extension *header, struct bh_packet *packet, bool is_first)
+static __always_inline bool is_sound(const struct extension *header, struct bh_packet *packet, __u32 start)
 {
 	switch (packet->protocol) {
 	case IPPROTO_HOPOPTS:
-		return is_first;
+		return packet->l4_offset == start;
 	case IPPROTO_ROUTING:
 		/* Type 0 sends a packet on to where its destination field does not say. */
 		return header->type != 0 || header->segments_left == 0;
 	case IPPROTO_AH:
 		return header->length >= 1;
 	case IPPROTO_FRAGMENT:
-		return note_fragment(header, packet);
+		return read_fragment_header(header, packet, start);
 	default:
 		return true;
 	}
@@ -267,7 +284,7 @@ static __noinline enum bh_reason walk_extensions(void *ctx, struct bh_packet *pa
 			length = sizeof(header);
 		if (offset + length > packet->end)
 			goto cut_short;
-		if (!is_sound(&header, packet, offset == start))
+		if (!is_sound(&header, packet, start))
 			break;
 		packet->l4_offset = offset + length;
 		packet->protocol = header.next;
@@ -361,6 +378,8 @@ static __always_inline enum bh_reason parse_ip(struct cursor *cursor, struct bh_
 	JOIN_PATHS();
 	cursor->offset = packet->l4_offset;
 	cursor->end = packet->end;
+	if (packet->flags & BH_PACKET_FRAGMENT_UNSOUND)
+		return BH_REASON_FRAGMENT;
 	if (packet->flags & BH_PACKET_FRAGMENT_LATER)
 		return BH_REASON_NONE;
 	if (!parse_transport(cursor, packet))

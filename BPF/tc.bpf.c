@@ -66,6 +66,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 		return TC_ACT_UNSPEC;
 	}
 	settle_flow(here);
+	settle_fragment(here);
 	count_packet(here);
 	report(ctx, here);
 	return here->judgement.verdict == BH_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;

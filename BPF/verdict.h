@@ -7,6 +7,7 @@
 #include "classify.h"
 #include "essential.h"
 #include "flow_table.h"
+#include "fragment.h"
 
 static __always_inline void decide(struct bh_judgement *judgement, enum bh_verdict verdict, enum bh_reason reason)
 {
@@ -65,10 +66,21 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	return false;
 }
 
+/* What is decided of a fragment by itself: a later one follows its first, and one that is astray is dropped. XDP leaves them all to tc. */
+static __always_inline void judge_fragment(struct bh_scratch *here, enum bh_hook hook)
+{
+	enum fragment_place place = hook == BH_HOOK_XDP ? FRAGMENT_ASTRAY : place_fragment(here);
+
+	if (place != FRAGMENT_OPENS)
+		decide(&here->judgement, place == FRAGMENT_FOLLOWS ? BH_ACCEPT : BH_DROP, BH_REASON_FRAGMENT);
+}
+
 /* What is decided before the rules are asked; the reason stays BH_REASON_NONE where they must be. */
 static __always_inline void judge_before_rules(const struct image *image, const struct bh_port *port,
-					       const struct bh_packet *packet, struct bh_judgement *judgement)
+					       struct bh_scratch *here, enum bh_hook hook)
 {
+	struct bh_judgement *judgement = &here->judgement;
+	const struct bh_packet *packet = &here->packet;
 	enum bh_reason essential;
 
 	if (packet->refusal)
@@ -77,8 +89,11 @@ static __always_inline void judge_before_rules(const struct image *image, const 
 		return decide(judgement, BH_DROP, BH_REASON_DEFAULT);
 	if (!admits_vlan(image, port, packet))
 		return decide(judgement, BH_DROP, BH_REASON_VLAN);
-	if (packet->flags & BH_PACKET_FRAGMENT_LATER)
-		return decide(judgement, BH_DROP, BH_REASON_FRAGMENT);
+	if (packet->flags & (BH_PACKET_FRAGMENT_FIRST | BH_PACKET_FRAGMENT_LATER)) {
+		judge_fragment(here, hook);
+		if (judgement->reason != BH_REASON_NONE)
+			return;
+	}
 	essential = essential_reason(port, packet);
 	if (essential)
 		decide(judgement, BH_ACCEPT, essential);
@@ -332,6 +347,18 @@ __noinline int settle_flow(struct bh_scratch *here)
 	return 0;
 }
 
+/* Keeps a first fragment that was accepted, for those that follow. */
+static __always_inline void settle_fragment(struct bh_scratch *here)
+{
+	struct bh_judgement *judgement = &here->judgement;
+
+	if (!(here->packet.flags & BH_PACKET_FRAGMENT_FIRST) || judgement->verdict != BH_ACCEPT || keep_datagram(here))
+		return;
+	judgement->rule = BH_NONE;
+	judgement->counter = BH_NONE;
+	decide(judgement, BH_DROP, BH_REASON_FRAGMENT);
+}
+
 /*
  * Judges the packet in `here` by the policy in force. The slot is read once: one packet, one generation. Returns whether the verdict
  * could depend on a VLAN tag that XDP does not see. A global function: verified once, whatever its callers are.
@@ -365,7 +392,7 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	here->asked_direction = judgement->direction;
 	here->scope = port->flow_scope ? port->flow_scope : here->device;
 	here->share = port->flow_share;
-	judge_before_rules(&image, port, &here->packet, judgement);
+	judge_before_rules(&image, port, here, hook);
 	JOIN_PATHS();
 	if (judgement->reason == BH_REASON_NONE)
 		judge_by_flow(here);

@@ -11,8 +11,8 @@ struct ReplayCommand: ParsableCommand {
         abstract: "Judge every packet of a capture by the real program, attached to nothing.",
         discussion: """
             CAPTURE is a pcap or pcapng file of Ethernet frames. The verdicts are those that the packets would have at the port; \
-            nothing is sent, and no counter of the instance changes. Packets that belong together share a flow, as at the port; with \
-            --stateless each is judged by itself. No connection is adopted, and time stands still.
+            nothing is sent, and no counter of the instance changes. Packets that belong together share a flow, and fragments \
+            follow their first, as at the port; with --stateless each is judged by itself. No connection is adopted, and time stands still.
 
             Example:
               bulkhead replay trace.pcap --port uplink --direction in --policy policy.yaml
@@ -32,7 +32,7 @@ struct ReplayCommand: ParsableCommand {
     var inside: PrefixList?
     @Option(help: "A policy's file instead of the policy in force.", completion: .file(extensions: ["yaml", "yml"]))
     var policy: String?
-    @Flag(help: "Judge each packet by itself, without flows.")
+    @Flag(help: "Judge each packet by itself, without flows or datagrams.")
     var stateless = false
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions

@@ -14,6 +14,15 @@ public struct Packet: Sendable, Hashable {
     public var source: IPAddress?
     public var destination: IPAddress?
     public var fragment = Fragment.whole
+    /// Of a fragment, as are the next three: which datagram it is of.
+    public var identification: UInt32 = 0
+    /// Where its data stands in the datagram, and how much it is; in bytes.
+    public var fragmentOffset = 0
+    public var fragmentLength = 0
+    /// IPv4: the protocol that the header itself names; else 0.
+    public var fragmentProtocol: UInt8 = 0
+    /// Whether others follow behind it.
+    public var hasMoreFragments = false
     /// Whether ports, or type and code, were read.
     public var hasL4 = false
     /// ARP or RARP, whole.
@@ -93,6 +102,11 @@ extension Packet {
             destination = IPAddress(v6: UInt128(raw.destination_high) << 64 | UInt128(raw.destination_low))
         }
         fragment = has(BH_PACKET_FRAGMENT_LATER) ? .later : has(BH_PACKET_FRAGMENT_FIRST) ? .first : .whole
+        identification = raw.identification
+        fragmentOffset = Int(raw.fragment_offset)
+        fragmentLength = Int(raw.fragment_length)
+        fragmentProtocol = raw.fragment_protocol
+        hasMoreFragments = has(BH_PACKET_FRAGMENT_MORE)
         hasL4 = has(BH_PACKET_L4)
         isARP = has(BH_PACKET_ARP)
         length = Int(raw.length)

@@ -4,8 +4,9 @@ import Network
 /// Reads a frame as the kernel program does: one cursor, every length checked before it is used.
 ///
 /// What refuses a packet, in short: more than two VLAN tags (`vlan`); an IPv6 extension header (or AH) that is one too many,
-/// misplaced or cut short (`extension-header`); a first fragment that cannot hold its L4 header (`fragment`); any other header
-/// cut short, or a length that exceeds the frame or does not cover its header (`malformed`).
+/// misplaced or cut short (`extension-header`); a first fragment that cannot hold its L4 header, a fragment without data, one that is not
+/// the last and no multiple of eight bytes, or one that reaches beyond 65,535 bytes (`fragment`); any other header cut short, or a length
+/// that exceeds the frame or does not cover its header (`malformed`).
 public struct PacketParser {
     private struct Refusal: Error {
         var reason: Reason
@@ -20,6 +21,8 @@ public struct PacketParser {
     /// Where L4's header ends.
     private var headerEnd = 0
     private var hasFragmentHeader = false
+    /// Whether what the fragment's header says can be.
+    private var isSoundFragment = true
 
     /// - Parameters:
     ///   - frame: The frame's first bytes, from the destination MAC; all of them, unless a capture cut it.
@@ -107,16 +110,16 @@ public struct PacketParser {
         packet.destination = IPAddress(v4: UInt32(number(16, bytes: 4)))
         packet.hopLimit = u8(8)
         packet.ipProtocol = u8(9)
-        let fragment = u16(6)
+        let (identification, fragment) = (u16(4), u16(6))
         offset += headerBytes
         packet.l4Offset = offset
-        if fragment & 0x1fff != 0 {
-            packet.fragment = .later
-            return
+        if fragment & 0x3fff != 0 {
+            packet.fragmentProtocol = packet.ipProtocol
+            noteFragment(
+                UInt32(identification), offset: Int(fragment & 0x1fff) * 8, more: fragment & 0x2000 != 0,
+                dataStart: offset, head: headerBytes)
         }
-        if fragment & 0x2000 != 0 { packet.fragment = .first }
-        try walkExtensions([51])
-        try layer4()
+        try behindHeader([51])
     }
 
     private mutating func ipv6() throws(Refusal) {
@@ -127,8 +130,27 @@ public struct PacketParser {
         packet.ipProtocol = u8(6)
         packet.hopLimit = u8(7)
         offset += 40
-        try walkExtensions([0, 43, 44, 51, 60])
+        try behindHeader([0, 43, 44, 51, 60])
+    }
+
+    private mutating func behindHeader(_ extensions: Set<UInt8>) throws(Refusal) {
+        try walkExtensions(extensions)
+        if !isSoundFragment { throw Refusal(.fragment) }
         if packet.fragment != .later { try layer4() }
+    }
+
+    /// What a fragment's header says. `head`: bytes in front of the data that the datagram's length counts.
+    private mutating func noteFragment(
+        _ identification: UInt32, offset: Int, more: Bool, dataStart: Int, head: Int
+    ) {
+        packet.fragment = offset > 0 ? .later : .first
+        packet.identification = identification
+        packet.fragmentOffset = offset
+        packet.fragmentLength = end - dataStart
+        packet.hasMoreFragments = more
+        isSoundFragment =
+            packet.fragmentLength > 0 && (!more || packet.fragmentLength % 8 == 0)
+            && head + offset + packet.fragmentLength <= 65535
     }
 
     /// Cuts trailing padding. A super-packet over 65,535 bytes carries length 0 and ends with its frame.
@@ -143,6 +165,7 @@ public struct PacketParser {
     /// Walks these headers up to the first that is none of them, or to the fragment header of a later fragment.
     private mutating func walkExtensions(_ extensions: Set<UInt8>) throws(Refusal) {
         var count = 0
+        let start = offset
         packet.l4Offset = offset
         while extensions.contains(packet.ipProtocol), packet.fragment != .later {
             count += 1
@@ -150,7 +173,7 @@ public struct PacketParser {
             guard has(8) else { throw cutShort }
             let bytes = extensionBytes
             guard reaches(bytes) else { throw cutShort }
-            try checkExtension(isFirst: count == 1)
+            try checkExtension(start: start)
             packet.ipProtocol = u8(0)
             offset += bytes
             packet.l4Offset = offset
@@ -166,16 +189,21 @@ public struct PacketParser {
     }
 
     /// Whether a whole header may stand where it does and say what it says.
-    private mutating func checkExtension(isFirst: Bool) throws(Refusal) {
+    private mutating func checkExtension(start: Int) throws(Refusal) {
         let isSound: Bool
         switch packet.ipProtocol {
-        case 0: isSound = isFirst
+        case 0: isSound = offset == start
         // Type 0 sends a packet on to where its destination does not say.
         case 43: isSound = u8(2) != 0 || u8(3) == 0
         case 44:
             isSound = !hasFragmentHeader
+            guard isSound else { break }
             hasFragmentHeader = true
-            if u16(2) & 0xfff8 != 0 { packet.fragment = .later } else if u16(2) & 1 != 0 { packet.fragment = .first }
+            let field = u16(2)
+            guard field & 0xfff9 != 0 else { break }
+            noteFragment(
+                UInt32(number(4, bytes: 4)), offset: Int(field & 0xfff8), more: field & 1 != 0, dataStart: offset + 8,
+                head: offset - start)
         case 51: isSound = u8(1) >= 1
         default: isSound = true
         }

@@ -7,7 +7,7 @@ public struct ReferenceEvaluator: Sendable {
 
     public init(_ ruleset: Ruleset) { self.ruleset = ruleset }
 
-    /// Judges a packet at one port.
+    /// Judges a packet at one port, by itself: it belongs to no flow, and a later fragment to no datagram.
     ///
     /// - Parameters:
     ///   - entry: Index in ``Ruleset/entries``.
@@ -16,11 +16,11 @@ public struct ReferenceEvaluator: Sendable {
     public func judge(
         _ packet: Packet, entry: Int, protects: Protects, direction: Direction, isUnknownToDrop: Bool = false
     ) -> Judgement {
-        let port = ruleset.entries[entry]
-        if let refusal = packet.refusal { return Judgement(.drop, refusal) }
-        if isUnknownToDrop { return Judgement(.drop, .default) }
-        if !packet.isAdmitted(by: port.vlanAdmission(protects)) { return Judgement(.drop, .vlan) }
+        if let judgement = refuse(packet, entry: entry, protects: protects, isUnknownToDrop: isUnknownToDrop) {
+            return judgement
+        }
         if packet.fragment == .later { return Judgement(.drop, .fragment) }
+        let port = ruleset.entries[entry]
         if port.defaults.essentials {
             if protects == .host, packet.isControl { return Judgement(.accept, .control) }
             if packet.isEssential { return Judgement(.accept, .essential) }
@@ -31,6 +31,14 @@ public struct ReferenceEvaluator: Sendable {
         }
         if packet.family == nil { return Judgement(.drop, .nonIP) }
         return Judgement(direction == .in ? port.defaults.in : port.defaults.out, .default)
+    }
+
+    /// What is dropped before it is asked where a fragment belongs.
+    func refuse(_ packet: Packet, entry: Int, protects: Protects, isUnknownToDrop: Bool) -> Judgement? {
+        if let refusal = packet.refusal { return Judgement(.drop, refusal) }
+        if isUnknownToDrop { return Judgement(.drop, .default) }
+        let admission = ruleset.entries[entry].vlanAdmission(protects)
+        return packet.isAdmitted(by: admission) ? nil : Judgement(.drop, .vlan)
     }
 
     /// The rank of the first rule that matches, whatever is judged before the rules.

@@ -1,7 +1,7 @@
 import Network
 import Policy
 
-/// A model of the flow table: what the kernel's programs must agree with, packet by packet. It has room for everything.
+/// A model of the tables of flows and fragments: what the kernel's programs must agree with, packet by packet. It has room for everything.
 ///
 /// Fresh, it tells what becomes of a packet that belongs to no flow.
 public struct ReferenceFlows: Sendable {
@@ -61,6 +61,7 @@ public struct ReferenceFlows: Sendable {
     private var generation = 0
     private var clock = 0
     private var flows: [Key: Record] = [:]
+    private var fragments = ReferenceFragments()
 
     /// - Parameter adopts: whether connections that were there before are adopted, for ever.
     public init(_ ruleset: Ruleset, adopts: Bool = false) {
@@ -79,11 +80,36 @@ public struct ReferenceFlows: Sendable {
     /// Time goes by.
     public mutating func pass(seconds: Int) { clock += seconds }
 
-    /// Judges a packet, and keeps its flow.
+    /// Judges a packet, and keeps its flow and its datagram.
     ///
     /// - Parameter quotation: What it quotes, where it is an ICMP error, see ``PacketParser/quotation(in:of:)``.
     public mutating func judge(
         _ packet: Packet, quoting quotation: Packet? = nil, at place: Place, direction: Direction
+    ) -> Judgement {
+        guard packet.fragment != .whole else {
+            return judgeDatagram(packet, quoting: quotation, at: place, direction)
+        }
+        if let refusal = evaluator.refuse(
+            packet, entry: place.entry, protects: place.protects, isUnknownToDrop: place.isUnknownToDrop)
+        {
+            return refusal
+        }
+        let datagram = ReferenceFragments.Key(packet, direction, scope: place.scope)
+        switch fragments.place(packet, of: datagram, generation: generation, now: clock) {
+        case .follows: return Judgement(.accept, .fragment)
+        case .astray: return Judgement(.drop, .fragment)
+        case .opens:
+            let judgement = judgeDatagram(packet, quoting: quotation, at: place, direction)
+            if judgement.verdict == .accept {
+                fragments.keep(packet, of: datagram, generation: generation, now: clock)
+            }
+            return judgement
+        }
+    }
+
+    /// Judges a whole packet, or the first fragment of one.
+    private mutating func judgeDatagram(
+        _ packet: Packet, quoting quotation: Packet?, at place: Place, _ direction: Direction
     ) -> Judgement {
         let plain = evaluator.judge(
             packet, entry: place.entry, protects: place.protects, direction: direction,

@@ -159,3 +159,17 @@ extension bh_flow_bucket {
         flows.7.seen &-= ticks
     }
 }
+
+extension bh_fragment_bucket {
+    /// Makes every datagram this much older.
+    mutating func age(_ ticks: UInt32) {
+        datagrams.0.opened &-= ticks
+        datagrams.1.opened &-= ticks
+        datagrams.2.opened &-= ticks
+        datagrams.3.opened &-= ticks
+        datagrams.4.opened &-= ticks
+        datagrams.5.opened &-= ticks
+        datagrams.6.opened &-= ticks
+        datagrams.7.opened &-= ticks
+    }
+}

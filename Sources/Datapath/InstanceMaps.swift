@@ -25,6 +25,7 @@ enum MapName: String, CaseIterable {
     case flows
     case flowScopes = "flow_scopes"
     case flowTotals = "flow_totals"
+    case fragments
     case tcPrograms = "tc_programs"
     case xdpPrograms = "xdp_programs"
     /// The controller's own, see ``InstanceState``.

@@ -9,7 +9,7 @@ import Policy
 /// Nothing in force is touched or counted. The copy of a policy in force is what the kernel holds at that moment, byte by byte; a
 /// copy, because a frame is judged as at one port, and the image in force cannot be told of made-up ones.
 ///
-/// It has a flow table of its own, empty at first: what it judges is one traffic. Connections that were there before are not adopted, unless
+/// It has tables of flows and fragments of its own, empty at first: what it judges is one traffic. Connections that were there before are not adopted, unless
 /// asked for.
 ///
 /// Not for use by several threads at once.
@@ -53,10 +53,12 @@ public final class Simulator {
     private var generation: UInt32
     /// Whether connections that were there before are adopted, for as long as the next policy is used.
     public var adopts: Bool
-    /// Whether a judged packet's flow is there for the next; else each is judged on an empty table.
+    /// Whether a judged packet's flow and datagram are there for the next; else each is judged on empty tables.
     public var keepsFlows = true
     /// Buckets of the flow table that hold flows, or did.
     private var usedBuckets: Set<UInt32> = []
+    /// Buckets of the table of fragments likewise.
+    private var usedFragmentBuckets: Set<UInt32> = []
     private let scratch: PerCPUValues<bh_scratch>
 
     /// More than this the kernel's test run of a tc program does not take.
@@ -182,7 +184,7 @@ public final class Simulator {
                 fitted.frame, hook, Simulator.context(segmentSize, segments, hook: hook))
             try scratch.load(from: maps[.scratch], at: 0)
             if let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) {
-                if found.opens != 0, hook != .xdp { try noteFlow(found) }
+                if hook != .xdp { try noteState(found) }
                 return outcome(found, returned: returned)
             }
         } catch {
@@ -191,23 +193,30 @@ public final class Simulator {
         throw DatapathError("the program said nothing of the frame")
     }
 
-    // MARK: Flows
+    // MARK: Flows and fragments
 
-    private func noteFlow(_ scratch: bh_scratch) throws(BPFError) {
-        usedBuckets.insert(scratch.hash & UInt32(BH_FLOW_BUCKETS - 1))
-        if !keepsFlows { try clearFlows() }
+    /// Remembers which buckets the packet may have written to.
+    private func noteState(_ scratch: bh_scratch) throws(BPFError) {
+        if scratch.opens != 0 { usedBuckets.insert(scratch.hash & UInt32(BH_FLOW_BUCKETS - 1)) }
+        let isFirst = scratch.packet.flags & BH_PACKET_FRAGMENT_FIRST.rawValue != 0
+        if isFirst, scratch.judgement.verdict == BH_ACCEPT.rawValue {
+            usedFragmentBuckets.insert(scratch.fragment.bucket)
+        }
+        if !keepsFlows { try clearState() }
     }
 
-    /// Forgets all flows.
+    /// Forgets all flows, and what it has seen of datagrams.
     public func forgetFlows() throws(DatapathError) {
         do throws(BPFError) {
-            try clearFlows()
+            try clearState()
         } catch {
             throw DatapathError("cannot clear the flows", error)
         }
     }
 
-    private func clearFlows() throws(BPFError) {
+    private func clearState() throws(BPFError) {
+        for bucket in usedFragmentBuckets { try maps[.fragments].update(bucket, to: bh_fragment_bucket()) }
+        usedFragmentBuckets = []
         for bucket in usedBuckets {
             guard let held = try maps[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
             for flow in held.all where flow.state != UInt8(BH_FLOW_FREE.rawValue) {
@@ -218,10 +227,15 @@ public final class Simulator {
         usedBuckets = []
     }
 
-    /// Lets time pass for all flows.
+    /// Lets time pass for all flows and datagrams.
     public func pass(seconds: Int) throws(DatapathError) {
         let ticks = UInt32(clamping: seconds) &* KernelClock.ticksPerSecond
         do throws(BPFError) {
+            for bucket in usedFragmentBuckets {
+                guard var held = try maps[.fragments].lookup(bucket, as: bh_fragment_bucket.self) else { continue }
+                held.age(ticks)
+                try maps[.fragments].update(bucket, to: held)
+            }
             for bucket in usedBuckets {
                 guard var held = try maps[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
                 held.age(ticks)

@@ -140,8 +140,8 @@ struct JudgementCase: Sendable, CustomTestStringConvertible {
         JudgementCase(
             "a later fragment", frame(other, web, .tcp(1, 443)) { $0.fragment = .last }, .init(.drop, .fragment)),
         JudgementCase(
-            "a first fragment", frame(other, web, .tcp(1, 443)) { $0.fragment = .first }, .init(.accept, .rule, rule: 1)
-        ),
+            "a first fragment", frame(other, web, .tcp(1, 443, payload: [1, 2, 3, 4])) { $0.fragment = .first },
+            .init(.accept, .rule, rule: 1)),
         JudgementCase("an unknown port", .arp(), drop, entry: 2, isUnknownToDrop: true),
         JudgementCase(
             "an unknown port, as workload", frame(other, web, .tcp(1, 443)), drop, entry: 2, protects: .workload,

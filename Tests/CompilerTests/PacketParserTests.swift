@@ -130,11 +130,21 @@ struct ParserCase: Sendable, CustomTestStringConvertible {
 
     static let fragments: [ParserCase] = {
         var rows: [ParserCase] = []
-        rows += ParserCase.both("a first fragment", .tcp()) { $0.fragment = .first }
-        rows += ParserCase.both("a first fragment of a longer datagram", .udp(payload: [1], length: 3000)) {
+        rows += ParserCase.both("a first fragment", .tcp(payload: [1, 2, 3, 4])) { $0.fragment = .first }
+        rows += ParserCase.both(
+            "a first fragment of a longer datagram", .udp(payload: [1, 2, 3, 4, 5, 6, 7, 8], length: 3000)
+        ) {
             $0.fragment = .first
         }
-        rows += ParserCase.both("a later fragment", .tcp(), hasL4: false) { $0.fragment = .middle }
+        rows += ParserCase.both("a later fragment", .tcp(payload: [1, 2, 3, 4]), hasL4: false) { $0.fragment = .middle }
+        rows += ParserCase.both("a first fragment of 20 bytes", .tcp(), refusal: .fragment) { $0.fragment = .first }
+        rows += ParserCase.both("a later fragment of 20 bytes", .tcp(), refusal: .fragment) { $0.fragment = .middle }
+        rows += ParserCase.both("a last fragment without data", Segment(number: 6), refusal: .fragment) {
+            $0.fragment = .last
+        }
+        rows += ParserCase.both("a last fragment that ends too far", .tcp(), refusal: .fragment) {
+            $0.fragment = .init(offset: 8190, more: false)
+        }
         rows += ParserCase.both("the last fragment, short", .tcp(), hasL4: false) {
             $0.fragment = .last
             $0.keep = 1

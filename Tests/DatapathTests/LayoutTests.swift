@@ -89,13 +89,15 @@ import Testing
                 "source_high", "source_low", "destination_high", "destination_low", "flags", "length", "segments",
                 "wire_bytes", "outer_vlan", "inner_vlan", "vlan_tags", "protocol", "ethertype", "source_port",
                 "destination_port", "type", "code", "tcp_flags", "hop_limit", "l3_offset", "l4_offset", "source_mac",
-                "destination_mac", "refusal", "pad", "end", "sequence", "acknowledgement", "payload", "echo", "pad1",
+                "destination_mac", "refusal", "fragment_protocol", "fragment_offset", "end", "sequence",
+                "acknowledgement", "payload", "echo", "pad1", "identification", "fragment_length",
             ],
             [
                 \.source_high, \.source_low, \.destination_high, \.destination_low, \.flags, \.length, \.segments,
                 \.wire_bytes, \.outer_vlan, \.inner_vlan, \.vlan_tags, \.protocol, \.ethertype, \.source_port,
                 \.destination_port, \.type, \.code, \.tcp_flags, \.hop_limit, \.l3_offset, \.l4_offset, \.source_mac,
-                \.destination_mac, \.refusal, \.pad, \.end, \.sequence, \.acknowledgement, \.payload, \.echo, \.pad1,
+                \.destination_mac, \.refusal, \.fragment_protocol, \.fragment_offset, \.end, \.sequence,
+                \.acknowledgement, \.payload, \.echo, \.pad1, \.identification, \.fragment_length,
             ]),
         layout(
             "bh_judgement", of: bh_judgement.self,
@@ -141,11 +143,40 @@ import Testing
             "bh_scratch", of: bh_scratch.self,
             [
                 "device", "frame_length", "packet", "judgement", "subject", "key", "hash", "flow", "share", "scope",
-                "forward", "question", "asked_direction", "opens", "opener_is_first", "pad", "lookup", "header",
+                "forward", "question", "asked_direction", "opens", "opener_is_first", "pad", "lookup", "fragment",
+                "header",
             ],
             [
                 \.device, \.frame_length, \.packet, \.judgement, \.subject, \.key, \.hash, \.flow, \.share, \.scope,
-                \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.pad, \.lookup, \.header,
+                \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.pad, \.lookup,
+                \.fragment, \.header,
+            ]),
+        layout(
+            "bh_datagram_key", of: bh_datagram_key.self,
+            [
+                "source_high", "source_low", "destination_high", "destination_low", "identification", "outer_vlan",
+                "inner_vlan", "scope", "protocol", "family", "direction", "pad",
+            ],
+            [
+                \.source_high, \.source_low, \.destination_high, \.destination_low, \.identification, \.outer_vlan,
+                \.inner_vlan, \.scope, \.protocol, \.family, \.direction, \.pad,
+            ]),
+        layout("bh_range", of: bh_range.self, ["start", "end"], [\.start, \.end]),
+        layout(
+            "bh_datagram", of: bh_datagram.self, ["key", "opened", "generation", "counter", "end", "ranges"],
+            [\.key, \.opened, \.generation, \.counter, \.end, \.ranges]),
+        layout(
+            "bh_fragment_bucket", of: bh_fragment_bucket.self, ["lock", "pad", "tags", "datagrams"],
+            [\.lock, \.pad, \.tags, \.datagrams]),
+        layout(
+            "bh_fragment_search", of: bh_fragment_search.self,
+            [
+                "key", "hash", "bucket", "age", "own_age", "way", "own_way", "own", "before", "after", "free",
+                "refused", "pad",
+            ],
+            [
+                \.key, \.hash, \.bucket, \.age, \.own_age, \.way, \.own_way, \.own, \.before, \.after, \.free,
+                \.refused, \.pad,
             ]),
         layout("bh_count", of: bh_count.self, ["packets", "bytes"], [\.packets, \.bytes]),
         layout(

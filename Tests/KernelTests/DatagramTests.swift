@@ -107,8 +107,8 @@ extension PacketTables {
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Bench.parser.check(row) }
     }
 
-    /// Fragments: a first one by the rules, a later one never.
-    @Suite struct FragmentTests {
+    /// Fragments by themselves: a first one by the rules, a later one never. ``FragmentTests`` has them in sequence.
+    @Suite struct LoneFragmentTests {
         static let rows = bothFamilies { family in firsts(family) + laters(family) } + v6
 
         private static func row(
@@ -123,7 +123,7 @@ extension PacketTables {
         }
 
         private static func firsts(_ family: AddressFamily) -> [PacketRow] {
-            let long: Segment = .tcp(options: Array(repeating: 1, count: 40))
+            let long: Segment = .tcp(options: Array(repeating: 1, count: 40), payload: [1, 2, 3, 4])
             return [
                 row(
                     "first fragment with its TCP header", family, .tcp(payload: [1, 2, 3, 4]), .first,
@@ -141,12 +141,17 @@ extension PacketTables {
                     .first, .accept(by: "dns"), keep: 8),
                 row("first fragment with 7 bytes of UDP", family, .udp(), .first, .drop(.fragment), keep: 7),
                 row("first fragment with 11 bytes of SCTP", family, .sctp(), .first, .drop(.fragment), keep: 11),
-                row("first fragment with 12 bytes of SCTP", family, .sctp(), .first, .accept(by: "diameter"), keep: 12),
+                row(
+                    "first fragment with its SCTP header", family, .sctp(), .first, .accept(by: "diameter"), keep: 16),
+                row("first fragment of 12 bytes", family, .sctp(), .first, .drop(.fragment), keep: 12),
+                row("first fragment of 20 bytes", family, .tcp(), .first, .drop(.fragment)),
                 row("first fragment with 7 bytes of ICMP", family, .ping(family), .first, .drop(.fragment), keep: 7),
                 row("first fragment with 8 bytes of ICMP", family, .ping(family), .first, .accept(by: "ping"), keep: 8),
                 row(
-                    "first fragment of ESP", family, Segment(number: 50, bytes: [1, 2, 3, 4]), .first,
+                    "first fragment of ESP", family, Segment(number: 50, bytes: [1, 2, 3, 4, 5, 6, 7, 8]), .first,
                     .accept(by: "esp")),
+                row(
+                    "first fragment of ESP without data", family, Segment(number: 50), .first, .drop(.fragment)),
             ]
         }
 
@@ -181,7 +186,9 @@ extension PacketTables {
                 row("an atomic fragment cut short is malformed", extended([.fragment()], keep: 19), .drop(.malformed)),
                 row("two fragment headers", extended([.fragment(), .fragment()]), .drop(.extensionHeader)),
                 row("a fragment header in a first fragment", extended([first, .fragment()]), .drop(.extensionHeader)),
-                row("headers in a first fragment", extended([first, .destination(bytes: 16)]), .accept(by: "web")),
+                row(
+                    "headers in a first fragment",
+                    extended([first, .destination(bytes: 16)], .tcp(payload: [1, 2, 3, 4])), .accept(by: "web")),
                 row(
                     "headers cut in a first fragment",
                     extended([first, .destination(bytes: 64)]).cut(to: 14 + 40 + 8 + 16).withPayloadLength(24),

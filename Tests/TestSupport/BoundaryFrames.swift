@@ -96,7 +96,11 @@ public struct BoundaryFrames: Sendable {
         if random.once(in: 8) { packet.extensions = extensions() }
         if random.once(in: 12) {
             packet.fragment = random.pick([.first, .middle, .last, .init(offset: 0, more: false)])
-            if random.once(in: 2) { packet.keep = random.number(0...24) }
+            if random.once(in: 3) {
+                packet.keep = random.number(0...24)
+            } else {
+                packet.segment.bytes += [UInt8](repeating: 0, count: -packet.segment.bytes.count & 7)
+            }
         }
         if random.once(in: 20) { packet.options = [UInt8](repeating: 1, count: 4 * random.number(1...10)) }
         return packet

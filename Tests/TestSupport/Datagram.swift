@@ -7,7 +7,7 @@ public enum Extension: Sendable, Hashable {
     case destination(bytes: Int = 8)
     case routing(type: UInt8 = 4, segmentsLeft: UInt8 = 0, bytes: Int = 24)
     /// `offset` in units of eight bytes.
-    case fragment(offset: UInt16 = 0, more: Bool = false)
+    case fragment(offset: UInt16 = 0, more: Bool = false, identification: UInt32 = 0x1234)
     /// `bytes` long, a multiple of four, at least eight.
     case authentication(bytes: Int = 24)
     /// Any number and content; the first byte is set to the next header's number.
@@ -31,10 +31,10 @@ public enum Extension: Sendable, Hashable {
             return [next, UInt8(count / 8 - 1), 1, UInt8(min(count - 4, 255))] + zeros(count - 4)
         case .routing(let type, let segmentsLeft, let count):
             return [next, UInt8(count / 8 - 1), type, segmentsLeft] + zeros(count - 4)
-        case .fragment(let offset, let more):
-            return [
-                next, 0, UInt8(offset >> 5), UInt8(truncatingIfNeeded: offset << 3) | (more ? 1 : 0), 0, 0, 0x12, 0x34,
-            ]
+        case .fragment(let offset, let more, let identification):
+            var bytes = [next, 0, UInt8(offset >> 5), UInt8(truncatingIfNeeded: offset << 3) | (more ? 1 : 0)]
+            bytes.append(big: identification)
+            return bytes
         case .authentication(let count):
             return [next, UInt8(count / 4 - 2), 0, 0] + zeros(count - 4)
         case .raw(_, let bytes):
@@ -72,6 +72,8 @@ public struct Datagram: Sendable, Hashable {
     public var extensions: [Extension] = []
     /// In IPv4 part of the header; in IPv6 a header after `extensions`.
     public var fragment: Fragment?
+    /// IPv4 has it always, the low half; IPv6 in fragments.
+    public var identification: UInt32 = 0x1234
     /// IPv4's "don't fragment".
     public var dontFragment = false
     /// How many bytes of the segment are in this packet; all where left out.
@@ -108,6 +110,7 @@ public struct Datagram: Sendable, Hashable {
                 $0.hopLimit = hopLimit
                 $0.options = options
                 $0.extensions = extensions
+                $0.identification = identification
                 $0.fragment = Fragment(offset: UInt16(start / 8), more: end < whole.count)
             }
         }
@@ -130,7 +133,7 @@ public struct Datagram: Sendable, Hashable {
         let headerBytes = 20 + options.count
         var header: [UInt8] = [(version ?? 4) << 4 | (headerWords ?? UInt8(headerBytes / 4)), 0]
         header.append(big: UInt16(truncatingIfNeeded: length ?? headerBytes + body.count))
-        header += [0x12, 0x34]
+        header.append(big: UInt16(truncatingIfNeeded: identification))
         let flags: UInt16 = (dontFragment ? 0x4000 : 0) | (fragment?.more == true ? 0x2000 : 0)
         header.append(big: flags | (fragment?.offset ?? 0))
         header += [hopLimit, next, 0, 0]
@@ -140,8 +143,11 @@ public struct Datagram: Sendable, Hashable {
     }
 
     private func v6() -> [UInt8] {
-        let last = fragment.map { [Extension.fragment(offset: $0.offset, more: $0.more)] } ?? []
-        let (next, body) = body(extensions + last)
+        var headers = extensions
+        if let fragment {
+            headers.append(.fragment(offset: fragment.offset, more: fragment.more, identification: identification))
+        }
+        let (next, body) = body(headers)
         var header: [UInt8] = [(version ?? 6) << 4, 0, 0, 0]
         header.append(big: UInt16(truncatingIfNeeded: length ?? body.count))
         header += [next, hopLimit]

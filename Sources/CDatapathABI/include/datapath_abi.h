@@ -325,6 +325,8 @@ enum bh_packet_flag {
 	BH_PACKET_FRAGMENT_LATER = 16,
 	BH_PACKET_ARP = 32,              /* ARP or RARP, whole */
 	BH_PACKET_FRAGMENT_HEADER = 64,  /* an IPv6 fragment header was walked, of an atomic fragment too */
+	BH_PACKET_FRAGMENT_MORE = 128,   /* others follow: always of a first fragment */
+	BH_PACKET_FRAGMENT_UNSOUND = 256, /* no data, a part of eight bytes that is not the last, or beyond 65,535 bytes: refused */
 };
 
 struct bh_packet {
@@ -352,13 +354,16 @@ struct bh_packet {
 	__u8 source_mac[6];
 	__u8 destination_mac[6];
 	__u8 refusal;                    /* enum bh_reason: why the parser refused it, or BH_REASON_NONE */
-	__u8 pad[3];
+	__u8 fragment_protocol;          /* IPv4: the header's own protocol; the fields of fragments are 0 in all others */
+	__u16 fragment_offset;           /* bytes */
 	__u32 end;                       /* where the datagram ends, trailing padding left out; 0 where it is not IP */
 	__u32 sequence;                  /* TCP */
 	__u32 acknowledgement;           /* TCP */
 	__u32 payload;                   /* TCP: bytes behind the header */
 	__u16 echo;                      /* identifier of an ICMP echo request or reply */
 	__u16 pad1;
+	__u32 identification;            /* of the datagram that a fragment is of */
+	__u32 fragment_length;           /* bytes behind the IPv4 header, or the fragment header */
 };
 
 struct bh_judgement {
@@ -475,6 +480,80 @@ struct bh_flow_totals {
 	__u64 pad1;
 };
 
+/* ---- Fragments ----------------------------------------------------------------------------- */
+
+/*
+ * What is known of datagrams whose first fragment was accepted and that are not complete. Each device has a room of its own, a few buckets
+ * of eight, and each host entry a larger one, so that nobody crowds out another. Where there are more devices or entries than
+ * rooms, two may share one, of whose buckets each can keep half.
+ */
+enum {
+	BH_FRAGMENT_WAYS = 8,
+	BH_FRAGMENT_RANGES = 8,          /* parts of a datagram, with gaps between them, that may be there at a time */
+	BH_FRAGMENT_SECONDS = 30,        /* from the first fragment on */
+	BH_DEVICE_ROOMS = 1024,
+	BH_DEVICE_ROOM = 8,              /* buckets */
+	BH_ENTRY_ROOMS = 16,
+	BH_ENTRY_ROOM = 512,             /* buckets */
+	BH_FRAGMENT_BUCKETS = BH_DEVICE_ROOMS * BH_DEVICE_ROOM + BH_ENTRY_ROOMS * BH_ENTRY_ROOM,
+};
+
+/* A datagram and its VLAN at one scope, in one direction. */
+struct bh_datagram_key {
+	__u64 source_high;
+	__u64 source_low;
+	__u64 destination_high;
+	__u64 destination_low;
+	__u32 identification;
+	__u16 outer_vlan;
+	__u16 inner_vlan;
+	__u16 scope;
+	__u8 protocol;                   /* IPv4; IPv6 does not tell datagrams apart by it */
+	__u8 family;                     /* 4 or 6 */
+	__u8 direction;                  /* enum bh_direction */
+	__u8 pad[3];
+};
+
+/* A part of a datagram that was seen, in units of eight bytes. Where `end` is 0 there is none. */
+struct bh_range {
+	__u16 start;
+	__u16 end;                       /* the first unit behind it */
+};
+
+struct bh_datagram {
+	struct bh_datagram_key key;
+	__u32 opened;                    /* jiffies of its first fragment, low half */
+	__u32 generation;                /* that accepted it */
+	__u32 counter;                   /* slot of the rule's counter, or BH_NONE */
+	__u32 end;                       /* bytes of the whole datagram's data, once its last fragment was seen; else BH_NONE */
+	struct bh_range ranges[BH_FRAGMENT_RANGES]; /* do not touch each other; the first starts at 0 */
+};
+
+/* Value of map `fragments`. A tag is the key's hash, 0 in a free place. */
+struct bh_fragment_bucket {
+	__u32 lock;                      /* struct bpf_spin_lock */
+	__u32 pad[7];
+	__u32 tags[BH_FRAGMENT_WAYS];
+	struct bh_datagram datagrams[BH_FRAGMENT_WAYS];
+};
+
+/* A search of a bucket, or of a datagram's ranges, on its way. Indices are one past the last where nothing was found. */
+struct bh_fragment_search {
+	struct bh_datagram_key key;
+	__u32 hash;                      /* of the key; never 0 */
+	__u32 bucket;                    /* in the room of the key's scope */
+	__u32 age;                       /* of the oldest datagram */
+	__u32 own_age;                   /* of the scope's own oldest */
+	__u8 way;
+	__u8 own_way;
+	__u8 own;                        /* datagrams of the scope's own in the bucket */
+	__u8 before;                     /* range that ends where the fragment starts */
+	__u8 after;                      /* range that starts where it ends */
+	__u8 free;                       /* a free range */
+	__u8 refused;
+	__u8 pad;
+};
+
 /* What the rules are asked, and of which packet. */
 enum bh_question {
 	BH_ASK_PACKET,                   /* the packet itself, as a new connection's or one of no connection */
@@ -510,6 +589,7 @@ struct bh_scratch {
 	__u8 opener_is_first;            /* of that flow */
 	__u8 pad[5];
 	struct bh_lookup lookup;
+	struct bh_fragment_search fragment;
 	__u8 header[64];                 /* the header being read */
 };
 
@@ -600,19 +680,23 @@ _Static_assert(sizeof(struct bh_rule) == 32, "bh_rule");
 _Static_assert(sizeof(struct bh_port) == 64, "bh_port");
 _Static_assert(sizeof(struct bh_file) == 16, "bh_file");
 _Static_assert(sizeof(struct bh_device) == 256, "bh_device");
-_Static_assert(sizeof(struct bh_packet) == 104, "bh_packet");
+_Static_assert(sizeof(struct bh_packet) == 112, "bh_packet");
 _Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
 _Static_assert(sizeof(struct bh_flow_key) == 48, "bh_flow_key");
 _Static_assert(sizeof(struct bh_flow) == 88, "bh_flow");
 _Static_assert(sizeof(struct bh_flow_bucket) == 64 + BH_FLOW_WAYS * 88, "bh_flow_bucket");
 _Static_assert(sizeof(struct bh_flow_scope) == 16, "bh_flow_scope");
 _Static_assert(sizeof(struct bh_flow_totals) == 64, "bh_flow_totals");
-_Static_assert(sizeof(struct bh_scratch) == 416, "bh_scratch");
+_Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
+_Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
+_Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
+_Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
+_Static_assert(sizeof(struct bh_scratch) == 504, "bh_scratch");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 32 + 16 * BH_REASON_MAX, "bh_port_counters");
 _Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");
 _Static_assert(sizeof(struct bh_reader) == 576, "bh_reader");
-_Static_assert(sizeof(struct bh_event) == 280, "bh_event");
+_Static_assert(sizeof(struct bh_event) == 288, "bh_event");
 _Static_assert(sizeof(struct bh_bucket_state) == 8, "bh_bucket_state");
 
 #endif

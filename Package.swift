@@ -55,6 +55,15 @@ let package = Package(
             ],
             swiftSettings: settings),
         .executableTarget(name: "bulkhead", dependencies: ["Commands"], swiftSettings: settings),
+        // Measures; built and run by Scripts/bench.
+        .target(name: "CBenchmark", path: "Benchmarks/C"),
+        .executableTarget(
+            name: "Benchmark",
+            dependencies: [
+                "CBenchmark", "TestSupport", "Policy", "Libbpf", "Network",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks", exclude: ["BPF", "C"], swiftSettings: settings, plugins: ["CompileBPF"]),
         // Tests.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(

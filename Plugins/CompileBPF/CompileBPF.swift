@@ -1,11 +1,13 @@
 import Foundation
 import PackagePlugin
 
-/// Compiles `BPF/*.bpf.c` with clang and embeds each object in a Swift source of the target.
+/// Compiles `*.bpf.c` with clang and embeds each object in a Swift source of the target: those of the target's own folder `BPF` where it
+/// has one, else those of the package's.
 @main struct CompileBPF: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
         let root = context.package.directoryURL
-        let folder = root.appending(path: "BPF")
+        let own = target.directoryURL.appending(path: "BPF")
+        let folder = FileManager.default.fileExists(atPath: own.path()) ? own : root.appending(path: "BPF")
         let abi = root.appending(path: "Sources/CDatapathABI/include")
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path()).sorted()
         let sources = names.filter { $0.hasSuffix(".bpf.c") }

@@ -18,6 +18,8 @@ func run(_ arguments: [String]) throws -> Int32 {
     guard compiler.terminationStatus == 0 else { return 1 }
     let object = try Data(contentsOf: URL(filePath: arguments[2]))
     let source = """
+        import Libbpf
+
         extension EmbeddedObject {
             static let \(arguments[0]) = EmbeddedObject(
                 name: "\(arguments[0])", base64: "\(object.base64EncodedString())")

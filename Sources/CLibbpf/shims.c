@@ -158,6 +158,17 @@ int bulkhead_test_run(int program_fd, const void *frame, uint32_t frame_size, co
 	return error;
 }
 
+int bulkhead_send_frames(int program_fd, const void *frame, uint32_t frame_size, uint32_t count, uint32_t batch,
+			 uint32_t *duration)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = frame_size, .repeat = (int)count,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = batch);
+	int error = bpf_prog_test_run_opts(program_fd, &options);
+
+	*duration = options.duration;
+	return error;
+}
+
 bool bulkhead_is_bpf_file_system(const char *path)
 {
 	struct statfs information;

@@ -105,6 +105,10 @@ int bulkhead_read_filters(int ifindex, bool egress, struct bulkhead_filter_entry
 int bulkhead_test_run(int program_fd, const void *frame, uint32_t frame_size, const void *context,
 		      uint32_t context_size, uint32_t repeat, uint32_t *result, uint32_t *duration);
 
+/* Runs an XDP program on `count` copies of a frame and does with each what it says: one that it redirects is sent. Linux 5.18. */
+int bulkhead_send_frames(int program_fd, const void *frame, uint32_t frame_size, uint32_t count, uint32_t batch,
+			 uint32_t *duration);
+
 /* ---- Host ---- */
 
 bool bulkhead_is_bpf_file_system(const char *path);

@@ -1,0 +1,71 @@
+import Network
+import Policy
+import TestSupport
+
+/// Rules, and frames that they drop.
+struct RuleSet {
+    var name: String
+    var rules: [Rule]
+    /// None is accepted; not all are named by a rule.
+    var dropped: [Frame]
+}
+
+extension RuleSet {
+    /// A ClassBench set of the corpora; frames are those of its probes that it drops.
+    init(classBench name: String, from folder: String) throws {
+        let set = try ClassBench(name, from: folder)
+        let dropped = set.probes.filter { probe in probe.firstMatch.map { $0 % 3 == 0 } ?? true }
+        self.init(name: name, rules: set.ruleset.rules, dropped: dropped.map(\.frame))
+    }
+
+    /// A made-up set: each rule accepts a range of ports between two prefixes of the benchmark range, no two rules have a packet in
+    /// common, and so sets with intervals can say the same. The frames go between pairs that rules name, to ports that none does.
+    static func synthetic(_ count: Int) -> RuleSet {
+        precondition((1...1 << 18).contains(count), "there are 262,144 pairs of prefixes")
+        let pairs = (0..<count).map(Pair.init)
+        let frames = (0..<max(Trace.length, min(count, 2 * Trace.length))).map { number in
+            pairs[number % count].frame(number / count)
+        }
+        return RuleSet(name: "synthetic", rules: pairs.map(\.rule), dropped: frames)
+    }
+}
+
+/// Two prefixes of 198.18.0.0/15, and a range of ports.
+private struct Pair {
+    let number: Int
+    let from: Prefix
+    let to: Prefix
+
+    init(_ number: Int) {
+        self.number = number
+        // Odd factors go through all pairs of the 512 and 512 prefixes.
+        let pair = UInt32(truncatingIfNeeded: number &* 40_503 &+ 77) & 0x3ffff
+        from = Prefix(IPAddress(v4: 0xc612_0000 + (pair >> 9) << 8), length: 24 + number % 5)
+        to = Prefix(IPAddress(v4: 0xc612_0000 + (pair & 511) << 8), length: 24 + number / 5 % 5)
+    }
+
+    private var isTCP: Bool { number % 2 == 0 }
+
+    var rule: Rule {
+        let first = UInt16(1024 + number &* 7919 % 32_768)
+        return Rule(
+            name: "r\(number)", location: SourceLocation(file: "synthetic", line: 1, column: 1),
+            ends: [Rule.Ends(from: AddressSet([from]), to: AddressSet([to]))],
+            services: [
+                .ports(
+                    protocol: isTCP ? 6 : 17, destination: [first...first + UInt16(number % 64)],
+                    source: [0...UInt16.max])
+            ], action: .accept)
+    }
+
+    /// One of the frames from somewhere in `from` to somewhere in `to`.
+    func frame(_ index: Int) -> Frame {
+        let port = UInt16(40_000 + (number + index) % 1000)
+        return Frame(Datagram(Pair.address(from, index), Pair.address(to, index), .udp(port, 80)))
+    }
+
+    private static func address(_ prefix: Prefix, _ index: Int) -> IPAddress {
+        let size = Int(prefix.last - prefix.first) + 1
+        return IPAddress(family: .v4, value: prefix.first + UInt128(index % size))
+    }
+}

@@ -1,0 +1,19 @@
+import FoundationEssentials
+
+/// A compiled BPF object that the build embedded: one for each `*.bpf.c`.
+public struct EmbeddedObject: Sendable {
+    /// The source's name without `.bpf.c`.
+    public let name: String
+    private let base64: String
+
+    public init(name: String, base64: String) {
+        self.name = name
+        self.base64 = base64
+    }
+
+    /// The ELF object's bytes.
+    public var bytes: [UInt8] {
+        // What the build wrote always decodes; an empty object would be refused by libbpf by name.
+        Data(base64Encoded: base64).map(Array.init) ?? []
+    }
+}

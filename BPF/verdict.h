@@ -76,7 +76,7 @@ static __always_inline void judge_fragment(struct bh_scratch *here, enum bh_hook
 }
 
 /* What is decided before the rules are asked; the reason stays BH_REASON_NONE where they must be. */
-static __always_inline void judge_before_rules(const struct image *image, const struct bh_port *port,
+static __always_inline void judge_before_rules(const struct image *image, const struct bh_port *port, bool quarantined,
 					       struct bh_scratch *here, enum bh_hook hook)
 {
 	struct bh_judgement *judgement = &here->judgement;
@@ -89,6 +89,8 @@ static __always_inline void judge_before_rules(const struct image *image, const 
 		return decide(judgement, BH_DROP, BH_REASON_DEFAULT);
 	if (!admits_vlan(image, port, packet))
 		return decide(judgement, BH_DROP, BH_REASON_VLAN);
+	if (quarantined)
+		return decide(judgement, BH_DROP, BH_REASON_QUARANTINE);
 	if (packet->flags & (BH_PACKET_FRAGMENT_FIRST | BH_PACKET_FRAGMENT_LATER)) {
 		judge_fragment(here, hook);
 		if (judgement->reason != BH_REASON_NONE)
@@ -368,6 +370,7 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	struct bh_judgement *judgement;
 	const struct bh_port *port;
 	struct image image;
+	bool quarantined;
 	__u16 record;
 
 	if (!here)
@@ -382,6 +385,8 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	record = *IMAGE_ELEMENT(&image, image.header->device_ports, here->device & (BH_DEVICES_MAX - 1), __u16);
 	if (!record)
 		return 0;
+	quarantined = record & BH_QUARANTINED;
+	record &= ~BH_QUARANTINED;
 	port = IMAGE_ELEMENT(&image, image.header->ports, record - 1, struct bh_port);
 	judgement->generation = image.header->generation;
 	judgement->port = record - 1;
@@ -392,7 +397,7 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	here->asked_direction = judgement->direction;
 	here->scope = port->flow_scope ? port->flow_scope : here->device;
 	here->share = port->flow_share;
-	judge_before_rules(&image, port, here, hook);
+	judge_before_rules(&image, port, quarantined, here, hook);
 	JOIN_PATHS();
 	if (judgement->reason == BH_REASON_NONE)
 		judge_by_flow(here);

@@ -44,6 +44,8 @@ static __always_inline bool is_sure(const struct bh_scratch *here, bool vlan_mat
 	case BH_REASON_MALFORMED:
 	case BH_REASON_EXTENSION_HEADER:
 		return true;
+	case BH_REASON_QUARANTINE:
+		return !vlan_matters;
 	case BH_REASON_RULE:
 	case BH_REASON_DEFAULT:
 		return !vlan_matters && !(packet->flags & BH_PACKET_FRAGMENT_FIRST) && !is_error(packet);

@@ -47,6 +47,7 @@ struct ApplyCommand: ParsableCommand {
         let compiling = try clock.measure { image = try PolicySource.compile(ruleset) }
         guard let image else { return }
         let instance = try Instance(instance.name)
+        for warning in source.quarantineWarnings(instance) { StandardError.line("warning: \(warning)") }
         let result: ApplyResult
         if dryRun {
             result = rehearse(instance, image, ruleset, source.loaded.bindings)

@@ -21,7 +21,8 @@ public struct Bulkhead: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
-            FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self, DetachCommand.self,
+            FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self,
+            QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
         ])
 
     public init() {}

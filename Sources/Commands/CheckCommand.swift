@@ -1,5 +1,6 @@
 import ArgumentParser
 import Compiler
+import Datapath
 import Policy
 
 struct CheckCommand: ParsableCommand {
@@ -23,8 +24,12 @@ struct CheckCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let loaded = try PolicySource(path: policy, requiresDevices: false).loaded
+        let source = try PolicySource(path: policy, requiresDevices: false)
+        let loaded = source.loaded
         var diagnostics = loaded.diagnostics
+        diagnostics += source.quarantineWarnings(try Instance(instance.name)).map {
+            Diagnostic(.warning, at: SourceLocation(file: policy, line: 1, column: 1), $0)
+        }
         if let ruleset = loaded.ruleset {
             do throws(CompileError) {
                 _ = try Compiler().compile(ruleset)

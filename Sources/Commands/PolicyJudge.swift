@@ -14,6 +14,8 @@ struct PolicyJudge {
     /// The policy's named services.
     let services: [String: [Service]]
     private let records: [Int]
+    /// Of the policy in force, whether nothing passes the port just now.
+    private let areQuarantined: [Bool]
     private let simulator: Simulator
 
     /// - Parameters:
@@ -47,6 +49,7 @@ struct PolicyJudge {
         records = bindings.map {
             image.portRecord(entry: $0.entry, protects: $0.protects, unknownToDrop: $0.isUnknownToDrop)
         }
+        areQuarantined = bindings.map { _ in false }
         simulator = try Simulator(image: image)
     }
 
@@ -68,12 +71,13 @@ struct PolicyJudge {
                     own: $0.protects == .host ? source.host.addresses(of: $0.interface, in: $0.namespace) : [])
             }, local: source.host.addresses)
         records = status.ports.map(\.record)
+        areQuarantined = status.ports.map { $0.state == .quarantined }
     }
 
     /// The one port that `word` means; of several that are judged alike, the first.
     func port(_ word: String) throws(Refusal) -> Int {
         let found = try PortNames.required(word, in: names)
-        guard Set(found.map { records[$0] }).count == 1 else {
+        guard Set(found.map { [records[$0], areQuarantined[$0] ? 1 : 0] }).count == 1 else {
             throw Refusal(
                 "'\(word)' means several ports that are judged differently",
                 advice: "name one of them: " + found.map { names[$0].name }.joined(separator: ", "))
@@ -83,7 +87,9 @@ struct PolicyJudge {
 
     /// - Parameter length: bytes of the frame on the wire, where `frame` was cut.
     func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome {
-        try simulator.judge(frame: frame, originalLength: length, portRecord: records[port], direction: direction)
+        try simulator.judge(
+            frame: frame, originalLength: length, portRecord: records[port], direction: direction,
+            isQuarantined: areQuarantined[port])
     }
 }
 

@@ -51,6 +51,14 @@ struct PolicySource {
         return ruleset
     }
 
+    /// What of an instance's quarantine this policy does not have. An instance that is not there, or may not be asked, has none.
+    func quarantineWarnings(_ instance: Instance) -> [String] {
+        guard let ruleset = loaded.ruleset, let names = try? instance.quarantined() else { return [] }
+        return QuarantineCheck.strays(
+            names, entries: ruleset.entries.map(\.name),
+            bindings: loaded.bindings.map { ($0.name, ruleset.entries[$0.entry].name, $0.interfaceName) })
+    }
+
     static func compile(_ ruleset: Ruleset) throws(Refusal) -> Image {
         do {
             return try Compiler().compile(ruleset)

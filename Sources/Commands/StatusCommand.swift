@@ -6,8 +6,8 @@ struct StatusCommand: ParsableCommand {
         commandName: "status",
         abstract: "Show what the kernel enforces, port by port.",
         discussion: """
-            Read from the kernel's own maps and hooks. A port is `enforcing`, or `missing` where its device does not exist; \
-            programs of others that see packets first are named.
+            Read from the kernel's own maps and hooks. A port is `enforcing`, `quarantined`, or `missing` where its device does not \
+            exist; programs of others that see packets first are named.
 
             Example:
               bulkhead status
@@ -36,7 +36,7 @@ extension Status {
             "instance": .string(instance), "generation": JSON(generation),
             "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": nil,
             "ports": .array(ports.map(\.json)), "notEnforced": JSON(notEnforced),
-            "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)],
+            "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)], "quarantine": JSON(quarantine),
         ]
     }
 
@@ -59,6 +59,7 @@ extension Status {
 
             """
         text += table.text
+        if !quarantine.isEmpty { text += palette.yellow("quarantined: \(quarantine.joined(separator: ", "))") + "\n" }
         for port in ports {
             for other in port.ahead {
                 text += palette.yellow("\(port.name): ahead of ours on the hook: \(other)") + "\n"

@@ -4,8 +4,8 @@ import CDatapathABI
 enum Limits {
     static let rules = Int(BH_RULES_MAX)
     static let imageBytes = Int(BH_PAGES_MAX) << Int(BH_PAGE_BITS)
-    /// Port records: a device names its own by a sixteen-bit number.
-    static let portRecords = Int(UInt16.max) - 1
+    /// Port records: a device names its own by a fifteen-bit number, beside the bit of quarantine.
+    static let portRecords = Int(BH_QUARANTINED) - 2
     static let files = Int(UInt16.max)
     /// Pairs of address classes over all rules.
     static let cells = 1 << 24

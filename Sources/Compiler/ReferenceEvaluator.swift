@@ -13,10 +13,14 @@ public struct ReferenceEvaluator: Sendable {
     ///   - entry: Index in ``Ruleset/entries``.
     ///   - protects: The port's own, see `PortBinding`.
     ///   - isUnknownToDrop: Whether the port is one of a bridge entry with `unknown: drop` that no other entry names.
+    ///   - isQuarantined: Whether the port is cut off.
     public func judge(
-        _ packet: Packet, entry: Int, protects: Protects, direction: Direction, isUnknownToDrop: Bool = false
+        _ packet: Packet, entry: Int, protects: Protects, direction: Direction, isUnknownToDrop: Bool = false,
+        isQuarantined: Bool = false
     ) -> Judgement {
-        if let judgement = refuse(packet, entry: entry, protects: protects, isUnknownToDrop: isUnknownToDrop) {
+        if let judgement = refuse(
+            packet, entry: entry, protects: protects, isUnknownToDrop: isUnknownToDrop, isQuarantined: isQuarantined)
+        {
             return judgement
         }
         if packet.fragment == .later { return Judgement(.drop, .fragment) }
@@ -34,11 +38,13 @@ public struct ReferenceEvaluator: Sendable {
     }
 
     /// What is dropped before it is asked where a fragment belongs.
-    func refuse(_ packet: Packet, entry: Int, protects: Protects, isUnknownToDrop: Bool) -> Judgement? {
+    func refuse(
+        _ packet: Packet, entry: Int, protects: Protects, isUnknownToDrop: Bool, isQuarantined: Bool
+    ) -> Judgement? {
         if let refusal = packet.refusal { return Judgement(.drop, refusal) }
         if isUnknownToDrop { return Judgement(.drop, .default) }
-        let admission = ruleset.entries[entry].vlanAdmission(protects)
-        return packet.isAdmitted(by: admission) ? nil : Judgement(.drop, .vlan)
+        if !packet.isAdmitted(by: ruleset.entries[entry].vlanAdmission(protects)) { return Judgement(.drop, .vlan) }
+        return isQuarantined ? Judgement(.drop, .quarantine) : nil
     }
 
     /// The rank of the first rule that matches, whatever is judged before the rules.

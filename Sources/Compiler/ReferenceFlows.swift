@@ -12,12 +12,17 @@ public struct ReferenceFlows: Sendable {
         public var entry: Int
         public var protects: Protects
         public var isUnknownToDrop: Bool
+        /// Whether it is cut off just now.
+        public var isQuarantined: Bool
 
-        public init(scope: Int, entry: Int, protects: Protects, isUnknownToDrop: Bool = false) {
+        public init(
+            scope: Int, entry: Int, protects: Protects, isUnknownToDrop: Bool = false, isQuarantined: Bool = false
+        ) {
             self.scope = scope
             self.entry = entry
             self.protects = protects
             self.isUnknownToDrop = isUnknownToDrop
+            self.isQuarantined = isQuarantined
         }
     }
 
@@ -90,7 +95,8 @@ public struct ReferenceFlows: Sendable {
             return judgeDatagram(packet, quoting: quotation, at: place, direction)
         }
         if let refusal = evaluator.refuse(
-            packet, entry: place.entry, protects: place.protects, isUnknownToDrop: place.isUnknownToDrop)
+            packet, entry: place.entry, protects: place.protects, isUnknownToDrop: place.isUnknownToDrop,
+            isQuarantined: place.isQuarantined)
         {
             return refusal
         }
@@ -113,7 +119,7 @@ public struct ReferenceFlows: Sendable {
     ) -> Judgement {
         let plain = evaluator.judge(
             packet, entry: place.entry, protects: place.protects, direction: direction,
-            isUnknownToDrop: place.isUnknownToDrop)
+            isUnknownToDrop: place.isUnknownToDrop, isQuarantined: place.isQuarantined)
         guard packet.family != nil, packet.refusal == nil, !place.isUnknownToDrop,
             [.rule, .default].contains(plain.reason)
         else { return plain }

@@ -105,6 +105,7 @@ struct ApplyStep {
             else { return nil }
         }
         guard try instance.brokenHooks(devices).isEmpty else { return nil }
+        try instance.repairQuarantine(maps)
         return report(generation: old.generation, changed: false, devices: devices, live: old, maps)
     }
 
@@ -133,7 +134,7 @@ struct ApplyStep {
             var devices = try attach(allotment, replacing: state.programs != Programs.hash, maps)
             noteAttachment(&devices, old)
             generation.setDevices(devices)
-            try maps[.slots].update(0, to: try generation.load())
+            try instance.publish(try generation.load(), maps)
         } catch {
             takeOff()
             throw error

@@ -21,19 +21,18 @@ extension Instance {
         var chosen: [DeviceRecord] = []
         for name in names {
             let found = devices.filter { image.isCalled(name, $0) }
-            guard !found.isEmpty else {
-                throw DatapathError(
-                    "no port of instance '\(self.name)' is called '\(name)'",
-                    advice: "'bulkhead status' lists them: "
-                        + devices.map { image.portName($0) }.prefix(20).joined(separator: ", "))
-            }
+            guard !found.isEmpty else { throw image.unknownPort(name, self.name) }
             chosen += found.filter { !chosen.contains($0) }
         }
         for device in chosen {
             for hook in HookName.allCases { try detach(device, hook) }
         }
         _ = consume lock
-        return DetachReport(ports: chosen.map { image.portName($0) }, warnings: [])
+        return DetachReport(
+            ports: chosen.map { image.portName($0) },
+            warnings: chosen.filter(image.isQuarantined).map {
+                "\(image.portName($0)) was quarantined: detached it passes all traffic, until the next apply"
+            })
     }
 
     /// Takes everything of this instance out of the kernel: programs, filters, maps, pins. What other programs hold on the same
@@ -110,7 +109,12 @@ extension Instance {
 extension LiveImage {
     /// Whether people may call a device by this name: its entry's, `entry/device`, or the device's own.
     func isCalled(_ name: String, _ device: DeviceRecord) -> Bool {
-        let entry = entryName(device.record)
-        return name == entry || name == device.interface || name == "\(entry)/\(device.interface)"
+        covers(name, device) || name == device.interface
+    }
+
+    func unknownPort(_ word: String, _ instance: String) -> DatapathError {
+        DatapathError(
+            "no port of instance '\(instance)' is called '\(word)'",
+            advice: "'bulkhead status' lists them: " + devices().map(portName).prefix(20).joined(separator: ", "))
     }
 }

@@ -30,9 +30,11 @@ enum MapName: String, CaseIterable {
     case xdpPrograms = "xdp_programs"
     /// The controller's own, see ``InstanceState``.
     case instance
+    /// The names of ports that are cut off; the controller's own too.
+    case quarantine
 
     /// Those that the programs use.
-    static let ofPrograms = allCases.filter { $0 != .instance }
+    static let ofPrograms = allCases.filter { $0 != .instance && $0 != .quarantine }
 }
 
 /// The maps of an instance, held open.
@@ -70,6 +72,9 @@ struct InstanceMaps: Sendable {
     func state() throws(BPFError) -> InstanceState {
         try self[.instance].lookup(0, as: InstanceState.self) ?? InstanceState()
     }
+
+    /// The names of ports that are cut off.
+    var quarantine: NameSet { NameSet(self[.quarantine]) }
 
     /// Lets an object that is about to be loaded use these maps.
     func share(with object: borrowing Object) throws(BPFError) {

@@ -88,12 +88,17 @@ struct LiveImage: Sendable {
         throw BPFError("open", "policy image, which is being replaced again and again", errno: EBUSY)
     }
 
+    /// Runs `body` on the map in a slot, where there is one.
+    static func withPublished(in slots: Map, slot: UInt32 = 0, _ body: (Map) throws -> Void) throws {
+        if let map = try open(slots, slot) { try body(map) }
+    }
+
     /// It is still what the slot holds.
     func isPublished(in slots: Map, slot: UInt32 = 0) -> Bool {
         (try? slots.lookup(slot, as: UInt32.self)) == mapID
     }
 
-    private init(_ map: Map) throws {
+    init(_ map: Map) throws {
         mapID = map.info.id
         memory = map.memory
         owner = Owner(try Mapping(map, writable: false))

@@ -30,6 +30,8 @@ struct PinFolder: Sendable, Hashable {
         return result.sorted()
     }
 
+    var exists: Bool { unsafe access(path, F_OK) == 0 }
+
     func holds(_ name: String) -> Bool { unsafe access(self / name, F_OK) == 0 }
 
     /// Removes a pin; one that is gone already is fine.

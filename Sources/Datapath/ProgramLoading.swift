@@ -17,7 +17,19 @@ extension InstanceMaps {
                 for name in missing { try loaded.map(name).pin(at: folder / name) }
             }
             return try InstanceMaps { name throws(BPFError) in
-                name == .instance ? try state(folder) : try loaded.map(name.rawValue)
+                switch name {
+                case .instance:
+                    try own(name, in: folder) { () throws(BPFError) in
+                        try Map(
+                            type: BPF_MAP_TYPE_ARRAY, name: name.rawValue,
+                            valueSize: UInt32(MemoryLayout<InstanceState>.size), maxEntries: 1)
+                    }
+                case .quarantine:
+                    try own(name, in: folder) { () throws(BPFError) in
+                        try NameSet.makeMap(name.rawValue, capacity: 2 * UInt32(BH_DEVICES_MAX))
+                    }
+                default: try loaded.map(name.rawValue)
+                }
             }
         } catch let error as BPFError {
             throw DatapathError("cannot make the maps", error)
@@ -49,15 +61,15 @@ extension InstanceMaps {
         return missing
     }
 
-    private static func state(_ folder: PinFolder?) throws(BPFError) -> Map {
-        if let folder, folder.holds(MapName.instance.rawValue) {
-            return try Map(pinnedAt: folder / MapName.instance.rawValue, name: MapName.instance.rawValue)
+    /// A map that no program uses: as it is pinned, or else made, and pinned.
+    private static func own(
+        _ name: MapName, in folder: PinFolder?, _ make: () throws(BPFError) -> Map
+    ) throws(BPFError) -> Map {
+        if let folder, folder.holds(name.rawValue) {
+            return try Map(pinnedAt: folder / name.rawValue, name: name.rawValue)
         }
-        let map = try Map(
-            type: BPF_MAP_TYPE_ARRAY, name: MapName.instance.rawValue,
-            valueSize: UInt32(MemoryLayout<InstanceState>.size),
-            maxEntries: 1)
-        if let folder { try map.pin(at: folder / MapName.instance.rawValue) }
+        let map = try make()
+        if let folder { try map.pin(at: folder / name.rawValue) }
         return map
     }
 

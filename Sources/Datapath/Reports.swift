@@ -76,6 +76,8 @@ public struct Status: Sendable {
     public var flows: FlowTotals
     /// Event streams that are being read.
     public var readers: Int
+    /// Names in quarantine, those that mean no port now among them.
+    public var quarantine: [String]
 }
 
 public struct Count: Sendable, Hashable {

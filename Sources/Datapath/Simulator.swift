@@ -145,12 +145,14 @@ public final class Simulator {
 
     /// Judges a frame at a port, in a direction, at the tc hook that sees that direction.
     public func judge(
-        frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, direction: Direction
+        frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, direction: Direction,
+        isQuarantined: Bool = false
     ) throws(DatapathError) -> Outcome {
         let isHost = view.port(portRecord)?.protects == .host
         let hook: Hook = isHost == (direction == .in) ? .tcIngress : .tcEgress
         return try judge(
-            frame: frame, originalLength: originalLength, portRecord: portRecord, device: device, hook: hook)
+            frame: frame, originalLength: originalLength, portRecord: portRecord, device: device, hook: hook,
+            isQuarantined: isQuarantined)
     }
 
     /// Judges a frame.
@@ -162,16 +164,18 @@ public final class Simulator {
     ///   - device: the device's id; nil: one of the record's own.
     ///   - segmentSize: payload bytes of a segment, where the frame is a super-packet; else 0. For tc only.
     ///   - segments: their number; 0: not counted, as of what a guest hands over.
+    ///   - isQuarantined: whether the port is cut off.
     public func judge(
         frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, hook: Hook,
-        segmentSize: UInt32 = 0,
-        segments: UInt32 = 0
+        segmentSize: UInt32 = 0, segments: UInt32 = 0, isQuarantined: Bool = false
     ) throws(DatapathError) -> Outcome {
         guard let record = UInt16(exactly: portRecord + 1), portRecord >= 0, portRecord < view.portCount else {
             throw DatapathError("the policy has no port record \(portRecord)")
         }
         let device = device ?? Simulator.device(portRecord)
-        mapping.store(record, at: devicePorts + Int(device) * MemoryLayout<UInt16>.size)
+        mapping.store(
+            isQuarantined ? record | UInt16(BH_QUARANTINED) : record,
+            at: devicePorts + Int(device) * MemoryLayout<UInt16>.size)
         var input = bh_scratch()
         input.device = UInt32(device)
         let fitted = Simulator.fitted(frame, originalLength: originalLength ?? frame.count)

@@ -26,8 +26,10 @@ extension Instance {
         let order = Dictionary(devices.enumerated().map { ($1.id, $0) }) { first, _ in first }
         let view = image.view
         let flows: FlowTotals
+        let quarantine: Set<String>
         do throws(BPFError) {
             flows = try maps.flowTotals(scopes: image.allFlowScopes)
+            quarantine = try maps.quarantine.all()
         } catch {
             throw DatapathError("cannot read the flow table's figures", error)
         }
@@ -37,7 +39,7 @@ extension Instance {
             ports: ports.sorted {
                 ($0.record, order[$0.device] ?? 0) < ($1.record, order[$1.device] ?? 0)
             }, memoryBytes: maps.memory + image.memory, flows: flows,
-            readers: activeReaders(maps))
+            readers: activeReaders(maps), quarantine: quarantine.sorted())
     }
 
     private func activeReaders(_ maps: InstanceMaps) -> Int {
@@ -68,7 +70,8 @@ extension Instance {
             namespace: device.namespace, interfaceIndex: isMissing ? nil : device.interfaceIndex,
             protects: image.protects(device.record), mode: isMissing ? nil : device.mode,
             hooks: device.hooks.filter { programs[$0] != nil }.map(\.rawValue),
-            state: isMissing ? .missing : .enforcing, ahead: inside ? attachment.ahead(programs) : [],
+            state: isMissing ? .missing : image.isQuarantined(device) ? .quarantined : .enforcing,
+            ahead: inside ? attachment.ahead(programs) : [],
             problems: problems, device: device.id, record: device.record)
     }
 

@@ -67,7 +67,7 @@ private let goodPolicy = """
     }
 
     @Test(arguments: [
-        ["confirm", "3"], ["quarantine", "web-1"], ["help", "reach"], ["apply", "--trial", "60s"],
+        ["confirm", "3"], ["group", "list", "bad"], ["help", "reach"], ["apply", "--trial", "60s"],
         ["apply", "--force"],
     ])
     func whatLaterVersionsBringIsRefusedByName(arguments: [String]) throws {
@@ -77,7 +77,9 @@ private let goodPolicy = """
         #expect(result.errors.contains("is not supported yet"), "\(result.errors)")
     }
 
-    @Test(arguments: ["check", "apply", "show", "status", "counters", "drops", "explain", "replay", "detach"])
+    @Test(arguments: [
+        "check", "apply", "show", "status", "counters", "drops", "explain", "replay", "quarantine", "release", "detach",
+    ])
     func helpShowsAnExample(command: String) throws {
         let result = try bulkhead(command, "--help")
         #expect(result.status == 0)

@@ -81,7 +81,7 @@ import Testing
                     protects: .workload, mode: nil, hooks: [], state: .missing, ahead: [], problems: ["gone"],
                     device: 2,
                     record: 3),
-            ], memoryBytes: 4096, flows: .init(used: 1, capacity: 2), readers: 0)
+            ], memoryBytes: 4096, flows: .init(used: 1, capacity: 2), readers: 0, quarantine: ["web-2"])
         #expect(
             "\(status.json(notEnforced: []))" == """
                 {"instance": "bulkhead", "generation": 3, "policy": {"file": "policy.yaml", "sha256": "ab12"}, \
@@ -89,7 +89,16 @@ import Testing
                 "protects": "host", "mode": "xdp-native", "hooks": ["xdp", "tc-ingress", "tc-egress"], \
                 "state": "enforcing", "ahead": ["other"], "problems": []}, {"name": "web-1", "interface": "tap-web1", \
                 "netns": "blue", "ifindex": null, "protects": "workload", "mode": null, "hooks": [], "state": "missing", \
-                "ahead": [], "problems": ["gone"]}], "notEnforced": [], "flows": {"used": 1, "capacity": 2}}
+                "ahead": [], "problems": ["gone"]}], "notEnforced": [], "flows": {"used": 1, "capacity": 2}, \
+                "quarantine": ["web-2"]}
+                """)
+    }
+
+    @Test func quarantine() {
+        let report = QuarantineReport(names: ["guests/tap9"], ports: ["guests/tap9"], changed: true)
+        #expect(
+            "\(report.json("bulkhead", "quarantined"))" == """
+                {"instance": "bulkhead", "quarantined": ["guests/tap9"], "ports": ["guests/tap9"], "changed": true}
                 """)
     }
 

@@ -197,7 +197,7 @@ import Testing
     @Test func refusesTooManyPorts() {
         var ruleset = SmallPolicy.ruleset
         ruleset.entries = Array(repeating: SmallPolicy.entries[0], count: 40_000)
-        #expect(throws: CompileError(message: "the policy is too large: 80000 port records, at most 65534")) {
+        #expect(throws: CompileError(message: "the policy is too large: 80000 port records, at most 32766")) {
             try Compiler().compile(ruleset)
         }
     }

@@ -23,7 +23,8 @@ extension PacketTables {
             guard runs >= 50 else { return }
             #expect(
                 Set(reasons.keys).isSuperset(
-                    of: [.rule, .default, .invalidState, .established, .related, .policyChanged, .adopted]))
+                    of: [.rule, .default, .invalidState, .established, .related, .policyChanged, .adopted, .quarantine])
+            )
         }
 
         /// A host entry and two guests, whose rules are drawn from a few.
@@ -63,6 +64,7 @@ extension PacketTables {
             var model = ReferenceFlows(policies[0], adopts: adopts)
             var traffic = FlowTraffic(&random)
             var counted: [Reason: Int] = [:]
+            var cutOff: Set<Int> = []
             try FlowSimulator.use(images[0], adopts: adopts) { simulator in
                 for step in 0..<steps {
                     if random.once(in: 40) {
@@ -76,17 +78,20 @@ extension PacketTables {
                         try simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)
                     }
+                    if random.once(in: 30) { cutOff = random.once(in: 4) ? [random.number(0...2)] : [] }
                     let drawn = traffic.next(&random)
+                    let isQuarantined = cutOff.contains(drawn.entry)
                     let protects: Protects = drawn.entry == 0 ? .host : .workload
                     let packet = PacketParser.parse(drawn.frame.bytes, frameLength: drawn.frame.bytes.count)
                     let expected = model.judge(
                         packet, quoting: PacketParser.quotation(in: drawn.frame.bytes, of: packet),
-                        at: .init(scope: drawn.entry, entry: drawn.entry, protects: protects),
+                        at: .init(
+                            scope: drawn.entry, entry: drawn.entry, protects: protects, isQuarantined: isQuarantined),
                         direction: drawn.direction)
                     let found = try simulator.judge(
                         frame: drawn.frame.bytes,
                         portRecord: images[0].portRecord(entry: drawn.entry, protects: protects),
-                        direction: drawn.direction)
+                        direction: drawn.direction, isQuarantined: isQuarantined)
                     try #require(
                         found.verdict == expected.verdict && found.reason == expected.reason
                             && found.rule == expected.rule,

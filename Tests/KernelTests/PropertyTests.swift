@@ -26,8 +26,8 @@ extension PacketTables {
             #expect(judged.values.reduce(0, +) == policies * 800)
             guard policies >= 100 else { return }
             let reasons: [Reason] = [
-                .rule, .default, .malformed, .vlan, .nonIP, .fragment, .extensionHeader, .invalidState, .essential,
-                .control,
+                .rule, .default, .malformed, .vlan, .nonIP, .quarantine, .fragment, .extensionHeader, .invalidState,
+                .essential, .control,
             ]
             #expect(Set(judged.keys) == Set(reasons))
             #expect(early > 1000)
@@ -43,7 +43,9 @@ extension PacketTables {
             var random = RandomNumbers(seed: seed)
             for _ in 0..<packets {
                 let drawn = frames.next()
-                let (probe, wholeFrame) = Self.vary(drawn.frame, drawn.direction, &random)
+                var (probe, wholeFrame) = Self.vary(drawn.frame, drawn.direction, &random)
+                probe.isQuarantined = random.once(in: 20)
+                let isQuarantined = probe.isQuarantined
                 func expectation(_ packet: Packet, _ frame: Frame) -> Judgement {
                     // Each packet for itself: the table is empty.
                     var reference = reference
@@ -51,7 +53,8 @@ extension PacketTables {
                         packet, quoting: PacketParser.quotation(in: frame.bytes, of: packet),
                         at: .init(
                             scope: 0, entry: drawn.entry, protects: drawn.protects,
-                            isUnknownToDrop: drawn.isUnknownToDrop), direction: drawn.direction)
+                            isUnknownToDrop: drawn.isUnknownToDrop, isQuarantined: isQuarantined),
+                        direction: drawn.direction)
                 }
                 let packet = PacketParser.parse(
                     probe.frame.bytes, frameLength: probe.originalLength ?? probe.frame.bytes.count,

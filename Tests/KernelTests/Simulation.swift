@@ -51,6 +51,8 @@ struct Simulation: Sendable {
         var direction: Direction
         var originalLength: Int?
         var segments: Int
+        /// Whether the port is cut off.
+        var isQuarantined = false
 
         init(_ frame: Frame, _ direction: Direction, originalLength: Int? = nil, segments: Int = 1) {
             self.frame = frame
@@ -126,7 +128,7 @@ struct Simulation: Sendable {
             try $0.judge(
                 frame: probe.frame.bytes, originalLength: probe.originalLength, portRecord: port.record,
                 hook: isIngress ? .tcIngress : .tcEgress, segmentSize: probe.segments > 1 ? 1000 : 0,
-                segments: probe.segments > 1 ? UInt32(probe.segments) : 0)
+                segments: probe.segments > 1 ? UInt32(probe.segments) : 0, isQuarantined: probe.isQuarantined)
         }
         let reason = try #require(outcome.reason, "tc gave no reason: \(probe.frame)")
         // TC_ACT_UNSPEC goes on to the next program, TC_ACT_SHOT drops.
@@ -141,7 +143,8 @@ struct Simulation: Sendable {
     func judgeEarly(_ probe: Probe, at port: Port) throws -> PacketRow.Expectation? {
         let outcome = try Programs.judging(by: image, serial) {
             try $0.judge(
-                frame: probe.frame.bytes, originalLength: probe.originalLength, portRecord: port.record, hook: .xdp)
+                frame: probe.frame.bytes, originalLength: probe.originalLength, portRecord: port.record, hook: .xdp,
+                isQuarantined: probe.isQuarantined)
         }
         // XDP_DROP or XDP_PASS.
         #expect(outcome.returned == (outcome.reason == nil ? 2 : 1))

@@ -156,7 +156,7 @@ struct bh_image_header {
 	 * so are the two tables and every rule's `counter` */
 	__u32 generation;
 	__u32 device_count;              /* records in use at `devices` */
-	__u32 device_ports;              /* offset of u16[BH_DEVICES_MAX]: port record + 1, or 0 */
+	__u32 device_ports;              /* offset of u16[BH_DEVICES_MAX]: port record + 1, with BH_QUARANTINED where it is cut off; or 0 */
 	__u32 devices;                   /* offset of bh_device[BH_DEVICES_MAX] by device id */
 	__u64 loaded_at;                 /* seconds since 1970 */
 	__u8 reserved[240];
@@ -300,6 +300,12 @@ struct bh_file {
 	__u32 size;                      /* bytes of the text */
 	__u32 pad;
 };
+
+/*
+ * Set in a device's element of `device_ports`: nothing passes it. It is what changes in an image that is in force, so that a port is cut off
+ * at once and no packet pays for the question. Port records are few enough to leave the bit free.
+ */
+#define BH_QUARANTINED 0x8000u
 
 /* A device as the loader bound it. All zero where the id is free. */
 struct bh_device {

@@ -108,8 +108,9 @@ static __always_inline bool same_key(const struct bh_flow_key *left, const struc
 {
 	const __u64 *a = (const __u64 *)left, *b = (const __u64 *)right;
 
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[5] == b[5] &&
-	       !((a[4] ^ b[4]) & KEY_PORTS_MASK);
+	/* Without a branch for each word: the tag has all but told already, and the verifier follows each branch of each place. */
+	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[5] ^ b[5]) |
+		 ((a[4] ^ b[4]) & KEY_PORTS_MASK));
 }
 
 /* Jiffies after which a flow that is not seen is gone. RFC 5382 asks 2 h 4 min of an established TCP connection. */
@@ -142,7 +143,7 @@ static __always_inline bool is_expired(const struct bh_flow *flow, __u32 now)
 	/* Another CPU may have seen it a moment after `now` was read. */
 	__u32 slack = ticks_per_second;
 
-	return now - flow->seen + slack > flow_timeout(flow) + slack;
+	return now - flow->seen + slack > flow->timeout + slack;
 }
 
 static __always_inline struct flow_bucket *bucket_of(__u32 hash)

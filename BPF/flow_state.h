@@ -90,6 +90,7 @@ __noinline int advance_flow(struct bh_scratch *here)
 		flow->state = BH_FLOW_ANSWERED;
 	else if (!answer && flow->state == BH_FLOW_ANSWERED)
 		flow->state = BH_FLOW_ESTABLISHED;
+	flow->timeout = flow_timeout(flow);
 	return 0;
 }
 

@@ -41,19 +41,22 @@ static __always_inline bool end_flow(struct flow_bucket *bucket, __u32 way, __u3
 	return ended;
 }
 
-/* Reclaims what has expired in one bucket. */
-static __always_inline void tidy_bucket(__u32 index, struct bh_flow_totals *totals, __u32 now)
+/* Reclaims what has expired in one bucket, and returns how many flows that were. A global function: verified once. */
+__noinline int tidy_bucket(__u32 index, __u32 now)
 {
 	struct flow_bucket *bucket = bucket_of(index);
+	int expired = 0;
 
 	if (!bucket)
-		return;
+		return 0;
 	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
 		__u32 tag = bucket->tags[way];
 
 		if (tag && is_expired(&bucket->flows[way], now) && end_flow(bucket, way, tag, true, now))
-			totals->expired++;
+			expired++;
+		JOIN_PATHS();
 	}
+	return expired;
 }
 
 /*
@@ -62,8 +65,8 @@ static __always_inline void tidy_bucket(__u32 index, struct bh_flow_totals *tota
  */
 static __always_inline void tidy(struct bh_flow_totals *totals, __u32 now)
 {
-	tidy_bucket(totals->hand++, totals, now);
-	tidy_bucket(totals->hand++, totals, now);
+	totals->expired += tidy_bucket(totals->hand++, now);
+	totals->expired += tidy_bucket(totals->hand++, now);
 }
 
 struct search {
@@ -76,7 +79,7 @@ static long search_bucket(__u32 index, struct search *search)
 	struct bh_flow_totals *totals = flow_totals_here();
 
 	if (totals)
-		tidy_bucket(search->hand + index, totals, search->now);
+		totals->expired += tidy_bucket(search->hand + index, search->now);
 	return 0;
 }
 
@@ -97,35 +100,40 @@ static __always_inline bool is_half_open(const struct bh_flow *flow)
 	return flow->state == BH_FLOW_OPENING || flow->state == BH_FLOW_ANSWERED || flow->state == BH_FLOW_CLOSED;
 }
 
+/* How good a place is for a new flow, 0 being no good: its own connection's, a free one, an expired one, a half-open one by its age. */
+static __always_inline __u64 worth(const struct flow_bucket *bucket, __u32 way, const struct bh_scratch *here, __u32 now,
+				   bool room)
+{
+	const struct bh_flow *flow = &bucket->flows[way];
+	__u32 tag = bucket->tags[way];
+
+	if (tag == here->hash && same_key(&flow->key, &here->key))
+		return 1ull << 33;
+	if (!room && (!tag || flow->key.scope != here->scope))
+		return 0;
+	if (!tag)
+		return (1ull << 32) + 1;
+	if (is_expired(flow, now))
+		return 1ull << 32;
+	return is_half_open(flow) ? (__u64)(now - flow->seen) + 1 : 0;
+}
+
 /*
- * The best place for a new flow: the connection's own, a free or expired one, the stalest half-open one; BH_NONE if there is none. Without
- * `room` in the scope's share it must be one of the scope's own.
+ * The best place for a new flow; BH_NONE if there is none. Without `room` in the scope's share it must be one of the scope's own. The place is
+ * kept in the low bits of its worth: one number, of which the verifier need not tell which way it came from.
  */
 static __always_inline __u32 choose_place(const struct flow_bucket *bucket, const struct bh_scratch *here, __u32 now,
 					  bool room)
 {
-	__u32 best = BH_NONE, best_age = 0;
+	__u64 best = 0;
 
 	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
-		const struct bh_flow *flow = &bucket->flows[way];
-		__u32 age = 0;
+		__u64 candidate = worth(bucket, way, here, now, room) * BH_FLOW_WAYS + way;
 
-		if (bucket->tags[way] == here->hash && same_key(&flow->key, &here->key))
-			return way;
-		if (!room && (!bucket->tags[way] || flow->key.scope != here->scope))
-			continue;
-		if (!bucket->tags[way])
-			age = 0xffffffff;
-		else if (is_expired(flow, now))
-			age = 0xfffffffe;
-		else if (is_half_open(flow))
-			age = (now - flow->seen) + 1;
-		if (age > best_age) {
-			best = way;
-			best_age = age;
-		}
+		if (candidate > best)
+			best = candidate;
 	}
-	return best;
+	return best < BH_FLOW_WAYS ? BH_NONE : best % BH_FLOW_WAYS;
 }
 
 /* Takes a place of the scope's share; false if it has none left. CPUs that race may take a few more, and a count below zero is none. */
@@ -162,9 +170,9 @@ static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scr
 		flow->flags |= BH_FLOW_ADOPTED;
 	flow->opener_is_first = here->opener_is_first;
 	flow->direction = here->asked_direction;
-	flow->pad = 0;
 	flow->sides[0].end = flow->sides[0].acknowledged = flow->sides[1].end = flow->sides[1].acknowledged = 0;
 	start_side(flow, &here->packet, answer);
+	flow->timeout = flow_timeout(flow);
 }
 
 /*

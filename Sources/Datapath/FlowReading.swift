@@ -136,7 +136,7 @@ extension Flow {
             direction: raw.direction == UInt8(BH_IN.rawValue) ? .in : .out, state: state,
             isAdopted: raw.flags & UInt8(BH_FLOW_ADOPTED.rawValue) != 0,
             idleSeconds: Int(ticks) / Int(KernelClock.ticksPerSecond),
-            timeoutSeconds: state.timeout(ipProtocol: raw.key.protocol), counter: raw.counter)
+            timeoutSeconds: Int(raw.timeout) / Int(KernelClock.ticksPerSecond), counter: raw.counter)
     }
 }
 

@@ -120,11 +120,11 @@ import Testing
         layout(
             "bh_flow", of: bh_flow.self,
             [
-                "key", "generation", "seen", "rule", "counter", "state", "flags", "opener_is_first", "direction", "pad",
+                "key", "generation", "seen", "rule", "counter", "state", "flags", "opener_is_first", "direction", "timeout",
                 "sides",
             ],
             [
-                \.key, \.generation, \.seen, \.rule, \.counter, \.state, \.flags, \.opener_is_first, \.direction, \.pad,
+                \.key, \.generation, \.seen, \.rule, \.counter, \.state, \.flags, \.opener_is_first, \.direction, \.timeout,
                 \.sides,
             ]),
         layout(

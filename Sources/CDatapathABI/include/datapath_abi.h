@@ -453,7 +453,7 @@ struct bh_flow {
 	__u8 flags;                      /* enum bh_flow_flag */
 	__u8 opener_is_first;            /* whether the key's first endpoint opened it */
 	__u8 direction;                  /* of the opening packet */
-	__u32 pad;
+	__u32 timeout;                   /* jiffies after which it is gone if no packet comes */
 	struct bh_flow_side sides[2];    /* the opener, the answerer */
 };
 

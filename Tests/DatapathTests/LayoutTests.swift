@@ -120,11 +120,13 @@ import Testing
         layout(
             "bh_flow", of: bh_flow.self,
             [
-                "key", "generation", "seen", "rule", "counter", "state", "flags", "opener_is_first", "direction", "timeout",
+                "key", "generation", "seen", "rule", "counter", "state", "flags", "opener_is_first", "direction",
+                "timeout",
                 "sides",
             ],
             [
-                \.key, \.generation, \.seen, \.rule, \.counter, \.state, \.flags, \.opener_is_first, \.direction, \.timeout,
+                \.key, \.generation, \.seen, \.rule, \.counter, \.state, \.flags, \.opener_is_first, \.direction,
+                \.timeout,
                 \.sides,
             ]),
         layout(

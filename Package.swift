@@ -69,6 +69,14 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CTestSupport", "Network", "Policy"], path: "Tests/TestSupport",
             swiftSettings: settings),
+        .target(
+            name: "Fuzzing",
+            dependencies: ["TestSupport", "Capture", "Datapath", "Compiler", "Policy", "Network"],
+            path: "Tests/Fuzzing", swiftSettings: settings),
+        .executableTarget(
+            name: "fuzz",
+            dependencies: ["Fuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+            path: "Tests/Fuzz", swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(
             name: "CompilerTests",
@@ -88,7 +96,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "KernelTests",
-            dependencies: ["TestSupport", "Capture", "Datapath", "Compiler", "Policy", "Network"],
+            dependencies: ["TestSupport", "Fuzzing", "Capture", "Datapath", "Compiler", "Policy", "Network"],
             swiftSettings: settings),
         .testTarget(
             name: "LibbpfTests", dependencies: ["Libbpf", "CLibbpf", "TestSupport"], swiftSettings: settings),

@@ -251,7 +251,8 @@ public struct PacketParser {
             // A first fragment's datagram is longer than the fragment.
             let length = Int(u16(4))
             return length >= 8 && (packet.fragment == .first || reaches(length)) ? 8 : nil
-        case 132: return has(12) ? 12 : nil
+        // The rest is not read, so that a capture may have cut it.
+        case 132: return has(8) && reaches(12) ? 12 : nil
         case 1 where packet.family == .v4, 58 where packet.family == .v6: return has(8) ? 8 : nil
         default: return 0
         }

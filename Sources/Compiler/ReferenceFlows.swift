@@ -39,6 +39,8 @@ public struct ReferenceFlows: Sendable {
         var receiver: End
         var outerVLAN: UInt16
         var innerVLAN: UInt16
+        /// Of what an end sends to itself: such a connection has no way back that could be told from the way there.
+        var direction: Direction?
 
         /// `tags`: of the frame that carries it, where `packet` is a quotation.
         init(_ packet: Packet, _ direction: Direction, scope: Int, tags: Packet) {
@@ -49,6 +51,7 @@ public struct ReferenceFlows: Sendable {
             let destination = End(address: packet.destination, port: ports.destination)
             (sender, receiver) = direction == .in ? (source, destination) : (destination, source)
             (outerVLAN, innerVLAN) = (tags.outerVLAN, tags.innerVLAN)
+            if source == destination { self.direction = direction }
         }
     }
 

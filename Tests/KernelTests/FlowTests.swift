@@ -254,6 +254,20 @@ extension PacketTables {
                         .flows([.answered, .established]),
                     ]),
                 FlowScript(
+                    "what an address sends to itself has no way back",
+                    [
+                        .frame(
+                            Frame(Datagram(talk.server, talk.server, talk.echo.request)), at: "web", .in, "accept rule"),
+                        .frame(
+                            Frame(Datagram(talk.server, talk.server, talk.echo.reply)), at: "web", .out, "drop default"),
+                        .frame(
+                            talk.error(to: talk.server, about: Datagram(talk.server, talk.server, talk.echo.request)),
+                            at: "web", .in, "drop default"),
+                        .frame(
+                            talk.error(to: talk.server, about: Datagram(talk.server, talk.server, talk.echo.request)),
+                            at: "web", .out, "accept related"),
+                    ]),
+                FlowScript(
                     "packets of the client are admitted one way only",
                     talk.handshake() + [.frame(talk.ask(16, 1001, 5001), at: "web", .out, "drop default")]),
                 FlowScript(

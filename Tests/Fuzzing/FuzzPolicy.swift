@@ -1,0 +1,69 @@
+import Compiler
+import Network
+import Policy
+import TestSupport
+
+/// A policy whose rules are drawn from what packets of a corpus carry, so that what the parser reads decides.
+enum FuzzPolicy {
+    private static let place = Policy.SourceLocation(file: "fuzz.yaml", line: 1, column: 1)
+
+    static func ruleset(for corpus: Corpus, _ random: inout RandomNumbers) -> Ruleset {
+        let entries = [
+            entry("nic", .any, &random), entry("guest", nil, &random), entry("trunk", trunk(corpus), &random),
+        ]
+        let rules = (0..<random.number(20...120)).map { rank in
+            rule(rank, random.pick(corpus.members).packet, &random)
+        }
+        return Ruleset(files: [SourceFile(name: "fuzz.yaml", text: "")], entries: entries, groups: [], rules: rules)
+    }
+
+    private static func entry(_ name: String, _ vlans: VLANAdmission?, _ random: inout RandomNumbers) -> PortEntry {
+        let actions: [Action] = [.accept, .drop]
+        return PortEntry(
+            name: name, location: place, selector: .interfaces([name]), vlans: vlans,
+            defaults: .init(
+                in: random.pick(actions), out: random.pick(actions), essentials: !random.once(in: 4),
+                inLocation: place, outLocation: place))
+    }
+
+    private static func trunk(_ corpus: Corpus) -> VLANAdmission {
+        .list(Set([0, 10, 20] + corpus.members.filter { $0.packet.vlanTags == 1 }.map(\.packet.outerVLAN)))
+    }
+
+    private static func rule(_ rank: Int, _ packet: Packet, _ random: inout RandomNumbers) -> Rule {
+        let action: Action = random.once(in: 2) ? .accept : .drop
+        let services = packet.family != nil && random.once(in: 4) ? nil : service(of: packet, &random).map { [$0] }
+        var ends = Rule.Ends(from: nil, to: nil)
+        if packet.family != nil {
+            // No rule takes everything.
+            if services == nil || random.once(in: 2) { ends.from = set(around: packet.source, &random) }
+            if random.once(in: 2) { ends.to = set(around: packet.destination, &random) }
+        }
+        return Rule(
+            name: "rule-\(rank)", location: place, ends: [ends], services: services,
+            vlans: random.once(in: 8) ? [packet.outerVLAN] : nil,
+            directions: random.once(in: 3) ? [random.pick([Direction.in, .out])] : [.in, .out],
+            action: action, isStateless: action == .accept && random.once(in: 2))
+    }
+
+    private static func set(around address: IPAddress?, _ random: inout RandomNumbers) -> AddressSet? {
+        guard let address else { return nil }
+        let bits = address.family == .v4 ? 32 : 128
+        return AddressSet([Prefix(address, length: bits - random.pick([0, 0, 1, 4, 8, 16]))])
+    }
+
+    private static func service(of packet: Packet, _ random: inout RandomNumbers) -> Service? {
+        guard packet.family != nil else { return .ethertype(packet.etherType == 0 ? nil : packet.etherType) }
+        if random.once(in: 5) { return .protocol(packet.ipProtocol) }
+        guard packet.hasL4 else { return .protocol(packet.ipProtocol) }
+        if [1, 58].contains(packet.ipProtocol) {
+            let code: UInt8? = random.once(in: 2) ? packet.code : nil
+            return .icmp(packet.ipProtocol == 1 ? .v4 : .v6, type: packet.type, code: code)
+        }
+        let all: ClosedRange<UInt16> = 0...UInt16.max
+        let to =
+            random.once(in: 4) ? packet.destinationPort...UInt16.max : packet.destinationPort...packet.destinationPort
+        let from = random.once(in: 3) ? packet.sourcePort...packet.sourcePort : all
+        return .ports(protocol: packet.ipProtocol, destination: [to], source: [from])
+    }
+}

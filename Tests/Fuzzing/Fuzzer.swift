@@ -1,0 +1,112 @@
+import Compiler
+import Datapath
+import Network
+import Policy
+import TestSupport
+
+/// Mutants of a corpus, judged by the kernel's programs and by the references: the parser, the evaluator, the models of flows and fragments.
+public struct Fuzzer {
+    /// A packet that they do not agree about.
+    public struct Difference: Sendable, CustomStringConvertible {
+        /// Of the run, from 0.
+        public var number: Int
+        public var description: String
+    }
+
+    /// Verdicts and reasons, and how often each was found.
+    public private(set) var counts: [String: Int] = [:]
+    public private(set) var droppedEarly = 0
+
+    private let corpus: Corpus
+    private var mutator: Mutator
+    private var random: RandomNumbers
+    private let simulator: Simulator
+    private var image: Image
+    private var ruleset: Ruleset
+    private var reference: ReferenceFlows
+    /// Where the burst is judged.
+    private var port: (entry: Int, protects: Protects) = (0, .host)
+    private var direction = Direction.in
+
+    private static let ports: [(entry: Int, protects: Protects)] = [(0, .host), (1, .workload), (2, .workload)]
+    /// More than this the kernel's test run of a tc program does not take.
+    private static let frameLimit = 3_400
+    /// Packets after which the tables are emptied: few enough that no bucket is ever full.
+    private static let tableSpan = 32
+    /// Packets after which another policy comes into force.
+    private static let policySpan = 20_000
+
+    public init(_ corpus: Corpus, seed: UInt64) throws {
+        self.corpus = corpus
+        random = RandomNumbers(seed: seed)
+        mutator = Mutator(corpus)
+        ruleset = FuzzPolicy.ruleset(for: corpus, &random)
+        image = try Compiler().compile(ruleset)
+        simulator = try Simulator(image: image)
+        reference = ReferenceFlows(ruleset)
+    }
+
+    /// Judges `count` mutants; ends at the first difference, for what comes behind it may be due to it.
+    public mutating func run(_ count: Int) throws -> Difference? {
+        for number in 0..<count {
+            if number % Self.policySpan == Self.policySpan - 1 {
+                ruleset = FuzzPolicy.ruleset(for: corpus, &random)
+                image = try Compiler().compile(ruleset)
+                try simulator.use(image)
+            }
+            if number % Self.tableSpan == Self.tableSpan - 1 {
+                try simulator.forgetFlows()
+                reference = ReferenceFlows(ruleset)
+            }
+            if let text = try judge(mutator.next(&random)) { return Difference(number: number, description: text) }
+        }
+        return nil
+    }
+
+    /// What the kernel and the references say otherwise; nil where they agree.
+    private mutating func judge(_ mutant: Mutator.Mutant) throws -> String? {
+        if mutant.startsBurst || random.once(in: 10) {
+            port = random.pick(Self.ports)
+            direction = random.pick([.in, .out])
+        }
+        let (entry, protects) = port
+        let bytes = Array(mutant.frame.prefix(Self.frameLimit))
+        var (length, segments) = (mutant.originalLength, 1)
+        var packet = PacketParser.parse(bytes, frameLength: length)
+        if random.once(in: 16), packet.hasL4, [6, 17].contains(packet.ipProtocol), packet.fragment == .whole {
+            segments = random.number(2...40)
+            length += 1000 * segments
+            packet = PacketParser.parse(bytes, frameLength: length, segments: segments)
+        }
+        let expected = reference.judge(
+            packet, quoting: PacketParser.quotation(in: bytes, of: packet),
+            at: .init(scope: entry, entry: entry, protects: protects), direction: direction)
+        let record = image.portRecord(entry: entry, protects: protects)
+        let isIngress = (protects == .host) == (direction == .in)
+        func run(_ hook: HookName) throws -> Simulator.Outcome {
+            try simulator.judge(
+                frame: bytes, originalLength: length, portRecord: record, hook: hook,
+                segmentSize: segments > 1 ? 1000 : 0, segments: segments > 1 ? UInt32(segments) : 0)
+        }
+        // XDP first, for what it creates would be seen behind it.
+        let early = isIngress && segments == 1 && random.once(in: 3) ? try run(.xdp) : nil
+        let found = try run(isIngress ? .tcIngress : .tcEgress)
+        let said = "\(found.verdict.rawValue) \(found.reason?.rawValue ?? "-")"
+        counts[said, default: 0] += 1
+        var isSame = found.verdict == expected.verdict && found.reason == expected.reason && found.rule == expected.rule
+        if packet.refusal == nil { isSame = isSame && found.packet == packet }
+        if let early, let reason = early.reason {
+            droppedEarly += 1
+            isSame = isSame && early.verdict == .drop && reason == expected.reason && early.rule == expected.rule
+        }
+        if isSame { return nil }
+        return """
+            at \(ruleset.entries[entry].name) \(direction.rawValue), \(segments) segments, \(length) bytes on the wire:
+              \(Frame(bytes: bytes))
+              kernel: \(said) #\(found.rule ?? -1), XDP \(early?.reason?.rawValue ?? "-")
+              reference: \(expected)
+              kernel: \(found.packet)
+              reference: \(packet)
+            """
+    }
+}

@@ -1,0 +1,32 @@
+import Foundation
+import Fuzzing
+import TestSupport
+import Testing
+
+extension PacketTables {
+    /// Mutants of captured frames, or of made-up ones where there are no captures, through the kernel's programs and the references.
+    /// `Scripts/fuzz` judges more of them.
+    @Suite struct FuzzTests {
+        @Test func theKernelAgreesWithTheReferences() throws {
+            let environment = ProcessInfo.processInfo.environment
+            let seed = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
+            let count = environment["BULKHEAD_MUTANTS"].flatMap(Int.init) ?? 100_000
+            let corpus = try Corpora.folder.map { try Corpus(capturesIn: "\($0)/pcaps") } ?? Corpus(madeUpFrom: seed)
+            print("fuzz test: BULKHEAD_SEED=\(seed), \(count) mutants of \(corpus.count) frames")
+            var fuzzer = try Fuzzer(corpus, seed: seed)
+            if let difference = try fuzzer.run(count) {
+                Issue.record("seed \(seed), packet \(difference.number): they differ \(difference)")
+                return
+            }
+            #expect(fuzzer.counts.values.reduce(0, +) == count)
+            guard count >= 50_000 else { return }
+            let met: Set = [
+                "accept rule", "accept default", "accept established", "accept related", "accept fragment",
+                "accept essential", "accept control", "drop rule", "drop default", "drop malformed", "drop fragment",
+                "drop extension-header", "drop vlan", "drop non-ip", "drop invalid-state",
+            ]
+            #expect(Set(fuzzer.counts.keys).isSuperset(of: met))
+            #expect(fuzzer.droppedEarly > 100)
+        }
+    }
+}

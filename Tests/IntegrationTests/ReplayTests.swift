@@ -54,6 +54,31 @@ extension Integration {
             ]
         }
 
+        /// Also those that a capture has cut; with --stateless none was seen before.
+        @Test(arguments: AddressFamily.allCases) func fragmentsFollowTheirFirst(family: AddressFamily) throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file(
+                "policy.yaml", Self.policy.replacingOccurrences(of: "tcp/80", with: "udp/53"))
+            let ends = family == .v4 ? UplinkSite.v4 : UplinkSite.v6
+            let parts = Datagram(ends.network, ends.host, .udp(payload: Array(repeating: 1, count: 4000))).fragments(
+                of: 1448)
+            let frames = [0, 2, 1, 1].map { Frame(parts[$0]).bytes }
+            let path = try Self.capture(
+                site.lab, frames.map { CapturedFrame(bytes: Array($0.prefix(96)), originalLength: $0.count) })
+            let words = site.host.command([
+                Bulkhead.executable, "replay", path, "--policy", policy, "--port", "uplink", "--json", "--direction",
+                "in",
+            ])
+            for (option, expected) in [
+                ([], ["accept rule", "accept fragment", "accept fragment", "drop fragment"]),
+                (["--stateless"], ["accept rule", "drop fragment", "drop fragment", "drop fragment"]),
+            ] {
+                let result = try Shell.run(words + option)
+                let lines = try result.lines.map { try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)) }
+                #expect(lines.map { "\($0.verdict) \($0.reason)" } == expected, "\(result.errors)")
+            }
+        }
+
         @Test func everyPacketIsJudgedByTheFileGiven() throws {
             let site = try UplinkSite()
             let policy = try site.lab.file("policy.yaml", Self.policy)

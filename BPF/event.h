@@ -35,6 +35,16 @@ static __always_inline void count_packet(const struct bh_scratch *here)
 	}
 }
 
+/* A rejected packet that got no answer. */
+static __always_inline void count_unanswered(const struct bh_scratch *here)
+{
+	__u32 index = (here->device & (BH_DEVICES_MAX - 1)) * BH_DIRECTION_MAX + (here->judgement.direction & 1);
+	struct bh_port_counters *port = bpf_map_lookup_elem(&port_counters, &index);
+
+	if (port)
+		port->unanswered += here->packet.segments;
+}
+
 static __always_inline struct bh_event_counters *event_counters_here(void)
 {
 	__u32 zero = 0;

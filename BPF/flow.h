@@ -3,6 +3,7 @@
 #define BULKHEAD_FLOW_H
 
 #include "packet.h"
+#include "settings.h"
 
 #define TCP_FIN 1
 #define TCP_SYN 2
@@ -13,9 +14,6 @@
 #define ICMP_ECHO_REQUEST 8
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY 129
-
-/* Jiffies a second on this kernel, set before loading. */
-const volatile __u32 ticks_per_second = 250;
 
 /* The VLANs' part of the fourth word of a key counts, unless the program may not see tags. */
 #ifdef TAGS_MAY_BE_HIDDEN
@@ -96,11 +94,11 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 	key->direction = forward ? direction : !direction;
 	__builtin_memset(key->pad, 0, sizeof(key->pad));
 	here->forward = forward;
-	hash = mix(key->direction, key->first_high ^ (__u64)here->scope << 48 ^ (__u64)packet->protocol << 40);
+	hash = mix(settings.flow_secret[0] ^ key->direction, key->first_high ^ (__u64)here->scope << 48 ^ (__u64)packet->protocol << 40);
 	hash = mix(hash, key->first_low);
 	hash = mix(hash, key->second_high);
 	hash = mix(hash, key->second_low);
-	hash = mix(hash, (__u64)key->first_port << 16 | key->second_port);
+	hash = mix(hash, (settings.flow_secret[1] ^ ((__u64)key->first_port << 16 | key->second_port)));
 	here->hash = (__u32)hash ? (__u32)hash : 1;
 }
 
@@ -135,13 +133,13 @@ static __always_inline __u32 flow_timeout(const struct bh_flow *flow)
 		seconds = 10;
 		break;
 	}
-	return seconds * ticks_per_second;
+	return seconds * settings.ticks_per_second;
 }
 
 static __always_inline bool is_expired(const struct bh_flow *flow, __u32 now)
 {
 	/* Another CPU may have seen it a moment after `now` was read. */
-	__u32 slack = ticks_per_second;
+	__u32 slack = settings.ticks_per_second;
 
 	return now - flow->seen + slack > flow->timeout + slack;
 }

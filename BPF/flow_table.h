@@ -88,7 +88,7 @@ static __always_inline void search_expired(struct bh_flow_scope *owner, __u32 no
 {
 	struct search search = { .hand = owner->hand, .now = now };
 
-	if (now - owner->swept < ticks_per_second / 4)
+	if (now - owner->swept < settings.ticks_per_second / 4)
 		return;
 	owner->swept = now;
 	owner->hand = search.hand + BH_FLOW_BUCKETS / 4;

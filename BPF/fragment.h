@@ -66,9 +66,9 @@ static __always_inline bool is_same_datagram(const struct bh_datagram_key *left,
 /* Jiffies since its first fragment; more than any where its time is over. Another CPU may have opened it a moment after `now` was read. */
 static __always_inline __u32 datagram_age(const struct bh_datagram *datagram, __u32 now)
 {
-	__u32 age = now - datagram->opened + ticks_per_second;
+	__u32 age = now - datagram->opened + settings.ticks_per_second;
 
-	return age > (BH_FRAGMENT_SECONDS + 1) * ticks_per_second ? BH_NONE : age;
+	return age > (BH_FRAGMENT_SECONDS + 1) * settings.ticks_per_second ? BH_NONE : age;
 }
 
 /* Leaves in here->fragment.way where the datagram is; BH_FRAGMENT_WAYS where it is not. The bucket is locked. */

@@ -23,6 +23,7 @@ const union {
 	struct bh_flow_totals flow_totals;
 	struct bh_fragment_bucket fragment_bucket;
 	struct bh_scratch scratch;
+	struct bh_settings settings;
 	struct bh_port_counters port_counters;
 	struct bh_event_counters event_counters;
 	struct bh_reader reader;

@@ -99,6 +99,14 @@ struct {
 	__type(value, struct bh_bucket_state);
 } buckets SEC(".maps");
 
+/* How many answers to rejected packets a device may send, by device. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_DEVICES_MAX);
+	__type(key, __u32);
+	__type(value, struct bh_bucket_state);
+} answers SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_FLOW_BUCKETS);

@@ -1,8 +1,10 @@
 /* The tc hooks: every packet of every port, both directions. Entered from the device's entry program. */
+#include <linux/if_packet.h>
 #include <linux/pkt_cls.h>
 #include "packet.h"
 #include "quote.h"
 #include "verdict.h"
+#include "reject.h"
 #include "event.h"
 
 static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size)
@@ -51,11 +53,20 @@ __noinline int parse_skb_quote(struct __sk_buff *ctx, struct bh_scratch *here)
 	return 0;
 }
 
+/* Sends the answer back where the packet came from, out of the device or into it; else drops the packet. */
+static __always_inline int reject(struct __sk_buff *ctx, struct bh_scratch *here, enum bh_hook hook)
+{
+	if (make_answer(ctx, here, hook))
+		return bpf_redirect(ctx->ifindex, hook == BH_HOOK_TC_EGRESS ? BPF_F_INGRESS : 0);
+	count_unanswered(here);
+	return TC_ACT_SHOT;
+}
+
 static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 {
 	struct bh_scratch *here = scratch_here();
 
-	if (!here)
+	if (!here || is_answer(ctx))
 		return TC_ACT_UNSPEC;
 	parse_skb(ctx, here);
 	if (is_error(&here->packet))
@@ -69,6 +80,8 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	settle_fragment(here);
 	count_packet(here);
 	report(ctx, here);
+	if (here->judgement.verdict == BH_REJECT)
+		return reject(ctx, here, hook);
 	return here->judgement.verdict == BH_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
 }
 

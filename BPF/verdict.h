@@ -361,9 +361,14 @@ static __always_inline void settle_fragment(struct bh_scratch *here)
 	decide(judgement, BH_DROP, BH_REASON_FRAGMENT);
 }
 
+static __always_inline bool is_reset(const struct bh_packet *packet)
+{
+	return packet->protocol == IPPROTO_TCP && packet->tcp_flags & TCP_RST;
+}
+
 /*
  * Judges the packet in `here` by the policy in force. The slot is read once: one packet, one generation. Returns whether the verdict
- * could depend on a VLAN tag that XDP does not see. A global function: verified once, whatever its callers are.
+ * could depend on what XDP does not see: a VLAN tag, or the mark of an answer. A global function: verified once, whatever its callers are.
  */
 __noinline int judge(struct bh_scratch *here, __u32 hook)
 {
@@ -404,7 +409,8 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	JOIN_PATHS();
 	if (judgement->reason == BH_REASON_NONE)
 		ask_rules(&image, port, here);
-	return image.header->flags & BH_IMAGE_VLAN_SENSITIVE || port->vlan_mode != BH_VLAN_ANY;
+	return image.header->flags & BH_IMAGE_VLAN_SENSITIVE || port->vlan_mode != BH_VLAN_ANY ||
+	       (image.header->flags & BH_IMAGE_REJECTS && is_reset(&here->packet));
 }
 
 #endif

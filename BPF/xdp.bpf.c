@@ -33,22 +33,22 @@ __noinline int parse_xdp(struct xdp_md *ctx, struct bh_scratch *here)
 	return 0;
 }
 
-/* Whether tc would surely drop it too. A tag may be hidden in metadata, so nothing that depends on one is sure. */
-static __always_inline bool is_sure(const struct bh_scratch *here, bool vlan_matters)
+/* Whether tc would surely drop it too. A tag may be hidden in metadata, and so is the mark of an answer: what depends on one is not sure. */
+static __always_inline bool is_sure(const struct bh_scratch *here, bool hidden_matters)
 {
 	const struct bh_packet *packet = &here->packet;
 
-	if (here->judgement.verdict == BH_ACCEPT || packet->vlan_tags || packet->length > FRAME_MAX)
+	if (here->judgement.verdict != BH_DROP || packet->vlan_tags || packet->length > FRAME_MAX)
 		return false;
 	switch (here->judgement.reason) {
 	case BH_REASON_MALFORMED:
 	case BH_REASON_EXTENSION_HEADER:
 		return true;
 	case BH_REASON_QUARANTINE:
-		return !vlan_matters;
+		return !hidden_matters;
 	case BH_REASON_RULE:
 	case BH_REASON_DEFAULT:
-		return !vlan_matters && !(packet->flags & BH_PACKET_FRAGMENT_FIRST) && !is_error(packet);
+		return !hidden_matters && !(packet->flags & BH_PACKET_FRAGMENT_FIRST) && !is_error(packet);
 	default:
 		return false;
 	}
@@ -58,13 +58,13 @@ SEC("xdp.frags")
 int bulkhead_xdp(struct xdp_md *ctx)
 {
 	struct bh_scratch *here = scratch_here();
-	bool vlan_matters;
+	bool hidden_matters;
 
 	if (!here)
 		return XDP_PASS;
 	parse_xdp(ctx, here);
-	vlan_matters = judge(here, BH_HOOK_XDP);
-	if (!here->judgement.generation || !is_sure(here, vlan_matters)) {
+	hidden_matters = judge(here, BH_HOOK_XDP);
+	if (!here->judgement.generation || !is_sure(here, hidden_matters)) {
 		/* Not this hook's to say. */
 		here->judgement.verdict = BH_ACCEPT;
 		here->judgement.reason = BH_REASON_NONE;

@@ -147,12 +147,15 @@ int bulkhead_filter_detach(const struct bulkhead_filter *filter)
 }
 
 int bulkhead_test_run(int program_fd, const void *frame, uint32_t frame_size, const void *context,
-		      uint32_t context_size, uint32_t repeat, uint32_t *result, uint32_t *duration)
+		      uint32_t context_size, uint32_t repeat, void *output, uint32_t *output_size, uint32_t *result,
+		      uint32_t *duration)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = frame_size,
-		    .ctx_in = context, .ctx_size_in = context_size, .repeat = (int)repeat);
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = frame_size, .data_out = output,
+		    .data_size_out = *output_size, .ctx_in = context, .ctx_size_in = context_size,
+		    .repeat = (int)repeat);
 	int error = bpf_prog_test_run_opts(program_fd, &options);
 
+	*output_size = options.data_size_out;
 	*result = options.retval;
 	*duration = options.duration;
 	return error;

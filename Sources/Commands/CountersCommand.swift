@@ -63,7 +63,7 @@ extension Counters {
                 port.name, deviceName(port.interface, port.namespace), port.direction.rawValue,
                 "\(port.accepted.packets)",
                 "\(port.accepted.bytes)", "\(port.dropped.packets)", "\(port.dropped.bytes)",
-                port.drops.map { "\($0.reason.rawValue) \($0.packets)" }.joined(separator: ", "),
+                port.words,
             ])
         }
         var byRule = Table([.init("RULE"), .init("PACKETS", .right), .init("BYTES", .right)])
@@ -83,11 +83,17 @@ extension Counters {
 }
 
 extension Counters.Port {
+    /// Why packets were dropped, and how many that were rejected got no answer.
+    fileprivate var words: String {
+        let reasons = drops.map { "\($0.reason.rawValue) \($0.packets)" }.joined(separator: ", ")
+        return unanswered == 0 ? reasons : "\(reasons) (\(unanswered) unanswered)"
+    }
+
     fileprivate var json: JSON {
         [
             "name": .string(name), "interface": .string(interface), "netns": JSON(namespace),
             "direction": .string(direction.rawValue), "accepted": accepted.json, "dropped": dropped.json,
-            "reasons": JSON(counts: drops), "acceptReasons": JSON(counts: accepts),
+            "reasons": JSON(counts: drops), "acceptReasons": JSON(counts: accepts), "unanswered": JSON(unanswered),
         ]
     }
 }

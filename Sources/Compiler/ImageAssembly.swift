@@ -26,6 +26,7 @@ struct ImageAssembly {
         header.format = UInt32(BH_IMAGE_FORMAT)
         header.adopt = UInt32(clamping: ruleset.adopt)
         if ruleset.rules.contains(where: { $0.vlans != nil }) { header.flags |= BH_IMAGE_VLAN_SENSITIVE.rawValue }
+        if ruleset.rejects { header.flags |= BH_IMAGE_REJECTS.rawValue }
         _ = try writer.reserve(1, of: bh_image_header.self)
         let devicePorts = try writer.reserve(Int(BH_DEVICES_MAX), of: UInt16.self)
         try writePorts()
@@ -232,5 +233,13 @@ struct ImageAssembly {
         header.files = try writer.append(files)
         header.file_count = UInt32(ruleset.files.count)
         writer.align(to: ImageWriter.line)
+    }
+}
+
+extension Ruleset {
+    /// Whether some rule or default answers what it rejects.
+    fileprivate var rejects: Bool {
+        rules.contains { $0.action == .reject }
+            || entries.contains { $0.defaults.in == .reject || $0.defaults.out == .reject }
     }
 }

@@ -35,9 +35,10 @@ extension Instance {
             }
             let maps = try InstanceMaps.make(pinnedIn: mapFolder)
             // All are loaded before one is put in place: where one is refused, nothing has changed.
-            let xdp = try maps.loadProgram(.xdp)
-            let ingress = try maps.loadProgram(.tcIngress)
-            let egress = try maps.loadProgram(.tcEgress)
+            let settings = try maps.settings()
+            let xdp = try maps.loadProgram(.xdp, settings)
+            let ingress = try maps.loadProgram(.tcIngress, settings)
+            let egress = try maps.loadProgram(.tcEgress, settings)
             try maps.publish(xdp, at: .xdp)
             try maps.publish(ingress, at: .tcIngress)
             try maps.publish(egress, at: .tcEgress)

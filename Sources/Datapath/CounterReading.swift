@@ -33,7 +33,8 @@ extension Instance {
                     Counters.Port(
                         name: image.portName(device), interface: device.interface, namespace: device.namespace,
                         direction: direction, accepted: total.accepted, dropped: total.dropped,
-                        drops: total.reasons(total.drops), accepts: total.reasons(total.accepts)))
+                        drops: total.reasons(total.drops), accepts: total.reasons(total.accepts),
+                        unanswered: total.unanswered))
             }
         }
         return result
@@ -73,7 +74,10 @@ private struct PortTotal {
     var drops = [UInt64](repeating: 0, count: Int(BH_REASON_MAX.rawValue))
     var accepts = [UInt64](repeating: 0, count: Int(BH_REASON_MAX.rawValue))
 
+    var unanswered: UInt64 = 0
+
     mutating func add(_ value: bh_port_counters) {
+        unanswered &+= value.unanswered
         accepted = accepted + Count(value.accepted)
         dropped = dropped + Count(value.dropped)
         PortTotal.add(value.drop_reasons, to: &drops)

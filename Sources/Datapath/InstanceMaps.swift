@@ -10,6 +10,25 @@ struct InstanceState: BitwiseCopyable {
     /// SHA-256 of the objects whose programs are loaded.
     var programs: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
     var removed = RemovedPorts()
+    /// Of the hash of flows; as old as the flow table.
+    var flowSecret: (UInt64, UInt64) = (0, 0)
+    /// Of the answers to rejected packets; 0 where it was not drawn yet.
+    var answerMark: UInt32 = 0
+    var pad: UInt32 = 0
+}
+
+extension bh_settings {
+    /// Those of an instance's programs.
+    init(_ state: InstanceState) {
+        self.init(
+            ticks_per_second: KernelClock.ticksPerSecond, answer_mark: state.answerMark,
+            answer_cost: UInt32(BH_ANSWER_COST), answers_all: 0, flow_secret: state.flowSecret)
+    }
+
+    /// Of programs that are attached to nothing: the same in every run, without a limit to answers.
+    static let simulated = bh_settings(
+        ticks_per_second: KernelClock.ticksPerSecond, answer_mark: .max, answer_cost: 0, answers_all: 1,
+        flow_secret: (0, 0))
 }
 
 /// A map of an instance, named as its pin is.
@@ -22,6 +41,7 @@ enum MapName: String, CaseIterable {
     case rings
     case readers
     case buckets
+    case answers
     case flows
     case flowScopes = "flow_scopes"
     case flowTotals = "flow_totals"
@@ -71,6 +91,17 @@ struct InstanceMaps: Sendable {
 
     func state() throws(BPFError) -> InstanceState {
         try self[.instance].lookup(0, as: InstanceState.self) ?? InstanceState()
+    }
+
+    /// What the instance's programs are loaded with. Its secrets are drawn when they are first asked for.
+    func settings() throws(BPFError) -> bh_settings {
+        var state = try state()
+        if state.answerMark == 0 {
+            state.flowSecret = (.random(in: 0 ... .max), .random(in: 0 ... .max))
+            state.answerMark = .random(in: 1 ... .max)
+            try self[.instance].update(0, to: state)
+        }
+        return bh_settings(state)
     }
 
     /// The names of ports that are cut off.

@@ -74,14 +74,16 @@ extension InstanceMaps {
     }
 
     /// Loads the shared program of a hook over these maps.
-    func loadProgram(_ hook: HookName) throws(BPFError) -> Program {
-        try loadProgram(hook.mainProgram, of: hook == .xdp ? Programs.xdp : Programs.tc)
+    func loadProgram(_ hook: HookName, _ settings: bh_settings) throws(BPFError) -> Program {
+        try loadProgram(hook.mainProgram, of: hook == .xdp ? Programs.xdp : Programs.tc, settings)
     }
 
-    private func loadProgram(_ name: String, of embedded: EmbeddedObject) throws(BPFError) -> Program {
+    private func loadProgram(
+        _ name: String, of embedded: EmbeddedObject, _ settings: bh_settings = .simulated
+    ) throws(BPFError) -> Program {
         let object = try Object(embedded.bytes, name: embedded.name)
         object.select(programs: [name])
-        try object.setReadOnlyData(KernelClock.ticksPerSecond)
+        try object.setReadOnlyData(settings)
         try share(with: object)
         return try object.load().program(name)
     }

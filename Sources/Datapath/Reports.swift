@@ -109,6 +109,8 @@ public struct Counters: Sendable {
         public var drops: [ReasonCount]
         /// Accepted packets by reason, likewise.
         public var accepts: [ReasonCount]
+        /// Of the dropped, rejected packets that got no answer.
+        public var unanswered: UInt64 = 0
     }
 
     public struct ReasonCount: Sendable, Hashable {

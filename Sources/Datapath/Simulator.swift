@@ -33,6 +33,8 @@ public final class Simulator {
         public var returned: UInt32
         /// What the parser made of the frame.
         public var packet: Packet
+        /// The answer to a rejected packet, where there is one.
+        public var answer: [UInt8]?
     }
 
     /// The image that judges.
@@ -63,6 +65,12 @@ public final class Simulator {
 
     /// More than this the kernel's test run of a tc program does not take.
     private static let frameLimit = 3_400
+
+    /// `TC_ACT_REDIRECT`: the frame has become an answer.
+    private static let redirect: UInt32 = 7
+
+    /// What the programs are loaded with; to be changed before the first frame is judged.
+    var settings = bh_settings.simulated
 
     /// The generation of a policy that is in force nowhere.
     private static let inForceNowhere: UInt32 = 0xffff_ffff
@@ -184,12 +192,12 @@ public final class Simulator {
         input.judgement.verdict = BH_NONE
         do throws(BPFError) {
             try scratch.store(input, in: maps[.scratch], at: 0)
-            let returned = try run(
+            let run = try run(
                 fitted.frame, hook, Simulator.context(segmentSize, segments, hook: hook))
             try scratch.load(from: maps[.scratch], at: 0)
             if let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) {
                 if hook != .xdp { try noteState(found) }
-                return outcome(found, returned: returned)
+                return outcome(found, run)
             }
         } catch {
             throw DatapathError("cannot run the program", error)
@@ -259,15 +267,15 @@ public final class Simulator {
         }
     }
 
-    private func run(_ frame: [UInt8], _ hook: Hook, _ context: [UInt8]) throws(BPFError) -> UInt32 {
+    private func run(_ frame: [UInt8], _ hook: Hook, _ context: [UInt8]) throws(BPFError) -> Program.Run {
         let loaded: Loaded
         if let known = programs[hook] {
             loaded = known
         } else {
-            loaded = Loaded(try maps.loadProgram(hook))
+            loaded = Loaded(try maps.loadProgram(hook, settings))
             programs[hook] = loaded
         }
-        return try loaded.program.testRun(frame: frame, context: context).result
+        return try loaded.program.testRun(frame: frame, context: context)
     }
 
     /// The frame as the kernel takes it, and the length that the program is to heed. A frame that does not hold its Ethernet and IP
@@ -295,7 +303,7 @@ public final class Simulator {
         return unsafe withUnsafeBytes(of: context) { unsafe Array($0) }
     }
 
-    private func outcome(_ scratch: bh_scratch, returned: UInt32) -> Outcome {
+    private func outcome(_ scratch: bh_scratch, _ run: Program.Run) -> Outcome {
         let judgement = scratch.judgement
         let reason = Reason(judgement.reason)
         let direction: Direction = judgement.direction == BH_IN.rawValue ? .in : .out
@@ -303,8 +311,8 @@ public final class Simulator {
         return Outcome(
             verdict: Action(judgement.verdict) ?? .accept, reason: reason,
             rule: judgement.rule == BH_NONE ? nil : Int(judgement.rule), ruleName: place.rule, source: place.location,
-            generation: judgement.generation, direction: direction, returned: returned,
-            packet: Packet(scratch.packet))
+            generation: judgement.generation, direction: direction, returned: run.result,
+            packet: Packet(scratch.packet), answer: run.result == Simulator.redirect ? run.output : nil)
     }
 }
 

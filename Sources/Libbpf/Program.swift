@@ -83,20 +83,26 @@ public struct Program: ~Copyable, Sendable {
         public var result: UInt32
         /// Nanoseconds a run, the mean of all repetitions.
         public var duration: UInt32
+        /// What it made of the frame.
+        public var output: [UInt8] = []
     }
 
     /// Runs the program on a frame, attached to nothing. `context` is a `__sk_buff` or `xdp_md`, or empty.
     public func testRun(frame: [UInt8], context: [UInt8] = [], repetitions: UInt32 = 1) throws(BPFError) -> Run {
+        // A program may make a frame longer.
+        var output = [UInt8](repeating: 0, count: frame.count + 256)
+        var size = UInt32(output.count)
         var run = Run(result: 0, duration: 0)
         let error = unsafe frame.withUnsafeBytes { frame in
             unsafe context.withUnsafeBytes { context in
                 unsafe bulkhead_test_run(
                     descriptor.value, frame.baseAddress, UInt32(frame.count),
-                    context.isEmpty ? nil : context.baseAddress, UInt32(context.count), repetitions, &run.result,
-                    &run.duration)
+                    context.isEmpty ? nil : context.baseAddress, UInt32(context.count), repetitions, &output, &size,
+                    &run.result, &run.duration)
             }
         }
         guard error >= 0 else { throw BPFError("run program", name, errno: -error) }
+        run.output = Array(output.prefix(Int(size)))
         return run
     }
 

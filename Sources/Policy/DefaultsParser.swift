@@ -21,7 +21,6 @@ struct WrittenDefaults {
 
     private static func action(_ node: Node?, _ problems: Problems) -> (Action, SourceLocation)? {
         guard let node, let action = problems.word(node, Action.self) else { return nil }
-        if action == .reject { problems.error(node.location, "\"reject\" as a default is not supported yet") }
         return (action, node.location)
     }
 

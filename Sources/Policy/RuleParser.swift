@@ -84,9 +84,7 @@ struct RuleParser {
             problems.error(fields.location, "\(what) has no \"action\"")
             return nil
         }
-        guard let action = problems.word(node, Action.self) else { return nil }
-        if action == .reject { problems.error(node.location, "\"reject\" is not supported yet; write \"drop\"") }
-        return action
+        return problems.word(node, Action.self)
     }
 
     // MARK: What it matches

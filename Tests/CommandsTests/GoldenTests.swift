@@ -57,7 +57,8 @@ import Testing
             "\(counters.json)" == """
                 {"generation": 3, "ports": [{"name": "web-1", "interface": "tap-web1", "netns": null, "direction": "in", \
                 "accepted": {"packets": 10, "bytes": 840}, "dropped": {"packets": 2, "bytes": 120}, \
-                "reasons": {"rule": 1, "default": 1}, "acceptReasons": {"essential": 10}}], \
+                "reasons": {"rule": 1, "default": 1}, "acceptReasons": {"essential": 10}, \
+                "unanswered": 0}], \
                 "rules": [{"name": "web-https", "packets": 9, "bytes": 780}], \
                 "events": {"emitted": 1, "suppressed": 1, "lost": 0, \
                 "accepts": {"emitted": 4, "suppressed": 5, "lost": 6}, "unjudged": 7}, \

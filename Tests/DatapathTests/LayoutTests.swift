@@ -180,10 +180,15 @@ import Testing
                 \.key, \.hash, \.bucket, \.age, \.own_age, \.way, \.own_way, \.own, \.before, \.after, \.free,
                 \.refused, \.pad,
             ]),
+        layout(
+            "bh_settings", of: bh_settings.self,
+            ["ticks_per_second", "answer_mark", "answer_cost", "answers_all", "flow_secret"],
+            [\.ticks_per_second, \.answer_mark, \.answer_cost, \.answers_all, \.flow_secret]),
         layout("bh_count", of: bh_count.self, ["packets", "bytes"], [\.packets, \.bytes]),
         layout(
-            "bh_port_counters", of: bh_port_counters.self, ["accepted", "dropped", "drop_reasons", "accept_reasons"],
-            [\.accepted, \.dropped, \.drop_reasons, \.accept_reasons]),
+            "bh_port_counters", of: bh_port_counters.self,
+            ["accepted", "dropped", "drop_reasons", "accept_reasons", "unanswered", "pad"],
+            [\.accepted, \.dropped, \.drop_reasons, \.accept_reasons, \.unanswered, \.pad]),
         layout(
             "bh_event_counters", of: bh_event_counters.self,
             [

@@ -96,6 +96,7 @@ struct Counted: Decodable {
         var dropped: Count
         var reasons: [String: Int]
         var acceptReasons: [String: Int]
+        var unanswered: Int
     }
     struct Rule: Decodable {
         var name: String

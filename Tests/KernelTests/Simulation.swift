@@ -131,12 +131,25 @@ struct Simulation: Sendable {
                 segments: probe.segments > 1 ? UInt32(probe.segments) : 0, isQuarantined: probe.isQuarantined)
         }
         let reason = try #require(outcome.reason, "tc gave no reason: \(probe.frame)")
-        // TC_ACT_UNSPEC goes on to the next program, TC_ACT_SHOT drops.
-        #expect(outcome.returned == (outcome.verdict == .accept ? UInt32.max : 2))
+        // TC_ACT_UNSPEC goes on to the next program, TC_ACT_SHOT drops, TC_ACT_REDIRECT sends the answer.
+        #expect(outcome.returned == (outcome.verdict == .accept ? UInt32.max : outcome.answer == nil ? 2 : 7))
+        try checkAnswer(outcome, to: probe.frame)
         #expect(outcome.direction == probe.direction)
         #expect(outcome.packet.segments == probe.segments)
         let said = PacketRow.Expectation(verdict: outcome.verdict, reason: reason, rule: outcome.ruleName)
         return (said, outcome.packet)
+    }
+
+    /// A rejected packet's answer is the reference's, and what may be left of longer headers behind it.
+    private func checkAnswer(_ outcome: Simulator.Outcome, to frame: Frame) throws {
+        guard outcome.verdict == .reject else { return #expect(outcome.answer == nil) }
+        let packet = PacketParser.parse(frame.bytes, frameLength: frame.bytes.count)
+        // Of what a capture cut nothing can be said.
+        guard packet.refusal == nil else { return }
+        let expected = ReferenceAnswer.make(frame.bytes, packet)
+        let count = expected.map { max($0.count, packet.ipProtocol == 6 ? packet.l4Offset : 0) }
+        #expect(outcome.answer?.count == count, "\(frame)")
+        #expect((outcome.answer?.prefix(expected?.count ?? 0)).map { Array($0) } == expected, "\(frame)")
     }
 
     /// What XDP drops; nil where it leaves the packet to tc.

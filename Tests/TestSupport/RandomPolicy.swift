@@ -39,7 +39,7 @@ public struct RandomPolicy: Sendable {
 
     private static func entry(_ number: Int, _ random: inout RandomNumbers) -> PortEntry {
         let admissions: [VLANAdmission?] = [nil, VLANAdmission.none, .any, .any, .list(Set(random.some(of: vlans)))]
-        let actions: [Action] = [.accept, .drop]
+        let actions: [Action] = [.accept, .drop, .reject]
         return PortEntry(
             name: "port-\(number)", location: location(number + 1), selector: .interfaces(["eth\(number)"]),
             vlans: random.pick(admissions),
@@ -61,7 +61,7 @@ public struct RandomPolicy: Sendable {
             vlans: random.once(in: 5) ? Set(random.some(of: vlans)) : nil,
             directions: random.once(in: 3) ? [random.pick([Direction.in, .out])] : [.in, .out],
             entries: random.once(in: 3) ? Set(random.some(of: Array(0..<entries))) : nil,
-            action: random.pick([Action.accept, .drop]), isStateless: Bool.random(using: &random),
+            action: random.pick([Action.accept, .accept, .drop, .reject]), isStateless: Bool.random(using: &random),
             log: Bool.random(using: &random))
     }
 

@@ -164,6 +164,7 @@ struct bh_image_header {
 
 enum bh_image_flag {
 	BH_IMAGE_VLAN_SENSITIVE = 1,     /* some rule names a VLAN: XDP, which may not see the tag, must not decide */
+	BH_IMAGE_REJECTS = 2,            /* something is rejected: a reset may be an answer on its way, which XDP cannot know */
 };
 
 /* A trie value: a node if BH_TRIE_NODE is set, else the index of an address class. */
@@ -599,6 +600,20 @@ struct bh_scratch {
 	__u8 header[64];                 /* the header being read */
 };
 
+/* ---- Settings ------------------------------------------------------------------------------ */
+
+/* Read-only data of the programs, set before they are loaded and the same in all of an instance. */
+struct bh_settings {
+	__u32 ticks_per_second;          /* of the kernel's jiffies */
+	__u32 answer_mark;               /* of the answers to rejected packets, from one hook to the other: random, never 0 */
+	__u32 answer_cost;               /* nanoseconds an answer: what the rate is limited to; 0 for no limit */
+	__u32 answers_all;               /* whether what is another host's is answered too, as where there is no device */
+	__u64 flow_secret[2];            /* random: of the hash of flows */
+};
+
+/* Answers to rejected packets: a thousand a second at a device, and as many at once after a silence. */
+enum { BH_ANSWER_COST = 1000000, BH_ANSWER_BURST = 1000 };
+
 /* ---- Counters ------------------------------------------------------------------------------ */
 
 struct bh_count {
@@ -612,6 +627,8 @@ struct bh_port_counters {
 	struct bh_count dropped;         /* rejects are drops */
 	__u64 drop_reasons[BH_REASON_MAX];   /* packets */
 	__u64 accept_reasons[BH_REASON_MAX]; /* packets */
+	__u64 unanswered;                /* rejected packets that got no answer */
+	__u64 pad;
 };
 
 /* Value of map `event_counters`, one, per CPU. The first three add up to the dropped packets. */
@@ -698,8 +715,9 @@ _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
 _Static_assert(sizeof(struct bh_scratch) == 504, "bh_scratch");
+_Static_assert(sizeof(struct bh_settings) == 32, "bh_settings");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
-_Static_assert(sizeof(struct bh_port_counters) == 32 + 16 * BH_REASON_MAX, "bh_port_counters");
+_Static_assert(sizeof(struct bh_port_counters) == 48 + 16 * BH_REASON_MAX, "bh_port_counters");
 _Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");
 _Static_assert(sizeof(struct bh_reader) == 576, "bh_reader");
 _Static_assert(sizeof(struct bh_event) == 288, "bh_event");

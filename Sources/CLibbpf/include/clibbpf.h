@@ -101,9 +101,13 @@ int bulkhead_read_filters(int ifindex, bool egress, struct bulkhead_filter_entry
 
 /* ---- Test runs ---- */
 
-/* Runs a program on a frame; `context` may be NULL. `result`: what it returned; `duration`: ns a run. */
+/*
+ * Runs a program on a frame; `context` may be NULL. What it made of the frame goes to `output`, which has room for `output_size` bytes.
+ * `result`: what it returned; `duration`: ns a run.
+ */
 int bulkhead_test_run(int program_fd, const void *frame, uint32_t frame_size, const void *context,
-		      uint32_t context_size, uint32_t repeat, uint32_t *result, uint32_t *duration);
+		      uint32_t context_size, uint32_t repeat, void *output, uint32_t *output_size, uint32_t *result,
+		      uint32_t *duration);
 
 /* Runs an XDP program on `count` copies of a frame and does with each what it says: one that it redirects is sent. Linux 5.18. */
 int bulkhead_send_frames(int program_fd, const void *frame, uint32_t frame_size, uint32_t count, uint32_t batch,

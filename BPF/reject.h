@@ -1,0 +1,323 @@
+/*
+ * The answer to a rejected packet: made of the packet itself, which goes back where it came from. TCP gets a reset, all else an ICMP or ICMPv6
+ * error that says that it is prohibited.
+ */
+#ifndef BULKHEAD_REJECT_H
+#define BULKHEAD_REJECT_H
+
+#include "flow.h"
+
+/* The longest answer, without its Ethernet header: RFC 1812 for ICMP, RFC 4443 for ICMPv6. */
+#define ANSWER_V4_MAX 576
+#define ANSWER_V6_MAX 1280
+#define ICMP_HEADER 8
+#define PIECE 64
+#define PIECES ((ANSWER_V6_MAX - 40) / PIECE + 1)
+
+/* Who may be answered: one host, named by its own address. */
+static __always_inline bool is_one_v4(__u32 address)
+{
+	return address >> 24 != 0 && address >> 24 != 127 && address >> 28 < 14;
+}
+
+static __always_inline bool is_one_v6(__u64 high, __u64 low)
+{
+	return high >> 56 != 0xff && (high || low > 1);
+}
+
+/* What ICMP itself says is answered where it is a question or an answer of a known kind: never an error or a redirect. */
+static __always_inline bool is_message(const struct bh_packet *packet)
+{
+	__u8 type = packet->type;
+
+	if (packet->flags & BH_PACKET_IPV6)
+		return type >= 128 && type != 137;
+	return type == 0 || type == 8 || (type >= 13 && type <= 18) || type == 42 || type == 43;
+}
+
+/* Whether a rejected packet is one that RFC 1122 and RFC 4443 let be answered. */
+static __always_inline bool is_answerable(const struct bh_packet *packet)
+{
+	if (packet->flags & BH_PACKET_FRAGMENT_LATER || (packet->source_mac[0] | packet->destination_mac[0]) & 1)
+		return false;
+	if (packet->flags & BH_PACKET_IPV4) {
+		if (!is_one_v4(packet->source_low) || !is_one_v4(packet->destination_low))
+			return false;
+	} else if (packet->flags & BH_PACKET_IPV6) {
+		if (!is_one_v6(packet->source_high, packet->source_low) ||
+		    !is_one_v6(packet->destination_high, packet->destination_low))
+			return false;
+	} else {
+		return false;
+	}
+	if (packet->protocol == IPPROTO_TCP)
+		return packet->flags & BH_PACKET_L4 && !(packet->tcp_flags & TCP_RST);
+	return !is_icmp(packet) || (packet->flags & BH_PACKET_L4 && is_message(packet));
+}
+
+/* Whether the device may send another answer now. Its bucket is a clock that an answer moves on, see struct bh_bucket_state. */
+static __always_inline bool take_answer(const struct bh_scratch *here)
+{
+	__u32 device = here->device & (BH_DEVICES_MAX - 1);
+	struct bh_bucket_state *bucket = bpf_map_lookup_elem(&answers, &device);
+	__u64 now = bpf_ktime_get_coarse_ns(), burst = (__u64)settings.answer_cost * BH_ANSWER_BURST, clock;
+
+	if (!bucket)
+		return false;
+	clock = bucket->clock;
+	if (clock + burst < now)
+		clock = now - burst;
+	clock += settings.answer_cost;
+	if (clock > now)
+		return false;
+	bucket->clock = clock;
+	return true;
+}
+
+/* The checksum that makes up for a sum, as it stands in a header. */
+static __always_inline __u16 checksum_of(__u64 sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return ~sum;
+}
+
+static __always_inline __u64 sum_of(void *bytes, __u32 size, __u64 sum)
+{
+	return sum + (__u32)bpf_csum_diff(NULL, 0, bytes, size, 0);
+}
+
+/*
+ * Whether the kernel, or the device, is yet to write the packet's transport checksum: 1 or 0, -1 where it cannot be told. What is to be tried is
+ * written over the destination MAC address, which changes in any case: such a checksum is not touched by a correction.
+ */
+static __always_inline int has_partial_checksum(struct __sk_buff *ctx)
+{
+	__u16 probe = 0;
+
+	if (bpf_skb_store_bytes(ctx, 0, &probe, sizeof(probe), 0) || bpf_l4_csum_replace(ctx, 0, 0, 1, sizeof(probe)) ||
+	    bpf_skb_load_bytes(ctx, 0, &probe, sizeof(probe)))
+		return -1;
+	return probe == 0;
+}
+
+/* The Ethernet addresses, exchanged. What a checksum of the whole frame covers starts behind them. */
+static __always_inline long put_addresses(struct __sk_buff *ctx, const struct bh_packet *packet)
+{
+	__u8 addresses[2 * ETH_ALEN];
+
+	__builtin_memcpy(addresses, packet->source_mac, ETH_ALEN);
+	__builtin_memcpy(addresses + ETH_ALEN, packet->destination_mac, ETH_ALEN);
+	return bpf_skb_store_bytes(ctx, 0, addresses, sizeof(addresses), 0);
+}
+
+/* Writes the answer's IP header at the packet's, and sums its pseudo-header into `sum`. */
+static __always_inline long put_ip(struct __sk_buff *ctx, const struct bh_packet *packet, __u8 protocol, __u32 length,
+				   __u64 *sum)
+{
+	__be32 words[10];
+
+	*sum = (__u64)bpf_htonl(length) + bpf_htonl(protocol);
+	if (packet->flags & BH_PACKET_IPV4) {
+		__u32 service = protocol == IPPROTO_ICMP ? 0xc0 : 0;
+
+		words[0] = bpf_htonl(0x45000000 | service << 16 | (20 + length));
+		words[1] = bpf_htonl(0x4000);
+		words[2] = bpf_htonl(64u << 24 | (__u32)protocol << 16);
+		words[3] = bpf_htonl((__u32)packet->destination_low);
+		words[4] = bpf_htonl((__u32)packet->source_low);
+		*sum = sum_of(words + 3, 8, *sum);
+		((__u16 *)words)[5] = checksum_of(sum_of(words, 20, 0));
+		return bpf_skb_store_bytes(ctx, packet->l3_offset, words, 20, BPF_F_RECOMPUTE_CSUM);
+	}
+	words[0] = bpf_htonl(0x60000000);
+	words[1] = bpf_htonl(length << 16 | (__u32)protocol << 8 | 64);
+	words[2] = bpf_htonl(packet->destination_high >> 32);
+	words[3] = bpf_htonl((__u32)packet->destination_high);
+	words[4] = bpf_htonl(packet->destination_low >> 32);
+	words[5] = bpf_htonl((__u32)packet->destination_low);
+	words[6] = bpf_htonl(packet->source_high >> 32);
+	words[7] = bpf_htonl((__u32)packet->source_high);
+	words[8] = bpf_htonl(packet->source_low >> 32);
+	words[9] = bpf_htonl((__u32)packet->source_low);
+	*sum = sum_of(words + 2, 32, *sum);
+	return bpf_skb_store_bytes(ctx, packet->l3_offset, words, 40, BPF_F_RECOMPUTE_CSUM);
+}
+
+static __always_inline __u32 ip_header_size(const struct bh_packet *packet)
+{
+	return packet->flags & BH_PACKET_IPV4 ? 20 : 40;
+}
+
+/*
+ * A reset with the numbers of RFC 793. Where the packet had options or extension headers the reset stands before where its TCP header was;
+ * what is left behind it is padding, which a checksum that is yet to be written may not lie in.
+ */
+static __always_inline bool make_reset(struct __sk_buff *ctx, struct bh_scratch *here, int partial)
+{
+	struct bh_packet *packet = &here->packet;
+	__u32 place = packet->l3_offset + ip_header_size(packet), size = place + 20;
+	__u32 flags = TCP_RST, sequence = packet->acknowledgement, acknowledgement = 0;
+	struct {
+		__be32 words[4];
+		__u16 checksum;
+		__u16 urgent;
+	} header;
+	__u64 sum;
+
+	if (partial && packet->l4_offset != place)
+		return false;
+	if (size < packet->l4_offset)
+		size = packet->l4_offset;
+	if (!(packet->tcp_flags & TCP_ACK)) {
+		flags |= TCP_ACK;
+		sequence = 0;
+		acknowledgement = packet->sequence + packet->payload + !!(packet->tcp_flags & TCP_SYN) +
+				  !!(packet->tcp_flags & TCP_FIN);
+	}
+	header.words[0] = bpf_htonl((__u32)packet->destination_port << 16 | packet->source_port);
+	header.words[1] = bpf_htonl(sequence);
+	header.words[2] = bpf_htonl(acknowledgement);
+	header.words[3] = bpf_htonl(5u << 28 | flags << 16);
+	header.checksum = header.urgent = 0;
+	if (bpf_skb_change_tail(ctx, size, 0) || put_ip(ctx, packet, IPPROTO_TCP, 20, &sum))
+		return false;
+	header.checksum = partial ? (__u16)~checksum_of(sum) : checksum_of(sum_of(&header, 20, sum));
+	return !bpf_skb_store_bytes(ctx, place, &header, sizeof(header), BPF_F_RECOMPUTE_CSUM);
+}
+
+/* What is left to be added up of a quotation. */
+struct summing {
+	struct __sk_buff *ctx;
+	struct bh_scratch *here;
+	__u32 offset;
+	__u32 count;
+	__u32 total;
+	__u32 failed;
+};
+
+static long sum_piece(__u32 index __attribute__((unused)), struct summing *left)
+{
+	__u64 piece = left->count > PIECE ? PIECE : left->count;
+	struct bh_scratch *here = left->here;
+
+	if (left->count == 0)
+		return 1;
+	__builtin_memset(here->header, 0, PIECE);
+	/* From 1 to PIECE in a form that the verifier of 6.1 follows. */
+	asm volatile("" : "+r"(piece));
+	piece = ((piece - 1) & (PIECE - 1)) + 1;
+	if (bpf_skb_load_bytes(left->ctx, left->offset, here->header, piece)) {
+		left->failed = 1;
+		return 1;
+	}
+	left->total = bpf_csum_diff(NULL, 0, (__be32 *)here->header, PIECE, left->total);
+	left->offset += piece;
+	left->count -= piece;
+	return 0;
+}
+
+/* Adds up `count` bytes of the frame, from an even number of bytes into the message. False where they are not all there, or too many. */
+static __always_inline bool sum_quotation(struct __sk_buff *ctx, struct bh_scratch *here, __u32 offset, __u32 count,
+					  __u64 *sum)
+{
+	struct summing left = { .ctx = ctx, .here = here, .offset = offset, .count = count };
+
+	bpf_loop(PIECES, sum_piece, &left, 0);
+	*sum += left.total;
+	return left.count == 0 && !left.failed;
+}
+
+/*
+ * An ICMP error that quotes the packet from its IP header on, which stays where it is: the answer's headers are put before it. A checksum that is
+ * yet to be written is that of UDP in the quotation, and what it will be is known: it makes the sum from the UDP header on the complement of
+ * what stands there now.
+ */
+static __always_inline bool make_error(struct __sk_buff *ctx, struct bh_scratch *here, int partial)
+{
+	struct bh_packet *packet = &here->packet;
+	bool v4 = packet->flags & BH_PACKET_IPV4;
+	__u32 start = packet->l3_offset, room = ip_header_size(packet) + ICMP_HEADER, quoted;
+	__u32 end = start + (v4 ? ANSWER_V4_MAX : ANSWER_V6_MAX) - room, summed;
+	__be32 icmp[2] = { bpf_htonl(v4 ? 3u << 24 | 13u << 16 : 1u << 24 | 1u << 16), 0 };
+	__be16 ethertypes[6], seed = 0;
+	__u64 sum, tags;
+
+	if (end > packet->end)
+		end = packet->end;
+	if (end > ctx->len)
+		end = ctx->len;
+	summed = end;
+	if (partial) {
+		summed = packet->l4_offset;
+		if (packet->protocol != IPPROTO_UDP || summed + 8 > end ||
+		    bpf_skb_load_bytes(ctx, summed + 6, &seed, sizeof(seed)))
+			return false;
+	}
+	tags = start - 2 * ETH_ALEN;
+	asm volatile("" : "+r"(tags));
+	tags = ((tags - 1) & 15) + 1;
+	if (end <= start || tags > sizeof(ethertypes) || bpf_skb_load_bytes(ctx, 2 * ETH_ALEN, ethertypes, tags))
+		return false;
+	quoted = end - start;
+	if (bpf_skb_change_tail(ctx, end, 0) || bpf_skb_change_head(ctx, room, 0))
+		return false;
+	if (bpf_skb_store_bytes(ctx, 2 * ETH_ALEN, ethertypes, tags, 0) ||
+	    put_ip(ctx, packet, v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6, ICMP_HEADER + quoted, &sum))
+		return false;
+	/* ICMP has no pseudo-header. */
+	if (v4)
+		sum = 0;
+	sum += icmp[0] + (__u16)~seed * !!partial;
+	if (!sum_quotation(ctx, here, start + room, summed - start, &sum))
+		return false;
+	((__u16 *)icmp)[1] = checksum_of(sum);
+	return !bpf_skb_store_bytes(ctx, start + room - ICMP_HEADER, icmp, sizeof(icmp), BPF_F_RECOMPUTE_CSUM);
+}
+
+/*
+ * Turns a rejected packet into its answer, marked as ours. Returns false where there is to be none; the packet is spoilt then. A super-packet is
+ * answered once. At a host's device, what is another host's is not answered: a switch may have flooded it. A global function: verified once.
+ */
+__noinline int make_answer(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
+{
+	const struct bh_packet *packet;
+	int partial;
+
+	if (!here)
+		return 0;
+	packet = &here->packet;
+	if (!is_answerable(packet))
+		return 0;
+	if (hook == BH_HOOK_TC_INGRESS && here->judgement.direction == BH_IN && ctx->pkt_type == PACKET_OTHERHOST &&
+	    !settings.answers_all)
+		return 0;
+	if (!take_answer(here))
+		return 0;
+	partial = has_partial_checksum(ctx);
+	if (partial < 0)
+		return 0;
+	if (packet->protocol == IPPROTO_TCP ? !make_reset(ctx, here, partial) : !make_error(ctx, here, partial))
+		return 0;
+	if (put_addresses(ctx, packet))
+		return 0;
+	ctx->mark = settings.answer_mark;
+	return 1;
+}
+
+/*
+ * An answer that comes back at the device's other hook, which it crosses unjudged and uncounted. The mark is random, nothing that came over a wire
+ * or from another network namespace has one, and it goes no further.
+ */
+static __always_inline bool is_answer(struct __sk_buff *ctx)
+{
+	if (ctx->mark != settings.answer_mark)
+		return false;
+	ctx->mark = 0;
+	return true;
+}
+
+#endif

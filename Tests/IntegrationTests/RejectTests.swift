@@ -1,0 +1,148 @@
+import Foundation
+import Glibc
+import Network
+import TestSupport
+import Testing
+
+extension Integration {
+    /// Who is rejected learns it at once: from a real network stack, which checks what it is told.
+    @Suite(.serialized) struct RejectTests {
+        private static let rules = """
+              - { name: tcp, service: tcp/81, action: reject }
+              - { name: udp, service: udp/81, action: reject }
+            """
+
+        /// What a connection, or a datagram, to an address meets.
+        private static func failure(
+            _ kind: IPSocket.Kind, from namespace: Namespace, to address: IPAddress, _ port: UInt16 = 81
+        ) -> Int32 {
+            do throws(SocketFailure) {
+                let socket = try IPSocket.connected(namespace, kind, address, port)
+                if kind == .udp {
+                    try socket.send([1, 2, 3])
+                    _ = try socket.receive()
+                }
+                return 0
+            } catch {
+                return error.errno
+            }
+        }
+
+        /// A reset refuses; Linux tells what is prohibited apart by family.
+        private static func expectRefusal(
+            from namespace: Namespace, to address: IPAddress, _ note: String = "",
+            sourceLocation: SourceLocation = #_sourceLocation
+        ) {
+            let tcp = failure(.tcp, from: namespace, to: address)
+            #expect(tcp == ECONNREFUSED, "TCP to \(address) \(note)", sourceLocation: sourceLocation)
+            let udp = failure(.udp, from: namespace, to: address)
+            let prohibited = address.family == .v4 ? EHOSTUNREACH : EACCES
+            #expect(udp == prohibited, "UDP to \(address) \(note)", sourceLocation: sourceLocation)
+        }
+
+        /// Into the host at tc ingress, out of it at tc egress; with checksums that are left to the device, and without.
+        @Test(arguments: ["auto", "xdp", "tc"]) func aHostsPort(mode: String) throws {
+            let site = try UplinkSite()
+            try site.bulkhead.apply(
+                try site.policy(Self.rules, port: "mode: \(mode), defaults: { in: drop, out: accept }"))
+            for offload in ["on", "off"] {
+                try site.network.run("ethtool", "-K", "net0", "tx", offload)
+                try site.host.run("ethtool", "-K", "up0", "tx", offload == "on" ? "off" : "on")
+                for (host, network) in [
+                    (UplinkSite.v4.host, UplinkSite.v4.network), (UplinkSite.v6.host, UplinkSite.v6.network),
+                ] {
+                    Self.expectRefusal(from: site.network, to: host, "offload \(offload)")
+                    Self.expectRefusal(from: site.host, to: network, "offload \(offload)")
+                }
+            }
+            let counters = try site.bulkhead.counters()
+            for direction in ["in", "out"] {
+                let port = try counters.port("uplink", direction)
+                // Each rejected packet is a drop; the answers are neither accepted nor dropped.
+                #expect(port.reasons == ["rule": 8] && port.unanswered == 0, "\(port)")
+                #expect(port.acceptReasons.keys.allSatisfy { $0 == "essential" }, "\(port)")
+            }
+            counters.expectExactAccounting()
+        }
+
+        @Test(arguments: ["in", "out"]) func betweenGuests(direction: String) throws {
+            let site = try BridgeSite()
+            let policy = try site.lab.file(
+                "policy.yaml",
+                """
+                version: 1
+                ports:
+                  a: { interface: vm-a, protects: workload, vlans: any, guard: off }
+                  b: { interface: vm-b, protects: workload, vlans: any, guard: off }
+                defaults: { in: drop, out: accept }
+                rules:
+                  - { name: no, service: [tcp/81, udp/81], direction: \(direction), at: [\(direction == "in" ? "b" : "a")], action: reject }
+                """)
+            try site.bulkhead.apply(policy)
+            let addresses: [IPAddress] = ["198.51.100.2", "2001:db8:1::2"]
+            for offload in ["on", "off"] {
+                try site.a.run("ethtool", "-K", "eth0", "tx", offload)
+                for device in ["vm-a", "vm-b"] {
+                    try site.host.run("ethtool", "-K", device, "tx", offload == "on" ? "off" : "on")
+                }
+                for address in addresses { Self.expectRefusal(from: site.a, to: address, "offload \(offload)") }
+            }
+            let counters = try site.bulkhead.counters()
+            let port = try counters.port(direction == "in" ? "b" : "a", direction)
+            #expect(port.reasons == ["rule": 8] && port.unanswered == 0, "\(port)")
+            try Self.expectTaggedAnswers(site)
+        }
+
+        /// An answer has the tags of what it answers: the outer one stands in metadata at both hooks.
+        private static func expectTaggedAnswers(_ site: BridgeSite) throws {
+            let socket = try PacketSocket(site.a, "eth0")
+            let peer: MACAddress = "52:54:00:00:00:99"
+            for tags in [[5], [5, 6]] as [[UInt16]] {
+                for family in AddressFamily.allCases {
+                    let datagram = Datagram(
+                        BridgeSite.address(1, family), BridgeSite.address(2, family), .tcp(40000, 81, sequence: 7))
+                    try socket.send(Frame(datagram, to: peer, tags: tags.map { Frame.Tag($0) }))
+                    let answer = try #require(try socket.receiveAll(from: peer).first, "\(tags) \(family)")
+                    let whole = Frame(
+                        datagram, from: peer, to: Frame.guest, tags: tags.map { Frame.Tag($0) }
+                    ).bytes
+                    #expect(answer.bytes.prefix(12 + 4 * tags.count + 2) == whole.prefix(12 + 4 * tags.count + 2))
+                    // Flags of a reset that acknowledges, and what it acknowledges.
+                    let tcp = Array(answer.bytes.dropFirst(14 + 4 * tags.count + (family == .v4 ? 20 : 40)))
+                    #expect(tcp.dropFirst(8).prefix(4) == [0, 0, 0, 8] && tcp[13] == 20, "\(answer)")
+                }
+            }
+        }
+
+        /// The mark that lets an answer cross is worth nothing in a guest's hands, and is gone once it has crossed.
+        @Test func noGuestCanPassForAnAnswer() throws {
+            let site = try UplinkSite()
+            try site.bulkhead.apply(try site.policy(Self.rules, port: "defaults: { in: drop, out: accept }"))
+            let dump = try Shell.check(
+                "bpftool", "-j", "map", "dump", "pinned", "/sys/fs/bpf/\(site.bulkhead.instance)/maps/instance")
+            let entries = try #require(try JSONSerialization.jsonObject(with: Data(dump.utf8)) as? [[String: Any]])
+            let bytes = try #require(entries.first?["value"] as? [String]).compactMap {
+                UInt8($0.dropFirst(2), radix: 16)
+            }
+            // The last field but the padding.
+            let mark = bytes.suffix(8).prefix(4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+            try #require(mark != 0)
+            let seen =
+                "add table inet seen; add chain inet seen in { type filter hook prerouting priority -300; }; "
+                + "add rule inet seen in meta mark != 0 counter"
+            try site.host.run("nft", seen)
+            #expect(Self.failure(.tcp, from: site.host, to: UplinkSite.v4.network) == ECONNREFUSED)
+            #expect(try site.host.run("nft", "list", "table", "inet", "seen").contains("counter packets 0"))
+
+            try site.network.run(
+                "nft",
+                "add table inet own; add chain inet own out { type route hook output priority 0; }; "
+                    + "add rule inet own out meta mark set \(mark) counter")
+            let server = try IPSocket.bound(site.host, .tcp, UplinkSite.v4.host, 80)
+            defer { withExtendedLifetime(server) {} }
+            #expect(!site.network.connects(to: UplinkSite.v4.host, 80))
+            #expect(try !site.network.run("nft", "list", "table", "inet", "own").contains("counter packets 0"))
+            #expect(try site.bulkhead.counters().port("uplink", "in").reasons["default"] ?? 0 > 0)
+        }
+    }
+}

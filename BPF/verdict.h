@@ -404,6 +404,10 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	here->share = port->flow_share;
 	judge_before_rules(&image, port, quarantined, here, hook);
 	JOIN_PATHS();
+	/* XDP does not read what an ICMP error quotes, and leaves all of them to tc. */
+	if (hook == BH_HOOK_XDP && judgement->reason == BH_REASON_NONE && is_error(&here->packet))
+		return 1;
+	JOIN_PATHS();
 	if (judgement->reason == BH_REASON_NONE)
 		judge_by_flow(here);
 	JOIN_PATHS();

@@ -79,6 +79,7 @@ struct ApplyStep {
             let state = try maps.state()
             let samePrograms = state.programs == Programs.hash
             let requests = bindings.map { DeviceAllotment.Request($0, image: image, ruleset: ruleset) }
+            GracePeriods.recover(instance)
             try instance.removeOrphans(keeping: old?.devices() ?? [])
             if let old, samePrograms, let report = try unchanged(old, requests, maps) { return report }
             return try change(from: old, state: state, requests: requests, maps: maps)
@@ -126,16 +127,21 @@ struct ApplyStep {
         try maps[.instance].update(0, to: state)
         var generation = try Generation(image.bytes, number: number, loadedAt: UInt64(max(time(nil), 0)))
         generation.setCounters(try allotCounters(old, maps))
+        // What does not fit into the kernel's memory is refused before a device is touched.
+        let map = try generation.allocate()
         let fresh = allotment.devices.filter { $0.old == nil }.map(\.id)
         try maps.retire(fresh, &state)
         let scopes = FlowScopeAllotment(entries: hostEntries, old: old?.flowScopes() ?? [])
         setFlowScopes(scopes, of: &generation)
         try maps.clearFlows(of: scopes.fresh + fresh)
         do {
-            var devices = try attach(allotment, replacing: state.programs != Programs.hash, maps)
+            var devices = try GracePeriods.expedited(for: 2 * fresh.count, by: instance) {
+                try attach(allotment, replacing: state.programs != Programs.hash, maps)
+            }
             noteAttachment(&devices, old)
             generation.setDevices(devices)
-            try instance.publish(try generation.load(), maps)
+            try generation.fill(map)
+            try instance.publish(map, maps)
         } catch {
             takeOff()
             throw error
@@ -146,7 +152,8 @@ struct ApplyStep {
         let devices = new.devices()
         let kept = Set(devices.map(\.id))
         try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
-        detachGone(old?.devices() ?? [], keeping: devices)
+        let gone = (old?.devices() ?? []).count { !kept.contains($0.id) }
+        GracePeriods.expedited(for: 2 * gone, by: instance) { detachGone(old?.devices() ?? [], keeping: devices) }
         return report(generation: number, changed: true, devices: devices, live: new, maps)
     }
 

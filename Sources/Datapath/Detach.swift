@@ -24,8 +24,12 @@ extension Instance {
             guard !found.isEmpty else { throw image.unknownPort(name, self.name) }
             chosen += found.filter { !chosen.contains($0) }
         }
-        for device in chosen {
-            for hook in HookName.allCases { try detach(device, hook) }
+        GracePeriods.recover(self)
+        let hooks = chosen.reduce(0) { $0 + $1.hooks.count }
+        try GracePeriods.expedited(for: hooks, by: self) { () throws(DatapathError) in
+            for device in chosen {
+                for hook in HookName.allCases { try detach(device, hook) }
+            }
         }
         _ = consume lock
         return DetachReport(
@@ -53,10 +57,13 @@ extension Instance {
             // Another version's image: its links can be taken off all the same.
             report.warnings.append("\(error.message)")
         }
-        for device in known.values.sorted(by: { $0.id < $1.id }) {
-            for hook in HookName.allCases { try detach(device, hook) }
+        GracePeriods.recover(self)
+        try GracePeriods.expedited(for: linkFolder.names.count, by: self) { () throws(DatapathError) in
+            for device in known.values.sorted(by: { $0.id < $1.id }) {
+                for hook in HookName.allCases { try detach(device, hook) }
+            }
+            try removeOrphans(keeping: [])
         }
-        try removeOrphans(keeping: [])
         try folder.removeAll()
         _ = consume lock
         return report

@@ -78,17 +78,26 @@ struct Generation {
 
     /// Makes the map of this generation and fills it.
     func load() throws(BPFError) -> Map {
+        let map = try allocate()
+        try fill(map)
+        return map
+    }
+
+    /// Makes the map, for which the kernel sets aside all of its memory.
+    func allocate() throws(BPFError) -> Map {
         let page = Int(BH_PAGE_SIZE)
         let pages = max((bytes.count + page - 1) / page, 1)
         guard pages <= Int(BH_PAGES_MAX) else {
             throw BPFError("make a map of \(bytes.count) bytes for", "the policy image", errno: E2BIG)
         }
-        let map = try Map(
+        return try Map(
             type: BPF_MAP_TYPE_ARRAY, name: "bulkhead_image", valueSize: UInt32(page), maxEntries: UInt32(pages),
             flags: UInt32(BPF_F_MMAPABLE | BPF_F_INNER_MAP))
+    }
+
+    func fill(_ map: Map) throws(BPFError) {
         let mapping = try Mapping(map, writable: true)
         mapping.write(bytes)
         mapping.store(header, at: 0)
-        return map
     }
 }

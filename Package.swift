@@ -77,6 +77,9 @@ let package = Package(
             name: "fuzz",
             dependencies: ["Fuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Tests/Fuzz", swiftSettings: settings),
+        .executableTarget(
+            name: "workload", dependencies: ["TestSupport", "Datapath", "Compiler", "Policy", "Network"],
+            path: "Tests/Workload", swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(
             name: "CompilerTests",

@@ -8,7 +8,7 @@ struct EndPair: Hashable {
 ///
 /// A cell stands for every pair of classes that a rule's two sets share with any other set of their levels, so one wide set
 /// among many narrow ones multiplies. Each side is cut at one breadth, the number of atoms in a set; the pair of cuts that
-/// makes the fewest cells is taken.
+/// makes the fewest cells is taken. Where that is still much more than there are pairs of sets, single sets are moved.
 struct AddressLevels {
     let from: AddressSide
     let to: AddressSide
@@ -16,52 +16,65 @@ struct AddressLevels {
     let cells: Int
 
     init(_ atoms: AddressAtoms, pairs: [EndPair]) {
-        var fromUsed = [Bool](repeating: false, count: atoms.setCount)
-        var toUsed = fromUsed
-        for pair in pairs {
-            if let from = pair.from { fromUsed[Int(from)] = true }
-            if let to = pair.to { toUsed[Int(to)] = true }
-        }
-        let breadths = AddressLevels.breadths(atoms)
-        let fromSides = AddressLevels.candidates(atoms, breadths: breadths, isUsed: fromUsed)
-        let toSides = AddressLevels.candidates(atoms, breadths: breadths, isUsed: toUsed)
-        var best = (from: fromSides[0], to: toSides[0], cells: Int.max)
-        for from in fromSides {
-            for to in toSides {
-                let cells = AddressLevels.cells(from, to, pairs: pairs, atMost: best.cells)
-                if cells < best.cells { best = (from, to, cells) }
+        let counter = ClassCounter(atoms)
+        let fromSets = AddressLevels.used(pairs.lazy.map(\.from), of: atoms.setCount)
+        let toSets = AddressLevels.used(pairs.lazy.map(\.to), of: atoms.setCount)
+        var best = Division(
+            from: counter.levels(fromSets, cut: .max), to: counter.levels(toSets, cut: .max), pairs: pairs)
+        if best.isWide(pairs) {
+            let fromLevels = counter.candidates(fromSets)
+            let toLevels = counter.candidates(toSets)
+            for from in fromLevels {
+                for to in toLevels {
+                    let division = Division(from: from, to: to, pairs: pairs)
+                    if division.cells < best.cells { best = division }
+                }
             }
         }
-        (from, to, cells) = best
+        if best.isWide(pairs) { best = best.searched(counter, pairs) }
+        from = AddressSide(atoms, isUsed: fromSets, isFine: best.from.isFine)
+        to = AddressSide(atoms, isUsed: toSets, isFine: best.to.isFine)
+        cells = best.cells
     }
 
-    /// By set: the number of atoms in it.
-    private static func breadths(_ atoms: AddressAtoms) -> [Int] {
-        var breadths = [Int](repeating: 0, count: atoms.setCount)
-        for set in atoms.members.elements { breadths[Int(set)] += 1 }
-        return breadths
+    private static func used(_ sets: some Sequence<UInt32?>, of count: Int) -> [Bool] {
+        var isUsed = [Bool](repeating: false, count: count)
+        for set in sets { if let set { isUsed[Int(set)] = true } }
+        return isUsed
+    }
+}
+
+/// One way to divide the sets of both sides into levels.
+private struct Division {
+    var from: ClassCounter.Levels
+    var to: ClassCounter.Levels
+    /// Those that two pairs share count twice.
+    var cells: Int
+
+    init(from: ClassCounter.Levels, to: ClassCounter.Levels, pairs: [EndPair]) {
+        self.from = from
+        self.to = to
+        cells = pairs.reduce(0) { $0 + from.count($1.from) * to.count($1.to) }
     }
 
-    /// One side under each cut that is worth a try.
-    private static func candidates(_ atoms: AddressAtoms, breadths: [Int], isUsed: [Bool]) -> [AddressSide] {
-        var widest = 0
-        for (set, breadth) in breadths.enumerated() where isUsed[set] { widest = max(widest, breadth) }
-        var cuts = [widest]
-        var cut = 1
-        while cut < widest {
-            cuts.append(cut)
-            cut *= 4
+    /// Whether a better division is worth a search.
+    func isWide(_ pairs: [EndPair]) -> Bool { cells > pairs.count * 3 / 2 }
+
+    /// The better of this and what moving single sets makes of it.
+    func searched(_ counter: ClassCounter, _ pairs: [EndPair]) -> Division {
+        var result = self
+        var costs = [Int](repeating: 0, count: counter.atoms.setCount)
+        for pair in pairs { if let set = pair.from { costs[Int(set)] += to.count(pair.to) } }
+        if let from = counter.searched(result.from, costs: costs) {
+            let division = Division(from: from, to: to, pairs: pairs)
+            if division.cells < result.cells { result = division }
         }
-        return cuts.map { cut in AddressSide(atoms, isUsed: isUsed, isFine: breadths.map { $0 <= cut }) }
-    }
-
-    /// The cells, counting twice those that two pairs share; stops beyond `limit`.
-    private static func cells(_ from: AddressSide, _ to: AddressSide, pairs: [EndPair], atMost limit: Int) -> Int {
-        var cells = 0
-        for pair in pairs {
-            cells += from.classCount(pair.from) * to.classCount(pair.to)
-            if cells >= limit { return limit }
+        costs = [Int](repeating: 0, count: counter.atoms.setCount)
+        for pair in pairs { if let set = pair.to { costs[Int(set)] += result.from.count(pair.from) } }
+        if let to = counter.searched(result.to, costs: costs) {
+            let division = Division(from: result.from, to: to, pairs: pairs)
+            if division.cells < result.cells { result = division }
         }
-        return cells
+        return result
     }
 }

@@ -9,8 +9,8 @@ struct Cells {
     var count: Int { partitions.reduce(0) { $0 + $1.count } }
 
     private struct Entry {
-        /// Source class and destination class.
-        var key: UInt64
+        var from: UInt32
+        var to: UInt32
         var pair: UInt32
     }
 
@@ -28,14 +28,29 @@ struct Cells {
             let partition = levels.from.level(pair.from) * 3 + levels.to.level(pair.to)
             for from in levels.from.classes(pair.from) {
                 for to in levels.to.classes(pair.to) {
-                    entries[partition].append(Entry(key: UInt64(from) << 32 | UInt64(to), pair: UInt32(number)))
+                    entries[partition].append(Entry(from: from, to: to, pair: UInt32(number)))
                 }
             }
         }
         for partition in entries.indices {
-            entries[partition].sort { ($0.key, $0.pair) < ($1.key, $1.pair) }
+            // Each pass keeps the order of the one before, and the entries come in order of pairs.
+            entries[partition] = Cells.sorted(Cells.sorted(entries[partition]) { $0.to }) { $0.from }
             partitions[partition] = cells(of: entries[partition])
         }
+    }
+
+    /// Sorts by counting.
+    private static func sorted(_ entries: [Entry], by number: (Entry) -> UInt32) -> [Entry] {
+        var starts = [Int](repeating: 0, count: Int(entries.lazy.map(number).max() ?? 0) + 2)
+        for entry in entries { starts[Int(number(entry)) + 1] += 1 }
+        for index in starts.indices.dropFirst() { starts[index] += starts[index - 1] }
+        var sorted = entries
+        for entry in entries {
+            let place = Int(number(entry))
+            sorted[starts[place]] = entry
+            starts[place] += 1
+        }
+        return sorted
     }
 
     private mutating func cells(of entries: [Entry]) -> [bh_cell] {
@@ -43,15 +58,14 @@ struct Cells {
         var pairs: [UInt32] = []
         var index = 0
         while index < entries.count {
-            let key = entries[index].key
+            let (from, to) = (entries[index].from, entries[index].to)
             pairs.removeAll(keepingCapacity: true)
-            while index < entries.count, entries[index].key == key {
+            while index < entries.count, entries[index].from == from, entries[index].to == to {
                 pairs.append(entries[index].pair)
                 index += 1
             }
             guard let (head, rank) = list(of: pairs) else { continue }
-            cells.append(
-                bh_cell(from: UInt32(key >> 32), to: UInt32(truncatingIfNeeded: key), list: head, rank: rank))
+            cells.append(bh_cell(from: from, to: to, list: head, rank: rank))
         }
         return cells
     }

@@ -32,68 +32,13 @@ extension IPAddress: Comparable {
 extension IPAddress: LosslessStringConvertible {
     /// Reads dotted-quad IPv4 (four decimal numbers without leading zeros) or any RFC 4291 form of IPv6.
     public init?(_ text: String) {
-        if let value = IPAddress.parseV4(Substring(text)) {
-            self.init(v4: value)
-        } else if let value = IPAddress.parseV6(text) {
-            self.init(v6: value)
-        } else {
-            return nil
-        }
+        guard let address = AddressText.address(text.utf8.span) else { return nil }
+        self = address
     }
 
     /// Dotted quad, or the canonical IPv6 form of RFC 5952.
     public var description: String {
         family == .v4 ? IPAddress.printV4(UInt32(truncatingIfNeeded: value)) : IPAddress.printV6(value)
-    }
-
-    private static func parseV4(_ text: Substring) -> UInt32? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
-        var value: UInt32 = 0
-        for part in parts {
-            guard (1...3).contains(part.utf8.count), part.utf8.allSatisfy({ (48...57).contains($0) }),
-                part.utf8.count == 1 || part.first != "0", let byte = UInt8(part)
-            else { return nil }
-            value = value << 8 | UInt32(byte)
-        }
-        return value
-    }
-
-    private static func parseV6(_ text: String) -> UInt128? {
-        let halves = text.split(separator: "::", maxSplits: 2, omittingEmptySubsequences: false)
-        guard halves.count <= 2, let head = words(halves[0], last: halves.count == 1) else { return nil }
-        if halves.count == 1 {
-            return head.count == 8 ? number(head) : nil
-        }
-        guard let tail = words(halves[1], last: true), head.count + tail.count <= 7 else { return nil }
-        return number(head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail)
-    }
-
-    /// The sixteen-bit words of one side of `::`; the last may be written as dotted IPv4.
-    private static func words(_ text: Substring, last: Bool) -> [UInt16]? {
-        if text.isEmpty { return [] }
-        var words: [UInt16] = []
-        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        for (index, part) in parts.enumerated() {
-            if last, index == parts.count - 1, let v4 = parseV4(part) {
-                words += [UInt16(v4 >> 16), UInt16(truncatingIfNeeded: v4)]
-            } else if (1...4).contains(part.utf8.count), part.utf8.allSatisfy(isHexDigit),
-                let word = UInt16(part, radix: 16)
-            {
-                words.append(word)
-            } else {
-                return nil
-            }
-        }
-        return words
-    }
-
-    private static func isHexDigit(_ byte: UInt8) -> Bool {
-        (48...57).contains(byte) || (65...70).contains(byte) || (97...102).contains(byte)
-    }
-
-    private static func number(_ words: [UInt16]) -> UInt128 {
-        words.reduce(0) { $0 << 16 | UInt128($1) }
     }
 
     private static func printV4(_ value: UInt32) -> String {

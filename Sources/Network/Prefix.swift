@@ -44,16 +44,9 @@ extension Prefix {
 
     /// Reads `ADDRESS` or `ADDRESS/LENGTH`; host bits must be zero.
     public init(parsing text: String) throws(ParseError) {
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let address = IPAddress(String(parts[0])) else { throw .notAnAddress }
-        guard parts.count == 2 else {
-            self.init(address)
-            return
-        }
-        guard parts[1].utf8.allSatisfy({ (48...57).contains($0) }), let length = Int(parts[1]),
-            length <= address.family.bits
-        else { throw .badLength }
-        self.init(address, length: length)
-        if self.address != address { throw .hostBits(self) }
+        try self.init(parsing: text.utf8.span)
     }
+
+    /// Reads the same from bytes.
+    public init(parsing text: Span<UInt8>) throws(ParseError) { self = try AddressText.prefix(text) }
 }

@@ -44,18 +44,22 @@ final class FeedTable {
         var result: [(prefix: Prefix, line: Int)] = []
         var bad = 0
         var number = 0
-        for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+        var start = 0
+        while start < bytes.count {
+            var end = start
+            while end < bytes.count, bytes[end] != UInt8(ascii: "\n") { end += 1 }
             number += 1
-            let content = FeedTable.content(line)
+            let content = FeedTable.content(bytes, start..<end)
+            let column = content.lowerBound - start + 1
+            start = end + 1
             if content.isEmpty { continue }
-            let text = String(decoding: content, as: UTF8.self)
-            if let prefix = try? Prefix(parsing: text) {
+            if let prefix = try? Prefix(parsing: bytes.span.extracting(content)) {
                 result.append((prefix, number))
                 continue
             }
             bad += 1
             if bad <= FeedTable.reportLimit {
-                let column = content.startIndex - line.startIndex + 1
+                let text = String(decoding: bytes[content], as: UTF8.self)
                 let shown = text.count > 60 ? "\(text.prefix(60))..." : text
                 _ = problems.prefix(shown, at: SourceLocation(file: path, line: number, column: column))
             }
@@ -68,14 +72,13 @@ final class FeedTable {
     }
 
     /// A line without its comment and the space around.
-    private static func content(_ line: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
-        var content = line
-        if let comment = content.firstIndex(where: { $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: ";") }) {
-            content = content[..<comment]
-        }
-        while let first = content.first, isSpace(first) { content.removeFirst() }
-        while let last = content.last, isSpace(last) { content.removeLast() }
-        return content
+    private static func content(_ bytes: [UInt8], _ line: Range<Int>) -> Range<Int> {
+        var first = line.lowerBound
+        var last = first
+        while last < line.upperBound, bytes[last] != UInt8(ascii: "#"), bytes[last] != UInt8(ascii: ";") { last += 1 }
+        while first < last, isSpace(bytes[first]) { first += 1 }
+        while last > first, isSpace(bytes[last - 1]) { last -= 1 }
+        return first..<last
     }
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }

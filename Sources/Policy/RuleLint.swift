@@ -6,85 +6,108 @@ import Network
 /// an earlier one that leaves out some of its conditions and has the rest alike. That takes one look-up for each pattern of
 /// conditions in use, whatever the number of rules.
 struct RuleLint {
-    /// A rule's conditions; nil leaves one out.
+    /// A rule's conditions, each by its number; 0 leaves one out.
     private struct Conditions: Hashable {
-        var from: SetExpression?
-        var to: SetExpression?
-        var within: [SetExpression]?
-        var services: [Service]?
-        var vlans: Set<UInt16>?
-        var direction: Direction?
-        var entries: Set<Int>?
-
-        init(_ definition: RuleDefinition) {
-            let rule = definition.rule
-            within = definition.within
-            if within == nil, let ends = rule.ends.first {
-                from = ends.from == nil ? nil : definition.from
-                to = ends.to == nil ? nil : definition.to
-            }
-            services = rule.services
-            vlans = rule.vlans
-            direction = rule.directions.count == 1 ? rule.directions.first : nil
-            entries = rule.entries
-        }
+        var from: UInt32 = 0
+        var to: UInt32 = 0
+        var within: UInt32 = 0
+        var services: UInt32 = 0
+        var vlans: UInt32 = 0
+        var direction: UInt32 = 0
+        var entries: UInt32 = 0
 
         /// Bit by condition, set where it is left out.
         var open: UInt8 {
-            let open = [
-                from == nil, to == nil, within == nil, services == nil, vlans == nil, direction == nil, entries == nil,
-            ]
-            return open.enumerated().reduce(0) { $0 | ($1.element ? 1 << UInt8($1.offset) : 0) }
+            (from == 0 ? 1 : 0) | (to == 0 ? 2 : 0) | (within == 0 ? 4 : 0) | (services == 0 ? 8 : 0)
+                | (vlans == 0 ? 16 : 0) | (direction == 0 ? 32 : 0) | (entries == 0 ? 64 : 0)
         }
 
         /// With the conditions of `mask` left out.
         func opened(_ mask: UInt8) -> Conditions {
             var result = self
-            if mask & 1 != 0 { result.from = nil }
-            if mask & 2 != 0 { result.to = nil }
-            if mask & 4 != 0 { result.within = nil }
-            if mask & 8 != 0 { result.services = nil }
-            if mask & 16 != 0 { result.vlans = nil }
-            if mask & 32 != 0 { result.direction = nil }
-            if mask & 64 != 0 { result.entries = nil }
+            if mask & 1 != 0 { result.from = 0 }
+            if mask & 2 != 0 { result.to = 0 }
+            if mask & 4 != 0 { result.within = 0 }
+            if mask & 8 != 0 { result.services = 0 }
+            if mask & 16 != 0 { result.vlans = 0 }
+            if mask & 32 != 0 { result.direction = 0 }
+            if mask & 64 != 0 { result.entries = 0 }
             return result
-        }
-
-        /// Left out, the service is any IP packet, which other frames are not.
-        var hasFrames: Bool {
-            services?.contains { if case .ethertype = $0 { true } else { false } } ?? false
         }
     }
 
-    private var earlier: [Conditions: Rule] = [:]
+    /// Numbers values from 1, so that conditions are compared by their numbers.
+    private struct Numbers<Value: Hashable> {
+        private var known: [Value: UInt32] = [:]
+
+        mutating func number(_ value: Value?) -> UInt32 {
+            guard let value else { return 0 }
+            if let number = known[value] { return number }
+            let number = UInt32(known.count + 1)
+            known[value] = number
+            return number
+        }
+    }
+
+    private var expressions = Numbers<SetExpression>()
+    private var lists = Numbers<[SetExpression]>()
+    private var services = Numbers<[Service]>()
+    private var vlans = Numbers<Set<UInt16>>()
+    private var entries = Numbers<Set<Int>>()
+    /// The first rule of these conditions.
+    private var earlier: [Conditions: Int] = [:]
     private var masks: [UInt8] = []
 
     static func run(_ rules: [RuleDefinition], _ problems: Problems) {
         var lint = RuleLint()
-        for definition in rules where !definition.isFaulty {
+        for (index, definition) in rules.enumerated() where !definition.isFaulty {
             let rule = definition.rule
             problems.rule = rule.name
             if rule.ends.isEmpty {
                 problems.warning(rule.location, "the rule can never match: a group that it names is empty")
-            } else if let cover = lint.cover(definition) {
+            } else if let cover = lint.cover(definition, index) {
+                let (name, place) = (rules[cover].rule.name, rules[cover].rule.location)
                 problems.warning(
                     rule.location,
-                    "the rule can never match: rule \"\(cover.name)\", at \(cover.location), matches all that it would")
+                    "the rule can never match: rule \"\(name)\", at \(place), matches all that it would")
             }
         }
         problems.rule = nil
     }
 
     /// An earlier rule that matches whatever this one does.
-    private mutating func cover(_ definition: RuleDefinition) -> Rule? {
-        let conditions = Conditions(definition)
+    private mutating func cover(_ definition: RuleDefinition, _ index: Int) -> Int? {
+        let conditions = conditions(definition)
         let open = conditions.open
         for mask in masks where open & ~mask == 0 {
-            if mask & 8 != 0, conditions.hasFrames { continue }
+            // Left out, the service is any IP packet, which other frames are not.
+            if mask & 8 != 0, definition.rule.namesFrames { continue }
             if let rule = earlier[conditions.opened(mask)] { return rule }
         }
-        earlier[conditions] = definition.rule
+        earlier[conditions] = index
         if !masks.contains(open) { masks.append(open) }
         return nil
+    }
+
+    private mutating func conditions(_ definition: RuleDefinition) -> Conditions {
+        let rule = definition.rule
+        var result = Conditions()
+        result.within = lists.number(definition.within)
+        if definition.within == nil, let ends = rule.ends.first {
+            result.from = expressions.number(ends.from == nil ? nil : definition.from)
+            result.to = expressions.number(ends.to == nil ? nil : definition.to)
+        }
+        result.services = services.number(rule.services)
+        result.vlans = vlans.number(rule.vlans)
+        result.direction = rule.directions.count == 1 ? rule.directions.contains(.in) ? 1 : 2 : 0
+        result.entries = entries.number(rule.entries)
+        return result
+    }
+}
+
+extension Rule {
+    /// Whether some of its services are frames that are not IP's.
+    fileprivate var namesFrames: Bool {
+        services?.contains { if case .ethertype = $0 { true } else { false } } ?? false
     }
 }

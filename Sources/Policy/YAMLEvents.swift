@@ -22,6 +22,10 @@ struct YAMLEvent {
     // libyaml keeps pointers to the parser and to its input, so both need an address of their own.
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeMutableBufferPointer<UInt8>
+    /// The lines of every scalar and every collection in brackets that takes several.
+    private(set) var spans: [ClosedRange<Int>] = []
+    /// Where the collections that are open started; nil for those without brackets.
+    private var open: [Int?] = []
 
     init(_ bytes: [UInt8]) {
         unsafe parser = .allocate(capacity: 1)
@@ -45,7 +49,23 @@ struct YAMLEvent {
             var event = unsafe yaml_event_t()
             guard unsafe yaml_parser_parse(parser, &event) == 1 else { throw failure() }
             defer { unsafe yaml_event_delete(&event) }
+            unsafe note(event)
             if let result = unsafe YAMLEvents.convert(event) { return result }
+        }
+    }
+
+    private func note(_ event: yaml_event_t) {
+        let first = unsafe Int(event.start_mark.line) + 1
+        let last = unsafe Int(event.end_mark.line) + 1
+        switch unsafe event.type {
+        case YAML_SCALAR_EVENT: if last > first { spans.append(first...last) }
+        case YAML_SEQUENCE_START_EVENT:
+            open.append(unsafe event.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE ? first : nil)
+        case YAML_MAPPING_START_EVENT:
+            open.append(unsafe event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE ? first : nil)
+        case YAML_SEQUENCE_END_EVENT, YAML_MAPPING_END_EVENT:
+            if let start = open.popLast() ?? nil, last > start { spans.append(start...last) }
+        default: break
         }
     }
 

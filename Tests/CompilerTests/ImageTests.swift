@@ -205,7 +205,7 @@ import Testing
     /// Rules between complements overlap everywhere: each pair of classes is a cell of each rule.
     @Test func refusesWhatMultiplies() {
         let location = SmallPolicy.location(1)
-        let sets = (0..<400 as Range<UInt32>).map { number in
+        let sets = (0..<600 as Range<UInt32>).map { number in
             AddressSet.all.subtracting(AddressSet([Prefix(IPAddress(v4: 0xc612_0000 + number * 2))]))
         }
         let rules = sets.enumerated().map { number, set in
@@ -215,7 +215,7 @@ import Testing
         #expect {
             try Compiler().compile(ruleset)
         } throws: { error in
-            (error as? CompileError)?.message.contains("overlap in too many ways: 64000000 pairs") == true
+            (error as? CompileError)?.message.contains("overlap in too many ways: ") == true
         }
     }
 }

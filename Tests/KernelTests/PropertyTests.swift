@@ -33,8 +33,21 @@ extension PacketTables {
             #expect(early > 1000)
         }
 
-        private func compare(seed: UInt64, packets: Int) throws -> (judged: [Reason: Int], early: Int) {
-            let ruleset = RandomPolicy(seed: seed).ruleset
+        /// The same with 10,000 rules; on a slow machine with some hundred.
+        @Test func theKernelAgreesOnManyRules() throws {
+            let environment = ProcessInfo.processInfo.environment
+            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
+            let policies = Effort.isLong ? 20 : 1
+            print("kernel property test with 10,000 rules: BULKHEAD_SEED=\(first), \(policies) policies")
+            for seed in first..<first + UInt64(policies) {
+                _ = try compare(seed: seed, size: Effort.isSmall ? .large : .huge, packets: Effort.isLong ? 400 : 100)
+            }
+        }
+
+        private func compare(
+            seed: UInt64, size: RandomPolicy.Size = .small, packets: Int
+        ) throws -> (judged: [Reason: Int], early: Int) {
+            let ruleset = RandomPolicy(seed: seed, size: size).ruleset
             let simulation = try Simulation(ruleset)
             let reference = ReferenceFlows(ruleset)
             var frames = BoundaryFrames(ruleset, seed: seed)

@@ -8,6 +8,8 @@ public struct RandomPolicy: Sendable {
         case small
         /// Some hundred rules and sets: long lists, full buckets, several levels of address sets.
         case large
+        /// 10,000 rules.
+        case huge
     }
 
     public let seed: UInt64
@@ -19,14 +21,17 @@ public struct RandomPolicy: Sendable {
     public init(seed: UInt64, size: Size = .small) {
         self.seed = seed
         var random = RandomNumbers(seed: seed)
-        let isLarge = size == .large
+        let isLarge = size != .small
         let entries = (0..<random.number(1...(isLarge ? 12 : 4))).map { RandomPolicy.entry($0, &random) }
-        let sets = (0..<random.number(isLarge ? 40...100 : 1...12)).map { _ in RandomPolicy.addressSet(&random) }
+        let sets =
+            size == .huge
+            ? (0..<2_000).map { _ in RandomPolicy.narrowSet(&random) }
+            : (0..<random.number(isLarge ? 40...100 : 1...12)).map { _ in RandomPolicy.addressSet(&random) }
         let services = (0..<random.number(1...(isLarge ? 40 : 8))).map { _ in
             (0..<random.number(1...3)).map { _ in RandomPolicy.service(&random) }
         }
         // Few enough to leave most to the default, or so many that lists are long.
-        let count = isLarge ? 100...300 : random.once(in: 3) ? 0...60 : 0...12
+        let count = size == .huge ? 10_000...10_000 : isLarge ? 100...300 : random.once(in: 3) ? 0...60 : 0...12
         let rules = (0..<random.number(count)).map { rank in
             RandomPolicy.rule(rank, sets: sets, services: services, entries: entries.count, &random)
         }
@@ -54,7 +59,10 @@ public struct RandomPolicy: Sendable {
     ) -> Rule {
         func end() -> AddressSet? { random.once(in: 3) ? nil : random.pick(sets) }
         var ends = [Rule.Ends(from: end(), to: end())]
-        if random.once(in: 6) { ends = random.some(of: sets).map { Rule.Ends(from: $0, to: $0) } }
+        if random.once(in: 6) {
+            let few = sets.count > 100 ? (0..<10).map { _ in random.pick(sets) } : random.some(of: sets)
+            ends = few.map { Rule.Ends(from: $0, to: $0) }
+        }
         return Rule(
             name: "rule-\(rank)", location: location(rank + 10), ends: ends,
             services: random.once(in: 3) ? nil : random.pick(services),
@@ -69,6 +77,21 @@ public struct RandomPolicy: Sendable {
         func prefixes(_ most: Int) -> [Prefix] { (0..<random.number(0...most)).map { _ in prefix(&random) } }
         if random.once(in: 20) { return .all.subtracting(AddressSet(prefixes(3))) }
         return AddressSet(prefixes(random.once(in: 4) ? 40 : 5)).subtracting(AddressSet(prefixes(2)))
+    }
+
+    /// One of thousands: a few prefixes, seldom wide.
+    private static func narrowSet(_ random: inout RandomNumbers) -> AddressSet {
+        AddressSet(
+            (0..<random.number(1...2)).map { _ in
+                let site = UInt128(random.number(0...0x1ffff))
+                return Bool.random(using: &random)
+                    ? Prefix(
+                        IPAddress(v4: 0xc612_0000 + UInt32(site)),
+                        length: random.once(in: 50) ? 20 : random.number(26...32))
+                    : Prefix(
+                        IPAddress(v6: UInt128(0x2001_0db8) << 96 | site << 64 | site & 0xff),
+                        length: random.once(in: 50) ? 54 : random.pick([60, 63, 64, 65, 72, 120, 128]))
+            })
     }
 
     private static func prefix(_ random: inout RandomNumbers) -> Prefix {

@@ -29,27 +29,40 @@ final class Arena {
     }
 
     let lab: Lab
+    private let name: String
     let generatorNamespace: Namespace
     private(set) var entries: [Entry] = []
     /// Contenders that could not be put in place, and why.
     private(set) var absent: [(label: Label, reason: String)] = []
     private var places = 0
 
-    init(_ lab: Lab) throws {
+    /// - Parameter name: tells arenas of one lab apart.
+    init(_ lab: Lab, _ name: String = "") throws {
         self.lab = lab
-        generatorNamespace = try lab.namespace("gen")
+        self.name = name
+        generatorNamespace = try lab.namespace("\(name)gen")
     }
 
     func generator(_ frames: [Frame]) throws -> Generator { try Generator(Trace(frames), in: generatorNamespace) }
 
+    /// A place where nothing stands yet.
+    func place(devices: Int = 1) throws -> Place {
+        places += 1
+        return try Place(
+            from: generatorNamespace, number: places, count: devices, in: lab.namespace("\(name)p\(places)"))
+    }
+
+    func add(_ entry: Entry) { entries.append(entry) }
+
+    func addAbsent(_ label: Label, _ reason: String) { absent.append((label, reason)) }
+
     /// Puts a contender in place, to be measured under each of these. One that cannot be is noted.
     func add(
-        _ contender: some Contender, section: String, set: String, rules: Int?, generator: Generator
+        _ contender: some Contender, section: String, set: String, rules: Int?, generator: Generator, devices: Int = 1
     ) throws {
         try Interruption.check()
         let label = Label(section: section, filter: contender.name, hook: contender.hook, rules: rules, set: set)
-        places += 1
-        let place = try Place(lab, from: generatorNamespace, number: places)
+        let place = try place(devices: devices)
         do {
             if contender.receivesPackets { try place.receiveAsPackets() }
             try contender.install(at: place, of: lab)
@@ -86,5 +99,40 @@ final class Arena {
         }
         let wanted = milliseconds * 1e6 / max(burst.nanoseconds, 1)
         return max(Int(wanted) / batch, 1) * batch
+    }
+}
+
+// MARK: What came of it
+
+extension Arena {
+    /// Rows of outcomes, each with its ratio to another one.
+    func rows(_ outcomes: [Outcome], beside limit: Outcome?, called name: String) -> [Report.Row] {
+        outcomes.map { outcome in
+            var row = Arena.row(outcome.label)
+            row.value = 1000 / outcome.nanoseconds.median
+            row.note = "\(Report.number(outcome.nanoseconds.median)) ns a packet"
+            if let limit {
+                row.ratio = zip(limit.nanoseconds, outcome.nanoseconds).map { $0 / $1 }.median
+                row.against = name
+            }
+            let lost = outcome.sent - outcome.arrived
+            if lost > outcome.sent / 1000 { row.note! += "; \(lost) of \(outcome.sent) did not arrive" }
+            return row
+        }
+    }
+
+    /// Rows of those who could not be put in place.
+    var absences: [Report.Row] {
+        absent.map { label, reason in
+            var row = Arena.row(label)
+            row.note = "not measured: " + reason.split(separator: "\n").prefix(1).joined()
+            return row
+        }
+    }
+
+    private static func row(_ label: Label) -> Report.Row {
+        Report.Row(
+            section: label.section, subject: label.set, rules: label.rules == 0 ? nil : label.rules,
+            filter: label.filter, hook: label.hook, unit: "Mpps")
     }
 }

@@ -3,21 +3,22 @@ import Policy
 import TestSupport
 
 /// What it costs to judge a packet and drop it: Bulkhead and the others, by rule sets and their sizes.
-struct Classification {
+struct Classification: Section {
+    static let name = "drops"
     let settings: Settings
     let lab: Lab
 
-    static let section = "Dropped packets, one CPU for sender and receiver"
+    static let title = "Dropped packets, one CPU for sender and receiver"
 
     func run(_ report: inout Report) throws {
         let arena = try Arena(lab)
         let sets = try ruleSets()
         let sizes = settings.short ? [100, 10_000, 100_000] : [100, 1_000, 10_000, 100_000]
-        for set in sets { try addBulkhead(set, modes: ["xdp"], to: arena) }
+        for set in sets { try addBulkhead(set, .xdp, to: arena) }
         var nothing: Generator?
         for size in sizes {
             let set = RuleSet.synthetic(size)
-            let generator = try addBulkhead(set, modes: ["xdp", "tc"], to: arena)
+            let generator = try addBulkhead(set, .xdp, .tc, to: arena)
             try addAlternatives(set, generator, to: arena)
             nothing = nothing ?? generator
         }
@@ -27,10 +28,13 @@ struct Classification {
             Bare(receivesPackets: false), Bare(receivesPackets: true), NFT(form: .empty, rules: []),
             XDPFilter(addresses: empty.rules.compactMap { $0.ends.first?.from?.prefixes.first?.address }),
         ] {
-            try arena.add(contender, section: Self.section, set: "", rules: 0, generator: nothing)
+            try arena.add(contender, section: Self.title, set: "", rules: 0, generator: nothing)
         }
+        settings.say("measuring")
         let outcomes = try arena.measure(rounds: settings.rounds, milliseconds: settings.burstMilliseconds)
-        report.rows += rows(outcomes, arena)
+        let limit = outcomes.first { $0.label.filter == "bare program" && $0.label.hook == "XDP" }
+        let rows = arena.rows(outcomes, beside: limit, called: "bare XDP") + arena.absences
+        report.rows += rows.sorted { ($0.subject, $0.rules ?? 0) < ($1.subject, $1.rules ?? 0) }
         conclude(outcomes, &report)
     }
 
@@ -45,14 +49,12 @@ struct Classification {
     }
 
     @discardableResult
-    private func addBulkhead(_ set: RuleSet, modes: [String], to arena: Arena) throws -> Generator {
+    private func addBulkhead(_ set: RuleSet, _ modes: Bulkhead.Mode..., to arena: Arena) throws -> Generator {
         settings.say("putting \(set.name) with \(set.rules.count) rules in place")
         let generator = try arena.generator(set.dropped)
-        for mode in modes {
-            let contender = Bulkhead(executable: settings.bulkhead, rules: set.rules, mode: mode)
-            try arena.add(
-                contender, section: Self.section, set: set.name, rules: set.rules.count, generator: generator)
-        }
+        try arena.add(
+            Bulkhead(executable: settings.bulkhead, rules: set.rules), modes, section: Self.title, set: set.name,
+            rules: set.rules.count, generator: generator)
         return generator
     }
 
@@ -65,36 +67,12 @@ struct Classification {
         if count <= 1_000 { contenders.append(IPTables(form: .linear, rules: set.rules)) }
         contenders.append(IPTables(form: .set, rules: set.rules))
         for contender in contenders {
-            try arena.add(contender, section: Self.section, set: set.name, rules: count, generator: generator)
+            settings.say("  \(contender.name)")
+            try arena.add(contender, section: Self.title, set: set.name, rules: count, generator: generator)
         }
     }
 
     // MARK: What came of it
-
-    private func rows(_ outcomes: [Arena.Outcome], _ arena: Arena) -> [Report.Row] {
-        let limit = outcomes.first { $0.label.filter == "bare program" && $0.label.hook == "XDP" }
-        let measured = outcomes.map { outcome in
-            var row = row(outcome.label)
-            row.value = 1000 / outcome.nanoseconds.median
-            row.note = "\(Report.number(outcome.nanoseconds.median)) ns a packet"
-            if let limit { row.ratio = zip(limit.nanoseconds, outcome.nanoseconds).map { $0 / $1 }.median }
-            let lost = outcome.sent - outcome.arrived
-            if lost > outcome.sent / 1000 { row.note! += "; \(lost) of \(outcome.sent) did not arrive" }
-            return row
-        }
-        let absent = arena.absent.map { label, reason in
-            var row = row(label)
-            row.note = "not measured: " + reason.split(separator: "\n").prefix(1).joined()
-            return row
-        }
-        return (measured + absent).sorted { ($0.subject, $0.rules ?? 0) < ($1.subject, $1.rules ?? 0) }
-    }
-
-    private func row(_ label: Arena.Label) -> Report.Row {
-        Report.Row(
-            section: label.section, subject: label.set, rules: label.rules == 0 ? nil : label.rules,
-            filter: label.filter, hook: label.hook, unit: "Mpps", against: "bare XDP")
-    }
 
     private func conclude(_ outcomes: [Arena.Outcome], _ report: inout Report) {
         let all = Figures(outcomes)

@@ -28,41 +28,82 @@ struct Bare: Contender {
         let name = receivesPackets ? "bare_tc" : "bare"
         object.select(programs: [name])
         let program = try object.load().program(name)
-        let path = "/sys/fs/bpf/\(place.namespace.name)-bare"
         try place.namespace.inside {
-            let link = try Link(
-                attaching: program, to: receivesPackets ? .tcxIngress : .xdpNative,
-                interface: unsafe if_nametoindex(Place.device))
-            try link.pin(at: path)
+            for index in 0..<place.count {
+                let path = "/sys/fs/bpf/\(place.namespace.name)-bare\(index)"
+                let link = try Link(
+                    attaching: program, to: receivesPackets ? .tcxIngress : .xdpNative,
+                    interface: unsafe if_nametoindex("nic\(index)"))
+                try link.pin(at: path)
+                lab.atEnd { _ = unsafe unlink(path) }
+            }
         }
-        lab.atEnd { _ = unsafe unlink(path) }
     }
 }
 
-/// Bulkhead on a host's NIC, through the command line.
-struct Bulkhead: Contender {
-    let name = "bulkhead"
+/// Bulkhead on a host's NICs, through the command line: one instance for all its places, for making one takes seconds.
+struct Bulkhead {
+    enum Mode: String {
+        case xdp = "XDP"
+        case tc
+    }
+
     /// The executable.
     let executable: String
     let rules: [Rule]
-    /// `xdp` or `tc`.
-    let mode: String
-    var defaults = "{ in: drop, out: accept, adopt: 0s }"
+    /// More keys of the ports.
+    var extra = ""
 
-    var hook: String { mode == "tc" ? "tc" : "XDP" }
-    var receivesPackets: Bool { mode == "tc" }
+    func install(at places: [(place: Place, mode: Mode)], of lab: Lab) throws {
+        guard let instance = places.first.map({ Bulkhead.instance(at: $0.place) }) else { return }
+        let file = try lab.file("\(instance).yaml", policy(at: places, rules).text)
+        detachAtEnd(instance, of: lab)
+        try apply(file, to: instance)
+    }
 
-    func install(at place: Place, of lab: Lab) throws {
-        let instance = "\(place.namespace.name)"
-        let policy = PolicyText(
-            ports: [
-                "nic: { interface: \(Place.device), netns: \(place.namespace.name), protects: host, mode: \(mode) }"
-            ], defaults: defaults, rules: rules)
-        let file = try lab.file("\(instance).yaml", policy.text)
-        lab.atEnd { [executable] in
-            _ = try? Shell.run([executable, "detach", "--all", "--instance", instance])
-        }
+    func apply(_ file: String, to instance: String) throws {
         try Shell.check(executable, "apply", file, "--instance", instance, seconds: 120)
+    }
+
+    func detachAtEnd(_ instance: String, of lab: Lab) {
+        lab.atEnd { [executable] in
+            _ = try? Shell.run([executable, "detach", "--all", "--instance", instance], seconds: 120)
+        }
+    }
+
+    /// The name of the instance whose first place this is.
+    static func instance(at place: Place) -> String { place.namespace.name }
+
+    /// Rules as a policy for all devices of these places.
+    func policy(at places: [(place: Place, mode: Mode)], _ rules: [Rule]) -> PolicyText {
+        let ports = places.enumerated().map { index, port in
+            "port\(index): { interface: \"nic*\", netns: \(port.place.namespace.name), protects: host, "
+                + "mode: \(port.mode == .tc ? "tc" : "xdp")\(extra) }"
+        }
+        return PolicyText(ports: ports, rules: rules)
+    }
+}
+
+extension Arena {
+    /// Puts one instance of Bulkhead in place, once a mode, to be measured under the same packets.
+    func add(
+        _ bulkhead: Bulkhead, _ modes: [Bulkhead.Mode], section: String, set: String, rules: Int?,
+        generator: Generator, devices: Int = 1
+    ) throws {
+        try Interruption.check()
+        let places = try modes.map { mode in (place: try place(devices: devices), mode: mode) }
+        let labels = modes.map { mode in
+            Label(section: section, filter: "bulkhead", hook: mode.rawValue, rules: rules, set: set)
+        }
+        do {
+            for (place, mode) in places where mode == .tc { try place.receiveAsPackets() }
+            try bulkhead.install(at: places, of: lab)
+            for (label, port) in zip(labels, places) {
+                add(Entry(label: label, place: port.place, generator: generator))
+            }
+        } catch {
+            for label in labels { addAbsent(label, "\(error)") }
+        }
     }
 }
 

@@ -28,7 +28,7 @@ struct Burst {
 }
 
 /// Sends a trace's frames from the generator's namespace. Sender and receiver share a CPU, so that a burst's time is the work of both.
-final class Generator {
+final class Generator: Sendable {
     private let program: Program
     private let control: Map
     private let namespace: Namespace
@@ -39,6 +39,7 @@ final class Generator {
         var next: UInt32 = 0
         var forge: UInt32 = 0
         var serial: UInt32 = 0
+        var spread: UInt32 = 1
     }
 
     /// - Parameter forging: gives each frame a source of its own; see the program.
@@ -67,19 +68,22 @@ final class Generator {
     }
 
     /// Sends the next `count` frames to a place; what it cannot take in time is lost, so what arrived is counted.
-    func send(_ count: Int, to place: Place) throws -> Burst {
+    ///
+    /// - Parameter alone: keeps other threads off the CPU meanwhile.
+    func send(_ count: Int, to place: Place, alone: Bool = true) throws -> Burst {
         guard var control = try self.control.lookup(0, as: Control.self) else { throw Failure("no control") }
         control.target = place.source
+        control.spread = UInt32(place.count)
         try self.control.update(0, to: control)
         let blank = [UInt8](repeating: 0, count: Trace.frameSize)
-        let before = try place.namespace.received(by: Place.device)
+        let before = try place.received
         let time = try namespace.inside {
             // Where the system does not give us the CPU alone, the figures are only noisier.
-            _ = bench_begin_burst()
-            defer { bench_end_burst() }
+            if alone { _ = bench_begin_burst(0) }
+            defer { if alone { bench_end_burst() } }
             return try program.send(frame: blank, count: UInt32(count))
         }
-        let arrived = try place.namespace.received(by: Place.device) - before
+        let arrived = try place.received - before
         return Burst(nanoseconds: Double(time), sent: count, arrived: arrived)
     }
 }

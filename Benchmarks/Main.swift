@@ -33,41 +33,33 @@ import TestSupport
     var plot: String?
 
     func validate() throws {
-        if let unknown = sections.first(where: { !Benchmark.names.contains($0) }) {
-            throw ValidationError("there is no section '\(unknown)': \(Benchmark.names.joined(separator: ", "))")
+        let names = sections.map { $0.name }
+        if let unknown = chosen?.first(where: { !names.contains($0) }) {
+            throw ValidationError("there is no section '\(unknown)'; there are \(names.joined(separator: ", "))")
         }
     }
 
-    private static let names = ["classification"]
-
-    private var sections: [String] {
-        only.map { $0.split(separator: ",").map(String.init) } ?? Benchmark.names
-    }
+    private var chosen: [String]? { only?.split(separator: ",").map(String.init) }
 
     func run() throws {
         Interruption.watch()
         let settings = Settings(
             bulkhead: bulkhead, short: short, corpora: corpora, rounds: short ? 7 : 15,
-            burstMilliseconds: short ? 15 : 30)
+            burstMilliseconds: short ? 15 : 30, stretch: short ? 0.2 : 0.5)
         var report = Report()
         report.kernel = try readFile("/proc/sys/kernel/osrelease").trimmingCharacters(in: .whitespacesAndNewlines)
         report.processors = ProcessInfo.processInfo.activeProcessorCount
         report.short = short
         do {
-            for name in sections { try measure(name, settings, &report) }
+            for section in sections where chosen?.contains(section.name) ?? true {
+                // A section's lab goes before the next begins.
+                try section.init(settings: settings, lab: try Lab()).run(&report)
+            }
         } catch is Interruption {
             settings.say("interrupted")
             throw ExitCode(130)
         }
         print(json ? try report.json() : report.table())
         if let plot { try Plot(report).svg.write(toFile: plot, atomically: true, encoding: .utf8) }
-    }
-
-    /// A section's lab goes before the next begins.
-    private func measure(_ name: String, _ settings: Settings, _ report: inout Report) throws {
-        let lab = try Lab()
-        switch name {
-        default: try Classification(settings: settings, lab: lab).run(&report)
-        }
     }
 }

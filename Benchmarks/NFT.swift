@@ -7,6 +7,8 @@ struct NFT: Contender {
     enum Form: String {
         /// No rule at all: what the hook costs.
         case empty = "nft empty chain"
+        /// Likewise, where everything is accepted.
+        case accepting = "nft empty chain, accepting"
         /// One rule after the other.
         case linear = "nft linear"
         /// One set of address, address, protocol and ports, as intervals.
@@ -32,9 +34,10 @@ struct NFT: Contender {
         let type = "type ipv4_addr . ipv4_addr . inet_proto . inet_service"
         let key = "ip saddr . ip daddr . meta l4proto . th dport"
         var table: [String] = []
-        var chain = ["type filter hook ingress device \"\(Place.device)\" priority 0; policy drop;"]
+        let policy = form == .accepting ? "accept" : "drop"
+        var chain = ["type filter hook ingress device \"\(Place.device)\" priority 0; policy \(policy);"]
         switch form {
-        case .empty: break
+        case .empty, .accepting: break
         case .linear: chain += rules.map { "\(NFT.matches($0)) \($0.action.rawValue)" }
         case .set:
             table.append("set s { \(type); flags interval; elements = { \(elements { _ in "" }) }; }")

@@ -28,16 +28,6 @@ extension Namespace {
         defer { _ = bench_enter_namespace(own) }
         return try body()
     }
-
-    /// Packets that a device has received.
-    func received(by device: String) throws -> Int {
-        let table = try inside { try readFile("/proc/thread-self/net/dev") }
-        for line in table.split(separator: "\n") {
-            let words = line.split { $0 == " " || $0 == ":" }
-            if words.first == device[...], words.count > 2, let packets = Int(words[2]) { return packets }
-        }
-        throw Failure("network namespace \(name) has no device \(device)")
-    }
 }
 
 /// The text of a small file, of /proc too.
@@ -54,23 +44,54 @@ func readFile(_ path: String) throws(Failure) -> String {
     return String(decoding: bytes, as: UTF8.self)
 }
 
-/// Where one filter stands: a namespace of its own, whose device `nic0` hangs at the generator's.
+/// Where one filter stands: a namespace whose device `nic0`, or devices `nic0`, `nic1` and so on, hang at the generator's.
 final class Place: Sendable {
     static let device = "nic0"
 
     let namespace: Namespace
-    /// The generator's end of the cable.
+    /// The generator's end of the first cable; those of the others follow it.
     let source: UInt32
+    /// Cables.
+    let count: Int
 
-    init(_ lab: Lab, from generator: Namespace, number: Int) throws {
-        namespace = try lab.namespace("p\(number)")
-        let name = "g\(number)"
-        try lab.veth((generator, name), (namespace, Place.device))
-        try Shell.check("ip", "-netns", generator.name, "link", "set", name, "address", "\(Frame.guest)")
-        try namespace.run("ip", "link", "set", Place.device, "address", "\(Frame.peer)")
-        source = try generator.inside { unsafe if_nametoindex(name) }
+    /// - Parameters:
+    ///   - generator: where the other ends of the cables are, called by `number`.
+    ///   - namespace: where it stands.
+    init(from generator: Namespace, number: Int, count: Int = 1, in namespace: Namespace) throws {
+        self.namespace = namespace
+        self.count = count
+        var lines: [String] = []
+        for index in 0..<count {
+            let near = "g\(number)-\(index)"
+            lines.append(
+                "link add \(near) address \(Frame.guest) type veth peer name nic\(index) address \(Frame.peer) "
+                    + "netns \(namespace.name)")
+            lines.append("link set \(near) up")
+        }
+        try Place.configure(generator, lines)
+        try Place.configure(namespace, (0..<count).map { "link set nic\($0) up" })
+        source = try generator.inside { unsafe if_nametoindex("g\(number)-0") }
+    }
+
+    private static func configure(_ namespace: Namespace, _ lines: [String]) throws {
+        try Shell.check("ip", "-netns", namespace.name, "-batch", "-", input: lines.joined(separator: "\n") + "\n")
+    }
+
+    /// Packets that have come so far.
+    var received: Int {
+        get throws {
+            let table = try namespace.inside { try readFile("/proc/thread-self/net/dev") }
+            return table.split(separator: "\n").reduce(0) { sum, line in
+                let words = line.split { $0 == " " || $0 == ":" }
+                guard words.count > 2, words[0].hasPrefix("nic") else { return sum }
+                return sum + (Int(words[2]) ?? 0)
+            }
+        }
     }
 
     /// An skb receiver drops redirected frames before any hook unless it polls, which GRO makes it do.
-    func receiveAsPackets() throws { try namespace.run("ethtool", "-K", Place.device, "gro", "on") }
+    func receiveAsPackets() throws {
+        let lines = (0..<count).map { "ethtool -K nic\($0) gro on" }
+        try namespace.run("sh", "-ec", lines.joined(separator: "\n"))
+    }
 }

@@ -14,7 +14,7 @@ struct Plot {
     /// Of a report: each filter's cost at each size of the made-up set.
     init(_ report: Report) {
         var found: [Series] = []
-        for row in report.rows where row.section == Classification.section && row.subject == "synthetic" {
+        for row in report.rows where row.section == Classification.title && row.subject == "synthetic" {
             guard let rules = row.rules, let value = row.value else { continue }
             let name = row.filter == "bulkhead" ? "bulkhead, \(row.hook)" : row.filter
             let point = (rules: Double(rules), cost: 1000 / value)

@@ -8,6 +8,8 @@ struct RuleSet {
     var rules: [Rule]
     /// None is accepted; not all are named by a rule.
     var dropped: [Frame]
+    /// All are accepted by a rule, and are no TCP segments.
+    var accepted: [Frame] = []
 }
 
 extension RuleSet {
@@ -26,7 +28,12 @@ extension RuleSet {
         let frames = (0..<max(Trace.length, min(count, 2 * Trace.length))).map { number in
             pairs[number % count].frame(number / count)
         }
-        return RuleSet(name: "synthetic", rules: pairs.map(\.rule), dropped: frames)
+        let accepted = (0..<Trace.length).map { number in
+            // Every other rule is one for UDP.
+            let pair = pairs[(2 * number + 1) % count]
+            return pair.frame(number / count, to: pair.firstPort)
+        }
+        return RuleSet(name: "synthetic", rules: pairs.map(\.rule), dropped: frames, accepted: accepted)
     }
 }
 
@@ -45,23 +52,23 @@ private struct Pair {
     }
 
     private var isTCP: Bool { number % 2 == 0 }
+    var firstPort: UInt16 { UInt16(1024 + number &* 7919 % 32_768) }
 
     var rule: Rule {
-        let first = UInt16(1024 + number &* 7919 % 32_768)
-        return Rule(
+        Rule(
             name: "r\(number)", location: SourceLocation(file: "synthetic", line: 1, column: 1),
             ends: [Rule.Ends(from: AddressSet([from]), to: AddressSet([to]))],
             services: [
                 .ports(
-                    protocol: isTCP ? 6 : 17, destination: [first...first + UInt16(number % 64)],
+                    protocol: isTCP ? 6 : 17, destination: [firstPort...firstPort + UInt16(number % 64)],
                     source: [0...UInt16.max])
             ], action: .accept)
     }
 
-    /// One of the frames from somewhere in `from` to somewhere in `to`.
-    func frame(_ index: Int) -> Frame {
+    /// One of the frames from somewhere in `from` to somewhere in `to`, by default to a port that no rule names.
+    func frame(_ index: Int, to destination: UInt16 = 80) -> Frame {
         let port = UInt16(40_000 + (number + index) % 1000)
-        return Frame(Datagram(Pair.address(from, index), Pair.address(to, index), .udp(port, 80)))
+        return Frame(Datagram(Pair.address(from, index), Pair.address(to, index), .udp(port, destination)))
     }
 
     private static func address(_ prefix: Prefix, _ index: Int) -> IPAddress {

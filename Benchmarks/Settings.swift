@@ -9,7 +9,25 @@ struct Settings {
     var corpora: String?
     var rounds: Int
     var burstMilliseconds: Double
+    /// Seconds of each measurement of a connection.
+    var stretch: Double
 
-    /// Tells people what is going on.
-    func say(_ words: String) { FileHandle.standardError.write(Data("\(words)\n".utf8)) }
+    private let start = ContinuousClock.now
+
+    init(
+        bulkhead: String, short: Bool, corpora: String?, rounds: Int, burstMilliseconds: Double, stretch: Double
+    ) {
+        self.bulkhead = bulkhead
+        self.short = short
+        self.corpora = corpora
+        self.rounds = rounds
+        self.burstMilliseconds = burstMilliseconds
+        self.stretch = stretch
+    }
+
+    /// Tells people what is going on, and since when they wait.
+    func say(_ words: String) {
+        let seconds = Int((ContinuousClock.now - start) / .seconds(1))
+        FileHandle.standardError.write(Data("[\(seconds) s] \(words)\n".utf8))
+    }
 }

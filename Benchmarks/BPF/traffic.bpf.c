@@ -11,6 +11,7 @@ struct control {
 	__u32 next;                      /* frame that comes next */
 	__u32 forge;                     /* whether each frame gets a source of its own */
 	__u32 serial;                    /* of the next forged source */
+	__u32 spread;                    /* interfaces from `target` on that take turns, 64 frames each */
 };
 
 struct {
@@ -56,20 +57,20 @@ int generate(struct xdp_md *ctx)
 	__u8 *to = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	struct control *settings;
 	struct frame *frame;
-	__u32 key = 0;
+	__u32 key = 0, turn;
 
 	settings = bpf_map_lookup_elem(&control, &key);
 	if (!settings || to + FRAME_SIZE > end)
 		return XDP_DROP;
-	key = settings->next & (FRAMES - 1);
-	settings->next = key + 1;
+	turn = settings->next / 64;
+	key = settings->next++ & (FRAMES - 1);
 	frame = bpf_map_lookup_elem(&frames, &key);
 	if (!frame)
 		return XDP_DROP;
 	__builtin_memcpy(to, frame, FRAME_SIZE);
 	if (settings->forge)
 		forge_source(to, settings->serial++);
-	return bpf_redirect(settings->target, 0);
+	return bpf_redirect(settings->target + (settings->spread > 1 ? turn % settings->spread : 0), 0);
 }
 
 struct {

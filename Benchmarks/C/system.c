@@ -18,25 +18,24 @@ int bench_enter_namespace(int descriptor)
 	return setns(descriptor, CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
-static cpu_set_t allowed;
+static __thread cpu_set_t allowed;
 
-int bench_begin_burst(void)
+int bench_begin_burst(int first)
 {
-	struct sched_param first = {.sched_priority = 1};
-	cpu_set_t last;
+	struct sched_param priority = {.sched_priority = 1};
+	int chosen = -1;
+	cpu_set_t one;
 
-	CPU_ZERO(&last);
 	if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0)
 		return -errno;
-	for (int cpu = CPU_SETSIZE - 1; cpu >= 0; cpu--) {
-		if (CPU_ISSET(cpu, &allowed)) {
-			CPU_SET(cpu, &last);
-			break;
-		}
-	}
-	if (sched_setaffinity(0, sizeof(last), &last) < 0)
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &allowed) && (chosen < 0 || !first))
+			chosen = cpu;
+	CPU_ZERO(&one);
+	CPU_SET(chosen, &one);
+	if (sched_setaffinity(0, sizeof(one), &one) < 0)
 		return -errno;
-	return sched_setscheduler(0, SCHED_FIFO, &first) < 0 ? -errno : 0;
+	return sched_setscheduler(0, SCHED_FIFO, &priority) < 0 ? -errno : 0;
 }
 
 void bench_end_burst(void)

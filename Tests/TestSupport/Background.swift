@@ -14,6 +14,8 @@ public final class Background<Value: Sendable>: Sendable {
         thread.start()
     }
 
+    public var isDone: Bool { state.withLock { $0.result != nil } }
+
     /// Asks the work to stop and waits for what it has to say.
     public func stop() throws -> Value {
         state.withLock { $0.isStopped = true }
@@ -22,7 +24,7 @@ public final class Background<Value: Sendable>: Sendable {
 
     /// Waits for the work's end.
     public func value(seconds: Double = 30) throws -> Value {
-        guard poll(seconds: seconds, { state.withLock { $0.result != nil } }) else {
+        guard poll(seconds: seconds, { isDone }) else {
             throw CommandFailure(description: "background work took more than \(seconds) s")
         }
         return try state.withLock { state in

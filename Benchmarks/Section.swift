@@ -1,0 +1,14 @@
+import TestSupport
+
+/// One part of the benchmark, which makes what it needs in a lab of its own.
+protocol Section {
+    /// As `--only` names it.
+    static var name: String { get }
+    init(settings: Settings, lab: Lab)
+    func run(_ report: inout Report) throws
+}
+
+/// All of them, in their order.
+var sections: [any Section.Type] {
+    [Classification.self, Paths.self, Ports.self, Events.self, Swapping.self, Guests.self, Flood.self]
+}

@@ -9,11 +9,16 @@
 static __always_inline __u32 trie_step(const struct image *image, __u32 value, __u64 *high, __u64 *low)
 {
 	__u32 at = image->header->nodes + (value & ~BH_TRIE_NODE) * (__u32)sizeof(struct bh_node);
-	const struct bh_node *node = image_at(image, at, sizeof(*node));
-	__u32 word, index, base = node->base;
-	__u8 run = node->path_bits & 63;
+	const struct bh_node *node = image_find(image, at, sizeof(*node));
+	__u32 word, index, base;
+	const __u32 *found;
+	__u8 run;
 	__u64 changes;
 
+	if (!node)
+		return 0;
+	base = node->base;
+	run = node->path_bits & 63;
 	if ((*high ^ node->path) & node->path_mask)
 		return node->otherwise;
 	/* In two steps, for a shift by 64 is none. */
@@ -24,11 +29,23 @@ static __always_inline __u32 trie_step(const struct image *image, __u32 value, _
 	index = base + node->before[word] + bits_through(changes, *high >> 56) - 1;
 	*high = *high << 8 | *low >> 56;
 	*low <<= 8;
-	return *IMAGE_ELEMENT(image, image->header->values, index, __u32);
+	found = image_find(image, image->header->values + index * 4, 4);
+	return found ? *found : 0;
 }
 
-/* The class of an address. */
-static __noinline __u32 address_class(const struct image *image, __u32 flags, __u64 high, __u64 low)
+/* The class that a trie gives to an address, or whatever is looked up in one, left-aligned. */
+static __noinline __u32 trie_class(const struct image *image, __u32 value, __u64 high, __u64 low)
+{
+	for (int depth = 0; depth < BH_TRIE_DEPTH; depth++) {
+		if (!(value & BH_TRIE_NODE))
+			break;
+		value = trie_step(image, value, &high, &low);
+	}
+	return value;
+}
+
+/* The class of an address to the rules. */
+static __always_inline __u32 address_class(const struct image *image, __u32 flags, __u64 high, __u64 low)
 {
 	__u32 value = image->header->v6_root;
 
@@ -37,12 +54,7 @@ static __noinline __u32 address_class(const struct image *image, __u32 flags, __
 		high = low << 48;
 		low = 0;
 	}
-	for (int depth = 0; depth < BH_TRIE_DEPTH; depth++) {
-		if (!(value & BH_TRIE_NODE))
-			break;
-		value = trie_step(image, value, &high, &low);
-	}
-	return value;
+	return trie_class(image, value, high, low);
 }
 
 /* Reads a two-level table: 256 offsets of blocks of 256 classes. */

@@ -45,6 +45,20 @@ static __always_inline const void *image_at(const struct image *image, __u32 off
 	return page + (offset & (BH_PAGE_SIZE - size));
 }
 
+/* Like image_at; NULL where the image has no such page. */
+static __always_inline const void *image_find(const struct image *image, __u32 offset, __u32 size)
+{
+	const __u8 *page = (const __u8 *)image->header;
+	__u32 index = offset >> BH_PAGE_BITS;
+
+	if (index) {
+		page = bpf_map_lookup_elem(image->pages, &index);
+		if (!page)
+			return 0;
+	}
+	return page + (offset & (BH_PAGE_SIZE - size));
+}
+
 #define IMAGE_ELEMENT(image, table, index, type) \
 	((const type *)image_at(image, (table) + (__u32)(index) * (__u32)sizeof(type), sizeof(type)))
 

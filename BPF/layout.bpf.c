@@ -16,8 +16,10 @@ const union {
 	struct bh_run run;
 	struct bh_rule rule;
 	struct bh_port port;
+	struct bh_mac_list mac_list;
 	struct bh_file file;
 	struct bh_device device;
+	struct bh_claim claim;
 	struct bh_flow_bucket flow_bucket;
 	struct bh_flow_scope flow_scope;
 	struct bh_flow_totals flow_totals;

@@ -400,6 +400,7 @@ static __always_inline struct cursor start_frame(void *ctx, __u32 data, __u32 da
 
 	__builtin_memset(&here->packet, 0, sizeof(here->packet));
 	here->packet.length = here->frame_length;
+	here->claim.state = BH_CLAIM_NONE;
 	return cursor;
 }
 

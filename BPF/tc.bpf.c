@@ -53,6 +53,14 @@ __noinline int parse_skb_quote(struct __sk_buff *ctx, struct bh_scratch *here)
 	return 0;
 }
 
+/* Reads what ARP or neighbour discovery claims. A global function: verified once. */
+__noinline int read_skb_claim(struct __sk_buff *ctx, struct bh_scratch *here)
+{
+	if (here)
+		read_claim(ctx, here);
+	return 0;
+}
+
 /* Sends the answer back where the packet came from, out of the device or into it; else drops the packet. */
 static __always_inline int reject(struct __sk_buff *ctx, struct bh_scratch *here, enum bh_hook hook)
 {
@@ -71,6 +79,8 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	parse_skb(ctx, here);
 	if (is_error(&here->packet))
 		parse_skb_quote(ctx, here);
+	else if (makes_claim(&here->packet))
+		read_skb_claim(ctx, here);
 	judge(here, hook);
 	if (!here->judgement.generation) {
 		count_unjudged(here);

@@ -8,6 +8,7 @@
 #include "essential.h"
 #include "flow_table.h"
 #include "fragment.h"
+#include "guard.h"
 
 static __always_inline void decide(struct bh_judgement *judgement, enum bh_verdict verdict, enum bh_reason reason)
 {
@@ -81,7 +82,7 @@ static __always_inline void judge_before_rules(const struct image *image, const 
 {
 	struct bh_judgement *judgement = &here->judgement;
 	const struct bh_packet *packet = &here->packet;
-	enum bh_reason essential;
+	enum bh_reason guard, essential;
 
 	if (packet->refusal)
 		return decide(judgement, BH_DROP, packet->refusal);
@@ -91,6 +92,12 @@ static __always_inline void judge_before_rules(const struct image *image, const 
 		return decide(judgement, BH_DROP, BH_REASON_VLAN);
 	if (quarantined)
 		return decide(judgement, BH_DROP, BH_REASON_QUARANTINE);
+	if (port->guards) {
+		guard = guard_reason(image, port, here);
+		JOIN_PATHS();
+		if (guard)
+			return decide(judgement, BH_DROP, guard);
+	}
 	if (packet->flags & (BH_PACKET_FRAGMENT_FIRST | BH_PACKET_FRAGMENT_LATER)) {
 		judge_fragment(here, hook);
 		if (judgement->reason != BH_REASON_NONE)

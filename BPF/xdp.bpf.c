@@ -45,6 +45,10 @@ static __always_inline bool is_sure(const struct bh_scratch *here, bool hidden_m
 	case BH_REASON_EXTENSION_HEADER:
 		return true;
 	case BH_REASON_QUARANTINE:
+	case BH_REASON_GUARD_MAC:
+	case BH_REASON_GUARD_IP:
+	case BH_REASON_GUARD_DHCP:
+	case BH_REASON_GUARD_RA:
 		return !hidden_matters;
 	case BH_REASON_RULE:
 	case BH_REASON_DEFAULT:

@@ -56,7 +56,6 @@ struct ApplyCommand: ParsableCommand {
             for warning in report.warnings { StandardError.line("warning: \(warning)") }
             result = ApplyResult(report)
         }
-        PolicySource.say(notEnforced: ruleset.notEnforced)
         if output.isJSON {
             try StandardOutput.line(result.json(compiling: compiling))
         } else {

@@ -40,21 +40,17 @@ struct CheckCommand: ParsableCommand {
         let ports = loaded.ruleset.map { ruleset in loaded.bindings.map { CheckedPort($0, ruleset) } } ?? []
         let isValid = !diagnostics.contains { $0.severity == .error || strict }
         if output.isJSON {
-            try StandardOutput.line(
-                Self.json(isValid, diagnostics, notEnforced: loaded.ruleset?.notEnforced ?? [], ports))
+            try StandardOutput.line(Self.json(isValid, diagnostics, ports))
         } else {
             PolicySource.say(diagnostics)
-            PolicySource.say(notEnforced: loaded.ruleset?.notEnforced ?? [])
             if isValid, let ruleset = loaded.ruleset { try StandardOutput.write(words(ruleset, ports)) }
         }
         if !isValid { throw ExitCode.failure }
     }
 
-    static func json(
-        _ isValid: Bool, _ diagnostics: [Diagnostic], notEnforced: [String], _ ports: [CheckedPort]
-    ) -> JSON {
+    static func json(_ isValid: Bool, _ diagnostics: [Diagnostic], _ ports: [CheckedPort]) -> JSON {
         [
-            "valid": .bool(isValid), "diagnostics": .array(diagnostics.map(\.json)), "notEnforced": JSON(notEnforced),
+            "valid": .bool(isValid), "diagnostics": .array(diagnostics.map(\.json)),
             "ports": .array(ports.map(\.json)),
         ]
     }
@@ -70,11 +66,13 @@ struct CheckCommand: ParsableCommand {
 struct CheckedPort: Sendable {
     private let binding: PortBinding
     private let hasIdentity: Bool
+    private let guards: Set<Guard>
 
     init(_ binding: PortBinding, _ ruleset: Ruleset) {
         self.binding = binding
         let entry = ruleset.entries[binding.entry]
-        hasIdentity = !entry.macs.isEmpty || !entry.addresses.isEmpty
+        hasIdentity = entry.hasIdentity
+        guards = entry.guards(binding.protects)
     }
 
     /// Which side it was taken to protect, and why, where the policy does not say; nil for a device that is yet to come.
@@ -94,7 +92,7 @@ struct CheckedPort: Sendable {
             "name": .string(binding.name), "interface": .string(binding.interfaceName),
             "netns": JSON(binding.namespace),
             "protects": .string(binding.protects.rawValue), "protectsIsDefault": .bool(binding.protectsIsDefault),
-            "missing": .bool(binding.interface == nil),
+            "missing": .bool(binding.interface == nil), "guards": JSON(guards.words),
         ]
     }
 }

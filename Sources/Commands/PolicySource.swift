@@ -9,8 +9,6 @@ struct PolicySource {
     let loaded: LoadedPolicy
     let host: HostInventory
 
-    var notEnforced: [String] { loaded.ruleset?.notEnforced ?? [] }
-
     /// Reads a policy from its file.
     ///
     /// - Parameter requiresDevices: whether a host device that does not exist is an error.
@@ -77,10 +75,6 @@ struct PolicySource {
 
     static func say(_ diagnostics: [Diagnostic]) {
         for diagnostic in diagnostics { StandardError.line("\(diagnostic)") }
-    }
-
-    static func say(notEnforced: [String]) {
-        for line in notEnforced { StandardError.line("note: \(line)") }
     }
 }
 

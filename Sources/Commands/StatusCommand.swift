@@ -20,22 +20,20 @@ struct StatusCommand: ParsableCommand {
     func run() throws {
         let instance = try Instance(instance.name)
         let status = try instance.status()
-        let notEnforced = try PolicySource(inForce: instance.policyInForce()).notEnforced
         if output.isJSON {
-            try StandardOutput.line(status.json(notEnforced: notEnforced))
+            try StandardOutput.line(status.json)
         } else {
             try StandardOutput.write(status.words(Palette.standardOutput))
-            PolicySource.say(notEnforced: notEnforced)
         }
     }
 }
 
 extension Status {
-    func json(notEnforced: [String]) -> JSON {
+    var json: JSON {
         [
             "instance": .string(instance), "generation": JSON(generation),
             "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": nil,
-            "ports": .array(ports.map(\.json)), "notEnforced": JSON(notEnforced),
+            "ports": .array(ports.map(\.json)),
             "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)], "quarantine": JSON(quarantine),
         ]
     }
@@ -77,6 +75,7 @@ extension Status.Port {
             "ifindex": JSON(optional: interfaceIndex), "protects": .string(protects.rawValue),
             "mode": JSON(mode?.rawValue),
             "hooks": JSON(hooks), "state": .string(state.rawValue), "ahead": JSON(ahead), "problems": JSON(problems),
+            "guards": JSON(guards.words),
         ]
     }
 }

@@ -7,9 +7,13 @@ struct AddressTrie {
     let values: [UInt32]
     let v4Root: [UInt32]
     let v6Root: UInt32
+    /// The roots of further sets, which share the nodes.
+    let setRoots: [UInt32]
 
     /// Intervals over address classes.
-    init(v4: Intervals<UInt32>, v6: Intervals<UInt128>) {
+    ///
+    /// - Parameter sets: Of left-aligned addresses of either family, each with classes of its own.
+    init(v4: Intervals<UInt32>, v6: Intervals<UInt128>, sets: [Intervals<UInt128>] = []) {
         var v4Builder = Builder(intervals: v4, compresses: false)
         var root: [UInt32] = []
         v4Builder.slots(count: 1 << 16, from: 0..<v4.starts.count, start: 0, depth: 1) { value, count in
@@ -18,6 +22,12 @@ struct AddressTrie {
         v4Root = root
         var v6Builder = Builder(intervals: v6, compresses: true, nodes: v4Builder.nodes, values: v4Builder.values)
         v6Root = v6Builder.value(of: 0..<v6.starts.count, start: 0, depth: 0)
+        var setRoots: [UInt32] = []
+        for set in sets {
+            v6Builder.intervals = set
+            setRoots.append(v6Builder.value(of: 0..<set.starts.count, start: 0, depth: 0))
+        }
+        self.setRoots = setRoots
         values = v6Builder.values.elements
         nodes = (0..<v6Builder.nodes.count).map { AddressTrie.node(v6Builder.nodes[$0], v6Builder.values) }
     }
@@ -40,7 +50,7 @@ struct AddressTrie {
 extension AddressTrie {
     /// Builds from one family's intervals.
     struct Builder<Position: FixedWidthInteger & UnsignedInteger & Sendable> {
-        let intervals: Intervals<Position>
+        var intervals: Intervals<Position>
         let compresses: Bool
         /// A node as eight words: changes, path, path's bits, id of its values, otherwise.
         var nodes = SequenceTable<UInt64>()

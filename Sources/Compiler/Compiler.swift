@@ -30,6 +30,7 @@ public struct Compiler: Sendable {
 struct Classes {
     var addressClasses: [bh_address_class]
     var trie: AddressTrie
+    var identities: Identities
     var services: ServiceClasses
     var contexts: Contexts
     var joint: JointClasses
@@ -48,7 +49,9 @@ struct Classes {
         cells = Cells(levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, joint: joint)
         let (table, classOfAtom) = Classes.addressClasses(atoms, levels, cells)
         addressClasses = table
-        trie = AddressTrie(v4: atoms.v4.mapped(classOfAtom), v6: atoms.v6.mapped(classOfAtom))
+        identities = Identities(ruleset)
+        trie = AddressTrie(
+            v4: atoms.v4.mapped(classOfAtom), v6: atoms.v6.mapped(classOfAtom), sets: identities.sets)
     }
 
     /// The distinct service lists, by first appearance, and the number of each rule's.

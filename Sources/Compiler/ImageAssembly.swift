@@ -81,6 +81,7 @@ struct ImageAssembly {
             tagRows.append(row)
             return port
         }
+        try setIdentities(of: &ports)
         let words = Int(BH_VLANS) / 64
         let table = try writer.append(tags.elements)
         for index in ports.indices where ports[index].vlan_mode == UInt8(BH_VLAN_LIST.rawValue) {
@@ -109,6 +110,23 @@ struct ImageAssembly {
         port.line = UInt32(entry.location.line)
         port.file = file(entry.location)
         return port
+    }
+
+    private mutating func setIdentities(of ports: inout [bh_port]) throws(CompileError) {
+        var lists: [bh_mac_list] = []
+        for (index, row) in classes.identities.rows.enumerated() {
+            ports[index].guards = row.guards
+            ports[index].v4 = row.v4.map { classes.trie.setRoots[$0] } ?? 0
+            ports[index].v6 = row.v6.map { classes.trie.setRoots[$0] } ?? 0
+            guard let list = row.macList else { continue }
+            lists.append(list)
+            // Counted from 1, until it is known where the lists stand.
+            ports[index].macs = UInt32(lists.count)
+        }
+        let table = try writer.append(lists)
+        for index in ports.indices where ports[index].macs != 0 {
+            ports[index].macs = table + (ports[index].macs - 1) * UInt32(MemoryLayout<bh_mac_list>.stride)
+        }
     }
 
     /// Sets the admission; returns the row of its tags in `tags`, where it is a list.

@@ -4,12 +4,15 @@ import Policy
 
 extension ImageView {
     /// Judges a packet at the port of a record, step by step as the kernel program does.
-    public func judge(packet: Packet, portRecord: Int, direction: Direction) -> Judgement {
+    ///
+    /// - Parameter claim: Of the packet, see ``Packet/claim(in:)``.
+    public func judge(packet: Packet, claim: Claim? = nil, portRecord: Int, direction: Direction) -> Judgement {
         let port = element(bh_port.self, of: tables.ports, portRecord) ?? bh_port()
         let isHost = port.protects == UInt8(BH_HOST.rawValue)
         if let refusal = packet.refusal { return Judgement(.drop, refusal) }
         if port.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0 { return Judgement(.drop, .default) }
         if !admits(packet, port) { return Judgement(.drop, .vlan) }
+        if let refusal = guarded(port).refusal(of: packet, claim: claim, direction) { return Judgement(.drop, refusal) }
         if packet.fragment == .later { return Judgement(.drop, .fragment) }
         if port.flags & BH_PORT_ESSENTIALS.rawValue != 0 {
             if isHost, packet.isControl { return Judgement(.accept, .control) }
@@ -66,13 +69,33 @@ extension ImageView {
             } else {
                 value = tables.v6_root
             }
-            var depth = 0
-            while value & BH_TRIE_NODE != 0, depth < Int(BH_TRIE_DEPTH) {
-                value = step(value & ~BH_TRIE_NODE, &bits)
-                depth += 1
-            }
+            value = classOf(bits, under: value)
         }
         return element(bh_address_class.self, of: tables.classes, Int(value)) ?? bh_address_class()
+    }
+
+    /// Walks a trie with a left-aligned number.
+    private func classOf(_ number: UInt128, under root: UInt32) -> UInt32 {
+        var (value, bits, depth) = (root, number, 0)
+        while value & BH_TRIE_NODE != 0, depth < Int(BH_TRIE_DEPTH) {
+            value = step(value & ~BH_TRIE_NODE, &bits)
+            depth += 1
+        }
+        return value
+    }
+
+    private func guarded(_ port: bh_port) -> GuardedPort {
+        GuardedPort(
+            protects: port.protects == UInt8(BH_HOST.rawValue) ? .host : .workload, guards: Set(bits: port.guards),
+            hasMACs: port.macs != 0, hasAddresses: port.guards & BH_GUARD_HAS_ADDRESSES.rawValue != 0,
+            isBoundMAC: { mac in
+                port.macs != 0
+                    && (0..<Int(BH_MACS_MAX)).contains { element(UInt64.self, of: port.macs, $0) == mac.value }
+            },
+            isBound: { address in
+                let root = address.family == .v4 ? port.v4 : port.v6
+                return classOf(address.value << UInt128(128 - address.family.bits), under: root) != 0
+            })
     }
 
     private func step(_ number: UInt32, _ bits: inout UInt128) -> UInt32 {

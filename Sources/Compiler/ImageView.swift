@@ -99,6 +99,8 @@ extension ImageView {
         public var outLocation: SourceLocation
         public var essentials: Bool
         public var isUnknownToDrop: Bool
+        /// In force.
+        public var guards: Set<Guard>
     }
 
     public var ruleCount: Int { Int(fixed.rule_count) }
@@ -129,7 +131,7 @@ extension ImageView {
             inLocation: location(file: record.default_files.0, line: record.default_lines.0),
             outLocation: location(file: record.default_files.1, line: record.default_lines.1),
             essentials: record.flags & BH_PORT_ESSENTIALS.rawValue != 0,
-            isUnknownToDrop: record.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0)
+            isUnknownToDrop: record.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0, guards: Set(bits: record.guards))
     }
 
     /// The host's part of a port record: whose its flows are; 0: each device's own. nil beyond the last.

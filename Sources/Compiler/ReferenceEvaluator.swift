@@ -5,21 +5,31 @@ import Policy
 public struct ReferenceEvaluator: Sendable {
     private let ruleset: Ruleset
 
-    public init(_ ruleset: Ruleset) { self.ruleset = ruleset }
+    /// What each entry may claim, and what the guests together.
+    private let claimed: [AddressSet]
+    private let guests: AddressSet
+
+    public init(_ ruleset: Ruleset) {
+        self.ruleset = ruleset
+        claimed = ruleset.entries.map(\.claimedAddresses)
+        guests = ruleset.guestAddresses
+    }
 
     /// Judges a packet at one port, by itself: it belongs to no flow, and a later fragment to no datagram.
     ///
     /// - Parameters:
     ///   - entry: Index in ``Ruleset/entries``.
     ///   - protects: The port's own, see `PortBinding`.
+    ///   - claim: Of the packet, see ``Packet/claim(in:)``.
     ///   - isUnknownToDrop: Whether the port is one of a bridge entry with `unknown: drop` that no other entry names.
     ///   - isQuarantined: Whether the port is cut off.
     public func judge(
-        _ packet: Packet, entry: Int, protects: Protects, direction: Direction, isUnknownToDrop: Bool = false,
-        isQuarantined: Bool = false
+        _ packet: Packet, claiming claim: Claim? = nil, entry: Int, protects: Protects, direction: Direction,
+        isUnknownToDrop: Bool = false, isQuarantined: Bool = false
     ) -> Judgement {
         if let judgement = refuse(
-            packet, entry: entry, protects: protects, isUnknownToDrop: isUnknownToDrop, isQuarantined: isQuarantined)
+            packet, claiming: claim, entry: entry, protects: protects, direction: direction,
+            isUnknownToDrop: isUnknownToDrop, isQuarantined: isQuarantined)
         {
             return judgement
         }
@@ -39,12 +49,22 @@ public struct ReferenceEvaluator: Sendable {
 
     /// What is dropped before it is asked where a fragment belongs.
     func refuse(
-        _ packet: Packet, entry: Int, protects: Protects, isUnknownToDrop: Bool, isQuarantined: Bool
+        _ packet: Packet, claiming claim: Claim?, entry: Int, protects: Protects, direction: Direction,
+        isUnknownToDrop: Bool, isQuarantined: Bool
     ) -> Judgement? {
         if let refusal = packet.refusal { return Judgement(.drop, refusal) }
         if isUnknownToDrop { return Judgement(.drop, .default) }
         if !packet.isAdmitted(by: ruleset.entries[entry].vlanAdmission(protects)) { return Judgement(.drop, .vlan) }
-        return isQuarantined ? Judgement(.drop, .quarantine) : nil
+        if isQuarantined { return Judgement(.drop, .quarantine) }
+        return guarded(entry, protects).refusal(of: packet, claim: claim, direction).map { Judgement(.drop, $0) }
+    }
+
+    private func guarded(_ entry: Int, _ protects: Protects) -> GuardedPort {
+        let port = ruleset.entries[entry]
+        let addresses = protects == .host ? guests : claimed[entry]
+        return GuardedPort(
+            protects: protects, guards: port.guards(protects), hasMACs: !port.claimedMACs.isEmpty,
+            hasAddresses: port.claimsAddresses, isBoundMAC: port.claimedMACs.contains, isBound: addresses.contains)
     }
 
     /// The rank of the first rule that matches, whatever is judged before the rules.

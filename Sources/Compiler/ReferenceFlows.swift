@@ -90,16 +90,19 @@ public struct ReferenceFlows: Sendable {
 
     /// Judges a packet, and keeps its flow and its datagram.
     ///
-    /// - Parameter quotation: What it quotes, where it is an ICMP error, see ``PacketParser/quotation(in:of:)``.
+    /// - Parameters:
+    ///   - quotation: What it quotes, where it is an ICMP error, see ``PacketParser/quotation(in:of:)``.
+    ///   - claim: Of the packet, see ``Packet/claim(in:)``.
     public mutating func judge(
-        _ packet: Packet, quoting quotation: Packet? = nil, at place: Place, direction: Direction
+        _ packet: Packet, quoting quotation: Packet? = nil, claiming claim: Claim? = nil, at place: Place,
+        direction: Direction
     ) -> Judgement {
         guard packet.fragment != .whole else {
-            return judgeDatagram(packet, quoting: quotation, at: place, direction)
+            return judgeDatagram(packet, quoting: quotation, claiming: claim, at: place, direction)
         }
         if let refusal = evaluator.refuse(
-            packet, entry: place.entry, protects: place.protects, isUnknownToDrop: place.isUnknownToDrop,
-            isQuarantined: place.isQuarantined)
+            packet, claiming: claim, entry: place.entry, protects: place.protects, direction: direction,
+            isUnknownToDrop: place.isUnknownToDrop, isQuarantined: place.isQuarantined)
         {
             return refusal
         }
@@ -108,7 +111,7 @@ public struct ReferenceFlows: Sendable {
         case .follows: return Judgement(.accept, .fragment)
         case .astray: return Judgement(.drop, .fragment)
         case .opens:
-            let judgement = judgeDatagram(packet, quoting: quotation, at: place, direction)
+            let judgement = judgeDatagram(packet, quoting: quotation, claiming: claim, at: place, direction)
             if judgement.verdict == .accept {
                 fragments.keep(packet, of: datagram, generation: generation, now: clock)
             }
@@ -118,10 +121,11 @@ public struct ReferenceFlows: Sendable {
 
     /// Judges a whole packet, or the first fragment of one.
     private mutating func judgeDatagram(
-        _ packet: Packet, quoting quotation: Packet?, at place: Place, _ direction: Direction
+        _ packet: Packet, quoting quotation: Packet?, claiming claim: Claim?, at place: Place,
+        _ direction: Direction
     ) -> Judgement {
         let plain = evaluator.judge(
-            packet, entry: place.entry, protects: place.protects, direction: direction,
+            packet, claiming: claim, entry: place.entry, protects: place.protects, direction: direction,
             isUnknownToDrop: place.isUnknownToDrop, isQuarantined: place.isQuarantined)
         guard packet.family != nil, packet.refusal == nil, !place.isUnknownToDrop,
             [.rule, .default].contains(plain.reason)

@@ -61,6 +61,8 @@ public struct Status: Sendable {
         public var device: UInt16
         /// Index of the port's record in the image.
         public var record: Int
+        /// In force.
+        public var guards: Set<Guard> = []
     }
 
     public var instance: String

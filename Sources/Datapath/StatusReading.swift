@@ -72,7 +72,8 @@ extension Instance {
             hooks: device.hooks.filter { programs[$0] != nil }.map(\.rawValue),
             state: isMissing ? .missing : image.isQuarantined(device) ? .quarantined : .enforcing,
             ahead: inside ? attachment.ahead(programs) : [],
-            problems: problems, device: device.id, record: device.record)
+            problems: problems, device: device.id, record: device.record,
+            guards: image.view.port(device.record)?.guards ?? [])
     }
 
     /// Devices with a hook that should hold a program and does not.

@@ -11,6 +11,12 @@ public struct MACAddress: Sendable, Hashable {
     /// Whether the group bit is set: multicast or broadcast.
     public var isGroup: Bool { value >> 40 & 1 == 1 }
 
+    /// The IPv6 link-local address that a device makes of it: its modified EUI-64 in fe80::/64.
+    public var linkLocal: IPAddress {
+        let high = value >> 24 ^ 0x02_0000
+        return IPAddress(v6: 0xfe80 << 112 | UInt128(high) << 40 | 0xff_fe00_0000 | UInt128(value & 0xff_ffff))
+    }
+
     /// The six bytes in wire order.
     public var bytes: [UInt8] { (0..<6).map { UInt8(truncatingIfNeeded: value >> UInt64(40 - 8 * $0)) } }
 }

@@ -63,7 +63,7 @@ struct Binder {
             }
             let what = "the network namespace \"\(name)\" does not exist or cannot be entered"
             // With the namespace, a guest's devices are missing.
-            let isAwaited = (port.entry.protects ?? (port.hasIdentity ? .workload : .host)) == .workload
+            let isAwaited = (port.entry.protects ?? (port.entry.hasIdentity ? .workload : .host)) == .workload
             if requiresDevices, !isAwaited {
                 problems.error(port.namespaceLocation, what)
             } else {
@@ -141,7 +141,7 @@ struct Binder {
 
     private func bindings(_ index: Int) -> [PortBinding] {
         let port = ports[index]
-        if devices[index].count > 1, port.hasIdentity {
+        if devices[index].count > 1, !port.entry.macs.isEmpty || !port.entry.addresses.isEmpty {
             let names = devices[index].prefix(4).map(\.name).joined(separator: ", ")
             problems.error(
                 port.entry.location, "port \"\(port.entry.name)\" binds one identity to several devices: \(names)")
@@ -156,7 +156,7 @@ struct Binder {
     private func binding(_ index: Int, _ device: HostInterface) -> PortBinding {
         let port = ports[index]
         let isGuest = device.bridge != nil && (device.kind == .tap || device.kind == .veth)
-        let taken: Protects = port.hasIdentity || isGuest ? .workload : .host
+        let taken: Protects = port.entry.hasIdentity || isGuest ? .workload : .host
         return PortBinding(
             entry: index, name: name(index, device.name), protects: port.entry.protects ?? taken, interface: device,
             interfaceName: device.name, namespace: port.entry.namespace,
@@ -167,7 +167,7 @@ struct Binder {
     /// A workload may come later, and so may the first guest of a bridge; anything else that is missing is an error.
     private func missingBinding(_ index: Int, _ name: String, _ location: SourceLocation) -> PortBinding? {
         let port = ports[index]
-        let isGuest = port.hasIdentity || isBridgeWithoutMembers(port)
+        let isGuest = port.entry.hasIdentity || isBridgeWithoutMembers(port)
         let protects = port.entry.protects ?? (isGuest ? .workload : .host)
         if protects == .host, !isBridgeWithoutMembers(port) {
             let hint = port.entry.protects == nil ? " (a guest's device may be missing: \"protects: workload\")" : ""

@@ -16,7 +16,7 @@ enum IdentityCheck {
     }
 
     private static func warnOfEmptyMembers(_ ports: [PortDefinition], _ problems: Problems) {
-        for port in ports where port.entry.addresses.allSatisfy(isLinkLocal) {
+        for port in ports where port.entry.addresses.allSatisfy(\.isLinkLocal) {
             guard let group = port.groups.first else { continue }
             problems.warning(
                 group.location, "port \"\(port.entry.name)\" joins groups and has no address that they could hold")
@@ -68,13 +68,9 @@ enum IdentityCheck {
     private static func claims(_ ports: [PortDefinition], _ family: AddressFamily) -> [Claim] {
         ports.enumerated().flatMap { index, port in
             zip(port.entry.addresses, port.addressLocations).compactMap { prefix, location in
-                guard prefix.family == family, !isLinkLocal(prefix) else { return nil }
+                guard prefix.family == family, !prefix.isLinkLocal else { return nil }
                 return Claim(range: prefix.first...prefix.last, prefix: prefix, port: index, location: location)
             }
         }
-    }
-
-    private static func isLinkLocal(_ prefix: Prefix) -> Bool {
-        AddressSet([prefix]).subtracting(WellKnown.linkLocal).isEmpty
     }
 }

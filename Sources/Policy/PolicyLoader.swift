@@ -41,6 +41,7 @@ public struct PolicyLoader: Sendable {
         let inventory = host(Set(ports.compactMap(\.entry.namespace)))
         IdentityCheck.run(ports, problems)
         let bindings = Binder.bind(ports, to: inventory, requiresDevices: requiresDevices, problems)
+        GuardCheck.run(ports, bindings, problems)
 
         var groups = groupTable(document, ports, portIndices, inventory, problems)
         let services = ServiceTable(document.services, problems)
@@ -51,8 +52,7 @@ public struct PolicyLoader: Sendable {
         RuleLint.run(rules, problems)
         let ruleset = Ruleset(
             files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.map(\.rule),
-            adopt: defaults.adopt ?? WrittenDefaults.adoptSeconds, notEnforced: NotEnforced.lines(ports, bindings),
-            services: services.named)
+            adopt: defaults.adopt ?? WrittenDefaults.adoptSeconds, services: services.named)
         return LoadedPolicy(
             diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: bindings)
     }

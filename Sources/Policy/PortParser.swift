@@ -10,10 +10,8 @@ struct PortDefinition {
     var namespaceLocation: SourceLocation
     var macLocations: [SourceLocation] = []
     var addressLocations: [SourceLocation] = []
-    /// `guard: off` was written; else the default holds.
-    var hasGuardOff = false
-
-    var hasIdentity: Bool { !entry.macs.isEmpty || !entry.addresses.isEmpty }
+    /// The guards that are listed, each with its place.
+    var guards: [(guard: Guard, location: SourceLocation)] = []
 }
 
 /// Reads `ports`.
@@ -24,12 +22,6 @@ struct PortParser {
     ]
 
     private enum Unknown: String, CaseIterable { case judge, drop }
-    private enum GuardWord: String, CaseIterable { case strict, off }
-    private enum Guard: String, CaseIterable {
-        case mac, ip, arp, nd
-        case dhcpServer = "dhcp-server"
-        case ra, promiscuous
-    }
 
     let defaults: WrittenDefaults
     let problems: Problems
@@ -50,8 +42,7 @@ struct PortParser {
             entry: entry, selectorLocations: selector?.locations ?? [], namespaceLocation: item.keyLocation)
         guard let fields else { return port }
         readPlace(fields, into: &port)
-        readIdentity(fields, into: &port)
-        readGuards(fields, into: &port)
+        IdentityParser(problems: problems).read(fields, into: &port)
         readTraffic(fields, into: &port)
         return port
     }
@@ -74,7 +65,7 @@ struct PortParser {
             if case .sequence(let items) = node.content, items.isEmpty {
                 problems.error(node.location, "\(what) names no interface")
             }
-            reportRepeats(names.map(\.0), names.map(\.1), "interface")
+            problems.reportRepeats(names.map(\.0), names.map(\.1), "interface")
             return names.isEmpty ? nil : (.interfaces(names.map(\.0)), names.map(\.1))
         case (nil, let node?):
             return interfaceName(node).map { (.bridge($0), [node.location]) }
@@ -125,78 +116,7 @@ struct PortParser {
         }
     }
 
-    // MARK: Identity
-
-    private func readIdentity(_ fields: Fields, into port: inout PortDefinition) {
-        for node in fields["mac"]?.items ?? [] {
-            guard let mac = problems.mac(node) else { continue }
-            port.entry.macs.append(mac)
-            port.macLocations.append(node.location)
-        }
-        for node in fields["addresses"]?.items ?? [] {
-            guard let prefix = address(node) else { continue }
-            port.entry.addresses.append(prefix)
-            port.addressLocations.append(node.location)
-        }
-        reportRepeats(port.entry.macs, port.macLocations, "MAC address")
-        reportRepeats(port.entry.addresses, port.addressLocations, "address")
-        for node in fields["groups"]?.items ?? [] {
-            guard let name = problems.name(node, "the group name") else { continue }
-            port.groups.append((name, node.location))
-        }
-        reportRepeats(port.groups.map(\.name), port.groups.map(\.location), "group")
-        guard let node = fields["shared"] else { return }
-        for item in node.items where problems.text(item, "an address, prefix or MAC address") != nil {
-            if case .scalar(let text, _) = item.content, MACAddress(text) == nil { _ = problems.prefix(item) }
-        }
-        problems.error(fields.place(of: "shared") ?? node.location, "\"shared\" is not supported yet")
-    }
-
-    private func address(_ node: Node) -> Prefix? {
-        guard let prefix = problems.prefix(node) else { return nil }
-        if WellKnown.notUnicast.contains(prefix.address), prefix.length >= 4 {
-            problems.error(node.location, "\(prefix) cannot be a port's address: it is not unicast")
-            return nil
-        }
-        return prefix
-    }
-
-    private func reportRepeats<Value: Hashable>(_ values: [Value], _ locations: [SourceLocation], _ what: String) {
-        var first: [Value: SourceLocation] = [:]
-        for (value, location) in zip(values, locations) {
-            if let place = first[value] {
-                problems.error(location, "duplicate \(what) \"\(value)\"; first at \(place)")
-            } else {
-                first[value] = location
-            }
-        }
-    }
-
-    // MARK: Guards, traffic
-
-    private func readGuards(_ fields: Fields, into port: inout PortDefinition) {
-        guard let node = fields["guard"] else { return }
-        guard case .sequence(let items) = node.content else {
-            switch problems.word(node, GuardWord.self) {
-            case .off?: port.hasGuardOff = true
-            case .strict?: problems.error(node.location, "\"guard: strict\" is not supported yet; write \"guard: off\"")
-            case nil: break
-            }
-            return
-        }
-        for item in items {
-            guard let word = problems.word(item, Guard.self) else { continue }
-            switch word {
-            case .mac where port.entry.macs.isEmpty, .promiscuous where port.entry.macs.isEmpty,
-                .nd where !port.hasIdentity, .arp where !port.hasIdentity:
-                problems.error(item.location, "guard \"\(word.rawValue)\" needs the port's \"mac\"")
-            case .ip where port.entry.addresses.isEmpty && port.entry.protects != .host:
-                problems.error(item.location, "guard \"ip\" needs the port's \"addresses\"")
-            default: break
-            }
-        }
-        problems.error(node.location, "a list of guards is not supported yet; write \"guard: off\"")
-    }
+    // MARK: Traffic
 
     private func readTraffic(_ fields: Fields, into port: inout PortDefinition) {
         if let node = fields["vlans"] { port.entry.vlans = vlans(node) }

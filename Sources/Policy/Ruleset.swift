@@ -38,21 +38,18 @@ public struct Ruleset: Sendable {
     public var rules: [Rule]
     /// Seconds after a port is attached in which connections that were there before are adopted; 0: none is.
     public var adopt: Int
-    /// What the policy asks for, by default or in words, that this version does not enforce yet.
-    public var notEnforced: [String]
     /// The policy's named services, each resolved to its alternatives, for `explain`; rules hold their services themselves.
     public var services: [String: [Service]]
 
     public init(
         files: [SourceFile], entries: [PortEntry], groups: [AddressGroup], rules: [Rule], adopt: Int = 0,
-        notEnforced: [String] = [], services: [String: [Service]] = [:]
+        services: [String: [Service]] = [:]
     ) {
         self.files = files
         self.entries = entries
         self.groups = groups
         self.rules = rules
         self.adopt = adopt
-        self.notEnforced = notEnforced
         self.services = services
     }
 }
@@ -114,6 +111,11 @@ public struct PortEntry: Sendable {
     public var protects: Protects?
     public var macs: [MACAddress]
     public var addresses: [Prefix]
+    /// What several ports may claim.
+    public var sharedMACs: [MACAddress]
+    public var sharedAddresses: [Prefix]
+    /// As written; nil: `strict` for a workload, `off` for a host.
+    public var guards: GuardChoice?
     /// As written; nil: `none` for a workload, `any` for a host.
     public var vlans: VLANAdmission?
     public var defaults: Defaults
@@ -126,6 +128,7 @@ public struct PortEntry: Sendable {
     public init(
         name: String, location: SourceLocation, selector: Selector, namespace: String? = nil,
         protects: Protects? = nil, macs: [MACAddress] = [], addresses: [Prefix] = [],
+        sharedMACs: [MACAddress] = [], sharedAddresses: [Prefix] = [], guards: GuardChoice? = nil,
         vlans: VLANAdmission? = nil, defaults: Defaults, mode: Mode = .auto, maxFlows: Int? = nil,
         judgesUnknown: Bool = true
     ) {
@@ -136,6 +139,9 @@ public struct PortEntry: Sendable {
         self.protects = protects
         self.macs = macs
         self.addresses = addresses
+        self.sharedMACs = sharedMACs
+        self.sharedAddresses = sharedAddresses
+        self.guards = guards
         self.vlans = vlans
         self.defaults = defaults
         self.mode = mode

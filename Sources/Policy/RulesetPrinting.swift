@@ -10,7 +10,6 @@ extension Ruleset: CustomStringConvertible {
             let ports = rule.entries.map { $0.sorted().map { entries[$0].name } }
             return rule.description(at: ports)
         }
-        lines += notEnforced.map { "not enforced: \($0)" }
         return lines.map { $0 + "\n" }.joined()
     }
 }
@@ -26,6 +25,9 @@ extension PortEntry: CustomStringConvertible {
         if let protects { parts.append("protects \(protects.rawValue)") }
         if !macs.isEmpty { parts.append("mac " + macs.map(\.description).joined(separator: " ")) }
         if !addresses.isEmpty { parts.append("addresses " + addresses.map(\.description).joined(separator: " ")) }
+        let shared = sharedMACs.map(\.description) + sharedAddresses.map(\.description)
+        if !shared.isEmpty { parts.append("shared " + shared.joined(separator: " ")) }
+        if let guards { parts.append("guard \(guards)") }
         if let vlans { parts.append("vlans \(vlans)") }
         parts.append("in \(defaults.in.rawValue) out \(defaults.out.rawValue)")
         parts.append("essentials \(defaults.essentials ? "on" : "off")")

@@ -94,7 +94,7 @@ private let goodPolicy = """
             result.output.hasPrefix(
                 #"{"valid": true, "diagnostics": [{"severity": "warning", "file": "\#(file.path)", "line": 3, "column": "#
             ))
-        #expect(result.output.contains(#"}], "notEnforced": [], "ports": [{"name": "guest", "#), "\(result.output)")
+        #expect(result.output.contains(#"}], "ports": [{"name": "guest", "#), "\(result.output)")
     }
 
     @Test func strictCheckFailsOnWarnings() throws {
@@ -104,11 +104,11 @@ private let goodPolicy = """
         #expect(result.errors.contains("\(file.path):3:"), "\(result.errors)")
     }
 
-    @Test func whatIsNotEnforcedIsANote() throws {
+    @Test func checkSaysWhichGuardsAreInForce() throws {
         let file = try TemporaryFile(
             "version: 1\nports:\n  guest: { interface: tap-guest, protects: workload, addresses: [198.51.100.10] }\n")
-        let result = try bulkhead("check", file.path)
-        #expect(result.errors.contains("note: guard"), "\(result.errors)")
+        let result = try bulkhead("check", "--json", file.path)
+        #expect(result.output.contains(#""guards": ["ip", "arp", "nd", "dhcp-server", "ra"]}"#), "\(result.output)")
     }
 
     @Test(

@@ -15,10 +15,10 @@ import Testing
                 .warning, at: SourceLocation(file: "teams/a.yaml", line: 9, column: 1), "never matches", rule: "late"),
         ]
         #expect(
-            "\(CheckCommand.json(false, diagnostics, notEnforced: ["adopt"], []))" == """
+            "\(CheckCommand.json(false, diagnostics, []))" == """
                 {"valid": false, "diagnostics": [{"severity": "error", "file": "policy.yaml", "line": 3, "column": 7, \
                 "message": "unknown key \\"rule\\""}, {"severity": "warning", "file": "teams/a.yaml", "line": 9, "column": 1, \
-                "message": "never matches", "rule": "late"}], "notEnforced": ["adopt"], "ports": []}
+                "message": "never matches", "rule": "late"}], "ports": []}
                 """)
     }
 
@@ -81,16 +81,16 @@ import Testing
                     name: "web-1", entry: "web-1", interface: "tap-web1", namespace: "blue", interfaceIndex: nil,
                     protects: .workload, mode: nil, hooks: [], state: .missing, ahead: [], problems: ["gone"],
                     device: 2,
-                    record: 3),
+                    record: 3, guards: [.mac, .ra]),
             ], memoryBytes: 4096, flows: .init(used: 1, capacity: 2), readers: 0, quarantine: ["web-2"])
         #expect(
-            "\(status.json(notEnforced: []))" == """
+            "\(status.json)" == """
                 {"instance": "bulkhead", "generation": 3, "policy": {"file": "policy.yaml", "sha256": "ab12"}, \
                 "trialUntil": null, "ports": [{"name": "uplink", "interface": "eth0", "netns": null, "ifindex": 2, \
                 "protects": "host", "mode": "xdp-native", "hooks": ["xdp", "tc-ingress", "tc-egress"], \
-                "state": "enforcing", "ahead": ["other"], "problems": []}, {"name": "web-1", "interface": "tap-web1", \
+                "state": "enforcing", "ahead": ["other"], "problems": [], "guards": []}, {"name": "web-1", "interface": "tap-web1", \
                 "netns": "blue", "ifindex": null, "protects": "workload", "mode": null, "hooks": [], "state": "missing", \
-                "ahead": [], "problems": ["gone"]}], "notEnforced": [], "flows": {"used": 1, "capacity": 2}, \
+                "ahead": [], "problems": ["gone"], "guards": ["mac", "ra"]}], "flows": {"used": 1, "capacity": 2}, \
                 "quarantine": ["web-2"]}
                 """)
     }

@@ -18,6 +18,7 @@ import Testing
         // Every way to judge was tried, and every shape of table.
         let reasons: Set<Reason> = [
             .rule, .default, .malformed, .vlan, .nonIP, .fragment, .extensionHeader, .essential, .control,
+            .guardMAC, .guardIP, .guardARP, .guardND, .guardDHCP, .guardRA, .guardPromiscuous,
         ]
         #expect(Set(total.reasons.keys) == reasons)
         #expect(total.longLists > 0)
@@ -49,12 +50,14 @@ import Testing
         for _ in 0..<500 {
             let probe = frames.next()
             let packet = PacketParser.parse(probe.frame.bytes, frameLength: probe.frame.bytes.count)
+            let claim = packet.claim(in: probe.frame.bytes)
             let expected = reference.judge(
-                packet, entry: probe.entry, protects: probe.protects, direction: probe.direction,
+                packet, claiming: claim, entry: probe.entry, protects: probe.protects, direction: probe.direction,
                 isUnknownToDrop: probe.isUnknownToDrop)
             let record = image.portRecord(
                 entry: probe.entry, protects: probe.protects, unknownToDrop: probe.isUnknownToDrop)
-            let found = view.judge(packet: packet, portRecord: record, direction: probe.direction)
+            let found = view.judge(
+                packet: packet, claim: claim, portRecord: record, direction: probe.direction)
             try #require(found == expected, "seed \(seed): \(probe) \(packet)")
             total.reasons[expected.reason, default: 0] += 1
         }

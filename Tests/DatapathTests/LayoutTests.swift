@@ -72,12 +72,13 @@ import Testing
             "bh_port", of: bh_port.self,
             [
                 "protects", "vlan_mode", "defaults", "flags", "scopes", "vlans", "name", "default_lines",
-                "default_files", "line", "file", "flow_scope", "flow_share", "pad",
+                "default_files", "line", "file", "flow_scope", "flow_share", "guards", "macs", "v4", "v6",
             ],
             [
                 \.protects, \.vlan_mode, \.defaults, \.flags, \.scopes, \.vlans, \.name, \.default_lines,
-                \.default_files, \.line, \.file, \.flow_scope, \.flow_share, \.pad,
+                \.default_files, \.line, \.file, \.flow_scope, \.flow_share, \.guards, \.macs, \.v4, \.v6,
             ]),
+        layout("bh_mac_list", of: bh_mac_list.self, ["macs"], [\.macs]),
         layout("bh_file", of: bh_file.self, ["name", "text", "size", "pad"], [\.name, \.text, \.size, \.pad]),
         layout(
             "bh_device", of: bh_device.self,
@@ -99,6 +100,10 @@ import Testing
                 \.destination_mac, \.refusal, \.fragment_protocol, \.fragment_offset, \.end, \.sequence,
                 \.acknowledgement, \.payload, \.echo, \.pad1, \.identification, \.fragment_length,
             ]),
+        layout(
+            "bh_claim", of: bh_claim.self,
+            ["target_high", "target_low", "mac", "sender", "operation", "state", "has_mac"],
+            [\.target_high, \.target_low, \.mac, \.sender, \.operation, \.state, \.has_mac]),
         layout(
             "bh_judgement", of: bh_judgement.self,
             ["verdict", "reason", "rule", "counter", "generation", "port", "direction", "log"],
@@ -145,13 +150,14 @@ import Testing
             "bh_scratch", of: bh_scratch.self,
             [
                 "device", "frame_length", "packet", "judgement", "subject", "key", "hash", "flow", "share", "scope",
-                "forward", "question", "asked_direction", "opens", "opener_is_first", "pad", "lookup", "fragment",
+                "forward", "question", "asked_direction", "opens", "opener_is_first", "pad", "lookup",
+                "fragment", "claim",
                 "header",
             ],
             [
                 \.device, \.frame_length, \.packet, \.judgement, \.subject, \.key, \.hash, \.flow, \.share, \.scope,
                 \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.pad, \.lookup,
-                \.fragment, \.header,
+                \.fragment, \.claim, \.header,
             ]),
         layout(
             "bh_datagram_key", of: bh_datagram_key.self,

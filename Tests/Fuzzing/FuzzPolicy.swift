@@ -8,9 +8,11 @@ enum FuzzPolicy {
     private static let place = Policy.SourceLocation(file: "fuzz.yaml", line: 1, column: 1)
 
     static func ruleset(for corpus: Corpus, _ random: inout RandomNumbers) -> Ruleset {
-        let entries = [
+        var entries = [
             entry("nic", .any, &random), entry("guest", nil, &random), entry("trunk", trunk(corpus), &random),
         ]
+        bind(&entries[1], corpus, &random)
+        if random.once(in: 2) { entries[0].guards = .strict }
         let rules = (0..<random.number(20...120)).map { rank in
             rule(rank, random.pick(corpus.members).packet, &random)
         }
@@ -24,6 +26,17 @@ enum FuzzPolicy {
             defaults: .init(
                 in: random.pick(actions), out: random.pick(actions), essentials: !random.once(in: 4),
                 inLocation: place, outLocation: place))
+    }
+
+    /// Gives a port some MAC addresses and the surroundings of some addresses of the corpus, or nothing, and some guards.
+    private static func bind(_ entry: inout PortEntry, _ corpus: Corpus, _ random: inout RandomNumbers) {
+        let guards = random.some(of: Guard.allCases)
+        entry.guards = random.pick([.off, .strict, .list(Set(guards)), .list(Set(guards))])
+        for _ in 0..<random.pick([0, 12]) {
+            let packet = random.pick(corpus.members).packet
+            if !packet.sourceMAC.isGroup { entry.macs.append(packet.sourceMAC) }
+            if let source = packet.source { entry.addresses.append(Prefix(source, length: random.pick([8, 16, 32]))) }
+        }
     }
 
     private static func trunk(_ corpus: Corpus) -> VLANAdmission {

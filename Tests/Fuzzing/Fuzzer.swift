@@ -79,7 +79,7 @@ public struct Fuzzer {
             packet = PacketParser.parse(bytes, frameLength: length, segments: segments)
         }
         let expected = reference.judge(
-            packet, quoting: PacketParser.quotation(in: bytes, of: packet),
+            packet, quoting: PacketParser.quotation(in: bytes, of: packet), claiming: packet.claim(in: bytes),
             at: .init(scope: entry, entry: entry, protects: protects), direction: direction)
         let record = image.portRecord(entry: entry, protects: protects)
         let isIngress = (protects == .host) == (direction == .in)

@@ -7,9 +7,9 @@ enum Bench {
         ports:
           nic: { interface: nic0, protects: host }
           bare: { interface: nic1, protects: host, defaults: { essentials: off } }
-          guest: { interface: tap0, protects: workload }
-          trunk: { interface: tap1, protects: workload, vlans: [0, 10, 20] }
-          tagged: { interface: tap2, protects: workload, vlans: [10] }
+          guest: { interface: tap0, protects: workload, guard: off }
+          trunk: { interface: tap1, protects: workload, guard: off, vlans: [0, 10, 20] }
+          tagged: { interface: tap2, protects: workload, guard: off, vlans: [10] }
         defaults: { in: drop, out: drop }
         rules:
           - { name: web, service: tcp/80, action: accept }
@@ -31,8 +31,8 @@ enum Bench {
         version: 1
         ports:
           nic: { interface: nic0, protects: host }
-          guest: { interface: tap0, protects: workload }
-          guests: { bridge: br0, unknown: drop }
+          guest: { interface: tap0, protects: workload, guard: off }
+          guests: { bridge: br0, unknown: drop, guard: off }
         defaults: { in: accept, out: accept }
         """)
 
@@ -43,7 +43,7 @@ enum Bench {
         ports:
           nic: { interface: nic0, protects: host }
           bare: { interface: nic1, protects: host, defaults: { essentials: off } }
-          guest: { interface: tap0, protects: workload }
+          guest: { interface: tap0, protects: workload, guard: off }
         defaults: { in: accept, out: accept }
         rules:
           - { name: nothing, action: drop }
@@ -55,9 +55,9 @@ enum Bench {
         version: 1
         ports:
           nic: { interface: nic0, protects: host }
-          guest: { interface: tap0, protects: workload }
-          other: { interface: tap1, protects: workload }
-          inverse: { interface: tap2, protects: workload, defaults: { in: accept, out: drop } }
+          guest: { interface: tap0, protects: workload, guard: off }
+          other: { interface: tap1, protects: workload, guard: off }
+          inverse: { interface: tap2, protects: workload, guard: off, defaults: { in: accept, out: drop } }
         groups:
           net: { addresses: [198.18.4.0/22, "2001:db8:4::/46"], except: [198.18.5.5, "2001:db8:5::5"] }
           tenant-1: { addresses: [198.18.65.0/24, "2001:db8:0:4001::/64"] }

@@ -85,6 +85,7 @@ extension PacketTables {
                     let packet = PacketParser.parse(drawn.frame.bytes, frameLength: drawn.frame.bytes.count)
                     let expected = model.judge(
                         packet, quoting: PacketParser.quotation(in: drawn.frame.bytes, of: packet),
+                        claiming: packet.claim(in: drawn.frame.bytes),
                         at: .init(
                             scope: drawn.entry, entry: drawn.entry, protects: protects, isQuarantined: isQuarantined),
                         direction: drawn.direction)

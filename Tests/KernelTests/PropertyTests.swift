@@ -27,7 +27,8 @@ extension PacketTables {
             guard policies >= 100 else { return }
             let reasons: [Reason] = [
                 .rule, .default, .malformed, .vlan, .nonIP, .quarantine, .fragment, .extensionHeader, .invalidState,
-                .essential, .control,
+                .essential, .control, .guardMAC, .guardIP, .guardARP, .guardND, .guardDHCP, .guardRA,
+                .guardPromiscuous,
             ]
             #expect(Set(judged.keys) == Set(reasons))
             #expect(early > 1000)
@@ -65,6 +66,7 @@ extension PacketTables {
                 var empty = reference
                 let expected = empty.judge(
                     packet, quoting: PacketParser.quotation(in: probe.frame.bytes, of: packet),
+                    claiming: packet.claim(in: probe.frame.bytes),
                     at: .init(
                         scope: 0, entry: drawn.entry, protects: drawn.protects,
                         isUnknownToDrop: drawn.isUnknownToDrop, isQuarantined: probe.isQuarantined),

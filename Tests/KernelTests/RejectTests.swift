@@ -15,7 +15,7 @@ extension PacketTables {
             version: 1
             ports:
               nic: { interface: nic0, protects: host }
-              guest: { interface: tap0, protects: workload, vlans: any }
+              guest: { interface: tap0, protects: workload, vlans: any, guard: off }
             defaults: { in: reject, out: reject, essentials: off }
             rules:
               - { name: no-web, service: tcp/80, action: reject }

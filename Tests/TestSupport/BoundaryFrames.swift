@@ -23,7 +23,8 @@ public struct BoundaryFrames: Sendable {
     public init(_ ruleset: Ruleset, seed: UInt64) {
         self.ruleset = ruleset
         random = RandomNumbers(seed: seed)
-        let sets = ruleset.rules.flatMap { $0.ends.flatMap { [$0.from, $0.to] } }.compactMap(\.self)
+        let claimed = ruleset.entries.map(\.claimedAddresses) + [AddressSet([Prefix("0.0.0.0"), Prefix("::")])]
+        let sets = ruleset.rules.flatMap { $0.ends.flatMap { [$0.from, $0.to] } }.compactMap(\.self) + claimed
         v4 = Array(Set(sets.flatMap { BoundaryFrames.edges($0.v4, last: UInt128(UInt32.max)) })).sorted()
         v6 = Array(Set(sets.flatMap { BoundaryFrames.edges($0.v6, last: .max) })).sorted()
         services = ruleset.rules.flatMap { $0.services ?? [] }
@@ -51,7 +52,7 @@ public struct BoundaryFrames: Sendable {
         let destination = self.destination()
         let tags = self.tags()
         if random.once(in: 12) { return bare(to: destination, tags: tags) }
-        let frame = Frame(packet(), to: destination, tags: tags)
+        let frame = Frame(packet(), from: mac(), to: destination, tags: tags)
         switch random.number(0...29) {
         case 0: return frame.cut(to: random.number(0...frame.bytes.count))
         case 1: return frame.padded(to: 128)
@@ -63,8 +64,7 @@ public struct BoundaryFrames: Sendable {
     /// A frame without IP.
     private mutating func bare(to destination: MACAddress, tags: [Frame.Tag]) -> Frame {
         switch random.number(0...3) {
-        case 0: return .arp(tags: tags, type: random.pick([0x0806, 0x8035]))
-        case 1: return .arp(hardware: random.pick([6, 8, 255]))
+        case 0, 1: return arp(tags)
         default:
             var type: UInt16 = random.pick([0x05ff, 0x0600, 0x88cc, 0x8847, 0x9100, 0xffff, 46])
             if let service = services.isEmpty ? nil : random.pick(services), case .ethertype(let named) = service {
@@ -74,8 +74,40 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
+    /// Address resolution that tells the truth, or not quite.
+    private mutating func arp(_ tags: [Frame.Tag]) -> Frame {
+        let type: UInt16 = random.pick([0x0806, 0x0806, 0x8035])
+        let arp = Frame.arp(
+            from: mac(), tags: tags, type: type, operation: random.pick([1, 1, 2, 3, 4]), sender: address(.v4),
+            target: address(.v4), hardware: random.pick([6, 6, 6, 6, 8, 255]))
+        // Behind the tags, and of a sender and a target other than the frame's.
+        let body = 14 + 4 * tags.count
+        switch random.number(0...3) {
+        case 0: return arp.with(body + 8 + 5, mac().bytes[5])
+        case 1: return arp.with(body + 18, Frame.guest.bytes)
+        case 2: return arp.with(body + random.number(0...7), UInt8.random(in: 0...8, using: &random))
+        default: return arp
+        }
+    }
+
+    /// Neighbour discovery that tells the truth, or not quite.
+    private mutating func discovery() -> Segment {
+        let type = UInt8(random.number(133...137))
+        var body = [UInt8](repeating: 0, count: [133: 4, 134: 12, 137: 36][type] ?? 20)
+        if type >= 135 { body.replaceSubrange(4..<20, with: address(.v6).bytes) }
+        for _ in 0..<random.pick([0, 1, 1, 1, 2, 3, 31, 32, 33]) {
+            let kind: UInt8 = random.pick([1, 2, 14])
+            body += random.once(in: 20) ? [kind, random.pick([0, 2, 255])] : [kind, 1]
+            body += random.once(in: 3) ? mac().bytes : Frame.guest.bytes
+        }
+        if random.once(in: 10) { body.removeLast(random.number(0...min(body.count - 4, 20))) }
+        return .icmpv6(type, body: body)
+    }
+
+    private mutating func mac() -> MACAddress { random.pick(RandomPolicy.macs) }
+
     private mutating func destination() -> MACAddress {
-        guard random.once(in: 15) else { return Frame.peer }
+        guard random.once(in: 15) else { return random.once(in: 4) ? "ff:ff:ff:ff:ff:ff" : mac() }
         return random.pick(["01:80:c2:00:00:00", "01:80:c2:00:00:0f", "01:80:c2:00:00:10", "01:80:c2:00:01:00"])
     }
 
@@ -91,8 +123,9 @@ public struct BoundaryFrames: Sendable {
 
     private mutating func packet() -> Datagram {
         let family = random.pick([AddressFamily.v4, .v6])
-        var packet = Datagram(address(family), address(family), segment(family))
+        var packet = Datagram(source(family), address(family), segment(family))
         packet.hopLimit = random.pick([0, 1, 2, 64, 254, 255, 255])
+        if family == .v6, random.once(in: 8) { packet.segment = discovery() }
         if random.once(in: 8) { packet.extensions = extensions() }
         if random.once(in: 12) {
             packet.fragment = random.pick([.first, .middle, .last, .init(offset: 0, more: false)])
@@ -116,6 +149,14 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
+    private mutating func source(_ family: AddressFamily) -> IPAddress {
+        switch random.number(0...11) {
+        case 0: family == .v4 ? "0.0.0.0" : "::"
+        case 1: family == .v4 ? address(family) : mac().linkLocal
+        default: address(family)
+        }
+    }
+
     private mutating func address(_ family: AddressFamily) -> IPAddress {
         let edges = family == .v4 ? v4 : v6
         if edges.isEmpty || random.once(in: 10) {
@@ -128,9 +169,10 @@ public struct BoundaryFrames: Sendable {
 
     private mutating func segment(_ family: AddressFamily) -> Segment {
         if !services.isEmpty, !random.once(in: 3) { return segment(random.pick(services), family) }
-        switch random.number(0...7) {
+        switch random.number(0...8) {
         case 0: return random.pick([.udp(68, 67), .udp(67, 68), .udp(546, 547), .udp(547, 546), .udp(68, 68)])
         case 1: return .icmpv6(random.pick([129, 130, 132, 133, 137, 138, 142, 143, 144]), 0)
+        case 8: return discovery()
         case 2: return .icmp(random.pick([0, 3, 8, 11, 13]), random.pick([0, 1]))
         case 3:
             return Segment(number: random.pick([1, 2, 47, 50, 58, 59, 103]), bytes: [UInt8](repeating: 0, count: 24))

@@ -70,7 +70,9 @@ public struct Frame: Sendable, Hashable {
     public func cut(to count: Int) -> Frame { Frame(bytes: Array(bytes.prefix(count))) }
 
     /// With these bytes in place of what is there.
-    public func with(_ place: Int, _ changed: UInt8...) -> Frame {
+    public func with(_ place: Int, _ changed: UInt8...) -> Frame { with(place, changed) }
+
+    public func with(_ place: Int, _ changed: [UInt8]) -> Frame {
         var bytes = bytes
         bytes.replaceSubrange(place..<place + changed.count, with: changed)
         return Frame(bytes: bytes)

@@ -45,14 +45,41 @@ public struct RandomPolicy: Sendable {
     private static func entry(_ number: Int, _ random: inout RandomNumbers) -> PortEntry {
         let admissions: [VLANAdmission?] = [nil, VLANAdmission.none, .any, .any, .list(Set(random.some(of: vlans)))]
         let actions: [Action] = [.accept, .drop, .reject]
+        let identity = identity(&random)
         return PortEntry(
             name: "port-\(number)", location: location(number + 1), selector: .interfaces(["eth\(number)"]),
+            protects: random.pick([nil, .host, .workload]), macs: identity.macs, addresses: identity.addresses,
+            sharedMACs: identity.sharedMACs, sharedAddresses: identity.sharedAddresses, guards: identity.guards,
             vlans: random.pick(admissions),
             defaults: .init(
                 in: random.pick(actions), out: random.pick(actions), essentials: Bool.random(using: &random),
                 inLocation: location(number + 1), outLocation: location(number + 1)),
             judgesUnknown: !random.once(in: 4))
     }
+
+    /// What is bound to a port, and which guards it asks for. Half the ports have nothing and none.
+    private static func identity(
+        _ random: inout RandomNumbers
+    ) -> (
+        macs: [MACAddress], addresses: [Prefix], sharedMACs: [MACAddress], sharedAddresses: [Prefix],
+        guards: GuardChoice?
+    ) {
+        if random.once(in: 2) { return ([], [], [], [], .off) }
+        func prefixes() -> [Prefix] {
+            (0..<random.number(0...4)).map { _ in
+                random.once(in: 6)
+                    ? Prefix(random.pick(macs).linkLocal, length: random.pick([64, 127, 128])) : prefix(&random)
+            }
+        }
+        let chosen = random.some(of: Guard.allCases)
+        let guards: GuardChoice? = random.pick([nil, .strict, .list(Set(chosen)), .list(Set(chosen))])
+        let own = random.once(in: 3) ? [] : random.some(of: macs)
+        let shared = random.once(in: 3) ? random.some(of: macs) : []
+        return (own, prefixes(), shared, random.once(in: 2) ? prefixes() : [], guards)
+    }
+
+    /// The MAC addresses that ports have, and one that none has.
+    static let macs: [MACAddress] = [Frame.guest, Frame.peer, "52:54:00:00:00:03", "00:00:5e:00:01:07"]
 
     private static func rule(
         _ rank: Int, sets: [AddressSet], services: [[Service]], entries: Int, _ random: inout RandomNumbers

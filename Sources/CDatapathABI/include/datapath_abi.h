@@ -26,6 +26,8 @@ enum {
 	BH_TRIE_DEPTH = 16,              /* nodes on the longest walk: one a byte of an IPv6 address */
 	BH_VLANS = 4096,                 /* tags, 0 standing for untagged */
 	BH_EXTENSIONS_MAX = 8,           /* IPv6 extension headers before a packet is refused */
+	BH_MACS_MAX = 16,                /* MAC addresses of one port, those that it shares included */
+	BH_OPTIONS_MAX = 32,             /* options of a neighbour discovery message before a guard refuses it */
 	BH_BUCKETS = 16384,              /* token buckets of event sampling */
 };
 
@@ -277,6 +279,18 @@ enum bh_port_flag {
 	BH_PORT_UNKNOWN_DROP = 2,        /* an unnamed member of a bridge entry with `unknown: drop` */
 };
 
+/* What a port's record guards against; and for ARP and neighbour discovery, what of an identity is bound. */
+enum bh_guard {
+	BH_GUARD_MAC = 1,
+	BH_GUARD_IP = 2,                 /* a host's: its addresses are those that nobody may come with */
+	BH_GUARD_ARP = 4,
+	BH_GUARD_ND = 8,
+	BH_GUARD_DHCP_SERVER = 16,
+	BH_GUARD_RA = 32,
+	BH_GUARD_PROMISCUOUS = 64,
+	BH_GUARD_HAS_ADDRESSES = 128,    /* addresses are bound: `arp` and `nd` speak of them too */
+};
+
 /* One policy entry, as host or as workload. */
 struct bh_port {
 	__u8 protects;                   /* enum bh_protects */
@@ -292,7 +306,15 @@ struct bh_port {
 	__u16 file;
 	__u16 flow_scope;                /* the host's part: of a host entry, with BH_SCOPE_ENTRY; 0: the device's id */
 	__u32 flow_share;                /* flows that one scope may have at a time */
-	__u32 pad[4];
+	__u32 guards;                    /* enum bh_guard */
+	__u32 macs;                      /* offset of bh_mac_list, or 0 */
+	__u32 v4;                        /* trie value: class 1 for an address that is bound, 0 for any other; looked up left-aligned */
+	__u32 v6;
+};
+
+/* The MAC addresses of a port as numbers, the first byte on the wire the highest; the first one again where there are fewer. */
+struct bh_mac_list {
+	__u64 macs[BH_MACS_MAX];
 };
 
 struct bh_file {
@@ -371,6 +393,23 @@ struct bh_packet {
 	__u16 pad1;
 	__u32 identification;            /* of the datagram that a fragment is of */
 	__u32 fragment_length;           /* bytes behind the IPv4 header, or the fragment header */
+};
+
+/* What ARP, or neighbour discovery, says of its sender beside the headers; for the guards. */
+enum bh_claim_state {
+	BH_CLAIM_NONE,                   /* nothing was read */
+	BH_CLAIM_SOUND,
+	BH_CLAIM_UNSOUND,                /* it cannot be read, or contradicts itself */
+};
+
+struct bh_claim {
+	__u64 target_high;               /* neighbour discovery: the target, where the type has one */
+	__u64 target_low;                /* ARP: the target */
+	__u64 mac;                       /* of the sender, or of link-layer options, as a number */
+	__u32 sender;                    /* ARP */
+	__u16 operation;                 /* ARP */
+	__u8 state;                      /* enum bh_claim_state */
+	__u8 has_mac;
 };
 
 struct bh_judgement {
@@ -597,6 +636,7 @@ struct bh_scratch {
 	__u8 pad[5];
 	struct bh_lookup lookup;
 	struct bh_fragment_search fragment;
+	struct bh_claim claim;
 	__u8 header[64];                 /* the header being read */
 };
 
@@ -701,9 +741,11 @@ _Static_assert(sizeof(struct bh_list_entry) == 8, "bh_list_entry");
 _Static_assert(sizeof(struct bh_run) == 16, "bh_run");
 _Static_assert(sizeof(struct bh_rule) == 32, "bh_rule");
 _Static_assert(sizeof(struct bh_port) == 64, "bh_port");
+_Static_assert(sizeof(struct bh_mac_list) == 128, "bh_mac_list");
 _Static_assert(sizeof(struct bh_file) == 16, "bh_file");
 _Static_assert(sizeof(struct bh_device) == 256, "bh_device");
 _Static_assert(sizeof(struct bh_packet) == 112, "bh_packet");
+_Static_assert(sizeof(struct bh_claim) == 32, "bh_claim");
 _Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
 _Static_assert(sizeof(struct bh_flow_key) == 48, "bh_flow_key");
 _Static_assert(sizeof(struct bh_flow) == 88, "bh_flow");
@@ -714,7 +756,7 @@ _Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
 _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
-_Static_assert(sizeof(struct bh_scratch) == 504, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 536, "bh_scratch");
 _Static_assert(sizeof(struct bh_settings) == 32, "bh_settings");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 48 + 16 * BH_REASON_MAX, "bh_port_counters");

@@ -1,0 +1,153 @@
+/* What a guest may claim to be, and what it may overhear; and whom the network may not claim to be. */
+#ifndef BULKHEAD_GUARD_H
+#define BULKHEAD_GUARD_H
+
+#include "claim.h"
+#include "classify.h"
+#include "essential.h"
+
+#define ICMP_REDIRECT 5
+#define ICMP_ROUTER_ADVERTISEMENT 9
+
+/* Whether a MAC address is one of the port's. */
+static __noinline bool is_own_mac(const struct image *image, __u32 list, __u64 mac)
+{
+	const struct bh_mac_list *own = image_at(image, list, sizeof(*own));
+
+#pragma unroll
+	for (int i = 0; i < BH_MACS_MAX; i++) {
+		if (own->macs[i] == mac)
+			return true;
+	}
+	return false;
+}
+
+/* Who sends must be the port, and what is sent to it must be for it, or for many. */
+static __always_inline bool is_honest_mac(const struct image *image, const struct bh_port *port,
+					  const struct bh_packet *packet, bool claims)
+{
+	if (!(port->guards & (claims ? BH_GUARD_MAC : BH_GUARD_PROMISCUOUS)))
+		return true;
+	if (!claims && packet->destination_mac[0] & 1)
+		return true;
+	return is_own_mac(image, port->macs, mac_number(claims ? packet->source_mac : packet->destination_mac));
+}
+
+/* Who has no address yet may ask for one, and say which groups it is in. */
+static __always_inline bool may_be_unspecified(const struct bh_packet *packet)
+{
+	if (packet->flags & BH_PACKET_IPV4)
+		return packet->protocol == IPPROTO_IGMP ||
+		       (packet->protocol == IPPROTO_UDP && packet->source_port == 68 && packet->destination_port == 67);
+	return packet->flags & BH_PACKET_L4 && is_neighbour_message(packet) &&
+	       packet->type != ND_ROUTER_ADVERTISEMENT && packet->type != ND_NEIGHBOUR_ADVERTISEMENT &&
+	       packet->type != ND_REDIRECT;
+}
+
+/* A guest's source is its own; what comes to a host from the network is none of its guests'. */
+static __always_inline bool is_honest_source(const struct image *image, const struct bh_port *port,
+					     const struct bh_packet *packet)
+{
+	bool is_guest = port->protects == BH_WORKLOAD, is_bound;
+	__u64 high = packet->source_high, low = packet->source_low;
+	__u32 root = port->v6;
+
+	if (!(packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)))
+		return true;
+	if (is_guest && !high && !low)
+		return may_be_unspecified(packet);
+	if (packet->flags & BH_PACKET_IPV4) {
+		root = port->v4;
+		high = low << 32;
+		low = 0;
+	}
+	is_bound = trie_class(image, root, high, low);
+	return is_bound == is_guest;
+}
+
+static __always_inline bool is_dhcp_server(const struct bh_packet *packet)
+{
+	return packet->protocol == IPPROTO_UDP && (packet->source_port == 67 || packet->source_port == 547);
+}
+
+/* What tells hosts where to send their packets: router advertisements and redirects of both versions. */
+static __always_inline bool is_router_message(const struct bh_packet *packet)
+{
+	if (!(packet->flags & BH_PACKET_L4))
+		return false;
+	if (packet->flags & BH_PACKET_IPV4)
+		return packet->protocol == IPPROTO_ICMP &&
+		       (packet->type == ICMP_REDIRECT || packet->type == ICMP_ROUTER_ADVERTISEMENT);
+	return packet->protocol == IPPROTO_ICMPV6 &&
+	       (packet->type == ND_ROUTER_ADVERTISEMENT || packet->type == ND_REDIRECT);
+}
+
+/*
+ * Which address the packet claims beside its source, and whether it does. In ARP it is the sender's; 0.0.0.0 may probe for an address, and RARP
+ * does not know it yet. In neighbour discovery an advertisement claims its target, and so does the probe for a duplicate address.
+ */
+static __always_inline bool claimed_address(const struct bh_scratch *here, __u64 *high, __u64 *low)
+{
+	const struct bh_packet *packet = &here->packet;
+	const struct bh_claim *claim = &here->claim;
+
+	if (packet->flags & BH_PACKET_ARP) {
+		*high = (__u64)claim->sender << 32;
+		*low = 0;
+		if (claim->sender)
+			return true;
+		*high = claim->target_low << 32;
+		return packet->ethertype != ETH_P_RARP;
+	}
+	*high = claim->target_high;
+	*low = claim->target_low;
+	return packet->type == ND_NEIGHBOUR_ADVERTISEMENT ||
+	       (packet->type == ND_NEIGHBOUR_SOLICITATION && !packet->source_high && !packet->source_low);
+}
+
+static __always_inline bool is_honest_claim(const struct image *image, const struct bh_port *port,
+					    const struct bh_scratch *here)
+{
+	const struct bh_claim *claim = &here->claim;
+	__u64 high, low;
+
+	/* XDP has read none, and is not sure of what follows from that. */
+	if (claim->state != BH_CLAIM_SOUND)
+		return false;
+	if (port->macs && claim->has_mac && !is_own_mac(image, port->macs, claim->mac))
+		return false;
+	JOIN_PATHS();
+	if (!(port->guards & BH_GUARD_HAS_ADDRESSES) || !claimed_address(here, &high, &low))
+		return true;
+	return trie_class(image, here->packet.flags & BH_PACKET_ARP ? port->v4 : port->v6, high, low);
+}
+
+/* Why the port's guards refuse the packet; BH_REASON_NONE where they do not. */
+static __noinline enum bh_reason guard_reason(const struct image *image, const struct bh_port *port,
+					      const struct bh_scratch *here)
+{
+	const struct bh_packet *packet = &here->packet;
+	__u32 guards = port->guards, is_arp = packet->flags & BH_PACKET_ARP;
+	bool claims = here->judgement.direction == (port->protects == BH_HOST ? BH_IN : BH_OUT);
+
+	if (!is_honest_mac(image, port, packet, claims))
+		return claims ? BH_REASON_GUARD_MAC : BH_REASON_GUARD_PROMISCUOUS;
+	if (!claims)
+		return BH_REASON_NONE;
+	JOIN_PATHS();
+	if (guards & BH_GUARD_IP && !is_honest_source(image, port, packet))
+		return BH_REASON_GUARD_IP;
+	JOIN_PATHS();
+	if (guards & BH_GUARD_DHCP_SERVER && is_dhcp_server(packet))
+		return BH_REASON_GUARD_DHCP;
+	if (guards & BH_GUARD_RA && is_router_message(packet))
+		return BH_REASON_GUARD_RA;
+	if (!makes_claim(packet) || !(guards & (is_arp ? BH_GUARD_ARP : BH_GUARD_ND)))
+		return BH_REASON_NONE;
+	JOIN_PATHS();
+	if (is_honest_claim(image, port, here))
+		return BH_REASON_NONE;
+	return is_arp ? BH_REASON_GUARD_ARP : BH_REASON_GUARD_ND;
+}
+
+#endif

@@ -157,7 +157,7 @@ static __always_inline bool is_complete(const struct bh_datagram *datagram)
 
 /*
  * Finds a fragment's place, and takes it: a later one's is no other's from then on. A datagram that is complete is forgotten, so that its
- * identification may be used again. What an earlier policy accepted the first of was not judged by this one: it is not known. A global
+ * identification may be used again. What an earlier policy accepted the first of goes on: the verdict was its datagram's. A global
  * function: verified once.
  */
 __noinline int place_fragment(struct bh_scratch *here)
@@ -181,8 +181,10 @@ __noinline int place_fragment(struct bh_scratch *here)
 	} else if (here->packet.flags & BH_PACKET_FRAGMENT_LATER) {
 		struct bh_datagram *datagram = &bucket->datagrams[way];
 
-		if (datagram->generation == here->judgement.generation && cover(datagram, here)) {
-			here->judgement.counter = datagram->counter;
+		if (cover(datagram, here)) {
+			/* The slot may be another rule's by now. */
+			if (datagram->generation == here->judgement.generation)
+				here->judgement.counter = datagram->counter;
 			place = FRAGMENT_FOLLOWS;
 			if (is_complete(datagram))
 				bucket->tags[way] = 0;

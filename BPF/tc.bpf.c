@@ -132,6 +132,33 @@ int bulkhead_clear_flows(struct __sk_buff *ctx)
 	return 0;
 }
 
+/* Forgets a scope's datagrams in one bucket of its room. */
+static long forget_datagrams(__u32 index, __u32 *scope)
+{
+	__u32 number = bucket_in_room(*scope, index);
+	struct fragment_bucket *bucket = bpf_map_lookup_elem(&fragments, &number);
+
+	if (!bucket)
+		return 1;
+	bpf_spin_lock(&bucket->lock);
+	for (__u32 way = 0; way < BH_FRAGMENT_WAYS; way++) {
+		if (bucket->datagrams[way].key.scope == *scope)
+			bucket->tags[way] = 0;
+	}
+	bpf_spin_unlock(&bucket->lock);
+	return 0;
+}
+
+/* Attached nowhere: likewise for the datagrams of a scope. */
+SEC("tc")
+int bulkhead_clear_datagrams(struct __sk_buff *ctx)
+{
+	__u32 scope = ctx->mark;
+
+	bpf_loop(scope & BH_SCOPE_ENTRY ? BH_ENTRY_ROOM : BH_DEVICE_ROOM, forget_datagrams, &scope, 0);
+	return 0;
+}
+
 /* Attached nowhere: tells the time that flows are aged by. */
 SEC("tc")
 int bulkhead_clock(struct __sk_buff *ctx __attribute__((unused)))

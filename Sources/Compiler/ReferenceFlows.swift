@@ -107,13 +107,13 @@ public struct ReferenceFlows: Sendable {
             return refusal
         }
         let datagram = ReferenceFragments.Key(packet, direction, scope: place.scope)
-        switch fragments.place(packet, of: datagram, generation: generation, now: clock) {
+        switch fragments.place(packet, of: datagram, now: clock) {
         case .follows: return Judgement(.accept, .fragment)
         case .astray: return Judgement(.drop, .fragment)
         case .opens:
             let judgement = judgeDatagram(packet, quoting: quotation, claiming: claim, at: place, direction)
             if judgement.verdict == .accept {
-                fragments.keep(packet, of: datagram, generation: generation, now: clock)
+                fragments.keep(packet, of: datagram, now: clock)
             }
             return judgement
         }

@@ -34,7 +34,6 @@ struct ReferenceFragments: Sendable {
 
     fileprivate struct Datagram {
         var opened: Int
-        var generation: Int
         /// Bytes of the whole, once its last fragment was seen.
         var length: Int?
         /// What has passed; each range touches none of the others.
@@ -49,19 +48,18 @@ struct ReferenceFragments: Sendable {
     private var datagrams: [Key: Datagram] = [:]
 
     /// Finds a fragment's place, and takes it. A datagram that is complete is forgotten.
-    mutating func place(_ packet: Packet, of key: Key, generation: Int, now: Int) -> Place {
+    mutating func place(_ packet: Packet, of key: Key, now: Int) -> Place {
         guard var datagram = datagrams[key], now - datagram.opened <= Self.lifetime else {
             return packet.fragment == .first ? .opens : .astray
         }
-        guard packet.fragment == .later, datagram.generation == generation, datagram.add(packet) else { return .astray }
+        guard packet.fragment == .later, datagram.add(packet) else { return .astray }
         datagrams[key] = datagram.isComplete ? nil : datagram
         return .follows
     }
 
     /// Keeps the datagram of a first fragment that was accepted.
-    mutating func keep(_ packet: Packet, of key: Key, generation: Int, now: Int) {
-        datagrams[key] = Datagram(
-            opened: now, generation: generation, length: nil, parts: [0..<packet.fragmentLength])
+    mutating func keep(_ packet: Packet, of key: Key, now: Int) {
+        datagrams[key] = Datagram(opened: now, length: nil, parts: [0..<packet.fragmentLength])
     }
 }
 

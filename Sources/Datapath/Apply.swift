@@ -133,7 +133,7 @@ struct ApplyStep {
         try maps.retire(fresh, &state)
         let scopes = FlowScopeAllotment(entries: hostEntries, old: old?.flowScopes() ?? [])
         setFlowScopes(scopes, of: &generation)
-        try maps.clearFlows(of: scopes.fresh + fresh)
+        try maps.clear(scopes.fresh + fresh)
         do {
             var devices = try GracePeriods.expedited(for: 2 * fresh.count, by: instance) {
                 try attach(allotment, replacing: state.programs != Programs.hash, maps)

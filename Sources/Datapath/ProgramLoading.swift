@@ -93,8 +93,16 @@ extension InstanceMaps {
         try SideProgram(try loadProgram("bulkhead_clock", of: Programs.tc)).run(mark: 0)
     }
 
-    /// Takes out all flows of these scopes, for their names pass on to other devices or entries. A scope's count tells whether it has any.
-    func clearFlows(of scopes: [UInt16]) throws(BPFError) {
+    /// Takes out all flows and datagrams of these scopes, for their names pass on to other devices or entries.
+    func clear(_ scopes: [UInt16]) throws(BPFError) {
+        guard !scopes.isEmpty else { return }
+        try clearFlows(of: scopes)
+        let program = SideProgram(try loadProgram("bulkhead_clear_datagrams", of: Programs.tc))
+        for scope in scopes { _ = try program.run(mark: UInt32(scope)) }
+    }
+
+    /// A scope's count tells whether it has any.
+    private func clearFlows(of scopes: [UInt16]) throws(BPFError) {
         var program: SideProgram?
         for scope in scopes {
             let state = try self[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self)

@@ -199,11 +199,11 @@ extension PacketTables {
                         web(whole.part(3..<8, last: true), follows),
                     ]),
                 FlowScript(
-                    "a policy between the first and the rest has not seen the first",
+                    "a policy between the first and the rest costs no datagram",
                     [
-                        web(whole.part(0..<4), opens), .swap(FlowScript.renamed), web(whole.part(4..<8), astray),
-                        web(whole.part(0..<4), astray), .pass(seconds: 31), web(whole.part(0..<4), opens),
-                        web(whole.part(4..<8), follows),
+                        web(whole.part(0..<4), opens), .swap(FlowScript.renamed), web(whole.part(4..<8), follows),
+                        web(whole.part(0..<4), astray), .pass(seconds: 31), web(whole.part(8..<9), astray),
+                        web(whole.part(0..<4), opens), web(whole.part(4..<8), follows),
                     ]),
             ]
         }

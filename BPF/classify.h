@@ -112,11 +112,11 @@ static __always_inline __u32 joint_class(const struct image *image, const struct
 	return *IMAGE_ELEMENT(image, header->joints, context * header->service_count + service, __u32);
 }
 
-/* The first rule of a short list that matches: at most BH_LIST_SHORT entries behind the head. */
+/* The first rule of a short list that matches, from the floor on: at most BH_LIST_SHORT entries behind the head. */
 static __always_inline __u32 scan_list(const struct image *image, __u32 list, __u32 count, const struct bh_lookup *lookup)
 {
 	const struct bh_image_header *header = image->header;
-	__u32 joint = lookup->joint;
+	__u32 joint = lookup->joint, floor = lookup->floor;
 
 	/* Unrolled, for clang may lay the loop out so that it is re-entered by falling through, which 6.1 takes for endless. */
 #pragma unroll
@@ -131,8 +131,24 @@ static __always_inline __u32 scan_list(const struct image *image, __u32 list, __
 		rank = entry->a;
 		if (rank >= lookup->best)
 			break;
+		if (rank < floor)
+			continue;
 		row = entry->b * header->match_words;
 		if (*IMAGE_ELEMENT(image, header->matches, row + (joint >> 6), __u64) >> (joint & 63) & 1)
+			return rank;
+	}
+	return BH_NONE;
+}
+
+/* The first rank of a chain from the floor on. */
+static __noinline __u32 follow_chain(const struct image *image, __u32 chain, __u32 floor)
+{
+	/* Unrolled as above. */
+#pragma unroll
+	for (__u32 i = 0; i <= BH_TRIES_MAX; i++) {
+		__u32 rank = *IMAGE_ELEMENT(image, image->header->chains, chain + i, __u32);
+
+		if (rank >= floor)
 			return rank;
 	}
 	return BH_NONE;
@@ -141,7 +157,7 @@ static __always_inline __u32 scan_list(const struct image *image, __u32 list, __
 static __always_inline __u32 match_list(const struct image *image, __u32 list, const struct bh_lookup *lookup)
 {
 	const struct bh_image_header *header = image->header;
-	__u32 joint = lookup->joint, count, row;
+	__u32 joint = lookup->joint, count, row, value;
 	const struct bh_list_entry *head;
 	const struct bh_run *run;
 
@@ -151,7 +167,10 @@ static __always_inline __u32 match_list(const struct image *image, __u32 list, c
 	if (row == BH_NONE)
 		return scan_list(image, list, count, lookup);
 	run = IMAGE_ELEMENT(image, header->runs, row + (joint >> 6), struct bh_run);
-	return *IMAGE_ELEMENT(image, header->run_values, run->base + bits_through(run->changes, joint) - 1, __u32);
+	value = *IMAGE_ELEMENT(image, header->run_values, run->base + bits_through(run->changes, joint) - 1, __u32);
+	if (value < BH_CHAIN || value == BH_NONE)
+		return value;
+	return follow_chain(image, value & ~BH_CHAIN, lookup->floor);
 }
 
 /* The list of a pair of classes, 0 where no rule names the pair or none could beat the best. */
@@ -211,19 +230,26 @@ static __always_inline __u32 class_addresses(const struct image *image, const st
 	return partitions & class->to_partitions;
 }
 
-/* The rank of the first rule that matches, BH_NONE if none does. */
+/*
+ * The rank of the first rule from the floor on that matches, whatever its conditions are; BH_NONE if none does. Above a floor of 0 the packet's classes
+ * are those that were found before.
+ */
 static __noinline __u32 classify(const struct image *image, const struct bh_packet *packet, __u32 scope,
 				 struct bh_lookup *lookup)
 {
-	__u32 partitions = 1; /* any to any */
+	__u32 partitions;
 
+	if (!lookup->floor) {
+		lookup->partitions = 1; /* any to any */
+		lookup->joint = joint_class(image, packet, scope);
+		lookup->from[BH_LEVEL_ANY] = lookup->to[BH_LEVEL_ANY] = 0;
+		JOIN_PATHS();
+		if (packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6))
+			lookup->partitions = class_addresses(image, packet, lookup);
+	}
 	lookup->best = BH_NONE;
-	lookup->joint = joint_class(image, packet, scope);
-	lookup->from[BH_LEVEL_ANY] = lookup->to[BH_LEVEL_ANY] = 0;
 	JOIN_PATHS();
-	if (packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6))
-		partitions = class_addresses(image, packet, lookup);
-	JOIN_PATHS();
+	partitions = lookup->partitions;
 #pragma unroll
 	for (__u32 i = 0; i < BH_PARTITIONS; i++) {
 		if (partitions >> i & 1) {

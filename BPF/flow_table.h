@@ -152,16 +152,26 @@ static __always_inline bool take_place(const struct bh_scratch *here, __u32 now)
 	return true;
 }
 
+/* Notes in a flow what accepts it, and for how long that is sure to hold. */
+static __always_inline void note_judgement(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)
+{
+	flow->generation = here->judgement.generation;
+	flow->rule = here->judgement.rule;
+	flow->counter = here->judgement.counter;
+	flow->lapses = now + here->lapse;
+	if (here->lapse)
+		flow->flags |= BH_FLOW_LAPSES;
+	else
+		flow->flags &= ~BH_FLOW_LAPSES;
+}
+
 static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)
 {
 	const struct bh_judgement *judgement = &here->judgement;
 	bool answer = here->forward != here->opener_is_first;
 
 	flow->key = here->key;
-	flow->generation = judgement->generation;
 	flow->seen = now;
-	flow->rule = judgement->rule;
-	flow->counter = judgement->counter;
 	flow->state = BH_FLOW_OPENING;
 	flow->flags = answer ? BH_FLOW_SEEN_ANSWERER : BH_FLOW_SEEN_OPENER;
 	if (here->packet.protocol == IPPROTO_TCP)
@@ -173,6 +183,7 @@ static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scr
 	flow->sides[0].end = flow->sides[0].acknowledged = flow->sides[1].end = flow->sides[1].acknowledged = 0;
 	start_side(flow, &here->packet, answer);
 	flow->timeout = flow_timeout(flow);
+	note_judgement(flow, here, now);
 }
 
 /*

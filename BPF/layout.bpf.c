@@ -15,6 +15,7 @@ const union {
 	struct bh_list_entry list_entry;
 	struct bh_run run;
 	struct bh_rule rule;
+	struct bh_condition condition;
 	struct bh_port port;
 	struct bh_mac_list mac_list;
 	struct bh_file file;
@@ -24,6 +25,8 @@ const union {
 	struct bh_flow_scope flow_scope;
 	struct bh_flow_totals flow_totals;
 	struct bh_fragment_bucket fragment_bucket;
+	struct bh_limit limit;
+	struct bh_source_set source_set;
 	struct bh_scratch scratch;
 	struct bh_settings settings;
 	struct bh_port_counters port_counters;

@@ -6,7 +6,7 @@
 #include <bpf/bpf_helpers.h>
 #include "datapath_abi.h"
 
-/* struct bh_flow_bucket as the kernel sees it: only a lock of this very type may be locked. */
+/* What has a lock, as the kernel sees it: only one of this very type may be locked. */
 struct flow_bucket {
 	struct bpf_spin_lock lock;
 	__u32 pad[7];
@@ -14,6 +14,22 @@ struct flow_bucket {
 	struct bh_flow flows[BH_FLOW_WAYS];
 };
 
+struct limit {
+	struct bpf_spin_lock lock;
+	__u32 identity;
+	__u64 full_at;
+};
+
+struct source_set {
+	struct bpf_spin_lock lock;
+	__u32 pad[7];
+	__u32 identities[BH_SOURCE_WAYS];
+	__u64 sources[BH_SOURCE_WAYS];
+	__u64 full_at[BH_SOURCE_WAYS];
+};
+
+_Static_assert(sizeof(struct limit) == sizeof(struct bh_limit), "limit");
+_Static_assert(sizeof(struct source_set) == sizeof(struct bh_source_set), "source_set");
 _Static_assert(sizeof(struct flow_bucket) == sizeof(struct bh_flow_bucket), "flow_bucket");
 
 /* Likewise struct bh_fragment_bucket. */
@@ -134,6 +150,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct fragment_bucket);
 } fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_LIMITS_MAX);
+	__type(key, __u32);
+	__type(value, struct limit);
+} limits SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_SOURCE_SETS);
+	__type(key, __u32);
+	__type(value, struct source_set);
+} sources SEC(".maps");
 
 /* The shared programs that the devices' entry programs continue with, by enum bh_hook. */
 struct {

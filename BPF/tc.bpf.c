@@ -81,7 +81,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 		parse_skb_quote(ctx, here);
 	else if (makes_claim(&here->packet))
 		read_skb_claim(ctx, here);
-	judge(here, hook);
+	judge_packet(here, hook);
 	if (!here->judgement.generation) {
 		count_unjudged(here);
 		return TC_ACT_UNSPEC;

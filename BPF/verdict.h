@@ -4,7 +4,7 @@
 
 #include <linux/if_ether.h>
 #include <stdbool.h>
-#include "classify.h"
+#include "condition.h"
 #include "essential.h"
 #include "flow_table.h"
 #include "fragment.h"
@@ -15,6 +15,14 @@ static __always_inline void decide(struct bh_judgement *judgement, enum bh_verdi
 	judgement->verdict = verdict;
 	judgement->reason = reason;
 	judgement->log = verdict != BH_ACCEPT;
+}
+
+static __always_inline void clear_judgement(struct bh_judgement *judgement)
+{
+	__builtin_memset(judgement, 0, sizeof(*judgement));
+	judgement->rule = BH_NONE;
+	judgement->counter = BH_NONE;
+	decide(judgement, BH_ACCEPT, BH_REASON_NONE);
 }
 
 /* Ingress of a host's device is `in`; ingress of a workload's device is what the guest sends, `out`. */
@@ -39,32 +47,46 @@ static __always_inline bool admits_vlan(const struct image *image, const struct 
 	return *IMAGE_ELEMENT(image, port->vlans, outer >> 6, __u64) >> (outer & 63) & 1;
 }
 
-/* Writes what the rules, or the default, say of a packet in a direction. Returns whether they would accept it without a flow. */
+static __always_inline void judge_by_default(const struct bh_port *port, const struct bh_packet *packet,
+					     struct bh_scratch *here)
+{
+	if (packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6))
+		decide(&here->judgement, port->defaults[here->asked_direction & 1], BH_REASON_DEFAULT);
+	else
+		decide(&here->judgement, BH_DROP, BH_REASON_NON_IP);
+}
+
+/*
+ * Writes what the rules, or the default, say of a packet in a direction, and whether they would accept it without a flow. Returns false where the
+ * rule that was found has a condition that does not hold: it is to be asked again for those behind it.
+ */
 static __always_inline bool judge_by_rules(const struct image *image, const struct bh_port *port,
 					   const struct bh_packet *packet, struct bh_scratch *here)
 {
 	struct bh_judgement *judgement = &here->judgement;
-	__u32 direction = here->asked_direction & 1;
-	__u32 rank = BH_NONE, ip = packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6);
+	const struct bh_rule *rule;
+	__u32 rank = BH_NONE;
 
 	judgement->rule = BH_NONE;
 	judgement->counter = BH_NONE;
+	here->stateless = 0;
 	if (!(packet->flags & BH_PACKET_ARP))
-		rank = classify(image, packet, port->scopes[direction], &here->lookup);
-	if (rank != BH_NONE) {
-		const struct bh_rule *rule = IMAGE_ELEMENT(image, image->header->rules, rank, struct bh_rule);
-
-		decide(judgement, rule->verdict, BH_REASON_RULE);
-		judgement->rule = rank;
-		judgement->counter = rule->counter;
-		judgement->log = rule->flags & BH_RULE_LOG;
-		return rule->flags & BH_RULE_STATELESS;
+		rank = classify(image, packet, port->scopes[here->asked_direction & 1], &here->lookup);
+	if (rank == BH_NONE) {
+		judge_by_default(port, packet, here);
+		return true;
 	}
-	if (ip)
-		decide(judgement, port->defaults[direction], BH_REASON_DEFAULT);
-	else
-		decide(judgement, BH_DROP, BH_REASON_NON_IP);
-	return false;
+	rule = IMAGE_ELEMENT(image, image->header->rules, rank, struct bh_rule);
+	if (rule->flags & BH_RULE_CONDITIONAL && !holds(image, rule, here)) {
+		here->lookup.floor = rank + 1;
+		return false;
+	}
+	decide(judgement, rule->verdict, BH_REASON_RULE);
+	judgement->rule = rank;
+	judgement->counter = rule->counter;
+	judgement->log = rule->flags & BH_RULE_LOG;
+	here->stateless = !!(rule->flags & BH_RULE_STATELESS);
+	return true;
 }
 
 /* What is decided of a fragment by itself: a later one follows its first, and one that is astray is dropped. XDP leaves them all to tc. */
@@ -142,6 +164,12 @@ static __always_inline struct bh_flow *covering_flow(struct bh_scratch *here, bo
 	return here->flow ? found_flow(here) : NULL;
 }
 
+/* Whether what accepted the flow may no longer hold. */
+static __always_inline bool has_lapsed(const struct bh_flow *flow)
+{
+	return flow->flags & BH_FLOW_LAPSES && (__s32)((__u32)bpf_jiffies64() - flow->lapses) >= 0;
+}
+
 /* Makes the subject the packet that opened the flow. */
 static __always_inline void ask_about_opening(struct bh_scratch *here, const struct bh_flow *flow, bool error)
 {
@@ -153,6 +181,8 @@ static __always_inline void ask_about_opening(struct bh_scratch *here, const str
 		here->subject.type = here->subject.flags & BH_PACKET_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
 	here->question = BH_ASK_OPENING;
 	here->asked_direction = flow->direction;
+	/* Within one policy, limited rules ahead of the one that accepted it were over their limit. */
+	here->limited_from = flow->generation == here->judgement.generation ? flow->rule : 0;
 }
 
 /* Whether an error speaks to who sent what it quotes. */
@@ -194,7 +224,7 @@ static __always_inline void judge_by_flow(struct bh_scratch *here)
 	if (!error && tcp && packet->tcp_flags & TCP_RST &&
 	    !is_sound_reset(flow, packet, here->forward != flow->opener_is_first))
 		return decide(judgement, BH_DROP, BH_REASON_INVALID_STATE);
-	if (flow->generation != judgement->generation)
+	if (flow->generation != judgement->generation || has_lapsed(flow))
 		return ask_about_opening(here, flow, error);
 	judgement->counter = flow->counter;
 	decide(judgement, BH_ACCEPT, error ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
@@ -265,10 +295,10 @@ static __always_inline bool conclude_packet(const struct image *image, struct bh
 }
 
 /* Draws the conclusion from one answer of the rules. Returns whether there is more to ask. */
-static __always_inline bool conclude(const struct image *image, struct bh_scratch *here, bool stateless)
+static __always_inline bool conclude(const struct image *image, struct bh_scratch *here)
 {
 	struct bh_judgement *judgement = &here->judgement;
-	bool accepted = judgement->verdict == BH_ACCEPT;
+	bool accepted = judgement->verdict == BH_ACCEPT, stateless = here->stateless;
 
 	switch (here->question) {
 	case BH_ASK_OPENING:
@@ -293,18 +323,19 @@ static __always_inline bool conclude(const struct image *image, struct bh_scratc
 	}
 }
 
-/* At most two questions: a quotation and then the packet, or the packet and then what opened its connection. */
-static __always_inline void ask_rules(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
+/*
+ * Asks the rules once. Returns whether there is more to ask: what stands behind a rule whose condition does not hold, or the second of two questions,
+ * which are a quotation and then the packet, or the packet and then what opened its connection.
+ */
+static __always_inline bool ask_rules(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
 {
-	for (int i = 0; i < 2; i++) {
-		const struct bh_packet *subject = here->question == BH_ASK_PACKET ? &here->packet : &here->subject;
-		bool stateless = judge_by_rules(image, port, subject, here);
+	const struct bh_packet *subject = here->question == BH_ASK_PACKET ? &here->packet : &here->subject;
 
-		JOIN_PATHS();
-		if (!conclude(image, here, stateless))
-			return;
-		JOIN_PATHS();
-	}
+	if (!judge_by_rules(image, port, subject, here))
+		return true;
+	JOIN_PATHS();
+	here->lookup.floor = 0;
+	return conclude(image, here);
 }
 
 /* Takes out the flow that a new policy denies. */
@@ -344,11 +375,8 @@ __noinline int settle_flow(struct bh_scratch *here)
 	flow = found_flow(here);
 	if (judgement->verdict != BH_ACCEPT || !flow)
 		return 0;
-	if (flow->generation != judgement->generation) {
-		flow->rule = judgement->rule;
-		flow->counter = judgement->counter;
-		flow->generation = judgement->generation;
-	}
+	if (here->question == BH_ASK_OPENING)
+		note_judgement(flow, here, bpf_jiffies64());
 	judgement->rule = BH_NONE;
 	/* An error refreshes nothing. */
 	if (judgement->reason == BH_REASON_ESTABLISHED)
@@ -373,9 +401,48 @@ static __always_inline bool is_reset(const struct bh_packet *packet)
 	return packet->protocol == IPPROTO_TCP && packet->tcp_flags & TCP_RST;
 }
 
+/* Starts to judge: what is settled before the rules are asked, and what they are to be asked. */
+static __always_inline void begin(const struct image *image, const struct bh_port *port, bool quarantined,
+				  struct bh_scratch *here, enum bh_hook hook)
+{
+	here->flow = 0;
+	here->opens = 0;
+	here->unsure = 0;
+	here->lapse = 0;
+	here->lookup.floor = 0;
+	here->question = BH_ASK_PACKET;
+	here->asked_direction = here->judgement.direction;
+	here->scope = port->flow_scope ? port->flow_scope : here->device;
+	here->share = port->flow_share;
+	here->asks = 0;
+	judge_before_rules(image, port, quarantined, here, hook);
+	JOIN_PATHS();
+	/* XDP does not read what an ICMP error quotes, and leaves all of them to tc. */
+	if (here->judgement.reason != BH_REASON_NONE || (hook == BH_HOOK_XDP && is_error(&here->packet)))
+		return;
+	JOIN_PATHS();
+	judge_by_flow(here);
+	here->asks = here->judgement.reason == BH_REASON_NONE;
+}
+
+enum {
+	JUDGED,
+	ASK_AGAIN,
+};
+
+/* No image or no port record: the packet passes, and its generation is 0. */
+static __always_inline int pass_unjudged(struct bh_scratch *here)
+{
+	clear_judgement(&here->judgement);
+	here->flow = 0;
+	here->opens = 0;
+	return JUDGED;
+}
+
 /*
- * Judges the packet in `here` by the policy in force. The slot is read once: one packet, one generation. Returns whether the verdict
- * could depend on what XDP does not see: a VLAN tag, or the mark of an answer. A global function: verified once, whatever its callers are.
+ * Judges the packet in `here` by the policy in force, up to one question to the rules: while it returns ASK_AGAIN it is to be called again. The slot
+ * is read at each call; where another generation has come into force meanwhile, it starts anew: one packet, one generation. A global function: verified
+ * once, whatever its callers are.
  */
 __noinline int judge(struct bh_scratch *here, __u32 hook)
 {
@@ -386,42 +453,43 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	__u16 record;
 
 	if (!here)
-		return 0;
+		return JUDGED;
 	judgement = &here->judgement;
-	__builtin_memset(judgement, 0, sizeof(*judgement));
-	judgement->rule = BH_NONE;
-	judgement->counter = BH_NONE;
-	decide(judgement, BH_ACCEPT, BH_REASON_NONE);
 	if (!image_open(&image, 0))
-		return 0;
+		return pass_unjudged(here);
 	record = *IMAGE_ELEMENT(&image, image.header->device_ports, here->device & (BH_DEVICES_MAX - 1), __u16);
 	if (!record)
-		return 0;
+		return pass_unjudged(here);
 	quarantined = record & BH_QUARANTINED;
 	record &= ~BH_QUARANTINED;
 	port = IMAGE_ELEMENT(&image, image.header->ports, record - 1, struct bh_port);
-	judgement->generation = image.header->generation;
-	judgement->port = record - 1;
-	judgement->direction = direction_of(hook, port->protects);
-	here->flow = 0;
-	here->opens = 0;
-	here->question = BH_ASK_PACKET;
-	here->asked_direction = judgement->direction;
-	here->scope = port->flow_scope ? port->flow_scope : here->device;
-	here->share = port->flow_share;
-	judge_before_rules(&image, port, quarantined, here, hook);
+	if (!here->asks || judgement->generation != image.header->generation) {
+		clear_judgement(judgement);
+		judgement->generation = image.header->generation;
+		judgement->port = record - 1;
+		judgement->direction = direction_of(hook, port->protects);
+		here->hidden_matters = image.header->flags & BH_IMAGE_VLAN_SENSITIVE ||
+				       port->vlan_mode != BH_VLAN_ANY ||
+				       (image.header->flags & BH_IMAGE_REJECTS && is_reset(&here->packet));
+		begin(&image, port, quarantined, here, hook);
+	}
 	JOIN_PATHS();
-	/* XDP does not read what an ICMP error quotes, and leaves all of them to tc. */
-	if (hook == BH_HOOK_XDP && judgement->reason == BH_REASON_NONE && is_error(&here->packet))
-		return 1;
-	JOIN_PATHS();
-	if (judgement->reason == BH_REASON_NONE)
-		judge_by_flow(here);
-	JOIN_PATHS();
-	if (judgement->reason == BH_REASON_NONE)
-		ask_rules(&image, port, here);
-	return image.header->flags & BH_IMAGE_VLAN_SENSITIVE || port->vlan_mode != BH_VLAN_ANY ||
-	       (image.header->flags & BH_IMAGE_REJECTS && is_reset(&here->packet));
+	if (here->asks)
+		here->asks = ask_rules(&image, port, here);
+	return here->asks ? ASK_AGAIN : JUDGED;
+}
+
+/* Judges the packet in `here`. */
+static __always_inline void judge_packet(struct bh_scratch *here, enum bh_hook hook)
+{
+	here->asks = 0;
+#pragma unroll
+	for (int i = 0; i < 2 * (BH_TRIES_MAX + 1); i++) {
+		if (judge(here, hook) != ASK_AGAIN)
+			return;
+	}
+	/* Not reached: the compiler refuses what would take more. */
+	decide(&here->judgement, BH_DROP, BH_REASON_DEFAULT);
 }
 
 #endif

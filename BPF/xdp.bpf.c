@@ -4,6 +4,8 @@
  */
 /* Flows are found whatever their VLAN, for a flow that tc would find must not be missed. */
 #define TAGS_MAY_BE_HIDDEN
+/* Limits count what tc judges. */
+#define TAKES_BUDGETS 0
 
 #include "packet.h"
 #include "verdict.h"
@@ -34,11 +36,11 @@ __noinline int parse_xdp(struct xdp_md *ctx, struct bh_scratch *here)
 }
 
 /* Whether tc would surely drop it too. A tag may be hidden in metadata, and so is the mark of an answer: what depends on one is not sure. */
-static __always_inline bool is_sure(const struct bh_scratch *here, bool hidden_matters)
+static __always_inline bool is_sure(const struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
 
-	if (here->judgement.verdict != BH_DROP || packet->vlan_tags || packet->length > FRAME_MAX)
+	if (here->judgement.verdict != BH_DROP || here->unsure || packet->vlan_tags || packet->length > FRAME_MAX)
 		return false;
 	switch (here->judgement.reason) {
 	case BH_REASON_MALFORMED:
@@ -49,10 +51,10 @@ static __always_inline bool is_sure(const struct bh_scratch *here, bool hidden_m
 	case BH_REASON_GUARD_IP:
 	case BH_REASON_GUARD_DHCP:
 	case BH_REASON_GUARD_RA:
-		return !hidden_matters;
+		return !here->hidden_matters;
 	case BH_REASON_RULE:
 	case BH_REASON_DEFAULT:
-		return !hidden_matters && !(packet->flags & BH_PACKET_FRAGMENT_FIRST) && !is_error(packet);
+		return !here->hidden_matters && !(packet->flags & BH_PACKET_FRAGMENT_FIRST) && !is_error(packet);
 	default:
 		return false;
 	}
@@ -62,13 +64,12 @@ SEC("xdp.frags")
 int bulkhead_xdp(struct xdp_md *ctx)
 {
 	struct bh_scratch *here = scratch_here();
-	bool hidden_matters;
 
 	if (!here)
 		return XDP_PASS;
 	parse_xdp(ctx, here);
-	hidden_matters = judge(here, BH_HOOK_XDP);
-	if (!here->judgement.generation || !is_sure(here, hidden_matters)) {
+	judge_packet(here, BH_HOOK_XDP);
+	if (!here->judgement.generation || !is_sure(here)) {
 		/* Not this hook's to say. */
 		here->judgement.verdict = BH_ACCEPT;
 		here->judgement.reason = BH_REASON_NONE;

@@ -1,5 +1,6 @@
 import Compiler
 import Datapath
+import Policy
 
 /// One event of the stream, for machines and for people.
 struct EventWords {

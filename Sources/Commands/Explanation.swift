@@ -56,6 +56,9 @@ struct Explanation: Sendable {
         /// `file:line` of what decided, where that is written in the policy.
         var source: String?
         var note: RuleNotes.Note?
+        /// What the rule asks for besides the packet, if it is more than that.
+        var isLimited: Bool
+        var expires: Timestamp?
 
         init(port: String, _ direction: Direction, _ outcome: Simulator.Outcome, _ note: RuleNotes.Note?) {
             self.port = port
@@ -65,6 +68,13 @@ struct Explanation: Sendable {
             rule = outcome.ruleName
             source = outcome.source.map { "\($0.file):\($0.line)" }
             self.note = note
+            isLimited = outcome.isLimited
+            expires = outcome.expires
+        }
+
+        var conditions: String {
+            let words = (isLimited ? ["within its limit"] : []) + (expires.map { ["until \($0)"] } ?? [])
+            return words.isEmpty ? "" : "  (\(words.joined(separator: ", ")))"
         }
     }
 
@@ -83,7 +93,8 @@ struct Explanation: Sendable {
                         "port": .string(hop.port), "direction": .string(hop.direction.rawValue),
                         "verdict": .string(hop.verdict.rawValue), "reason": JSON(hop.reason?.rawValue),
                         "rule": JSON(hop.rule), "source": JSON(hop.source), "comment": JSON(hop.note?.comment),
-                        "meta": hop.note?.metaJSON ?? nil,
+                        "meta": hop.note?.metaJSON ?? nil, "limited": .bool(hop.isLimited),
+                        "expires": JSON(hop.expires?.utc),
                     ]
                 }),
             "generation": JSON(optional: generation),
@@ -95,6 +106,7 @@ struct Explanation: Sendable {
         for hop in hops {
             let cause = hop.rule.map { "rule \($0)" } ?? hop.reason?.rawValue ?? "-"
             text += "  \(hop.direction.rawValue) at \(hop.port): \(paint(hop.verdict, palette))  \(cause)"
+            text += hop.conditions
             text += hop.source.map { "  \($0)" } ?? ""
             text += hop.note.map { "  # \($0.words)" } ?? ""
             text += "\n"

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datapath
+import Policy
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

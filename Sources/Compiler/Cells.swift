@@ -19,10 +19,13 @@ struct Cells {
     private var pairSets = SequenceTable<UInt32>()
     private var heads: [(head: UInt32, rank: UInt32)?] = []
 
-    /// - Parameter rulesOfPair: By pair: the ranks of its rules, ascending, each once.
-    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: [[UInt32]], joint: JointClasses) {
+    /// - Parameters:
+    ///   - rulesOfPair: By pair: the ranks of its rules, ascending, each once.
+    ///   - isConditional: By rank.
+    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: [[UInt32]], joint: JointClasses, isConditional: [Bool])
+    {
         self.rulesOfPair = rulesOfPair
-        lists = RuleLists(joint)
+        lists = RuleLists(joint, isConditional: isConditional)
         var entries = [[Entry]](repeating: [], count: Int(BH_PARTITIONS))
         for (number, pair) in pairs.enumerated() {
             let partition = levels.from.level(pair.from) * 3 + levels.to.level(pair.to)
@@ -35,7 +38,7 @@ struct Cells {
         for partition in entries.indices {
             // Each pass keeps the order of the one before, and the entries come in order of pairs.
             entries[partition] = Cells.sorted(Cells.sorted(entries[partition]) { $0.to }) { $0.from }
-            partitions[partition] = cells(of: entries[partition])
+            partitions[partition] = cells(of: entries[partition], partition)
         }
     }
 
@@ -53,7 +56,7 @@ struct Cells {
         return sorted
     }
 
-    private mutating func cells(of entries: [Entry]) -> [bh_cell] {
+    private mutating func cells(of entries: [Entry], _ partition: Int) -> [bh_cell] {
         var cells: [bh_cell] = []
         var pairs: [UInt32] = []
         var index = 0
@@ -64,20 +67,20 @@ struct Cells {
                 pairs.append(entries[index].pair)
                 index += 1
             }
-            guard let (head, rank) = list(of: pairs) else { continue }
+            guard let (head, rank) = list(of: pairs, partition) else { continue }
             cells.append(bh_cell(from: from, to: to, list: head, rank: rank))
         }
         return cells
     }
 
-    private mutating func list(of pairs: [UInt32]) -> (head: UInt32, rank: UInt32)? {
+    private mutating func list(of pairs: [UInt32], _ partition: Int) -> (head: UInt32, rank: UInt32)? {
         let number = pairSets.intern(pairs)
         if number == heads.count {
             var ranks: [UInt32] = []
             for rank in pairs.flatMap({ rulesOfPair[Int($0)] }).sorted() where ranks.last != rank {
                 ranks.append(rank)
             }
-            heads.append(lists.add(ranks))
+            heads.append(lists.add(ranks, partition: partition))
         }
         return heads[number]
     }

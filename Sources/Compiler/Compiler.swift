@@ -19,6 +19,7 @@ public struct Compiler: Sendable {
                 rule: first.name, location: first.location,
                 message: "the policy has \(ruleset.rules.count) rules, at most \(Limits.rules)")
         }
+        try Conditions.check(ruleset)
         try Limits.check("port records", PortRecords(ruleset).count, atMost: Limits.portRecords)
         try Limits.check("files", ruleset.files.count, atMost: Limits.files)
         try Limits.check(
@@ -46,7 +47,10 @@ struct Classes {
         let atoms = try AddressAtoms(ends.sets.sets)
         let levels = AddressLevels(atoms, pairs: ends.pairs)
         try ends.checkCells(levels, ruleset)
-        cells = Cells(levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, joint: joint)
+        cells = Cells(
+            levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, joint: joint,
+            isConditional: ruleset.rules.map(\.isConditional))
+        try cells.lists.tries.check(ruleset)
         let (table, classOfAtom) = Classes.addressClasses(atoms, levels, cells)
         addressClasses = table
         identities = Identities(ruleset)

@@ -11,6 +11,7 @@ struct ImageAssembly {
     private var header = bh_image_header()
     private var strings = StringTable()
     private var fileNumbers: [String: UInt16] = [:]
+    private var conditions = Conditions()
 
     init(_ ruleset: Ruleset, _ classes: Classes) {
         self.ruleset = ruleset
@@ -222,6 +223,9 @@ struct ImageAssembly {
         header.match_count = UInt32(classes.joint.matchCount)
         header.rules = try writer.append(ruleset.rules.map { record(of: $0) })
         header.rule_count = UInt32(ruleset.rules.count)
+        header.conditions = try writer.append(conditions.records)
+        header.condition_count = UInt32(conditions.records.count)
+        header.chains = try writer.append(classes.cells.lists.chains)
         header.runs = try writer.append(classes.cells.lists.runs)
         header.run_values = try writer.append(classes.cells.lists.runValues)
     }
@@ -231,6 +235,10 @@ struct ImageAssembly {
         record.verdict = UInt8(rule.action.number)
         if rule.log { record.flags |= UInt8(BH_RULE_LOG.rawValue) }
         if rule.isStateless { record.flags |= UInt8(BH_RULE_STATELESS.rawValue) }
+        if rule.isConditional {
+            record.flags |= Conditions.flags(of: rule)
+            record.condition = conditions.add(rule)
+        }
         record.file = file(rule.location)
         record.line = UInt32(rule.location.line)
         record.name = strings.offset(of: rule.name)

@@ -5,8 +5,13 @@ import Policy
 extension ImageView {
     /// Judges a packet at the port of a record, step by step as the kernel program does.
     ///
-    /// - Parameter claim: Of the packet, see ``Packet/claim(in:)``.
-    public func judge(packet: Packet, claim: Claim? = nil, portRecord: Int, direction: Direction) -> Judgement {
+    /// - Parameters:
+    ///   - claim: Of the packet, see ``Packet/claim(in:)``.
+    ///   - holds: Whether the conditions of a conditional rule, by rank, hold; asked in ascending order.
+    public func judge(
+        packet: Packet, claim: Claim? = nil, portRecord: Int, direction: Direction,
+        holds: (Int) -> Bool = { _ in true }
+    ) -> Judgement {
         let port = element(bh_port.self, of: tables.ports, portRecord) ?? bh_port()
         let isHost = port.protects == UInt8(BH_HOST.rawValue)
         if let refusal = packet.refusal { return Judgement(.drop, refusal) }
@@ -19,8 +24,13 @@ extension ImageView {
             if packet.isEssential { return Judgement(.accept, .essential) }
         }
         if packet.isARP { return Judgement(.drop, .nonIP) }
-        if let rank = firstMatch(packet, port, direction) {
+        var floor: UInt32 = 0
+        while let rank = firstMatch(packet, port, direction, from: floor) {
             let rule = element(bh_rule.self, of: tables.rules, Int(rank)) ?? bh_rule()
+            if UInt32(rule.flags) & BH_RULE_CONDITIONAL.rawValue != 0, !holds(Int(rank)) {
+                floor = rank + 1
+                continue
+            }
             return Judgement(Action(UInt32(rule.verdict)) ?? .drop, .rule, rule: Int(rank))
         }
         if packet.family == nil { return Judgement(.drop, .nonIP) }
@@ -38,7 +48,9 @@ extension ImageView {
         }
     }
 
-    private func firstMatch(_ packet: Packet, _ port: bh_port, _ direction: Direction) -> UInt32? {
+    private func firstMatch(
+        _ packet: Packet, _ port: bh_port, _ direction: Direction, from floor: UInt32
+    ) -> UInt32? {
         let from = addressClass(packet.source)
         let to = addressClass(packet.destination)
         let joint = joint(packet, port, direction)
@@ -49,7 +61,7 @@ extension ImageView {
         for partition in 0..<Int(BH_PARTITIONS) where partitions >> UInt16(partition) & 1 == 1 {
             let cell = cell(partition, from: fromClasses[partition / 3], to: toClasses[partition % 3])
             guard let (list, rank) = cell, rank < best else { continue }
-            best = min(best, firstMatch(list, joint: joint, below: best))
+            best = min(best, firstMatch(list, joint: joint, from: floor, below: best))
         }
         return best == BH_NONE ? nil : best
     }
@@ -164,20 +176,31 @@ extension ImageView {
         return (found.map { ($0.list, $0.rank & ~BH_BUCKET_FULL) }, cells[0].rank & BH_BUCKET_FULL != 0)
     }
 
-    /// The first match of a list, `BH_NONE` where there is none, or none below a rank.
-    private func firstMatch(_ list: UInt32, joint: Int, below limit: UInt32) -> UInt32 {
+    /// The first match of a list from a rank on, `BH_NONE` where there is none, or none below another.
+    private func firstMatch(_ list: UInt32, joint: Int, from floor: UInt32, below limit: UInt32) -> UInt32 {
         let head = element(bh_list_entry.self, of: tables.lists, Int(list)) ?? bh_list_entry()
         if head.b != BH_NONE {
             let run = element(bh_run.self, of: tables.runs, Int(head.b) + joint / 64) ?? bh_run()
             let upToJoint = run.changes & ~0 >> UInt64(63 - joint & 63)
             let index = Int(run.base) + upToJoint.nonzeroBitCount - 1
-            return element(UInt32.self, of: tables.run_values, index) ?? BH_NONE
+            let value = element(UInt32.self, of: tables.run_values, index) ?? BH_NONE
+            if value < BH_CHAIN || value == BH_NONE { return value }
+            return chained(value & ~BH_CHAIN, from: floor)
         }
         for place in 1...Int(BH_LIST_SHORT) where place <= Int(head.a) {
             let rule = element(bh_list_entry.self, of: tables.lists, Int(list) + place) ?? bh_list_entry()
             if rule.a >= limit { return BH_NONE }
+            if rule.a < floor { continue }
             let word = Int(rule.b) * Int(tables.match_words) + joint / 64
             if (element(UInt64.self, of: tables.matches, word) ?? 0) >> UInt64(joint & 63) & 1 == 1 { return rule.a }
+        }
+        return BH_NONE
+    }
+
+    private func chained(_ chain: UInt32, from floor: UInt32) -> UInt32 {
+        for place in 0...Int(BH_TRIES_MAX) {
+            let rank = element(UInt32.self, of: tables.chains, Int(chain) + place) ?? BH_NONE
+            if rank >= floor { return rank }
         }
         return BH_NONE
     }

@@ -82,6 +82,9 @@ extension ImageView {
         public var action: Action
         public var log: Bool
         public var isStateless: Bool
+        public var isLimited: Bool
+        /// From then on it does not match.
+        public var expires: Timestamp?
         /// The host's part: slot of its counter.
         public var counter: UInt32
     }
@@ -115,7 +118,41 @@ extension ImageView {
         return RuleRecord(
             name: string(record.name), location: location(file: record.file, line: record.line),
             action: Action(UInt32(record.verdict)) ?? .drop, log: record.flags & UInt8(BH_RULE_LOG.rawValue) != 0,
-            isStateless: record.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0, counter: record.counter)
+            isStateless: record.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0,
+            isLimited: record.flags & UInt8(BH_RULE_LIMITED.rawValue) != 0, expires: expiry(of: record),
+            counter: record.counter)
+    }
+
+    /// The rules that have a limit per rule, and the number of each one's condition.
+    public var limitedRules: [(name: String, condition: Int)] {
+        if conditionCount == 0 { return [] }
+        return (0..<ruleCount).compactMap { rank in
+            guard let record = element(bh_rule.self, of: fixed.rules, rank),
+                UInt32(record.flags) & (BH_RULE_LIMITED.rawValue | BH_RULE_BY_SOURCE.rawValue)
+                    == BH_RULE_LIMITED.rawValue
+            else { return nil }
+            return (string(record.name), Int(record.condition))
+        }
+    }
+
+    /// What limits per source are known by.
+    public var sourceLimits: [UInt32] {
+        let limited = Set(limitedRules.map(\.condition))
+        return (0..<conditionCount).filter { !limited.contains($0) }.compactMap { condition($0)?.identity }
+            .filter { $0 != 0 }
+    }
+
+    private func expiry(of record: bh_rule) -> Timestamp? {
+        guard record.flags & UInt8(BH_RULE_EXPIRES.rawValue) != 0 else { return nil }
+        return condition(Int(record.condition)).map { Timestamp(nanoseconds: $0.expires) }
+    }
+
+    public var conditionCount: Int { Int(fixed.condition_count) }
+
+    /// A condition's record; nil beyond the last.
+    public func condition(_ number: Int) -> bh_condition? {
+        guard (0..<conditionCount).contains(number) else { return nil }
+        return element(bh_condition.self, of: fixed.conditions, number)
     }
 
     /// A port record; nil beyond the last.

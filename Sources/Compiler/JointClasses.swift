@@ -47,6 +47,20 @@ struct JointClasses {
         }
     }
 
+    /// The joint classes that a rule matches, ascending.
+    func joints(ofRule rank: UInt32) -> [Int] {
+        let row = Int(matchOfRule[Int(rank)]) * matchWords
+        var result: [Int] = []
+        for word in 0..<matchWords {
+            var bits = matches[row + word]
+            while bits != 0 {
+                result.append(word * 64 + bits.trailingZeroBitCount)
+                bits &= bits - 1
+            }
+        }
+        return result
+    }
+
     private mutating func makeJoints(
         _ contexts: Contexts, _ services: ServiceClasses, _ matchesOfList: [[(place: UInt32, match: UInt32)]]
     ) -> SequenceTable<UInt32> {

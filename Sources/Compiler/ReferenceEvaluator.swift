@@ -23,15 +23,27 @@ public struct ReferenceEvaluator: Sendable {
     ///   - claim: Of the packet, see ``Packet/claim(in:)``.
     ///   - isUnknownToDrop: Whether the port is one of a bridge entry with `unknown: drop` that no other entry names.
     ///   - isQuarantined: Whether the port is cut off.
+    ///   - holds: Whether the conditions of a conditional rule, by rank, hold; asked in ascending order.
     public func judge(
         _ packet: Packet, claiming claim: Claim? = nil, entry: Int, protects: Protects, direction: Direction,
-        isUnknownToDrop: Bool = false, isQuarantined: Bool = false
+        isUnknownToDrop: Bool = false, isQuarantined: Bool = false, holds: (Int) -> Bool = { _ in true }
     ) -> Judgement {
-        if let judgement = refuse(
+        judgeBeforeRules(
+            packet, claiming: claim, entry: entry, protects: protects, direction: direction,
+            isUnknownToDrop: isUnknownToDrop, isQuarantined: isQuarantined)
+            ?? judgeByRules(packet, entry: entry, direction: direction, holds: holds)
+    }
+
+    /// What is settled before the rules are asked; nil where they are to be.
+    func judgeBeforeRules(
+        _ packet: Packet, claiming claim: Claim?, entry: Int, protects: Protects, direction: Direction,
+        isUnknownToDrop: Bool, isQuarantined: Bool
+    ) -> Judgement? {
+        if let refusal = refuse(
             packet, claiming: claim, entry: entry, protects: protects, direction: direction,
             isUnknownToDrop: isUnknownToDrop, isQuarantined: isQuarantined)
         {
-            return judgement
+            return refusal
         }
         if packet.fragment == .later { return Judgement(.drop, .fragment) }
         let port = ruleset.entries[entry]
@@ -39,11 +51,18 @@ public struct ReferenceEvaluator: Sendable {
             if protects == .host, packet.isControl { return Judgement(.accept, .control) }
             if packet.isEssential { return Judgement(.accept, .essential) }
         }
-        if packet.isARP { return Judgement(.drop, .nonIP) }
-        if let rank = firstMatch(packet, entry: entry, direction: direction) {
+        return packet.isARP ? Judgement(.drop, .nonIP) : nil
+    }
+
+    /// What the rules, or the default, say.
+    func judgeByRules(
+        _ packet: Packet, entry: Int, direction: Direction, holds: (Int) -> Bool
+    ) -> Judgement {
+        if let rank = firstMatch(packet, entry: entry, direction: direction, holds: holds) {
             return Judgement(ruleset.rules[rank].action, .rule, rule: rank)
         }
         if packet.family == nil { return Judgement(.drop, .nonIP) }
+        let port = ruleset.entries[entry]
         return Judgement(direction == .in ? port.defaults.in : port.defaults.out, .default)
     }
 
@@ -68,11 +87,17 @@ public struct ReferenceEvaluator: Sendable {
     }
 
     /// The rank of the first rule that matches, whatever is judged before the rules.
-    public func firstMatch(_ packet: Packet, entry: Int, direction: Direction) -> Int? {
-        ruleset.rules.firstIndex { rule in
-            (rule.entries?.contains(entry) ?? true) && rule.directions.contains(direction)
+    ///
+    /// - Parameter holds: As in ``judge(_:entry:protects:direction:isUnknownToDrop:holds:)``.
+    public func firstMatch(
+        _ packet: Packet, entry: Int, direction: Direction, holds: (Int) -> Bool = { _ in true }
+    ) -> Int? {
+        var rank = -1
+        return ruleset.rules.firstIndex { rule in
+            rank += 1
+            return (rule.entries?.contains(entry) ?? true) && rule.directions.contains(direction)
                 && (rule.vlans?.contains(packet.outerVLAN) ?? true) && carries(rule.services, packet)
-                && rule.ends.contains { joins($0, packet) }
+                && rule.ends.contains { joins($0, packet) } && (!rule.isConditional || holds(rank))
         }
     }
 

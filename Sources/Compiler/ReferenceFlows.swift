@@ -58,6 +58,8 @@ public struct ReferenceFlows: Sendable {
     private struct Record {
         /// Of the opening packet.
         var direction: Direction
+        /// Rank of what accepted it; nil: the default.
+        var rule: Int?
         var generation: Int
         var seen: Int
         var flow: ReferenceFlow
@@ -67,13 +69,17 @@ public struct ReferenceFlows: Sendable {
     private var ruleset: Ruleset
     private let adopts: Bool
     private var generation = 0
-    private var clock = 0
+    private var conditions: ReferenceConditions
+    private var clock: Int { conditions.clock }
     private var flows: [Key: Record] = [:]
     private var fragments = ReferenceFragments()
 
-    /// - Parameter adopts: whether connections that were there before are adopted, for ever.
-    public init(_ ruleset: Ruleset, adopts: Bool = false) {
+    /// - Parameters:
+    ///   - adopts: whether connections that were there before are adopted, for ever.
+    ///   - start: What the clock on the wall shows.
+    public init(_ ruleset: Ruleset, adopts: Bool = false, start: Timestamp = Timestamp(nanoseconds: 0)) {
         self.ruleset = ruleset
+        conditions = ReferenceConditions(start: start)
         self.adopts = adopts
         evaluator = ReferenceEvaluator(ruleset)
     }
@@ -83,10 +89,17 @@ public struct ReferenceFlows: Sendable {
         self.ruleset = ruleset
         evaluator = ReferenceEvaluator(ruleset)
         generation += 1
+        conditions.use(ruleset)
+    }
+
+    /// No flow and no datagram is left; what was used of limits is.
+    public mutating func forgetFlows() {
+        flows = [:]
+        fragments = ReferenceFragments()
     }
 
     /// Time goes by.
-    public mutating func pass(seconds: Int) { clock += seconds }
+    public mutating func pass(seconds: Int) { conditions.clock += seconds }
 
     /// Judges a packet, and keeps its flow and its datagram.
     ///
@@ -124,14 +137,13 @@ public struct ReferenceFlows: Sendable {
         _ packet: Packet, quoting quotation: Packet?, claiming claim: Claim?, at place: Place,
         _ direction: Direction
     ) -> Judgement {
-        let plain = evaluator.judge(
+        let early = evaluator.judgeBeforeRules(
             packet, claiming: claim, entry: place.entry, protects: place.protects, direction: direction,
             isUnknownToDrop: place.isUnknownToDrop, isQuarantined: place.isQuarantined)
-        guard packet.family != nil, packet.refusal == nil, !place.isUnknownToDrop,
-            [.rule, .default].contains(plain.reason)
-        else { return plain }
+        if let early { return early }
+        guard packet.family != nil else { return ask(packet, .taken, at: place, direction) }
         if packet.isError, let judgement = judgeError(quotation, of: packet, at: place, direction) { return judgement }
-        guard packet.isTracked else { return plain }
+        guard packet.isTracked else { return ask(packet, .taken, at: place, direction) }
         if packet.isTCP, packet.has(Packet.syn), packet.has(Packet.fin) || packet.has(Packet.rst) {
             return Judgement(.drop, .invalidState)
         }
@@ -139,7 +151,7 @@ public struct ReferenceFlows: Sendable {
         if !packet.isTCP || !packet.isOpening, let record = live(key) {
             return admit(packet, record, key, at: place, direction)
         }
-        return open(packet, plain, key, at: place, direction)
+        return open(packet, ask(packet, .taken, at: place, direction), key, at: place, direction)
     }
 
     // MARK: Flows that are there
@@ -169,13 +181,17 @@ public struct ReferenceFlows: Sendable {
 
     /// Judges an earlier policy's flow anew by what opened it; returns the denial that ends it.
     private mutating func renew(_ record: inout Record, _ key: Key, by opening: Packet, at place: Place) -> Judgement? {
-        guard record.generation != generation else { return nil }
-        let (judgement, _) = ask(opening.asRequest, at: place, record.direction)
+        let isOld = record.generation != generation
+        guard isOld || ruleset.rules.contains(where: { $0.expires != nil }) else { return nil }
+        // Limited rules ahead of the one that accepted it were over their limit.
+        let first = isOld ? 0 : record.rule ?? .max
+        let judgement = ask(opening.asRequest, .ignored(from: first), at: place, record.direction)
         guard judgement.verdict == .accept else {
             flows[key] = nil
             return Judgement(.drop, .policyChanged, rule: judgement.rule)
         }
         record.generation = generation
+        record.rule = judgement.rule
         flows[key] = record
         return nil
     }
@@ -191,19 +207,22 @@ public struct ReferenceFlows: Sendable {
             let opening = quoted == record.direction ? quotation : quotation.reversed
             return renew(&record, key, by: opening, at: place) ?? Judgement(.accept, .related)
         }
-        let (judgement, isStateless) = ask(quotation, at: place, quoted)
-        return isStateless ? Judgement(.accept, .related, rule: judgement.rule) : nil
+        let judgement = ask(quotation, .ignored(from: 0), at: place, quoted)
+        guard judgement.verdict == .accept, let rank = judgement.rule, ruleset.rules[rank].isStateless else {
+            return nil
+        }
+        return Judgement(.accept, .related, rule: rank)
     }
 
     // MARK: New flows
 
-    private func ask(_ packet: Packet, at place: Place, _ direction: Direction) -> (Judgement, isStateless: Bool) {
-        if let rank = evaluator.firstMatch(packet, entry: place.entry, direction: direction) {
-            let rule = ruleset.rules[rank]
-            return (Judgement(rule.action, .rule, rule: rank), rule.action == .accept && rule.isStateless)
+    private mutating func ask(
+        _ packet: Packet, _ budget: ReferenceConditions.Budget, at place: Place, _ direction: Direction
+    ) -> Judgement {
+        let (evaluator, rules) = (evaluator, ruleset.rules)
+        return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { rank in
+            conditions.holds(rules[rank], rank, for: packet, budget)
         }
-        let defaults = ruleset.entries[place.entry].defaults
-        return (Judgement(direction == .in ? defaults.in : defaults.out, .default), false)
     }
 
     private mutating func open(
@@ -213,7 +232,7 @@ public struct ReferenceFlows: Sendable {
         if isAccepted, let rank = plain.rule, ruleset.rules[rank].isStateless { return plain }
         if packet.isOpening || !packet.isTCP {
             if isAccepted, packet.isOpening, live(key)?.flow.state != .established {
-                keep(packet, key, isAnswer: false, direction, isAdopted: false)
+                keep(packet, key, isAnswer: false, direction, by: plain, isAdopted: false)
             }
             return plain
         }
@@ -222,21 +241,21 @@ public struct ReferenceFlows: Sendable {
         let tells = from != to && min(from, to) < 32768
         if tells, to < from {
             guard isAccepted else { return plain }
-            keep(packet, key, isAnswer: false, direction, isAdopted: true)
+            keep(packet, key, isAnswer: false, direction, by: plain, isAdopted: true)
             return Judgement(.accept, .adopted, rule: plain.rule)
         }
         if !tells, !isAccepted { return plain }
-        let (opening, _) = ask(packet.reversed, at: place, direction == .in ? .out : .in)
+        let opening = ask(packet.reversed, .ignored(from: 0), at: place, direction == .in ? .out : .in)
         guard opening.verdict == .accept else { return opening }
-        keep(packet, key, isAnswer: true, direction == .in ? .out : .in, isAdopted: true)
+        keep(packet, key, isAnswer: true, direction == .in ? .out : .in, by: opening, isAdopted: true)
         return Judgement(.accept, .adopted, rule: opening.rule)
     }
 
     private mutating func keep(
-        _ packet: Packet, _ key: Key, isAnswer: Bool, _ direction: Direction, isAdopted: Bool
+        _ packet: Packet, _ key: Key, isAnswer: Bool, _ direction: Direction, by judgement: Judgement, isAdopted: Bool
     ) {
         flows[key] = Record(
-            direction: direction, generation: generation, seen: clock,
+            direction: direction, rule: judgement.rule, generation: generation, seen: clock,
             flow: ReferenceFlow(packet, isAnswer: isAnswer, isAdopted: isAdopted))
     }
 }

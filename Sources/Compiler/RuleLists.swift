@@ -9,36 +9,48 @@ struct RuleLists {
     private(set) var longCount = 0
     private(set) var count = 0
     var runValues: [UInt32] { values.elements }
+    /// Ranks, see `BH_CHAIN`.
+    var chains: [UInt32] { chainTable.elements }
+    /// Conditional rules that a packet may have to be tried against.
+    private(set) var tries = Tries()
 
     private var values = SequenceTable<UInt32>()
+    private var chainTable = SequenceTable<UInt32>()
     private var numbers = SequenceTable<UInt32>()
     private var heads: [UInt32] = []
     private let joint: JointClasses
+    /// By rank.
+    private let isConditional: [Bool]
     private var covered: [UInt64]
     private var firsts: [UInt32]
 
-    init(_ joint: JointClasses) {
+    init(_ joint: JointClasses, isConditional: [Bool]) {
         self.joint = joint
+        self.isConditional = isConditional
         covered = [UInt64](repeating: 0, count: joint.matchWords)
         firsts = [UInt32](repeating: 0, count: joint.jointCount)
     }
 
     /// Enters a list.
     ///
-    /// - Parameter ranks: Ascending, each once.
+    /// - Parameters:
+    ///   - ranks: Ascending, each once.
+    ///   - partition: Of the cells that have it.
     /// - Returns: The index of its head, and the rank of its first rule; nil if no packet matches any of its rules.
-    mutating func add(_ ranks: [UInt32]) -> (head: UInt32, rank: UInt32)? {
+    mutating func add(_ ranks: [UInt32], partition: Int) -> (head: UInt32, rank: UInt32)? {
         let ranks = reachable(ranks)
         guard let first = ranks.first else { return nil }
+        let candidates = candidates(ranks)
+        tries.note(candidates, partition: partition)
         let number = numbers.intern(ranks)
         if number == heads.count {
             heads.append(UInt32(entries.count))
-            emit(ranks)
+            emit(ranks, candidates)
         }
         return (heads[number], first)
     }
 
-    /// Leaves out every rule whose matches earlier rules of the list already take.
+    /// Leaves out every rule whose matches earlier rules of the list already take, whatever their conditions say.
     private mutating func reachable(_ ranks: [UInt32]) -> [UInt32] {
         for word in covered.indices { covered[word] = 0 }
         return ranks.filter { rank in
@@ -47,13 +59,13 @@ struct RuleLists {
             for word in covered.indices {
                 let bits = joint.matches[row + word]
                 more |= bits & ~covered[word]
-                covered[word] |= bits
+                if !isConditional[Int(rank)] { covered[word] |= bits }
             }
             return more != 0
         }
     }
 
-    private mutating func emit(_ ranks: [UInt32]) {
+    private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) {
         count += 1
         guard ranks.count > Int(BH_LIST_SHORT) else {
             entries.append(bh_list_entry(a: UInt32(ranks.count), b: BH_NONE))
@@ -63,6 +75,10 @@ struct RuleLists {
         longCount += 1
         entries.append(bh_list_entry(a: UInt32(ranks.count), b: UInt32(runs.count)))
         findFirsts(ranks)
+        for index in candidates.keys.sorted() {
+            guard let chain = candidates[index] else { continue }
+            firsts[index] = BH_CHAIN | UInt32(chainTable.starts[chainTable.intern(chain)])
+        }
         for start in stride(from: 0, to: joint.jointCount, by: 64) { emitRun(start) }
     }
 
@@ -79,6 +95,26 @@ struct RuleLists {
                 }
             }
         }
+    }
+
+    /// By joint class, of those whose first match is conditional: the ranks that a packet may have to be tried against, up to the first
+    /// unconditional one or `BH_NONE`.
+    private func candidates(_ ranks: [UInt32]) -> [Int: [UInt32]] {
+        guard ranks.contains(where: { isConditional[Int($0)] }) else { return [:] }
+        var result: [Int: [UInt32]] = [:]
+        var open = [Bool](repeating: true, count: joint.jointCount)
+        for rank in ranks {
+            for index in joint.joints(ofRule: rank) where open[index] {
+                if isConditional[Int(rank)] {
+                    result[index, default: []].append(rank)
+                } else {
+                    result[index]?.append(rank)
+                    open[index] = false
+                }
+            }
+        }
+        for index in result.keys where open[index] { result[index]?.append(BH_NONE) }
+        return result
     }
 
     private mutating func emitRun(_ start: Int) {

@@ -127,6 +127,8 @@ struct ApplyStep {
         try maps[.instance].update(0, to: state)
         var generation = try Generation(image.bytes, number: number, loadedAt: UInt64(max(time(nil), 0)))
         generation.setCounters(try allotCounters(old, maps))
+        generation.setClock(secret: old?.view.header.secret ?? .random(in: 1 ... .max))
+        try allotLimits(old, maps, of: &generation)
         // What does not fit into the kernel's memory is refused before a device is touched.
         let map = try generation.allocate()
         let fresh = allotment.devices.filter { $0.old == nil }.map(\.id)
@@ -161,6 +163,14 @@ struct ApplyStep {
         let counters = CounterAllotment(names: ruleset.rules.map(\.name), old: old?.counterSlots() ?? [])
         try maps[.ruleCounters].zeroPerCPU(counters.fresh)
         return counters.slots
+    }
+
+    /// A limit keeps what is used of it by its rule's name.
+    private func allotLimits(_ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation) throws {
+        let view = try ImageView(image.bytes)
+        let allotment = LimitAllotment(view.limitedRules, old: old?.limitSlots() ?? [])
+        for slot in allotment.fresh { try maps[.limits].update(slot, to: bh_limit()) }
+        generation.setLimitSlots(allotment.slots)
     }
 
     /// The names of the entries that protect the host somewhere.

@@ -58,6 +58,27 @@ struct FlowScopeAllotment {
     }
 }
 
+/// Which places of `limits` the rules of a new generation have.
+struct LimitAllotment {
+    /// By condition.
+    private(set) var slots: [Int: UInt32] = [:]
+    /// By rule name.
+    private(set) var named: [(name: String, slot: UInt32)] = []
+    /// Places that no rule of the old generation had: to be zeroed before they are used.
+    private(set) var fresh: [UInt32] = []
+
+    /// A rule keeps its place by its name.
+    init(_ rules: [(name: String, condition: Int)], old: [(name: String, slot: UInt32)]) {
+        if rules.isEmpty { return }
+        let allotment = CounterAllotment(names: rules.map(\.name), old: old, capacity: Int(BH_LIMITS_MAX))
+        for (rule, slot) in zip(rules, allotment.slots) {
+            slots[rule.condition] = slot
+            named.append((rule.name, slot))
+        }
+        fresh = allotment.fresh
+    }
+}
+
 /// Which slots of `rule_counters` the rules of a new generation count in.
 struct CounterAllotment {
     /// By rank.

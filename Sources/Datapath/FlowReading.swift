@@ -149,14 +149,21 @@ extension bh_flow_bucket {
 
     /// Makes every flow this much older.
     mutating func age(_ ticks: UInt32) {
-        flows.0.seen &-= ticks
-        flows.1.seen &-= ticks
-        flows.2.seen &-= ticks
-        flows.3.seen &-= ticks
-        flows.4.seen &-= ticks
-        flows.5.seen &-= ticks
-        flows.6.seen &-= ticks
-        flows.7.seen &-= ticks
+        flows.0.age(ticks)
+        flows.1.age(ticks)
+        flows.2.age(ticks)
+        flows.3.age(ticks)
+        flows.4.age(ticks)
+        flows.5.age(ticks)
+        flows.6.age(ticks)
+        flows.7.age(ticks)
+    }
+}
+
+extension bh_flow {
+    fileprivate mutating func age(_ ticks: UInt32) {
+        seen &-= ticks
+        lapses &-= ticks
     }
 }
 

@@ -54,6 +54,24 @@ struct Generation {
         }
     }
 
+    /// Gives each limit, by condition, its place.
+    mutating func setLimitSlots(_ slots: [Int: UInt32]) {
+        guard let field = MemoryLayout<bh_condition>.offset(of: \.slot) else { return }
+        for (condition, slot) in slots where condition < Int(header.condition_count) {
+            store(slot, at: Int(header.conditions) + condition * MemoryLayout<bh_condition>.stride + field)
+        }
+    }
+
+    /// Sets what conditions are judged by.
+    ///
+    /// - Parameters:
+    ///   - secret: Of the hash of sources: what is known of them is found by it.
+    ///   - later: Nanoseconds by which it is later than it is.
+    mutating func setClock(secret: UInt64, later: UInt64 = 0) {
+        header.secret = secret
+        header.wall_offset = KernelClock.wallOffset &+ later
+    }
+
     /// Says whose flows those of a port record are; 0: each device's own.
     mutating func setFlowScope(_ scope: UInt16, ofRecord record: Int) {
         guard record < Int(header.port_count), let field = MemoryLayout<bh_port>.offset(of: \.flow_scope) else {

@@ -46,6 +46,8 @@ enum MapName: String, CaseIterable {
     case flowScopes = "flow_scopes"
     case flowTotals = "flow_totals"
     case fragments
+    case limits
+    case sources
     case tcPrograms = "tc_programs"
     case xdpPrograms = "xdp_programs"
     /// The controller's own, see ``InstanceState``.

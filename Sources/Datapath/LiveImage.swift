@@ -119,6 +119,11 @@ struct LiveImage: Sendable {
         (0..<view.ruleCount).compactMap { view.rule($0).map { ($0.name, $0.counter) } }
     }
 
+    /// The places of limits by rule name.
+    func limitSlots() -> [(name: String, slot: UInt32)] {
+        view.limitedRules.compactMap { rule in view.condition(rule.condition).map { (rule.name, $0.slot) } }
+    }
+
     /// Whether some rule accepts packets without a flow.
     var hasStatelessRule: Bool { (0..<view.ruleCount).contains { view.rule($0)?.isStateless == true } }
 

@@ -25,6 +25,10 @@ public final class Simulator {
         /// Rank of the rule that decided, where one did.
         public var rule: Int?
         public var ruleName: String?
+        /// That rule matches only as often as its limit lets it. Here nothing was used of it, but by what was judged before.
+        public var isLimited = false
+        /// From then on that rule does not match.
+        public var expires: Timestamp?
         /// The rule's line, the default's, or else the port's.
         public var source: SourceLocation?
         public var generation: UInt32
@@ -62,6 +66,14 @@ public final class Simulator {
     /// Buckets of the table of fragments likewise.
     private var usedFragmentBuckets: Set<UInt32> = []
     private let scratch: PerCPUValues<bh_scratch>
+    private var limits: LimitAllotment
+    /// Sets of `sources` that hold something, or did.
+    private var usedSources: Set<UInt32> = []
+    /// Nanoseconds that were let pass.
+    private var passed: UInt64 = 0
+    private static let secret: UInt64 = 1
+    /// The identities of limits a source.
+    private var sourceLimits: [UInt32] = []
 
     /// More than this the kernel's test run of a tc program does not take.
     private static let frameLimit = 3_400
@@ -90,13 +102,17 @@ public final class Simulator {
 
     private init(bytes: [UInt8], generation number: UInt32, adopts: Bool) throws(DatapathError) {
         try Preflight.check()
-        let generation = try Simulator.generation(bytes, number, adopts)
+        var generation = try Simulator.generation(bytes, number, adopts)
+        limits = LimitAllotment(try Simulator.view(bytes).limitedRules, old: [])
+        generation.setLimitSlots(limits.slots)
+        generation.setClock(secret: Simulator.secret)
         self.generation = number
         self.adopts = adopts
         devicePorts = generation.devicePorts
         maps = try InstanceMaps.make(
             pinnedIn: nil, entries: ["port_counters": 4, "rule_counters": 1, "buckets": 1])
         view = try Simulator.view(bytes)
+        sourceLimits = view.sourceLimits
         mapping = try Simulator.publish(generation, in: maps)
         do throws(BPFError) {
             scratch = try PerCPUValues(maps[.scratch], repeating: bh_scratch())
@@ -108,8 +124,15 @@ public final class Simulator {
     /// Judges by another compiled policy from now on: the programs need not be verified again, and the flows are kept.
     public func use(_ image: Image) throws(DatapathError) {
         self.generation -= 1
-        let generation = try Simulator.generation(image.bytes, self.generation, adopts)
+        var generation = try Simulator.generation(image.bytes, self.generation, adopts)
         view = try Simulator.view(image.bytes)
+        limits = LimitAllotment(view.limitedRules, old: limits.named)
+        sourceLimits = view.sourceLimits
+        for slot in limits.fresh {
+            try change { () throws(BPFError) in try maps[.limits].update(slot, to: bh_limit()) }
+        }
+        generation.setLimitSlots(limits.slots)
+        generation.setClock(secret: Simulator.secret, later: passed)
         devicePorts = generation.devicePorts
         mapping = try Simulator.publish(generation, in: maps)
     }
@@ -197,6 +220,7 @@ public final class Simulator {
             try scratch.load(from: maps[.scratch], at: 0)
             if let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) {
                 if hook != .xdp { try noteState(found) }
+                noteSource(found.packet)
                 return outcome(found, run)
             }
         } catch {
@@ -217,12 +241,37 @@ public final class Simulator {
         if !keepsFlows { try clearState() }
     }
 
-    /// Forgets all flows, and what it has seen of datagrams.
+    private func noteSource(_ packet: bh_packet) {
+        let isV6 = packet.flags & BH_PACKET_IPV6.rawValue != 0
+        for identity in sourceLimits {
+            usedSources.insert(
+                bh_source_set_of(
+                    Simulator.secret, isV6 ? packet.source_high : packet.source_low, identity | (isV6 ? 1 : 0)))
+        }
+    }
+
+    /// Forgets all flows and datagrams, what was used of limits, and that time was let pass.
     public func forgetFlows() throws(DatapathError) {
-        do throws(BPFError) {
+        passed = 0
+        try change { () throws(BPFError) in
             try clearState()
+            for slot in Set(limits.named.map(\.slot)) { try maps[.limits].update(slot, to: bh_limit()) }
+            for set in usedSources { try maps[.sources].update(set, to: bh_source_set()) }
+            usedSources = []
+        }
+        setClock()
+    }
+
+    private func setClock() {
+        guard let field = MemoryLayout<bh_image_header>.offset(of: \.wall_offset) else { return }
+        mapping.store(KernelClock.wallOffset &+ passed, at: field)
+    }
+
+    private func change(_ body: () throws(BPFError) -> Void) throws(DatapathError) {
+        do throws(BPFError) {
+            try body()
         } catch {
-            throw DatapathError("cannot clear the flows", error)
+            throw DatapathError("cannot change what the programs remember", error)
         }
     }
 
@@ -239,10 +288,13 @@ public final class Simulator {
         usedBuckets = []
     }
 
-    /// Lets time pass for all flows and datagrams.
+    /// Lets time pass for all flows, datagrams, limits and rules that expire.
     public func pass(seconds: Int) throws(DatapathError) {
         let ticks = UInt32(clamping: seconds) &* KernelClock.ticksPerSecond
-        do throws(BPFError) {
+        let nanoseconds = UInt64(clamping: seconds) * 1_000_000_000
+        passed += nanoseconds
+        setClock()
+        try change { () throws(BPFError) in
             for bucket in usedFragmentBuckets {
                 guard var held = try maps[.fragments].lookup(bucket, as: bh_fragment_bucket.self) else { continue }
                 held.age(ticks)
@@ -253,8 +305,16 @@ public final class Simulator {
                 held.age(ticks)
                 try maps[.flows].update(bucket, to: held)
             }
-        } catch {
-            throw DatapathError("cannot change the flows", error)
+            for slot in Set(limits.named.map(\.slot)) {
+                guard var held = try maps[.limits].lookup(slot, as: bh_limit.self) else { continue }
+                held.age(nanoseconds)
+                try maps[.limits].update(slot, to: held)
+            }
+            for set in usedSources {
+                guard var held = try maps[.sources].lookup(set, as: bh_source_set.self) else { continue }
+                held.age(nanoseconds)
+                try maps[.sources].update(set, to: held)
+            }
         }
     }
 
@@ -308,9 +368,11 @@ public final class Simulator {
         let reason = Reason(judgement.reason)
         let direction: Direction = judgement.direction == BH_IN.rawValue ? .in : .out
         let place = view.source(of: judgement)
+        let record = judgement.rule == BH_NONE ? nil : view.rule(Int(judgement.rule))
         return Outcome(
             verdict: Action(judgement.verdict) ?? .accept, reason: reason,
-            rule: judgement.rule == BH_NONE ? nil : Int(judgement.rule), ruleName: place.rule, source: place.location,
+            rule: judgement.rule == BH_NONE ? nil : Int(judgement.rule), ruleName: place.rule,
+            isLimited: record?.isLimited ?? false, expires: record?.expires, source: place.location,
             generation: judgement.generation, direction: direction, returned: run.result,
             packet: Packet(scratch.packet), answer: run.result == Simulator.redirect ? run.output : nil)
     }

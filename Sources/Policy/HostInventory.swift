@@ -52,8 +52,13 @@ public struct HostInventory: Sendable {
     /// By the name of the network namespace; nil is the controller's own. A namespace that does not exist, or that may not be
     /// entered, is absent.
     public var namespaces: [String?: NamespaceInventory]
+    /// What its clock shows; nil: unknown.
+    public var now: Timestamp?
 
-    public init(namespaces: [String?: NamespaceInventory] = [:]) { self.namespaces = namespaces }
+    public init(namespaces: [String?: NamespaceInventory] = [:], now: Timestamp? = nil) {
+        self.namespaces = namespaces
+        self.now = now
+    }
 
     public static let empty = HostInventory()
 }

@@ -45,7 +45,7 @@ public struct PolicyLoader: Sendable {
 
         var groups = groupTable(document, ports, portIndices, inventory, problems)
         let services = ServiceTable(document.services, problems)
-        var parser = RuleParser(services: services, ports: portIndices, problems)
+        var parser = RuleParser(services: services, ports: portIndices, now: inventory.now, problems)
         let rules = parser.parse(document.rules, groups: &groups)
         AssertionParser(services: services, problems: problems).check(document.assertions, groups: &groups)
         groups.warnOfUnused()

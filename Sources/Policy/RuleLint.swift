@@ -84,6 +84,8 @@ struct RuleLint {
             if mask & 8 != 0, definition.rule.namesFrames { continue }
             if let rule = earlier[conditions.opened(mask)] { return rule }
         }
+        // One that may not match covers nothing.
+        if definition.rule.isConditional { return nil }
         earlier[conditions] = index
         if !masks.contains(open) { masks.append(open) }
         return nil

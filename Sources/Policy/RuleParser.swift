@@ -22,12 +22,15 @@ struct RuleParser {
     let problems: Problems
     let services: ServiceTable
     let ports: [String: Int]
+    /// nil: nobody knows.
+    let now: Timestamp?
     private var serviceMemo: [String: [Service]] = [:]
     private var places: [String: SourceLocation] = [:]
 
-    init(services: ServiceTable, ports: [String: Int], _ problems: Problems) {
+    init(services: ServiceTable, ports: [String: Int], now: Timestamp?, _ problems: Problems) {
         self.services = services
         self.ports = ports
+        self.now = now
         self.problems = problems
     }
 
@@ -174,15 +177,14 @@ struct RuleParser {
             }
         }
         if let log = fields["log"].flatMap(problems.isTrue) { rule.log = log }
-        if let node = fields["limit"] {
-            LimitSyntax.check(node, problems)
-            problems.error(fields.place(of: "limit") ?? node.location, "\"limit\" is not supported yet")
-        }
-        if let node = fields["expires"] {
-            if let text = problems.text(node, "a time"), !Timestamp.isValid(text) {
+        if let node = fields["limit"] { rule.limit = LimitSyntax.parse(node, problems) }
+        if let node = fields["expires"], let text = problems.text(node, "a time") {
+            rule.expires = Timestamp(text)
+            if rule.expires == nil {
                 problems.error(node.location, "\"\(text)\" is no RFC 3339 time such as 2030-01-31T18:00:00Z")
+            } else if let expires = rule.expires, let now, expires <= now {
+                problems.warning(node.location, "the rule has expired and matches nothing")
             }
-            problems.error(fields.place(of: "expires") ?? node.location, "\"expires\" is not supported yet")
         }
     }
 

@@ -208,6 +208,10 @@ public struct Rule: Sendable {
     public var entries: Set<Int>?
     public var action: Action
     public var isStateless: Bool
+    /// Over it the rule does not match.
+    public var limit: RuleLimit?
+    /// From then on the rule does not match.
+    public var expires: Timestamp?
     /// Whether a match is streamed, the default filled in.
     public var log: Bool
     public var comment: String?
@@ -217,8 +221,8 @@ public struct Rule: Sendable {
         name: String, location: SourceLocation, ends: [Ends] = [Ends(from: nil, to: nil)],
         services: [Service]? = nil, vlans: Set<UInt16>? = nil,
         directions: Set<Direction> = [.in, .out], entries: Set<Int>? = nil, action: Action,
-        isStateless: Bool = false, log: Bool? = nil, comment: String? = nil,
-        meta: [(key: String, value: String)] = []
+        isStateless: Bool = false, limit: RuleLimit? = nil, expires: Timestamp? = nil, log: Bool? = nil,
+        comment: String? = nil, meta: [(key: String, value: String)] = []
     ) {
         self.name = name
         self.location = location
@@ -229,8 +233,13 @@ public struct Rule: Sendable {
         self.entries = entries
         self.action = action
         self.isStateless = isStateless
+        self.limit = limit
+        self.expires = expires
         self.log = log ?? (action != .accept)
         self.comment = comment
         self.meta = meta
     }
+
+    /// Whether a packet that has all that the rule asks for may yet not match it.
+    public var isConditional: Bool { limit != nil || expires != nil }
 }

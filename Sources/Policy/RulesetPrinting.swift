@@ -80,6 +80,8 @@ extension Rule {
     func description(at ports: [String]?) -> String {
         var parts = ["rule \(name): \(action.rawValue)"]
         if isStateless { parts.append("stateless") }
+        if let limit { parts.append("\(limit)") }
+        if let expires { parts.append("expires \(expires)") }
         if log != (action != .accept) { parts.append(log ? "log" : "no log") }
         if ends.isEmpty { parts.append("never") }
         for (index, end) in ends.enumerated() {

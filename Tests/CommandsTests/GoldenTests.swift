@@ -125,15 +125,19 @@ import Testing
         accepted.verdict = .accept
         accepted.reason = .rule
         accepted.ruleName = "web-out"
+        accepted.isLimited = true
+        accepted.expires = Timestamp(nanoseconds: 1_900_000_000_000_000_000)
         let note = RuleNotes.Note(comment: "for updates", meta: [(key: "owner", value: "ops")])
         let explanation = Explanation(
             hops: [.init(port: "web-1", .out, accepted, note), .init(port: "db-1", .in, outcome, nil)], generation: 3)
         #expect(
             "\(explanation.json)" == """
                 {"verdict": "drop", "hops": [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": "rule", \
-                "rule": "web-out", "source": "policy.yaml:31", "comment": "for updates", "meta": {"owner": "ops"}}, \
+                "rule": "web-out", "source": "policy.yaml:31", "comment": "for updates", "meta": {"owner": "ops"}, \
+                "limited": true, "expires": "2030-03-17T17:46:40.000000Z"}, \
                 {"port": "db-1", "direction": "in", "verdict": "drop", "reason": "default", "rule": null, \
-                "source": "policy.yaml:31", "comment": null, "meta": null}], "generation": 3}
+                "source": "policy.yaml:31", "comment": null, "meta": null, "limited": false, \
+                "expires": null}], "generation": 3}
                 """)
     }
 }

@@ -23,6 +23,7 @@ import Testing
         #expect(Set(total.reasons.keys) == reasons)
         #expect(total.longLists > 0)
         #expect(total.nodes > 0)
+        #expect(total.passedOver > 1000)
     }
 
     private struct Total: CustomStringConvertible {
@@ -30,9 +31,11 @@ import Testing
         var cells = 0
         var longLists = 0
         var nodes = 0
+        /// Rules that were matched and did not hold.
+        var passedOver = 0
 
         var description: String {
-            "\(cells) cells, \(longLists) long lists, \(nodes) nodes; "
+            "\(cells) cells, \(longLists) long lists, \(nodes) nodes, \(passedOver) passed over; "
                 + reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", ")
         }
     }
@@ -44,6 +47,7 @@ import Testing
         let view = try ImageView(image.bytes)
         let reference = ReferenceEvaluator(ruleset)
         var frames = BoundaryFrames(ruleset, seed: seed)
+        var random = RandomNumbers(seed: seed)
         total.cells += image.statistics.cells
         total.longLists += image.statistics.longLists
         total.nodes += image.statistics.nodes
@@ -51,13 +55,19 @@ import Testing
             let probe = frames.next()
             let packet = PacketParser.parse(probe.frame.bytes, frameLength: probe.frame.bytes.count)
             let claim = packet.claim(in: probe.frame.bytes)
+            // Any of the conditional rules may hold.
+            let holding = (0..<ruleset.rules.count).map { _ in random.once(in: 2) }
             let expected = reference.judge(
                 packet, claiming: claim, entry: probe.entry, protects: probe.protects, direction: probe.direction,
-                isUnknownToDrop: probe.isUnknownToDrop)
+                isUnknownToDrop: probe.isUnknownToDrop, holds: { holding[$0] })
             let record = image.portRecord(
                 entry: probe.entry, protects: probe.protects, unknownToDrop: probe.isUnknownToDrop)
             let found = view.judge(
-                packet: packet, claim: claim, portRecord: record, direction: probe.direction)
+                packet: packet, claim: claim, portRecord: record, direction: probe.direction,
+                holds: { rank in
+                    if !holding[rank] { total.passedOver += 1 }
+                    return holding[rank]
+                })
             try #require(found == expected, "seed \(seed): \(probe) \(packet)")
             total.reasons[expected.reason, default: 0] += 1
         }

@@ -38,16 +38,18 @@ import Testing
                 "protocols", "service_count", "vlan_classes", "vlan_count", "contexts", "scope_count", "joints",
                 "context_count", "joint_count", "matches", "match_words", "match_count", "partitions", "lists", "runs",
                 "run_values", "rules", "rule_count", "ports", "port_count", "strings", "strings_size", "files",
-                "file_count", "adopt", "sha256", "generation", "device_count", "device_ports", "devices", "loaded_at",
-                "reserved",
+                "file_count", "conditions", "condition_count", "chains", "adopt", "sha256", "generation",
+                "device_count",
+                "device_ports", "devices", "loaded_at", "wall_offset", "secret", "reserved",
             ],
             [
                 \.magic, \.format, \.flags, \.size, \.v4_root, \.v6_root, \.nodes, \.values, \.classes, \.class_count,
                 \.protocols, \.service_count, \.vlan_classes, \.vlan_count, \.contexts, \.scope_count, \.joints,
                 \.context_count, \.joint_count, \.matches, \.match_words, \.match_count, \.partitions, \.lists, \.runs,
                 \.run_values, \.rules, \.rule_count, \.ports, \.port_count, \.strings, \.strings_size, \.files,
-                \.file_count, \.adopt, \.sha256, \.generation, \.device_count, \.device_ports, \.devices, \.loaded_at,
-                \.reserved,
+                \.file_count, \.conditions, \.condition_count, \.chains, \.adopt, \.sha256, \.generation,
+                \.device_count,
+                \.device_ports, \.devices, \.loaded_at, \.wall_offset, \.secret, \.reserved,
             ]),
         layout(
             "bh_node", of: bh_node.self,
@@ -66,8 +68,11 @@ import Testing
         layout("bh_list_entry", of: bh_list_entry.self, ["a", "b"], [\.a, \.b]),
         layout("bh_run", of: bh_run.self, ["changes", "base", "pad"], [\.changes, \.base, \.pad]),
         layout(
-            "bh_rule", of: bh_rule.self, ["verdict", "flags", "file", "line", "name", "counter", "pad"],
-            [\.verdict, \.flags, \.file, \.line, \.name, \.counter, \.pad]),
+            "bh_rule", of: bh_rule.self, ["verdict", "flags", "file", "line", "name", "counter", "condition", "pad"],
+            [\.verdict, \.flags, \.file, \.line, \.name, \.counter, \.condition, \.pad]),
+        layout(
+            "bh_condition", of: bh_condition.self, ["expires", "cost", "span", "identity", "slot", "pad"],
+            [\.expires, \.cost, \.span, \.identity, \.slot, \.pad]),
         layout(
             "bh_port", of: bh_port.self,
             [
@@ -109,7 +114,8 @@ import Testing
             ["verdict", "reason", "rule", "counter", "generation", "port", "direction", "log"],
             [\.verdict, \.reason, \.rule, \.counter, \.generation, \.port, \.direction, \.log]),
         layout(
-            "bh_lookup", of: bh_lookup.self, ["joint", "best", "from", "to"], [\.joint, \.best, \.from, \.to]),
+            "bh_lookup", of: bh_lookup.self, ["joint", "best", "floor", "partitions", "from", "to"],
+            [\.joint, \.best, \.floor, \.partitions, \.from, \.to]),
         layout(
             "bh_flow_key", of: bh_flow_key.self,
             [
@@ -126,13 +132,11 @@ import Testing
             "bh_flow", of: bh_flow.self,
             [
                 "key", "generation", "seen", "rule", "counter", "state", "flags", "opener_is_first", "direction",
-                "timeout",
-                "sides",
+                "timeout", "lapses", "pad", "sides",
             ],
             [
                 \.key, \.generation, \.seen, \.rule, \.counter, \.state, \.flags, \.opener_is_first, \.direction,
-                \.timeout,
-                \.sides,
+                \.timeout, \.lapses, \.pad, \.sides,
             ]),
         layout(
             "bh_flow_bucket", of: bh_flow_bucket.self, ["lock", "pad", "tags", "flows"],
@@ -150,14 +154,15 @@ import Testing
             "bh_scratch", of: bh_scratch.self,
             [
                 "device", "frame_length", "packet", "judgement", "subject", "key", "hash", "flow", "share", "scope",
-                "forward", "question", "asked_direction", "opens", "opener_is_first", "pad", "lookup",
-                "fragment", "claim",
-                "header",
+                "forward", "question", "asked_direction", "opens", "opener_is_first", "unsure", "asks",
+                "stateless", "hidden_matters", "pad", "limited_from", "lapse", "lookup", "fragment",
+                "claim", "header",
             ],
             [
                 \.device, \.frame_length, \.packet, \.judgement, \.subject, \.key, \.hash, \.flow, \.share, \.scope,
-                \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.pad, \.lookup,
-                \.fragment, \.claim, \.header,
+                \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
+                \.stateless, \.hidden_matters, \.pad, \.limited_from, \.lapse, \.lookup, \.fragment,
+                \.claim, \.header,
             ]),
         layout(
             "bh_datagram_key", of: bh_datagram_key.self,
@@ -190,6 +195,11 @@ import Testing
             "bh_settings", of: bh_settings.self,
             ["ticks_per_second", "answer_mark", "answer_cost", "answers_all", "flow_secret"],
             [\.ticks_per_second, \.answer_mark, \.answer_cost, \.answers_all, \.flow_secret]),
+        layout(
+            "bh_limit", of: bh_limit.self, ["lock", "identity", "full_at"], [\.lock, \.identity, \.full_at]),
+        layout(
+            "bh_source_set", of: bh_source_set.self, ["lock", "pad", "identities", "sources", "full_at"],
+            [\.lock, \.pad, \.identities, \.sources, \.full_at]),
         layout("bh_count", of: bh_count.self, ["packets", "bytes"], [\.packets, \.bytes]),
         layout(
             "bh_port_counters", of: bh_port_counters.self,

@@ -28,7 +28,7 @@ extension PacketTables {
         }
 
         /// A host entry and two guests, whose rules are drawn from a few.
-        private static func ruleset(_ random: inout RandomNumbers) -> Ruleset {
+        private static func ruleset(_ start: Timestamp, _ random: inout RandomNumbers) -> Ruleset {
             let place = Policy.SourceLocation(file: "flows.yaml", line: 1, column: 1)
             func action() -> Action { random.once(in: 2) ? .accept : .drop }
             let entries = ["nic", "web", "db"].map { name in
@@ -49,7 +49,14 @@ extension PacketTables {
                 return Rule(
                     name: "r\(rank)", location: place, services: random.pick(services),
                     directions: random.pick([[.in], [.out], [.in, .out]]), action: action,
-                    isStateless: action == .accept && random.once(in: 4))
+                    isStateless: action == .accept && random.once(in: 4),
+                    limit: random.once(in: 4)
+                        ? RuleLimit(
+                            rate: 1, period: .minute, burst: random.number(1...5), per: random.pick([.rule, .source]))
+                        : nil,
+                    // Close to no sum of the times that pass.
+                    expires: random.once(in: 5)
+                        ? Timestamp(nanoseconds: start.nanoseconds + random.pick([10, 35, 130]) * 1_000_000_000) : nil)
             }
             return Ruleset(
                 files: [SourceFile(name: "flows.yaml", text: "")], entries: entries, groups: [], rules: rules)
@@ -57,11 +64,12 @@ extension PacketTables {
 
         private func compare(seed: UInt64, steps: Int, _ reasons: inout [Reason: Int]) throws {
             var random = RandomNumbers(seed: seed)
+            let start = Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1_000_000_000))
             var policies: [Ruleset] = []
-            for _ in 0..<3 { policies.append(Self.ruleset(&random)) }
+            for _ in 0..<3 { policies.append(Self.ruleset(start, &random)) }
             let images = try policies.map { try Compiler().compile($0) }
             let adopts = random.once(in: 2)
-            var model = ReferenceFlows(policies[0], adopts: adopts)
+            var model = ReferenceFlows(policies[0], adopts: adopts, start: start)
             var traffic = FlowTraffic(&random)
             var counted: [Reason: Int] = [:]
             var cutOff: Set<Int> = []

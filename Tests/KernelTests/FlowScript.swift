@@ -30,8 +30,7 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
         self.steps = steps
     }
 
-    private static func policy(_ rules: String, ports: String = "", defaults: String = "in: drop, out: drop") -> String
-    {
+    static func policy(_ rules: String, ports: String = "", defaults: String = "in: drop, out: drop") -> String {
         """
         version: 1
         ports:

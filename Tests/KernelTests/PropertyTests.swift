@@ -50,7 +50,7 @@ extension PacketTables {
         ) throws -> (judged: [Reason: Int], early: Int) {
             let ruleset = RandomPolicy(seed: seed, size: size).ruleset
             let simulation = try Simulation(ruleset)
-            let reference = ReferenceFlows(ruleset)
+            var reference = ReferenceFlows(ruleset, start: Timestamp(nanoseconds: 2_000_000_000_000_000_000))
             var frames = BoundaryFrames(ruleset, seed: seed)
             var judged: [Reason: Int] = [:]
             var early = 0
@@ -62,15 +62,15 @@ extension PacketTables {
                 let packet = PacketParser.parse(
                     probe.frame.bytes, frameLength: probe.originalLength ?? probe.frame.bytes.count,
                     segments: probe.segments)
-                // Each packet for itself: the table is empty.
-                var empty = reference
-                let expected = empty.judge(
+                let expected = reference.judge(
                     packet, quoting: PacketParser.quotation(in: probe.frame.bytes, of: packet),
                     claiming: packet.claim(in: probe.frame.bytes),
                     at: .init(
                         scope: 0, entry: drawn.entry, protects: drawn.protects,
                         isUnknownToDrop: drawn.isUnknownToDrop, isQuarantined: probe.isQuarantined),
                     direction: drawn.direction)
+                // Each packet for itself: the table is empty.
+                reference.forgetFlows()
                 let port = simulation.port(
                     entry: drawn.entry, protects: drawn.protects, isUnknownToDrop: drawn.isUnknownToDrop)
                 let found = try simulation.judgeAndParse(probe, at: port)

@@ -24,7 +24,10 @@ private enum Programs {
     ) throws -> Result {
         try loaded.withLock { loaded in
             if let held = loaded {
-                if held.serial != serial { try held.simulator.use(image) }
+                if held.serial != serial {
+                    try held.simulator.forgetFlows()
+                    try held.simulator.use(image)
+                }
                 loaded = (held.simulator, serial)
                 return try body(held.simulator)
             }

@@ -6,7 +6,8 @@ enum FixtureHost {
     static func inventory(_ namespaces: Set<String>) -> HostInventory {
         var result: [String?: NamespaceInventory] = [nil: own]
         if namespaces.contains("blue") { result["blue"] = blue }
-        return HostInventory(namespaces: result)
+        // In the year 2025.
+        return HostInventory(namespaces: result, now: Timestamp(nanoseconds: 1_750_000_000_000_000_000))
     }
 
     private static let own = NamespaceInventory(

@@ -33,7 +33,7 @@ public struct RandomPolicy: Sendable {
         // Few enough to leave most to the default, or so many that lists are long.
         let count = size == .huge ? 10_000...10_000 : isLarge ? 100...300 : random.once(in: 3) ? 0...60 : 0...12
         let rules = (0..<random.number(count)).map { rank in
-            RandomPolicy.rule(rank, sets: sets, services: services, entries: entries.count, &random)
+            RandomPolicy.rule(rank, sets: sets, services: services, entries: entries.count, isLarge: isLarge, &random)
         }
         ruleset = Ruleset(
             files: [SourceFile(name: RandomPolicy.file, text: "version: 1 # seed \(seed)\n")], entries: entries,
@@ -81,8 +81,22 @@ public struct RandomPolicy: Sendable {
     /// The MAC addresses that ports have, and one that none has.
     static let macs: [MACAddress] = [Frame.guest, Frame.peer, "52:54:00:00:00:03", "00:00:5e:00:01:07"]
 
+    /// How often rules have a condition; a packet that may match too many of them is refused.
+    private static func condition(onceIn many: Int, _ random: inout RandomNumbers) -> (RuleLimit?, Timestamp?) {
+        switch random.number(0...many - 1) {
+        case 0:
+            let limit = RuleLimit(
+                rate: random.pick([1, 2, 3]), period: .minute, burst: random.number(1...40),
+                per: random.pick([.rule, .source]))
+            return (limit, nil)
+        case 1: return (nil, Timestamp(nanoseconds: random.once(in: 2) ? 1 : 4_000_000_000_000_000_000))
+        default: return (nil, nil)
+        }
+    }
+
     private static func rule(
-        _ rank: Int, sets: [AddressSet], services: [[Service]], entries: Int, _ random: inout RandomNumbers
+        _ rank: Int, sets: [AddressSet], services: [[Service]], entries: Int, isLarge: Bool,
+        _ random: inout RandomNumbers
     ) -> Rule {
         func end() -> AddressSet? { random.once(in: 3) ? nil : random.pick(sets) }
         var ends = [Rule.Ends(from: end(), to: end())]
@@ -90,6 +104,7 @@ public struct RandomPolicy: Sendable {
             let few = sets.count > 100 ? (0..<10).map { _ in random.pick(sets) } : random.some(of: sets)
             ends = few.map { Rule.Ends(from: $0, to: $0) }
         }
+        let (limit, expires) = condition(onceIn: isLarge ? sets.count > 100 ? 4000 : 60 : 10, &random)
         return Rule(
             name: "rule-\(rank)", location: location(rank + 10), ends: ends,
             services: random.once(in: 3) ? nil : random.pick(services),
@@ -97,7 +112,7 @@ public struct RandomPolicy: Sendable {
             directions: random.once(in: 3) ? [random.pick([Direction.in, .out])] : [.in, .out],
             entries: random.once(in: 3) ? Set(random.some(of: Array(0..<entries))) : nil,
             action: random.pick([Action.accept, .accept, .drop, .reject]), isStateless: Bool.random(using: &random),
-            log: Bool.random(using: &random))
+            limit: limit, expires: expires, log: Bool.random(using: &random))
     }
 
     private static func addressSet(_ random: inout RandomNumbers) -> AddressSet {

@@ -29,6 +29,10 @@ enum {
 	BH_MACS_MAX = 16,                /* MAC addresses of one port, those that it shares included */
 	BH_OPTIONS_MAX = 32,             /* options of a neighbour discovery message before a guard refuses it */
 	BH_BUCKETS = 16384,              /* token buckets of event sampling */
+	BH_TRIES_MAX = 16,               /* conditional rules that one packet may match ahead of the one that decides */
+	BH_LIMITS_MAX = 16384,           /* rules with a limit a rule */
+	BH_SOURCE_WAYS = 8,
+	BH_SOURCE_SETS = 8192,           /* 65,536 sources under limits a source */
 };
 
 #define BH_NONE 0xffffffffu          /* no rule, no rank, no offset */
@@ -99,6 +103,7 @@ enum bh_protocol_index {
  *   port record and direction -> scope; scope, VLAN -> context; context, service -> joint class
  *   for each of nine partitions: (from class, to class) -> cell -> rule list
  *   rule list, joint class -> first matching rule; the lowest rank of all partitions decides.
+ * Where that rule has a condition which does not hold, the first match behind it is looked for.
  */
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
 enum { BH_IMAGE_FORMAT = 1 };
@@ -152,16 +157,21 @@ struct bh_image_header {
 	__u32 strings_size;
 	__u32 files;                     /* offset of bh_file[file_count]: the policy's text; file 0 is the policy itself */
 	__u32 file_count;
+	__u32 conditions;                /* offset of bh_condition[condition_count] */
+	__u32 condition_count;
+	__u32 chains;                    /* offset of u32[]: ranks, see BH_CHAIN */
 	__u32 adopt;                     /* seconds after a device is attached in which running TCP connections are adopted */
 	__u8 sha256[32];                 /* of the image with this field and the host's part zero */
 	/* the host's part: filled when the image is loaded, and hashed as zero, the two offsets that the compiler sets too;
-	 * so are the two tables and every rule's `counter` */
+	 * so are the two tables, every rule's `counter` and every condition's `slot` */
 	__u32 generation;
 	__u32 device_count;              /* records in use at `devices` */
 	__u32 device_ports;              /* offset of u16[BH_DEVICES_MAX]: port record + 1, with BH_QUARANTINED where it is cut off; or 0 */
 	__u32 devices;                   /* offset of bh_device[BH_DEVICES_MAX] by device id */
 	__u64 loaded_at;                 /* seconds since 1970 */
-	__u8 reserved[240];
+	__u64 wall_offset;               /* nanoseconds from CLOCK_TAI to those since 1970; wraps */
+	__u64 secret;                    /* of the hash of sources; the same in every generation */
+	__u8 reserved[208];
 };
 
 enum bh_image_flag {
@@ -251,8 +261,13 @@ struct bh_list_entry {
 	__u32 b;
 };
 
-/* Sixty-four joint classes of a long list: the first matching rank of class j is
- * run_values[base + (changes set in bits 0..j & 63) - 1], BH_NONE where no rule matches; bit 0 is always set. */
+/*
+ * Sixty-four joint classes of a long list: the first matching rank of class j is
+ * run_values[base + (changes set in bits 0..j & 63) - 1], BH_NONE where no rule matches; bit 0 is always set. Where the first match is a
+ * conditional rule, the value is BH_CHAIN and an index in `chains`: of that rule, the conditional ones behind it that match too, ascending, and
+ * the first unconditional one or BH_NONE. At most BH_TRIES_MAX and one.
+ */
+#define BH_CHAIN 0x80000000u
 struct bh_run {
 	__u64 changes;
 	__u32 base;                      /* index in `run_values` */
@@ -262,6 +277,24 @@ struct bh_run {
 enum bh_rule_flag {
 	BH_RULE_LOG = 1,                 /* a match is streamed */
 	BH_RULE_STATELESS = 2,
+	/* conditions */
+	BH_RULE_EXPIRES = 4,
+	BH_RULE_LIMITED = 8,
+	BH_RULE_CONDITIONAL = BH_RULE_EXPIRES | BH_RULE_LIMITED,
+	BH_RULE_BY_SOURCE = 16,          /* the limit is one a source */
+};
+
+/*
+ * What must hold besides for a conditional rule to match. A limit is a clock that each match moves on by `cost` and that may not run further ahead
+ * of the present than `span`; its unit is a sixteenth of a nanosecond, CLOCK_MONOTONIC.
+ */
+struct bh_condition {
+	__u64 expires;                   /* nanoseconds since 1970 */
+	__u64 cost;                      /* of one match, rounded up */
+	__u64 span;                      /* the burst times `cost` */
+	__u32 identity;                  /* of the rule's name and limit; even, never 0 */
+	__u32 slot;                      /* the host's part: place in map `limits` */
+	__u64 pad[4];
 };
 
 struct bh_rule {
@@ -271,7 +304,8 @@ struct bh_rule {
 	__u32 line;                      /* from 1 */
 	__u32 name;                      /* offset in `strings` */
 	__u32 counter;                   /* the host's part: slot of its counter */
-	__u32 pad[4];
+	__u32 condition;                 /* index in `conditions`, of a conditional rule */
+	__u32 pad[3];
 };
 
 enum bh_port_flag {
@@ -475,6 +509,7 @@ enum bh_flow_flag {
 	BH_FLOW_TCP = 8,
 	BH_FLOW_SEEN_OPENER = 16,        /* a segment of the opener was seen */
 	BH_FLOW_SEEN_ANSWERER = 32,
+	BH_FLOW_LAPSES = 64,             /* to be judged again from `lapses` on */
 };
 
 /* What one end of a TCP connection has said; for the check of resets. */
@@ -494,6 +529,8 @@ struct bh_flow {
 	__u8 opener_is_first;            /* whether the key's first endpoint opened it */
 	__u8 direction;                  /* of the opening packet */
 	__u32 timeout;                   /* jiffies after which it is gone if no packet comes */
+	__u32 lapses;                    /* jiffies, low half: when what accepted it may no longer hold */
+	__u32 pad;
 	struct bh_flow_side sides[2];    /* the opener, the answerer */
 };
 
@@ -612,6 +649,8 @@ enum bh_question {
 struct bh_lookup {
 	__u32 joint;                     /* joint class */
 	__u32 best;                      /* lowest rank so far */
+	__u32 floor;                     /* ranks below do not count */
+	__u32 partitions;                /* bit by partition, where both ends have a cell */
 	__u32 from[BH_LEVEL_MAX];        /* class of the source by level */
 	__u32 to[BH_LEVEL_MAX];
 };
@@ -633,7 +672,13 @@ struct bh_scratch {
 	__u8 asked_direction;            /* in which the rules are asked */
 	__u8 opens;                      /* whether the packet was accepted as a new flow's */
 	__u8 opener_is_first;            /* of that flow */
-	__u8 pad[5];
+	__u8 unsure;                     /* XDP: a limit had a say, which only tc asks */
+	__u8 asks;                       /* whether the rules are still to be asked */
+	__u8 stateless;                  /* whether they accept without a flow */
+	__u8 hidden_matters;             /* whether the verdict could depend on what XDP does not see: a VLAN tag, the mark of an answer */
+	__u8 pad;
+	__u32 limited_from;              /* a flow's opening packet: limited rules from this rank on match, those below do not */
+	__u32 lapse;                     /* jiffies for which what the rules said holds; 0: until the policy changes */
 	struct bh_lookup lookup;
 	struct bh_fragment_search fragment;
 	struct bh_claim claim;
@@ -653,6 +698,36 @@ struct bh_settings {
 
 /* Answers to rejected packets: a thousand a second at a device, and as many at once after a silence. */
 enum { BH_ANSWER_COST = 1000000, BH_ANSWER_BURST = 1000 };
+
+/* ---- Limits of rules ----------------------------------------------------------------------- */
+
+/* Value of map `limits`, by a condition's slot. */
+struct bh_limit {
+	__u32 lock;                      /* struct bpf_spin_lock */
+	__u32 identity;                  /* of the condition it counts for; of another, it starts anew */
+	__u64 full_at;                   /* when the whole burst is free again, in a condition's units */
+};
+
+/*
+ * Value of map `sources`: what eight sources of limits a source have used. A source that used nothing of late needs no place. A new one takes
+ * the place that is free again first: whoever loses a place gets back what was left to wait for, and no one waits longer for it.
+ */
+struct bh_source_set {
+	__u32 lock;                      /* struct bpf_spin_lock */
+	__u32 pad[7];
+	__u32 identities[BH_SOURCE_WAYS]; /* of the condition, and 1 for IPv6 */
+	__u64 sources[BH_SOURCE_WAYS];   /* the address, of IPv6 its first 64 bits */
+	__u64 full_at[BH_SOURCE_WAYS];
+};
+
+/* The set of a source. The secret keeps others from aiming at one. */
+static inline __attribute__((always_inline)) __u32 bh_source_set_of(__u64 secret, __u64 source, __u32 identity)
+{
+	__u64 hash = (source ^ secret) * 0x9e3779b97f4a7c15ull;
+
+	hash = (hash ^ hash >> 32 ^ identity) * 0xbf58476d1ce4e5b9ull;
+	return (hash ^ hash >> 32) & (BH_SOURCE_SETS - 1);
+}
 
 /* ---- Counters ------------------------------------------------------------------------------ */
 
@@ -740,6 +815,9 @@ _Static_assert(sizeof(struct bh_bucket) == 64, "bh_bucket");
 _Static_assert(sizeof(struct bh_list_entry) == 8, "bh_list_entry");
 _Static_assert(sizeof(struct bh_run) == 16, "bh_run");
 _Static_assert(sizeof(struct bh_rule) == 32, "bh_rule");
+_Static_assert(sizeof(struct bh_condition) == 64, "bh_condition");
+_Static_assert(sizeof(struct bh_limit) == 16, "bh_limit");
+_Static_assert(sizeof(struct bh_source_set) == 192, "bh_source_set");
 _Static_assert(sizeof(struct bh_port) == 64, "bh_port");
 _Static_assert(sizeof(struct bh_mac_list) == 128, "bh_mac_list");
 _Static_assert(sizeof(struct bh_file) == 16, "bh_file");
@@ -748,15 +826,15 @@ _Static_assert(sizeof(struct bh_packet) == 112, "bh_packet");
 _Static_assert(sizeof(struct bh_claim) == 32, "bh_claim");
 _Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
 _Static_assert(sizeof(struct bh_flow_key) == 48, "bh_flow_key");
-_Static_assert(sizeof(struct bh_flow) == 88, "bh_flow");
-_Static_assert(sizeof(struct bh_flow_bucket) == 64 + BH_FLOW_WAYS * 88, "bh_flow_bucket");
+_Static_assert(sizeof(struct bh_flow) == 96, "bh_flow");
+_Static_assert(sizeof(struct bh_flow_bucket) == 64 + BH_FLOW_WAYS * 96, "bh_flow_bucket");
 _Static_assert(sizeof(struct bh_flow_scope) == 16, "bh_flow_scope");
 _Static_assert(sizeof(struct bh_flow_totals) == 64, "bh_flow_totals");
 _Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
 _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
-_Static_assert(sizeof(struct bh_scratch) == 536, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 552, "bh_scratch");
 _Static_assert(sizeof(struct bh_settings) == 32, "bh_settings");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 48 + 16 * BH_REASON_MAX, "bh_port_counters");

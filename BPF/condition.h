@@ -1,0 +1,66 @@
+/* Conditional rules: whether what they ask for besides the packet holds. */
+#ifndef BULKHEAD_CONDITION_H
+#define BULKHEAD_CONDITION_H
+
+#include "classify.h"
+#include "limit.h"
+
+/* A flow whose judgement ends some day is judged again after a minute at the latest: clocks are set, and hosts sleep. */
+#define LAPSE_MAX 60
+
+/* Notes for how long, in nanoseconds, what the rules say will hold at most. */
+static __always_inline void note_lapse(struct bh_scratch *here, __u64 left)
+{
+	__u32 ticks = LAPSE_MAX * settings.ticks_per_second;
+
+	if (left < LAPSE_MAX * 1000000000ull)
+		ticks = left * settings.ticks_per_second / 1000000000 + 1;
+	if (!here->lapse || ticks < here->lapse)
+		here->lapse = ticks;
+}
+
+static __always_inline bool is_in_time(const struct image *image, const struct bh_condition *condition,
+				       struct bh_scratch *here)
+{
+	__u64 now = bpf_ktime_get_tai_ns() + image->header->wall_offset;
+
+	if (now >= condition->expires)
+		return false;
+	note_lapse(here, condition->expires - now);
+	return true;
+}
+
+/*
+ * A limit counts what a packet does for itself. Questions about other packets than the one that is here ignore it, and so does a TCP segment at
+ * a stateful rule that is no opening: it will not open a flow there, or else be adopted.
+ */
+static __always_inline bool is_within_limit(const struct image *image, const struct bh_rule *rule,
+					    const struct bh_condition *condition, struct bh_scratch *here)
+{
+	const struct bh_packet *packet = &here->packet;
+	__u32 flags = rule->flags;
+
+	if (here->question == BH_ASK_OPENING)
+		return here->lookup.best >= here->limited_from;
+	if (here->question != BH_ASK_PACKET)
+		return true;
+	if (rule->verdict != BH_ACCEPT)
+		flags |= BH_RULE_STATELESS;
+	if (!(flags & BH_RULE_STATELESS) && packet->protocol == IPPROTO_TCP && !is_opening(packet))
+		return true;
+	here->unsure = !TAKES_BUDGETS;
+	return !TAKES_BUDGETS || take_budget(here, condition, flags, image->header->secret);
+}
+
+/* Whether a conditional rule that a packet matches is in force for it. */
+static __always_inline bool holds(const struct image *image, const struct bh_rule *rule, struct bh_scratch *here)
+{
+	const struct bh_condition *condition =
+		IMAGE_ELEMENT(image, image->header->conditions, rule->condition, struct bh_condition);
+
+	if (rule->flags & BH_RULE_EXPIRES && !is_in_time(image, condition, here))
+		return false;
+	return !(rule->flags & BH_RULE_LIMITED) || is_within_limit(image, rule, condition, here);
+}
+
+#endif

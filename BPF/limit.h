@@ -1,0 +1,102 @@
+/* Limits of rules: how often one may match. */
+#ifndef BULKHEAD_LIMIT_H
+#define BULKHEAD_LIMIT_H
+
+#include "flow.h"
+
+#ifndef TAKES_BUDGETS
+#define TAKES_BUDGETS 1
+#endif
+
+/*
+ * Moves a limit's clock on by a price, unless it would run further ahead of the present than the limit's span. A clock that lags behind starts
+ * from now. So no more than the burst, and what the rate adds, ever passes in any stretch of time.
+ */
+static __always_inline bool pay(__u64 *full_at, const struct bh_condition *condition, __u64 price, __u64 now)
+{
+	__u64 full = *full_at > now ? *full_at : now;
+
+	if (full - now + price > condition->span)
+		return false;
+	*full_at = full + price;
+	return true;
+}
+
+static __always_inline bool pay_for_rule(const struct bh_condition *condition, __u64 price, __u64 now)
+{
+	__u32 slot = condition->slot;
+	struct limit *limit = bpf_map_lookup_elem(&limits, &slot);
+	bool paid;
+
+	if (!limit)
+		return false;
+	bpf_spin_lock(&limit->lock);
+	if (limit->identity != condition->identity) {
+		limit->identity = condition->identity;
+		limit->full_at = 0;
+	}
+	paid = pay(&limit->full_at, condition, price, now);
+	bpf_spin_unlock(&limit->lock);
+	return paid;
+}
+
+/* The place of a source in its set: its own, else the one that is, or will be, free first. */
+static __always_inline __u32 source_way(struct source_set *set, __u32 identity, __u64 source)
+{
+	__u64 least = ~0ull;
+	__u32 way = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < BH_SOURCE_WAYS; i++) {
+		if (set->identities[i] == identity && set->sources[i] == source)
+			return i;
+		if (set->full_at[i] < least) {
+			least = set->full_at[i];
+			way = i;
+		}
+	}
+	return way;
+}
+
+static __always_inline bool pay_for_source(const struct bh_condition *condition, const struct bh_packet *packet,
+					   __u64 secret, __u64 price, __u64 now)
+{
+	bool v6 = packet->flags & BH_PACKET_IPV6, paid;
+	__u32 identity = condition->identity | v6, index, way;
+	__u64 source = v6 ? packet->source_high : packet->source_low;
+	struct source_set *set;
+
+	index = bh_source_set_of(secret, source, identity);
+	set = bpf_map_lookup_elem(&sources, &index);
+	if (!set)
+		return false;
+	bpf_spin_lock(&set->lock);
+	way = source_way(set, identity, source) & (BH_SOURCE_WAYS - 1);
+	if (set->identities[way] != identity || set->sources[way] != source) {
+		set->identities[way] = identity;
+		set->sources[way] = source;
+		set->full_at[way] = 0;
+	}
+	paid = pay(&set->full_at[way], condition, price, now);
+	bpf_spin_unlock(&set->lock);
+	return paid;
+}
+
+/*
+ * Takes a limited rule's budget for the packet itself; false where it is used up. What goes on without a flow takes one for each wire packet, a
+ * new flow one. A global function: verified once.
+ */
+__noinline int take_budget(const struct bh_scratch *here, const struct bh_condition *condition, __u32 flags,
+			   __u64 secret)
+{
+	__u64 price, now = bpf_ktime_get_ns() << 4;
+
+	if (!here || !condition)
+		return 0;
+	price = condition->cost * (flags & BH_RULE_STATELESS ? here->packet.segments : 1);
+	if (flags & BH_RULE_BY_SOURCE)
+		return pay_for_source(condition, &here->packet, secret, price, now);
+	return pay_for_rule(condition, price, now);
+}
+
+#endif

@@ -1,0 +1,71 @@
+import Network
+import Policy
+
+/// A model of what conditional rules ask for besides the packet, and of what they remember.
+struct ReferenceConditions: Sendable {
+    /// Whose budget a packet takes.
+    enum Budget: Sendable {
+        /// The packet's own: it is what the rules are asked about.
+        case taken
+        /// Another packet is asked about: limited rules from this rank on match, those below do not.
+        case ignored(from: Int)
+    }
+
+    private struct Source: Hashable {
+        var rule: String
+        var limit: RuleLimit
+        var address: IPAddress?
+    }
+
+    private struct Use {
+        var limit: RuleLimit
+        /// When the whole burst is free again, in seconds times the rate.
+        var fullAt = 0
+    }
+
+    /// Seconds since the start.
+    var clock = 0
+    /// What the clock on the wall showed at the start.
+    private let start: Timestamp
+    private var rules: [String: Use] = [:]
+    private var sources: [Source: Use] = [:]
+
+    init(start: Timestamp) { self.start = start }
+
+    /// Another policy comes into force: a rule that it does not limit is forgotten.
+    mutating func use(_ ruleset: Ruleset) {
+        let limited = Set(ruleset.rules.filter { $0.limit?.per == .rule }.map(\.name))
+        rules = rules.filter { limited.contains($0.key) }
+    }
+
+    mutating func holds(_ rule: Rule, _ rank: Int, for packet: Packet, _ budget: Budget) -> Bool {
+        if let expires = rule.expires, start.nanoseconds + UInt64(clock) * 1_000_000_000 >= expires.nanoseconds {
+            return false
+        }
+        guard let limit = rule.limit else { return true }
+        switch budget {
+        case .ignored(let first): return rank >= first
+        case .taken:
+            let isStateless = rule.isStateless || rule.action != .accept
+            if !isStateless, packet.isTCP, !packet.isOpening { return true }
+            return take(rule.name, limit, packet, count: isStateless ? packet.segments : 1)
+        }
+    }
+
+    private mutating func take(_ name: String, _ limit: RuleLimit, _ packet: Packet, count: Int) -> Bool {
+        let source = Source(rule: name, limit: limit, address: packet.source.map(ReferenceConditions.network))
+        var use = (limit.per == .rule ? rules[name] : sources[source]) ?? Use(limit: limit)
+        if use.limit != limit { use = Use(limit: limit) }
+        let now = clock * limit.rate
+        let fullAt = max(use.fullAt, now) + count * limit.period.seconds
+        let isTaken = fullAt - now <= limit.burst * limit.period.seconds
+        if isTaken { use.fullAt = fullAt }
+        if limit.per == .rule { rules[name] = use } else { sources[source] = use }
+        return isTaken
+    }
+
+    /// An IPv4 address, or the /64 that one of IPv6 is in.
+    private static func network(of address: IPAddress) -> IPAddress {
+        address.family == .v4 ? address : IPAddress(v6: (address.value >> 64) << 64)
+    }
+}

@@ -1,0 +1,75 @@
+import Foundation
+import Network
+import Policy
+import TestSupport
+import Testing
+
+extension Integration {
+    /// Rules that match only so often, or only until a moment, with real traffic and the real commands.
+    @Suite(.serialized) struct ConditionTests {
+        /// Two senders at once, on as many CPUs as there are, get the burst together and no more.
+        @Test(arguments: ["rule", "source"]) func aLimitIsExactUnderLoad(per: String) throws {
+            let site = try UplinkSite()
+            let rule = "service: udp/53, direction: in, action: accept, stateless: true"
+            let limit = "limit: { rate: 1/m, burst: 500, per: \(per) }"
+            let policy = try site.policy(
+                "  - { name: limited, \(rule), \(limit) }", port: "mode: tc, defaults: { in: drop }")
+            try site.bulkhead.apply(policy)
+            let frame = site.probe(to: 53)
+            let senders = try (0..<4).map { _ in
+                let raw = try PacketSocket(site.network, "net0")
+                return Background { _ in for _ in 0..<2000 { try raw.send(frame) } }
+            }
+            for sender in senders { try sender.value() }
+            #expect(poll(seconds: 5) { (try? site.bulkhead.counters().port("uplink", "in").seen(8000)) == true })
+            #expect(try site.bulkhead.counters().port("uplink", "in").acceptReasons["rule"] == 500)
+
+            // A new policy gives nothing back; another limit starts anew.
+            let more = "  - { name: first, service: tcp/1, action: drop }\n"
+            try site.bulkhead.apply(
+                try site.policy(
+                    more + "  - { name: limited, \(rule), \(limit) }", port: "mode: tc, defaults: { in: drop }"))
+            let raw = try PacketSocket(site.network, "net0")
+            for _ in 0..<20 { try raw.send(frame) }
+            #expect(poll(seconds: 5) { (try? site.bulkhead.counters().port("uplink", "in").seen(8020)) == true })
+            #expect(try site.bulkhead.counters().port("uplink", "in").acceptReasons["rule"] == 500)
+        }
+
+        /// No process is alive when the moment comes: new connections and the open one end with it.
+        @Test func aRuleExpiresByItself() throws {
+            let site = try UplinkSite()
+            // Loads the programs, which takes a while.
+            try site.bulkhead.apply(try site.policy("  - { name: web, action: drop }"))
+            let moment = Date(timeIntervalSinceNow: 5)
+            let text = Timestamp(nanoseconds: UInt64(moment.timeIntervalSince1970 * 1_000_000_000)).utc
+            let policy = try site.policy(
+                "  - { name: web, service: tcp/80, direction: in, action: accept, expires: \(text) }",
+                port: "defaults: { in: drop, out: drop }")
+            try site.bulkhead.apply(policy)
+            let server = try IPSocket.bound(site.host, .tcp, UplinkSite.v4.host, 80)
+            let client = try IPSocket.connected(site.network, .tcp, UplinkSite.v4.host, 80)
+            let session = try server.accept()
+            try session.send([1])
+            #expect(try client.receive() == [1])
+            let said = try site.bulkhead.run("explain", "192.0.2.1", "192.0.2.2", "tcp/80", "--json").output
+            #expect(said.contains(#""verdict": "accept""#))
+            #expect(said.contains(#""expires": "\#(text)""#), "\(said)")
+            Thread.sleep(until: moment.addingTimeInterval(0.1))
+            try session.send([2])
+            #expect(try client.receive() == nil)
+            #expect(!site.network.connects(to: UplinkSite.v4.host, 80))
+            let counters = try site.bulkhead.counters()
+            #expect((try counters.port("uplink", "out").reasons["policy-changed"] ?? 0) >= 1)
+            #expect(
+                try site.bulkhead.run("explain", "192.0.2.1", "192.0.2.2", "tcp/80", "--json").output
+                    .contains(#""reason": "default""#))
+            let check = try site.bulkhead.run("check", policy)
+            #expect(check.status == 0)
+            #expect((check.output + check.errors).contains("the rule has expired and matches nothing"))
+        }
+    }
+}
+
+extension Counted.Port {
+    fileprivate func seen(_ packets: Int) -> Bool { accepted.packets + dropped.packets >= packets }
+}

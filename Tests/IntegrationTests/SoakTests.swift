@@ -27,6 +27,7 @@ extension Integration {
             #expect(counts.allowedSent > 0 && counts.allowedArrived == counts.allowedSent)
             #expect(counts.streamSent > 0 && counts.streamArrived == counts.streamSent)
             #expect(counts.connectionsMade > 0 && counts.connectionsFailed == 0)
+            #expect(counts.echoesSent > 0 && counts.echoesAnswered == counts.echoesSent)
             #expect(applies.done > 4 && applies.killed > 0)
             // An image that nothing held any more would be there still; other tests have a few at a time.
             #expect(try Self.images() < before + applies.done / 2)
@@ -105,7 +106,7 @@ extension Integration {
     }
 }
 
-/// What two guests say to each other: a long transfer, short connections, datagrams that are allowed and some that are not, and openings with
+/// What two guests say to each other: a long transfer, short connections, echoes in fragments, datagrams that are allowed and some that are not, and openings with
 /// made-up sources.
 private final class SoakTraffic {
     struct Counts: Sendable {
@@ -113,6 +114,8 @@ private final class SoakTraffic {
         var streamArrived = 0
         var connectionsMade = 0
         var connectionsFailed = 0
+        var echoesSent = 0
+        var echoesAnswered = 0
         var allowedSent = 0
         var allowedArrived = 0
         var deniedArrived = 0
@@ -124,6 +127,7 @@ private final class SoakTraffic {
     private let serving: Background<Void>
     private let datagrams: Background<Int>
     private let arrivals: [Background<Int>]
+    private let echoes: Command
 
     init(_ site: BridgeSite) throws {
         let address = BridgeSite.address(2, .v6)
@@ -155,6 +159,8 @@ private final class SoakTraffic {
                 }
             }
         }
+        echoes = try Command(
+            site.a.command(["ping", "-q", "-i", "0.02", "-s", "4000", "\(BridgeSite.address(2, .v4))"]))
         let raw = try PacketSocket(site.a, "eth0")
         let mac = try site.b.mac(of: "eth0")
         datagrams = Background { isStopped in try Self.flood(raw, mac, isStopped) }
@@ -220,6 +226,10 @@ private final class SoakTraffic {
         counts.allowedSent = sent
         counts.streamSent = streamed
         (counts.connectionsMade, counts.connectionsFailed) = connected
+        let echoed = try echoes.interrupt().output
+        let numbers = echoed.split(separator: "\n").first { $0.contains("transmitted") }?.split(separator: " ")
+            .compactMap { Int($0) }
+        (counts.echoesSent, counts.echoesAnswered) = (numbers?.first ?? 0, numbers?.dropFirst().first ?? 0)
         counts.streamArrived = try reading.stop()
         counts.allowedArrived = try arrivals[0].stop()
         counts.deniedArrived = try arrivals[1].stop()

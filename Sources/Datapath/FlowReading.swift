@@ -147,6 +147,9 @@ extension bh_flow_bucket {
 
     var allTags: [UInt32] { [tags.0, tags.1, tags.2, tags.3, tags.4, tags.5, tags.6, tags.7] }
 
+    /// Whose flows it holds.
+    var scopes: [UInt16] { all.filter { $0.state != UInt8(BH_FLOW_FREE.rawValue) }.map(\.key.scope) }
+
     /// Makes every flow this much older.
     mutating func age(_ ticks: UInt32) {
         flows.0.age(ticks)

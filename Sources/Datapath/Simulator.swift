@@ -145,7 +145,7 @@ public final class Simulator {
         let view = try view(bytes)
         for record in 0..<view.portCount {
             let isHost = view.port(record)?.protects == .host
-            generation.setFlowScope(isHost ? UInt16(BH_SCOPE_ENTRY) | device(record) : 0, ofRecord: record)
+            generation.setFlowScope(isHost ? flowScope(record, view) : 0, ofRecord: record)
         }
         generation.setAdopting(adopts)
         return generation
@@ -153,6 +153,11 @@ public final class Simulator {
 
     /// The made-up device that stands for a port: its own, as long as there are enough.
     private static func device(_ record: Int) -> UInt16 { UInt16(1 + record % (Int(BH_DEVICES_MAX) - 1)) }
+
+    /// Whose a port's flows are: its device's, or its host entry's.
+    private static func flowScope(_ record: Int, _ view: ImageView) -> UInt16 {
+        view.port(record)?.protects == .host ? UInt16(BH_SCOPE_ENTRY) | device(record) : device(record)
+    }
 
     private static func view(_ bytes: [UInt8]) throws(DatapathError) -> ImageView {
         do {
@@ -278,13 +283,13 @@ public final class Simulator {
     private func clearState() throws(BPFError) {
         for bucket in usedFragmentBuckets { try maps[.fragments].update(bucket, to: bh_fragment_bucket()) }
         usedFragmentBuckets = []
+        var scopes: Set<UInt16> = []
         for bucket in usedBuckets {
             guard let held = try maps[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
-            for flow in held.all where flow.state != UInt8(BH_FLOW_FREE.rawValue) {
-                try maps[.flowScopes].update(UInt32(flow.key.scope), to: bh_flow_scope())
-            }
+            scopes.formUnion(held.scopes)
             try maps[.flows].update(bucket, to: bh_flow_bucket())
         }
+        for scope in scopes { try maps[.flowScopes].update(UInt32(scope), to: bh_flow_scope()) }
         usedBuckets = []
     }
 
@@ -300,10 +305,17 @@ public final class Simulator {
                 held.age(ticks)
                 try maps[.fragments].update(bucket, to: held)
             }
+            var scopes: Set<UInt16> = []
             for bucket in usedBuckets {
                 guard var held = try maps[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
                 held.age(ticks)
+                scopes.formUnion(held.scopes)
                 try maps[.flows].update(bucket, to: held)
+            }
+            for scope in scopes {
+                guard var state = try maps[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self) else { continue }
+                state.swept &-= ticks
+                try maps[.flowScopes].update(UInt32(scope), to: state)
             }
             for slot in Set(limits.named.map(\.slot)) {
                 guard var held = try maps[.limits].lookup(slot, as: bh_limit.self) else { continue }
@@ -324,6 +336,16 @@ public final class Simulator {
             return try maps.flows(inBuckets: usedBuckets.sorted())
         } catch {
             throw DatapathError("cannot read the flows", error)
+        }
+    }
+
+    /// The flow table's figures since the programs were loaded. `used` counts the places of this port, or of all.
+    public func flowTotals(portRecord: Int? = nil) throws(DatapathError) -> FlowTotals {
+        let records = portRecord.map { $0..<$0 + 1 } ?? 0..<view.portCount
+        do throws(BPFError) {
+            return try maps.flowTotals(scopes: records.map { Simulator.flowScope($0, view) })
+        } catch {
+            throw DatapathError("cannot read the flow table's figures", error)
         }
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Network
 import TestSupport
 import Testing
@@ -68,6 +69,36 @@ extension Integration {
             #expect(try session.receive() == [2])
             let flows = try site.bulkhead.run("flows", "--json").output
             #expect(flows.contains(#""state": "established", "adopted": true"#))
+        }
+
+        /// Once `adopt` has run out, a connection that was there before and has said nothing meanwhile is none.
+        @Test func adoptingEnds() throws {
+            let site = try UplinkSite()
+            let connections = try Self.addresses.map { address in
+                let server = try IPSocket.bound(site.host, .tcp, address, 80)
+                let client = try IPSocket.connected(site.network, .tcp, address, 80)
+                return (server: server, client: client, session: try server.accept())
+            }
+            let policy = try site.lab.file(
+                "adopt.yaml",
+                """
+                version: 1
+                ports:
+                  uplink: { interface: up0, protects: host }
+                defaults: { in: drop, out: drop, adopt: 1s }
+                rules:
+                \(Self.web)
+                """)
+            try site.bulkhead.apply(policy)
+            usleep(1_100_000)
+            for (number, connection) in connections.enumerated() {
+                try connection.client.send([1])
+                #expect(try connection.session.receive(milliseconds: 200) == nil)
+                let dropped = try site.bulkhead.counters().port("uplink", "in").reasons["invalid-state", default: 0]
+                #expect(dropped > number)
+                // A new one is made, and answered.
+                #expect(site.network.connects(to: Self.addresses[number], 80))
+            }
         }
     }
 }

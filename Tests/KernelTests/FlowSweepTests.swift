@@ -1,0 +1,58 @@
+import CDatapathABI
+import Datapath
+import Glibc
+import Testing
+
+extension PacketTables {
+    /// Flows that have expired give their places back, and no process sweeps.
+    @Suite struct FlowSweepTests {
+        /// More than an established connection idles.
+        private static let long = 7600
+
+        @Test(arguments: [1, 100]) func aPortAtItsShareGetsRoomAgain(share: Int) throws {
+            try FlowPorts.simulate(share: share) { simulator, ports in
+                for client in 0..<share { try #require(try ports.web.handshake(client, in: simulator)) }
+                // Established flows make room for nobody.
+                for client in 1000..<1020 {
+                    #expect(try ports.web.open(client, in: simulator) == "drop flow-table-full")
+                }
+                try simulator.pass(seconds: Self.long)
+                for client in 2000..<2000 + share {
+                    #expect(try isGivenRoom(client, at: ports.web, in: simulator), "client \(client)")
+                    #expect(try ports.web.goOn(client, in: simulator))
+                }
+                #expect(try ports.web.used(in: simulator) == share)
+                #expect(try ports.web.open(3000, in: simulator) == "drop flow-table-full")
+            }
+        }
+
+        /// A port that is full searches a quarter of the table at a time, and not again at once.
+        private func isGivenRoom(_ client: Int, at port: FlowPort, in simulator: Simulator) throws -> Bool {
+            for _ in 0..<4 {
+                if try port.open(client, in: simulator) == "accept rule" { return true }
+                try simulator.pass(seconds: 1)
+            }
+            return false
+        }
+
+        /// What has expired at one port is reclaimed by what is opened at another.
+        @Test func anyOpeningTidies() throws {
+            try FlowPorts.simulate(share: 1000) { simulator, ports in
+                for client in 0..<100 { try #require(try ports.web.open(client, in: simulator) == "accept rule") }
+                let before = try simulator.flowTotals()
+                try simulator.pass(seconds: 31)
+                #expect(try simulator.flows().isEmpty)
+                #expect(try ports.web.used(in: simulator) == 100)
+                // An opening tidies two buckets, each CPU going round by itself.
+                var left = Int(BH_FLOW_BUCKETS) / 2 * sysconf(Int32(_SC_NPROCESSORS_ONLN))
+                while left > 0, try left % 1024 > 0 || ports.web.used(in: simulator) > 0 {
+                    try #require(try ports.db.open(0, in: simulator) == "accept rule")
+                    left -= 1
+                }
+                #expect(try ports.web.used(in: simulator) == 0)
+                #expect(try simulator.flowTotals().expired == before.expired + 100)
+                #expect(try simulator.flows().count == 1)
+            }
+        }
+    }
+}

@@ -55,7 +55,7 @@ public struct Instance: Sendable, Hashable {
 
     /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not exist is
     /// made.
-    func lock(make: Bool) throws(DatapathError) -> Descriptor {
+    func lock(make: Bool) throws(DatapathError) -> FolderLock {
         if make { try folder.make() }
         guard unsafe make || access(folder.path, F_OK) == 0 else { throw notThere }
         guard let lock = try folder.lock() else {

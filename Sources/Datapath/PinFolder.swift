@@ -54,27 +54,6 @@ struct PinFolder: Sendable, Hashable {
             throw DatapathError("cannot remove \(path): \(text(errno))")
         }
     }
-
-    /// Locks the folder for this process alone; the kernel lets go of it when the process ends. nil: someone else has it.
-    func lock() throws(DatapathError) -> Descriptor? {
-        let value = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard value >= 0 else {
-            if errno == ENOENT { return nil }
-            throw DatapathError("cannot open \(path): \(text(errno))")
-        }
-        let descriptor = Descriptor(owning: value)
-        guard flock(value, LOCK_EX | LOCK_NB) == 0 else {
-            if errno == EWOULDBLOCK { return nil }
-            throw DatapathError("cannot lock \(path): \(text(errno))")
-        }
-        // Someone may have removed it, and even made another, between the two calls.
-        var held = stat()
-        var present = stat()
-        guard unsafe fstat(value, &held) == 0, unsafe stat(path, &present) == 0, held.st_ino == present.st_ino else {
-            return nil
-        }
-        return descriptor
-    }
 }
 
 /// An error number in words.

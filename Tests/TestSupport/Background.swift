@@ -1,24 +1,33 @@
 import Foundation
 import Synchronization
 
-/// Work on a thread of its own, such as traffic that goes on while a test does something else.
+/// Work on a thread of its own, such as traffic that goes on while a test does something else. It is asked to stop when this goes, too: a test
+/// that fails does not leave it behind.
 public final class Background<Value: Sendable>: Sendable {
-    private let state = Mutex<(result: Result<Value, any Error>?, isStopped: Bool)>((nil, false))
+    private final class State: Sendable {
+        let result = Mutex<Result<Value, any Error>?>(nil)
+        let isStopped = Mutex(false)
+    }
+
+    private let state = State()
 
     /// `body` asks its argument now and then whether to stop.
     public init(_ body: @escaping @Sendable (_ isStopped: () -> Bool) throws -> Value) {
-        let thread = Thread {
-            let result = Result { try body { self.state.withLock { $0.isStopped } } }
-            self.state.withLock { $0.result = result }
+        let thread = Thread { [state] in
+            let result = Result { try body { state.isStopped.withLock { $0 } } }
+            state.result.withLock { $0 = result }
         }
         thread.start()
     }
 
-    public var isDone: Bool { state.withLock { $0.result != nil } }
+    deinit { state.isStopped.withLock { $0 = true } }
+
+    /// Whether the work has come to its end.
+    public var isDone: Bool { state.result.withLock { $0 != nil } }
 
     /// Asks the work to stop and waits for what it has to say.
     public func stop() throws -> Value {
-        state.withLock { $0.isStopped = true }
+        state.isStopped.withLock { $0 = true }
         return try value()
     }
 
@@ -27,8 +36,8 @@ public final class Background<Value: Sendable>: Sendable {
         guard poll(seconds: seconds, { isDone }) else {
             throw CommandFailure(description: "background work took more than \(seconds) s")
         }
-        return try state.withLock { state in
-            guard let result = state.result else { throw CommandFailure(description: "no result") }
+        return try state.result.withLock { result in
+            guard let result else { throw CommandFailure(description: "no result") }
             return try result.get()
         }
     }

@@ -58,13 +58,14 @@ struct ExplainCommand: ParsableCommand {
                 "an IP\(ends.family) packet carries no such ICMP message",
                 advice: "use icmp/ with IPv4 addresses, icmpv6/ with IPv6, or ping with both")
         }
-        let frame = ProbeFrame(
+        let probe = ProbeFrame(
             source: ends.source.address, destination: ends.destination.address, sourceMAC: MACAddress(0x0200_0000_0001),
             destinationMAC: MACAddress(0x0200_0000_0002), service: carried,
             sourcePort: sourcePort ?? service.sourcePort ?? 40000, vlan: vlan)
         var hops: [Explanation.Hop] = []
         for (port, direction) in try crossed(ends, judge) {
-            let outcome = try judge.judge(frame.bytes, length: frame.bytes.count, at: port, direction)
+            let frame = probe.crossing(judge.route.ports[port], direction).bytes
+            let outcome = try judge.judge(frame, length: frame.count, at: port, direction)
             hops.append(
                 Explanation.Hop(port: judge.names[port].name, direction, outcome, judge.notes[outcome.ruleName]))
         }

@@ -44,7 +44,8 @@ struct PolicyJudge {
             ports: bindings.map {
                 Route.Port(
                     name: $0.name, protects: $0.protects, addresses: ruleset.entries[$0.entry].addresses,
-                    own: $0.protects == .host ? $0.interface?.addresses ?? [] : [])
+                    own: $0.protects == .host ? $0.interface?.addresses ?? [] : [],
+                    mac: ruleset.entries[$0.entry].claimedMACs.first)
             }, local: source.host.addresses)
         records = bindings.map {
             image.portRecord(entry: $0.entry, protects: $0.protects, unknownToDrop: $0.isUnknownToDrop)
@@ -60,15 +61,14 @@ struct PolicyJudge {
         generation = status.generation
         notes = RuleNotes(source.loaded.ruleset)
         services = source.loaded.ruleset?.services ?? [:]
-        let bound = Dictionary((source.loaded.ruleset?.entries ?? []).map { ($0.name, $0.addresses) }) { first, _ in
-            first
-        }
+        let entries = Dictionary((source.loaded.ruleset?.entries ?? []).map { ($0.name, $0) }) { first, _ in first }
         names = status.ports.map { PortNames(name: $0.name, entry: $0.entry, interface: $0.interface) }
         route = Route(
             ports: status.ports.map {
                 Route.Port(
-                    name: $0.name, protects: $0.protects, addresses: bound[$0.entry] ?? [],
-                    own: $0.protects == .host ? source.host.addresses(of: $0.interface, in: $0.namespace) : [])
+                    name: $0.name, protects: $0.protects, addresses: entries[$0.entry]?.addresses ?? [],
+                    own: $0.protects == .host ? source.host.addresses(of: $0.interface, in: $0.namespace) : [],
+                    mac: entries[$0.entry]?.claimedMACs.first)
             }, local: source.host.addresses)
         records = status.ports.map(\.record)
         areQuarantined = status.ports.map { $0.state == .quarantined }

@@ -36,6 +36,14 @@ struct ProbeFrame: Sendable {
     /// An 802.1Q tag, or none.
     var vlan: UInt16?
 
+    /// As a guest's port sees it: a guest sends from the MAC address that is bound to its port, and is sent to at that.
+    func crossing(_ port: Route.Port, _ direction: Direction) -> ProbeFrame {
+        guard port.protects == .workload, let mac = port.mac else { return self }
+        var frame = self
+        if direction == .out { frame.sourceMAC = mac } else { frame.destinationMAC = mac }
+        return frame
+    }
+
     /// The Ethernet frame, checksums of IPv4 and ICMP included, others zero: nothing in the datapath reads them.
     var bytes: [UInt8] {
         let payload = transport

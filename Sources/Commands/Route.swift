@@ -11,6 +11,8 @@ struct Route: Sendable {
         var addresses: [Prefix]
         /// The device's own, on a port that protects the host.
         var own: [Prefix] = []
+        /// The one, or the first, that is bound to the port.
+        var mac: MACAddress?
     }
 
     /// Where a packet comes from or goes to.

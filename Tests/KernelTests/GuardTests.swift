@@ -367,13 +367,6 @@ extension PacketTables {
 }
 
 extension Frame {
-    fileprivate func tagged(_ tags: [Tag]) -> Frame {
-        func mac(_ place: Int) -> MACAddress { MACAddress(bytes[place..<place + 6].reduce(0) { $0 << 8 | UInt64($1) }) }
-        return Frame(
-            from: mac(6), to: mac(0), tags: tags, type: UInt16(bytes[12]) << 8 | UInt16(bytes[13]),
-            payload: Array(bytes.dropFirst(14)))
-    }
-
     /// An IPv6 packet without extension headers, with these.
     fileprivate func behind(_ extensions: [Extension]) -> Frame {
         let plain = Datagram("::", "::", Segment(number: bytes[20])) { $0.extensions = extensions }.bytes.dropFirst(40)

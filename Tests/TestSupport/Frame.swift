@@ -67,6 +67,16 @@ public struct Frame: Sendable, Hashable {
         Frame(bytes: bytes + [UInt8](repeating: byte, count: max(count - bytes.count, 0)))
     }
 
+    /// With these tags in front of what it has.
+    public func tagged(_ tags: [Tag]) -> Frame {
+        func mac(_ place: Int) -> MACAddress { MACAddress(bytes[place..<place + 6].reduce(0) { $0 << 8 | UInt64($1) }) }
+        return Frame(
+            from: mac(6), to: mac(0), tags: tags, type: UInt16(bytes[12]) << 8 | UInt16(bytes[13]),
+            payload: Array(bytes.dropFirst(14)))
+    }
+
+    public func tagged(_ tags: [UInt16]) -> Frame { tagged(tags.map { Tag($0) }) }
+
     public func cut(to count: Int) -> Frame { Frame(bytes: Array(bytes.prefix(count))) }
 
     /// With these bytes in place of what is there.

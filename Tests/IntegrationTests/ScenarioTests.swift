@@ -1,0 +1,88 @@
+import Foundation
+import Network
+import TestSupport
+import Testing
+
+extension Integration {
+    /// The table of docs/scenarios.md, row by row.
+    @Suite(.serialized) struct ScenarioTests {
+        @Test func theDocumentHasThisTable() throws {
+            let rows =
+                (HonestScenarios.booting + HonestScenarios.running).map { "| \($0.description) | honest | works |" }
+                + Attacks.all.map { "| \($0.description) | attack | `\($0.reason)` |" }
+            let path = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../docs/scenarios.md")
+            let document = try String(contentsOf: path, encoding: .utf8)
+            #expect(document.split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst(2).map(String.init) == rows)
+        }
+
+        /// Under `strict`, a default that drops and hardly a rule; no guard has dropped anything that a guest has sent.
+        @Test(arguments: [false, true]) func anHonestGuestIsUntouched(hasAddresses: Bool) throws {
+            let site = try GuestSite()
+            try site.apply()
+            if hasAddresses { try site.addressGuests() }
+            for scenario in hasAddresses ? HonestScenarios.running : HonestScenarios.booting {
+                do {
+                    try scenario.run(site)
+                } catch {
+                    Issue.record(error, "\(scenario.description)")
+                }
+                let reasons = try site.bulkhead.counters().ports.filter { $0.direction == "out" }.flatMap(\.reasons)
+                let guarded = reasons.filter { $0.key.hasPrefix("guard-") && $0.value > 0 }
+                try #require(guarded.isEmpty, "\(scenario.description): \(guarded)")
+            }
+        }
+
+        /// Nobody receives one of the forged frames, each gives one event at each port that it meets, and an honest frame behind each
+        /// arrives: untagged, in a tag (which the kernel moves into metadata), and in two.
+        @Test(arguments: [[], [10], [10, 20]] as [[UInt16]]) func aForgedFrameArrivesNowhere(tags: [UInt16]) throws {
+            let site = try GuestSite()
+            let keys = tags.isEmpty ? "" : ", vlans: any"
+            try site.apply(uplink: ", guard: [ip]", keys: keys, defaults: "in: accept, out: accept")
+            let senders = (guest: try PacketSocket(site.guest, "eth0"), network: try PacketSocket(site.router, "net0"))
+            let (other, network) = (try PacketSocket(site.other, "eth0"), try PacketSocket(site.router, "net0"))
+            let reader = try site.bulkhead.drops()
+            var seen = 0
+            for (index, attack) in Attacks.all.enumerated() {
+                let isGuest = attack.sender == .guest
+                let sender = isGuest ? senders.guest : senders.network
+                let forged = attack.frame.tagged(tags)
+                let honest = Self.honest(UInt16(20000 + index), from: attack.sender).tagged(tags)
+                try sender.send(forged)
+                try sender.send(honest)
+                // Frames keep their order: what comes before the honest one has come.
+                try Self.expect(honest, without: forged, at: other, attack.description)
+                if isGuest { try Self.expect(honest, without: forged, at: network, attack.description) }
+                let isComplete = poll(seconds: 5) { Self.lines(reader) >= seen + attack.ports.count }
+                let drops = try Drop.all(reader.output).dropFirst(seen)
+                seen += drops.count
+                #expect(isComplete, "no event: \(attack.description)")
+                #expect(drops.map(\.port).sorted() == attack.ports, "\(attack.description)")
+                #expect(drops.allSatisfy { $0.reason == attack.reason }, "\(attack.description): \(drops)")
+                #expect(drops.allSatisfy { $0.vlan.map(UInt16.init) == tags.first })
+            }
+            #expect(try Drop.all(try reader.interrupt().output).count == seen)
+            let counters = try site.bulkhead.counters()
+            #expect(counters.dropped == seen)
+            counters.expectExactAccounting()
+        }
+
+        /// A frame to everyone, from where the attack came.
+        private static func honest(_ port: UInt16, from sender: Attacks.Sender) -> Frame {
+            let source: IPAddress = sender == .guest ? GuestSite.guest(.v4) : "203.0.113.9"
+            let mac = sender == .guest ? GuestSite.macs.guest : GuestSite.macs.router
+            return Frame(Datagram(source, "255.255.255.255", .udp(port, 9)), from: mac, to: "ff:ff:ff:ff:ff:ff")
+        }
+
+        private static func expect(
+            _ honest: Frame, without forged: Frame, at socket: PacketSocket, _ description: String
+        ) throws {
+            while let frame = try socket.receiveFrame(milliseconds: 5000) {
+                #expect(frame != forged, "it has arrived: \(description)")
+                if frame == honest { return }
+            }
+            Issue.record("the honest frame behind it has not arrived: \(description)")
+        }
+
+        private static func lines(_ command: Command) -> Int { command.output.utf8.count { $0 == 10 } }
+    }
+}

@@ -25,7 +25,8 @@ final class GuestSite: Sendable {
     static let virtual: MACAddress = "00:00:5e:00:01:07"
 
     static func guest(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.10" : "2001:db8:1:a::10" }
-    static func other(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.11" : "2001:db8:1:b::10" }
+    /// With another solicited-node group than the guest's: in MLD version 1 a member that hears another's report keeps silent.
+    static func other(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.11" : "2001:db8:1:b::11" }
     static func router(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.1" : "2001:db8:1:a::1" }
     static func far(_ family: AddressFamily) -> IPAddress { family == .v4 ? "203.0.113.9" : "2001:db8:9::9" }
 

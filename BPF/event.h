@@ -2,17 +2,25 @@
 #ifndef BULKHEAD_EVENT_H
 #define BULKHEAD_EVENT_H
 
+#include "bucket.h"
 #include "packet.h"
+
+/* The counters of the packet's port and direction. */
+static __always_inline struct bh_port_counters *port_counters_of(const struct bh_scratch *here)
+{
+	__u32 index = (here->device & (BH_DEVICES_MAX - 1)) * BH_DIRECTION_MAX + (here->judgement.direction & 1);
+
+	return bpf_map_lookup_elem(&port_counters, &index);
+}
 
 /* Adds the packet to its port's and its rule's counters. Packets are wire packets: a super-packet counts its segments. */
 static __always_inline void count_packet(const struct bh_scratch *here)
 {
 	const struct bh_judgement *judgement = &here->judgement;
 	const struct bh_packet *packet = &here->packet;
-	__u32 index = (here->device & (BH_DEVICES_MAX - 1)) * BH_DIRECTION_MAX + (judgement->direction & 1);
 	__u32 slot = judgement->counter;
 	__u64 reason = judgement->reason;
-	struct bh_port_counters *port = bpf_map_lookup_elem(&port_counters, &index);
+	struct bh_port_counters *port = port_counters_of(here);
 	struct bh_count *rule;
 
 	if (port) {
@@ -38,8 +46,7 @@ static __always_inline void count_packet(const struct bh_scratch *here)
 /* A rejected packet that got no answer. */
 static __always_inline void count_unanswered(const struct bh_scratch *here)
 {
-	__u32 index = (here->device & (BH_DEVICES_MAX - 1)) * BH_DIRECTION_MAX + (here->judgement.direction & 1);
-	struct bh_port_counters *port = bpf_map_lookup_elem(&port_counters, &index);
+	struct bh_port_counters *port = port_counters_of(here);
 
 	if (port)
 		port->unanswered += here->packet.segments;
@@ -103,8 +110,8 @@ static __always_inline __u32 wanting_readers(const struct bh_scratch *here)
 
 /*
  * Whether this packet's bucket lets it be streamed to a reader: one a (reader, device, direction, reason, rule), though several may
- * share a slot. A reader has buckets of its own, for what another takes is not to cost it an event. Two CPUs that race here may both
- * pass for the price of one, which changes no count: what was emitted is counted as emitted.
+ * share a slot. A reader has buckets of its own, for what another takes is not to cost it an event. A race for a token changes no count: what was
+ * emitted is counted as emitted.
  */
 static __always_inline bool take_sample(const struct bh_scratch *here, __u32 reader)
 {
@@ -113,18 +120,8 @@ static __always_inline bool take_sample(const struct bh_scratch *here, __u32 rea
 		    judgement->direction;
 	__u32 slot = key * 0x9e3779b97f4a7c15ull >> 50 & (BH_BUCKETS - 1);
 	struct bh_bucket_state *bucket = bpf_map_lookup_elem(&buckets, &slot);
-	__u64 burst = (__u64)BH_SAMPLE_BURST * BH_SAMPLE_COST, now = bpf_ktime_get_coarse_ns(), clock;
 
-	if (!bucket)
-		return false;
-	clock = bucket->clock;
-	if (clock + burst < now)
-		clock = now - burst;
-	clock += BH_SAMPLE_COST;
-	if (clock > now)
-		return false;
-	bucket->clock = clock;
-	return true;
+	return bucket && take_token(bucket, BH_SAMPLE_COST, BH_SAMPLE_BURST);
 }
 
 /* Wakes the reader when a quarter of its ring is full; before that its own clock does, several times a second. */

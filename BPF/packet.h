@@ -186,22 +186,29 @@ static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct b
 	return BH_REASON_NONE;
 }
 
+/* Source and destination of an IPv6 header. */
+static __always_inline void read_ipv6_addresses(const struct ipv6hdr *header, struct bh_packet *packet)
+{
+	__be64 half[4];
+
+	__builtin_memcpy(half, &header->saddr, sizeof(half));
+	packet->source_high = bpf_be64_to_cpu(half[0]);
+	packet->source_low = bpf_be64_to_cpu(half[1]);
+	packet->destination_high = bpf_be64_to_cpu(half[2]);
+	packet->destination_low = bpf_be64_to_cpu(half[3]);
+}
+
 static __always_inline enum bh_reason parse_ipv6(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
 {
 	__u32 start = cursor->offset + sizeof(struct ipv6hdr);
 	const struct ipv6hdr *header = (void *)cursor->header;
-	__be64 half[4];
 
 	if (!cursor_read(cursor, sizeof(*header)) || cursor->header[0] >> 4 != 6)
 		return BH_REASON_MALFORMED;
 	if (!bound_datagram(cursor, start, bpf_ntohs(header->payload_len), offloaded))
 		return BH_REASON_MALFORMED;
-	__builtin_memcpy(half, &header->saddr, sizeof(half));
 	packet->flags |= BH_PACKET_IPV6;
-	packet->source_high = bpf_be64_to_cpu(half[0]);
-	packet->source_low = bpf_be64_to_cpu(half[1]);
-	packet->destination_high = bpf_be64_to_cpu(half[2]);
-	packet->destination_low = bpf_be64_to_cpu(half[3]);
+	read_ipv6_addresses(header, packet);
 	packet->protocol = header->nexthdr;
 	packet->hop_limit = header->hop_limit;
 	return BH_REASON_NONE;
@@ -332,6 +339,22 @@ static __always_inline bool parse_tcp(struct cursor *cursor, struct bh_packet *p
 	return true;
 }
 
+/* What the first eight bytes of a transport header say of both ends: ports, or type, code and identifier. */
+static __always_inline void read_ends(const __u8 *header, struct bh_packet *packet)
+{
+	const __be16 *half = (const __be16 *)header;
+
+	packet->flags |= BH_PACKET_L4;
+	if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
+		packet->type = header[0];
+		packet->code = header[1];
+		packet->echo = bpf_ntohs(half[2]);
+	} else {
+		packet->source_port = bpf_ntohs(half[0]);
+		packet->destination_port = bpf_ntohs(half[1]);
+	}
+}
+
 /* Reads ports, or type and code. Leaves in `cursor->offset` where the payload starts. */
 static __always_inline bool parse_transport(struct cursor *cursor, struct bh_packet *packet)
 {
@@ -342,15 +365,7 @@ static __always_inline bool parse_transport(struct cursor *cursor, struct bh_pac
 		return true;
 	if (minimum > room || !cursor_peek(cursor, 8))
 		return false;
-	packet->flags |= BH_PACKET_L4;
-	if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
-		packet->type = cursor->header[0];
-		packet->code = cursor->header[1];
-		packet->echo = bpf_ntohs(half[2]);
-	} else {
-		packet->source_port = bpf_ntohs(half[0]);
-		packet->destination_port = bpf_ntohs(half[1]);
-	}
+	read_ends(cursor->header, packet);
 	if (packet->protocol == IPPROTO_TCP)
 		return parse_tcp(cursor, packet);
 	cursor->offset += minimum;

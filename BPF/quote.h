@@ -10,7 +10,6 @@ static __always_inline bool read_quoted_ip(void *ctx, struct bh_scratch *here)
 	__u32 start = here->packet.l4_offset + 8;
 	const struct ipv6hdr *v6 = (void *)here->header;
 	const struct iphdr *v4 = (void *)here->header;
-	__be64 half[4];
 
 	quoted->end = here->packet.end;
 	if (here->packet.flags & BH_PACKET_IPV4) {
@@ -27,11 +26,7 @@ static __always_inline bool read_quoted_ip(void *ctx, struct bh_scratch *here)
 	}
 	if (start + 40 > quoted->end || frame_load(ctx, start, here->header, 40) || here->header[0] >> 4 != 6)
 		return false;
-	__builtin_memcpy(half, &v6->saddr, sizeof(half));
-	quoted->source_high = bpf_be64_to_cpu(half[0]);
-	quoted->source_low = bpf_be64_to_cpu(half[1]);
-	quoted->destination_high = bpf_be64_to_cpu(half[2]);
-	quoted->destination_low = bpf_be64_to_cpu(half[3]);
+	read_ipv6_addresses(v6, quoted);
 	quoted->protocol = v6->nexthdr;
 	quoted->l4_offset = start + 40;
 	quoted->flags = BH_PACKET_IPV6;
@@ -42,7 +37,6 @@ static __always_inline bool read_quoted_ip(void *ctx, struct bh_scratch *here)
 static __always_inline bool read_quoted_transport(void *ctx, struct bh_scratch *here)
 {
 	struct bh_packet *quoted = &here->subject;
-	const __be16 *half = (const __be16 *)here->header;
 
 	if (walk_extensions(ctx, quoted) || quoted->flags & BH_PACKET_FRAGMENT_LATER)
 		return false;
@@ -51,15 +45,7 @@ static __always_inline bool read_quoted_transport(void *ctx, struct bh_scratch *
 	if (quoted->l4_offset + 8 > quoted->end || frame_load(ctx, quoted->l4_offset, here->header, 8))
 		return false;
 	JOIN_PATHS();
-	if (quoted->protocol == IPPROTO_ICMP || quoted->protocol == IPPROTO_ICMPV6) {
-		quoted->type = here->header[0];
-		quoted->code = here->header[1];
-		quoted->echo = bpf_ntohs(half[2]);
-	} else {
-		quoted->source_port = bpf_ntohs(half[0]);
-		quoted->destination_port = bpf_ntohs(half[1]);
-	}
-	quoted->flags |= BH_PACKET_L4;
+	read_ends(here->header, quoted);
 	return true;
 }
 

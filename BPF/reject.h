@@ -5,6 +5,7 @@
 #ifndef BULKHEAD_REJECT_H
 #define BULKHEAD_REJECT_H
 
+#include "bucket.h"
 #include "flow.h"
 
 /* The longest answer, without its Ethernet header: RFC 1812 for ICMP, RFC 4443 for ICMPv6. */
@@ -55,23 +56,13 @@ static __always_inline bool is_answerable(const struct bh_packet *packet)
 	return !is_icmp(packet) || (packet->flags & BH_PACKET_L4 && is_message(packet));
 }
 
-/* Whether the device may send another answer now. Its bucket is a clock that an answer moves on, see struct bh_bucket_state. */
+/* Whether the device may send another answer now. */
 static __always_inline bool take_answer(const struct bh_scratch *here)
 {
 	__u32 device = here->device & (BH_DEVICES_MAX - 1);
 	struct bh_bucket_state *bucket = bpf_map_lookup_elem(&answers, &device);
-	__u64 now = bpf_ktime_get_coarse_ns(), burst = (__u64)settings.answer_cost * BH_ANSWER_BURST, clock;
 
-	if (!bucket)
-		return false;
-	clock = bucket->clock;
-	if (clock + burst < now)
-		clock = now - burst;
-	clock += settings.answer_cost;
-	if (clock > now)
-		return false;
-	bucket->clock = clock;
-	return true;
+	return bucket && take_token(bucket, settings.answer_cost, BH_ANSWER_BURST);
 }
 
 /* The checksum that makes up for a sum, as it stands in a header. */

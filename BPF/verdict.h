@@ -17,6 +17,14 @@ static __always_inline void decide(struct bh_judgement *judgement, enum bh_verdi
 	judgement->log = verdict != BH_ACCEPT;
 }
 
+/* Drops what the rules, or a flow, would accept: it counts for no rule. */
+static __always_inline void overrule(struct bh_judgement *judgement, enum bh_reason reason)
+{
+	judgement->rule = BH_NONE;
+	judgement->counter = BH_NONE;
+	decide(judgement, BH_DROP, reason);
+}
+
 static __always_inline void clear_judgement(struct bh_judgement *judgement)
 {
 	__builtin_memset(judgement, 0, sizeof(*judgement));
@@ -286,11 +294,8 @@ static __always_inline bool conclude_packet(const struct image *image, struct bh
 	}
 	if (may_adopt(image, here))
 		return conclude_adopting(here, accepted);
-	if (accepted) {
-		here->judgement.rule = BH_NONE;
-		here->judgement.counter = BH_NONE;
-		decide(&here->judgement, BH_DROP, BH_REASON_INVALID_STATE);
-	}
+	if (accepted)
+		overrule(&here->judgement, BH_REASON_INVALID_STATE);
 	return false;
 }
 
@@ -359,11 +364,8 @@ __noinline int settle_flow(struct bh_scratch *here)
 		return 0;
 	judgement = &here->judgement;
 	if (here->opens) {
-		if (!open_flow(here)) {
-			judgement->rule = BH_NONE;
-			judgement->counter = BH_NONE;
-			decide(judgement, BH_DROP, BH_REASON_FLOW_TABLE_FULL);
-		}
+		if (!open_flow(here))
+			overrule(judgement, BH_REASON_FLOW_TABLE_FULL);
 		return 0;
 	}
 	if (!here->flow)
@@ -387,13 +389,8 @@ __noinline int settle_flow(struct bh_scratch *here)
 /* Keeps a first fragment that was accepted, for those that follow. */
 static __always_inline void settle_fragment(struct bh_scratch *here)
 {
-	struct bh_judgement *judgement = &here->judgement;
-
-	if (!(here->packet.flags & BH_PACKET_FRAGMENT_FIRST) || judgement->verdict != BH_ACCEPT || keep_datagram(here))
-		return;
-	judgement->rule = BH_NONE;
-	judgement->counter = BH_NONE;
-	decide(judgement, BH_DROP, BH_REASON_FRAGMENT);
+	if (here->packet.flags & BH_PACKET_FRAGMENT_FIRST && here->judgement.verdict == BH_ACCEPT && !keep_datagram(here))
+		overrule(&here->judgement, BH_REASON_FRAGMENT);
 }
 
 static __always_inline bool is_reset(const struct bh_packet *packet)

@@ -28,7 +28,7 @@ extension Instance {
 
     /// Opens the instance's maps, with this build's programs in place: loads those that are missing or of another build.
     private func preparePrograms() throws(DatapathError) -> InstanceMaps {
-        do {
+        try DatapathError.naming("cannot put the programs in place") {
             if let maps = try InstanceMaps.open(mapFolder) {
                 let loaded = try maps.state().programs
                 if loaded == Programs.hash { return maps }
@@ -43,12 +43,6 @@ extension Instance {
             try maps.publish(ingress, at: .tcIngress)
             try maps.publish(egress, at: .tcEgress)
             return maps
-        } catch let error as BPFError {
-            throw DatapathError("cannot put the programs in place", error)
-        } catch let error as DatapathError {
-            throw error
-        } catch {
-            throw DatapathError("cannot put the programs in place: \(error)")
         }
     }
 }
@@ -74,7 +68,7 @@ struct ApplyStep {
     }
 
     mutating func run(_ maps: InstanceMaps) throws(DatapathError) -> ApplyReport {
-        do {
+        try DatapathError.naming("cannot apply the policy") {
             let old = try LiveImage.published(in: maps[.slots])
             let state = try maps.state()
             let samePrograms = state.programs == Programs.hash
@@ -83,12 +77,6 @@ struct ApplyStep {
             try instance.removeOrphans(keeping: old?.devices() ?? [])
             if let old, samePrograms, let report = try unchanged(old, requests, maps) { return report }
             return try change(from: old, state: state, requests: requests, maps: maps)
-        } catch let error as BPFError {
-            throw DatapathError("cannot apply the policy", error)
-        } catch let error as DatapathError {
-            throw error
-        } catch {
-            throw DatapathError("cannot apply the policy: \(error)")
         }
     }
 
@@ -135,7 +123,8 @@ struct ApplyStep {
         try maps.retire(fresh, &state)
         let scopes = FlowScopeAllotment(entries: hostEntries, old: old?.flowScopes() ?? [])
         setFlowScopes(scopes, of: &generation)
-        try maps.clear(scopes.fresh + fresh)
+        // In tables that were made just now there is nothing.
+        if hadFlows { try maps.clear(scopes.fresh + fresh) }
         do {
             var devices = try GracePeriods.expedited(for: 2 * fresh.count, by: instance) {
                 try attach(allotment, replacing: state.programs != Programs.hash, maps)
@@ -167,6 +156,8 @@ struct ApplyStep {
 
     /// A limit keeps what is used of it by its rule's name.
     private func allotLimits(_ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation) throws {
+        // The image is read for their conditions' numbers alone.
+        guard ruleset.rules.contains(where: { $0.limit?.per == .rule }) else { return }
         let view = try ImageView(image.bytes)
         let allotment = LimitAllotment(view.limitedRules, old: old?.limitSlots() ?? [])
         for slot in allotment.fresh { try maps[.limits].update(slot, to: bh_limit()) }

@@ -147,7 +147,7 @@ struct Attachment {
     /// Takes this device's program off a hook, and removes the pin. What is not there, or not ours, is left. The thread must be in
     /// the device's namespace only where there is a filter.
     func detach(_ hook: HookName) throws(DatapathError) {
-        do {
+        try DatapathError.naming("cannot detach \(hook.rawValue) from \(name)") {
             if instance.linkFolder.holds(linkPin(hook)) {
                 try Link(pinnedAt: instance.linkFolder / linkPin(hook)).detach()
                 try instance.linkFolder.unpin(linkPin(hook))
@@ -156,12 +156,6 @@ struct Attachment {
                 if try filterProgram(hook, pin: pin) != nil { try filter(hook).detach() }
                 try instance.filterFolder.unpin(pin)
             }
-        } catch let error as BPFError {
-            throw DatapathError("cannot detach \(hook.rawValue) from \(name)", error)
-        } catch let error as DatapathError {
-            throw error
-        } catch {
-            throw DatapathError("cannot detach \(hook.rawValue) from \(name): \(error)")
         }
     }
 

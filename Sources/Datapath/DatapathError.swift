@@ -21,6 +21,23 @@ public struct DatapathError: Error, Sendable {
     }
 }
 
+extension DatapathError {
+    /// Runs `body`; what it throws becomes a failure at what was being done, unless it says that itself.
+    static func naming<Result>(
+        _ doing: @autoclosure () -> String, _ body: () throws -> Result
+    ) throws(DatapathError) -> Result {
+        do {
+            return try body()
+        } catch let error as DatapathError {
+            throw error
+        } catch let error as BPFError {
+            throw DatapathError(doing(), error)
+        } catch {
+            throw DatapathError("\(doing()): \(error)")
+        }
+    }
+}
+
 extension DatapathError: CustomStringConvertible {
     /// The message, then the advice.
     public var description: String { advice.map { "\(message)\n\($0)" } ?? message }

@@ -47,7 +47,9 @@ extension Event {
             namespace = device.namespace
         }
         guard let image else { return }
-        (rule, source) = image.view.source(of: raw.judgement)
+        let place = image.view.source(of: raw.judgement)
+        rule = place.rule?.name
+        source = place.location
     }
 }
 

@@ -7,7 +7,7 @@ extension InstanceMaps {
     /// their holder. `entries`: maps that are to have another number of entries than the objects say.
     static func make(pinnedIn folder: PinFolder?, entries: [String: UInt32] = [:]) throws(DatapathError) -> InstanceMaps
     {
-        do {
+        try DatapathError.naming("cannot make the maps") {
             let object = try Object(Programs.tc.bytes, name: Programs.tc.name)
             object.select(programs: [])
             for (map, count) in entries { try object.setEntries(count, of: map) }
@@ -31,12 +31,6 @@ extension InstanceMaps {
                 default: try loaded.map(name.rawValue)
                 }
             }
-        } catch let error as BPFError {
-            throw DatapathError("cannot make the maps", error)
-        } catch let error as DatapathError {
-            throw error
-        } catch {
-            throw DatapathError("cannot make the maps: \(error)")
         }
     }
 

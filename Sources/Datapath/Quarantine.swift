@@ -50,14 +50,8 @@ extension Instance {
     /// - Parameter word: an entry, which releases all its ports, `entry/device`, a device, or a name that is held though no policy has it.
     public func release(_ word: String) throws(DatapathError) -> QuarantineReport {
         try changeQuarantine { (maps, image) throws(DatapathError) in
-            do {
+            try DatapathError.naming("cannot release '\(word)'") {
                 return try self.release(word, maps, image)
-            } catch let error as DatapathError {
-                throw error
-            } catch let error as BPFError {
-                throw DatapathError("cannot release '\(word)'", error)
-            } catch {
-                throw DatapathError("cannot release '\(word)': \(error)")
             }
         }
     }
@@ -132,16 +126,10 @@ extension Instance {
 
     /// Makes the image in force agree with the names that are in quarantine. The caller holds the lock of publishing.
     private func enforceQuarantine(_ maps: InstanceMaps) throws(DatapathError) {
-        do {
+        try DatapathError.naming("cannot enforce the quarantine") {
             try LiveImage.withPublished(in: maps[.slots]) { map in
                 try LiveImage(map).mark(try maps.quarantine.all(), in: Mapping(map, writable: true))
             }
-        } catch let error as BPFError {
-            throw DatapathError("cannot enforce the quarantine", error)
-        } catch let error as DatapathError {
-            throw error
-        } catch {
-            throw DatapathError("cannot enforce the quarantine: \(error)")
         }
     }
 

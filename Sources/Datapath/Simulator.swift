@@ -102,8 +102,10 @@ public final class Simulator {
 
     private init(bytes: [UInt8], generation number: UInt32, adopts: Bool) throws(DatapathError) {
         try Preflight.check()
-        var generation = try Simulator.generation(bytes, number, adopts)
-        limits = LimitAllotment(try Simulator.view(bytes).limitedRules, old: [])
+        view = try Simulator.view(bytes)
+        var generation = try Simulator.generation(bytes, view, number, adopts)
+        limits = LimitAllotment(view.limitedRules, old: [])
+        sourceLimits = view.sourceLimits
         generation.setLimitSlots(limits.slots)
         generation.setClock(secret: Simulator.secret)
         self.generation = number
@@ -111,8 +113,6 @@ public final class Simulator {
         devicePorts = generation.devicePorts
         maps = try InstanceMaps.make(
             pinnedIn: nil, entries: ["port_counters": 4, "rule_counters": 1, "buckets": 1])
-        view = try Simulator.view(bytes)
-        sourceLimits = view.sourceLimits
         mapping = try Simulator.publish(generation, in: maps)
         do throws(BPFError) {
             scratch = try PerCPUValues(maps[.scratch], repeating: bh_scratch())
@@ -124,8 +124,8 @@ public final class Simulator {
     /// Judges by another compiled policy from now on: the programs need not be verified again, and the flows are kept.
     public func use(_ image: Image) throws(DatapathError) {
         self.generation -= 1
-        var generation = try Simulator.generation(image.bytes, self.generation, adopts)
         view = try Simulator.view(image.bytes)
+        var generation = try Simulator.generation(image.bytes, view, self.generation, adopts)
         limits = LimitAllotment(view.limitedRules, old: limits.named)
         sourceLimits = view.sourceLimits
         for slot in limits.fresh {
@@ -139,10 +139,9 @@ public final class Simulator {
 
     /// The image as its host part is here: each host entry has a flow scope, by its record.
     private static func generation(
-        _ bytes: [UInt8], _ number: UInt32, _ adopts: Bool
+        _ bytes: [UInt8], _ view: ImageView, _ number: UInt32, _ adopts: Bool
     ) throws(DatapathError) -> Generation {
         var generation = try Generation(bytes, number: number, loadedAt: 0)
-        let view = try view(bytes)
         for record in 0..<view.portCount {
             let isHost = view.port(record)?.protects == .host
             generation.setFlowScope(isHost ? flowScope(record, view) : 0, ofRecord: record)
@@ -301,31 +300,23 @@ public final class Simulator {
         setClock()
         try change { () throws(BPFError) in
             for bucket in usedFragmentBuckets {
-                guard var held = try maps[.fragments].lookup(bucket, as: bh_fragment_bucket.self) else { continue }
-                held.age(ticks)
-                try maps[.fragments].update(bucket, to: held)
+                try maps[.fragments].modify(bucket, as: bh_fragment_bucket.self) { $0.age(ticks) }
             }
             var scopes: Set<UInt16> = []
             for bucket in usedBuckets {
-                guard var held = try maps[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
-                held.age(ticks)
-                scopes.formUnion(held.scopes)
-                try maps[.flows].update(bucket, to: held)
+                try maps[.flows].modify(bucket, as: bh_flow_bucket.self) { held in
+                    held.age(ticks)
+                    scopes.formUnion(held.scopes)
+                }
             }
             for scope in scopes {
-                guard var state = try maps[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self) else { continue }
-                state.swept &-= ticks
-                try maps[.flowScopes].update(UInt32(scope), to: state)
+                try maps[.flowScopes].modify(UInt32(scope), as: bh_flow_scope.self) { $0.swept &-= ticks }
             }
             for slot in Set(limits.named.map(\.slot)) {
-                guard var held = try maps[.limits].lookup(slot, as: bh_limit.self) else { continue }
-                held.age(nanoseconds)
-                try maps[.limits].update(slot, to: held)
+                try maps[.limits].modify(slot, as: bh_limit.self) { $0.age(nanoseconds) }
             }
             for set in usedSources {
-                guard var held = try maps[.sources].lookup(set, as: bh_source_set.self) else { continue }
-                held.age(nanoseconds)
-                try maps[.sources].update(set, to: held)
+                try maps[.sources].modify(set, as: bh_source_set.self) { $0.age(nanoseconds) }
             }
         }
     }
@@ -390,11 +381,10 @@ public final class Simulator {
         let reason = Reason(judgement.reason)
         let direction: Direction = judgement.direction == BH_IN.rawValue ? .in : .out
         let place = view.source(of: judgement)
-        let record = judgement.rule == BH_NONE ? nil : view.rule(Int(judgement.rule))
         return Outcome(
             verdict: Action(judgement.verdict) ?? .accept, reason: reason,
-            rule: judgement.rule == BH_NONE ? nil : Int(judgement.rule), ruleName: place.rule,
-            isLimited: record?.isLimited ?? false, expires: record?.expires, source: place.location,
+            rule: judgement.rule == BH_NONE ? nil : Int(judgement.rule), ruleName: place.rule?.name,
+            isLimited: place.rule?.isLimited ?? false, expires: place.rule?.expires, source: place.location,
             generation: judgement.generation, direction: direction, returned: run.result,
             packet: Packet(scratch.packet), answer: run.result == Simulator.redirect ? run.output : nil)
     }
@@ -402,8 +392,8 @@ public final class Simulator {
 
 extension ImageView {
     /// The rule that decided, and the line to look at: the rule's, the default's, or else the port's.
-    func source(of judgement: bh_judgement) -> (rule: String?, location: SourceLocation?) {
-        if judgement.rule != BH_NONE, let rule = rule(Int(judgement.rule)) { return (rule.name, rule.location) }
+    func source(of judgement: bh_judgement) -> (rule: RuleRecord?, location: SourceLocation?) {
+        if judgement.rule != BH_NONE, let rule = rule(Int(judgement.rule)) { return (rule, rule.location) }
         let record = port(Int(judgement.port))
         guard Reason(judgement.reason) == .default else { return (nil, record?.location) }
         return (nil, judgement.direction == BH_IN.rawValue ? record?.inLocation : record?.outLocation)

@@ -1,0 +1,24 @@
+/* Token buckets: how much of something a second, and how much at once after a silence. */
+#ifndef BULKHEAD_BUCKET_H
+#define BULKHEAD_BUCKET_H
+
+#include "maps.h"
+
+/*
+ * Moves a bucket's clock on by a cost, see struct bh_bucket_state; false where it would pass the present. Two CPUs that race here may both pass for
+ * the price of one.
+ */
+static __always_inline bool take_token(struct bh_bucket_state *bucket, __u64 cost, __u64 burst)
+{
+	__u64 now = bpf_ktime_get_coarse_ns(), clock = bucket->clock;
+
+	if (clock + cost * burst < now)
+		clock = now - cost * burst;
+	clock += cost;
+	if (clock > now)
+		return false;
+	bucket->clock = clock;
+	return true;
+}
+
+#endif

@@ -14,7 +14,7 @@ struct ReferenceConditions: Sendable {
     private struct Source: Hashable {
         var rule: String
         var limit: RuleLimit
-        var address: IPAddress?
+        var address: IPAddress
     }
 
     private struct Use {
@@ -53,7 +53,7 @@ struct ReferenceConditions: Sendable {
     }
 
     private mutating func take(_ name: String, _ limit: RuleLimit, _ packet: Packet, count: Int) -> Bool {
-        let source = Source(rule: name, limit: limit, address: packet.source.map(ReferenceConditions.network))
+        let source = Source(rule: name, limit: limit, address: ReferenceConditions.source(of: packet))
         var use = (limit.per == .rule ? rules[name] : sources[source]) ?? Use(limit: limit)
         if use.limit != limit { use = Use(limit: limit) }
         let now = clock * limit.rate
@@ -64,8 +64,9 @@ struct ReferenceConditions: Sendable {
         return isTaken
     }
 
-    /// An IPv4 address, or the /64 that one of IPv6 is in.
-    private static func network(of address: IPAddress) -> IPAddress {
-        address.family == .v4 ? address : IPAddress(v6: (address.value >> 64) << 64)
+    /// An IPv4 address, or the /64 that one of IPv6 is in; 0.0.0.0 for a frame that is not IP.
+    private static func source(of packet: Packet) -> IPAddress {
+        guard let address = packet.source else { return IPAddress(v4: 0) }
+        return address.family == .v4 ? address : IPAddress(v6: (address.value >> 64) << 64)
     }
 }

@@ -100,7 +100,7 @@ static __always_inline __u32 service_class(const struct image *image, const stru
 }
 
 /* Service, port, direction and VLAN as one class. */
-static __always_inline __u32 joint_class(const struct image *image, const struct bh_packet *packet, __u32 scope)
+static __noinline __u32 joint_class(const struct image *image, const struct bh_packet *packet, __u32 scope)
 {
 	const struct bh_image_header *header = image->header;
 	__u32 service = service_class(image, packet), context = 0, vlan = 0;
@@ -110,34 +110,6 @@ static __always_inline __u32 joint_class(const struct image *image, const struct
 	if (header->context_count > 1)
 		context = *IMAGE_ELEMENT(image, header->contexts, scope * header->vlan_count + vlan, __u32);
 	return *IMAGE_ELEMENT(image, header->joints, context * header->service_count + service, __u32);
-}
-
-/* The first rule of a short list that matches, from the floor on: at most BH_LIST_SHORT entries behind the head. */
-static __always_inline __u32 scan_list(const struct image *image, __u32 list, __u32 count, const struct bh_lookup *lookup)
-{
-	const struct bh_image_header *header = image->header;
-	__u32 joint = lookup->joint, floor = lookup->floor;
-
-	/* Unrolled, for clang may lay the loop out so that it is re-entered by falling through, which 6.1 takes for endless. */
-#pragma unroll
-	for (__u32 i = 0; i < BH_LIST_SHORT; i++) {
-		const struct bh_list_entry *entry;
-		__u32 row, rank;
-
-		asm volatile("" : "+r"(count));
-		if (i >= count)
-			break;
-		entry = IMAGE_ELEMENT(image, header->lists, list + 1 + i, struct bh_list_entry);
-		rank = entry->a;
-		if (rank >= lookup->best)
-			break;
-		if (rank < floor)
-			continue;
-		row = entry->b * header->match_words;
-		if (*IMAGE_ELEMENT(image, header->matches, row + (joint >> 6), __u64) >> (joint & 63) & 1)
-			return rank;
-	}
-	return BH_NONE;
 }
 
 /* The first rank of a chain from the floor on. */
@@ -154,23 +126,58 @@ static __noinline __u32 follow_chain(const struct image *image, __u32 chain, __u
 	return BH_NONE;
 }
 
-static __always_inline __u32 match_list(const struct image *image, __u32 list, const struct bh_lookup *lookup)
+/* The first match of a long list, from the floor on. */
+static __always_inline __u32 match_run(const struct image *image, __u32 index, const struct bh_lookup *lookup)
 {
 	const struct bh_image_header *header = image->header;
-	__u32 joint = lookup->joint, count, row, value;
-	const struct bh_list_entry *head;
+	__u32 joint = lookup->joint, value;
 	const struct bh_run *run;
 
-	head = IMAGE_ELEMENT(image, header->lists, list, struct bh_list_entry);
-	count = head->a;
-	row = head->b;
-	if (row == BH_NONE)
-		return scan_list(image, list, count, lookup);
-	run = IMAGE_ELEMENT(image, header->runs, row + (joint >> 6), struct bh_run);
+	run = IMAGE_ELEMENT(image, header->runs, index + (joint >> 6), struct bh_run);
 	value = *IMAGE_ELEMENT(image, header->run_values, run->base + bits_through(run->changes, joint) - 1, __u32);
 	if (value < BH_CHAIN || value == BH_NONE)
 		return value;
 	return follow_chain(image, value & ~BH_CHAIN, lookup->floor);
+}
+
+/* Whether the packet is what an entry asks for. */
+static __always_inline bool matches(const struct image *image, const struct bh_list_entry *entry,
+				    const struct bh_packet *packet, __u32 joint)
+{
+	const struct bh_image_header *header = image->header;
+	__u32 index = entry->match & BH_MATCH_INDEX;
+
+	if (entry->match & BH_MATCH_PORTS)
+		return packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6) &&
+		       (index == BH_ANY_PROTOCOL || index == packet->protocol) &&
+		       (__u16)(packet->destination_port - entry->destination) <= entry->destination_span &&
+		       (__u16)(packet->source_port - entry->source) <= entry->source_span;
+	index = index * header->match_words + (joint >> 6);
+	return *IMAGE_ELEMENT(image, header->matches, index, __u64) >> (joint & 63) & 1;
+}
+
+/* The first rule of a list that matches, from the floor on and lower than the best; BH_NONE where there is none. */
+static __always_inline __u32 match_list(const struct image *image, __u32 list, const struct bh_packet *packet,
+				   const struct bh_lookup *lookup)
+{
+	/* Unrolled, for clang may lay the loop out so that it is re-entered by falling through, which 6.1 takes for endless. */
+#pragma unroll
+	for (__u32 i = 0; i < BH_LIST_SHORT; i++) {
+		const struct bh_list_entry *entry =
+			IMAGE_ELEMENT(image, image->header->lists, list + i, struct bh_list_entry);
+		__u32 rank = entry->rank, match = entry->match;
+
+		if (rank >= lookup->best)
+			break;
+		if (match & BH_MATCH_RUNS)
+			return match_run(image, match & BH_MATCH_INDEX, lookup);
+		if (rank >= lookup->floor && matches(image, entry, packet, lookup->joint))
+			return rank;
+		JOIN_PATHS();
+		if (match & BH_MATCH_LAST)
+			break;
+	}
+	return BH_NONE;
 }
 
 /* The list of a pair of classes, 0 where no rule names the pair or none could beat the best. */
@@ -196,38 +203,55 @@ static __always_inline __u32 find_list(const struct image *image, const struct b
 	return 0;
 }
 
-/* The lower of the best rank so far and that of one partition's pair of classes. */
-static __noinline __u32 ask_partition(const struct image *image, __u32 index, __u32 from, __u32 to,
-				      const struct bh_lookup *lookup)
+/* The lower of the best rank so far and that of one partition's pair of classes, the source's in the high half. */
+static __noinline __u32 ask_partition(const struct image *image, __u32 index, __u64 pair,
+				      const struct bh_packet *packet, const struct bh_lookup *lookup)
 {
 	__u32 list, rank;
 
 	if (index >= BH_PARTITIONS)
 		return BH_NONE;
-	list = find_list(image, &image->header->partitions[index], from, to, lookup->best);
+	list = find_list(image, &image->header->partitions[index], pair >> 32, pair, lookup->best);
 	if (!list)
 		return lookup->best;
-	rank = match_list(image, list, lookup);
+	rank = match_list(image, list, packet, lookup);
 	return rank < lookup->best ? rank : lookup->best;
 }
 
-/* Writes the classes of both ends, and returns the partitions in which both have a cell. */
-static __always_inline __u32 class_addresses(const struct image *image, const struct bh_packet *packet,
-					     struct bh_lookup *lookup)
+/* Writes the classes of both ends, and the partitions in which both have a cell. Returns whether a list there could need the joint class. */
+static __always_inline bool class_addresses(const struct image *image, const struct bh_packet *packet,
+					    struct bh_lookup *lookup)
 {
 	const struct bh_address_class *class;
-	__u32 index, partitions;
+	__u32 index, partitions, joint;
 
 	index = address_class(image, packet->flags, packet->source_high, packet->source_low);
 	class = IMAGE_ELEMENT(image, image->header->classes, index, struct bh_address_class);
 	lookup->from[BH_LEVEL_COARSE] = class->from_coarse;
 	lookup->from[BH_LEVEL_FINE] = class->from_fine;
 	partitions = class->from_partitions;
+	joint = class->from_joint;
 	index = address_class(image, packet->flags, packet->destination_high, packet->destination_low);
 	class = IMAGE_ELEMENT(image, image->header->classes, index, struct bh_address_class);
 	lookup->to[BH_LEVEL_COARSE] = class->to_coarse;
 	lookup->to[BH_LEVEL_FINE] = class->to_fine;
-	return partitions & class->to_partitions;
+	lookup->partitions = partitions & class->to_partitions;
+	return joint & class->to_joint;
+}
+
+/* Finds what does not change from one question about a packet to the next. */
+static __always_inline void find_classes(const struct image *image, const struct bh_packet *packet, __u32 scope,
+					 struct bh_lookup *lookup)
+{
+	bool needs_joint = true;
+
+	lookup->partitions = 1; /* any to any */
+	lookup->from[BH_LEVEL_ANY] = lookup->to[BH_LEVEL_ANY] = 0;
+	if (packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6))
+		needs_joint = class_addresses(image, packet, lookup);
+	JOIN_PATHS();
+	if (needs_joint)
+		lookup->joint = joint_class(image, packet, scope);
 }
 
 /*
@@ -239,22 +263,17 @@ static __noinline __u32 classify(const struct image *image, const struct bh_pack
 {
 	__u32 partitions;
 
-	if (!lookup->floor) {
-		lookup->partitions = 1; /* any to any */
-		lookup->joint = joint_class(image, packet, scope);
-		lookup->from[BH_LEVEL_ANY] = lookup->to[BH_LEVEL_ANY] = 0;
-		JOIN_PATHS();
-		if (packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6))
-			lookup->partitions = class_addresses(image, packet, lookup);
-	}
+	if (!lookup->floor)
+		find_classes(image, packet, scope, lookup);
 	lookup->best = BH_NONE;
 	JOIN_PATHS();
 	partitions = lookup->partitions;
 #pragma unroll
 	for (__u32 i = 0; i < BH_PARTITIONS; i++) {
 		if (partitions >> i & 1) {
-			lookup->best = ask_partition(image, i, lookup->from[i / BH_LEVEL_MAX],
-						     lookup->to[i % BH_LEVEL_MAX], lookup);
+			__u64 from = lookup->from[i / BH_LEVEL_MAX];
+
+			lookup->best = ask_partition(image, i, from << 32 | lookup->to[i % BH_LEVEL_MAX], packet, lookup);
 			JOIN_PATHS();
 		}
 	}

@@ -21,11 +21,10 @@ struct Cells {
 
     /// - Parameters:
     ///   - rulesOfPair: By pair: the ranks of its rules, ascending, each once.
-    ///   - isConditional: By rank.
-    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: [[UInt32]], joint: JointClasses, isConditional: [Bool])
-    {
+    ///   - lists: Where their lists are entered.
+    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: [[UInt32]], lists: RuleLists) {
         self.rulesOfPair = rulesOfPair
-        lists = RuleLists(joint, isConditional: isConditional)
+        self.lists = lists
         var entries = [[Entry]](repeating: [], count: Int(BH_PARTITIONS))
         for (number, pair) in pairs.enumerated() {
             let partition = levels.from.level(pair.from) * 3 + levels.to.level(pair.to)

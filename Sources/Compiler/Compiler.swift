@@ -47,9 +47,9 @@ struct Classes {
         let atoms = try AddressAtoms(ends.sets.sets)
         let levels = AddressLevels(atoms, pairs: ends.pairs)
         try ends.checkCells(levels, ruleset)
-        cells = Cells(
-            levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, joint: joint,
-            isConditional: ruleset.rules.map(\.isConditional))
+        let lists = RuleLists(
+            joint, isConditional: ruleset.rules.map(\.isConditional), plain: ruleset.rules.map(PlainMatch.init))
+        cells = Cells(levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, lists: lists)
         try cells.lists.tries.check(ruleset)
         let (table, classOfAtom) = Classes.addressClasses(atoms, levels, cells)
         addressClasses = table
@@ -83,26 +83,30 @@ struct Classes {
                     levels.from.coarse[atom], levels.from.fine[atom], levels.to.coarse[atom], levels.to.fine[atom],
                 ]))
         }
-        let used = PartitionUse(cells)
+        let used = PartitionUse(cells.partitions)
+        let needJoint = PartitionUse(
+            cells.partitions.map { $0.filter { cells.lists.needJoint.contains($0.list) } })
         let table = (0..<numbers.count).map { number in
             let levels = Array(numbers[number])
             return bh_address_class(
                 from_coarse: levels[0], from_fine: levels[1], to_coarse: levels[2], to_fine: levels[3],
                 from_partitions: used.partitions(from: [0, levels[0], levels[1]]),
-                to_partitions: used.partitions(to: [0, levels[2], levels[3]]), pad: (0, 0, 0))
+                to_partitions: used.partitions(to: [0, levels[2], levels[3]]),
+                from_joint: needJoint.partitions(from: [0, levels[0], levels[1]]),
+                to_joint: needJoint.partitions(to: [0, levels[2], levels[3]]), pad: (0, 0))
         }
         return (table, classOfAtom)
     }
 }
 
-/// Which classes the cells of each partition name.
+/// Which classes some cells of each partition name.
 private struct PartitionUse {
     private var from: [Set<UInt32>]
     private var to: [Set<UInt32>]
 
-    init(_ cells: Cells) {
-        from = cells.partitions.map { Set($0.lazy.map(\.from)) }
-        to = cells.partitions.map { Set($0.lazy.map(\.to)) }
+    init(_ partitions: [[bh_cell]]) {
+        from = partitions.map { Set($0.lazy.map(\.from)) }
+        to = partitions.map { Set($0.lazy.map(\.to)) }
     }
 
     /// - Parameter classes: By level.

@@ -61,7 +61,7 @@ extension ImageView {
         for partition in 0..<Int(BH_PARTITIONS) where partitions >> UInt16(partition) & 1 == 1 {
             let cell = cell(partition, from: fromClasses[partition / 3], to: toClasses[partition % 3])
             guard let (list, rank) = cell, rank < best else { continue }
-            best = min(best, firstMatch(list, joint: joint, from: floor, below: best))
+            best = min(best, firstMatch(list, packet, joint: joint, from: floor, below: best))
         }
         return best == BH_NONE ? nil : best
     }
@@ -173,28 +173,44 @@ extension ImageView {
         let bucket = element(bh_bucket.self, of: table.buckets, Int(bucket)) ?? bh_bucket()
         let cells = [bucket.cells.0, bucket.cells.1, bucket.cells.2, bucket.cells.3]
         let found = cells.first { $0.list != 0 && $0.from == from && $0.to == to }
-        return (found.map { ($0.list, $0.rank & ~BH_BUCKET_FULL) }, cells[0].rank & BH_BUCKET_FULL != 0)
+        return (
+            found.map { ($0.list, $0.rank & ~BH_BUCKET_FULL) }, cells[0].rank & BH_BUCKET_FULL != 0
+        )
     }
 
     /// The first match of a list from a rank on, `BH_NONE` where there is none, or none below another.
-    private func firstMatch(_ list: UInt32, joint: Int, from floor: UInt32, below limit: UInt32) -> UInt32 {
-        let head = element(bh_list_entry.self, of: tables.lists, Int(list)) ?? bh_list_entry()
-        if head.b != BH_NONE {
-            let run = element(bh_run.self, of: tables.runs, Int(head.b) + joint / 64) ?? bh_run()
-            let upToJoint = run.changes & ~0 >> UInt64(63 - joint & 63)
-            let index = Int(run.base) + upToJoint.nonzeroBitCount - 1
-            let value = element(UInt32.self, of: tables.run_values, index) ?? BH_NONE
-            if value < BH_CHAIN || value == BH_NONE { return value }
-            return chained(value & ~BH_CHAIN, from: floor)
-        }
-        for place in 1...Int(BH_LIST_SHORT) where place <= Int(head.a) {
+    private func firstMatch(
+        _ list: UInt32, _ packet: Packet, joint: Int, from floor: UInt32, below limit: UInt32
+    ) -> UInt32 {
+        for place in 0..<Int(BH_LIST_SHORT) {
             let rule = element(bh_list_entry.self, of: tables.lists, Int(list) + place) ?? bh_list_entry()
-            if rule.a >= limit { return BH_NONE }
-            if rule.a < floor { continue }
-            let word = Int(rule.b) * Int(tables.match_words) + joint / 64
-            if (element(UInt64.self, of: tables.matches, word) ?? 0) >> UInt64(joint & 63) & 1 == 1 { return rule.a }
+            if rule.rank >= limit { break }
+            if rule.match & BH_MATCH_RUNS.rawValue != 0 {
+                return firstMatch(run: Int(rule.index), joint: joint, from: floor)
+            }
+            if rule.rank >= floor, matches(rule, packet, joint: joint) { return rule.rank }
+            if rule.match & BH_MATCH_LAST.rawValue != 0 { break }
         }
         return BH_NONE
+    }
+
+    private func firstMatch(run: Int, joint: Int, from floor: UInt32) -> UInt32 {
+        let run = element(bh_run.self, of: tables.runs, run + joint / 64) ?? bh_run()
+        let upToJoint = run.changes & ~0 >> UInt64(63 - joint & 63)
+        let index = Int(run.base) + upToJoint.nonzeroBitCount - 1
+        let value = element(UInt32.self, of: tables.run_values, index) ?? BH_NONE
+        return value < BH_CHAIN || value == BH_NONE ? value : chained(value & ~BH_CHAIN, from: floor)
+    }
+
+    private func matches(_ rule: bh_list_entry, _ packet: Packet, joint: Int) -> Bool {
+        guard rule.match & BH_MATCH_PORTS.rawValue != 0 else {
+            let word = Int(rule.index) * Int(tables.match_words) + joint / 64
+            return (element(UInt64.self, of: tables.matches, word) ?? 0) >> UInt64(joint & 63) & 1 == 1
+        }
+        return packet.family != nil
+            && (rule.index == UInt32(BH_ANY_PROTOCOL) || rule.index == UInt32(packet.ipProtocol))
+            && packet.destinationPort &- rule.destination <= rule.destination_span
+            && packet.sourcePort &- rule.source <= rule.source_span
     }
 
     private func chained(_ chain: UInt32, from floor: UInt32) -> UInt32 {
@@ -204,4 +220,9 @@ extension ImageView {
         }
         return BH_NONE
     }
+}
+
+extension bh_list_entry {
+    /// What its match says.
+    fileprivate var index: UInt32 { match & BH_MATCH_INDEX.rawValue }
 }

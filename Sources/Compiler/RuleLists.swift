@@ -18,14 +18,19 @@ struct RuleLists {
     private var chainTable = SequenceTable<UInt32>()
     private var numbers = SequenceTable<UInt32>()
     private var heads: [UInt32] = []
+    /// Lists that cannot be read without the joint class, by their first entries.
+    private(set) var needJoint: Set<UInt32> = []
     private let joint: JointClasses
     /// By rank.
     private let isConditional: [Bool]
+    /// By rank: what the rule asks, where entries can say it.
+    private let plain: [PlainMatch?]
     private var covered: [UInt64]
     private var firsts: [UInt32]
 
-    init(_ joint: JointClasses, isConditional: [Bool]) {
+    init(_ joint: JointClasses, isConditional: [Bool], plain: [PlainMatch?]) {
         self.joint = joint
+        self.plain = plain
         self.isConditional = isConditional
         covered = [UInt64](repeating: 0, count: joint.matchWords)
         firsts = [UInt32](repeating: 0, count: joint.jointCount)
@@ -36,7 +41,7 @@ struct RuleLists {
     /// - Parameters:
     ///   - ranks: Ascending, each once.
     ///   - partition: Of the cells that have it.
-    /// - Returns: The index of its head, and the rank of its first rule; nil if no packet matches any of its rules.
+    /// - Returns: The index of its first entry, and the rank of its first rule; nil if no packet matches any of its rules.
     mutating func add(_ ranks: [UInt32], partition: Int) -> (head: UInt32, rank: UInt32)? {
         let ranks = reachable(ranks)
         guard let first = ranks.first else { return nil }
@@ -44,8 +49,9 @@ struct RuleLists {
         tries.note(candidates, partition: partition)
         let number = numbers.intern(ranks)
         if number == heads.count {
-            heads.append(UInt32(entries.count))
-            emit(ranks, candidates)
+            let first = UInt32(entries.count)
+            heads.append(first)
+            if emit(ranks, candidates) { needJoint.insert(first) }
         }
         return (heads[number], first)
     }
@@ -65,21 +71,39 @@ struct RuleLists {
         }
     }
 
-    private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) {
+    /// Returns whether the list cannot be read without the joint class.
+    private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) -> Bool {
         count += 1
-        guard ranks.count > Int(BH_LIST_SHORT) else {
-            entries.append(bh_list_entry(a: UInt32(ranks.count), b: BH_NONE))
-            for rank in ranks { entries.append(bh_list_entry(a: rank, b: joint.matchOfRule[Int(rank)])) }
-            return
-        }
+        guard ranks.count > Int(BH_LIST_SHORT) else { return emitShort(ranks) }
         longCount += 1
-        entries.append(bh_list_entry(a: UInt32(ranks.count), b: UInt32(runs.count)))
+        let marks = BH_MATCH_RUNS.rawValue | BH_MATCH_LAST.rawValue
+        entries.append(bh_list_entry(ranks[0], marks | UInt32(runs.count)))
         findFirsts(ranks)
         for index in candidates.keys.sorted() {
             guard let chain = candidates[index] else { continue }
             firsts[index] = BH_CHAIN | UInt32(chainTable.starts[chainTable.intern(chain)])
         }
         for start in stride(from: 0, to: joint.jointCount, by: 64) { emitRun(start) }
+        return true
+    }
+
+    /// A rule has entries that say what it asks as long as there is room for one of each that follows; else one that names its row of bits.
+    private mutating func emitShort(_ ranks: [UInt32]) -> Bool {
+        var room = Int(BH_LIST_SHORT)
+        var needsJoint = false
+        for (index, rank) in ranks.enumerated() {
+            let following = ranks.count - index - 1
+            if let match = plain[Int(rank)], match.alternatives.count + following <= room {
+                entries += match.alternatives.map { $0.entry(rank) }
+                room -= match.alternatives.count
+            } else {
+                entries.append(bh_list_entry(rank, joint.matchOfRule[Int(rank)]))
+                room -= 1
+                needsJoint = true
+            }
+        }
+        entries[entries.count - 1].match |= BH_MATCH_LAST.rawValue
+        return needsJoint
     }
 
     /// Sets the first matching rank of each joint class.

@@ -57,15 +57,24 @@ import Testing
             [\.changes, \.path, \.path_mask, \.base, \.otherwise, \.before, \.path_bits, \.pad]),
         layout(
             "bh_address_class", of: bh_address_class.self,
-            ["from_coarse", "from_fine", "to_coarse", "to_fine", "from_partitions", "to_partitions", "pad"],
-            [\.from_coarse, \.from_fine, \.to_coarse, \.to_fine, \.from_partitions, \.to_partitions, \.pad]),
+            [
+                "from_coarse", "from_fine", "to_coarse", "to_fine", "from_partitions", "to_partitions", "from_joint",
+                "to_joint", "pad",
+            ],
+            [
+                \.from_coarse, \.from_fine, \.to_coarse, \.to_fine, \.from_partitions, \.to_partitions, \.from_joint,
+                \.to_joint, \.pad,
+            ]),
         layout(
             "bh_protocol", of: bh_protocol.self,
             ["first_directory", "second_directory", "services", "stride", "service", "pad"],
             [\.first_directory, \.second_directory, \.services, \.stride, \.service, \.pad]),
         layout("bh_cell", of: bh_cell.self, ["from", "to", "list", "rank"], [\.from, \.to, \.list, \.rank]),
         layout("bh_bucket", of: bh_bucket.self, ["cells"], [\.cells]),
-        layout("bh_list_entry", of: bh_list_entry.self, ["a", "b"], [\.a, \.b]),
+        layout(
+            "bh_list_entry", of: bh_list_entry.self,
+            ["rank", "match", "destination", "destination_span", "source", "source_span"],
+            [\.rank, \.match, \.destination, \.destination_span, \.source, \.source_span]),
         layout("bh_run", of: bh_run.self, ["changes", "base", "pad"], [\.changes, \.base, \.pad]),
         layout(
             "bh_rule", of: bh_rule.self, ["verdict", "flags", "file", "line", "name", "counter", "condition", "pad"],

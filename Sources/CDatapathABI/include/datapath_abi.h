@@ -22,7 +22,7 @@ enum {
 	BH_RULES_MAX = 131072,           /* rules of one policy, and slots of rule counters */
 	BH_READERS_MAX = 4,              /* event streams at once */
 	BH_HEADER_BYTES = 128,           /* of the frame, in an event */
-	BH_LIST_SHORT = 8,               /* rules in a list that is scanned; longer lists have a row */
+	BH_LIST_SHORT = 8,               /* entries of a list that is scanned; longer lists have a row */
 	BH_TRIE_DEPTH = 16,              /* nodes on the longest walk: one a byte of an IPv6 address */
 	BH_VLANS = 4096,                 /* tags, 0 standing for untagged */
 	BH_EXTENSIONS_MAX = 8,           /* IPv6 extension headers before a packet is refused */
@@ -99,14 +99,16 @@ enum bh_protocol_index {
  * A packet is looked up so:
  *   source      -> address class -> (from_coarse, from_fine)
  *   destination -> address class -> (to_coarse, to_fine)
+ *   for each of nine partitions: (from class, to class) -> cell -> rule list
+ *   rule list, protocol and ports -> first matching rule; the lowest rank of all partitions decides.
+ * Where a list needs more than protocol and ports, the joint class of all but the addresses is found first:
  *   protocol, destination port, source port -> service
  *   port record and direction -> scope; scope, VLAN -> context; context, service -> joint class
- *   for each of nine partitions: (from class, to class) -> cell -> rule list
- *   rule list, joint class -> first matching rule; the lowest rank of all partitions decides.
- * Where that rule has a condition which does not hold, the first match behind it is looked for.
+ *   rule list, joint class -> first matching rule.
+ * Where the first has a condition which does not hold, the first match behind it is looked for.
  */
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 1 };
+enum { BH_IMAGE_FORMAT = 2 };
 
 /* How far an address set reaches. A rule's partition is `from level` * 3 + `to level`. */
 enum bh_level { BH_LEVEL_ANY, BH_LEVEL_COARSE, BH_LEVEL_FINE, BH_LEVEL_MAX };
@@ -206,7 +208,9 @@ struct bh_address_class {
 	__u32 to_fine;
 	__u16 from_partitions;           /* bit p: partition p has a cell for this class as source */
 	__u16 to_partitions;             /* likewise as destination */
-	__u32 pad[3];
+	__u16 from_joint;                /* of those, where one of the cells has a list that cannot be read without the joint class */
+	__u16 to_joint;
+	__u32 pad[2];
 };
 
 /*
@@ -228,7 +232,7 @@ struct bh_protocol {
 struct bh_cell {
 	__u32 from;
 	__u32 to;
-	__u32 list;                      /* index in `lists` of its head; never 0 */
+	__u32 list;                      /* index in `lists`; never 0 */
 	__u32 rank;                      /* lowest rank in the list; with BH_BUCKET_FULL, see bh_bucket */
 };
 
@@ -252,14 +256,28 @@ static inline __attribute__((always_inline)) __u64 bh_cell_hash(__u32 from, __u3
 }
 
 /*
- * A rule list is a head and, where it is short, its rules in order of rank. Index 0 of the table is unused.
- * Head: a = number of rules; b = BH_NONE for a short list, else index in `runs` of the row's first run.
- * Rule: a = rank; b = index of its match (a row of bits over joint classes).
+ * A rule list is its entries, one behind the other, in order of rank; the last is marked. Index 0 of the table is unused.
+ * What a rule asks of a packet besides its addresses is in its entry, where that is a protocol and ranges of ports and nothing else; a rule of
+ * several may have an entry for each. Else it is a row of bits over joint classes.
+ * A long list is one entry, which names a row of runs.
  */
 struct bh_list_entry {
-	__u32 a;
-	__u32 b;
+	__u32 rank;                      /* of a long list the lowest */
+	__u32 match;                     /* enum bh_match, and in the low bits what it says */
+	__u16 destination;               /* first port; ports that a packet does not have are 0 */
+	__u16 destination_span;          /* last port less first */
+	__u16 source;
+	__u16 source_span;
 };
+
+enum bh_match {
+	/* neither: an index in `matches` of a row of bits */
+	BH_MATCH_PORTS = 1 << 28,        /* an IP protocol, or BH_ANY_PROTOCOL; of IP packets only */
+	BH_MATCH_RUNS = 1 << 29,         /* an index in `runs`, of a long list's first run */
+	BH_MATCH_LAST = 1 << 30,
+	BH_MATCH_INDEX = BH_MATCH_PORTS - 1,
+};
+enum { BH_ANY_PROTOCOL = 256 };
 
 /*
  * Sixty-four joint classes of a long list: the first matching rank of class j is
@@ -647,7 +665,7 @@ enum bh_question {
 
 /* A look-up on its way through the image. */
 struct bh_lookup {
-	__u32 joint;                     /* joint class */
+	__u32 joint;                     /* joint class, where a list could need it */
 	__u32 best;                      /* lowest rank so far */
 	__u32 floor;                     /* ranks below do not count */
 	__u32 partitions;                /* bit by partition, where both ends have a cell */
@@ -812,7 +830,7 @@ _Static_assert(sizeof(struct bh_address_class) == 32, "bh_address_class");
 _Static_assert(sizeof(struct bh_protocol) == 32, "bh_protocol");
 _Static_assert(sizeof(struct bh_cell) == 16, "bh_cell");
 _Static_assert(sizeof(struct bh_bucket) == 64, "bh_bucket");
-_Static_assert(sizeof(struct bh_list_entry) == 8, "bh_list_entry");
+_Static_assert(sizeof(struct bh_list_entry) == 16, "bh_list_entry");
 _Static_assert(sizeof(struct bh_run) == 16, "bh_run");
 _Static_assert(sizeof(struct bh_rule) == 32, "bh_rule");
 _Static_assert(sizeof(struct bh_condition) == 64, "bh_condition");

@@ -22,7 +22,7 @@ static __always_inline void note_lapse(struct bh_scratch *here, __u64 left)
 static __always_inline bool is_in_time(const struct image *image, const struct bh_condition *condition,
 				       struct bh_scratch *here)
 {
-	__u64 now = bpf_ktime_get_tai_ns() + image->header->wall_offset;
+	__u64 now = wall_now(image, here);
 
 	if (now >= condition->expires)
 		return false;

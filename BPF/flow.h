@@ -2,8 +2,8 @@
 #ifndef BULKHEAD_FLOW_H
 #define BULKHEAD_FLOW_H
 
+#include "clock.h"
 #include "packet.h"
-#include "settings.h"
 
 #define TCP_FIN 1
 #define TCP_SYN 2
@@ -168,7 +168,7 @@ static __always_inline struct bh_flow *found_flow(const struct bh_scratch *here)
  */
 static __noinline __u32 find_flow(const struct bh_scratch *here)
 {
-	__u32 hash = here->hash, now = bpf_jiffies64();
+	__u32 hash = here->hash, now = ticks_now(here);
 	struct flow_bucket *bucket = bucket_of(hash);
 
 	if (!bucket)

@@ -83,7 +83,7 @@ __noinline int advance_flow(struct bh_scratch *here)
 	if (!flow)
 		return 0;
 	answer = here->forward != flow->opener_is_first;
-	flow->seen = bpf_jiffies64();
+	flow->seen = ticks_now(here);
 	if (flow->flags & BH_FLOW_TCP)
 		advance_tcp(flow, &here->packet, answer);
 	else if (answer && flow->state == BH_FLOW_OPENING)

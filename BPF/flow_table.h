@@ -194,12 +194,13 @@ static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scr
 __noinline int open_flow(struct bh_scratch *here)
 {
 	struct bh_flow_totals *totals = flow_totals_here();
-	__u32 now = bpf_jiffies64(), way, replaced = 0, scope = 0;
+	__u32 now, way, replaced = 0, scope = 0;
 	bool room, same = false, written = false, expired = false;
 	struct flow_bucket *bucket;
 
 	if (!here || !totals)
 		return 0;
+	now = ticks_now(here);
 	tidy(totals, now);
 	bucket = bucket_of(here->hash);
 	if (!bucket)

@@ -162,11 +162,12 @@ static __always_inline bool is_complete(const struct bh_datagram *datagram)
  */
 __noinline int place_fragment(struct bh_scratch *here)
 {
-	__u32 now = bpf_jiffies64(), place = FRAGMENT_ASTRAY, way;
+	__u32 now, place = FRAGMENT_ASTRAY, way;
 	struct fragment_bucket *bucket;
 
 	if (!here)
 		return FRAGMENT_ASTRAY;
+	now = ticks_now(here);
 	make_datagram_key(here);
 	bucket = fragment_bucket_here(here);
 	if (!bucket)
@@ -244,11 +245,12 @@ static __always_inline void open_datagram(struct bh_datagram *datagram, const st
 __noinline int keep_datagram(struct bh_scratch *here)
 {
 	struct fragment_bucket *bucket;
-	__u32 now = bpf_jiffies64(), way;
+	__u32 now, way;
 	bool kept;
 
 	if (!here)
 		return 0;
+	now = ticks_now(here);
 	bucket = fragment_bucket_here(here);
 	if (!bucket)
 		return 0;

@@ -89,10 +89,11 @@ static __always_inline bool pay_for_source(const struct bh_condition *condition,
 __noinline int take_budget(const struct bh_scratch *here, const struct bh_condition *condition, __u32 flags,
 			   __u64 secret)
 {
-	__u64 price, now = bpf_ktime_get_ns() << 4;
+	__u64 price, now;
 
 	if (!here || !condition)
 		return 0;
+	now = nanoseconds_now(here) << 4;
 	price = condition->cost * (flags & BH_RULE_STATELESS ? here->packet.segments : 1);
 	if (flags & BH_RULE_BY_SOURCE)
 		return pay_for_source(condition, &here->packet, secret, price, now);

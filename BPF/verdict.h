@@ -173,9 +173,9 @@ static __always_inline struct bh_flow *covering_flow(struct bh_scratch *here, bo
 }
 
 /* Whether what accepted the flow may no longer hold. */
-static __always_inline bool has_lapsed(const struct bh_flow *flow)
+static __always_inline bool has_lapsed(const struct bh_flow *flow, const struct bh_scratch *here)
 {
-	return flow->flags & BH_FLOW_LAPSES && (__s32)((__u32)bpf_jiffies64() - flow->lapses) >= 0;
+	return flow->flags & BH_FLOW_LAPSES && (__s32)(ticks_now(here) - flow->lapses) >= 0;
 }
 
 /* Makes the subject the packet that opened the flow. */
@@ -232,7 +232,7 @@ static __always_inline void judge_by_flow(struct bh_scratch *here)
 	if (!error && tcp && packet->tcp_flags & TCP_RST &&
 	    !is_sound_reset(flow, packet, here->forward != flow->opener_is_first))
 		return decide(judgement, BH_DROP, BH_REASON_INVALID_STATE);
-	if (flow->generation != judgement->generation || has_lapsed(flow))
+	if (flow->generation != judgement->generation || has_lapsed(flow, here))
 		return ask_about_opening(here, flow, error);
 	judgement->counter = flow->counter;
 	decide(judgement, BH_ACCEPT, error ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
@@ -378,7 +378,7 @@ __noinline int settle_flow(struct bh_scratch *here)
 	if (judgement->verdict != BH_ACCEPT || !flow)
 		return 0;
 	if (here->question == BH_ASK_OPENING)
-		note_judgement(flow, here, bpf_jiffies64());
+		note_judgement(flow, here, ticks_now(here));
 	judgement->rule = BH_NONE;
 	/* An error refreshes nothing. */
 	if (judgement->reason == BH_REASON_ESTABLISHED)

@@ -85,6 +85,12 @@ struct PolicyJudge {
         return found[0]
     }
 
+    /// What time it is for the program, see ``Simulator/time``.
+    var time: UInt64 {
+        get { simulator.time }
+        nonmutating set { simulator.time = newValue }
+    }
+
     /// - Parameter length: bytes of the frame on the wire, where `frame` was cut.
     func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome {
         try simulator.judge(

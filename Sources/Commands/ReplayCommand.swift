@@ -12,7 +12,9 @@ struct ReplayCommand: ParsableCommand {
         discussion: """
             CAPTURE is a pcap or pcapng file of Ethernet frames. The verdicts are those that the packets would have at the port; \
             nothing is sent, and no counter of the instance changes. Packets that belong together share a flow, and fragments \
-            follow their first, as at the port; with --stateless each is judged by itself. No connection is adopted, and time stands still.
+            follow their first, as at the port; with --stateless each is judged by itself. The time is the capture's: by its stamps flows and \
+            fragments time out, limits fill up again and rules expire. Packets out of order let no time pass; a capture without stamps is judged as of \
+            now, in no time. The port is taken to be filtered for long: no connection is adopted.
 
             Example:
               bulkhead replay trace.pcap --port uplink --direction in --policy policy.yaml
@@ -47,6 +49,7 @@ struct ReplayCommand: ParsableCommand {
         var reader = try open()
         let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name), keepsFlows: !stateless)
         let port = try judge.port(port)
+        var clock = CaptureClock(present: judge.time)
         var packet = 0
         var summary = VerdictCounts()
         while let frame = try next(&reader, after: packet) {
@@ -57,6 +60,7 @@ struct ReplayCommand: ParsableCommand {
                     advice: "capture on an Ethernet device, not on 'any' or a tunnel")
             }
             let direction = self.direction ?? inside?.direction(of: frame) ?? .in
+            if let stamp = frame.time { judge.time = clock.advance(to: stamp) }
             let judgement = try judge.judge(frame.bytes, length: frame.originalLength, at: port, direction)
             summary.add(judgement.verdict)
             try show(packet, direction, judgement)

@@ -59,9 +59,8 @@ public struct FlowTotals: Sendable, Hashable {
 }
 
 extension InstanceMaps {
-    /// The flows in these buckets that have not expired.
-    func flows(inBuckets buckets: some Sequence<UInt32>) throws(BPFError) -> [Flow] {
-        let now = try jiffies()
+    /// The flows in these buckets that have not expired at a time, in jiffies.
+    func flows(inBuckets buckets: some Sequence<UInt32>, at now: UInt32) throws(BPFError) -> [Flow] {
         var result: [Flow] = []
         for bucket in buckets {
             guard let held = try self[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
@@ -102,7 +101,7 @@ extension Instance {
         let devices = Dictionary(image.devices().map { ($0.id, image.portName($0)) }) { first, _ in first }
         let rules = Dictionary(image.counterSlots().map { ($1, $0) }) { first, _ in first }
         do throws(BPFError) {
-            return try maps.flows(inBuckets: 0..<UInt32(BH_FLOW_BUCKETS)).compactMap { flow in
+            return try maps.flows(inBuckets: 0..<UInt32(BH_FLOW_BUCKETS), at: try maps.jiffies()).compactMap { flow in
                 (entries[flow.scope] ?? devices[flow.scope]).map { ($0, rules[flow.counter], flow) }
             }
         } catch {
@@ -149,37 +148,4 @@ extension bh_flow_bucket {
 
     /// Whose flows it holds.
     var scopes: [UInt16] { all.filter { $0.state != UInt8(BH_FLOW_FREE.rawValue) }.map(\.key.scope) }
-
-    /// Makes every flow this much older.
-    mutating func age(_ ticks: UInt32) {
-        flows.0.age(ticks)
-        flows.1.age(ticks)
-        flows.2.age(ticks)
-        flows.3.age(ticks)
-        flows.4.age(ticks)
-        flows.5.age(ticks)
-        flows.6.age(ticks)
-        flows.7.age(ticks)
-    }
-}
-
-extension bh_flow {
-    fileprivate mutating func age(_ ticks: UInt32) {
-        seen &-= ticks
-        lapses &-= ticks
-    }
-}
-
-extension bh_fragment_bucket {
-    /// Makes every datagram this much older.
-    mutating func age(_ ticks: UInt32) {
-        datagrams.0.opened &-= ticks
-        datagrams.1.opened &-= ticks
-        datagrams.2.opened &-= ticks
-        datagrams.3.opened &-= ticks
-        datagrams.4.opened &-= ticks
-        datagrams.5.opened &-= ticks
-        datagrams.6.opened &-= ticks
-        datagrams.7.opened &-= ticks
-    }
 }

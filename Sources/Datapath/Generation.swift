@@ -66,10 +66,10 @@ struct Generation {
     ///
     /// - Parameters:
     ///   - secret: Of the hash of sources: what is known of them is found by it.
-    ///   - later: Nanoseconds by which it is later than it is.
-    mutating func setClock(secret: UInt64, later: UInt64 = 0) {
+    ///   - wallOffset: What makes nanoseconds since 1970 of the clock that programs read; it wraps.
+    mutating func setClock(secret: UInt64, wallOffset: UInt64 = KernelClock.wallOffset) {
         header.secret = secret
-        header.wall_offset = KernelClock.wallOffset &+ later
+        header.wall_offset = wallOffset
     }
 
     /// Says whose flows those of a port record are; 0: each device's own.

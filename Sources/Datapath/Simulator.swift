@@ -69,8 +69,7 @@ public final class Simulator {
     private var limits: LimitAllotment
     /// Sets of `sources` that hold something, or did.
     private var usedSources: Set<UInt32> = []
-    /// Nanoseconds that were let pass.
-    private var passed: UInt64 = 0
+    private var clock = SimulatedClock()
     private static let secret: UInt64 = 1
     /// The identities of limits a source.
     private var sourceLimits: [UInt32] = []
@@ -107,7 +106,7 @@ public final class Simulator {
         limits = LimitAllotment(view.limitedRules, old: [])
         sourceLimits = view.sourceLimits
         generation.setLimitSlots(limits.slots)
-        generation.setClock(secret: Simulator.secret)
+        generation.setClock(secret: Simulator.secret, wallOffset: clock.wallOffset)
         self.generation = number
         self.adopts = adopts
         devicePorts = generation.devicePorts
@@ -132,7 +131,7 @@ public final class Simulator {
             try change { () throws(BPFError) in try maps[.limits].update(slot, to: bh_limit()) }
         }
         generation.setLimitSlots(limits.slots)
-        generation.setClock(secret: Simulator.secret, later: passed)
+        generation.setClock(secret: Simulator.secret, wallOffset: clock.wallOffset)
         devicePorts = generation.devicePorts
         mapping = try Simulator.publish(generation, in: maps)
     }
@@ -215,6 +214,7 @@ public final class Simulator {
         input.device = UInt32(device)
         let fitted = Simulator.fitted(frame, originalLength: originalLength ?? frame.count)
         input.frame_length = UInt32(clamping: fitted.length)
+        input.now = clock.now
         // To tell the CPU that the program ran on.
         input.judgement.verdict = BH_NONE
         do throws(BPFError) {
@@ -254,21 +254,15 @@ public final class Simulator {
         }
     }
 
-    /// Forgets all flows and datagrams, what was used of limits, and that time was let pass.
+    /// Forgets all flows and datagrams, what was used of limits, and that time has passed.
     public func forgetFlows() throws(DatapathError) {
-        passed = 0
+        time = SimulatedClock.present
         try change { () throws(BPFError) in
             try clearState()
             for slot in Set(limits.named.map(\.slot)) { try maps[.limits].update(slot, to: bh_limit()) }
             for set in usedSources { try maps[.sources].update(set, to: bh_source_set()) }
             usedSources = []
         }
-        setClock()
-    }
-
-    private func setClock() {
-        guard let field = MemoryLayout<bh_image_header>.offset(of: \.wall_offset) else { return }
-        mapping.store(KernelClock.wallOffset &+ passed, at: field)
     }
 
     private func change(_ body: () throws(BPFError) -> Void) throws(DatapathError) {
@@ -292,39 +286,24 @@ public final class Simulator {
         usedBuckets = []
     }
 
-    /// Lets time pass for all flows, datagrams, limits and rules that expire.
-    public func pass(seconds: Int) throws(DatapathError) {
-        let ticks = UInt32(clamping: seconds) &* KernelClock.ticksPerSecond
-        let nanoseconds = UInt64(clamping: seconds) * 1_000_000_000
-        passed += nanoseconds
-        setClock()
-        try change { () throws(BPFError) in
-            for bucket in usedFragmentBuckets {
-                try maps[.fragments].modify(bucket, as: bh_fragment_bucket.self) { $0.age(ticks) }
-            }
-            var scopes: Set<UInt16> = []
-            for bucket in usedBuckets {
-                try maps[.flows].modify(bucket, as: bh_flow_bucket.self) { held in
-                    held.age(ticks)
-                    scopes.formUnion(held.scopes)
-                }
-            }
-            for scope in scopes {
-                try maps[.flowScopes].modify(UInt32(scope), as: bh_flow_scope.self) { $0.swept &-= ticks }
-            }
-            for slot in Set(limits.named.map(\.slot)) {
-                try maps[.limits].modify(slot, as: bh_limit.self) { $0.age(nanoseconds) }
-            }
-            for set in usedSources {
-                try maps[.sources].modify(set, as: bh_source_set.self) { $0.age(nanoseconds) }
-            }
+    /// What time it is for the programs: nanoseconds since 1970. It stands still unless it is set. Set forward, so much time passes for flows, datagrams and
+    /// limits; set back, none does.
+    public var time: UInt64 {
+        get { clock.time }
+        set {
+            clock.time = newValue
+            guard let field = MemoryLayout<bh_image_header>.offset(of: \.wall_offset) else { return }
+            mapping.store(clock.wallOffset, at: field)
         }
     }
+
+    /// Lets time pass.
+    public func pass(seconds: Int) { time += UInt64(clamping: seconds) * 1_000_000_000 }
 
     /// The flows that are there.
     public func flows() throws(DatapathError) -> [Flow] {
         do throws(BPFError) {
-            return try maps.flows(inBuckets: usedBuckets.sorted())
+            return try maps.flows(inBuckets: usedBuckets.sorted(), at: clock.ticks)
         } catch {
             throw DatapathError("cannot read the flows", error)
         }

@@ -110,15 +110,6 @@ public final class Map: Sendable {
         }
     }
 
-    /// Changes the value at an index, where there is one. Not in one step: a program may write between the two.
-    public func modify<Value: BitwiseCopyable>(
-        _ index: UInt32, as type: Value.Type, _ change: (inout Value) -> Void
-    ) throws(BPFError) {
-        guard var value = try lookup(index, as: type) else { return }
-        change(&value)
-        try update(index, to: value)
-    }
-
     public func delete(_ index: UInt32) throws(BPFError) {
         var key = index
         let result = unsafe bpf_map_delete_elem(descriptor.value, &key)

@@ -165,13 +165,13 @@ import Testing
                 "device", "frame_length", "packet", "judgement", "subject", "key", "hash", "flow", "share", "scope",
                 "forward", "question", "asked_direction", "opens", "opener_is_first", "unsure", "asks",
                 "stateless", "hidden_matters", "pad", "limited_from", "lapse", "lookup", "fragment",
-                "claim", "header",
+                "claim", "header", "now",
             ],
             [
                 \.device, \.frame_length, \.packet, \.judgement, \.subject, \.key, \.hash, \.flow, \.share, \.scope,
                 \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
                 \.stateless, \.hidden_matters, \.pad, \.limited_from, \.lapse, \.lookup, \.fragment,
-                \.claim, \.header,
+                \.claim, \.header, \.now,
             ]),
         layout(
             "bh_datagram_key", of: bh_datagram_key.self,
@@ -202,8 +202,12 @@ import Testing
             ]),
         layout(
             "bh_settings", of: bh_settings.self,
-            ["ticks_per_second", "answer_mark", "answer_cost", "answers_all", "flow_secret"],
-            [\.ticks_per_second, \.answer_mark, \.answer_cost, \.answers_all, \.flow_secret]),
+            [
+                "ticks_per_second", "answer_mark", "answer_cost", "answers_all", "flow_secret", "simulates", "pad",
+            ],
+            [
+                \.ticks_per_second, \.answer_mark, \.answer_cost, \.answers_all, \.flow_secret, \.simulates, \.pad,
+            ]),
         layout(
             "bh_limit", of: bh_limit.self, ["lock", "identity", "full_at"], [\.lock, \.identity, \.full_at]),
         layout(

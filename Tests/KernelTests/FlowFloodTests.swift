@@ -60,6 +60,8 @@ extension PacketTables {
             var waiting: [(at: Int, number: Int)] = []
             var forged = Forged()
             for number in 0..<count {
+                // Forty thousand a second.
+                simulator.time += 25_000
                 let said = try ports.web.judge(forged.next(), .in, in: simulator)
                 #expect(said == "accept rule" || said == "drop flow-table-full")
                 if number % 1000 == 0 {

@@ -80,7 +80,7 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
                 case .swap(let text):
                     image = try Self.compile(text, &names)
                     try simulator.use(image)
-                case .pass(let seconds): try simulator.pass(seconds: seconds)
+                case .pass(let seconds): simulator.pass(seconds: seconds)
                 case .flows(let states):
                     let found = try simulator.flows().map(\.state.rawValue).sorted()
                     #expect(found == states.map(\.rawValue), "step \(number + 1)", sourceLocation: sourceLocation)

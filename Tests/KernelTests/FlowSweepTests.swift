@@ -16,7 +16,7 @@ extension PacketTables {
                 for client in 1000..<1020 {
                     #expect(try ports.web.open(client, in: simulator) == "drop flow-table-full")
                 }
-                try simulator.pass(seconds: Self.long)
+                simulator.pass(seconds: Self.long)
                 for client in 2000..<2000 + share {
                     #expect(try isGivenRoom(client, at: ports.web, in: simulator), "client \(client)")
                     #expect(try ports.web.goOn(client, in: simulator))
@@ -30,7 +30,7 @@ extension PacketTables {
         private func isGivenRoom(_ client: Int, at port: FlowPort, in simulator: Simulator) throws -> Bool {
             for _ in 0..<4 {
                 if try port.open(client, in: simulator) == "accept rule" { return true }
-                try simulator.pass(seconds: 1)
+                simulator.pass(seconds: 1)
             }
             return false
         }
@@ -40,7 +40,7 @@ extension PacketTables {
             try FlowPorts.simulate(share: 1000) { simulator, ports in
                 for client in 0..<100 { try #require(try ports.web.open(client, in: simulator) == "accept rule") }
                 let before = try simulator.flowTotals()
-                try simulator.pass(seconds: 31)
+                simulator.pass(seconds: 31)
                 #expect(try simulator.flows().isEmpty)
                 #expect(try ports.web.used(in: simulator) == 100)
                 // An opening tidies two buckets, each CPU going round by itself.

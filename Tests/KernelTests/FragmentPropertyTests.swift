@@ -71,7 +71,7 @@ extension PacketTables {
                     if random.once(in: 12) {
                         // No sum of these is just below a timeout, so that the moments in which the test itself runs do not matter.
                         let seconds = random.pick([11, 11, 35])
-                        try simulator.pass(seconds: seconds)
+                        simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)
                     }
                     let drawn = traffic.next(&random)

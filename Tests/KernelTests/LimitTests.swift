@@ -29,7 +29,7 @@ extension PacketTables {
                 rounds: [(0, 9, 1, 5), (10, 3, 1, 1), (20, 3, 1, 2), (3600, 9, 1, 5)]),
             Burst(
                 testDescription: "an uneven rate", limit: "rate: 7/m, burst: 7",
-                rounds: [(0, 9, 1, 7), (8, 1, 1, 0), (1, 2, 1, 1), (51, 9, 1, 6)]),
+                rounds: [(0, 9, 1, 7), (8, 1, 1, 0), (1, 2, 1, 1), (51, 9, 1, 5), (1, 9, 1, 1)]),
             Burst(
                 testDescription: "a burst that is not written is a second's worth", limit: "rate: 3/s",
                 rounds: [(0, 9, 1, 3), (100, 9, 1, 3)]),
@@ -69,10 +69,10 @@ extension PacketTables {
             let text = FlowScript.policy("  - { name: limited, \(burst.rule), limit: { \(burst.limit) } }")
             let image = try Compiler().compile(try Simulation.ruleset(text))
             let record = image.portRecord(entry: 0, protects: .host)
-            try FlowSimulator.use(image, adopts: false) { simulator in
+            try FlowSimulator.use(image, adopts: false) { simulator throws in
                 var index = 0
                 for (number, round) in burst.rounds.enumerated() {
-                    if round.pass > 0 { try simulator.pass(seconds: round.pass) }
+                    if round.pass > 0 { simulator.pass(seconds: round.pass) }
                     var taken = 0
                     for _ in 0..<round.packets {
                         defer { index += 1 }
@@ -93,8 +93,7 @@ extension PacketTables {
             }
         }
 
-        /// More sources than there are places: none of those that keep within the limit is refused, and one that does not stays limited: it gets
-        /// no more than the time that the test takes gives back.
+        /// More sources than there are places: none of those that keep within the limit is refused, and one that does not stays limited.
         @Test func aFloodOfForgedSourcesRefusesNoOne() throws {
             let rule = "service: udp/53, direction: in, action: accept, stateless: true"
             let text = FlowScript.policy(
@@ -104,11 +103,10 @@ extension PacketTables {
             func frame(_ source: UInt32) -> [UInt8] {
                 Frame(Datagram(IPAddress(v4: source), Ends.server(.v4), .udp(40000, 53))).bytes
             }
-            try FlowSimulator.use(image, adopts: false) { simulator in
+            try FlowSimulator.use(image, adopts: false) { simulator throws in
                 func isTaken(_ source: UInt32) throws -> Bool {
                     try simulator.judge(frame: frame(source), portRecord: record, hook: .tcEgress).reason == .rule
                 }
-                let start = ContinuousClock.now
                 for _ in 0..<40 { #expect(try isTaken(1)) }
                 var (honest, abuser) = (0, 0)
                 for index in 0..<150_000 as Range<UInt32> {
@@ -117,7 +115,7 @@ extension PacketTables {
                     if index % 10_000 == 0, try isTaken(1) { abuser += 1 }
                 }
                 #expect(honest == 15)
-                #expect(abuser <= Int((ContinuousClock.now - start) / .seconds(60)))
+                #expect(abuser == 0)
             }
         }
 
@@ -190,7 +188,7 @@ extension PacketTables {
                 """)
             let image = try Compiler().compile(try Simulation.ruleset(text))
             let record = image.portRecord(entry: 1, protects: .workload)
-            try FlowSimulator.use(image, adopts: false) { simulator in
+            try FlowSimulator.use(image, adopts: false) { simulator throws in
                 func judge(_ frame: Frame, hook: Simulator.Hook = .tcEgress) throws -> String {
                     let outcome = try simulator.judge(frame: frame.bytes, portRecord: record, hook: hook)
                     return [outcome.verdict.rawValue, outcome.reason?.rawValue, outcome.ruleName].compactMap(\.self)
@@ -203,10 +201,10 @@ extension PacketTables {
                     #expect(try judge(talk.answer(18, 5000, 1001), hook: .tcIngress) == "accept established")
                     #expect(try judge(talk.ask(16, 1001, 5001)) == "accept established")
                 }
-                try simulator.pass(seconds: 200)
+                simulator.pass(seconds: 200)
                 #expect(try judge(talk.there(.tcp(40001, 80))) == "\(action.rawValue) rule passing")
                 if isOpen { #expect(try judge(talk.ask(16, 1001, 5001)) == "accept established") }
-                try simulator.pass(seconds: 101)
+                simulator.pass(seconds: 101)
                 #expect(try judge(talk.there(.tcp(40002, 80))) == "\(contrary.rawValue) rule rest")
                 if isOpen {
                     // What it has opened ends with it.
@@ -222,7 +220,7 @@ extension PacketTables {
                 "  - { name: passing, service: tcp/80, action: drop, expires: 2100-01-01T00:00:00Z }",
                 defaults: "in: accept, out: accept")
             let image = try Compiler().compile(try Simulation.ruleset(text))
-            try FlowSimulator.use(image, adopts: false) { simulator in
+            try FlowSimulator.use(image, adopts: false) { simulator throws in
                 let outcome = try simulator.judge(
                     frame: Self.talk.ask(2, 1000).bytes, portRecord: image.portRecord(entry: 0, protects: .host),
                     hook: .xdp)

@@ -171,7 +171,7 @@ struct bh_image_header {
 	__u32 device_ports;              /* offset of u16[BH_DEVICES_MAX]: port record + 1, with BH_QUARANTINED where it is cut off; or 0 */
 	__u32 devices;                   /* offset of bh_device[BH_DEVICES_MAX] by device id */
 	__u64 loaded_at;                 /* seconds since 1970 */
-	__u64 wall_offset;               /* nanoseconds from CLOCK_TAI to those since 1970; wraps */
+	__u64 wall_offset;               /* nanoseconds from CLOCK_TAI, or a simulation's, to those since 1970; wraps */
 	__u64 secret;                    /* of the hash of sources; the same in every generation */
 	__u8 reserved[208];
 };
@@ -701,6 +701,7 @@ struct bh_scratch {
 	struct bh_fragment_search fragment;
 	struct bh_claim claim;
 	__u8 header[64];                 /* the header being read */
+	__u64 now;                       /* in a simulation, nanoseconds: what stands in for the clocks */
 };
 
 /* ---- Settings ------------------------------------------------------------------------------ */
@@ -712,6 +713,8 @@ struct bh_settings {
 	__u32 answer_cost;               /* nanoseconds an answer: what the rate is limited to; 0 for no limit */
 	__u32 answers_all;               /* whether what is another host's is answered too, as where there is no device */
 	__u64 flow_secret[2];            /* random: of the hash of flows */
+	__u32 simulates;                 /* whether struct bh_scratch says what time it is */
+	__u32 pad;
 };
 
 /* Answers to rejected packets: a thousand a second at a device, and as many at once after a silence. */
@@ -852,8 +855,8 @@ _Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
 _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
-_Static_assert(sizeof(struct bh_scratch) == 552, "bh_scratch");
-_Static_assert(sizeof(struct bh_settings) == 32, "bh_settings");
+_Static_assert(sizeof(struct bh_scratch) == 560, "bh_scratch");
+_Static_assert(sizeof(struct bh_settings) == 40, "bh_settings");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 48 + 16 * BH_REASON_MAX, "bh_port_counters");
 _Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");

@@ -132,6 +132,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_FLOW_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct bh_flow_owners);
+} flow_owners SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_SCOPES_MAX);
 	__type(key, __u32);
 	__type(value, struct bh_flow_scope);

@@ -117,7 +117,7 @@ static long clear_bucket(__u32 index, __u32 *scope)
 		__u32 tag = bucket->tags[way];
 
 		if (tag && bucket->flows[way].key.scope == *scope)
-			end_flow(bucket, way, tag, false, 0);
+			end_flow(bucket, index, way, tag, END_ANY, 0);
 	}
 	return 0;
 }

@@ -350,7 +350,7 @@ static __always_inline void end_found_flow(const struct bh_scratch *here)
 	__u32 slot = here->flow - 1;
 	struct flow_bucket *bucket = bucket_of(slot / BH_FLOW_WAYS);
 
-	if (bucket && totals && end_flow(bucket, slot, here->hash, false, 0))
+	if (bucket && totals && end_flow(bucket, slot / BH_FLOW_WAYS, slot, here->hash, END_ANY, 0))
 		totals->ended++;
 }
 

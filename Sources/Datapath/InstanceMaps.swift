@@ -44,6 +44,7 @@ enum MapName: String, CaseIterable {
     case buckets
     case answers
     case flows
+    case flowOwners = "flow_owners"
     case flowScopes = "flow_scopes"
     case flowTotals = "flow_totals"
     case fragments

@@ -281,6 +281,7 @@ public final class Simulator {
             guard let held = try maps[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
             scopes.formUnion(held.scopes)
             try maps[.flows].update(bucket, to: bh_flow_bucket())
+            try maps[.flowOwners].update(bucket, to: bh_flow_owners())
         }
         for scope in scopes { try maps[.flowScopes].update(UInt32(scope), to: bh_flow_scope()) }
         usedBuckets = []

@@ -150,9 +150,13 @@ import Testing
         layout(
             "bh_flow_bucket", of: bh_flow_bucket.self, ["lock", "pad", "tags", "flows"],
             [\.lock, \.pad, \.tags, \.flows]),
+        layout("bh_flow_owners", of: bh_flow_owners.self, ["scopes"], [\.scopes]),
         layout(
-            "bh_flow_scope", of: bh_flow_scope.self, ["flows", "swept", "hand", "pad"],
-            [\.flows, \.swept, \.hand, \.pad]),
+            "bh_flow_search", of: bh_flow_search.self, ["best", "first", "visited", "found", "now"],
+            [\.best, \.first, \.visited, \.found, \.now]),
+        layout(
+            "bh_flow_scope", of: bh_flow_scope.self, ["flows", "swept", "hand", "barren"],
+            [\.flows, \.swept, \.hand, \.barren]),
         layout(
             "bh_flow_totals", of: bh_flow_totals.self,
             ["opened", "adopted", "expired", "evicted", "refused", "ended", "hand", "pad", "pad1"],
@@ -164,14 +168,14 @@ import Testing
             [
                 "device", "frame_length", "packet", "judgement", "subject", "key", "hash", "flow", "share", "scope",
                 "forward", "question", "asked_direction", "opens", "opener_is_first", "unsure", "asks",
-                "stateless", "hidden_matters", "pad", "limited_from", "lapse", "lookup", "fragment",
-                "claim", "header", "now",
+                "stateless", "hidden_matters", "pad", "limited_from", "lapse", "lookup", "search",
+                "fragment", "claim", "header", "now",
             ],
             [
                 \.device, \.frame_length, \.packet, \.judgement, \.subject, \.key, \.hash, \.flow, \.share, \.scope,
                 \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
-                \.stateless, \.hidden_matters, \.pad, \.limited_from, \.lapse, \.lookup, \.fragment,
-                \.claim, \.header, \.now,
+                \.stateless, \.hidden_matters, \.pad, \.limited_from, \.lapse, \.lookup, \.search,
+                \.fragment, \.claim, \.header, \.now,
             ]),
         layout(
             "bh_datagram_key", of: bh_datagram_key.self,

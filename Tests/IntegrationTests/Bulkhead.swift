@@ -56,7 +56,9 @@ struct Bulkhead: Sendable {
     func status() throws -> Standing { try json(Standing.self, "status") }
 
     /// A stream of drops that is being read: this returns when it has begun.
-    func drops(_ words: String...) throws -> Command {
+    func drops(_ words: String...) throws -> Command { try drops(words) }
+
+    func drops(_ words: [String]) throws -> Command {
         let before = try readers()
         let command = try Command(command(["drops", "--json"] + words))
         let begun = try poll(seconds: 5) { try !command.isRunning || readers() > before }
@@ -108,6 +110,13 @@ struct Counted: Decodable {
         var suppressed: Int
         var lost: Int
     }
+    struct Flows: Decodable {
+        var used: Int
+        var opened: Int
+        var expired: Int
+        var evicted: Int
+        var refused: Int
+    }
     var generation: Int
     struct Removed: Decodable {
         var accepted: Count
@@ -116,6 +125,7 @@ struct Counted: Decodable {
     var ports: [Port]
     var removed: Removed
     var rules: [Rule]
+    var flows: Flows
     var events: Events
 
     func port(_ name: String, _ direction: String) throws -> Port {

@@ -19,10 +19,14 @@ extension Integration {
             let policies = try (0...1).map { try Self.policy($0, site) }
             try site.bulkhead.apply(policies[0])
             let before = try Self.images()
+            let unjust = try site.bulkhead.drops(["--host", "\(BridgeSite.address(1, .v4))"] + Self.unjust)
             let traffic = try SoakTraffic(site)
             let applies = try Self.change(policies, site, for: seconds, RandomNumbers(seed: seed))
             let counts = try traffic.stop()
-            print("soak: \(applies), \(counts)")
+            let lost = Dictionary(grouping: try Drop.all(try unjust.interrupt().output), by: \.reason)
+                .mapValues(\.count)
+            print("soak: \(applies), \(counts); \(try site.bulkhead.counters().flows); of guest a's dropped: \(lost)")
+            #expect(lost["flow-table-full"] == nil)
             #expect(counts.deniedArrived == 0)
             #expect(counts.allowedSent > 0 && counts.allowedArrived == counts.allowedSent)
             #expect(counts.streamSent > 0 && counts.streamArrived == counts.streamSent)
@@ -35,6 +39,10 @@ extension Integration {
             try site.bulkhead.counters().expectExactAccounting()
             #expect(try ["guest-a", "guest-b"].allSatisfy { try site.bulkhead.status().port($0).state == "enforcing" })
         }
+
+        /// Why nothing is dropped of what the policies accept.
+        private static let unjust = ["flow-table-full", "invalid-state", "policy-changed", "fragment", "malformed"]
+            .flatMap { ["--reason", $0] }
 
         /// Both accept and deny the same, each in its own way. Without adopting, for that would take in again what a policy had cut.
         private static func policy(_ number: Int, _ site: BridgeSite) throws -> String {

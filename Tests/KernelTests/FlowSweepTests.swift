@@ -26,13 +26,24 @@ extension PacketTables {
             }
         }
 
-        /// A port that is full searches a quarter of the table at a time, and not again at once.
+        /// A port that is full searches the whole table, and not again at once.
         private func isGivenRoom(_ client: Int, at port: FlowPort, in simulator: Simulator) throws -> Bool {
-            for _ in 0..<4 {
-                if try port.open(client, in: simulator) == "accept rule" { return true }
-                simulator.pass(seconds: 1)
+            if try port.open(client, in: simulator) == "accept rule" { return true }
+            simulator.pass(seconds: 1)
+            return try port.open(client, in: simulator) == "accept rule"
+        }
+
+        /// Among flows that are established, the one that is not makes room.
+        @Test func theOneThatIsHalfOpenIsFound() throws {
+            try FlowPorts.simulate(share: 100) { simulator, ports in
+                for client in 0..<99 { try #require(try ports.web.handshake(client, in: simulator)) }
+                for client in 99..<120 {
+                    #expect(try isGivenRoom(client, at: ports.web, in: simulator), "client \(client)")
+                }
+                try #require(try ports.web.goOn(119, in: simulator))
+                #expect(try !isGivenRoom(120, at: ports.web, in: simulator))
+                for client in 0..<99 { #expect(try ports.web.isEstablished(client, in: simulator)) }
             }
-            return false
         }
 
         /// What has expired at one port is reclaimed by what is opened at another.

@@ -560,12 +560,26 @@ struct bh_flow_bucket {
 	struct bh_flow flows[BH_FLOW_WAYS];
 };
 
+/* Value of map `flow_owners`, by bucket: the scopes of its flows, 0 in a free place. All of them are small enough to be searched. */
+struct bh_flow_owners {
+	__u16 scopes[BH_FLOW_WAYS];
+} __attribute__((aligned(8)));
+
 /* Value of map `flow_scopes`, by scope. */
 struct bh_flow_scope {
 	__u32 flows;                     /* places taken, expired ones that were not reclaimed yet included */
-	__u32 swept;                     /* jiffies of the last search for expired ones, when none was left */
+	__u32 swept;                     /* jiffies of the last long search for a flow to give up, when no place was left */
 	__u32 hand;                      /* bucket where the next search starts */
-	__u32 pad;
+	__u32 barren;                    /* jiffies of the last search in vain */
+};
+
+/* A search for a place on its way: for a new flow in its bucket, or for a flow that its scope can do without in the whole table. */
+struct bh_flow_search {
+	__u64 best;                      /* the place's worth, then in the lower bits the place; 0 where none was found */
+	__u32 first;                     /* bucket */
+	__u32 visited;                   /* buckets */
+	__u32 found;                     /* places of any worth */
+	__u32 now;                       /* jiffies, low half */
 };
 
 /* Value of map `flow_totals`, one, per CPU. */
@@ -698,6 +712,7 @@ struct bh_scratch {
 	__u32 limited_from;              /* a flow's opening packet: limited rules from this rank on match, those below do not */
 	__u32 lapse;                     /* jiffies for which what the rules said holds; 0: until the policy changes */
 	struct bh_lookup lookup;
+	struct bh_flow_search search;
 	struct bh_fragment_search fragment;
 	struct bh_claim claim;
 	__u8 header[64];                 /* the header being read */
@@ -849,13 +864,15 @@ _Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
 _Static_assert(sizeof(struct bh_flow_key) == 48, "bh_flow_key");
 _Static_assert(sizeof(struct bh_flow) == 96, "bh_flow");
 _Static_assert(sizeof(struct bh_flow_bucket) == 64 + BH_FLOW_WAYS * 96, "bh_flow_bucket");
+_Static_assert(sizeof(struct bh_flow_owners) == 16, "bh_flow_owners");
+_Static_assert(sizeof(struct bh_flow_search) == 24, "bh_flow_search");
 _Static_assert(sizeof(struct bh_flow_scope) == 16, "bh_flow_scope");
 _Static_assert(sizeof(struct bh_flow_totals) == 64, "bh_flow_totals");
 _Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
 _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
-_Static_assert(sizeof(struct bh_scratch) == 560, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 584, "bh_scratch");
 _Static_assert(sizeof(struct bh_settings) == 40, "bh_settings");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 48 + 16 * BH_REASON_MAX, "bh_port_counters");

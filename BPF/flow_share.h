@@ -1,0 +1,232 @@
+/* The shares of the flow table: whose its places are, giving them back, and finding what a scope can do without where it has used up its share. */
+#ifndef BULKHEAD_FLOW_SHARE_H
+#define BULKHEAD_FLOW_SHARE_H
+
+#include "flow_state.h"
+
+enum {
+	FLOW_BITS = 18,                  /* of a place in the table */
+	SEARCH_ENOUGH = 8,               /* flows to choose from, where they are many */
+	SEARCH_SHORT = 2048,             /* buckets */
+};
+
+_Static_assert(BH_FLOWS_MAX == 1 << FLOW_BITS, "FLOW_BITS");
+
+static __always_inline struct bh_flow_owners *owners_of(__u32 hash)
+{
+	__u32 index = hash & (BH_FLOW_BUCKETS - 1);
+
+	return bpf_map_lookup_elem(&flow_owners, &index);
+}
+
+/* Whether one of a bucket's owners is this scope: four of them at a time. */
+static __always_inline bool is_among(const struct bh_flow_owners *owners, __u32 scope)
+{
+	const __u64 *words = (const __u64 *)owners, ones = 0x0001000100010001ull;
+	__u64 left = words[0] ^ scope * ones, right = words[1] ^ scope * ones;
+
+	return (((left - ones) & ~left) | ((right - ones) & ~right)) & ones << 15;
+}
+
+static __always_inline struct bh_flow_totals *flow_totals_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&flow_totals, &zero);
+}
+
+/* Gives a scope's place back. */
+static __always_inline void release_place(__u32 scope)
+{
+	__u32 index = scope & (BH_SCOPES_MAX - 1);
+	struct bh_flow_scope *owner = bpf_map_lookup_elem(&flow_scopes, &index);
+
+	if (owner)
+		__sync_fetch_and_add(&owner->flows, -1);
+}
+
+static __always_inline bool is_half_open(const struct bh_flow *flow)
+{
+	return flow->state == BH_FLOW_OPENING || flow->state == BH_FLOW_ANSWERED || flow->state == BH_FLOW_CLOSED;
+}
+
+/* Which flows may be ended. */
+enum ending {
+	END_ANY,
+	END_EXPIRED,
+	END_HALF_OPEN,                   /* or expired */
+};
+
+static __always_inline bool may_end(const struct bh_flow *flow, enum ending which, __u32 now)
+{
+	return which == END_ANY || is_expired(flow, now) || (which == END_HALF_OPEN && is_half_open(flow));
+}
+
+/* Takes a flow out of its place, if the place still holds it and it is not in better use meanwhile. `index` is the bucket's. */
+static __always_inline bool end_flow(struct flow_bucket *bucket, __u32 index, __u32 way, __u32 tag, enum ending which,
+				     __u32 now)
+{
+	struct bh_flow_owners *owners = owners_of(index);
+	bool ended = false;
+	__u32 scope;
+
+	if (!owners)
+		return false;
+	way %= BH_FLOW_WAYS;
+	bpf_spin_lock(&bucket->lock);
+	scope = bucket->flows[way].key.scope;
+	if (bucket->tags[way] == tag && may_end(&bucket->flows[way], which, now)) {
+		owners->scopes[way] = 0;
+		bucket->tags[way] = 0;
+		bucket->flows[way].state = BH_FLOW_FREE;
+		ended = true;
+	}
+	bpf_spin_unlock(&bucket->lock);
+	if (ended)
+		release_place(scope);
+	return ended;
+}
+
+/* How well a flow can be done without, 0 being not: an expired one, a half-open one by its age. */
+static __always_inline __u64 staleness(const struct bh_flow *flow, __u32 now)
+{
+	/* Below zero where another CPU has seen it since `now` was read. */
+	__s32 age = now - flow->seen;
+
+	if (is_expired(flow, now))
+		return 1ull << 32;
+	if (!is_half_open(flow))
+		return 0;
+	return age > 0 ? (__u64)age + 1 : 1;
+}
+
+static __always_inline void start_search(struct bh_flow_search *search, __u32 now)
+{
+	search->best = 0;
+	search->found = 0;
+	search->now = now;
+}
+
+/* Notes a place as the best if it is; one of no worth is none. */
+static __always_inline void consider(struct bh_flow_search *search, __u64 worth, __u32 place)
+{
+	__u64 candidate = worth << FLOW_BITS | place;
+
+	if (!worth)
+		return;
+	search->found++;
+	if (candidate > search->best)
+		search->best = candidate;
+}
+
+/* Looks at a scope's own flows in one bucket; returns 1 where the search may end. */
+static long search_bucket(__u32 step, struct bh_scratch **context)
+{
+	struct bh_scratch *here = *context;
+	struct bh_flow_search *search = &here->search;
+	__u32 index = (search->first + step) & (BH_FLOW_BUCKETS - 1);
+	const struct bh_flow_owners *owners = owners_of(index);
+	const struct flow_bucket *bucket;
+
+	search->visited = step + 1;
+	if (!owners || !is_among(owners, here->scope))
+		return search->found && step >= SEARCH_SHORT / 4;
+	bucket = bucket_of(index);
+	if (!bucket)
+		return 1;
+	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
+		if (owners->scopes[way] == here->scope)
+			consider(search, staleness(&bucket->flows[way], search->now), index * BH_FLOW_WAYS + way);
+		JOIN_PATHS();
+	}
+	return search->found >= SEARCH_ENOUGH || search->best >> (FLOW_BITS + 32);
+}
+
+/* Ends what a search has found best; false where another CPU was faster. */
+static __always_inline bool end_best(const struct bh_scratch *here, struct bh_flow_totals *totals)
+{
+	__u32 place = here->search.best, index = place / BH_FLOW_WAYS & (BH_FLOW_BUCKETS - 1), way = place % BH_FLOW_WAYS;
+	struct flow_bucket *bucket = bucket_of(index);
+	__u32 tag;
+
+	if (!bucket)
+		return false;
+	tag = *(volatile __u32 *)&bucket->tags[way];
+	if (!tag || bucket->flows[way].key.scope != here->scope ||
+	    !end_flow(bucket, index, way, tag, END_HALF_OPEN, here->search.now))
+		return false;
+	if (here->search.best >> (FLOW_BITS + 32))
+		totals->expired++;
+	else
+		totals->evicted++;
+	return true;
+}
+
+/*
+ * Searches on from where the scope's last search ended. The whole table is searched four times a second at most, a part of it otherwise; and not
+ * again in the same jiffy where that was in vain.
+ */
+static __always_inline bool search_table(struct bh_scratch *here, struct bh_flow_scope *owner, __u32 now)
+{
+	bool is_long = now - owner->swept >= settings.ticks_per_second / 4;
+	struct bh_flow_search *search = &here->search;
+
+	start_search(search, now);
+	if (!is_long && owner->barren == now)
+		return false;
+	search->first = owner->hand;
+	bpf_loop(is_long ? BH_FLOW_BUCKETS : SEARCH_SHORT, search_bucket, &here, 0);
+	__sync_fetch_and_add(&owner->hand, search->visited);
+	if (search->visited > SEARCH_SHORT)
+		owner->swept = now;
+	if (!search->best)
+		owner->barren = now;
+	return search->best;
+}
+
+/*
+ * A scope that has used up its share gives up one of its own flows that has expired, or of a few half-open ones the stalest. Where another CPU takes
+ * that one, there is a second try.
+ */
+static __always_inline bool give_up_place(struct bh_scratch *here, struct bh_flow_scope *owner, __u32 now)
+{
+	struct bh_flow_totals *totals = flow_totals_here();
+
+	if (!totals)
+		return false;
+	if (search_table(here, owner, now) && end_best(here, totals))
+		return true;
+	return here->search.best && search_table(here, owner, now) && end_best(here, totals);
+}
+
+/* What a new flow may take. */
+enum room {
+	ROOM_NONE,                       /* its own connection's place */
+	ROOM_OWN,                        /* also a free place, or one of the scope's own flows */
+	ROOM_ANY,                        /* also another scope's half-open flow */
+};
+
+/*
+ * Takes a place of the scope's share, if need be from another of its flows: returns enum room. CPUs that race may take a few more, and a count below
+ * zero is none. A global function: verified once.
+ */
+__noinline int take_place(struct bh_scratch *here, __u32 now)
+{
+	struct bh_flow_scope *owner;
+	__u32 index;
+	bool full;
+
+	if (!here)
+		return ROOM_NONE;
+	index = here->scope & (BH_SCOPES_MAX - 1);
+	owner = bpf_map_lookup_elem(&flow_scopes, &index);
+	if (!owner)
+		return ROOM_NONE;
+	full = (__s32)owner->flows >= (__s32)here->share;
+	if (full && !give_up_place(here, owner, now))
+		return ROOM_NONE;
+	__sync_fetch_and_add(&owner->flows, 1);
+	return full ? ROOM_OWN : ROOM_ANY;
+}
+
+#endif

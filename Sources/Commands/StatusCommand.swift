@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compiler
 import Datapath
 import Policy
 
@@ -34,7 +35,7 @@ extension Status {
         [
             "instance": .string(instance), "generation": JSON(generation),
             "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": nil,
-            "ports": .array(ports.map(\.json)),
+            "ports": .array(ports.map(\.json)), "classifier": classifier.json,
             "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)], "quarantine": JSON(quarantine),
         ]
     }
@@ -54,6 +55,8 @@ extension Status {
         var text = """
             instance \(instance)  generation \(generation)  policy \(file)  sha256 \(sha256.prefix(12))
             applied \(applied)Z  memory \((memoryBytes + 1023) / 1024) KiB  readers \(readers)  flows \(flows.used) of \(flows.capacity)
+            rules \(classifier.rules)  tier \(classifier.tier.rawValue)  cells \(classifier.cells)  address classes \
+            \(classifier.addressClasses)  image \((classifier.bytes + 1023) / 1024) KiB
 
 
             """
@@ -66,6 +69,15 @@ extension Status {
             for problem in port.problems { text += palette.red("\(port.name): \(problem)") + "\n" }
         }
         return text
+    }
+}
+
+extension ClassifierFigures {
+    fileprivate var json: JSON {
+        [
+            "tier": .string(tier.rawValue), "rules": JSON(rules), "addressClasses": JSON(addressClasses),
+            "cells": JSON(cells), "bytes": JSON(bytes),
+        ]
     }
 }
 

@@ -40,17 +40,15 @@ struct AddressAtoms {
     let members: SequenceTable<UInt32>
     let setCount: Int
 
-    init(_ sets: [AddressSet]) throws(CompileError) {
+    init(_ sets: [AddressSet], _ budget: Budget) throws(CompileError) {
         var members = SequenceTable<UInt32>.withEmpty
         setCount = sets.count
         v4 = Intervals(sweeping: AddressAtoms.edges(sets, \.v4), into: &members)
         v6 = Intervals(sweeping: AddressAtoms.edges(sets, \.v6), into: &members)
         self.members = members
-        if members.elements.count > Limits.memberships {
-            throw CompileError(
-                message: "the address sets overlap in too many ways: \(members.elements.count) memberships of "
-                    + "\(members.count) address classes in \(sets.count) sets, at most \(Limits.memberships)")
-        }
+        try budget.check(
+            "memberships of \(members.count) address classes in \(sets.count) overlapping sets",
+            members.elements.count, atMost: \.memberships, by: .addresses)
     }
 
     private static func edges<Position>(

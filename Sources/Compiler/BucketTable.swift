@@ -11,11 +11,13 @@ struct BucketTable {
 
     /// Places the cells in as few buckets as a first try and doubling find.
     ///
-    /// - Parameter cells: Distinct pairs of classes.
-    init(_ cells: [bh_cell]) throws(CompileError) {
+    /// - Parameters:
+    ///   - cells: Distinct pairs of classes.
+    ///   - limit: Of buckets.
+    init(_ cells: [bh_cell], atMost limit: Int) throws(CompileError) {
         var buckets = 1
         while buckets * 3 < cells.count { buckets *= 2 }
-        while buckets <= Limits.cells {
+        while buckets <= limit {
             if let table = BucketTable(cells, buckets: buckets) {
                 self = table
                 return

@@ -3,27 +3,29 @@ import Policy
 
 /// Turns a resolved policy into an image: a pure function, the same bytes for the same policy in every process.
 public struct Compiler: Sendable {
-    public init() {}
+    private let limits: Limits
+
+    public init() { self.init(limits: Limits()) }
+
+    /// With other limits than those of the tables.
+    init(limits: Limits) { self.limits = limits }
 
     /// Compiles a policy, or refuses it whole, naming the dimension that does not fit and its figures.
     public func compile(_ ruleset: Ruleset) throws(CompileError) -> Image {
-        try checkSize(of: ruleset)
-        let classes = try Classes(ruleset)
-        return try ImageAssembly(ruleset, classes).image()
+        let budget = Budget(ruleset, limits)
+        try check(ruleset, budget)
+        let classes = try Classes(ruleset, budget)
+        return try ImageAssembly(ruleset, classes, budget).image()
     }
 
-    private func checkSize(of ruleset: Ruleset) throws(CompileError) {
-        if ruleset.rules.count > Limits.rules {
-            let first = ruleset.rules[Limits.rules]
-            throw CompileError(
-                rule: first.name, location: first.location,
-                message: "the policy has \(ruleset.rules.count) rules, at most \(Limits.rules)")
-        }
-        try Conditions.check(ruleset)
-        try Limits.check("port records", PortRecords(ruleset).count, atMost: Limits.portRecords)
-        try Limits.check("files", ruleset.files.count, atMost: Limits.files)
-        try Limits.check(
-            "bytes of policy text", ruleset.files.reduce(0) { $0 + $1.text.utf8.count }, atMost: Limits.imageBytes)
+    private func check(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
+        try budget.check(ruleset.rules, "rules", atMost: \.rules)
+        try budget.check(
+            ruleset.rules.filter { $0.limit?.per == .rule }, "rules with a limit per rule", atMost: \.limitedRules)
+        try budget.check("port records", PortRecords(ruleset).count, atMost: \.portRecords)
+        try budget.check("files", ruleset.files.count, atMost: \.files)
+        try budget.check(
+            "bytes of policy text", ruleset.files.reduce(0) { $0 + $1.text.utf8.count }, atMost: \.imageBytes)
     }
 }
 
@@ -37,16 +39,16 @@ struct Classes {
     var joint: JointClasses
     var cells: Cells
 
-    init(_ ruleset: Ruleset) throws(CompileError) {
-        contexts = try Contexts(ruleset)
+    init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
+        contexts = try Contexts(ruleset, budget)
         let (serviceLists, servicesOfRule) = Classes.serviceLists(ruleset)
-        services = try ServiceClasses(serviceLists)
+        services = try ServiceClasses(serviceLists, budget)
         joint = try JointClasses(
-            contexts, services, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count)
+            contexts, services, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count, budget)
         let ends = RuleEnds(ruleset)
-        let atoms = try AddressAtoms(ends.sets.sets)
+        let atoms = try AddressAtoms(ends.sets.sets, budget)
         let levels = AddressLevels(atoms, pairs: ends.pairs)
-        try ends.checkCells(levels, ruleset)
+        try ends.checkCells(levels, ruleset, atMost: budget.limits.cells)
         let lists = RuleLists(
             joint, isConditional: ruleset.rules.map(\.isConditional), plain: ruleset.rules.map(PlainMatch.init))
         cells = Cells(levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, lists: lists)
@@ -145,8 +147,8 @@ private struct RuleEnds {
     }
 
     /// Refuses what would multiply beyond measure, naming the rule that takes most.
-    func checkCells(_ levels: AddressLevels, _ ruleset: Ruleset) throws(CompileError) {
-        guard levels.cells > Limits.cells else { return }
+    func checkCells(_ levels: AddressLevels, _ ruleset: Ruleset, atMost limit: Int) throws(CompileError) {
+        guard levels.cells > limit else { return }
         var most = (cells: 0, rank: 0)
         for (pair, ranks) in zip(pairs, rulesOfPair) {
             let cells = levels.from.classCount(pair.from) * levels.to.classCount(pair.to)
@@ -156,6 +158,6 @@ private struct RuleEnds {
         throw CompileError(
             rule: rule.name, location: rule.location,
             message: "the rules' address sets overlap in too many ways: \(levels.cells) pairs of address classes, "
-                + "at most \(Limits.cells); rule \(rule.name) alone takes \(most.cells)")
+                + "at most \(limit); rule \(rule.name) alone takes \(most.cells)")
     }
 }

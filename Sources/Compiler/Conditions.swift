@@ -9,15 +9,6 @@ struct Conditions {
     /// Units of a limit's clock in a second: sixteenths of nanoseconds.
     private static let second: UInt64 = 16_000_000_000
 
-    static func check(_ ruleset: Ruleset) throws(CompileError) {
-        let most = Int(BH_LIMITS_MAX)
-        let limited = ruleset.rules.filter { $0.limit?.per == .rule }
-        guard limited.count > most else { return }
-        throw CompileError(
-            rule: limited[most].name, location: limited[most].location,
-            message: "the policy has \(limited.count) rules with a limit per rule, at most \(most)")
-    }
-
     static func flags(of rule: Rule) -> UInt8 {
         var flags: UInt32 = 0
         if rule.expires != nil { flags |= BH_RULE_EXPIRES.rawValue }

@@ -28,7 +28,7 @@ struct Contexts {
         var vlans: UInt32
     }
 
-    init(_ ruleset: Ruleset) throws(CompileError) {
+    init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
         var reaches: [Reach] = []
         var reachNumbers: [Reach: UInt32] = [:]
         var vlanSets: [Set<UInt16>?] = []
@@ -45,7 +45,7 @@ struct Contexts {
         placeCount = places.count
         let scopeMembers = makeScopes(reaches, entries: ruleset.entries.count)
         let vlanMembers = makeVLANClasses(vlanSets)
-        try Limits.check("contexts", scopeCount * vlanCount, atMost: Limits.tableEntries)
+        try budget.check("places, each with its rules", scopeCount * vlanCount, atMost: \.tableEntries, by: .places)
         makeContexts(places, reachCount: reaches.count, vlanSets: vlanSets, scopeMembers, vlanMembers)
     }
 

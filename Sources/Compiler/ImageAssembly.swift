@@ -7,14 +7,17 @@ struct ImageAssembly {
     private let ruleset: Ruleset
     private let classes: Classes
     private let records: PortRecords
-    private var writer = ImageWriter()
+    private let budget: Budget
+    private var writer: ImageWriter
     private var header = bh_image_header()
     private var strings = StringTable()
     private var fileNumbers: [String: UInt16] = [:]
     private var conditions = Conditions()
 
-    init(_ ruleset: Ruleset, _ classes: Classes) {
+    init(_ ruleset: Ruleset, _ classes: Classes, _ budget: Budget) {
         self.ruleset = ruleset
+        self.budget = budget
+        writer = ImageWriter(budget)
         self.classes = classes
         records = PortRecords(ruleset)
         for (number, file) in ruleset.files.enumerated() where fileNumbers[file.name] == nil {
@@ -189,8 +192,8 @@ struct ImageAssembly {
     // MARK: Addresses
 
     private mutating func writeAddresses() throws(CompileError) {
-        try Limits.check("address nodes", classes.trie.nodes.count, atMost: Limits.tableEntries)
-        try Limits.check("values of address nodes", classes.trie.values.count, atMost: Limits.tableEntries)
+        try budget.check("address nodes", classes.trie.nodes.count, atMost: \.tableEntries, by: .addresses)
+        try budget.check("values of address nodes", classes.trie.values.count, atMost: \.tableEntries, by: .addresses)
         header.classes = try writer.append(classes.addressClasses)
         header.class_count = UInt32(classes.addressClasses.count)
         header.v4_root = try writer.append(classes.trie.v4Root)
@@ -210,7 +213,7 @@ struct ImageAssembly {
                 partitions.append(noBuckets)
                 continue
             }
-            let table = try BucketTable(cells)
+            let table = try BucketTable(cells, atMost: budget.limits.cells)
             partitions.append(bh_partition(buckets: try writer.append(table.slots), mask: table.mask))
         }
         header.partitions = (

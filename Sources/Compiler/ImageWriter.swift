@@ -3,6 +3,9 @@ import CDatapathABI
 /// Puts the tables of an image one behind the other.
 struct ImageWriter {
     private(set) var bytes: [UInt8] = []
+    private let budget: Budget
+
+    init(_ budget: Budget) { self.budget = budget }
 
     /// Where the next table will start, if its elements are at most a cache line.
     static let line = 64
@@ -38,7 +41,7 @@ struct ImageWriter {
     private mutating func start<Element>(_ count: Int, of type: Element.Type) throws(CompileError) -> UInt32 {
         align(to: max(ImageWriter.line, MemoryLayout<Element>.stride))
         let end = bytes.count + count * MemoryLayout<Element>.stride
-        try Limits.check("bytes of image", end, atMost: Limits.imageBytes)
+        try budget.check("bytes of image", end, atMost: \.imageBytes, by: .addresses)
         return UInt32(bytes.count)
     }
 

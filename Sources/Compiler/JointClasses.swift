@@ -21,7 +21,8 @@ struct JointClasses {
 
     /// - Parameter servicesOfRule: By rule: the number of its service list.
     init(
-        _ contexts: Contexts, _ services: ServiceClasses, servicesOfRule: [UInt32], serviceLists: Int
+        _ contexts: Contexts, _ services: ServiceClasses, servicesOfRule: [UInt32], serviceLists: Int,
+        _ budget: Budget
     ) throws(CompileError) {
         var numbers: [Match: UInt32] = [:]
         var matchesOfList = [[(place: UInt32, match: UInt32)]](repeating: [], count: serviceLists)
@@ -35,12 +36,13 @@ struct JointClasses {
             matchOfRule.append(number)
         }
         matchCount = numbers.count
-        try Limits.check(
-            "contexts times services", contexts.members.count * services.members.count, atMost: Limits.tableEntries)
+        try budget.check(
+            "pairs of place and service class", contexts.members.count * services.members.count, atMost: \.tableEntries,
+            by: .services)
         let members = makeJoints(contexts, services, matchesOfList)
         jointCount = members.count
         matchWords = (jointCount + 63) / 64
-        try Limits.check("words of match rows", matchCount * matchWords, atMost: Limits.tableEntries)
+        try budget.check("words of match rows", matchCount * matchWords, atMost: \.tableEntries, by: .services)
         matches = [UInt64](repeating: 0, count: matchCount * matchWords)
         for joint in 0..<jointCount {
             for match in members[joint] { matches[Int(match) * matchWords + joint / 64] |= 1 << UInt64(joint % 64) }

@@ -21,7 +21,7 @@ struct ServiceClasses {
     private(set) var members = SequenceTable<UInt32>.withEmpty
 
     /// - Parameter lists: The distinct `services` of the policy's rules.
-    init(_ lists: [[Service]?]) throws(CompileError) {
+    init(_ lists: [[Service]?], _ budget: Budget) throws(CompileError) {
         var alternatives = [ProtocolAlternatives](
             repeating: ProtocolAlternatives(), count: Int(BH_PROTOCOL_INDEX_MAX.rawValue))
         for (list, services) in lists.enumerated() {
@@ -33,7 +33,7 @@ struct ServiceClasses {
             }
             for service in services { ServiceClasses.add(service, of: UInt32(list), to: &alternatives) }
         }
-        for alternative in alternatives { protocols.append(try table(alternative)) }
+        for alternative in alternatives { protocols.append(try table(alternative, budget)) }
     }
 
     /// What service lists say of one protocol.
@@ -74,7 +74,9 @@ struct ServiceClasses {
         }
     }
 
-    private mutating func table(_ alternatives: ProtocolAlternatives) throws(CompileError) -> ProtocolTable {
+    private mutating func table(_ alternatives: ProtocolAlternatives, _ budget: Budget) throws(CompileError)
+        -> ProtocolTable
+    {
         var table = ProtocolTable()
         table.class = UInt32(members.intern(ServiceClasses.set(alternatives.always)))
         guard !alternatives.keyed.isEmpty else { return table }
@@ -91,10 +93,12 @@ struct ServiceClasses {
         var secondMembers = SequenceTable<UInt32>.withEmpty
         if !secondEdges.isEmpty { table.second = Intervals(sweeping: secondEdges, into: &secondMembers) }
         table.stride = secondMembers.count
-        try Limits.check(
-            "classes of one protocol's keys", max(firstMembers.count, secondMembers.count), atMost: Int(UInt16.max))
-        try Limits.check(
-            "service classes of one protocol", firstMembers.count * secondMembers.count, atMost: Limits.tableEntries)
+        try budget.check(
+            "classes of one protocol's keys", max(firstMembers.count, secondMembers.count), atMost: \.keyClasses,
+            by: .services)
+        try budget.check(
+            "service classes of one protocol", firstMembers.count * secondMembers.count, atMost: \.tableEntries,
+            by: .services)
         table.classes.reserveCapacity(firstMembers.count * table.stride)
         for first in 0..<firstMembers.count {
             appendRow(

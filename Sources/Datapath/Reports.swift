@@ -75,6 +75,7 @@ public struct Status: Sendable {
     public var loadedAt: UInt64
     public var ports: [Port]
     public var memoryBytes: Int
+    public var classifier: ClassifierFigures
     public var flows: FlowTotals
     /// Event streams that are being read.
     public var readers: Int

@@ -38,7 +38,7 @@ extension Instance {
             sha256: hexadecimal(view.sha256), loadedAt: view.header.loaded_at,
             ports: ports.sorted {
                 ($0.record, order[$0.device] ?? 0) < ($1.record, order[$1.device] ?? 0)
-            }, memoryBytes: maps.memory + image.memory, flows: flows,
+            }, memoryBytes: maps.memory + image.memory, classifier: view.classifier, flows: flows,
             readers: activeReaders(maps), quarantine: quarantine.sorted())
     }
 

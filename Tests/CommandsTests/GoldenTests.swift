@@ -82,7 +82,9 @@ import Testing
                     protects: .workload, mode: nil, hooks: [], state: .missing, ahead: [], problems: ["gone"],
                     device: 2,
                     record: 3, guards: [.mac, .ra]),
-            ], memoryBytes: 4096, flows: .init(used: 1, capacity: 2), readers: 0, quarantine: ["web-2"])
+            ], memoryBytes: 4096,
+            classifier: .init(tier: .lists, rules: 5, addressClasses: 4, cells: 3, bytes: 2048),
+            flows: .init(used: 1, capacity: 2), readers: 0, quarantine: ["web-2"])
         #expect(
             "\(status.json)" == """
                 {"instance": "bulkhead", "generation": 3, "policy": {"file": "policy.yaml", "sha256": "ab12"}, \
@@ -90,7 +92,9 @@ import Testing
                 "protects": "host", "mode": "xdp-native", "hooks": ["xdp", "tc-ingress", "tc-egress"], \
                 "state": "enforcing", "ahead": ["other"], "problems": [], "guards": []}, {"name": "web-1", "interface": "tap-web1", \
                 "netns": "blue", "ifindex": null, "protects": "workload", "mode": null, "hooks": [], "state": "missing", \
-                "ahead": [], "problems": ["gone"], "guards": ["mac", "ra"]}], "flows": {"used": 1, "capacity": 2}, \
+                "ahead": [], "problems": ["gone"], "guards": ["mac", "ra"]}], \
+                "classifier": {"tier": "lists", "rules": 5, "addressClasses": 4, "cells": 3, "bytes": 2048}, \
+                "flows": {"used": 1, "capacity": 2}, \
                 "quarantine": ["web-2"]}
                 """)
     }

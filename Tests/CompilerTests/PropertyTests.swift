@@ -48,6 +48,8 @@ import Testing
         let reference = ReferenceEvaluator(ruleset)
         var frames = BoundaryFrames(ruleset, seed: seed)
         var random = RandomNumbers(seed: seed)
+        #expect(view.classifier.cells == image.statistics.cells)
+        #expect(view.classifier.tier == (image.statistics.longLists > 0 ? .runs : .lists))
         total.cells += image.statistics.cells
         total.longLists += image.statistics.longLists
         total.nodes += image.statistics.nodes

@@ -202,8 +202,8 @@ static __always_inline bool give_up_place(struct bh_scratch *here, struct bh_flo
 /* What a new flow may take. */
 enum room {
 	ROOM_NONE,                       /* its own connection's place */
-	ROOM_OWN,                        /* also a free place, or one of the scope's own flows */
-	ROOM_ANY,                        /* also another scope's half-open flow */
+	ROOM_OWN,                        /* also a free place, or a half-open flow's, rather one of the scope's own */
+	ROOM_ANY,                        /* also a free place, or a half-open flow's */
 };
 
 /*

@@ -32,6 +32,9 @@ static __always_inline void tidy(struct bh_flow_totals *totals, __u32 now)
 	totals->expired += tidy_bucket(totals->hand++, now);
 }
 
+/* More than the age of any flow that is half-open. */
+#define OWN (1ull << 31)
+
 /* How good a place is for a new flow, 0 being no good: its own connection's, a free one, that of a stale flow. */
 static __always_inline __u64 worth(const struct flow_bucket *bucket, __u32 way, const struct bh_scratch *here, __u32 now,
 				   enum room room)
@@ -47,7 +50,7 @@ static __always_inline __u64 worth(const struct flow_bucket *bucket, __u32 way, 
 	if (!tag)
 		return (1ull << 32) + 1;
 	stale = staleness(flow, now);
-	return room == ROOM_ANY || stale >> 32 || flow->key.scope == here->scope ? stale : 0;
+	return stale && room == ROOM_OWN && flow->key.scope == here->scope ? stale | OWN : stale;
 }
 
 /* The best place in a bucket for a new flow; BH_NONE if there is none. */

@@ -40,6 +40,15 @@ extension PacketTables {
             }
         }
 
+        /// Half of the table is forged, and some buckets are full of what is the other port's.
+        @Test func aFloodOfTwoPortsAtOnce() throws {
+            try FlowPorts.simulate(share: 65_536, other: 65_536) { simulator, ports in
+                let figures = try flood(simulator, ports, Self.openings, at: [ports.web, ports.db])
+                #expect(figures.totals.refused == 0)
+                #expect(figures.made == figures.begun)
+            }
+        }
+
         // MARK: A flood
 
         private struct Figures: CustomStringConvertible {
@@ -55,7 +64,11 @@ extension PacketTables {
             }
         }
 
-        private func flood(_ simulator: Simulator, _ ports: FlowPorts, _ count: Int) throws -> Figures {
+        /// - Parameter flooded: Ports that each forged opening comes to; honest clients come to the first guest's.
+        private func flood(
+            _ simulator: Simulator, _ ports: FlowPorts, _ count: Int, at flooded: [FlowPort]? = nil
+        ) throws -> Figures {
+            let flooded = flooded ?? [ports.web]
             let before = try simulator.flowTotals()
             for port in ports.all {
                 for number in 0..<200 { try #require(try port.handshake(number, in: simulator)) }
@@ -66,8 +79,11 @@ extension PacketTables {
             for number in 0..<count {
                 // Forty thousand a second.
                 simulator.time += 25_000
-                let said = try ports.web.judge(forged.next(), .in, in: simulator)
-                #expect(said == "accept rule" || said == "drop flow-table-full")
+                let opening = forged.next()
+                for port in flooded {
+                    let said = try port.judge(opening, .in, in: simulator)
+                    #expect(said == "accept rule" || said == "drop flow-table-full")
+                }
                 if number % 1000 == 0 {
                     figures.begun += 1
                     let honest = 1000 + number / 1000
@@ -84,7 +100,7 @@ extension PacketTables {
             for late in waiting { figures.made += try ports.web.goOn(late.number, in: simulator) ? 1 : 0 }
             try expectEstablished(simulator, ports)
             figures.totals = try simulator.flowTotals()
-            expectAccount(&figures.totals, less: before, openings: count + figures.begun + 600)
+            expectAccount(&figures.totals, less: before, openings: count * flooded.count + figures.begun + 600)
             print("flood: \(count) openings, \(figures)")
             return figures
         }

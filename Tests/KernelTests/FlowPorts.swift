@@ -5,7 +5,7 @@ import Policy
 import TestSupport
 import Testing
 
-/// A guest's port with a share of the flow table to choose, another that may have a thousand flows, and a host's.
+/// A guest's port with a share of the flow table to choose, another likewise, and a host's.
 struct FlowPorts {
     var web: FlowPort
     var db: FlowPort
@@ -13,9 +13,9 @@ struct FlowPorts {
 
     var all: [FlowPort] { [web, db, nic] }
 
-    static func simulate(share: Int, _ body: (Simulator, FlowPorts) throws -> Void) throws {
+    static func simulate(share: Int, other: Int = 1000, _ body: (Simulator, FlowPorts) throws -> Void) throws {
         let policy = FlowScript.closed.replacingOccurrences(of: "vlans: any", with: "maxFlows: \(share)")
-            .replacingOccurrences(of: "tap1, protects: workload", with: "tap1, protects: workload, maxFlows: 1000")
+            .replacingOccurrences(of: "tap1, protects: workload", with: "tap1, protects: workload, maxFlows: \(other)")
         let ruleset = try Simulation.ruleset(policy)
         let image = try Compiler().compile(ruleset)
         func port(_ name: String, _ protects: Protects = .workload) throws -> FlowPort {

@@ -23,8 +23,13 @@ struct ReferenceConditions: Sendable {
         var fullAt = 0
     }
 
+    /// A flow is judged again after so many seconds at the latest where its judgement ends some day.
+    private static let lapseMost = 60
+
     /// Seconds since the start.
     var clock = 0
+    /// Seconds for which what was asked since it was set to nil will hold; nil: until the policy changes.
+    var lapse: Int?
     /// What the clock on the wall showed at the start.
     private let start: Timestamp
     private var rules: [String: Use] = [:]
@@ -39,8 +44,10 @@ struct ReferenceConditions: Sendable {
     }
 
     mutating func holds(_ rule: Rule, _ rank: Int, for packet: Packet, _ budget: Budget) -> Bool {
-        if let expires = rule.expires, start.nanoseconds + UInt64(clock) * 1_000_000_000 >= expires.nanoseconds {
-            return false
+        if let expires = rule.expires {
+            let now = start.nanoseconds + UInt64(clock) * 1_000_000_000
+            guard now < expires.nanoseconds else { return false }
+            lapse = min(lapse ?? Self.lapseMost, Int((expires.nanoseconds - now) / 1_000_000_000))
         }
         guard let limit = rule.limit else { return true }
         switch budget {

@@ -61,6 +61,8 @@ public struct ReferenceFlows: Sendable {
         /// Rank of what accepted it; nil: the default.
         var rule: Int?
         var generation: Int
+        /// When it is to be judged again; nil: when the policy changes.
+        var lapses: Int?
         var seen: Int
         var flow: ReferenceFlow
     }
@@ -137,6 +139,7 @@ public struct ReferenceFlows: Sendable {
         _ packet: Packet, quoting quotation: Packet?, claiming claim: Claim?, at place: Place,
         _ direction: Direction
     ) -> Judgement {
+        conditions.lapse = nil
         let early = evaluator.judgeBeforeRules(
             packet, claiming: claim, entry: place.entry, protects: place.protects, direction: direction,
             isUnknownToDrop: place.isUnknownToDrop, isQuarantined: place.isQuarantined)
@@ -179,10 +182,10 @@ public struct ReferenceFlows: Sendable {
         return Judgement(.accept, .established)
     }
 
-    /// Judges an earlier policy's flow anew by what opened it; returns the denial that ends it.
+    /// Judges an earlier policy's flow anew by what opened it, and one whose time has come; returns the denial that ends it.
     private mutating func renew(_ record: inout Record, _ key: Key, by opening: Packet, at place: Place) -> Judgement? {
         let isOld = record.generation != generation
-        guard isOld || ruleset.rules.contains(where: { $0.expires != nil }) else { return nil }
+        guard isOld || record.lapses.map({ clock > $0 }) == true else { return nil }
         // Limited rules ahead of the one that accepted it were over their limit.
         let first = isOld ? 0 : record.rule ?? .max
         let judgement = ask(opening.asRequest, .ignored(from: first), at: place, record.direction)
@@ -192,6 +195,7 @@ public struct ReferenceFlows: Sendable {
         }
         record.generation = generation
         record.rule = judgement.rule
+        record.lapses = conditions.lapse.map { clock + $0 }
         flows[key] = record
         return nil
     }
@@ -255,7 +259,8 @@ public struct ReferenceFlows: Sendable {
         _ packet: Packet, _ key: Key, isAnswer: Bool, _ direction: Direction, by judgement: Judgement, isAdopted: Bool
     ) {
         flows[key] = Record(
-            direction: direction, rule: judgement.rule, generation: generation, seen: clock,
+            direction: direction, rule: judgement.rule, generation: generation,
+            lapses: conditions.lapse.map { clock + $0 }, seen: clock,
             flow: ReferenceFlow(packet, isAnswer: isAnswer, isAdopted: isAdopted))
     }
 }

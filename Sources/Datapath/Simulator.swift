@@ -256,7 +256,8 @@ public final class Simulator {
 
     /// Forgets all flows and datagrams, what was used of limits, and that time has passed.
     public func forgetFlows() throws(DatapathError) {
-        time = SimulatedClock.present
+        clock = SimulatedClock()
+        time = clock.time
         try change { () throws(BPFError) in
             try clearState()
             for slot in Set(limits.named.map(\.slot)) { try maps[.limits].update(slot, to: bh_limit()) }

@@ -5,7 +5,12 @@ import TestSupport
 
 /// A policy whose rules are drawn from what packets of a corpus carry, so that what the parser reads decides.
 enum FuzzPolicy {
+    /// What the clock on the wall shows when the tables are empty.
+    static let start = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+
     private static let place = Policy.SourceLocation(file: "fuzz.yaml", line: 1, column: 1)
+    /// Rules with a condition: no more than one packet may match.
+    private static let conditionsMost = 14
 
     static func ruleset(for corpus: Corpus, _ random: inout RandomNumbers) -> Ruleset {
         var entries = [
@@ -13,14 +18,15 @@ enum FuzzPolicy {
         ]
         bind(&entries[1], corpus, &random)
         if random.once(in: 2) { entries[0].guards = .strict }
-        let rules = (0..<random.number(20...120)).map { rank in
+        var rules = (0..<random.number(20...120)).map { rank in
             rule(rank, random.pick(corpus.members).packet, &random)
         }
+        for _ in 0..<conditionsMost { setCondition(&rules[random.number(0...rules.count - 1)], &random) }
         return Ruleset(files: [SourceFile(name: "fuzz.yaml", text: "")], entries: entries, groups: [], rules: rules)
     }
 
     private static func entry(_ name: String, _ vlans: VLANAdmission?, _ random: inout RandomNumbers) -> PortEntry {
-        let actions: [Action] = [.accept, .drop]
+        let actions: [Action] = [.accept, .accept, .drop, .reject]
         return PortEntry(
             name: name, location: place, selector: .interfaces([name]), vlans: vlans,
             defaults: .init(
@@ -44,7 +50,7 @@ enum FuzzPolicy {
     }
 
     private static func rule(_ rank: Int, _ packet: Packet, _ random: inout RandomNumbers) -> Rule {
-        let action: Action = random.once(in: 2) ? .accept : .drop
+        let action = random.pick([Action.accept, .accept, .drop, .reject])
         let services = packet.family != nil && random.once(in: 4) ? nil : service(of: packet, &random).map { [$0] }
         var ends = Rule.Ends(from: nil, to: nil)
         if packet.family != nil {
@@ -57,6 +63,17 @@ enum FuzzPolicy {
             vlans: random.once(in: 8) ? [packet.outerVLAN] : nil,
             directions: random.once(in: 3) ? [random.pick([Direction.in, .out])] : [.in, .out],
             action: action, isStateless: action == .accept && random.once(in: 2))
+    }
+
+    /// Time passes in steps none of whose sums is where a budget or the rule's time ends.
+    private static func setCondition(_ rule: inout Rule, _ random: inout RandomNumbers) {
+        if random.once(in: 3) {
+            rule.expires = Timestamp(nanoseconds: start.nanoseconds + random.pick([0, 10, 35, 130]) * 1_000_000_000)
+        } else {
+            rule.limit = RuleLimit(
+                rate: random.number(1...3), period: .minute, burst: random.number(1...5),
+                per: random.pick([.rule, .source]))
+        }
     }
 
     private static func set(around address: IPAddress?, _ random: inout RandomNumbers) -> AddressSet? {

@@ -4,7 +4,8 @@ import Network
 import Policy
 import TestSupport
 
-/// Mutants of a corpus, judged by the kernel's programs and by the references: the parser, the evaluator, the models of flows and fragments.
+/// Mutants of a corpus, judged by the kernel's programs and by the references: the parser, the evaluator, the models of flows, fragments and
+/// limits.
 public struct Fuzzer {
     /// A packet that they do not agree about.
     public struct Difference: Sendable, CustomStringConvertible {
@@ -43,7 +44,15 @@ public struct Fuzzer {
         ruleset = FuzzPolicy.ruleset(for: corpus, &random)
         image = try Compiler().compile(ruleset)
         simulator = try Simulator(image: image)
-        reference = ReferenceFlows(ruleset)
+        reference = ReferenceFlows(ruleset, start: FuzzPolicy.start)
+        try empty()
+    }
+
+    /// Begins anew: nothing is left in any table, and no time has passed.
+    private mutating func empty() throws {
+        try simulator.forgetFlows()
+        simulator.time = FuzzPolicy.start.nanoseconds
+        reference = ReferenceFlows(ruleset, start: FuzzPolicy.start)
     }
 
     /// Judges `count` mutants; ends at the first difference, for what comes behind it may be due to it.
@@ -54,9 +63,11 @@ public struct Fuzzer {
                 image = try Compiler().compile(ruleset)
                 try simulator.use(image)
             }
-            if number % Self.tableSpan == Self.tableSpan - 1 {
-                try simulator.forgetFlows()
-                reference = ReferenceFlows(ruleset)
+            if number % Self.tableSpan == Self.tableSpan - 1 { try empty() }
+            if random.once(in: 40) {
+                let seconds = random.pick([21, 47, 93])
+                simulator.pass(seconds: seconds)
+                reference.pass(seconds: seconds)
             }
             if let text = try judge(mutator.next(&random)) { return Difference(number: number, description: text) }
         }

@@ -23,7 +23,8 @@ extension PacketTables {
             let met: Set = [
                 "accept rule", "accept default", "accept established", "accept related", "accept fragment",
                 "accept essential", "accept control", "drop rule", "drop default", "drop malformed", "drop fragment",
-                "drop extension-header", "drop vlan", "drop non-ip", "drop invalid-state",
+                "drop extension-header", "drop vlan", "drop non-ip", "drop invalid-state", "drop policy-changed",
+                "reject rule", "reject default",
             ]
             #expect(Set(fuzzer.counts.keys).isSuperset(of: met))
             #expect(fuzzer.droppedEarly > 100)

@@ -23,7 +23,7 @@ extension PacketTables {
             let met: Set = [
                 "accept rule", "accept default", "accept established", "accept related", "accept fragment",
                 "accept essential", "accept control", "drop rule", "drop default", "drop malformed", "drop fragment",
-                "drop extension-header", "drop vlan", "drop non-ip", "drop invalid-state", "drop policy-changed",
+                "drop extension-header", "drop vlan", "drop non-ip", "drop invalid-state",
                 "reject rule", "reject default",
             ]
             #expect(Set(fuzzer.counts.keys).isSuperset(of: met))

@@ -42,4 +42,16 @@ int entry_xdp(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
+/*
+ * Generic XDP takes whole frames. For a program that takes parts, Linux 6.9 and later make another buffer of the frame and lose how long its
+ * Ethernet header is: tc's programs, ours and others', then take the IP header for it.
+ */
+SEC("xdp")
+int entry_xdp_generic(struct xdp_md *ctx)
+{
+	enter(ctx->data_end - ctx->data);
+	bpf_tail_call_static(ctx, &generic_programs, 0);
+	return XDP_PASS;
+}
+
 char _license[] SEC("license") = "GPL";

@@ -187,6 +187,14 @@ struct {
 	__type(value, __u32);
 } xdp_programs SEC(".maps");
 
+/* Generic XDP's own: programs that take frames in parts, as native XDP's do, and those that do not, share no such map. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} generic_programs SEC(".maps");
+
 static __always_inline struct bh_scratch *scratch_here(void)
 {
 	__u32 zero = 0;

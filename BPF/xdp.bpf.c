@@ -60,8 +60,7 @@ static __always_inline bool is_sure(const struct bh_scratch *here)
 	}
 }
 
-SEC("xdp.frags")
-int bulkhead_xdp(struct xdp_md *ctx)
+static __always_inline int filter(struct xdp_md *ctx)
 {
 	struct bh_scratch *here = scratch_here();
 
@@ -78,6 +77,18 @@ int bulkhead_xdp(struct xdp_md *ctx)
 	count_packet(here);
 	report(ctx, here);
 	return XDP_DROP;
+}
+
+SEC("xdp.frags")
+int bulkhead_xdp(struct xdp_md *ctx)
+{
+	return filter(ctx);
+}
+
+SEC("xdp")
+int bulkhead_xdp_generic(struct xdp_md *ctx)
+{
+	return filter(ctx);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -192,6 +192,7 @@ struct ApplyStep {
         _ allotment: DeviceAllotment, replacing: Bool, _ maps: InstanceMaps
     ) throws -> [DeviceRecord] {
         var result: [DeviceRecord] = []
+        let generic = try GenericXDP(maps, isNew: replacing)
         let byNamespace = Dictionary(grouping: allotment.devices) { $0.request.identity.namespace }
         for (namespace, devices) in byNamespace.sorted(by: { ($0.key ?? "") < ($1.key ?? "") }) {
             let present = devices.filter { $0.request.identity.index != 0 }
@@ -210,7 +211,7 @@ struct ApplyStep {
                             instance: instance, device: id, interface: request.identity.index,
                             namespaceInode: request.identity.inode, name: request.identity.interface), request: request,
                         old: old)
-                    let outcome = try attacher.run(replacing: replacing, maps)
+                    let outcome = try attacher.run(replacing: replacing, maps, generic)
                     attached += outcome.attached.map { (attacher.attachment, $0, namespace) }
                     warnings += outcome.warnings
                     if let failure = outcome.failure { throw failure }

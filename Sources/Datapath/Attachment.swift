@@ -11,6 +11,9 @@ struct Attachment {
     /// As messages call it.
     let name: String
 
+    /// The entry program of generic XDP.
+    private static let genericXDP = "entry_xdp_generic"
+
     /// Of our clsact filters: first in line.
     private static let filterPriority: UInt32 = 1
 
@@ -49,7 +52,7 @@ struct Attachment {
     func load(_ hooks: [HookName], maps: InstanceMaps) throws(BPFError) -> LoadedObject {
         let object = try Object(Programs.entry.bytes, name: Programs.entry.name)
         try object.setReadOnlyData(UInt32(device))
-        object.select(programs: Set(hooks.map(\.entryProgram)))
+        object.select(programs: Set(hooks.map(\.entryProgram) + (hooks.contains(.xdp) ? [Attachment.genericXDP] : [])))
         try maps.share(with: object)
         return try object.load()
     }
@@ -74,7 +77,7 @@ struct Attachment {
 
     /// Attaches and pins at the XDP hook.
     func attachXDP(native: Bool, _ object: borrowing LoadedObject) throws(BPFError) {
-        let program = try object.program(HookName.xdp.entryProgram)
+        let program = try object.program(native ? HookName.xdp.entryProgram : Attachment.genericXDP)
         let link = try Link(attaching: program, to: native ? .xdpNative : .xdpGeneric, interface: interface)
         try pin(link, .xdp)
     }
@@ -124,10 +127,10 @@ struct Attachment {
         return try filter(hook).program() == own ? own : nil
     }
 
-    /// Replaces the programs of hooks that are attached, each in one step.
-    func replace(_ hooks: [HookName], _ object: borrowing LoadedObject) throws(BPFError) {
+    /// Replaces the programs of hooks that are attached, each in one step. `isGeneric`: at the XDP hook, generic XDP's.
+    func replace(_ hooks: [HookName], isGeneric: Bool, _ object: borrowing LoadedObject) throws(BPFError) {
         for hook in hooks {
-            let program = try object.program(hook.entryProgram)
+            let program = try object.program(hook == .xdp && isGeneric ? Attachment.genericXDP : hook.entryProgram)
             if instance.linkFolder.holds(linkPin(hook)) {
                 try Link(pinnedAt: instance.linkFolder / linkPin(hook)).update(to: program)
             } else if instance.filterFolder.holds(filterPin(hook)) {

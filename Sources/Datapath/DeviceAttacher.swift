@@ -19,10 +19,10 @@ struct DeviceAttacher {
     let old: DeviceRecord?
 
     /// Attaches what is missing. `replacing`: also gives hooks that are attached the entry programs of this build.
-    func run(replacing: Bool, _ maps: InstanceMaps) throws(DatapathError) -> Outcome {
+    func run(replacing: Bool, _ maps: InstanceMaps, _ generic: GenericXDP) throws(DatapathError) -> Outcome {
         var outcome = Outcome()
         do throws(BPFError) {
-            try bring(&outcome, replacing, maps)
+            try bring(&outcome, replacing, maps, generic)
         } catch {
             outcome.failure = explain(error)
         }
@@ -38,7 +38,7 @@ struct DeviceAttacher {
     }
 
     private func bring(
-        _ outcome: inout Outcome, _ replacing: Bool, _ maps: InstanceMaps
+        _ outcome: inout Outcome, _ replacing: Bool, _ maps: InstanceMaps, _ generic: GenericXDP
     ) throws(BPFError) {
         var present: [HookName] = []
         var missing: [HookName] = []
@@ -51,17 +51,23 @@ struct DeviceAttacher {
         if wantsXDP, present.contains(.xdp), let mode = old?.mode, mode != .tc { outcome.mode = mode }
         guard replacing || !missing.isEmpty else { return }
         let object = try attachment.load(replacing ? HookName.allCases : missing, maps: maps)
-        if replacing { try attachment.replace(present, object) }
+        if replacing {
+            let isGeneric = old?.mode == .xdpGeneric
+            if isGeneric { try generic.provide() }
+            try attachment.replace(present, isGeneric: isGeneric, object)
+        }
         for hook in missing where hook != .xdp {
             try attachment.removeStalePin(hook)
             try attachment.attachTC(hook, object)
             outcome.attached.append(hook)
         }
-        if missing.contains(.xdp) { try attachXDP(&outcome, object) }
+        if missing.contains(.xdp) { try attachXDP(&outcome, object, generic) }
     }
 
     /// Native XDP where the driver takes it; what else, by the port's mode.
-    private func attachXDP(_ outcome: inout Outcome, _ object: borrowing LoadedObject) throws(BPFError) {
+    private func attachXDP(
+        _ outcome: inout Outcome, _ object: borrowing LoadedObject, _ generic: GenericXDP
+    ) throws(BPFError) {
         try attachment.removeStalePin(.xdp)
         let native: BPFError
         do throws(BPFError) {
@@ -83,6 +89,7 @@ struct DeviceAttacher {
                     bpf: native)
                 return
             }
+            try generic.provide()
             try attachment.attachXDP(native: false, object)
             outcome.mode = .xdpGeneric
             outcome.attached.append(.xdp)

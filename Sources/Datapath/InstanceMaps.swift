@@ -52,6 +52,7 @@ enum MapName: String, CaseIterable {
     case sources
     case tcPrograms = "tc_programs"
     case xdpPrograms = "xdp_programs"
+    case genericPrograms = "generic_programs"
     /// The controller's own, see ``InstanceState``.
     case instance
     /// The names of ports that are cut off; the controller's own too.

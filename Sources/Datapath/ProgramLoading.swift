@@ -72,7 +72,7 @@ extension InstanceMaps {
         try loadProgram(hook.mainProgram, of: hook == .xdp ? Programs.xdp : Programs.tc, settings)
     }
 
-    private func loadProgram(
+    fileprivate func loadProgram(
         _ name: String, of embedded: EmbeddedObject, _ settings: bh_settings = .simulated
     ) throws(BPFError) -> Program {
         let object = try Object(embedded.bytes, name: embedded.name)
@@ -114,6 +114,26 @@ extension InstanceMaps {
         } else {
             try self[.tcPrograms].update(hook.number, to: program)
         }
+    }
+}
+
+/// The shared program of generic XDP: loaded where a device needs it, and once.
+final class GenericXDP {
+    private let maps: InstanceMaps
+    private var isThere: Bool
+
+    /// - Parameter isNew: whether what is loaded is another build's. Until it is replaced, or if it is not needed any more, tc decides alone.
+    init(_ maps: InstanceMaps, isNew: Bool) throws(BPFError) {
+        self.maps = maps
+        if isNew { try maps[.genericPrograms].delete(0) }
+        isThere = try maps[.genericPrograms].lookup(0, as: UInt32.self) != nil
+    }
+
+    func provide() throws(BPFError) {
+        guard !isThere else { return }
+        let program = try maps.loadProgram("bulkhead_xdp_generic", of: Programs.xdp, try maps.settings())
+        try maps[.genericPrograms].update(0, to: program)
+        isThere = true
     }
 }
 

@@ -228,6 +228,31 @@ extension Instance {
         #expect(try !lab.ping())
     }
 
+    /// Generic XDP has programs of its own, which are loaded where a device needs them.
+    @Test func genericXDPIsReplacedInPlace() throws {
+        let lab = try GuestLab()
+        // More queues than the host's end has: its driver takes no native program.
+        try lab.guest.run("ethtool", "-L", "eth0", "tx", "2")
+        var policy = TestPolicy()
+        policy.port("uplink", interface: "tap0", namespace: lab.host.name, protects: .host, mode: .xdp, in: .accept)
+        #expect(try policy.apply(lab.instance).ports.map(\.mode) == [.xdpGeneric])
+        let maps = try lab.instance.openMaps()
+        let first = try #require(try maps[.genericPrograms].lookup(0, as: UInt32.self))
+        #expect(try lab.ping())
+        var state = try maps.state()
+        state.programs.0 ^= 1
+        try maps[.instance].update(0, to: state)
+        #expect(try policy.apply(lab.instance).ports.map(\.mode) == [.xdpGeneric])
+        let second = try #require(try maps[.genericPrograms].lookup(0, as: UInt32.self))
+        #expect(second != first)
+        #expect(try lab.ping())
+        // Another policy of the same build loads nothing.
+        policy.rule("any", nil, .accept)
+        try policy.apply(lab.instance)
+        #expect(try maps[.genericPrograms].lookup(0, as: UInt32.self) == second)
+        #expect(try lab.instance.status().ports.map(\.state) == [.enforcing])
+    }
+
     @Test func mapsOfAnotherLayoutAreRefused() throws {
         let lab = try GuestLab()
         try lab.policy.apply(lab.instance)

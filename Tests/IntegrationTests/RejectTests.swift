@@ -40,11 +40,15 @@ extension Integration {
             #expect(udp == prohibited, "UDP to \(address) \(note)", sourceLocation: sourceLocation)
         }
 
-        /// Into the host at tc ingress, out of it at tc egress; with checksums that are left to the device, and without.
-        @Test(arguments: ["auto", "xdp", "tc"]) func aHostsPort(mode: String) throws {
+        /// Into the host at tc ingress, out of it at tc egress; with checksums that are left to the device, and without. Generic XDP sees the answers
+        /// to what the host sends as well.
+        @Test(arguments: [("auto", "xdp-native"), ("xdp", "xdp-native"), ("xdp", "xdp-generic"), ("tc", "tc")])
+        func aHostsPort(mode: String, expected: String) throws {
             let site = try UplinkSite()
-            try site.bulkhead.apply(
+            if expected == "xdp-generic" { try site.refuseNativeXDP() }
+            let applied = try site.bulkhead.apply(
                 try site.policy(Self.rules, port: "mode: \(mode), defaults: { in: drop, out: accept }"))
+            #expect(applied.ports.map(\.mode) == [expected])
             for offload in ["on", "off"] {
                 try site.network.run("ethtool", "-K", "net0", "tx", offload)
                 try site.host.run("ethtool", "-K", "up0", "tx", offload == "on" ? "off" : "on")

@@ -25,6 +25,9 @@ final class UplinkSite: Sendable {
         bulkhead = Bulkhead(lab, in: host)
     }
 
+    /// Makes the driver of `up0` take no native XDP program: the other end of the cable has more queues.
+    func refuseNativeXDP() throws { try network.run("ethtool", "-L", "net0", "tx", "2") }
+
     /// A policy of one port, `up0`, with the port's further keys and the rules given.
     func policy(_ rules: String, port: String = "", name: String = "policy.yaml") throws -> String {
         try lab.file(

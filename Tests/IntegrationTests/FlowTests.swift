@@ -71,8 +71,45 @@ extension Integration {
             #expect(flows.contains(#""state": "established", "adopted": true"#))
         }
 
-        /// Once `adopt` has run out, a connection that was there before and has said nothing meanwhile is none.
-        @Test func adoptingEnds() throws {
+        /// What an earlier policy passed without a flow is adopted by one that asks for flows, however long the port has been filtered.
+        @Test func whatPassedWithoutAFlowIsAdopted() throws {
+            let site = try UplinkSite()
+            func policy(_ rules: String, _ name: String) throws -> String {
+                try site.lab.file(
+                    name,
+                    """
+                    version: 1
+                    ports:
+                      uplink: { interface: up0, protects: host }
+                    defaults: { in: drop, out: drop, adopt: 1s }
+                    rules:
+                    \(rules)
+                    """)
+            }
+            let free = """
+                  - { name: free, service: "tcp/*", action: accept, stateless: true }
+                  - { name: back, service: { protocol: tcp, sourcePorts: 80 }, action: accept, stateless: true }
+                """
+            try site.bulkhead.apply(try policy(free, "free.yaml"))
+            let connections = try Self.addresses.map { address in
+                let server = try IPSocket.bound(site.host, .tcp, address, 80)
+                let client = try IPSocket.connected(site.network, .tcp, address, 80)
+                return (server: server, client: client, session: try server.accept())
+            }
+            #expect(try site.bulkhead.run("flows", "--json").lines.isEmpty)
+            usleep(1_100_000)
+            try site.bulkhead.apply(try policy(Self.web, "tracked.yaml"))
+            for connection in connections {
+                try connection.session.send([1])
+                #expect(try connection.client.receive() == [1])
+            }
+            let counters = try site.bulkhead.counters()
+            #expect(try counters.port("uplink", "out").acceptReasons["adopted"] == 2)
+            #expect(try site.bulkhead.run("flows", "--json").lines.count == 2)
+        }
+
+        /// Once `adopt` has run out, a connection that was there before and has said nothing meanwhile is none; with `0s` none ever is.
+        @Test(arguments: [0, 1]) func adoptingEnds(seconds: UInt32) throws {
             let site = try UplinkSite()
             let connections = try Self.addresses.map { address in
                 let server = try IPSocket.bound(site.host, .tcp, address, 80)
@@ -85,12 +122,12 @@ extension Integration {
                 version: 1
                 ports:
                   uplink: { interface: up0, protects: host }
-                defaults: { in: drop, out: drop, adopt: 1s }
+                defaults: { in: drop, out: drop, adopt: \(seconds)s }
                 rules:
                 \(Self.web)
                 """)
             try site.bulkhead.apply(policy)
-            usleep(1_100_000)
+            usleep(seconds * 1_100_000)
             for (number, connection) in connections.enumerated() {
                 try connection.client.send([1])
                 #expect(try connection.session.receive(milliseconds: 200) == nil)

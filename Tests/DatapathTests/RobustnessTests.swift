@@ -120,6 +120,12 @@ extension Instance {
         #expect(status.generation == 1)
         #expect(status.ports.map(\.state) == [.enforcing])
         #expect(lab.instance.pinCount == 2)
+        // The number that was meant for it is not used again; another installation starts anew.
+        policy.entries.removeLast()
+        policy.rule("any", nil, .accept)
+        #expect(try policy.apply(lab.instance).generation == 3)
+        _ = try lab.instance.detachAll()
+        #expect(try policy.apply(lab.instance).generation == 1)
     }
 
     @Test func aMissingDeviceIsTakenInWhenItComes() throws {

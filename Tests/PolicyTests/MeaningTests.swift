@@ -1,0 +1,48 @@
+import Foundation
+import Testing
+
+/// docs/meaning.md names a test for each line of the language's meaning and for each trap: the tests must be there.
+@Suite struct MeaningTests {
+    private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
+
+    /// The rows of a section's table, by cells.
+    private static func rows(of section: String) throws -> [[String]] {
+        let document = try String(contentsOf: root.appending(path: "docs/meaning.md"), encoding: .utf8)
+        let part = try #require(document.components(separatedBy: "\n## ").first { $0.hasPrefix(section + "\n") })
+        return part.split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst(2).map { row in
+            row.dropFirst(2).dropLast(2).components(separatedBy: " | ")
+        }
+    }
+
+    /// What a text names: a target, a file, a function, and rows of its table.
+    private static func tests(in text: String) -> [(file: String, function: String, rows: [String])] {
+        text.matches(of: /`(\w+)\/(\w+)\.(\w+)`([^`]*)/).map { match in
+            let rows = match.output.4.matches(of: /"([^"]+)"/).map { String($0.output.1) }
+            return ("Tests/\(match.output.1)/\(match.output.2).swift", String(match.output.3), rows)
+        }
+    }
+
+    @Test func everyLineIsThere() throws {
+        let rows = try Self.rows(of: "Meaning")
+        var lines = rows.map { $0[0] }
+        #expect(rows.allSatisfy { $0.count == 3 })
+        for (index, line) in lines.enumerated().reversed() where index > 0 && lines[index - 1] == line {
+            lines.remove(at: index)
+        }
+        #expect(lines == (1...13).map(String.init))
+    }
+
+    @Test(arguments: ["Meaning", "Traps"]) func everyTestIsThere(section: String) throws {
+        for row in try Self.rows(of: section) {
+            let tests = Self.tests(in: row[row.count - 1])
+            #expect(!tests.isEmpty, "\(row[0]): no test")
+            for test in tests {
+                let source = try? String(contentsOf: Self.root.appending(path: test.file), encoding: .utf8)
+                #expect(source?.contains("func \(test.function)(") == true, "\(test.file) has no \(test.function)")
+                for name in test.rows {
+                    #expect(source?.contains("\(name)\"") == true, "\(test.file) has no row '\(name)'")
+                }
+            }
+        }
+    }
+}

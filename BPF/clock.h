@@ -25,4 +25,10 @@ static __always_inline __u64 wall_now(const struct image *image, const struct bh
 	return (settings.simulates ? here->now : bpf_ktime_get_tai_ns()) + image->header->wall_offset;
 }
 
+/* Nanoseconds since the start, sleep included: what members of dynamic groups are aged by. `offset` is the image's. */
+static __always_inline __u64 boot_now(const struct bh_scratch *here, __u64 offset)
+{
+	return (settings.simulates ? here->now : bpf_ktime_get_boot_ns()) + offset;
+}
+
 #endif

@@ -4,20 +4,7 @@
 
 #include "classify.h"
 #include "limit.h"
-
-/* A flow whose judgement ends some day is judged again after a minute at the latest: clocks are set, and hosts sleep. */
-#define LAPSE_MAX 60
-
-/* Notes for how long, in nanoseconds, what the rules say will hold at most. */
-static __always_inline void note_lapse(struct bh_scratch *here, __u64 left)
-{
-	__u32 ticks = LAPSE_MAX * settings.ticks_per_second;
-
-	if (left < LAPSE_MAX * 1000000000ull)
-		ticks = left * settings.ticks_per_second / 1000000000 + 1;
-	if (!here->lapse || ticks < here->lapse)
-		here->lapse = ticks;
-}
+#include "members.h"
 
 static __always_inline bool is_in_time(const struct image *image, const struct bh_condition *condition,
 				       struct bh_scratch *here)
@@ -40,6 +27,7 @@ static __always_inline bool is_within_limit(const struct image *image, const str
 	const struct bh_packet *packet = &here->packet;
 	__u32 flags = rule->flags;
 
+	/* All terms of the rule that accepted it stand from its first one on. */
 	if (here->question == BH_ASK_OPENING)
 		return here->lookup.best >= here->limited_from;
 	if (here->question != BH_ASK_PACKET)
@@ -52,15 +40,23 @@ static __always_inline bool is_within_limit(const struct image *image, const str
 	return !TAKES_BUDGETS || take_budget(here, condition, flags, image->header->secret);
 }
 
-/* Whether a conditional rule that a packet matches is in force for it. */
-static __always_inline bool holds(const struct image *image, const struct bh_rule *rule, struct bh_scratch *here)
+/*
+ * Whether a conditional rule that a packet matches is in force for it: 0 where it is, else how many ranks to go on. Whether it is in time and
+ * within its limit is the same for all terms of a rule, and is asked once.
+ */
+static __always_inline __u32 ranks_to_skip(const struct image *image, const struct bh_rule *rule,
+					   const struct bh_packet *packet, struct bh_scratch *here)
 {
 	const struct bh_condition *condition =
 		IMAGE_ELEMENT(image, image->header->conditions, rule->condition, struct bh_condition);
 
 	if (rule->flags & BH_RULE_EXPIRES && !is_in_time(image, condition, here))
-		return false;
-	return !(rule->flags & BH_RULE_LIMITED) || is_within_limit(image, rule, condition, here);
+		return 1 + rule->terms_behind;
+	if (rule->flags & BH_RULE_MEMBERS && !members_hold(image, condition, packet, here))
+		return 1;
+	if (rule->flags & BH_RULE_LIMITED && !is_within_limit(image, rule, condition, here))
+		return 1 + rule->terms_behind;
+	return 0;
 }
 
 #endif

@@ -72,10 +72,12 @@ static __always_inline void note_judgement(struct bh_flow *flow, const struct bh
 	flow->rule = here->judgement.rule;
 	flow->counter = here->judgement.counter;
 	flow->lapses = now + here->lapse;
+	flow->epoch = here->epoch;
+	flow->flags &= ~(BH_FLOW_LAPSES | BH_FLOW_MEMBERS);
 	if (here->lapse)
 		flow->flags |= BH_FLOW_LAPSES;
-	else
-		flow->flags &= ~BH_FLOW_LAPSES;
+	if (here->asked_members)
+		flow->flags |= BH_FLOW_MEMBERS;
 }
 
 static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)

@@ -16,6 +16,9 @@ const union {
 	struct bh_run run;
 	struct bh_rule rule;
 	struct bh_condition condition;
+	struct bh_group group;
+	struct bh_member_key member_key;
+	struct bh_member member;
 	struct bh_port port;
 	struct bh_mac_list mac_list;
 	struct bh_file file;

@@ -172,6 +172,23 @@ struct {
 	__type(value, struct source_set);
 } sources SEC(".maps");
 
+/* The members of a dynamic group. It takes the room that they need. */
+struct member_trie {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 2 * BH_MEMBERS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(key_size, sizeof(struct bh_member_key));
+	__uint(value_size, sizeof(struct bh_member));
+};
+
+/* By a group's slot. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, BH_GROUP_SLOTS);
+	__type(key, __u32);
+	__array(values, struct member_trie);
+} groups SEC(".maps");
+
 /* The shared programs that the devices' entry programs continue with, by enum bh_hook. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

@@ -73,7 +73,7 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 {
 	struct bh_judgement *judgement = &here->judgement;
 	const struct bh_rule *rule;
-	__u32 rank = BH_NONE;
+	__u32 rank = BH_NONE, skip;
 
 	judgement->rule = BH_NONE;
 	judgement->counter = BH_NONE;
@@ -85,12 +85,13 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 		return true;
 	}
 	rule = IMAGE_ELEMENT(image, image->header->rules, rank, struct bh_rule);
-	if (rule->flags & BH_RULE_CONDITIONAL && !holds(image, rule, here)) {
-		here->lookup.floor = rank + 1;
+	skip = rule->flags & BH_RULE_CONDITIONAL ? ranks_to_skip(image, rule, packet, here) : 0;
+	if (skip) {
+		here->lookup.floor = rank + skip;
 		return false;
 	}
 	decide(judgement, rule->verdict, BH_REASON_RULE);
-	judgement->rule = rank;
+	judgement->rule = rank - rule->term;
 	judgement->counter = rule->counter;
 	judgement->log = rule->flags & BH_RULE_LOG;
 	here->stateless = !!(rule->flags & BH_RULE_STATELESS);
@@ -172,10 +173,16 @@ static __always_inline struct bh_flow *covering_flow(struct bh_scratch *here, bo
 	return here->flow ? found_flow(here) : NULL;
 }
 
-/* Whether what accepted the flow may no longer hold. */
+/* Whether what accepted the flow may no longer hold: its time has come, or a dynamic group that it depends on may have changed. */
 static __always_inline bool has_lapsed(const struct bh_flow *flow, const struct bh_scratch *here)
 {
-	return flow->flags & BH_FLOW_LAPSES && (__s32)(ticks_now(here) - flow->lapses) >= 0;
+	__u32 flags = flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS);
+
+	if (!flags)
+		return false;
+	if (flags & BH_FLOW_MEMBERS && flow->epoch != here->epoch)
+		return true;
+	return flags & BH_FLOW_LAPSES && (__s32)(ticks_now(here) - flow->lapses) >= 0;
 }
 
 /* Makes the subject the packet that opened the flow. */
@@ -406,6 +413,9 @@ static __always_inline void begin(const struct image *image, const struct bh_por
 	here->opens = 0;
 	here->unsure = 0;
 	here->lapse = 0;
+	/* Before the groups themselves, for they are changed first. */
+	here->epoch = *(volatile const __u32 *)&image->header->epoch;
+	here->asked_members = 0;
 	here->lookup.floor = 0;
 	here->question = BH_ASK_PACKET;
 	here->asked_direction = here->judgement.direction;

@@ -44,6 +44,13 @@ int bulkhead_map_lookup_batch(int map_fd, uint32_t first, void *keys, void *valu
 	return bpf_map_lookup_batch(map_fd, first ? &previous : NULL, &position, keys, values, count, &options);
 }
 
+int bulkhead_map_read_batch(int map_fd, void *after, void *position, void *keys, void *values, uint32_t *count)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, options);
+
+	return bpf_map_lookup_batch(map_fd, after, position, keys, values, count, &options);
+}
+
 int bulkhead_link_create(int program_fd, int ifindex, int attach_type, uint32_t flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options, .flags = flags);

@@ -22,7 +22,7 @@ public struct Bulkhead: ParsableCommand {
         subcommands: [
             CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
             FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self,
-            QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
+            GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
         ])
 
     public init() {}

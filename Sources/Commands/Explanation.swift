@@ -58,6 +58,7 @@ struct Explanation: Sendable {
         var note: RuleNotes.Note?
         /// What the rule asks for besides the packet, if it is more than that.
         var isLimited: Bool
+        var asksMembers: Bool
         var expires: Timestamp?
 
         init(port: String, _ direction: Direction, _ outcome: Simulator.Outcome, _ note: RuleNotes.Note?) {
@@ -69,11 +70,14 @@ struct Explanation: Sendable {
             source = outcome.source.map { "\($0.file):\($0.line)" }
             self.note = note
             isLimited = outcome.isLimited
+            asksMembers = outcome.asksMembers
             expires = outcome.expires
         }
 
         var conditions: String {
-            let words = (isLimited ? ["within its limit"] : []) + (expires.map { ["until \($0)"] } ?? [])
+            let words =
+                (isLimited ? ["within its limit"] : []) + (asksMembers ? ["by its dynamic groups now"] : [])
+                + (expires.map { ["until \($0)"] } ?? [])
             return words.isEmpty ? "" : "  (\(words.joined(separator: ", ")))"
         }
     }
@@ -94,6 +98,7 @@ struct Explanation: Sendable {
                         "verdict": .string(hop.verdict.rawValue), "reason": JSON(hop.reason?.rawValue),
                         "rule": JSON(hop.rule), "source": JSON(hop.source), "comment": JSON(hop.note?.comment),
                         "meta": hop.note?.metaJSON ?? nil, "limited": .bool(hop.isLimited),
+                        "dynamic": .bool(hop.asksMembers),
                         "expires": JSON(hop.expires?.utc),
                     ]
                 }),

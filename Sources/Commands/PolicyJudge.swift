@@ -19,18 +19,18 @@ struct PolicyJudge {
     private let simulator: Simulator
 
     /// - Parameters:
-    ///   - policy: a policy's file; nil: the policy in force.
+    ///   - policy: a policy's file; nil: the policy in force. Its dynamic groups have the members of those in force.
     ///   - keepsFlows: whether a frame's flow is there for the next.
     init(policy: String?, instance: Instance, keepsFlows: Bool = false) throws {
         if let policy {
-            try self.init(PolicySource(path: policy, requiresDevices: false))
+            try self.init(PolicySource(path: policy, requiresDevices: false), instance)
         } else {
             try self.init(inForceOf: instance)
         }
         simulator.keepsFlows = keepsFlows
     }
 
-    private init(_ source: PolicySource) throws {
+    private init(_ source: PolicySource, _ instance: Instance) throws {
         let ruleset = try source.required()
         let image = try PolicySource.compile(ruleset)
         let bindings = source.loaded.bindings
@@ -51,7 +51,7 @@ struct PolicyJudge {
             image.portRecord(entry: $0.entry, protects: $0.protects, unknownToDrop: $0.isUnknownToDrop)
         }
         areQuarantined = bindings.map { _ in false }
-        simulator = try Simulator(image: image)
+        simulator = try Simulator(image: image, membersOf: instance)
     }
 
     private init(inForceOf instance: Instance) throws {

@@ -124,17 +124,9 @@ struct PrefixList: Sendable {
     private let prefixes: [Prefix]
 
     init(parsing text: String) throws {
-        var prefixes: [Prefix] = []
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-            do {
-                prefixes.append(try Prefix(parsing: String(part)))
-            } catch .hostBits(let meant) {
-                throw ValidationError("'\(part)' has host bits set; did you mean \(meant)?")
-            } catch {
-                throw ValidationError("'\(part)' is no address or prefix, such as 198.51.100.0/24 or 2001:db8::/32")
-            }
+        prefixes = try text.split(separator: ",", omittingEmptySubsequences: false).map {
+            try Prefix(argument: String($0))
         }
-        self.prefixes = prefixes
     }
 
     /// `out` where the frame's source is inside; any other, a frame without an address included, is `in`.

@@ -37,6 +37,7 @@ extension Status {
             "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": nil,
             "ports": .array(ports.map(\.json)), "classifier": classifier.json,
             "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)], "quarantine": JSON(quarantine),
+            "groups": GroupMembers.json(groups),
         ]
     }
 
@@ -61,6 +62,10 @@ extension Status {
 
             """
         text += table.text
+        if !groups.isEmpty {
+            let fills = groups.map { "\($0.name) \($0.members.count) of \($0.maximum)" }
+            text += "dynamic groups: \(fills.joined(separator: ", "))\n"
+        }
         if !quarantine.isEmpty { text += palette.yellow("quarantined: \(quarantine.joined(separator: ", "))") + "\n" }
         for port in ports {
             for other in port.ahead {

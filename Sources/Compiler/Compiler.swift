@@ -12,16 +12,23 @@ public struct Compiler: Sendable {
 
     /// Compiles a policy, or refuses it whole, naming the dimension that does not fit and its figures.
     public func compile(_ ruleset: Ruleset) throws(CompileError) -> Image {
-        let budget = Budget(ruleset, limits)
+        let terms = RuleTerms(ruleset)
+        let budget = Budget(terms.ruleset, limits)
         try check(ruleset, budget)
-        let classes = try Classes(ruleset, budget)
-        return try ImageAssembly(ruleset, classes, budget).image()
+        try budget.check(terms.ruleset.rules, "combinations of dynamic groups in its rules", atMost: \.rules)
+        let classes = try Classes(terms.ruleset, budget)
+        return try ImageAssembly(terms, classes, budget).image()
     }
 
     private func check(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
         try budget.check(ruleset.rules, "rules", atMost: \.rules)
         try budget.check(
             ruleset.rules.filter { $0.limit?.per == .rule }, "rules with a limit per rule", atMost: \.limitedRules)
+        try budget.check("dynamic groups", ruleset.dynamicGroups.count, atMost: \.dynamicGroups)
+        for rule in ruleset.rules {
+            guard let problem = rule.problemOfTerms else { continue }
+            throw CompileError(rule: rule.name, location: rule.location, message: problem)
+        }
         try budget.check("port records", PortRecords(ruleset).count, atMost: \.portRecords)
         try budget.check("files", ruleset.files.count, atMost: \.files)
         try budget.check(

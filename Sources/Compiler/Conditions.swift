@@ -12,6 +12,7 @@ struct Conditions {
     static func flags(of rule: Rule) -> UInt8 {
         var flags: UInt32 = 0
         if rule.expires != nil { flags |= BH_RULE_EXPIRES.rawValue }
+        if rule.asksMembers { flags |= BH_RULE_MEMBERS.rawValue }
         if let limit = rule.limit {
             flags |= BH_RULE_LIMITED.rawValue
             if limit.per == .source { flags |= BH_RULE_BY_SOURCE.rawValue }
@@ -19,15 +20,21 @@ struct Conditions {
         return UInt8(flags)
     }
 
-    /// Enters a rule's; returns its number.
-    mutating func add(_ rule: Rule) -> UInt32 {
+    /// Enters that of one of a rule's terms, which share a limit; returns its number.
+    mutating func add(_ rule: Rule, _ term: RuleTerms.Term) -> UInt32 {
         var record = bh_condition()
+        let literals = term.membership.literals
+        record.literals = (
+            literals[0], literals[1], literals[2], literals[3], literals[4], literals[5], literals[6], literals[7]
+        )
         record.expires = rule.expires?.nanoseconds ?? 0
         if let limit = rule.limit {
             let period = UInt64(limit.period.seconds) * Conditions.second
             record.cost = (period + UInt64(limit.rate) - 1) / UInt64(limit.rate)
             record.span = record.cost * UInt64(limit.burst)
-            record.identity = identity(rule.name, limit)
+            // The first of a limited rule's terms stands before the others.
+            let known = term.term > 0 ? records.last?.identity : nil
+            record.identity = known ?? identity(rule.name, limit)
         }
         records.append(record)
         return UInt32(records.count - 1)

@@ -5,6 +5,7 @@ import Policy
 /// Lays an image out: small tables that every packet reads first, what only people read last.
 struct ImageAssembly {
     private let ruleset: Ruleset
+    private let terms: [RuleTerms.Term]
     private let classes: Classes
     private let records: PortRecords
     private let budget: Budget
@@ -14,8 +15,9 @@ struct ImageAssembly {
     private var fileNumbers: [String: UInt16] = [:]
     private var conditions = Conditions()
 
-    init(_ ruleset: Ruleset, _ classes: Classes, _ budget: Budget) {
-        self.ruleset = ruleset
+    init(_ terms: RuleTerms, _ classes: Classes, _ budget: Budget) {
+        ruleset = terms.ruleset
+        self.terms = terms.terms
         self.budget = budget
         writer = ImageWriter(budget)
         self.classes = classes
@@ -61,7 +63,7 @@ struct ImageAssembly {
 
     private var statistics: Image.Statistics {
         var statistics = Image.Statistics()
-        statistics.rules = ruleset.rules.count
+        statistics.rules = terms.last.map { $0.number + 1 } ?? 0
         statistics.addressClasses = classes.addressClasses.count
         statistics.nodes = classes.trie.nodes.count
         statistics.services = classes.services.members.count
@@ -224,24 +226,39 @@ struct ImageAssembly {
         header.matches = try writer.append(classes.joint.matches)
         header.match_words = UInt32(classes.joint.matchWords)
         header.match_count = UInt32(classes.joint.matchCount)
-        header.rules = try writer.append(ruleset.rules.map { record(of: $0) })
+        header.rules = try writer.append(zip(ruleset.rules, terms).map { record(of: $0, $1) })
         header.rule_count = UInt32(ruleset.rules.count)
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
+        header.groups = try writer.append(ruleset.dynamicGroups.map { record(of: $0) })
+        header.group_count = UInt32(ruleset.dynamicGroups.count)
         header.chains = try writer.append(classes.cells.lists.chains)
         header.runs = try writer.append(classes.cells.lists.runs)
         header.run_values = try writer.append(classes.cells.lists.runValues)
     }
 
-    private mutating func record(of rule: Rule) -> bh_rule {
+    private mutating func record(of group: DynamicGroup) -> bh_group {
+        var record = bh_group()
+        record.timeout = UInt64(group.timeout ?? 0) * 1_000_000_000
+        record.maximum = UInt32(group.maximum)
+        record.name = strings.offset(of: group.name)
+        record.line = UInt32(group.location.line)
+        record.file = file(group.location)
+        return record
+    }
+
+    private mutating func record(of rule: Rule, _ term: RuleTerms.Term) -> bh_rule {
         var record = bh_rule()
         record.verdict = UInt8(rule.action.number)
         if rule.log { record.flags |= UInt8(BH_RULE_LOG.rawValue) }
         if rule.isStateless { record.flags |= UInt8(BH_RULE_STATELESS.rawValue) }
         if rule.isConditional {
             record.flags |= Conditions.flags(of: rule)
-            record.condition = conditions.add(rule)
+            record.condition = conditions.add(rule, term)
         }
+        record.number = UInt32(term.number)
+        record.term = UInt16(term.term)
+        record.terms_behind = UInt16(term.behind)
         record.file = file(rule.location)
         record.line = UInt32(rule.location.line)
         record.name = strings.offset(of: rule.name)

@@ -7,10 +7,11 @@ extension ImageView {
     ///
     /// - Parameters:
     ///   - claim: Of the packet, see ``Packet/claim(in:)``.
-    ///   - holds: Whether the conditions of a conditional rule, by rank, hold; asked in ascending order.
+    ///   - isMember: Whether an address is in a dynamic group, by index.
+    ///   - holds: Whether what a rule asks for besides packet and groups, by its number, holds; asked in ascending order.
     public func judge(
         packet: Packet, claim: Claim? = nil, portRecord: Int, direction: Direction,
-        holds: (Int) -> Bool = { _ in true }
+        isMember: (Int, IPAddress) -> Bool = { _, _ in false }, holds: (Int) -> Bool = { _ in true }
     ) -> Judgement {
         let port = element(bh_port.self, of: tables.ports, portRecord) ?? bh_port()
         let isHost = port.protects == UInt8(BH_HOST.rawValue)
@@ -27,15 +28,37 @@ extension ImageView {
         var floor: UInt32 = 0
         while let rank = firstMatch(packet, port, direction, from: floor) {
             let rule = element(bh_rule.self, of: tables.rules, Int(rank)) ?? bh_rule()
-            if UInt32(rule.flags) & BH_RULE_CONDITIONAL.rawValue != 0, !holds(Int(rank)) {
-                floor = rank + 1
+            let skipped = ranksToSkip(rule, packet, isMember, holds)
+            guard skipped == 0 else {
+                floor = rank + skipped
                 continue
             }
-            return Judgement(Action(UInt32(rule.verdict)) ?? .drop, .rule, rule: Int(rank))
+            return Judgement(Action(UInt32(rule.verdict)) ?? .drop, .rule, rule: Int(rule.number))
         }
         if packet.family == nil { return Judgement(.drop, .nonIP) }
         let verdict = direction == .in ? port.defaults.0 : port.defaults.1
         return Judgement(Action(UInt32(verdict)) ?? .drop, .default)
+    }
+
+    /// 0 where the rule's conditions hold, else how many ranks to go on.
+    private func ranksToSkip(
+        _ rule: bh_rule, _ packet: Packet, _ isMember: (Int, IPAddress) -> Bool, _ holds: (Int) -> Bool
+    ) -> UInt32 {
+        let flags = UInt32(rule.flags)
+        if flags & BH_RULE_MEMBERS.rawValue != 0, !membersHold(Int(rule.condition), packet, isMember) { return 1 }
+        let hasOthers = flags & (BH_RULE_EXPIRES.rawValue | BH_RULE_LIMITED.rawValue) != 0
+        return hasOthers && !holds(Int(rule.number)) ? 1 + UInt32(rule.terms_behind) : 0
+    }
+
+    private func membersHold(_ number: Int, _ packet: Packet, _ isMember: (Int, IPAddress) -> Bool) -> Bool {
+        guard let condition = condition(number), packet.family != nil else { return false }
+        let list = condition.literals
+        return [list.0, list.1, list.2, list.3, list.4, list.5, list.6, list.7].prefix { $0 != 0 }.allSatisfy {
+            let literal = UInt32($0)
+            let end = literal & BH_LITERAL_DESTINATION.rawValue != 0 ? packet.destination : packet.source
+            let isInside = end.map { isMember(Int(literal & BH_LITERAL_GROUP.rawValue), $0) } ?? false
+            return isInside != (literal & BH_LITERAL_OUTSIDE.rawValue != 0)
+        }
     }
 
     private func admits(_ packet: Packet, _ port: bh_port) -> Bool {

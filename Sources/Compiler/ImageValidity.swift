@@ -48,6 +48,7 @@ extension ImageView {
             Table("runs", header.runs, 0, of: bh_run.self),
             Table("run values", header.run_values, 0, of: UInt32.self),
             Table("conditions", header.conditions, UInt64(header.condition_count), of: bh_condition.self),
+            Table("dynamic groups", header.groups, UInt64(header.group_count), of: bh_group.self),
             Table("chains", header.chains, 0, of: UInt32.self),
             Table("rules", header.rules, UInt64(header.rule_count), of: bh_rule.self),
             Table("ports", header.ports, UInt64(header.port_count), of: bh_port.self),

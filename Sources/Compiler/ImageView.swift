@@ -83,10 +83,28 @@ extension ImageView {
         public var log: Bool
         public var isStateless: Bool
         public var isLimited: Bool
+        /// Who is in a dynamic group matters.
+        public var asksMembers: Bool
         /// From then on it does not match.
         public var expires: Timestamp?
         /// The host's part: slot of its counter.
         public var counter: UInt32
+        /// The policy's rule, from 0; which of its terms this is, see `bh_rule`.
+        public var number: Int
+        public var term: Int
+    }
+
+    /// A dynamic group as the image records it.
+    public struct GroupRecord: Sendable, Hashable {
+        public var name: String
+        /// Column 0: the image keeps lines only.
+        public var location: SourceLocation
+        /// Members that it may have at a time.
+        public var maximum: Int
+        /// Nanoseconds that a member stays where no time is given; nil: for ever.
+        public var timeout: UInt64?
+        /// The host's part: place of its members.
+        public var slot: UInt32
     }
 
     /// A port record: an entry as host or as workload.
@@ -106,27 +124,46 @@ extension ImageView {
         public var guards: Set<Guard>
     }
 
-    public var ruleCount: Int { Int(fixed.rule_count) }
+    /// Ranks: terms of rules, see `bh_rule`.
+    public var rankCount: Int { Int(fixed.rule_count) }
+    public var ruleCount: Int {
+        rankCount == 0 ? 0 : Int(element(bh_rule.self, of: fixed.rules, rankCount - 1)?.number ?? 0) + 1
+    }
+    public var groupCount: Int { Int(fixed.group_count) }
     public var portCount: Int { Int(fixed.port_count) }
     public var fileCount: Int { Int(fixed.file_count) }
 
+    /// The rules of the policy, in its order.
+    public var rules: [RuleRecord] { (0..<rankCount).compactMap(rule).filter { $0.term == 0 } }
+
+    /// The dynamic groups, in the policy's order.
+    public var groups: [GroupRecord] {
+        (0..<groupCount).compactMap { index in
+            guard let record = element(bh_group.self, of: fixed.groups, index) else { return nil }
+            return GroupRecord(
+                name: string(record.name), location: location(file: record.file, line: record.line),
+                maximum: Int(record.maximum), timeout: record.timeout == 0 ? nil : record.timeout, slot: record.slot)
+        }
+    }
+
     /// The rule of a rank; nil beyond the last.
     public func rule(_ rank: Int) -> RuleRecord? {
-        guard (0..<ruleCount).contains(rank), let record = element(bh_rule.self, of: fixed.rules, rank) else {
+        guard (0..<rankCount).contains(rank), let record = element(bh_rule.self, of: fixed.rules, rank) else {
             return nil
         }
         return RuleRecord(
             name: string(record.name), location: location(file: record.file, line: record.line),
             action: Action(UInt32(record.verdict)) ?? .drop, log: record.flags & UInt8(BH_RULE_LOG.rawValue) != 0,
             isStateless: record.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0,
-            isLimited: record.flags & UInt8(BH_RULE_LIMITED.rawValue) != 0, expires: expiry(of: record),
-            counter: record.counter)
+            isLimited: record.flags & UInt8(BH_RULE_LIMITED.rawValue) != 0,
+            asksMembers: record.flags & UInt8(BH_RULE_MEMBERS.rawValue) != 0, expires: expiry(of: record),
+            counter: record.counter, number: Int(record.number), term: Int(record.term))
     }
 
     /// The rules that have a limit per rule, and the number of each one's condition.
     public var limitedRules: [(name: String, condition: Int)] {
         if conditionCount == 0 { return [] }
-        return (0..<ruleCount).compactMap { rank in
+        return (0..<rankCount).compactMap { rank in
             guard let record = element(bh_rule.self, of: fixed.rules, rank),
                 UInt32(record.flags) & (BH_RULE_LIMITED.rawValue | BH_RULE_BY_SOURCE.rawValue)
                     == BH_RULE_LIMITED.rawValue

@@ -3,6 +3,7 @@ import CDatapathABI
 /// What a policy may grow to.
 struct Limits: Sendable {
     var rules = Int(BH_RULES_MAX)
+    var dynamicGroups = Int(BH_GROUPS_MAX)
     var limitedRules = Int(BH_LIMITS_MAX)
     var imageBytes = Int(BH_PAGES_MAX) << Int(BH_PAGE_BITS)
     /// Port records: a device names its own by a fifteen-bit number, beside the bit of quarantine.

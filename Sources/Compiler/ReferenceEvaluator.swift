@@ -23,15 +23,17 @@ public struct ReferenceEvaluator: Sendable {
     ///   - claim: Of the packet, see ``Packet/claim(in:)``.
     ///   - isUnknownToDrop: Whether the port is one of a bridge entry with `unknown: drop` that no other entry names.
     ///   - isQuarantined: Whether the port is cut off.
-    ///   - holds: Whether the conditions of a conditional rule, by rank, hold; asked in ascending order.
+    ///   - isMember: Whether an address is in a dynamic group, by index.
+    ///   - holds: Whether what a rule asks for besides packet and groups, by rank, holds; asked in ascending order.
     public func judge(
         _ packet: Packet, claiming claim: Claim? = nil, entry: Int, protects: Protects, direction: Direction,
-        isUnknownToDrop: Bool = false, isQuarantined: Bool = false, holds: (Int) -> Bool = { _ in true }
+        isUnknownToDrop: Bool = false, isQuarantined: Bool = false,
+        isMember: (Int, IPAddress) -> Bool = { _, _ in false }, holds: (Int) -> Bool = { _ in true }
     ) -> Judgement {
         judgeBeforeRules(
             packet, claiming: claim, entry: entry, protects: protects, direction: direction,
             isUnknownToDrop: isUnknownToDrop, isQuarantined: isQuarantined)
-            ?? judgeByRules(packet, entry: entry, direction: direction, holds: holds)
+            ?? judgeByRules(packet, entry: entry, direction: direction, isMember: isMember, holds: holds)
     }
 
     /// What is settled before the rules are asked; nil where they are to be.
@@ -56,9 +58,9 @@ public struct ReferenceEvaluator: Sendable {
 
     /// What the rules, or the default, say.
     func judgeByRules(
-        _ packet: Packet, entry: Int, direction: Direction, holds: (Int) -> Bool
+        _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool, holds: (Int) -> Bool
     ) -> Judgement {
-        if let rank = firstMatch(packet, entry: entry, direction: direction, holds: holds) {
+        if let rank = firstMatch(packet, entry: entry, direction: direction, isMember: isMember, holds: holds) {
             return Judgement(ruleset.rules[rank].action, .rule, rule: rank)
         }
         if packet.family == nil { return Judgement(.drop, .nonIP) }
@@ -88,16 +90,17 @@ public struct ReferenceEvaluator: Sendable {
 
     /// The rank of the first rule that matches, whatever is judged before the rules.
     ///
-    /// - Parameter holds: As in ``judge(_:entry:protects:direction:isUnknownToDrop:holds:)``.
+    /// The closures are those of ``judge(_:claiming:entry:protects:direction:isUnknownToDrop:isQuarantined:isMember:holds:)``.
     public func firstMatch(
-        _ packet: Packet, entry: Int, direction: Direction, holds: (Int) -> Bool = { _ in true }
+        _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool = { _, _ in false },
+        holds: (Int) -> Bool = { _ in true }
     ) -> Int? {
         var rank = -1
         return ruleset.rules.firstIndex { rule in
             rank += 1
             return (rule.entries?.contains(entry) ?? true) && rule.directions.contains(direction)
                 && (rule.vlans?.contains(packet.outerVLAN) ?? true) && carries(rule.services, packet)
-                && rule.ends.contains { joins($0, packet) } && (!rule.isConditional || holds(rank))
+                && rule.ends.contains { joins($0, packet, isMember) } && (!rule.isLimitedOrExpires || holds(rank))
         }
     }
 
@@ -119,8 +122,12 @@ public struct ReferenceEvaluator: Sendable {
     }
 
     /// A frame without addresses is at the ends of those rules only that name none.
-    private func joins(_ ends: Rule.Ends, _ packet: Packet) -> Bool {
-        (ends.from.map { set in packet.source.map(set.contains) ?? false } ?? true)
-            && (ends.to.map { set in packet.destination.map(set.contains) ?? false } ?? true)
+    private func joins(_ ends: Rule.Ends, _ packet: Packet, _ isMember: (Int, IPAddress) -> Bool) -> Bool {
+        func isMeant(_ address: IPAddress?, _ set: AddressSet?, _ membership: Membership) -> Bool {
+            guard let address else { return set == nil && membership.isAny }
+            return set?.contains(address) ?? true && membership.holds { isMember($0, address) }
+        }
+        return isMeant(packet.source, ends.from, ends.source)
+            && isMeant(packet.destination, ends.to, ends.destination)
     }
 }

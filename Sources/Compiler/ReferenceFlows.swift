@@ -74,6 +74,8 @@ public struct ReferenceFlows: Sendable {
     private var conditions: ReferenceConditions
     private var clock: Int { conditions.clock }
     private var flows: [Key: Record] = [:]
+    /// Who is in the policy's dynamic groups.
+    public private(set) var members = ReferenceMembers()
     private var fragments = ReferenceFragments()
 
     /// - Parameters:
@@ -92,6 +94,12 @@ public struct ReferenceFlows: Sendable {
         evaluator = ReferenceEvaluator(ruleset)
         generation += 1
         conditions.use(ruleset)
+        members.keep(ruleset.dynamicGroups.map(\.name))
+    }
+
+    /// Commands change who is in a dynamic group.
+    public mutating func change(_ group: String, _ change: (inout ReferenceMembers.Group) -> Void) {
+        members.change(group, change)
     }
 
     /// No flow and no datagram is left; what was used of limits is.
@@ -101,7 +109,10 @@ public struct ReferenceFlows: Sendable {
     }
 
     /// Time goes by.
-    public mutating func pass(seconds: Int) { conditions.clock += seconds }
+    public mutating func pass(seconds: Int) {
+        conditions.clock += seconds
+        members.pass(seconds: seconds)
+    }
 
     /// Judges a packet, and keeps its flow and its datagram.
     ///
@@ -185,7 +196,9 @@ public struct ReferenceFlows: Sendable {
     /// Judges an earlier policy's flow anew by what opened it, and one whose time has come; returns the denial that ends it.
     private mutating func renew(_ record: inout Record, _ key: Key, by opening: Packet, at place: Place) -> Judgement? {
         let isOld = record.generation != generation
-        guard isOld || record.lapses.map({ clock > $0 }) == true else { return nil }
+        // Who is in dynamic groups may have changed; where it has not, to ask once more changes nothing.
+        let mayDiffer = record.lapses.map { clock > $0 } == true || ruleset.rules.contains(where: \.asksMembers)
+        guard isOld || mayDiffer else { return nil }
         // Limited rules ahead of the one that accepted it were over their limit.
         let first = isOld ? 0 : record.rule ?? .max
         let judgement = ask(opening.asRequest, .ignored(from: first), at: place, record.direction)
@@ -223,8 +236,10 @@ public struct ReferenceFlows: Sendable {
     private mutating func ask(
         _ packet: Packet, _ budget: ReferenceConditions.Budget, at place: Place, _ direction: Direction
     ) -> Judgement {
-        let (evaluator, rules) = (evaluator, ruleset.rules)
-        return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { rank in
+        let (evaluator, rules, groups, members) = (evaluator, ruleset.rules, ruleset.dynamicGroups, members)
+        return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { group, address in
+            members.contains(address, in: groups[group].name)
+        } holds: { rank in
             conditions.holds(rules[rank], rank, for: packet, budget)
         }
     }

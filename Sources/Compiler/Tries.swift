@@ -26,11 +26,14 @@ struct Tries {
         }
         guard worst.count > Int(BH_TRIES_MAX) else { return }
         let last = ruleset.rules[Int(worst[Int(BH_TRIES_MAX)])]
-        let names = worst.prefix(20).map { ruleset.rules[Int($0)].name }.joined(separator: ", ")
+        var names: [String] = []
+        for rank in worst.prefix(20) where names.last != ruleset.rules[Int(rank)].name {
+            names.append(ruleset.rules[Int(rank)].name)
+        }
         throw CompileError(
             rule: last.name, location: last.location,
             message:
-                "one packet could match \(worst.count) rules with a condition (\"limit\", \"expires\") before one decides, at most "
-                + "\(BH_TRIES_MAX): \(names)")
+                "one packet could match \(worst.count) rules with a condition (\"limit\", \"expires\", a dynamic group) before one "
+                + "decides, at most \(BH_TRIES_MAX): \(names.joined(separator: ", "))")
     }
 }

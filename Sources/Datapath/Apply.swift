@@ -117,6 +117,7 @@ struct ApplyStep {
         generation.setCounters(try allotCounters(old, maps))
         generation.setClock(secret: old?.view.header.secret ?? .random(in: 1 ... .max))
         try allotLimits(old, maps, of: &generation)
+        let groups = try allotGroups(old, maps, of: &generation)
         // What does not fit into the kernel's memory is refused before a device is touched.
         let map = try generation.allocate()
         let fresh = allotment.devices.filter { $0.old == nil }.map(\.id)
@@ -143,6 +144,7 @@ struct ApplyStep {
         let devices = new.devices()
         let kept = Set(devices.map(\.id))
         try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
+        for slot in groups.gone { try maps[.groups].delete(slot) }
         let gone = (old?.devices() ?? []).count { !kept.contains($0.id) }
         GracePeriods.expedited(for: 2 * gone, by: instance) { detachGone(old?.devices() ?? [], keeping: devices) }
         return report(generation: number, changed: true, devices: devices, live: new, maps)
@@ -162,6 +164,16 @@ struct ApplyStep {
         let allotment = LimitAllotment(view.limitedRules, old: old?.limitSlots() ?? [])
         for slot in allotment.fresh { try maps[.limits].update(slot, to: bh_limit()) }
         generation.setLimitSlots(allotment.slots)
+    }
+
+    /// A dynamic group keeps its members by its name; a new one has none.
+    private func allotGroups(
+        _ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation
+    ) throws -> GroupAllotment {
+        let allotment = GroupAllotment(ruleset.dynamicGroups.map(\.name), old: old?.groupSlots() ?? [])
+        for slot in allotment.fresh { try maps[.groups].update(slot, to: try MemberTrie.make()) }
+        generation.setGroupSlots(allotment.slots)
+        return allotment
     }
 
     /// The names of the entries that protect the host somewhere.

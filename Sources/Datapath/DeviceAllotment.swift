@@ -70,11 +70,12 @@ struct LimitAllotment {
     /// A rule keeps its place by its name.
     init(_ rules: [(name: String, condition: Int)], old: [(name: String, slot: UInt32)]) {
         if rules.isEmpty { return }
-        let allotment = CounterAllotment(names: rules.map(\.name), old: old, capacity: Int(BH_LIMITS_MAX))
-        for (rule, slot) in zip(rules, allotment.slots) {
-            slots[rule.condition] = slot
-            named.append((rule.name, slot))
-        }
+        // A rule's terms share it, and stand one behind the other.
+        let names = rules.indices.filter { $0 == 0 || rules[$0].name != rules[$0 - 1].name }.map { rules[$0].name }
+        let allotment = CounterAllotment(names: names, old: old, capacity: Int(BH_LIMITS_MAX))
+        named = Array(zip(names, allotment.slots))
+        let byName = Dictionary(named.map { ($0.name, $0.slot) }) { first, _ in first }
+        for rule in rules { slots[rule.condition] = byName[rule.name] }
         fresh = allotment.fresh
     }
 }

@@ -42,15 +42,31 @@ struct Generation {
     /// Where the port record of each device id stands.
     var devicePorts: Int { Int(header.device_ports) }
 
+    private func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value {
+        unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(fromByteOffset: offset, as: type) }
+    }
+
     private mutating func store<Value: BitwiseCopyable>(_ value: Value, at offset: Int) {
         unsafe bytes.withUnsafeMutableBytes { unsafe $0.storeBytes(of: value, toByteOffset: offset, as: Value.self) }
     }
 
-    /// Gives each rule, by rank, its counter.
+    /// Gives each of the policy's rules its counter.
     mutating func setCounters(_ slots: [UInt32]) {
-        guard let field = MemoryLayout<bh_rule>.offset(of: \.counter) else { return }
-        for rank in 0..<min(Int(header.rule_count), slots.count) {
-            store(slots[rank], at: Int(header.rules) + rank * MemoryLayout<bh_rule>.stride + field)
+        guard let field = MemoryLayout<bh_rule>.offset(of: \.counter),
+            let number = MemoryLayout<bh_rule>.offset(of: \.number)
+        else { return }
+        for rank in 0..<Int(header.rule_count) {
+            let record = Int(header.rules) + rank * MemoryLayout<bh_rule>.stride
+            let rule = Int(load(UInt32.self, at: record + number))
+            if rule < slots.count { store(slots[rule], at: record + field) }
+        }
+    }
+
+    /// Gives each dynamic group the place of its members.
+    mutating func setGroupSlots(_ slots: [UInt32]) {
+        guard let field = MemoryLayout<bh_group>.offset(of: \.slot) else { return }
+        for (index, slot) in slots.enumerated() where index < Int(header.group_count) {
+            store(slot, at: Int(header.groups) + index * MemoryLayout<bh_group>.stride + field)
         }
     }
 
@@ -67,9 +83,14 @@ struct Generation {
     /// - Parameters:
     ///   - secret: Of the hash of sources: what is known of them is found by it.
     ///   - wallOffset: What makes nanoseconds since 1970 of the clock that programs read; it wraps.
-    mutating func setClock(secret: UInt64, wallOffset: UInt64 = KernelClock.wallOffset) {
+    ///   - bootOffset: What makes nanoseconds since the start of it; 0: the programs read the kernel's clocks.
+    mutating func setClock(
+        secret: UInt64, wallOffset: UInt64 = KernelClock.wallOffset, bootOffset: UInt64 = 0
+    ) {
         header.secret = secret
         header.wall_offset = wallOffset
+        header.boot_offset = bootOffset
+        header.epoch = 0
     }
 
     /// Says whose flows those of a port record are; 0: each device's own.

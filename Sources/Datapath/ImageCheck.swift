@@ -13,7 +13,7 @@ extension bh_image_header {
             ("joints", joints, product(context_count, service_count, 4)),
             ("matches", matches, product(match_count, match_words, 8)), ("lists", lists, 0), ("runs", runs, 0),
             ("run_values", run_values, 0), ("conditions", conditions, UInt64(condition_count) * 64),
-            ("chains", chains, 0),
+            ("chains", chains, 0), ("groups", groups, UInt64(group_count) * 32),
             ("rules", rules, UInt64(rule_count) * 32),
             ("ports", ports, UInt64(port_count) * 64), ("strings", strings, UInt64(strings_size)),
             ("files", files, UInt64(file_count) * 16),

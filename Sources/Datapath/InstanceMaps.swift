@@ -50,6 +50,7 @@ enum MapName: String, CaseIterable {
     case fragments
     case limits
     case sources
+    case groups
     case tcPrograms = "tc_programs"
     case xdpPrograms = "xdp_programs"
     case genericPrograms = "generic_programs"

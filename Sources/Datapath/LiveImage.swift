@@ -114,9 +114,9 @@ struct LiveImage: Sendable {
 
     // MARK: Rules
 
-    /// Counter slots by rule name, in order of rank.
+    /// Counter slots by rule name, in the policy's order.
     func counterSlots() -> [(name: String, slot: UInt32)] {
-        (0..<view.ruleCount).compactMap { view.rule($0).map { ($0.name, $0.counter) } }
+        view.rules.map { ($0.name, $0.counter) }
     }
 
     /// The places of limits by rule name.
@@ -125,7 +125,10 @@ struct LiveImage: Sendable {
     }
 
     /// Whether some rule accepts packets without a flow.
-    var hasStatelessRule: Bool { (0..<view.ruleCount).contains { view.rule($0)?.isStateless == true } }
+    var hasStatelessRule: Bool { view.rules.contains(where: \.isStateless) }
+
+    /// The places of dynamic groups, by name.
+    func groupSlots() -> [(name: String, slot: UInt32)] { view.groups.map { ($0.name, $0.slot) } }
 
     // MARK: Ports and devices
 

@@ -81,6 +81,8 @@ public struct Status: Sendable {
     public var readers: Int
     /// Names in quarantine, those that mean no port now among them.
     public var quarantine: [String]
+    /// Dynamic groups, in the policy's order.
+    public var groups: [GroupMembers]
 }
 
 public struct Count: Sendable, Hashable {

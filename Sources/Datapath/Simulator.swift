@@ -3,6 +3,7 @@ import CLibbpf
 import Compiler
 import Glibc
 import Libbpf
+import Network
 import Policy
 
 /// Judges frames with the real programs, attached to nothing: the kernel runs them over private maps and a copy of a policy image.
@@ -22,11 +23,13 @@ public final class Simulator {
         public var verdict: Action
         /// nil: the XDP program passed the frame on to tc, without a word of its own.
         public var reason: Reason?
-        /// Rank of the rule that decided, where one did.
+        /// The rule of the policy, from 0, that decided, where one did.
         public var rule: Int?
         public var ruleName: String?
         /// That rule matches only as often as its limit lets it. Here nothing was used of it, but by what was judged before.
         public var isLimited = false
+        /// Who is in a dynamic group has a say in whether that rule matches.
+        public var asksMembers = false
         /// From then on that rule does not match.
         public var expires: Timestamp?
         /// The rule's line, the default's, or else the port's.
@@ -54,7 +57,7 @@ public final class Simulator {
         init(_ program: consuming Program) { self.program = program }
     }
 
-    private var mapping: Mapping
+    private(set) var mapping: Mapping
     private var devicePorts: Int
     private var generation: UInt32
     /// Whether connections that were there before are adopted, for as long as the next policy is used.
@@ -67,9 +70,10 @@ public final class Simulator {
     private var usedFragmentBuckets: Set<UInt32> = []
     private let scratch: PerCPUValues<bh_scratch>
     private var limits: LimitAllotment
+    var groups: SimulatedGroups
     /// Sets of `sources` that hold something, or did.
     private var usedSources: Set<UInt32> = []
-    private var clock = SimulatedClock()
+    private(set) var clock = SimulatedClock()
     private static let secret: UInt64 = 1
     /// The identities of limits a source.
     private var sourceLimits: [UInt32] = []
@@ -88,30 +92,42 @@ public final class Simulator {
 
     /// A simulator of a compiled policy.
     ///
-    /// - Parameter adopts: whether connections that were there before are adopted, however long ago.
-    public convenience init(image: Image, adopts: Bool = false) throws(DatapathError) {
-        try self.init(bytes: image.bytes, generation: Simulator.inForceNowhere, adopts: adopts)
+    /// - Parameters:
+    ///   - adopts: whether connections that were there before are adopted, however long ago.
+    ///   - instance: whose members the dynamic groups have that are called alike; nil: they have none at first.
+    public convenience init(
+        image: Image, adopts: Bool = false, membersOf instance: Instance? = nil
+    ) throws(DatapathError) {
+        try self.init(
+            bytes: image.bytes, generation: Simulator.inForceNowhere, adopts: adopts,
+            groups: try SimulatedGroups(membersOf: instance))
     }
 
     /// A simulator of the policy in force.
     public convenience init(policyInForceOf instance: Instance) throws(DatapathError) {
         let image = try instance.imageInForce(try instance.openMaps())
-        try self.init(bytes: image.bytes, generation: image.generation, adopts: false)
+        try self.init(
+            bytes: image.bytes, generation: image.generation, adopts: false,
+            groups: try SimulatedGroups(membersOf: instance))
     }
 
-    private init(bytes: [UInt8], generation number: UInt32, adopts: Bool) throws(DatapathError) {
+    private init(
+        bytes: [UInt8], generation number: UInt32, adopts: Bool, groups: SimulatedGroups
+    ) throws(DatapathError) {
         try Preflight.check()
         view = try Simulator.view(bytes)
         var generation = try Simulator.generation(bytes, view, number, adopts)
         limits = LimitAllotment(view.limitedRules, old: [])
         sourceLimits = view.sourceLimits
         generation.setLimitSlots(limits.slots)
-        generation.setClock(secret: Simulator.secret, wallOffset: clock.wallOffset)
+        self.groups = groups
+        generation.setClock(secret: Simulator.secret, wallOffset: clock.wallOffset, bootOffset: clock.bootOffset)
         self.generation = number
         self.adopts = adopts
         devicePorts = generation.devicePorts
         maps = try InstanceMaps.make(
             pinnedIn: nil, entries: ["port_counters": 4, "rule_counters": 1, "buckets": 1])
+        generation.setGroupSlots(try self.groups.use(view, in: maps))
         mapping = try Simulator.publish(generation, in: maps)
         do throws(BPFError) {
             scratch = try PerCPUValues(maps[.scratch], repeating: bh_scratch())
@@ -131,7 +147,8 @@ public final class Simulator {
             try change { () throws(BPFError) in try maps[.limits].update(slot, to: bh_limit()) }
         }
         generation.setLimitSlots(limits.slots)
-        generation.setClock(secret: Simulator.secret, wallOffset: clock.wallOffset)
+        generation.setClock(secret: Simulator.secret, wallOffset: clock.wallOffset, bootOffset: clock.bootOffset)
+        generation.setGroupSlots(try groups.use(view, in: maps))
         devicePorts = generation.devicePorts
         mapping = try Simulator.publish(generation, in: maps)
     }
@@ -254,7 +271,7 @@ public final class Simulator {
         }
     }
 
-    /// Forgets all flows and datagrams, what was used of limits, and that time has passed.
+    /// Forgets all flows and datagrams, what was used of limits, who was in its own dynamic groups, and that time has passed.
     public func forgetFlows() throws(DatapathError) {
         clock = SimulatedClock()
         time = clock.time
@@ -264,6 +281,8 @@ public final class Simulator {
             for set in usedSources { try maps[.sources].update(set, to: bh_source_set()) }
             usedSources = []
         }
+        groups.forget()
+        _ = try groups.use(view, in: maps)
     }
 
     private func change(_ body: () throws(BPFError) -> Void) throws(DatapathError) {
@@ -364,8 +383,9 @@ public final class Simulator {
         let place = view.source(of: judgement)
         return Outcome(
             verdict: Action(judgement.verdict) ?? .accept, reason: reason,
-            rule: judgement.rule == BH_NONE ? nil : Int(judgement.rule), ruleName: place.rule?.name,
-            isLimited: place.rule?.isLimited ?? false, expires: place.rule?.expires, source: place.location,
+            rule: place.rule?.number, ruleName: place.rule?.name,
+            isLimited: place.rule?.isLimited ?? false, asksMembers: place.rule?.asksMembers ?? false,
+            expires: place.rule?.expires, source: place.location,
             generation: judgement.generation, direction: direction, returned: run.result,
             packet: Packet(scratch.packet), answer: run.result == Simulator.redirect ? run.output : nil)
     }

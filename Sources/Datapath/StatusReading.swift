@@ -39,7 +39,7 @@ extension Instance {
             ports: ports.sorted {
                 ($0.record, order[$0.device] ?? 0) < ($1.record, order[$1.device] ?? 0)
             }, memoryBytes: maps.memory + image.memory, classifier: view.classifier, flows: flows,
-            readers: activeReaders(maps), quarantine: quarantine.sorted())
+            readers: activeReaders(maps), quarantine: quarantine.sorted(), groups: try groups(image.view.groups, maps))
     }
 
     private func activeReaders(_ maps: InstanceMaps) -> Int {
@@ -99,10 +99,8 @@ extension Instance {
         return PolicyInForce(
             generation: image.generation, files: (0..<view.fileCount).compactMap { view.file($0) },
             sha256: hexadecimal(view.sha256), loadedAt: view.header.loaded_at,
-            rules: (0..<view.ruleCount).compactMap { rank in
-                view.rule(rank).map {
-                    PolicyInForce.Rule(name: $0.name, location: $0.location, action: $0.action, log: $0.log)
-                }
+            rules: view.rules.map {
+                PolicyInForce.Rule(name: $0.name, location: $0.location, action: $0.action, log: $0.log)
             })
     }
 }

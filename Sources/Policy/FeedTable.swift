@@ -41,47 +41,20 @@ final class FeedTable {
     }
 
     private func read(_ bytes: [UInt8], _ path: String) -> [(prefix: Prefix, line: Int)] {
-        var result: [(prefix: Prefix, line: Int)] = []
         var bad = 0
-        var number = 0
-        var start = 0
-        while start < bytes.count {
-            var end = start
-            while end < bytes.count, bytes[end] != UInt8(ascii: "\n") { end += 1 }
-            number += 1
-            let content = FeedTable.content(bytes, start..<end)
-            let column = content.lowerBound - start + 1
-            start = end + 1
-            if content.isEmpty { continue }
-            if let prefix = try? Prefix(parsing: bytes.span.extracting(content)) {
-                result.append((prefix, number))
-                continue
-            }
+        let (addresses, lines) = AddressFile.read(bytes) { line in
             bad += 1
             if bad <= FeedTable.reportLimit {
-                let text = String(decoding: bytes[content], as: UTF8.self)
-                let shown = text.count > 60 ? "\(text.prefix(60))..." : text
-                _ = problems.prefix(shown, at: SourceLocation(file: path, line: number, column: column))
+                let place = SourceLocation(file: path, line: line.line, column: line.column)
+                _ = problems.prefix(line.text, at: place)
             }
         }
         if bad > FeedTable.reportLimit {
-            let place = SourceLocation(file: path, line: number, column: 1)
+            let place = SourceLocation(file: path, line: lines, column: 1)
             problems.error(place, "\(bad - FeedTable.reportLimit) more lines of the file are no addresses")
         }
-        return result
+        return addresses
     }
-
-    /// A line without its comment and the space around.
-    private static func content(_ bytes: [UInt8], _ line: Range<Int>) -> Range<Int> {
-        var first = line.lowerBound
-        var last = first
-        while last < line.upperBound, bytes[last] != UInt8(ascii: "#"), bytes[last] != UInt8(ascii: ";") { last += 1 }
-        while first < last, isSpace(bytes[first]) { first += 1 }
-        while last > first, isSpace(bytes[last - 1]) { last -= 1 }
-        return first..<last
-    }
-
-    private static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 
     private func warn(
         about doubt: AddressSet, _ what: String, _ set: AddressSet, _ lines: [(prefix: Prefix, line: Int)],

@@ -15,8 +15,9 @@ struct GroupTable {
     private let problems: Problems
     private var indices: [String: Int] = [:]
     private var definitions: [Definition] = []
-    private var sets: [AddressSet] = []
-    private var memo: [SetExpression: AddressSet] = [:]
+    private(set) var dynamicGroups: [DynamicGroup] = []
+    private var sets: [DynamicSet] = []
+    private var memo: [SetExpression: DynamicSet] = [:]
     private var feedLocations: [String: SourceLocation] = [:]
     /// Groups that something refers to.
     private var used: Set<Int> = []
@@ -40,7 +41,7 @@ struct GroupTable {
         for entry in entries {
             guard let index = indices[entry.key] else { continue }
             let errors = problems.errorCount
-            definitions[index].expression = named(entry.value, "group \"\(entry.key)\"")
+            definitions[index].expression = named(entry)
             if problems.errorCount > errors { faulty.insert(index) }
         }
         addMembers()
@@ -93,11 +94,8 @@ struct GroupTable {
         return found.map { SetExpression(union: [.group($0)]) }
     }
 
-    /// The addresses of an expression; nil where they are all there are.
-    mutating func set(_ expression: SetExpression) -> AddressSet? {
-        let set = evaluate(expression)
-        return set == .all ? nil : set
-    }
+    /// The addresses of an expression.
+    mutating func set(_ expression: SetExpression) -> DynamicSet { evaluate(expression) }
 
     func isFaulty(_ expression: SetExpression) -> Bool { expression.groups.contains(where: faulty.contains) }
 
@@ -124,11 +122,38 @@ struct GroupTable {
         return true
     }
 
-    private mutating func named(_ node: Node, _ what: String) -> SetExpression {
+    private mutating func named(_ entry: Node.Entry) -> SetExpression {
         let keys = ["addresses", "files", "ports", "groups", "except", "dynamic"]
-        guard let fields = Fields(node, what, keys: keys, problems) else { return SetExpression() }
-        if let dynamic = fields["dynamic"] { refuseDynamic(dynamic, at: fields.place(of: "dynamic")) }
-        return members(fields).expression
+        guard let fields = Fields(entry.value, "group \"\(entry.key)\"", keys: keys, problems) else {
+            return SetExpression()
+        }
+        var expression = members(fields).expression
+        if let node = fields["dynamic"], let group = dynamic(node, of: entry) {
+            expression.union.append(.members(dynamicGroups.count))
+            dynamicGroups.append(group)
+        }
+        return expression
+    }
+
+    private func dynamic(_ node: Node, of entry: Node.Entry) -> DynamicGroup? {
+        guard let fields = Fields(node, "\"dynamic\"", keys: ["max", "timeout"], problems) else { return nil }
+        guard dynamicGroups.count < DynamicGroup.most else {
+            problems.error(entry.keyLocation, "the policy has more than \(DynamicGroup.most) dynamic groups")
+            return nil
+        }
+        var group = DynamicGroup(name: entry.key, location: entry.keyLocation)
+        if let node = fields["max"] {
+            let max = problems.number(node, "a number of addresses", in: 1...DynamicGroup.largestMaximum)
+            group.maximum = max ?? group.maximum
+        }
+        if let node = fields["timeout"] {
+            group.timeout = problems.duration(node)
+            if group.timeout == 0 {
+                problems.error(
+                    node.location, "with a timeout of zero nothing would ever be a member; leave it out for no end")
+            }
+        }
+        return group
     }
 
     private mutating func inPlace(_ node: Node) -> SetExpression.Term? {
@@ -203,13 +228,6 @@ struct GroupTable {
         problems.error(location, "undefined group \"\(name)\"\(suggestion)")
     }
 
-    private func refuseDynamic(_ node: Node, at place: SourceLocation?) {
-        guard let fields = Fields(node, "\"dynamic\"", keys: ["max", "timeout"], problems) else { return }
-        if let max = fields["max"] { _ = problems.number(max, "a number of addresses", in: 1...16_777_216) }
-        if let timeout = fields["timeout"] { _ = problems.duration(timeout) }
-        problems.error(place ?? node.location, "a \"dynamic\" group is not supported yet")
-    }
-
     /// Ports that name a group are its members.
     private mutating func addMembers() {
         var members: [[SetExpression.Term]] = Array(repeating: [], count: definitions.count)
@@ -254,7 +272,7 @@ struct GroupTable {
         }
     }
 
-    private mutating func evaluate(_ expression: SetExpression) -> AddressSet {
+    private mutating func evaluate(_ expression: SetExpression) -> DynamicSet {
         if expression.except.isEmpty, expression.union.count == 1, case .group(let index) = expression.union[0] {
             return sets[index]
         }
@@ -265,25 +283,27 @@ struct GroupTable {
         return set
     }
 
-    private mutating func union(_ terms: [SetExpression.Term]) -> AddressSet {
+    private mutating func union(_ terms: [SetExpression.Term]) -> DynamicSet {
         var prefixes: [Prefix] = []
-        var parts: [AddressSet] = []
+        var parts: [DynamicSet] = []
         for term in terms {
             switch term {
-            case .any: return .all
-            case .host: parts.append(host)
-            case .multicast: parts.append(WellKnown.multicast)
-            case .broadcast: parts.append(WellKnown.broadcast)
+            case .any: return DynamicSet(.all)
+            case .host: parts.append(DynamicSet(host))
+            case .multicast: parts.append(DynamicSet(WellKnown.multicast))
+            case .broadcast: parts.append(DynamicSet(WellKnown.broadcast))
             case .prefix(let prefix): prefixes.append(prefix)
             case .group(let index): parts.append(sets[index])
+            case .members(let index): parts.append(DynamicSet(membersOf: index))
             case .port(let index):
-                parts.append(AddressSet(ports[index].entry.addresses).subtracting(WellKnown.linkLocal))
+                let bound = AddressSet(ports[index].entry.addresses).subtracting(WellKnown.linkLocal)
+                parts.append(DynamicSet(bound))
             case .feed(let path):
-                if let location = feedLocations[path] { parts.append(feeds.set(path, at: location)) }
+                if let location = feedLocations[path] { parts.append(DynamicSet(feeds.set(path, at: location))) }
             case .inPlace(let expression): parts.append(evaluate(expression))
             }
         }
-        if !prefixes.isEmpty { parts.append(AddressSet(prefixes)) }
-        return parts.count == 1 ? parts[0] : AddressSet(unionOf: parts)
+        if !prefixes.isEmpty { parts.append(DynamicSet(AddressSet(prefixes))) }
+        return DynamicSet(unionOf: parts)
     }
 }

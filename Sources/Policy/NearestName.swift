@@ -1,3 +1,11 @@
+/// Names, as people write them on a command line.
+public enum Names {
+    /// The one that was likely meant by a name that none has.
+    public static func nearest(to name: String, among names: some Sequence<String>) -> String? {
+        NearestName.of(name, among: names)
+    }
+}
+
 /// Finds the name that was likely meant.
 enum NearestName {
     /// The name at the smallest edit distance, if that is at most a third of the length (and at least one edit).

@@ -52,7 +52,8 @@ public struct PolicyLoader: Sendable {
         RuleLint.run(rules, problems)
         let ruleset = Ruleset(
             files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.map(\.rule),
-            adopt: defaults.adopt ?? WrittenDefaults.adoptSeconds, services: services.named)
+            adopt: defaults.adopt ?? WrittenDefaults.adoptSeconds, services: services.named,
+            dynamicGroups: groups.dynamicGroups)
         return LoadedPolicy(
             diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: bindings)
     }

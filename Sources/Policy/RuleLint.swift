@@ -95,9 +95,11 @@ struct RuleLint {
         let rule = definition.rule
         var result = Conditions()
         result.within = lists.number(definition.within)
-        if definition.within == nil, let ends = rule.ends.first {
-            result.from = expressions.number(ends.from == nil ? nil : definition.from)
-            result.to = expressions.number(ends.to == nil ? nil : definition.to)
+        if definition.within == nil {
+            let isAnySource = rule.ends.allSatisfy { $0.from == nil && $0.source.isAny }
+            let isAnyDestination = rule.ends.allSatisfy { $0.to == nil && $0.destination.isAny }
+            result.from = expressions.number(isAnySource ? nil : definition.from)
+            result.to = expressions.number(isAnyDestination ? nil : definition.to)
         }
         result.services = services.number(rule.services)
         result.vlans = vlans.number(rule.vlans)

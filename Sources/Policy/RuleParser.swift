@@ -104,17 +104,36 @@ struct RuleParser {
                 guard let place = fields.place(of: key) else { continue }
                 problems.error(place, "\"within\" stands instead of \"from\" and \"to\"; a rule cannot have both")
             }
-            result.rule.ends = within.compactMap { expression in
-                guard let set = groups.set(expression) else { return Rule.Ends(from: nil, to: nil) }
-                return set.isEmpty ? nil : Rule.Ends(from: set, to: set)
+            result.rule.ends = within.flatMap { expression in
+                let set = groups.set(expression)
+                return ends(from: set, to: set, at: node.location)
             }
         } else {
             result.from = fields["from"].flatMap { groups.end($0) }
             result.to = fields["to"].flatMap { groups.end($0) }
-            let from = result.from.flatMap { groups.set($0) }
-            let to = result.to.flatMap { groups.set($0) }
-            let isNever = from?.isEmpty == true || to?.isEmpty == true
-            result.rule.ends = isNever ? [] : [Rule.Ends(from: from, to: to)]
+            let from = result.from.map { groups.set($0) }
+            let to = result.to.map { groups.set($0) }
+            let node = fields["from"] ?? fields["to"]
+            result.rule.ends = ends(
+                from: from ?? DynamicSet(.all), to: to ?? DynamicSet(.all), at: node?.location ?? fields.location)
+        }
+        if let problem = result.rule.problemOfTerms {
+            problems.error((fields["within"] ?? fields["from"] ?? fields["to"])?.location ?? fields.location, problem)
+        }
+    }
+
+    /// Each combination of what both ends may be.
+    private func ends(from: DynamicSet, to: DynamicSet, at location: SourceLocation) -> [Rule.Ends] {
+        if from.isTooLarge || to.isTooLarge {
+            problems.error(location, "too many combinations of dynamic groups: \(Rule.termsAdvice)")
+            return []
+        }
+        return from.terms.flatMap { source in
+            to.terms.map { destination in
+                Rule.Ends(
+                    from: source.set == .all ? nil : source.set, to: destination.set == .all ? nil : destination.set,
+                    source: source.membership, destination: destination.membership)
+            }
         }
     }
 
@@ -124,7 +143,8 @@ struct RuleParser {
         result.rule.services = services
         let hasFrames = services.contains { if case .ethertype = $0 { true } else { false } }
         guard hasFrames else { return }
-        let hasEnds = result.rule.ends.contains { $0.from != nil || $0.to != nil } || result.within != nil
+        let hasEnds =
+            result.rule.ends.contains { $0.from != nil || $0.to != nil || $0.asksMembers } || result.within != nil
         if hasEnds {
             problems.error(
                 node.location,

@@ -34,6 +34,8 @@ public struct Ruleset: Sendable {
     /// By the policy's order; names are unique.
     public var entries: [PortEntry]
     public var groups: [AddressGroup]
+    /// Those whose members commands change.
+    public var dynamicGroups: [DynamicGroup]
     /// By rank: the first match decides.
     public var rules: [Rule]
     /// Seconds after a port is attached in which connections that were there before are adopted; 0: none is.
@@ -43,11 +45,12 @@ public struct Ruleset: Sendable {
 
     public init(
         files: [SourceFile], entries: [PortEntry], groups: [AddressGroup], rules: [Rule], adopt: Int = 0,
-        services: [String: [Service]] = [:]
+        services: [String: [Service]] = [:], dynamicGroups: [DynamicGroup] = []
     ) {
         self.files = files
         self.entries = entries
         self.groups = groups
+        self.dynamicGroups = dynamicGroups
         self.rules = rules
         self.adopt = adopt
         self.services = services
@@ -162,12 +165,16 @@ public struct PortEntry: Sendable {
 public struct AddressGroup: Sendable {
     public var name: String
     public var location: SourceLocation
+    /// What is in it whoever is in dynamic groups.
     public var set: AddressSet
+    /// All of it, in words.
+    public var words: String
 
-    public init(name: String, location: SourceLocation, set: AddressSet) {
+    init(name: String, location: SourceLocation, set: DynamicSet) {
         self.name = name
         self.location = location
-        self.set = set
+        self.set = set.fixed
+        words = set.description
     }
 }
 
@@ -184,20 +191,30 @@ public enum Service: Sendable, Hashable {
 }
 
 public struct Rule: Sendable {
-    /// Ends of a rule; nil: any address.
+    /// Ends of a rule: the addresses, nil being any, that are what is asked of them in dynamic groups too.
     public struct Ends: Sendable, Hashable {
         public var from: AddressSet?
         public var to: AddressSet?
+        public var source: Membership
+        public var destination: Membership
 
-        public init(from: AddressSet?, to: AddressSet?) {
+        public init(
+            from: AddressSet?, to: AddressSet?, source: Membership = .any, destination: Membership = .any
+        ) {
             self.from = from
             self.to = to
+            self.source = source
+            self.destination = destination
         }
+
+        /// Whether who is in a dynamic group matters.
+        public var asksMembers: Bool { !source.isAny || !destination.isAny }
     }
 
     public var name: String
     public var location: SourceLocation
-    /// The rule matches where one of these does: one for `from` and `to`, one a group for `within`. Empty: never.
+    /// The rule matches where one of these does: one a group for `within`, else one for `from` and `to`, or several where dynamic groups have a
+    /// say in these. Empty: never.
     public var ends: [Ends]
     /// nil: any IP packet.
     public var services: [Service]?
@@ -241,5 +258,10 @@ public struct Rule: Sendable {
     }
 
     /// Whether a packet that has all that the rule asks for may yet not match it.
-    public var isConditional: Bool { limit != nil || expires != nil }
+    public var isConditional: Bool { isLimitedOrExpires || asksMembers }
+
+    public var isLimitedOrExpires: Bool { limit != nil || expires != nil }
+
+    /// Whether who is in a dynamic group matters.
+    public var asksMembers: Bool { ends.contains(where: \.asksMembers) }
 }

@@ -5,7 +5,8 @@ extension Ruleset: CustomStringConvertible {
     public var description: String {
         var lines = entries.map(\.description)
         if adopt != WrittenDefaults.adoptSeconds { lines.insert("adopt: \(adopt)s", at: 0) }
-        lines += groups.map { "group \($0.name): \($0.set)" }
+        lines += dynamicGroups.enumerated().map { "dynamic #\($0) \($1.name): \($1)" }
+        lines += groups.map { "group \($0.name): \($0.words)" }
         lines += rules.map { rule in
             let ports = rule.entries.map { $0.sorted().map { entries[$0].name } }
             return rule.description(at: ports)
@@ -86,8 +87,8 @@ extension Rule {
         if ends.isEmpty { parts.append("never") }
         for (index, end) in ends.enumerated() {
             if index > 0 { parts.append("or") }
-            if let from = end.from { parts.append("from \(from)") }
-            if let to = end.to { parts.append("to \(to)") }
+            if let from = Rule.words(end.from, end.source) { parts.append("from \(from)") }
+            if let to = Rule.words(end.to, end.destination) { parts.append("to \(to)") }
         }
         if let services { parts.append("service " + services.map(\.description).joined(separator: " ")) }
         if let vlans { parts.append("vlan " + vlans.sorted().map(String.init).joined(separator: ",")) }
@@ -97,6 +98,18 @@ extension Rule {
         if !meta.isEmpty { parts.append("{ " + meta.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + " }") }
         return parts.joined(separator: " ")
     }
+}
+
+extension Rule {
+    /// nil: any address.
+    private static func words(_ set: AddressSet?, _ membership: Membership) -> String? {
+        if set == nil, membership.isAny { return nil }
+        return DynamicSet.Term(set: set ?? .all, membership: membership).description
+    }
+}
+
+extension DynamicGroup: CustomStringConvertible {
+    public var description: String { "max \(maximum)" + (timeout.map { " timeout \($0)s" } ?? "") }
 }
 
 extension PortBinding: CustomStringConvertible {

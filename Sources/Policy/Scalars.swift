@@ -94,15 +94,7 @@ extension Problems {
 
     /// Seconds, from `90s`, `5m`, `2h`, `1d` or a plain `0`.
     func duration(_ node: Node) -> Int? {
-        let units: [Character: Int] = ["s": 1, "m": 60, "h": 3600, "d": 86400]
-        if case .scalar(let text, _) = node.content {
-            if text == "0" { return 0 }
-            if let unit = text.last.flatMap({ units[$0] }), let count = Problems.decimal(String(text.dropLast())),
-                count <= 1_000_000_000
-            {
-                return count * unit
-            }
-        }
+        if case .scalar(let text, _) = node.content, let seconds = WrittenDuration.seconds(text) { return seconds }
         expected("a duration such as 120s, 5m, 1h or 1d", at: node)
         return nil
     }

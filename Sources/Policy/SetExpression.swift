@@ -11,6 +11,8 @@ struct SetExpression: Hashable, Sendable {
         case prefix(Prefix)
         /// By index of its definition.
         case group(Int)
+        /// The members of a dynamic group, by index.
+        case members(Int)
         /// A port entry's addresses, by index.
         case port(Int)
         /// A file's, by path.

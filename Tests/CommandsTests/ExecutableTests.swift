@@ -67,7 +67,7 @@ private let goodPolicy = """
     }
 
     @Test(arguments: [
-        ["confirm", "3"], ["group", "list", "bad"], ["help", "reach"], ["apply", "--trial", "60s"],
+        ["confirm", "3"], ["reach", "--to", "bad"], ["help", "reach"], ["apply", "--trial", "60s"],
         ["apply", "--force"],
     ])
     func whatLaterVersionsBringIsRefusedByName(arguments: [String]) throws {

@@ -68,7 +68,8 @@ import Testing
                 """)
     }
 
-    @Test func status() {
+    @Test func status() throws {
+        let web = try Prefix(parsing: "192.0.2.0/24")
         let status = Status(
             instance: "bulkhead", generation: 3, file: "policy.yaml", sha256: "ab12", loadedAt: 0,
             ports: [
@@ -84,7 +85,13 @@ import Testing
                     record: 3, guards: [.mac, .ra]),
             ], memoryBytes: 4096,
             classifier: .init(tier: .lists, rules: 5, addressClasses: 4, cells: 3, bytes: 2048),
-            flows: .init(used: 1, capacity: 2), readers: 0, quarantine: ["web-2"])
+            flows: .init(used: 1, capacity: 2), readers: 0, quarantine: ["web-2"],
+            groups: [
+                .init(
+                    name: "blocked", maximum: 100, timeout: 3_600_000_000_000,
+                    members: [.init(prefix: web, left: nil)]),
+                .init(name: "friends", maximum: 65536, timeout: nil, members: []),
+            ])
         #expect(
             "\(status.json)" == """
                 {"instance": "bulkhead", "generation": 3, "policy": {"file": "policy.yaml", "sha256": "ab12"}, \
@@ -95,7 +102,8 @@ import Testing
                 "ahead": [], "problems": ["gone"], "guards": ["mac", "ra"]}], \
                 "classifier": {"tier": "lists", "rules": 5, "addressClasses": 4, "cells": 3, "bytes": 2048}, \
                 "flows": {"used": 1, "capacity": 2}, \
-                "quarantine": ["web-2"]}
+                "quarantine": ["web-2"], "groups": [{"name": "blocked", "members": 1, "max": 100, "timeout": 3600}, \
+                {"name": "friends", "members": 0, "max": 65536, "timeout": null}]}
                 """)
     }
 
@@ -130,6 +138,7 @@ import Testing
         accepted.reason = .rule
         accepted.ruleName = "web-out"
         accepted.isLimited = true
+        accepted.asksMembers = true
         accepted.expires = Timestamp(nanoseconds: 1_900_000_000_000_000_000)
         let note = RuleNotes.Note(comment: "for updates", meta: [(key: "owner", value: "ops")])
         let explanation = Explanation(
@@ -138,10 +147,10 @@ import Testing
             "\(explanation.json)" == """
                 {"verdict": "drop", "hops": [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": "rule", \
                 "rule": "web-out", "source": "policy.yaml:31", "comment": "for updates", "meta": {"owner": "ops"}, \
-                "limited": true, "expires": "2030-03-17T17:46:40.000000Z"}, \
+                "limited": true, "dynamic": true, "expires": "2030-03-17T17:46:40.000000Z"}, \
                 {"port": "db-1", "direction": "in", "verdict": "drop", "reason": "default", "rule": null, \
                 "source": "policy.yaml:31", "comment": null, "meta": null, "limited": false, \
-                "expires": null}], "generation": 3}
+                "dynamic": false, "expires": null}], "generation": 3}
                 """)
     }
 }

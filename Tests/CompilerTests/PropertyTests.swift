@@ -1,5 +1,6 @@
 import Compiler
 import Foundation
+import Network
 import Policy
 import TestSupport
 import Testing
@@ -24,6 +25,7 @@ import Testing
         #expect(total.longLists > 0)
         #expect(total.nodes > 0)
         #expect(total.passedOver > 1000)
+        #expect(total.members > 1000)
     }
 
     private struct Total: CustomStringConvertible {
@@ -33,9 +35,11 @@ import Testing
         var nodes = 0
         /// Rules that were matched and did not hold.
         var passedOver = 0
+        /// Questions about dynamic groups that were answered with yes.
+        var members = 0
 
         var description: String {
-            "\(cells) cells, \(longLists) long lists, \(nodes) nodes, \(passedOver) passed over; "
+            "\(cells) cells, \(longLists) long lists, \(nodes) nodes, \(passedOver) passed over, \(members) members; "
                 + reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", ")
         }
     }
@@ -50,6 +54,12 @@ import Testing
         var random = RandomNumbers(seed: seed)
         #expect(view.classifier.cells == image.statistics.cells)
         #expect(view.classifier.tier == (image.statistics.longLists > 0 ? .runs : .lists))
+        let groups = ruleset.dynamicGroups.map { _ in RandomPolicy.members(&random) }
+        func isMember(_ group: Int, _ address: IPAddress) -> Bool {
+            let isMember = groups[group].contains { $0.contains(address) }
+            if isMember { total.members += 1 }
+            return isMember
+        }
         total.cells += image.statistics.cells
         total.longLists += image.statistics.longLists
         total.nodes += image.statistics.nodes
@@ -61,11 +71,11 @@ import Testing
             let holding = (0..<ruleset.rules.count).map { _ in random.once(in: 2) }
             let expected = reference.judge(
                 packet, claiming: claim, entry: probe.entry, protects: probe.protects, direction: probe.direction,
-                isUnknownToDrop: probe.isUnknownToDrop, holds: { holding[$0] })
+                isUnknownToDrop: probe.isUnknownToDrop, isMember: isMember, holds: { holding[$0] })
             let record = image.portRecord(
                 entry: probe.entry, protects: probe.protects, unknownToDrop: probe.isUnknownToDrop)
             let found = view.judge(
-                packet: packet, claim: claim, portRecord: record, direction: probe.direction,
+                packet: packet, claim: claim, portRecord: record, direction: probe.direction, isMember: isMember,
                 holds: { rank in
                     if !holding[rank] { total.passedOver += 1 }
                     return holding[rank]

@@ -27,10 +27,12 @@ import Testing
         let frame = Frame(Datagram("192.0.2.1", "192.0.2.2", .tcp(40000, 80)))
         let packet = PacketParser.parse(frame.bytes, frameLength: frame.bytes.count)
         var asked: [Int] = []
-        let judgement = view.judge(packet: packet, portRecord: 0, direction: .in) { rank in
-            asked.append(rank)
-            return false
-        }
+        let judgement = view.judge(
+            packet: packet, portRecord: 0, direction: .in,
+            holds: { rank in
+                asked.append(rank)
+                return false
+            })
         #expect(judgement == Judgement(.drop, .default))
         #expect(asked == Array(0..<16))
     }
@@ -42,7 +44,7 @@ import Testing
             throws: CompileError(
                 rule: "r16", location: .init(file: "policy.yaml", line: 17, column: 5),
                 message:
-                    "one packet could match 17 rules with a condition (\"limit\", \"expires\") before one decides, at most 16: "
+                    "one packet could match 17 rules with a condition (\"limit\", \"expires\", a dynamic group) before one decides, at most 16: "
                     + names)
         ) { try Compiler().compile(Self.ruleset(rules)) }
     }

@@ -38,18 +38,18 @@ import Testing
                 "protocols", "service_count", "vlan_classes", "vlan_count", "contexts", "scope_count", "joints",
                 "context_count", "joint_count", "matches", "match_words", "match_count", "partitions", "lists", "runs",
                 "run_values", "rules", "rule_count", "ports", "port_count", "strings", "strings_size", "files",
-                "file_count", "conditions", "condition_count", "chains", "adopt", "sha256", "generation",
-                "device_count",
-                "device_ports", "devices", "loaded_at", "wall_offset", "secret", "reserved",
+                "file_count", "conditions", "condition_count", "chains", "groups", "group_count", "adopt", "sha256",
+                "generation", "device_count", "device_ports", "devices", "loaded_at", "wall_offset", "secret",
+                "boot_offset", "epoch", "reserved",
             ],
             [
                 \.magic, \.format, \.flags, \.size, \.v4_root, \.v6_root, \.nodes, \.values, \.classes, \.class_count,
                 \.protocols, \.service_count, \.vlan_classes, \.vlan_count, \.contexts, \.scope_count, \.joints,
                 \.context_count, \.joint_count, \.matches, \.match_words, \.match_count, \.partitions, \.lists, \.runs,
                 \.run_values, \.rules, \.rule_count, \.ports, \.port_count, \.strings, \.strings_size, \.files,
-                \.file_count, \.conditions, \.condition_count, \.chains, \.adopt, \.sha256, \.generation,
-                \.device_count,
-                \.device_ports, \.devices, \.loaded_at, \.wall_offset, \.secret, \.reserved,
+                \.file_count, \.conditions, \.condition_count, \.chains, \.groups, \.group_count, \.adopt, \.sha256,
+                \.generation, \.device_count, \.device_ports, \.devices, \.loaded_at, \.wall_offset, \.secret,
+                \.boot_offset, \.epoch, \.reserved,
             ]),
         layout(
             "bh_node", of: bh_node.self,
@@ -77,11 +77,28 @@ import Testing
             [\.rank, \.match, \.destination, \.destination_span, \.source, \.source_span]),
         layout("bh_run", of: bh_run.self, ["changes", "base", "pad"], [\.changes, \.base, \.pad]),
         layout(
-            "bh_rule", of: bh_rule.self, ["verdict", "flags", "file", "line", "name", "counter", "condition", "pad"],
-            [\.verdict, \.flags, \.file, \.line, \.name, \.counter, \.condition, \.pad]),
+            "bh_rule", of: bh_rule.self,
+            [
+                "verdict", "flags", "file", "line", "name", "counter", "condition", "number", "term", "terms_behind",
+                "pad",
+            ],
+            [
+                \.verdict, \.flags, \.file, \.line, \.name, \.counter, \.condition, \.number, \.term, \.terms_behind,
+                \.pad,
+            ]),
         layout(
-            "bh_condition", of: bh_condition.self, ["expires", "cost", "span", "identity", "slot", "pad"],
-            [\.expires, \.cost, \.span, \.identity, \.slot, \.pad]),
+            "bh_condition", of: bh_condition.self,
+            ["expires", "cost", "span", "identity", "slot", "literals", "pad"],
+            [\.expires, \.cost, \.span, \.identity, \.slot, \.literals, \.pad]),
+        layout(
+            "bh_group", of: bh_group.self, ["timeout", "maximum", "name", "slot", "line", "file", "pad"],
+            [\.timeout, \.maximum, \.name, \.slot, \.line, \.file, \.pad]),
+        layout(
+            "bh_member_key", of: bh_member_key.self, ["prefix_length", "family", "address"],
+            [\.prefix_length, \.family, \.address]),
+        layout(
+            "bh_member", of: bh_member.self, ["deadline", "own", "prefix_length", "pad"],
+            [\.deadline, \.own, \.prefix_length, \.pad]),
         layout(
             "bh_port", of: bh_port.self,
             [
@@ -141,11 +158,11 @@ import Testing
             "bh_flow", of: bh_flow.self,
             [
                 "key", "generation", "seen", "rule", "counter", "state", "flags", "opener_is_first", "direction",
-                "timeout", "lapses", "pad", "sides",
+                "timeout", "lapses", "epoch", "sides",
             ],
             [
                 \.key, \.generation, \.seen, \.rule, \.counter, \.state, \.flags, \.opener_is_first, \.direction,
-                \.timeout, \.lapses, \.pad, \.sides,
+                \.timeout, \.lapses, \.epoch, \.sides,
             ]),
         layout(
             "bh_flow_bucket", of: bh_flow_bucket.self, ["lock", "pad", "tags", "flows"],
@@ -168,14 +185,14 @@ import Testing
             [
                 "device", "frame_length", "packet", "judgement", "subject", "key", "hash", "flow", "share", "scope",
                 "forward", "question", "asked_direction", "opens", "opener_is_first", "unsure", "asks",
-                "stateless", "hidden_matters", "pad", "limited_from", "lapse", "lookup", "search",
-                "fragment", "claim", "header", "now",
+                "stateless", "hidden_matters", "asked_members", "limited_from", "lapse", "epoch", "pad", "lookup",
+                "search", "fragment", "claim", "header", "now",
             ],
             [
                 \.device, \.frame_length, \.packet, \.judgement, \.subject, \.key, \.hash, \.flow, \.share, \.scope,
                 \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
-                \.stateless, \.hidden_matters, \.pad, \.limited_from, \.lapse, \.lookup, \.search,
-                \.fragment, \.claim, \.header, \.now,
+                \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.pad, \.lookup,
+                \.search, \.fragment, \.claim, \.header, \.now,
             ]),
         layout(
             "bh_datagram_key", of: bh_datagram_key.self,

@@ -47,7 +47,7 @@ extension PacketTables {
             let rules = (0..<random.number(0...4)).map { rank in
                 let action = action()
                 return Rule(
-                    name: "r\(rank)", location: place, services: random.pick(services),
+                    name: "r\(rank)", location: place, ends: ends(&random), services: random.pick(services),
                     directions: random.pick([[.in], [.out], [.in, .out]]), action: action,
                     isStateless: action == .accept && random.once(in: 4),
                     limit: random.once(in: 4)
@@ -59,7 +59,53 @@ extension PacketTables {
                         ? Timestamp(nanoseconds: start.nanoseconds + random.pick([10, 35, 130]) * 1_000_000_000) : nil)
             }
             return Ruleset(
-                files: [SourceFile(name: "flows.yaml", text: "")], entries: entries, groups: [], rules: rules)
+                files: [SourceFile(name: "flows.yaml", text: "")], entries: entries, groups: [], rules: rules,
+                dynamicGroups: ["first", "second"].map { DynamicGroup(name: $0, location: place) })
+        }
+
+        /// A rule in three asks who is in dynamic groups.
+        private static func ends(_ random: inout RandomNumbers) -> [Rule.Ends] {
+            func membership() -> Membership {
+                random.pick([
+                    .any, Membership(inside: [0]), Membership(outside: [0]), Membership(inside: [1]),
+                    Membership(inside: [1], outside: [0]),
+                ])
+            }
+            guard random.once(in: 3) else { return [Rule.Ends(from: nil, to: nil)] }
+            return (0..<random.number(1...2)).map { _ in
+                Rule.Ends(from: nil, to: nil, source: membership(), destination: membership())
+            }
+        }
+
+        /// Prefixes about the ends of the connections.
+        private static func prefixes(_ random: inout RandomNumbers) -> [Prefix] {
+            let family = random.pick([AddressFamily.v4, .v6])
+            let bits = family.bits
+            return (0..<random.number(1...3)).map { _ in
+                Prefix(
+                    random.once(in: 2) ? Ends.client(family) : Ends.server(family),
+                    length: random.pick([bits, bits, bits - 1, bits - 8, 0]))
+            }
+        }
+
+        /// Someone joins or leaves a dynamic group.
+        private static func changeMembers(
+            _ simulator: Simulator, _ model: inout ReferenceFlows, _ random: inout RandomNumbers
+        ) throws {
+            let group = random.pick(["first", "second"])
+            if random.once(in: 3) {
+                let gone = random.some(of: model.members[group].prefixes.sorted { "\($0)" < "\($1)" })
+                try simulator.delete(gone, from: group)
+                model.change(group) { members in for prefix in gone { members.delete(prefix) } }
+            } else {
+                let prefixes = prefixes(&random)
+                // Close to no sum of the times that pass.
+                let seconds = random.pick([nil, 10, 35, 130])
+                try simulator.add(prefixes, to: group, seconds: seconds)
+                model.change(group) { members in
+                    for prefix in prefixes { members.add(prefix, seconds: seconds) }
+                }
+            }
         }
 
         private func compare(seed: UInt64, steps: Int, _ reasons: inout [Reason: Int]) throws {
@@ -86,6 +132,7 @@ extension PacketTables {
                         simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)
                     }
+                    if random.once(in: 20) { try Self.changeMembers(simulator, &model, &random) }
                     if random.once(in: 30) { cutOff = random.once(in: 4) ? [random.number(0...2)] : [] }
                     let drawn = traffic.next(&random)
                     let isQuarantined = cutOff.contains(drawn.entry)

@@ -14,6 +14,9 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
         /// Another policy comes into force.
         case swap(String)
         case pass(seconds: Int)
+        /// Addresses and prefixes become members of a dynamic group, for so long or until they are deleted.
+        case add([String], to: String, seconds: Int? = nil)
+        case delete([String], from: String)
         /// The states of the flows that are there, in alphabetical order.
         case flows([FlowState])
     }
@@ -81,6 +84,10 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
                     image = try Self.compile(text, &names)
                     try simulator.use(image)
                 case .pass(let seconds): simulator.pass(seconds: seconds)
+                case .add(let words, let group, let seconds):
+                    try simulator.add(words.map { try Prefix(parsing: $0) }, to: group, seconds: seconds)
+                case .delete(let words, let group):
+                    try simulator.delete(words.map { try Prefix(parsing: $0) }, from: group)
                 case .flows(let states):
                     let found = try simulator.flows().map(\.state.rawValue).sorted()
                     #expect(found == states.map(\.rawValue), "step \(number + 1)", sourceLocation: sourceLocation)

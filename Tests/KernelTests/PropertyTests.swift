@@ -56,6 +56,7 @@ extension PacketTables {
             var early = 0
             var random = RandomNumbers(seed: seed)
             for _ in 0..<packets {
+                if random.once(in: 40) { try Self.changeMembers(ruleset, simulation, &reference, &random) }
                 let drawn = frames.next()
                 var probe = Self.vary(drawn.frame, drawn.direction, &random)
                 probe.isQuarantined = random.once(in: 20)
@@ -89,6 +90,32 @@ extension PacketTables {
                 }
             }
             return (judged, early)
+        }
+
+        /// Someone joins or leaves a dynamic group, or time goes by.
+        private static func changeMembers(
+            _ ruleset: Ruleset, _ simulation: Simulation, _ reference: inout ReferenceFlows,
+            _ random: inout RandomNumbers
+        ) throws {
+            guard !ruleset.dynamicGroups.isEmpty else { return }
+            let group = random.pick(ruleset.dynamicGroups).name
+            switch random.number(0...3) {
+            case 0:
+                let seconds = random.pick([7, 61, 3600])
+                try simulation.pass(seconds: seconds)
+                reference.pass(seconds: seconds)
+            case 1:
+                let gone = random.some(of: reference.members[group].prefixes.sorted { "\($0)" < "\($1)" })
+                try simulation.delete(gone, from: group)
+                reference.change(group) { members in for prefix in gone { members.delete(prefix) } }
+            default:
+                let prefixes = RandomPolicy.members(&random)
+                let seconds = random.pick([nil, 5, 50, 500])
+                try simulation.add(prefixes, to: group, seconds: seconds)
+                reference.change(group) { members in
+                    for prefix in prefixes { members.add(prefix, seconds: seconds) }
+                }
+            }
         }
 
         /// Most frames as they are; some as a capture or a segmentation offload leaves them.

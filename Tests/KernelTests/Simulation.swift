@@ -106,6 +106,17 @@ struct Simulation: Sendable {
             })
     ])
 
+    /// Prefixes become members of a dynamic group, for so long or until they are deleted.
+    func add(_ prefixes: [Prefix], to group: String, seconds: Int?) throws {
+        try Programs.judging(by: image, serial) { try $0.add(prefixes, to: group, seconds: seconds) }
+    }
+
+    func delete(_ prefixes: [Prefix], from group: String) throws {
+        try Programs.judging(by: image, serial) { try $0.delete(prefixes, from: group) }
+    }
+
+    func pass(seconds: Int) throws { try Programs.judging(by: image, serial) { $0.pass(seconds: seconds) } }
+
     /// The port of that name in a policy as written.
     func binding(_ name: String) -> Port? {
         bindings[name].map {

@@ -14,7 +14,8 @@ import Testing
         #expect(loaded.diagnostics.map(\.description) == [])
         let groups = "version: 1\ngroups: { web: { addresses: 192.0.2.1 }, db: { addresses: 192.0.2.2 } }\n"
         for block in blocks.dropFirst() {
-            let policy = groups + block.replacingOccurrences(of: "include:", with: "# ")
+            let head = block.contains("groups:\n") ? "version: 1\n" : groups
+            let policy = head + block.replacingOccurrences(of: "include:", with: "# ")
             let loaded = PolicyLoader(files: MemoryFiles(["policy.yaml": policy])).load(
                 "policy.yaml", host: FixtureHost.inventory)
             let diagnostics = loaded.diagnostics.map(\.description).filter {

@@ -32,12 +32,59 @@ public struct RandomPolicy: Sendable {
         }
         // Few enough to leave most to the default, or so many that lists are long.
         let count = size == .huge ? 10_000...10_000 : isLarge ? 100...300 : random.once(in: 3) ? 0...60 : 0...12
-        let rules = (0..<random.number(count)).map { rank in
+        var rules = (0..<random.number(count)).map { rank in
             RandomPolicy.rule(rank, sets: sets, services: services, entries: entries.count, isLarge: isLarge, &random)
         }
+        let groups = (0..<random.number(0...3)).map { number in
+            DynamicGroup(name: "dynamic-\(number)", location: RandomPolicy.location(number + 5))
+        }
+        if !groups.isEmpty { RandomPolicy.askMembers(&rules, of: groups.count, isLarge: isLarge, &random) }
         ruleset = Ruleset(
             files: [SourceFile(name: RandomPolicy.file, text: "version: 1 # seed \(seed)\n")], entries: entries,
-            groups: [], rules: rules)
+            groups: [], rules: rules, dynamicGroups: groups)
+    }
+
+    /// Makes some rules ask who is in dynamic groups, one combination of them or several. Of a small policy, so few have a condition that all may
+    /// be tried.
+    private static func askMembers(
+        _ rules: inout [Rule], of groups: Int, isLarge: Bool, _ random: inout RandomNumbers
+    ) {
+        func membership() -> Membership {
+            var result = Membership.any
+            for group in 0..<groups {
+                switch random.number(0...3) {
+                case 0: result.inside.insert(group)
+                case 1: result.outside.insert(group)
+                default: break
+                }
+            }
+            return result
+        }
+        var left = 16
+        for rank in rules.indices {
+            let isConditional = rules[rank].isConditional
+            if random.once(in: isLarge ? rules.count : 6), let first = rules[rank].ends.first {
+                rules[rank].ends = (0..<random.number(1...3)).map { _ in
+                    let ends = random.once(in: 2) ? first : random.pick(rules).ends.first ?? first
+                    return Rule.Ends(from: ends.from, to: ends.to, source: membership(), destination: membership())
+                }
+            }
+            guard !isLarge else { continue }
+            let terms = rules[rank].memberships.count
+            if !isConditional && !rules[rank].asksMembers { continue }
+            if terms <= left {
+                left -= terms
+            } else {
+                rules[rank].ends = [Rule.Ends(from: rules[rank].ends.first?.from, to: nil)]
+                rules[rank].limit = nil
+                rules[rank].expires = nil
+            }
+        }
+    }
+
+    /// Members that a dynamic group of such a policy might have.
+    public static func members(_ random: inout RandomNumbers) -> [Prefix] {
+        (0..<random.number(1...4)).map { _ in prefix(&random) }
     }
 
     private static func location(_ line: Int) -> SourceLocation { SourceLocation(file: file, line: line, column: 1) }

@@ -33,6 +33,11 @@ enum {
 	BH_LIMITS_MAX = 16384,           /* rules with a limit a rule */
 	BH_SOURCE_WAYS = 8,
 	BH_SOURCE_SETS = 8192,           /* 65,536 sources under limits a source */
+	BH_GROUPS_MAX = 512,             /* dynamic groups of one policy */
+	BH_GROUP_SLOTS = 2 * BH_GROUPS_MAX, /* so that two policies in a row never share one */
+	BH_TERMS_MAX = 8,                /* combinations of dynamic groups of which a rule asks for one */
+	BH_LITERALS_MAX = 8,             /* questions about dynamic groups in one of them */
+	BH_MEMBERS_MAX = 1 << 24,        /* members of one dynamic group */
 };
 
 #define BH_NONE 0xffffffffu          /* no rule, no rank, no offset */
@@ -108,7 +113,7 @@ enum bh_protocol_index {
  * Where the first has a condition which does not hold, the first match behind it is looked for.
  */
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 2 };
+enum { BH_IMAGE_FORMAT = 3 };
 
 /* How far an address set reaches. A rule's partition is `from level` * 3 + `to level`. */
 enum bh_level { BH_LEVEL_ANY, BH_LEVEL_COARSE, BH_LEVEL_FINE, BH_LEVEL_MAX };
@@ -162,10 +167,12 @@ struct bh_image_header {
 	__u32 conditions;                /* offset of bh_condition[condition_count] */
 	__u32 condition_count;
 	__u32 chains;                    /* offset of u32[]: ranks, see BH_CHAIN */
+	__u32 groups;                    /* offset of bh_group[group_count]: dynamic groups */
+	__u32 group_count;
 	__u32 adopt;                     /* seconds after a device is attached in which running TCP connections are adopted */
 	__u8 sha256[32];                 /* of the image with this field and the host's part zero */
 	/* the host's part: filled when the image is loaded, and hashed as zero, the two offsets that the compiler sets too;
-	 * so are the two tables, every rule's `counter` and every condition's `slot` */
+	 * so are the two tables, every rule's `counter`, and the `slot` of every condition and group */
 	__u32 generation;
 	__u32 device_count;              /* records in use at `devices` */
 	__u32 device_ports;              /* offset of u16[BH_DEVICES_MAX]: port record + 1, with BH_QUARANTINED where it is cut off; or 0 */
@@ -173,7 +180,9 @@ struct bh_image_header {
 	__u64 loaded_at;                 /* seconds since 1970 */
 	__u64 wall_offset;               /* nanoseconds from CLOCK_TAI, or a simulation's, to those since 1970; wraps */
 	__u64 secret;                    /* of the hash of sources; the same in every generation */
-	__u8 reserved[208];
+	__u64 boot_offset;               /* nanoseconds from a simulation's to CLOCK_BOOTTIME; 0 where the kernel's is read; wraps */
+	__u32 epoch;                     /* changes of dynamic groups while the image is in force; wraps */
+	__u8 reserved[188];
 };
 
 enum bh_image_flag {
@@ -298,8 +307,17 @@ enum bh_rule_flag {
 	/* conditions */
 	BH_RULE_EXPIRES = 4,
 	BH_RULE_LIMITED = 8,
-	BH_RULE_CONDITIONAL = BH_RULE_EXPIRES | BH_RULE_LIMITED,
+	BH_RULE_MEMBERS = 32,
+	BH_RULE_CONDITIONAL = BH_RULE_EXPIRES | BH_RULE_LIMITED | BH_RULE_MEMBERS,
 	BH_RULE_BY_SOURCE = 16,          /* the limit is one a source */
+};
+
+/* A question about a dynamic group: its index in `groups`, and what is asked. 0 ends a list of them. */
+enum bh_literal {
+	BH_LITERAL_GROUP = BH_GROUPS_MAX - 1,
+	BH_LITERAL_DESTINATION = 1 << 12, /* of the destination, else of the source */
+	BH_LITERAL_OUTSIDE = 1 << 13,    /* it must not be a member, else it must be */
+	BH_LITERAL_USED = 1 << 15,
 };
 
 /*
@@ -312,9 +330,25 @@ struct bh_condition {
 	__u64 span;                      /* the burst times `cost` */
 	__u32 identity;                  /* of the rule's name and limit; even, never 0 */
 	__u32 slot;                      /* the host's part: place in map `limits` */
-	__u64 pad[4];
+	__u16 literals[BH_LITERALS_MAX]; /* of BH_RULE_MEMBERS: enum bh_literal */
+	__u64 pad[2];
 };
 
+/* A dynamic group: its members are changed while the policy is in force. */
+struct bh_group {
+	__u64 timeout;                   /* nanoseconds that a member stays where no time is given; 0: for ever */
+	__u32 maximum;                   /* members */
+	__u32 name;                      /* offset in `strings` */
+	__u32 slot;                      /* the host's part: place in map `groups` */
+	__u32 line;                      /* from 1 */
+	__u16 file;                      /* index in `files` */
+	__u16 pad[3];
+};
+
+/*
+ * A rule of the policy whose ends ask of dynamic groups is one here for each combination of them that it asks for, one behind the other: its terms.
+ * They have the rule's name and counter in common.
+ */
 struct bh_rule {
 	__u8 verdict;                    /* enum bh_verdict */
 	__u8 flags;                      /* enum bh_rule_flag */
@@ -323,7 +357,10 @@ struct bh_rule {
 	__u32 name;                      /* offset in `strings` */
 	__u32 counter;                   /* the host's part: slot of its counter */
 	__u32 condition;                 /* index in `conditions`, of a conditional rule */
-	__u32 pad[3];
+	__u32 number;                    /* of the policy's rule, from 0 */
+	__u16 term;                      /* which of its terms this is, from 0 */
+	__u16 terms_behind;              /* how many follow */
+	__u32 pad;
 };
 
 enum bh_port_flag {
@@ -467,7 +504,7 @@ struct bh_claim {
 struct bh_judgement {
 	__u32 verdict;                   /* enum bh_verdict */
 	__u32 reason;                    /* enum bh_reason */
-	__u32 rule;                      /* rank, or BH_NONE */
+	__u32 rule;                      /* rank, of a rule of several terms the first one's; or BH_NONE */
 	__u32 counter;                   /* slot of the rule's counter, or BH_NONE */
 	__u32 generation;                /* 0 where no image or port record was found: the packet passed unjudged */
 	__u32 port;                      /* port record */
@@ -528,6 +565,7 @@ enum bh_flow_flag {
 	BH_FLOW_SEEN_OPENER = 16,        /* a segment of the opener was seen */
 	BH_FLOW_SEEN_ANSWERER = 32,
 	BH_FLOW_LAPSES = 64,             /* to be judged again from `lapses` on */
+	BH_FLOW_MEMBERS = 128,           /* to be judged again when a dynamic group has changed since `epoch` */
 };
 
 /* What one end of a TCP connection has said; for the check of resets. */
@@ -548,7 +586,7 @@ struct bh_flow {
 	__u8 direction;                  /* of the opening packet */
 	__u32 timeout;                   /* jiffies after which it is gone if no packet comes */
 	__u32 lapses;                    /* jiffies, low half: when what accepted it may no longer hold */
-	__u32 pad;
+	__u32 epoch;                     /* of that generation, when it was judged */
 	struct bh_flow_side sides[2];    /* the opener, the answerer */
 };
 
@@ -708,9 +746,11 @@ struct bh_scratch {
 	__u8 asks;                       /* whether the rules are still to be asked */
 	__u8 stateless;                  /* whether they accept without a flow */
 	__u8 hidden_matters;             /* whether the verdict could depend on what XDP does not see: a VLAN tag, the mark of an answer */
-	__u8 pad;
+	__u8 asked_members;              /* whether what the rules said depends on who is in a dynamic group */
 	__u32 limited_from;              /* a flow's opening packet: limited rules from this rank on match, those below do not */
 	__u32 lapse;                     /* jiffies for which what the rules said holds; 0: until the policy changes */
+	__u32 epoch;                     /* of the image, before the rules are asked */
+	__u32 pad;
 	struct bh_lookup lookup;
 	struct bh_flow_search search;
 	struct bh_fragment_search fragment;
@@ -764,6 +804,32 @@ static inline __attribute__((always_inline)) __u32 bh_source_set_of(__u64 secret
 	hash = (hash ^ hash >> 32 ^ identity) * 0xbf58476d1ce4e5b9ull;
 	return (hash ^ hash >> 32) & (BH_SOURCE_SETS - 1);
 }
+
+/* ---- Dynamic groups ------------------------------------------------------------------------ */
+
+/*
+ * Key of a dynamic group's members, a BPF_MAP_TYPE_LPM_TRIE in map `groups`. The family's bits always count, so prefix_length is 32 and
+ * the prefix's own length. The entry of family 0, of length 32, is the controller's: its `own` is the number of the others, or
+ * BH_FOREVER while they are being changed.
+ */
+struct bh_member_key {
+	__u32 prefix_length;
+	__u32 family;                    /* 4 or 6 */
+	__u8 address[16];                /* network byte order; of IPv4 the first four */
+};
+
+#define BH_FOREVER 0xffffffffffffffffull
+
+/*
+ * A member: an address is in the group where the longest prefix that covers it has not reached its deadline. So that this one look-up is exact, the controller
+ * keeps a prefix's deadline no earlier than that of any shorter one which covers it.
+ */
+struct bh_member {
+	__u64 deadline;                  /* nanoseconds of CLOCK_BOOTTIME, or BH_FOREVER: the latest of its own and of those that cover it */
+	__u64 own;                       /* what it was added with */
+	__u32 prefix_length;             /* the key's: tells the entry that a look-up has found */
+	__u32 pad;
+};
 
 /* ---- Counters ------------------------------------------------------------------------------ */
 
@@ -852,6 +918,9 @@ _Static_assert(sizeof(struct bh_list_entry) == 16, "bh_list_entry");
 _Static_assert(sizeof(struct bh_run) == 16, "bh_run");
 _Static_assert(sizeof(struct bh_rule) == 32, "bh_rule");
 _Static_assert(sizeof(struct bh_condition) == 64, "bh_condition");
+_Static_assert(sizeof(struct bh_group) == 32, "bh_group");
+_Static_assert(sizeof(struct bh_member_key) == 24, "bh_member_key");
+_Static_assert(sizeof(struct bh_member) == 24, "bh_member");
 _Static_assert(sizeof(struct bh_limit) == 16, "bh_limit");
 _Static_assert(sizeof(struct bh_source_set) == 192, "bh_source_set");
 _Static_assert(sizeof(struct bh_port) == 64, "bh_port");
@@ -872,7 +941,7 @@ _Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
 _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
-_Static_assert(sizeof(struct bh_scratch) == 584, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 592, "bh_scratch");
 _Static_assert(sizeof(struct bh_settings) == 40, "bh_settings");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 48 + 16 * BH_REASON_MAX, "bh_port_counters");

@@ -33,6 +33,8 @@ int bulkhead_map_create(enum bpf_map_type type, const char *name, uint32_t key_s
 int bulkhead_map_update_batch(int map_fd, const void *keys, const void *values, uint32_t count);
 /* Looks up `count` keys from `first` on; `count` is then the number found. */
 int bulkhead_map_lookup_batch(int map_fd, uint32_t first, void *keys, void *values, uint32_t *count);
+/* Looks up `count` keys that follow one which is there, or the first ones; `count` is then the number found. `position` has room for a key. */
+int bulkhead_map_read_batch(int map_fd, void *after, void *position, void *keys, void *values, uint32_t *count);
 
 /* ---- Links ---- */
 

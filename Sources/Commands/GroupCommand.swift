@@ -1,0 +1,298 @@
+import ArgumentParser
+import Datapath
+import Glibc
+import Network
+import Policy
+
+struct GroupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "group",
+        abstract: "Change or list the members of a dynamic group.",
+        discussion: """
+            A group that the policy calls `dynamic` has the members that these commands give it. A change is in force when the command \
+            returns, for open connections too; members stay over a new `apply` whose policy has the group, and cease to be members when their \
+            time is over, with no process alive.
+
+            Example:
+              bulkhead group add blocked 203.0.113.66 2001:db8:9::/48 --for 1h
+              journalctl -u sshd | ./attackers | bulkhead group add blocked -
+              bulkhead group list blocked
+              bulkhead group delete blocked 203.0.113.66
+            """, subcommands: [Add.self, Delete.self, List.self, Flush.self])
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make addresses or prefixes members.",
+            discussion: """
+                All of them or, where one is refused, none. A member that is there already gets the new time.
+
+                Example:
+                  bulkhead group add blocked 203.0.113.66 --for 1h
+                  bulkhead group add blocked --file attackers.txt
+                """)
+
+        @OptionGroup var chosen: ChosenMembers
+        @Option(
+            name: .customLong("for"),
+            help: ArgumentHelp(
+                "For how long, such as 90s, 5m, 1h, 1d; else the group's timeout.", valueName: "duration"),
+            transform: Add.seconds)
+        var length: Int?
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var output: OutputOptions
+
+        static func seconds(_ text: String) throws -> Int {
+            guard let seconds = WrittenDuration.seconds(text), seconds > 0 else {
+                throw ValidationError("'\(text)' is no duration such as 90s, 5m, 1h or 1d")
+            }
+            return seconds
+        }
+
+        func run() throws {
+            let change = try chosen.change(instance) { try $0.add($1, to: chosen.group, seconds: length) }
+            if output.isJSON {
+                return try StandardOutput.line(
+                    change.json(instance.name, [("added", JSON(change.changed)), ("refreshed", JSON(change.others))]))
+            }
+            let refreshed = change.others == 0 ? "" : ", \(change.others) got a new time"
+            try StandardOutput.line("\(chosen.group): \(counted(change.changed, "member")) added\(refreshed)")
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take addresses or prefixes out.",
+            discussion: """
+                A prefix as it was added; one that was not is passed over. Where a shorter prefix is a member, what is under it stays in the group.
+
+                Example:
+                  bulkhead group delete blocked 203.0.113.66
+                """)
+
+        @OptionGroup var chosen: ChosenMembers
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let change = try chosen.change(instance) { try $0.delete($1, from: chosen.group) }
+            if output.isJSON {
+                return try StandardOutput.line(
+                    change.json(
+                        instance.name,
+                        [
+                            ("deleted", JSON(change.changed)), ("absent", JSON(change.others)),
+                            ("covered", JSON(change.covered.map(\.description))),
+                        ]))
+            }
+            let absent = change.others == 0 ? "" : ", \(change.others) not in it"
+            try StandardOutput.line("\(chosen.group): \(counted(change.changed, "member")) deleted\(absent)")
+            for prefix in change.covered.prefix(10) {
+                StandardError.line("warning: \(prefix) is in the group all the same: a shorter prefix is a member")
+            }
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List a group's members, or the dynamic groups.",
+            discussion: """
+                Example:
+                  bulkhead group list
+                  bulkhead group list blocked --json | jq -r '.members[].address'
+                """)
+
+        @Argument(help: "A dynamic group of the policy in force; left out: all of them, without their members.")
+        var group: String?
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let groups = try explaining(group, instance) { try $0.groups(group) }
+            guard group != nil, let found = groups.first else {
+                return output.isJSON
+                    ? try StandardOutput.line(["instance": .string(instance.name), "groups": GroupMembers.json(groups)])
+                    : try StandardOutput.write(GroupMembers.words(groups))
+            }
+            if output.isJSON {
+                try StandardOutput.line(found.json(instance.name))
+            } else {
+                try StandardOutput.write(found.words)
+            }
+        }
+    }
+
+    struct Flush: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take all members out, in one step.",
+            discussion: """
+                Example:
+                  bulkhead group flush blocked
+                """)
+
+        @Argument(help: "A dynamic group of the policy in force.")
+        var group: String
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let change = try explaining(group, instance) { try $0.flush(group) }
+            if output.isJSON {
+                return try StandardOutput.line(change.json(instance.name, [("deleted", JSON(change.changed))]))
+            }
+            try StandardOutput.line("\(group): \(counted(change.changed, "member")) deleted")
+        }
+    }
+}
+
+/// A group, and which addresses are meant.
+struct ChosenMembers: ParsableArguments {
+    @Argument(help: "A dynamic group of the policy in force.")
+    var group: String
+    @Argument(help: "Addresses or prefixes; `-` reads them from standard input, one a line.", transform: Word.init)
+    var addresses: [Word] = []
+    @Option(help: "A file of addresses and prefixes, one a line; # and ; start comments.", completion: .file())
+    var file: String?
+
+    enum Word {
+        case prefix(Prefix)
+        case standardInput
+
+        init(_ text: String) throws {
+            if text == "-" { self = .standardInput } else { self = .prefix(try Prefix(argument: text)) }
+        }
+    }
+
+    func validate() throws {
+        if addresses.isEmpty, file == nil { throw ValidationError("name addresses or prefixes, `-` or --file FILE") }
+    }
+
+    func change(
+        _ instance: InstanceOptions, _ change: (Instance, [Prefix]) throws -> GroupChange
+    ) throws -> GroupChange {
+        let prefixes = try self.prefixes()
+        return try explaining(group, instance) { try change($0, prefixes) }
+    }
+
+    private func prefixes() throws -> [Prefix] {
+        var result = try file.map { try ChosenMembers.read($0) } ?? []
+        for word in addresses {
+            switch word {
+            case .prefix(let prefix): result.append(prefix)
+            case .standardInput: result += try ChosenMembers.read("/dev/stdin")
+            }
+        }
+        return result
+    }
+
+    /// The addresses of a file; where one of its lines is none, it is refused whole.
+    private static func read(_ path: String) throws -> [Prefix] {
+        let name = path == "/dev/stdin" ? "standard input" : path
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try DiskFiles().read(path, limit: 256 << 20)
+        } catch {
+            throw Refusal("\(name) \(error)")
+        }
+        var bad: [AddressFile.BadLine] = []
+        let found = AddressFile.read(bytes) { bad.append($0) }
+        for line in bad.prefix(10) {
+            StandardError.line("\(name):\(line.line):\(line.column): '\(line.text)' is no address or prefix")
+        }
+        guard bad.isEmpty else {
+            throw Refusal(
+                "\(counted(bad.count, "line")) of \(name) are no addresses", advice: "correct them; nothing was changed"
+            )
+        }
+        return found.addresses.map(\.prefix)
+    }
+}
+
+extension Prefix {
+    /// As it is written on a command line.
+    init(argument text: String) throws {
+        do {
+            try self.init(parsing: text)
+        } catch .hostBits(let meant) {
+            throw ValidationError("'\(text)' has host bits set; did you mean \(meant)?")
+        } catch {
+            throw ValidationError("'\(text)' is no address or prefix, such as 198.51.100.0/24 or 2001:db8::/32")
+        }
+    }
+}
+
+/// Runs `body`; where it fails for a group that the policy has and that is not dynamic, says so.
+private func explaining<Result>(
+    _ group: String?, _ options: InstanceOptions, _ body: (Instance) throws -> Result
+) throws -> Result {
+    let instance = try Instance(options.name)
+    do {
+        return try body(instance)
+    } catch let error as DatapathError {
+        guard let group, let policy = try? instance.policyInForce(), let source = try? PolicySource(inForce: policy),
+            let ruleset = source.loaded.ruleset, ruleset.groups.contains(where: { $0.name == group }),
+            !ruleset.dynamicGroups.contains(where: { $0.name == group })
+        else { throw error }
+        throw Refusal(
+            "group '\(group)' is not dynamic: its members are those that the policy names",
+            advice: "give it \"dynamic: {}\" in the policy and apply it, or change the policy")
+    }
+}
+
+extension GroupChange {
+    fileprivate func json(_ instance: String, _ deeds: [(String, JSON)]) -> JSON {
+        var fields = JSON.Fields()
+        fields.append("instance", .string(instance))
+        fields.append("group", .string(group))
+        for (name, value) in deeds { fields.append(name, value) }
+        return .object(fields)
+    }
+}
+
+extension GroupMembers {
+    static func json(_ groups: [GroupMembers]) -> JSON {
+        .array(
+            groups.map {
+                [
+                    "name": .string($0.name), "members": JSON($0.members.count), "max": JSON($0.maximum),
+                    "timeout": JSON(optional: $0.timeout.map { $0 / 1_000_000_000 }),
+                ]
+            })
+    }
+
+    fileprivate static func words(_ groups: [GroupMembers]) -> String {
+        if groups.isEmpty { return "the policy in force has no dynamic groups\n" }
+        var table = Table([.init("GROUP"), .init("MEMBERS", .right), .init("MAX", .right), .init("TIMEOUT", .right)])
+        for group in groups {
+            table.append([
+                group.name, "\(group.members.count)", "\(group.maximum)",
+                group.timeout.map { "\($0 / 1_000_000_000)s" } ?? "-",
+            ])
+        }
+        return table.text
+    }
+
+    fileprivate func json(_ instance: String) -> JSON {
+        [
+            "instance": .string(instance), "group": .string(name), "max": JSON(maximum),
+            "timeout": JSON(optional: timeout.map { $0 / 1_000_000_000 }),
+            "members": .array(
+                sorted.map {
+                    [
+                        "address": .string($0.prefix.description),
+                        "left": $0.left.map { .decimal(Double($0) / 1e9) } ?? .null,
+                    ]
+                }),
+        ]
+    }
+
+    private var sorted: [Member] {
+        members.sorted { ($0.prefix.address, $0.prefix.length) < ($1.prefix.address, $1.prefix.length) }
+    }
+
+    fileprivate var words: String {
+        sorted.map { member in
+            let left = member.left.map { "  \(($0 + 999_999_999) / 1_000_000_000)s left" } ?? ""
+            return "\(member.prefix)\(left)\n"
+        }.joined()
+    }
+}

@@ -1,0 +1,74 @@
+import CDatapathABI
+import Compiler
+import Libbpf
+import Network
+
+/// The dynamic groups of a simulator: those of an instance, as they are in force, or its own, which keep their members by name from policy to policy.
+struct SimulatedGroups {
+    private var members: [String: Map] = [:]
+    private let areBorrowed: Bool
+
+    /// - Parameter instance: whose; nil, or one that has no policy in force: they have no members at first.
+    init(membersOf instance: Instance?) throws(DatapathError) {
+        areBorrowed = instance != nil
+        guard let instance, let maps = try? instance.openMaps(), let image = try LiveImage.published(in: maps[.slots])
+        else { return }
+        do throws(BPFError) {
+            for group in image.view.groups { members[group.name] = try maps.members(group) }
+        } catch {
+            throw DatapathError("cannot read the members of dynamic groups", error)
+        }
+    }
+
+    /// Gives the groups of a policy places in these maps, by the policy's order.
+    mutating func use(_ view: ImageView, in maps: InstanceMaps) throws(DatapathError) -> [UInt32] {
+        let names = view.groups.map(\.name)
+        do throws(BPFError) {
+            if !areBorrowed { members = members.filter { names.contains($0.key) } }
+            for (slot, name) in names.enumerated() {
+                if members[name] == nil { members[name] = try MemberTrie.make() }
+                if let map = members[name] { try maps[.groups].update(UInt32(slot), to: map) }
+            }
+        } catch {
+            throw DatapathError("cannot prepare the dynamic groups of the test run", error)
+        }
+        return names.indices.map { UInt32($0) }
+    }
+
+    /// Its own groups are to have no members where they are used next.
+    mutating func forget() {
+        if !areBorrowed { members = [:] }
+    }
+
+    /// The members of a group of its own, to be changed.
+    func members(_ group: String) throws(DatapathError) -> Map {
+        guard !areBorrowed, let map = members[group] else { throw NoSuchGroup.error(group, members.keys.sorted()) }
+        return map
+    }
+}
+
+extension Simulator {
+    /// Makes prefixes members of a dynamic group of its own.
+    ///
+    /// - Parameter seconds: for how long; nil: until they are deleted.
+    public func add(_ prefixes: [Prefix], to group: String, seconds: Int? = nil) throws {
+        let deadline = seconds.map { clock.bootTime + UInt64($0) * 1_000_000_000 } ?? MemberTrie.forever
+        _ = try trie(group).add(prefixes, until: deadline, atMost: .max)
+        mapping.noteChange(of: epoch)
+    }
+
+    /// Takes prefixes out of a dynamic group of its own.
+    public func delete(_ prefixes: [Prefix], from group: String) throws {
+        _ = try trie(group).delete(prefixes)
+        mapping.noteChange(of: epoch)
+    }
+
+    /// The prefixes that are members of a dynamic group of its own.
+    public func members(of group: String) throws -> Set<Prefix> { Set(try trie(group).members().map(\.prefix)) }
+
+    private func trie(_ group: String) throws -> MemberTrie {
+        try MemberTrie(groups.members(group), now: clock.bootTime)
+    }
+
+    private var epoch: UInt32 { mapping.withBytes { $0.load(bh_image_header.self, at: 0) }?.epoch ?? 0 }
+}

@@ -1,0 +1,72 @@
+import CLibbpf
+import Glibc
+
+/// A map whose keys are structures rather than numbers. In a trie of prefixes a look-up finds the longest one that covers the key.
+public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
+    private let map: Map
+
+    /// - Throws: where the map's keys or values are of another size.
+    public init(_ map: Map) throws(BPFError) {
+        guard Int(map.info.keySize) == MemoryLayout<Key>.size, Int(map.info.valueSize) == MemoryLayout<Value>.size
+        else {
+            throw BPFError("read", map.name, errno: EINVAL)
+        }
+        self.map = map
+    }
+
+    /// A trie of prefixes: keys start with the number of their bits that count. It takes memory as it is filled.
+    public static func makeTrie(_ name: String, capacity: UInt32) throws(BPFError) -> Map {
+        try Map(
+            type: BPF_MAP_TYPE_LPM_TRIE, name: name, keySize: UInt32(MemoryLayout<Key>.size),
+            valueSize: UInt32(MemoryLayout<Value>.size), maxEntries: capacity, flags: UInt32(BPF_F_NO_PREALLOC))
+    }
+
+    public func lookup(_ key: Key) throws(BPFError) -> Value? {
+        var key = key
+        let memory = UnsafeMutablePointer<Value>.allocate(capacity: 1)
+        defer { unsafe memory.deallocate() }
+        let result = unsafe bpf_map_lookup_elem(map.descriptor.value, &key, memory)
+        if result == -ENOENT { return nil }
+        guard result >= 0 else { throw BPFError("look up an entry of", map.name, errno: -result) }
+        return unsafe memory.pointee
+    }
+
+    public func update(_ key: Key, to value: Value) throws(BPFError) {
+        var (key, value) = (key, value)
+        let descriptor = map.descriptor.value
+        try check("update an entry of", map.name) {
+            unsafe bpf_map_update_elem(descriptor, &key, &value, UInt64(BPF_ANY))
+        }
+    }
+
+    /// Takes an entry out; one that is not there is fine.
+    public func delete(_ key: Key) throws(BPFError) {
+        var key = key
+        let result = unsafe bpf_map_delete_elem(map.descriptor.value, &key)
+        guard result >= 0 || result == -ENOENT else {
+            throw BPFError("delete an entry of", map.name, errno: -result)
+        }
+    }
+
+    /// Up to `limit` entries, those that follow a key which is there, or the first ones; fewer only where there are no more. In a trie, what is under a
+    /// prefix comes before it, the lower addresses first.
+    public func entries(after key: Key?, limit: Int) throws(BPFError) -> [(key: Key, value: Value)] {
+        let keys = UnsafeMutablePointer<Key>.allocate(capacity: limit + 1)
+        let values = UnsafeMutablePointer<Value>.allocate(capacity: limit)
+        defer {
+            unsafe keys.deallocate()
+            unsafe values.deallocate()
+        }
+        var count = UInt32(limit)
+        var result: Int32
+        // The position where the walk ended is written behind the keys.
+        if var key {
+            result = unsafe bulkhead_map_read_batch(
+                map.descriptor.value, &key, keys + limit, keys, values, &count)
+        } else {
+            result = unsafe bulkhead_map_read_batch(map.descriptor.value, nil, keys + limit, keys, values, &count)
+        }
+        guard result >= 0 || result == -ENOENT else { throw BPFError("read", map.name, errno: -result) }
+        return (0..<Int(count)).map { unsafe (keys[$0], values[$0]) }
+    }
+}

@@ -45,6 +45,9 @@ struct GroupCommand: ParsableCommand {
             guard let seconds = WrittenDuration.seconds(text), seconds > 0 else {
                 throw ValidationError("'\(text)' is no duration such as 90s, 5m, 1h or 1d")
             }
+            guard seconds <= DynamicGroup.longestTimeout else {
+                throw ValidationError("--for is at most \(DynamicGroup.longestTimeout / 86_400)d")
+            }
             return seconds
         }
 

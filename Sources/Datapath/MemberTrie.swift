@@ -34,7 +34,10 @@ struct MemberTrie {
 
     /// The members, each with the time when it ceases to be one.
     func members() throws(BPFError) -> [(prefix: Prefix, deadline: UInt64)] {
-        try all().filter { $0.entry.own > now }.map { ($0.prefix, $0.entry.own) }
+        // Where an entry goes while it is read, the walk begins anew.
+        var seen: Set<Prefix> = []
+        return try all().filter { $0.entry.own > now && seen.insert($0.prefix).inserted }
+            .map { ($0.prefix, $0.entry.own) }
     }
 
     private typealias Held = (prefix: Prefix, entry: bh_member)
@@ -43,12 +46,13 @@ struct MemberTrie {
         var result: [Held] = []
         var last: bh_member_key?
         let limit = 4096
-        while true {
+        for _ in 0..<2 * Int(BH_MEMBERS_MAX) / limit {
             let batch = try entries.entries(after: last, limit: limit)
             result += batch.compactMap { key, entry in Prefix(key).map { ($0, entry) } }
-            if batch.count < limit { return result }
+            if batch.count < limit { break }
             last = batch.last?.key
         }
+        return result
     }
 
     /// What is under a prefix. The walk comes from its first address by all of that to the prefix itself; where the address is no entry, it is made one

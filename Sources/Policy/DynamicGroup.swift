@@ -4,6 +4,8 @@ import Network
 public struct DynamicGroup: Sendable, Hashable {
     public static let standardMaximum = 65_536
     public static let largestMaximum = 16_777_216
+    /// Seconds: a hundred years.
+    public static let longestTimeout = 36_500 * 86_400
     /// Dynamic groups of one policy.
     public static let most = 512
 

@@ -151,6 +151,10 @@ struct GroupTable {
             if group.timeout == 0 {
                 problems.error(
                     node.location, "with a timeout of zero nothing would ever be a member; leave it out for no end")
+            } else if let timeout = group.timeout, timeout > DynamicGroup.longestTimeout {
+                problems.error(
+                    node.location,
+                    "a timeout is at most \(DynamicGroup.longestTimeout / 86_400)d; leave it out for no end")
             }
         }
         return group

@@ -155,6 +155,39 @@ extension Integration {
             #expect(try site.bulkhead.json(Listed.self, "group", "list", "blocked").members.isEmpty)
         }
 
+        /// Several commands at once, some of them killed on their way: nothing of the others is lost, and the group is sound.
+        @Test func commandsAtOnce() throws {
+            let site = try UplinkSite()
+            try site.bulkhead.apply(try Self.policy(site))
+            let burst = try site.lab.file(
+                "burst.txt", (0..<20_000).map { "198.18.\($0 >> 8).\($0 & 255)" }.joined(separator: "\n"))
+            let adders = (0..<3).map { adder in
+                Background { _ in
+                    for number in 0..<20 {
+                        let words = ["group", "add", "blocked", "203.0.\(adder).\(number)"]
+                        let result = try Shell.run(site.bulkhead.command(words))
+                        try #require(result.status == 0, "\(result.errors)")
+                    }
+                }
+            }
+            for round in 0..<10 {
+                let command = try site.bulkhead.start("group", "add", "blocked", "198.18.0.0/15", "--file", burst)
+                Thread.sleep(forTimeInterval: 0.02 * Double(round))
+                command.signal(SIGKILL)
+                _ = try command.wait()
+            }
+            for adder in adders { try adder.value(seconds: 60) }
+            let found = Set(try site.bulkhead.json(Listed.self, "group", "list", "blocked").members.map(\.address))
+            for adder in 0..<3 {
+                for number in 0..<20 { #expect(found.contains("203.0.\(adder).\(number)")) }
+            }
+            // What was left half done is whole after the next change, and ends as told.
+            _ = try site.bulkhead.json(Change.self, "group", "delete", "blocked", "--file", burst)
+            _ = try site.bulkhead.json(Change.self, "group", "delete", "blocked", "198.18.0.0/15")
+            let left = try site.bulkhead.json(Listed.self, "group", "list", "blocked").members.map(\.address)
+            #expect(left.count == 60 && left.allSatisfy { $0.hasPrefix("203.0.") })
+        }
+
         @Test func burstsAndTheirLimit() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try Self.policy(site, max: 10_001))
@@ -224,6 +257,7 @@ extension Integration {
                 (["group", "add", "blocked", "192.0.2.256"], 64, "'192.0.2.256' is no address or prefix"),
                 (["group", "add", "blocked"], 64, "name addresses or prefixes"),
                 (["group", "add", "blocked", "192.0.2.1", "--for", "0s"], 64, "'0s' is no duration"),
+                (["group", "add", "blocked", "192.0.2.1", "--for", "36501d"], 64, "at most 36500d"),
                 (
                     ["group", "add", "blocked", "192.0.2.1", "--file", bad], 1,
                     "bad.txt:2:3: '203.0.113.300' is no address"

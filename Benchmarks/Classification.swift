@@ -41,11 +41,16 @@ struct Classification: Section {
     // MARK: Who takes part
 
     private func ruleSets() throws -> [RuleSet] {
-        guard let folder = settings.corpora else { return [] }
         let sizes = settings.short ? ["10k"] : ["1k", "10k"]
-        return try ["acl1", "fw1", "ipc1"].flatMap { kind in
-            try sizes.map { try RuleSet(classBench: "\(kind)_\($0)", from: folder) }
+        let real = try settings.corpora.map { folder in
+            try ["acl1", "fw1", "ipc1"].flatMap { kind in
+                try sizes.map { try RuleSet(classBench: "\(kind)_\($0)", from: folder) }
+            }
         }
+        let large: [FilterGenerator.Kind] = settings.short ? [.acl] : [.acl, .fw, .ipc]
+        return (real ?? [])
+            + [false, true].map { RuleSet(like: .acl, count: 10_000, inIPv6: $0) }
+            + large.map { RuleSet(like: $0, count: 100_000) }
     }
 
     @discardableResult

@@ -20,6 +20,21 @@ extension RuleSet {
         self.init(name: name, rules: set.ruleset.rules, dropped: dropped.map(\.frame))
     }
 
+    /// A set made up like ClassBench's, the first seed's; frames are those of its UDP probes that it drops, which fit in IPv6 too.
+    init(like kind: FilterGenerator.Kind, count: Int, inIPv6: Bool = false) {
+        let set = FilterGenerator.filters(kind, count: count, seed: 1)
+        let probes = set.probes(RuleSet.probes, seed: 1).filter { probe in
+            probe.ipProtocol == 17 && probe.firstMatch.map { FilterSet.action(ofRank: $0) == .drop } ?? true
+        }
+        self.init(
+            name: "\(kind.rawValue)-\(count)" + (inIPv6 ? " IPv6" : ""),
+            rules: (inIPv6 ? set.inIPv6 : set).ruleset.rules,
+            dropped: probes.map { (inIPv6 ? $0.inIPv6 : $0).frame })
+    }
+
+    /// Of a made-up set: a plain search finds what takes each first.
+    private static let probes = 12_288
+
     /// A made-up set: each rule accepts a range of ports between two prefixes of the benchmark range, no two rules have a packet in
     /// common, and so sets with intervals can say the same. The frames go between pairs that rules name, to ports that none does.
     static func synthetic(_ count: Int) -> RuleSet {

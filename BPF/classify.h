@@ -44,17 +44,34 @@ static __noinline __u32 trie_class(const struct image *image, __u32 value, __u64
 	return value;
 }
 
-/* The class of an address to the rules. */
-static __always_inline __u32 address_class(const struct image *image, __u32 flags, __u64 high, __u64 low)
+/* The trie value of an IPv4 address's first sixteen bits; leaves the others, left-aligned, in `high`. */
+static __always_inline __u32 v4_value(const struct image *image, __u64 low, __u64 *high)
 {
-	__u32 value = image->header->v6_root;
+	*high = low << 48;
+	return *IMAGE_ELEMENT(image, image->header->v4_root, low >> 16 & 0xffff, __u32);
+}
 
-	if (flags & BH_PACKET_IPV4) {
-		value = *IMAGE_ELEMENT(image, image->header->v4_root, low >> 16 & 0xffff, __u32);
-		high = low << 48;
-		low = 0;
+/* The classes of both IPv4 addresses, step by step side by side, so that what the one waits for does not keep the other. */
+static __always_inline void v4_classes(const struct image *image, const struct bh_packet *packet, __u32 *source,
+				       __u32 *destination)
+{
+	__u64 from, to, rest = 0;
+	__u32 source_value = v4_value(image, packet->source_low, &from);
+	__u32 destination_value = v4_value(image, packet->destination_low, &to);
+
+#pragma unroll
+	for (int depth = 0; depth < 2; depth++) {
+		if (source_value & BH_TRIE_NODE)
+			source_value = trie_step(image, source_value, &from, &rest);
+		JOIN_PATHS();
+		rest = 0;
+		if (destination_value & BH_TRIE_NODE)
+			destination_value = trie_step(image, destination_value, &to, &rest);
+		JOIN_PATHS();
+		rest = 0;
 	}
-	return trie_class(image, value, high, low);
+	*source = source_value;
+	*destination = destination_value;
 }
 
 /* Reads a two-level table: 256 offsets of blocks of 256 classes. */
@@ -223,16 +240,20 @@ static __always_inline bool class_addresses(const struct image *image, const str
 					    struct bh_lookup *lookup)
 {
 	const struct bh_address_class *class;
-	__u32 index, partitions, joint;
+	__u32 source, destination, partitions, joint;
 
-	index = address_class(image, packet->flags, packet->source_high, packet->source_low);
-	class = IMAGE_ELEMENT(image, image->header->classes, index, struct bh_address_class);
+	if (packet->flags & BH_PACKET_IPV4) {
+		v4_classes(image, packet, &source, &destination);
+	} else {
+		source = trie_class(image, image->header->v6_root, packet->source_high, packet->source_low);
+		destination = trie_class(image, image->header->v6_root, packet->destination_high, packet->destination_low);
+	}
+	class = IMAGE_ELEMENT(image, image->header->classes, source, struct bh_address_class);
 	lookup->from[BH_LEVEL_COARSE] = class->from_coarse;
 	lookup->from[BH_LEVEL_FINE] = class->from_fine;
 	partitions = class->from_partitions;
 	joint = class->from_joint;
-	index = address_class(image, packet->flags, packet->destination_high, packet->destination_low);
-	class = IMAGE_ELEMENT(image, image->header->classes, index, struct bh_address_class);
+	class = IMAGE_ELEMENT(image, image->header->classes, destination, struct bh_address_class);
 	lookup->to[BH_LEVEL_COARSE] = class->to_coarse;
 	lookup->to[BH_LEVEL_FINE] = class->to_fine;
 	lookup->partitions = partitions & class->to_partitions;

@@ -69,8 +69,8 @@ static __always_inline bool is_host(const struct bh_reader *reader, const struct
 	       (packet->destination_high == reader->host_high && packet->destination_low == reader->host_low);
 }
 
-/* Whether a reader asked for this packet, and is alive. One that has stopped renewing is switched off here. */
-static __always_inline bool wants(struct bh_reader *reader, const struct bh_scratch *here)
+/* Whether a reader asked for this packet. */
+static __always_inline bool wants(const struct bh_reader *reader, const struct bh_scratch *here)
 {
 	const struct bh_judgement *judgement = &here->judgement;
 	__u32 flags = reader->flags, device = here->device & (BH_DEVICES_MAX - 1);
@@ -85,7 +85,15 @@ static __always_inline bool wants(struct bh_reader *reader, const struct bh_scra
 		return false;
 	if (flags & BH_READER_DEVICES && !(reader->devices[device >> 6] >> (device & 63) & 1))
 		return false;
-	if (flags & BH_READER_HOST && !is_host(reader, &here->packet))
+	return !(flags & BH_READER_HOST) || is_host(reader, &here->packet);
+}
+
+/* Whether a reader still renews what it asked for; one that has stopped is switched off here. */
+static __always_inline bool is_alive(__u32 slot)
+{
+	struct bh_reader *reader = bpf_map_lookup_elem(&readers, &slot);
+
+	if (!reader)
 		return false;
 	if (bpf_ktime_get_coarse_ns() < reader->expires)
 		return true;
@@ -176,7 +184,8 @@ static __always_inline void report(void *ctx, const struct bh_scratch *here)
 	if (here->judgement.log)
 		wanting = wanting_readers(here);
 	for (__u32 slot = 0; slot < BH_READERS_MAX; slot++) {
-		if (!(wanting >> slot & 1) || !take_sample(here, slot))
+		/* The clock comes last, for it costs most: what is not sampled is suppressed, whether the reader lives or not. */
+		if (!(wanting >> slot & 1) || !take_sample(here, slot) || !is_alive(slot))
 			continue;
 		sampled = true;
 		if (emit(ctx, here, slot))

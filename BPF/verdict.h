@@ -58,10 +58,9 @@ static __always_inline bool admits_vlan(const struct image *image, const struct 
 static __always_inline void judge_by_default(const struct bh_port *port, const struct bh_packet *packet,
 					     struct bh_scratch *here)
 {
-	if (packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6))
-		decide(&here->judgement, port->defaults[here->asked_direction & 1], BH_REASON_DEFAULT);
-	else
-		decide(&here->judgement, BH_DROP, BH_REASON_NON_IP);
+	if (!(packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)))
+		return decide(&here->judgement, BH_DROP, BH_REASON_NON_IP);
+	decide(&here->judgement, port->defaults[here->asked_direction & 1], BH_REASON_DEFAULT);
 }
 
 /*
@@ -77,7 +76,7 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 
 	judgement->rule = BH_NONE;
 	judgement->counter = BH_NONE;
-	here->stateless = 0;
+	here->stateless = port->flags & BH_PORT_SYMMETRIC && packet->protocol != IPPROTO_TCP;
 	if (!(packet->flags & BH_PACKET_ARP))
 		rank = classify(image, packet, port->scopes[here->asked_direction & 1], &here->lookup);
 	if (rank == BH_NONE) {
@@ -94,7 +93,8 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	judgement->rule = rank - rule->term;
 	judgement->counter = rule->counter;
 	judgement->log = rule->flags & BH_RULE_LOG;
-	here->stateless = !!(rule->flags & BH_RULE_STATELESS);
+	if (rule->flags & BH_RULE_STATELESS)
+		here->stateless = 1;
 	return true;
 }
 
@@ -185,6 +185,11 @@ static __always_inline bool has_lapsed(const struct bh_flow *flow, const struct 
 	return flags & BH_FLOW_LAPSES && (__s32)(ticks_now(here) - flow->lapses) >= 0;
 }
 
+static __always_inline void as_request(struct bh_packet *packet)
+{
+	packet->type = packet->flags & BH_PACKET_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
+}
+
 /* Makes the subject the packet that opened the flow. */
 static __always_inline void ask_about_opening(struct bh_scratch *here, const struct bh_flow *flow, bool error)
 {
@@ -193,7 +198,7 @@ static __always_inline void ask_about_opening(struct bh_scratch *here, const str
 	if (here->forward != flow->opener_is_first)
 		reverse(&here->subject);
 	if (is_icmp(&here->subject))
-		here->subject.type = here->subject.flags & BH_PACKET_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
+		as_request(&here->subject);
 	here->question = BH_ASK_OPENING;
 	here->asked_direction = flow->direction;
 	/* Within one policy, limited rules ahead of the one that accepted it were over their limit. */
@@ -245,14 +250,53 @@ static __always_inline void judge_by_flow(struct bh_scratch *here)
 	decide(judgement, BH_ACCEPT, error ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
 }
 
+static __always_inline const struct bh_device *device_here(const struct image *image, const struct bh_scratch *here)
+{
+	return IMAGE_ELEMENT(image, image->header->devices, here->device & (BH_DEVICES_MAX - 1), struct bh_device);
+}
+
+/* Whether what was there at a time is adopted still. */
+static __always_inline bool is_adopting(const struct image *image, __u64 since)
+{
+	return bpf_ktime_get_coarse_ns() < since + image->header->adopt * 1000000000ull;
+}
+
 static __always_inline bool may_adopt(const struct image *image, const struct bh_scratch *here)
 {
-	const struct bh_device *device;
+	return image->header->adopt && is_adopting(image, device_here(image, here)->attached_at);
+}
 
-	if (!image->header->adopt)
+/*
+ * Whether a packet other than TCP's could be the answer to one that an earlier policy passed without a flow: as long as there may be such, and where
+ * its ports, or its type, say so.
+ */
+static __always_inline bool may_be_answer(const struct image *image, const struct bh_scratch *here)
+{
+	const struct bh_packet *packet = &here->packet;
+	__u64 since;
+
+	/* What most policies have at hand. */
+	if (!image->header->untracked_at)
 		return false;
-	device = IMAGE_ELEMENT(image, image->header->devices, here->device & (BH_DEVICES_MAX - 1), struct bh_device);
-	return bpf_ktime_get_coarse_ns() < device->attached_at + image->header->adopt * 1000000000ull;
+	since = device_here(image, here)->untracked_at;
+	if (!since || !is_adopting(image, since))
+		return false;
+	if (is_icmp(packet))
+		return !is_echo_request(packet);
+	return packet->source_port < packet->destination_port && packet->source_port < 32768;
+}
+
+/* Has the rules asked about what would have opened the packet's connection from the other side. */
+static __always_inline void ask_about_other_way(struct bh_scratch *here)
+{
+	here->subject = here->packet;
+	reverse(&here->subject);
+	if (is_icmp(&here->subject))
+		as_request(&here->subject);
+	here->asked_direction ^= 1;
+	here->opener_is_first = !here->forward;
+	here->question = BH_ASK_ADOPTED;
+	here->denial = here->judgement;
 }
 
 /* Accepts a connection that was there before us. */
@@ -279,11 +323,7 @@ static __always_inline bool conclude_adopting(struct bh_scratch *here, bool acce
 	}
 	if (!known && !accepted)
 		return false;
-	here->subject = here->packet;
-	reverse(&here->subject);
-	here->asked_direction ^= 1;
-	here->opener_is_first = !here->forward;
-	here->question = BH_ASK_ADOPTED;
+	ask_about_other_way(here);
 	return true;
 }
 
@@ -297,7 +337,10 @@ static __always_inline bool conclude_packet(const struct image *image, struct bh
 	here->opener_is_first = here->forward;
 	if (is_opening(packet) || packet->protocol != IPPROTO_TCP) {
 		here->opens = accepted && is_opening(packet);
-		return false;
+		if (accepted || packet->protocol == IPPROTO_TCP || !may_be_answer(image, here))
+			return false;
+		ask_about_other_way(here);
+		return true;
 	}
 	if (may_adopt(image, here))
 		return conclude_adopting(here, accepted);
@@ -329,6 +372,8 @@ static __always_inline bool conclude(const struct image *image, struct bh_scratc
 	case BH_ASK_ADOPTED:
 		if (accepted)
 			adopt(here);
+		else if (here->packet.protocol != IPPROTO_TCP)
+			*judgement = here->denial;
 		return false;
 	default:
 		return accepted && stateless ? false : conclude_packet(image, here, accepted);

@@ -24,6 +24,11 @@ extension Packet {
         return !isOfICMP || isEchoRequest
     }
 
+    /// Whether its ports, or its type, say that another packet opened its connection. Of what is not TCP.
+    var suggestsAnswer: Bool {
+        isOfICMP ? isEchoReply : sourcePort < destinationPort && sourcePort < 32768
+    }
+
     /// An ICMP error that may be related to a flow: unreachable, too big, time exceeded, parameter problem; never a redirect.
     public var isError: Bool { isICMP && (family == .v4 ? [3, 11, 12].contains(type) : (1...4).contains(type)) }
 

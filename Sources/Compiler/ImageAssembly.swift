@@ -6,6 +6,9 @@ import Policy
 struct ImageAssembly {
     private let ruleset: Ruleset
     private let terms: [RuleTerms.Term]
+    private let symmetry: Symmetry
+    /// Entries where something passes without a flow.
+    private let untracked: Set<Int>
     private let classes: Classes
     private let records: PortRecords
     private let budget: Budget
@@ -18,6 +21,8 @@ struct ImageAssembly {
     init(_ terms: RuleTerms, _ classes: Classes, _ budget: Budget) {
         ruleset = terms.ruleset
         self.terms = terms.terms
+        symmetry = Symmetry(ruleset)
+        untracked = symmetry.entries.union(ruleset.statelessEntries)
         self.budget = budget
         writer = ImageWriter(budget)
         self.classes = classes
@@ -106,6 +111,8 @@ struct ImageAssembly {
         port.defaults = (UInt8(entry.defaults.in.number), UInt8(entry.defaults.out.number))
         if entry.defaults.essentials { port.flags |= BH_PORT_ESSENTIALS.rawValue }
         if unknownToDrop { port.flags |= BH_PORT_UNKNOWN_DROP.rawValue }
+        if symmetry.entries.contains(number) { port.flags |= BH_PORT_SYMMETRIC.rawValue }
+        if untracked.contains(number) { port.flags |= BH_PORT_UNTRACKED.rawValue }
         port.scopes = (
             classes.contexts.scopes[number * directions], classes.contexts.scopes[number * directions + 1]
         )

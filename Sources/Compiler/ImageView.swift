@@ -120,6 +120,10 @@ extension ImageView {
         public var outLocation: SourceLocation
         public var essentials: Bool
         public var isUnknownToDrop: Bool
+        /// Whether something passes it without a flow.
+        public var passesUntracked: Bool
+        /// Whether all that is not TCP does, for that is accepted both ways.
+        public var isSymmetric: Bool
         /// In force.
         public var guards: Set<Guard>
     }
@@ -205,7 +209,9 @@ extension ImageView {
             inLocation: location(file: record.default_files.0, line: record.default_lines.0),
             outLocation: location(file: record.default_files.1, line: record.default_lines.1),
             essentials: record.flags & BH_PORT_ESSENTIALS.rawValue != 0,
-            isUnknownToDrop: record.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0, guards: Set(bits: record.guards))
+            isUnknownToDrop: record.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0,
+            passesUntracked: record.flags & BH_PORT_UNTRACKED.rawValue != 0,
+            isSymmetric: record.flags & BH_PORT_SYMMETRIC.rawValue != 0, guards: Set(bits: record.guards))
     }
 
     /// The host's part of a port record: whose its flows are; 0: each device's own. nil beyond the last.

@@ -70,6 +70,11 @@ public struct ReferenceFlows: Sendable {
     private var evaluator: ReferenceEvaluator
     private var ruleset: Ruleset
     private let adopts: Bool
+    /// Whether what the compiler takes for symmetric passes without a flow, as in the kernel.
+    private let marks: Bool
+    private var symmetric: Set<Int>
+    /// Entries where a policy was replaced that passed something without a flow.
+    private var untracked: Set<Int> = []
     private var generation = 0
     private var conditions: ReferenceConditions
     private var clock: Int { conditions.clock }
@@ -80,16 +85,24 @@ public struct ReferenceFlows: Sendable {
 
     /// - Parameters:
     ///   - adopts: whether connections that were there before are adopted, for ever.
+    ///   - marks: Whether what the compiler takes for symmetric passes without a flow, as in the kernel; it makes no difference to verdicts.
     ///   - start: What the clock on the wall shows.
-    public init(_ ruleset: Ruleset, adopts: Bool = false, start: Timestamp = Timestamp(nanoseconds: 0)) {
+    public init(
+        _ ruleset: Ruleset, adopts: Bool = false, marks: Bool = true, start: Timestamp = Timestamp(nanoseconds: 0)
+    ) {
         self.ruleset = ruleset
         conditions = ReferenceConditions(start: start)
         self.adopts = adopts
+        self.marks = marks
+        symmetric = marks ? Symmetry(ruleset).entries : []
         evaluator = ReferenceEvaluator(ruleset)
     }
 
     /// Another policy comes into force.
     public mutating func use(_ ruleset: Ruleset) {
+        untracked.formUnion(symmetric)
+        untracked.formUnion(self.ruleset.statelessEntries)
+        symmetric = marks ? Symmetry(ruleset).entries : []
         self.ruleset = ruleset
         evaluator = ReferenceEvaluator(ruleset)
         generation += 1
@@ -225,10 +238,8 @@ public struct ReferenceFlows: Sendable {
             return renew(&record, key, by: opening, at: place) ?? Judgement(.accept, .related)
         }
         let judgement = ask(quotation, .ignored(from: 0), at: place, quoted)
-        guard judgement.verdict == .accept, let rank = judgement.rule, ruleset.rules[rank].isStateless else {
-            return nil
-        }
-        return Judgement(.accept, .related, rule: rank)
+        guard passesUntracked(quotation, judgement, at: place) else { return nil }
+        return Judgement(.accept, .related, rule: judgement.rule)
     }
 
     // MARK: New flows
@@ -248,11 +259,12 @@ public struct ReferenceFlows: Sendable {
         _ packet: Packet, _ plain: Judgement, _ key: Key, at place: Place, _ direction: Direction
     ) -> Judgement {
         let isAccepted = plain.verdict == .accept
-        if isAccepted, let rank = plain.rule, ruleset.rules[rank].isStateless { return plain }
+        if passesUntracked(packet, plain, at: place) { return plain }
         if packet.isOpening || !packet.isTCP {
             if isAccepted, packet.isOpening, live(key)?.flow.state != .established {
                 keep(packet, key, isAnswer: false, direction, by: plain, isAdopted: false)
             }
+            if !isAccepted, !packet.isTCP { return adopt(answer: packet, plain, key, at: place, direction) }
             return plain
         }
         guard adopts else { return isAccepted ? Judgement(.drop, .invalidState) : plain }
@@ -267,6 +279,25 @@ public struct ReferenceFlows: Sendable {
         let opening = ask(packet.reversed, .ignored(from: 0), at: place, direction == .in ? .out : .in)
         guard opening.verdict == .accept else { return opening }
         keep(packet, key, isAnswer: true, direction == .in ? .out : .in, by: opening, isAdopted: true)
+        return Judgement(.accept, .adopted, rule: opening.rule)
+    }
+
+    /// Whether what accepted a packet does so without a flow.
+    private func passesUntracked(_ packet: Packet, _ judgement: Judgement, at place: Place) -> Bool {
+        guard judgement.verdict == .accept else { return false }
+        if let rank = judgement.rule, ruleset.rules[rank].isStateless { return true }
+        return symmetric.contains(place.entry) && !packet.isTCP && packet.family != nil
+    }
+
+    /// What is denied may answer what an earlier policy passed without a flow, where its ports or its type say so.
+    private mutating func adopt(
+        answer packet: Packet, _ denial: Judgement, _ key: Key, at place: Place, _ direction: Direction
+    ) -> Judgement {
+        guard adopts, untracked.contains(place.entry), packet.suggestsAnswer else { return denial }
+        let other: Direction = direction == .in ? .out : .in
+        let opening = ask(packet.reversed.asRequest, .ignored(from: 0), at: place, other)
+        guard opening.verdict == .accept else { return denial }
+        keep(packet, key, isAnswer: true, other, by: opening, isAdopted: true)
         return Judgement(.accept, .adopted, rule: opening.rule)
     }
 

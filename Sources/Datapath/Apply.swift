@@ -189,13 +189,16 @@ struct ApplyStep {
     }
 
     /// Notes since when connections that were there before may be adopted: since a device was attached, the flow table made, or a policy
-    /// that passed connections without a flow replaced.
+    /// that passed connections without a flow replaced; and what is not TCP only after the last.
     private func noteAttachment(_ devices: inout [DeviceRecord], _ old: LiveImage?) {
         let now = KernelClock.nanoseconds()
         let isAnew = !hadFlows || old?.hasStatelessRule == true
-        let known = Dictionary((old?.devices() ?? []).map { ($0.identity, $0.attachedAt) }) { first, _ in first }
+        let known = Dictionary((old?.devices() ?? []).map { ($0.identity, $0) }) { first, _ in first }
         for index in devices.indices {
-            devices[index].attachedAt = isAnew ? now : known[devices[index].identity] ?? now
+            let before = known[devices[index].identity]
+            devices[index].attachedAt = isAnew ? now : before?.attachedAt ?? now
+            guard let old, let before, hadFlows else { continue }
+            devices[index].untrackedAt = old.passesUntracked(before.record) ? now : before.untrackedAt
         }
     }
 

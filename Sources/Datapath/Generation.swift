@@ -101,12 +101,24 @@ struct Generation {
         store(scope, at: Int(header.ports) + record * MemoryLayout<bh_port>.stride + field)
     }
 
+    /// Says when a policy was replaced that passed something at a device without a flow, CLOCK_MONOTONIC nanoseconds. For devices that are not recorded
+    /// otherwise.
+    mutating func setUntracked(_ devices: some Sequence<UInt16>, at time: UInt64) {
+        for device in devices {
+            var record = bh_device()
+            record.untracked_at = time
+            store(record, at: Int(header.devices) + Int(device) * MemoryLayout<bh_device>.stride)
+            header.untracked_at = time
+        }
+    }
+
     /// Adopts every connection that the policy would accept, or none, whatever the policy says.
     mutating func setAdopting(_ adopts: Bool) { header.adopt = adopts ? .max : 0 }
 
     /// Records the devices; packets of a missing one are not expected, and its id leads nowhere.
     mutating func setDevices(_ devices: [DeviceRecord]) {
         header.device_count = UInt32(devices.count)
+        header.untracked_at = devices.map(\.untrackedAt).max() ?? 0
         for device in devices {
             let id = Int(device.id)
             store(device.raw, at: Int(header.devices) + id * MemoryLayout<bh_device>.stride)

@@ -21,6 +21,8 @@ struct DeviceRecord: Sendable, Hashable {
     var namespace: String?
     /// Nanoseconds of the monotonic clock: since when connections that were there before may be adopted.
     var attachedAt: UInt64 = 0
+    /// Likewise: since when something may be open here that an earlier policy passed without a flow; 0: nothing is.
+    var untrackedAt: UInt64 = 0
 
     /// What makes it the same device in the next generation.
     var identity: Identity {
@@ -124,7 +126,10 @@ struct LiveImage: Sendable {
         view.limitedRules.compactMap { rule in view.condition(rule.condition).map { (rule.name, $0.slot) } }
     }
 
-    /// Whether some rule accepts packets without a flow.
+    /// Whether something passes a port of this record without a flow.
+    func passesUntracked(_ record: Int) -> Bool { view.port(record)?.passesUntracked == true }
+
+    /// Whether some rule says that it accepts packets without a flow.
     var hasStatelessRule: Bool { view.rules.contains(where: \.isStateless) }
 
     /// The places of dynamic groups, by name.
@@ -183,7 +188,7 @@ extension DeviceRecord {
             id: id, interfaceIndex: raw.ifindex, record: Int(raw.port) - 1, mode: mode,
             isOfSeveral: raw.flags & DeviceRecord.ofSeveral != 0, namespaceInode: raw.namespace_inode,
             interface: text(of: raw.name), namespace: namespace.isEmpty ? nil : namespace,
-            attachedAt: raw.attached_at)
+            attachedAt: raw.attached_at, untrackedAt: raw.untracked_at)
     }
 
     var raw: bh_device {
@@ -201,6 +206,7 @@ extension DeviceRecord {
         raw.flags = isOfSeveral ? DeviceRecord.ofSeveral : 0
         raw.namespace_inode = namespaceInode
         raw.attached_at = attachedAt
+        raw.untracked_at = untrackedAt
         copy(interface, into: &raw.name)
         copy(namespace ?? "", into: &raw.namespace_name)
         return raw

@@ -74,6 +74,10 @@ public final class Simulator {
     /// Sets of `sources` that hold something, or did.
     private var usedSources: Set<UInt32> = []
     private(set) var clock = SimulatedClock()
+    /// Whether nothing was judged, and no policy exchanged, since the tables were emptied.
+    private var isFresh = false
+    /// Devices at which an earlier policy passed something without a flow.
+    private var untracked: Set<UInt16> = []
     private static let secret: UInt64 = 1
     /// The identities of limits a source.
     private var sourceLimits: [UInt32] = []
@@ -139,6 +143,11 @@ public final class Simulator {
     /// Judges by another compiled policy from now on: the programs need not be verified again, and the flows are kept.
     public func use(_ image: Image) throws(DatapathError) {
         self.generation -= 1
+        if !isFresh {
+            let records = (0..<view.portCount).filter { view.port($0)?.passesUntracked == true }
+            untracked.formUnion(records.map(Simulator.device))
+        }
+        isFresh = false
         view = try Simulator.view(image.bytes)
         var generation = try Simulator.generation(image.bytes, view, self.generation, adopts)
         limits = LimitAllotment(view.limitedRules, old: limits.named)
@@ -149,6 +158,7 @@ public final class Simulator {
         generation.setLimitSlots(limits.slots)
         generation.setClock(secret: Simulator.secret, wallOffset: clock.wallOffset, bootOffset: clock.bootOffset)
         generation.setGroupSlots(try groups.use(view, in: maps))
+        generation.setUntracked(untracked, at: KernelClock.nanoseconds())
         devicePorts = generation.devicePorts
         mapping = try Simulator.publish(generation, in: maps)
     }
@@ -220,6 +230,7 @@ public final class Simulator {
         frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, hook: Hook,
         segmentSize: UInt32 = 0, segments: UInt32 = 0, isQuarantined: Bool = false
     ) throws(DatapathError) -> Outcome {
+        isFresh = false
         guard let record = UInt16(exactly: portRecord + 1), portRecord >= 0, portRecord < view.portCount else {
             throw DatapathError("the policy has no port record \(portRecord)")
         }
@@ -275,6 +286,9 @@ public final class Simulator {
     public func forgetFlows() throws(DatapathError) {
         clock = SimulatedClock()
         time = clock.time
+        isFresh = true
+        untracked = []
+        if let field = MemoryLayout<bh_image_header>.offset(of: \.untracked_at) { mapping.store(UInt64(0), at: field) }
         try change { () throws(BPFError) in
             try clearState()
             for slot in Set(limits.named.map(\.slot)) { try maps[.limits].update(slot, to: bh_limit()) }

@@ -40,7 +40,7 @@ import Testing
                 "run_values", "rules", "rule_count", "ports", "port_count", "strings", "strings_size", "files",
                 "file_count", "conditions", "condition_count", "chains", "groups", "group_count", "adopt", "sha256",
                 "generation", "device_count", "device_ports", "devices", "loaded_at", "wall_offset", "secret",
-                "boot_offset", "epoch", "reserved",
+                "boot_offset", "untracked_at", "epoch", "reserved",
             ],
             [
                 \.magic, \.format, \.flags, \.size, \.v4_root, \.v6_root, \.nodes, \.values, \.classes, \.class_count,
@@ -49,7 +49,7 @@ import Testing
                 \.run_values, \.rules, \.rule_count, \.ports, \.port_count, \.strings, \.strings_size, \.files,
                 \.file_count, \.conditions, \.condition_count, \.chains, \.groups, \.group_count, \.adopt, \.sha256,
                 \.generation, \.device_count, \.device_ports, \.devices, \.loaded_at, \.wall_offset, \.secret,
-                \.boot_offset, \.epoch, \.reserved,
+                \.boot_offset, \.untracked_at, \.epoch, \.reserved,
             ]),
         layout(
             "bh_node", of: bh_node.self,
@@ -113,8 +113,14 @@ import Testing
         layout("bh_file", of: bh_file.self, ["name", "text", "size", "pad"], [\.name, \.text, \.size, \.pad]),
         layout(
             "bh_device", of: bh_device.self,
-            ["ifindex", "port", "mode", "flags", "namespace_inode", "name", "attached_at", "namespace_name"],
-            [\.ifindex, \.port, \.mode, \.flags, \.namespace_inode, \.name, \.attached_at, \.namespace_name]),
+            [
+                "ifindex", "port", "mode", "flags", "namespace_inode", "name", "attached_at", "untracked_at",
+                "namespace_name",
+            ],
+            [
+                \.ifindex, \.port, \.mode, \.flags, \.namespace_inode, \.name, \.attached_at, \.untracked_at,
+                \.namespace_name,
+            ]),
         layout(
             "bh_packet", of: bh_packet.self,
             [
@@ -183,13 +189,15 @@ import Testing
         layout(
             "bh_scratch", of: bh_scratch.self,
             [
-                "device", "frame_length", "packet", "judgement", "subject", "key", "hash", "flow", "share", "scope",
+                "device", "frame_length", "packet", "judgement", "denial", "subject", "key", "hash", "flow", "share",
+                "scope",
                 "forward", "question", "asked_direction", "opens", "opener_is_first", "unsure", "asks",
                 "stateless", "hidden_matters", "asked_members", "limited_from", "lapse", "epoch", "pad", "lookup",
                 "search", "fragment", "claim", "header", "now",
             ],
             [
-                \.device, \.frame_length, \.packet, \.judgement, \.subject, \.key, \.hash, \.flow, \.share, \.scope,
+                \.device, \.frame_length, \.packet, \.judgement, \.denial, \.subject, \.key, \.hash, \.flow, \.share,
+                \.scope,
                 \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
                 \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.pad, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now,

@@ -34,8 +34,8 @@ public struct Fuzzer {
     private static let frameLimit = 3_400
     /// Packets after which the tables are emptied: few enough that no bucket is ever full.
     private static let tableSpan = 32
-    /// Packets after which another policy comes into force.
-    private static let policySpan = 20_000
+    /// Packets after which another policy comes into force, and the tables are emptied as well.
+    private static let policySpan = 312 * tableSpan
 
     public init(_ corpus: Corpus, seed: UInt64) throws {
         self.corpus = corpus

@@ -108,6 +108,36 @@ extension Integration {
             #expect(try site.bulkhead.run("flows", "--json").lines.count == 2)
         }
 
+        /// What is accepted both ways takes no place in the table, and goes on under a policy that accepts only one.
+        @Test func datagramsThatNeededNoFlowAreAdopted() throws {
+            let site = try UplinkSite()
+            try site.bulkhead.apply(try site.policy("  - { name: all, action: accept }", name: "open.yaml"))
+            let ends = try [UplinkSite.v4, UplinkSite.v6].map { addresses in
+                (
+                    server: try IPSocket.connected(site.host, .udp, addresses.network, 40000, from: 53),
+                    client: try IPSocket.connected(site.network, .udp, addresses.host, 53, from: 40000)
+                )
+            }
+            for end in ends {
+                try end.client.send([1])
+                #expect(try end.server.receive() == [1])
+            }
+            #expect(try !site.bulkhead.run("flows", "--json").output.contains(#""dport": 53"#))
+            let dns = "  - { name: dns, service: udp/53, direction: in, action: accept }"
+            try site.bulkhead.apply(try site.policy(dns, port: Self.closed))
+            for end in ends {
+                try end.server.send([2])
+                #expect(try end.client.receive() == [2])
+                try end.client.send([3])
+                #expect(try end.server.receive() == [3])
+            }
+            #expect(try site.bulkhead.counters().port("uplink", "out").acceptReasons["adopted"] == 2)
+            // What the new policy accepts neither way is not.
+            let stranger = try IPSocket.connected(site.host, .udp, UplinkSite.v4.network, 40001, from: 54)
+            try stranger.send([4])
+            #expect(try site.bulkhead.counters().port("uplink", "out").reasons["default", default: 0] >= 1)
+        }
+
         /// Once `adopt` has run out, a connection that was there before and has said nothing meanwhile is none; with `0s` none ever is.
         @Test(arguments: [0, 1]) func adoptingEnds(seconds: UInt32) throws {
             let site = try UplinkSite()

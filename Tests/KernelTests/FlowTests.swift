@@ -61,7 +61,7 @@ extension PacketTables {
 
         private static let scripts: [FlowScript] = AddressFamily.allCases.flatMap { family in
             let talk = Talk(family: family)
-            let groups = [tcp, resets, others, errors, places, swaps, limits].map { $0(talk) }
+            let groups = [tcp, resets, others, errors, places, swaps, untracked, limits].map { $0(talk) }
             return groups.joined().map { script in
                 var script = script
                 script.testDescription = "IP\(family): " + script.testDescription
@@ -329,6 +329,56 @@ extension PacketTables {
                         .frame(talk.there(.tcp(40000, 50000, flags: 16)), at: "web", .in, established),
                         .frame(talk.back(.tcp(50000, 40000, flags: 16)), at: "web", .out, established),
                         .flows([.established]),
+                    ]),
+            ]
+        }
+
+        /// What is accepted both ways needs no flow; what is open when that ends is adopted.
+        private static func untracked(_ talk: Talk) -> [FlowScript] {
+            let open = FlowScript.policy(
+                "  - { name: no, service: tcp/1, action: drop }", defaults: "in: accept, out: accept")
+            let byRule = FlowScript.policy("  - { name: all, action: accept }")
+            let ask = talk.there(.udp(40000, 53))
+            let answer = talk.back(.udp(53, 40000))
+            func exchange(_ reason: String) -> [FlowScript.Step] {
+                [
+                    .frame(ask, at: "web", .in, reason), .frame(answer, at: "web", .out, reason),
+                    .frame(talk.there(talk.echo.request), at: "web", .in, reason),
+                    .frame(
+                        talk.error(to: talk.client, about: Datagram(talk.client, talk.server, .udp(40000, 53))),
+                        at: "web", .out, "accept related"),
+                    .flows([]),
+                ]
+            }
+            let steps: [FlowScript.Step] =
+                exchange("accept default") + [
+                    .frame(talk.ask(2, 1000), at: "web", .in, "accept default"), .flows([.opening]),
+                    .frame(talk.answer(18, 5000, 1001), at: "web", .out, established), .swap(FlowScript.closed),
+                ]
+            return [
+                FlowScript("what defaults accept both ways", under: open, adopts: true, exchange("accept default")),
+                FlowScript("what a rule accepts both ways", under: byRule, adopts: true, exchange("accept rule")),
+                FlowScript(
+                    "is adopted by a policy that does not", under: open, adopts: true,
+                    steps + [
+                        .frame(answer, at: "web", .out, "accept adopted"), .frame(answer, at: "web", .out, established),
+                        .frame(ask, at: "web", .in, established),
+                        .frame(talk.back(talk.echo.reply), at: "web", .out, "accept adopted"),
+                        // Not what its ports call an opening, nor what the other way is not accepted.
+                        .frame(talk.back(.udp(40000, 53)), at: "web", .out, "drop default"),
+                        .frame(talk.back(.udp(54, 40001)), at: "web", .out, "drop default"),
+                    ]),
+                FlowScript(
+                    "without adopting it goes on with the opener", under: open,
+                    steps + [
+                        .frame(answer, at: "web", .out, "drop default"), .frame(ask, at: "web", .in, "accept rule"),
+                        .frame(answer, at: "web", .out, established),
+                    ]),
+                FlowScript(
+                    "nothing is adopted after a policy of flows", under: FlowScript.closed, adopts: true,
+                    [
+                        .frame(ask, at: "web", .in, "accept rule"), .swap(FlowScript.renamed),
+                        .frame(talk.back(.udp(53, 40001)), at: "web", .out, "drop default"),
                     ]),
             ]
         }

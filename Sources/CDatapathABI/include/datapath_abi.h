@@ -181,8 +181,9 @@ struct bh_image_header {
 	__u64 wall_offset;               /* nanoseconds from CLOCK_TAI, or a simulation's, to those since 1970; wraps */
 	__u64 secret;                    /* of the hash of sources; the same in every generation */
 	__u64 boot_offset;               /* nanoseconds from a simulation's to CLOCK_BOOTTIME; 0 where the kernel's is read; wraps */
+	__u64 untracked_at;              /* the latest of all devices */
 	__u32 epoch;                     /* changes of dynamic groups while the image is in force; wraps */
-	__u8 reserved[188];
+	__u8 reserved[180];
 };
 
 enum bh_image_flag {
@@ -366,6 +367,8 @@ struct bh_rule {
 enum bh_port_flag {
 	BH_PORT_ESSENTIALS = 1,
 	BH_PORT_UNKNOWN_DROP = 2,        /* an unnamed member of a bridge entry with `unknown: drop` */
+	BH_PORT_SYMMETRIC = 4,           /* all that is not TCP is accepted both ways, so that it needs no flows */
+	BH_PORT_UNTRACKED = 8,           /* something passes without a flow: that, or what a stateless rule accepts */
 };
 
 /* What a port's record guards against; and for ARP and neighbour discovery, what of an identity is bound. */
@@ -428,7 +431,8 @@ struct bh_device {
 	__u64 namespace_inode;           /* of its network namespace */
 	char name[16];                   /* NUL-terminated interface name, as of the apply */
 	__u64 attached_at;               /* CLOCK_MONOTONIC nanoseconds */
-	char namespace_name[216];        /* as the policy gave it; empty for the controller's own */
+	__u64 untracked_at;              /* likewise: when a policy was replaced that passed something here without a flow; or 0 */
+	char namespace_name[208];        /* as the policy gave it; empty for the controller's own */
 };
 
 enum bh_mode { BH_MODE_NONE, BH_MODE_TC, BH_MODE_XDP_NATIVE, BH_MODE_XDP_GENERIC, BH_MODE_MAX };
@@ -731,6 +735,7 @@ struct bh_scratch {
 	__u32 frame_length;              /* bytes on the wire: what the packet had before a capture cut it */
 	struct bh_packet packet;
 	struct bh_judgement judgement;
+	struct bh_judgement denial;      /* of a packet that may yet be an answer */
 	struct bh_packet subject;        /* what the rules are asked about in its stead: a flow's opening packet, an error's quotation */
 	struct bh_flow_key key;          /* of the packet, or of what it quotes */
 	__u32 hash;                      /* of the key; never 0 */
@@ -941,7 +946,7 @@ _Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
 _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
-_Static_assert(sizeof(struct bh_scratch) == 592, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 624, "bh_scratch");
 _Static_assert(sizeof(struct bh_settings) == 40, "bh_settings");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 48 + 16 * BH_REASON_MAX, "bh_port_counters");

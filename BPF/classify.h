@@ -74,6 +74,28 @@ static __always_inline void v4_classes(const struct image *image, const struct b
 	*destination = destination_value;
 }
 
+/* The classes of both IPv6 addresses, likewise side by side. */
+static __always_inline void v6_classes(const struct image *image, const struct bh_packet *packet, __u32 *source,
+				       __u32 *destination)
+{
+	__u64 source_high = packet->source_high, source_low = packet->source_low;
+	__u64 destination_high = packet->destination_high, destination_low = packet->destination_low;
+	__u32 source_value = image->header->v6_root, destination_value = source_value;
+
+	for (int depth = 0; depth < BH_TRIE_DEPTH; depth++) {
+		if (!((source_value | destination_value) & BH_TRIE_NODE))
+			break;
+		if (source_value & BH_TRIE_NODE)
+			source_value = trie_step(image, source_value, &source_high, &source_low);
+		JOIN_PATHS();
+		if (destination_value & BH_TRIE_NODE)
+			destination_value = trie_step(image, destination_value, &destination_high, &destination_low);
+		JOIN_PATHS();
+	}
+	*source = source_value;
+	*destination = destination_value;
+}
+
 /* Reads a two-level table: 256 offsets of blocks of 256 classes. */
 static __always_inline __u32 key_class(const struct image *image, __u32 directory, __u16 key)
 {
@@ -245,8 +267,7 @@ static __always_inline bool class_addresses(const struct image *image, const str
 	if (packet->flags & BH_PACKET_IPV4) {
 		v4_classes(image, packet, &source, &destination);
 	} else {
-		source = trie_class(image, image->header->v6_root, packet->source_high, packet->source_low);
-		destination = trie_class(image, image->header->v6_root, packet->destination_high, packet->destination_low);
+		v6_classes(image, packet, &source, &destination);
 	}
 	class = IMAGE_ELEMENT(image, image->header->classes, source, struct bh_address_class);
 	lookup->from[BH_LEVEL_COARSE] = class->from_coarse;

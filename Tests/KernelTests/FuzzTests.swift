@@ -5,12 +5,12 @@ import Testing
 
 extension PacketTables {
     /// Mutants of captured frames, or of made-up ones where there are no captures, through the kernel's programs and the references.
-    /// `Scripts/fuzz` judges more of them.
+    /// About a minute of them; `Scripts/fuzz` judges more.
     @Suite struct FuzzTests {
         @Test func theKernelAgreesWithTheReferences() throws {
             let environment = ProcessInfo.processInfo.environment
             let seed = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
-            let count = environment["BULKHEAD_MUTANTS"].flatMap(Int.init) ?? 100_000
+            let count = environment["BULKHEAD_MUTANTS"].flatMap(Int.init) ?? 400_000
             let corpus = try Corpora.folder.map { try Corpus(capturesIn: "\($0)/pcaps") } ?? Corpus(madeUpFrom: seed)
             print("fuzz test: BULKHEAD_SEED=\(seed), \(count) mutants of \(corpus.count) frames")
             var fuzzer = try Fuzzer(corpus, seed: seed)

@@ -10,14 +10,30 @@ extension Instance {
         let image = try imageInForce(maps)
         do {
             let removed = try maps.state().removed
+            let (ports, events) = try dropsAndEvents(maps, image)
             return Counters(
-                generation: image.generation, ports: try portCounters(maps, image),
-                removed: (removed.accepted, removed.dropped),
-                rules: try ruleCounters(maps, image), events: try eventCounters(maps),
+                generation: image.generation, ports: ports, removed: (removed.accepted, removed.dropped),
+                rules: try ruleCounters(maps, image), events: events,
                 flows: try maps.flowTotals(scopes: image.allFlowScopes))
         } catch {
             throw DatapathError("cannot read the counters", error)
         }
+    }
+
+    /// Ports and events of one moment, so that they add up: read between two packets that are dropped. Where drops come faster than that can be
+    /// read, the last reading, whose ports have what came meanwhile too.
+    private func dropsAndEvents(
+        _ maps: InstanceMaps, _ image: LiveImage
+    ) throws(BPFError) -> ([Counters.Port], Counters.Events) {
+        var before = try eventCounters(maps)
+        var ports = try portCounters(maps, image)
+        for _ in 0..<16 {
+            let after = try eventCounters(maps)
+            if after == before { break }
+            before = after
+            ports = try portCounters(maps, image)
+        }
+        return (ports, before)
     }
 
     private func portCounters(

@@ -258,12 +258,13 @@ static __always_inline const struct bh_device *device_here(const struct image *i
 /* Whether what was there at a time is adopted still. */
 static __always_inline bool is_adopting(const struct image *image, __u64 since)
 {
-	return bpf_ktime_get_coarse_ns() < since + image->header->adopt * 1000000000ull;
+	/* The coarse clock may be behind the time that was noted: nothing is adopted for no time. */
+	return image->header->adopt && bpf_ktime_get_coarse_ns() < since + image->header->adopt * 1000000000ull;
 }
 
 static __always_inline bool may_adopt(const struct image *image, const struct bh_scratch *here)
 {
-	return image->header->adopt && is_adopting(image, device_here(image, here)->attached_at);
+	return is_adopting(image, device_here(image, here)->attached_at);
 }
 
 /*

@@ -36,12 +36,11 @@ int bulkhead_map_update_batch(int map_fd, const void *keys, const void *values, 
 
 int bulkhead_map_lookup_batch(int map_fd, uint32_t first, void *keys, void *values, uint32_t *count)
 {
-	LIBBPF_OPTS(bpf_map_batch_opts, options);
 	/* A batch goes on after the key that it is given. */
 	uint32_t previous = first - 1;
 	uint32_t position;
 
-	return bpf_map_lookup_batch(map_fd, first ? &previous : NULL, &position, keys, values, count, &options);
+	return bulkhead_map_read_batch(map_fd, first ? &previous : NULL, &position, keys, values, count);
 }
 
 int bulkhead_map_read_batch(int map_fd, void *after, void *position, void *keys, void *values, uint32_t *count)

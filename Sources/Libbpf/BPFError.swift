@@ -73,3 +73,13 @@ func check(
     guard result < 0 else { return result }
     throw BPFError(operation, object(), errno: -result, messages: Messages.take())
 }
+
+/// Likewise, of a call that looks for an entry: false where it is not there.
+@discardableResult
+func checkFound(
+    _ operation: @autoclosure () -> String, _ object: @autoclosure () -> String, _ call: () -> Int32
+) throws(BPFError) -> Bool {
+    let result = call()
+    guard result >= 0 || result == -ENOENT else { throw BPFError(operation(), object(), errno: -result) }
+    return result >= 0
+}

@@ -25,10 +25,10 @@ public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
         var key = key
         let memory = UnsafeMutablePointer<Value>.allocate(capacity: 1)
         defer { unsafe memory.deallocate() }
-        let result = unsafe bpf_map_lookup_elem(map.descriptor.value, &key, memory)
-        if result == -ENOENT { return nil }
-        guard result >= 0 else { throw BPFError("look up an entry of", map.name, errno: -result) }
-        return unsafe memory.pointee
+        let isFound = try checkFound("look up an entry of", map.name) {
+            unsafe bpf_map_lookup_elem(map.descriptor.value, &key, memory)
+        }
+        return isFound ? unsafe memory.pointee : nil
     }
 
     public func update(_ key: Key, to value: Value) throws(BPFError) {
@@ -42,10 +42,7 @@ public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
     /// Takes an entry out; one that is not there is fine.
     public func delete(_ key: Key) throws(BPFError) {
         var key = key
-        let result = unsafe bpf_map_delete_elem(map.descriptor.value, &key)
-        guard result >= 0 || result == -ENOENT else {
-            throw BPFError("delete an entry of", map.name, errno: -result)
-        }
+        try checkFound("delete an entry of", map.name) { unsafe bpf_map_delete_elem(map.descriptor.value, &key) }
     }
 
     /// Up to `limit` entries, those that follow a key which is there, or the first ones; fewer only where there are no more. In a trie, what is under a
@@ -58,15 +55,12 @@ public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
             unsafe values.deallocate()
         }
         var count = UInt32(limit)
-        var result: Int32
-        // The position where the walk ended is written behind the keys.
-        if var key {
-            result = unsafe bulkhead_map_read_batch(
-                map.descriptor.value, &key, keys + limit, keys, values, &count)
-        } else {
-            result = unsafe bulkhead_map_read_batch(map.descriptor.value, nil, keys + limit, keys, values, &count)
+        let descriptor = map.descriptor.value
+        try checkFound("read", map.name) {
+            // The position where the walk ended is written behind the keys.
+            if var key { return unsafe bulkhead_map_read_batch(descriptor, &key, keys + limit, keys, values, &count) }
+            return unsafe bulkhead_map_read_batch(descriptor, nil, keys + limit, keys, values, &count)
         }
-        guard result >= 0 || result == -ENOENT else { throw BPFError("read", map.name, errno: -result) }
         return (0..<Int(count)).map { unsafe (keys[$0], values[$0]) }
     }
 }

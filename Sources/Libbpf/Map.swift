@@ -93,10 +93,9 @@ public final class Map: Sendable {
         try checkSize(MemoryLayout<Value>.size)
         var key = index
         return try unsafe withZeroed(type) { pointer throws(BPFError) in
-            let result = unsafe bpf_map_lookup_elem(descriptor.value, &key, pointer)
-            if result == -ENOENT { return false }
-            guard result >= 0 else { throw BPFError("look up entry \(index) of", name, errno: -result) }
-            return true
+            try checkFound("look up entry \(index) of", name) {
+                unsafe bpf_map_lookup_elem(descriptor.value, &key, pointer)
+            }
         }
     }
 
@@ -110,12 +109,10 @@ public final class Map: Sendable {
         }
     }
 
+    /// Takes an entry out; one that is not there is fine.
     public func delete(_ index: UInt32) throws(BPFError) {
         var key = index
-        let result = unsafe bpf_map_delete_elem(descriptor.value, &key)
-        guard result >= 0 || result == -ENOENT else {
-            throw BPFError("delete entry \(index) of", name, errno: -result)
-        }
+        try checkFound("delete entry \(index) of", name) { unsafe bpf_map_delete_elem(descriptor.value, &key) }
     }
 
     /// Puts a map into an entry of this map of maps.
@@ -154,11 +151,9 @@ public final class Map: Sendable {
         while first <= indices.upperBound {
             var count = UInt32(min(keys.count, Int(indices.upperBound - first) + 1))
             let wanted = count
-            let error = unsafe bulkhead_map_lookup_batch(
-                descriptor.value, first, &keys, bytes.baseAddress, &count)
-            // ENOENT says that the map ends here.
-            guard error >= 0 || error == -ENOENT else {
-                throw BPFError("look up entries of", name, errno: -error)
+            // Where the map ends it says that what is left is not found.
+            try checkFound("look up entries of", name) {
+                unsafe bulkhead_map_lookup_batch(descriptor.value, first, &keys, bytes.baseAddress, &count)
             }
             for entry in 0..<Int(count) {
                 unsafe result.append(Array(values[entry * cpus..<(entry + 1) * cpus]))

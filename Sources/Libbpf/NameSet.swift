@@ -31,10 +31,7 @@ public struct NameSet: Sendable {
     /// Takes a name out; one that is not there is fine.
     public func remove(_ name: String) throws(BPFError) {
         let key = try key(name)
-        let result = unsafe bpf_map_delete_elem(map.descriptor.value, key)
-        guard result >= 0 || result == -ENOENT else {
-            throw BPFError("take '\(name)' out of", map.name, errno: -result)
-        }
+        try checkFound("take '\(name)' out of", map.name) { unsafe bpf_map_delete_elem(map.descriptor.value, key) }
     }
 
     /// All of them. One that is put in or taken out meanwhile may be missed.

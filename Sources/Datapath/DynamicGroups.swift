@@ -128,18 +128,15 @@ extension LiveImage {
 
     /// Makes flows that depend on dynamic groups be judged again. Only after the groups have changed: the programs read in the other order.
     fileprivate static func noteChange(in maps: InstanceMaps) throws {
-        try withPublished(in: maps[.slots]) { map in
-            let mapping = try Mapping(map, writable: true)
-            mapping.noteChange(of: try LiveImage(map).view.header.epoch)
-        }
+        try withPublished(in: maps[.slots]) { try Mapping($0, writable: true).noteChange() }
     }
 }
 
 extension Mapping {
     /// Moves an image's epoch on.
-    func noteChange(of epoch: UInt32) {
-        guard let field = MemoryLayout<bh_image_header>.offset(of: \.epoch) else { return }
-        store(epoch &+ 1, at: field)
+    func noteChange() {
+        let epoch = \bh_image_header.epoch
+        store((load(epoch) ?? 0) &+ 1, in: epoch)
     }
 }
 

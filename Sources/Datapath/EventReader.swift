@@ -156,7 +156,7 @@ private final class ReaderSlot: Sendable {
     func stop() {
         isActive.withLock { isActive in
             isActive = false
-            store(bh_reader().flags, at: \.flags)
+            mapping.store(bh_reader().flags, in: \bh_reader.flags, at: offset)
         }
         try? maps[.rings].delete(number)
     }
@@ -169,22 +169,12 @@ private final class ReaderSlot: Sendable {
         isActive.withLock { isActive in
             guard isActive else { return }
             // The time and the filter first, then what makes the kernel heed them.
-            raw.flags = load(\.flags) ?? 0
+            raw.flags = mapping.load(\bh_reader.flags, at: offset) ?? 0
             mapping.store(raw, at: offset)
             atomicMemoryFence(ordering: .releasing)
-            store(flags, at: \.flags)
+            mapping.store(flags, in: \bh_reader.flags, at: offset)
         }
     }
 
     private var offset: Int { Int(number) * MemoryLayout<bh_reader>.stride }
-
-    private func load(_ field: PartialKeyPath<bh_reader>) -> UInt32? {
-        MemoryLayout<bh_reader>.offset(of: field).flatMap { place in
-            mapping.withBytes { $0.load(UInt32.self, at: offset + place) }
-        }
-    }
-
-    private func store(_ value: UInt32, at field: PartialKeyPath<bh_reader>) {
-        if let place = MemoryLayout<bh_reader>.offset(of: field) { mapping.store(value, at: offset + place) }
-    }
 }

@@ -1,4 +1,3 @@
-import CDatapathABI
 import Compiler
 import Libbpf
 import Network
@@ -54,13 +53,13 @@ extension Simulator {
     public func add(_ prefixes: [Prefix], to group: String, seconds: Int? = nil) throws {
         let deadline = seconds.map { clock.bootTime + UInt64($0) * 1_000_000_000 } ?? MemberTrie.forever
         _ = try trie(group).add(prefixes, until: deadline, atMost: .max)
-        mapping.noteChange(of: epoch)
+        mapping.noteChange()
     }
 
     /// Takes prefixes out of a dynamic group of its own.
     public func delete(_ prefixes: [Prefix], from group: String) throws {
         _ = try trie(group).delete(prefixes)
-        mapping.noteChange(of: epoch)
+        mapping.noteChange()
     }
 
     /// The prefixes that are members of a dynamic group of its own.
@@ -69,6 +68,4 @@ extension Simulator {
     private func trie(_ group: String) throws -> MemberTrie {
         try MemberTrie(groups.members(group), now: clock.bootTime)
     }
-
-    private var epoch: UInt32 { mapping.withBytes { $0.load(bh_image_header.self, at: 0) }?.epoch ?? 0 }
 }

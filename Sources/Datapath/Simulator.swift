@@ -288,7 +288,7 @@ public final class Simulator {
         time = clock.time
         isFresh = true
         untracked = []
-        if let field = MemoryLayout<bh_image_header>.offset(of: \.untracked_at) { mapping.store(UInt64(0), at: field) }
+        mapping.store(0, in: \bh_image_header.untracked_at)
         try change { () throws(BPFError) in
             try clearState()
             for slot in Set(limits.named.map(\.slot)) { try maps[.limits].update(slot, to: bh_limit()) }
@@ -327,8 +327,7 @@ public final class Simulator {
         get { clock.time }
         set {
             clock.time = newValue
-            guard let field = MemoryLayout<bh_image_header>.offset(of: \.wall_offset) else { return }
-            mapping.store(clock.wallOffset, at: field)
+            mapping.store(clock.wallOffset, in: \bh_image_header.wall_offset)
         }
     }
 

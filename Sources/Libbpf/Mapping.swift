@@ -48,6 +48,22 @@ import Glibc
             isWritable && offset >= 0 && offset + MemoryLayout<Value>.size <= count, "write beyond the mapping")
         unsafe base.storeBytes(of: value, toByteOffset: offset, as: Value.self)
     }
+
+    /// Writes one field of the structure that starts at an offset, likewise.
+    public func store<Structure, Value: BitwiseCopyable>(
+        _ value: Value, in field: KeyPath<Structure, Value>, at offset: Int = 0
+    ) {
+        if let place = MemoryLayout<Structure>.offset(of: field) { store(value, at: offset + place) }
+    }
+
+    /// One field of the structure that starts at an offset; nil where it does not fit.
+    public func load<Structure, Value: BitwiseCopyable>(
+        _ field: KeyPath<Structure, Value>, at offset: Int = 0
+    ) -> Value? {
+        MemoryLayout<Structure>.offset(of: field).flatMap { place in
+            withBytes { $0.load(Value.self, at: offset + place) }
+        }
+    }
 }
 
 extension RawSpan {

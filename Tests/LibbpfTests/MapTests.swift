@@ -57,6 +57,11 @@ import Testing
             #expect(bytes.copy(at: 8, count: 2) == [0x22, 0x11])
             #expect(bytes.copy(at: bytes.byteCount, count: 1) == nil)
         }
+        mapping.store(5, in: \Pair.second, at: 8)
+        #expect(try map.lookup(2, as: UInt64.self) == 5)
+        #expect(mapping.load(\Pair.first, at: 16) == 5)
+        #expect(mapping.load(\Pair.first) == 0)
+        #expect(mapping.load(\Pair.second, at: mapping.count - 8) == nil)
         mapping.write([0x61, 0x62, 0], at: 24)
         #expect(mapping.withBytes { $0.text(at: 24) } == "ab")
         let plain = try Map(type: BPF_MAP_TYPE_ARRAY, name: "plain", valueSize: 8, maxEntries: 4)

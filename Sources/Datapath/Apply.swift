@@ -151,7 +151,8 @@ struct ApplyStep {
     }
 
     private func allotCounters(_ old: LiveImage?, _ maps: InstanceMaps) throws -> [UInt32] {
-        let counters = CounterAllotment(names: ruleset.rules.map(\.name), old: old?.counterSlots() ?? [])
+        let counters = SlotAllotment(
+            names: ruleset.rules.map(\.name), old: old?.counterSlots() ?? [], capacity: Int(BH_RULES_MAX))
         try maps[.ruleCounters].zeroPerCPU(counters.fresh)
         return counters.slots
     }

@@ -1,7 +1,7 @@
 import CDatapathABI
 import Policy
 
-/// Which device ids and counter slots a new generation uses. Pure, so that it can be tested without a kernel.
+/// Which device ids a new generation uses. Pure, so that it can be tested without a kernel.
 struct DeviceAllotment {
     /// What is to be enforced at one port.
     struct Request: Hashable {
@@ -51,7 +51,7 @@ struct FlowScopeAllotment {
     /// An entry keeps its scope by its name.
     init(entries: [String], old: [(name: String, scope: UInt16)]) {
         let base = UInt32(BH_SCOPE_ENTRY)
-        let slots = CounterAllotment(
+        let slots = SlotAllotment(
             names: entries, old: old.map { ($0.name, UInt32($0.scope) &- base) }, capacity: Int(BH_DEVICES_MAX))
         for (name, slot) in zip(entries, slots.slots) where slot != BH_NONE { scopes[name] = UInt16(base + slot) }
         fresh = slots.fresh.map { UInt16(base + $0) }
@@ -72,42 +72,10 @@ struct LimitAllotment {
         if rules.isEmpty { return }
         // A rule's terms share it, and stand one behind the other.
         let names = rules.indices.filter { $0 == 0 || rules[$0].name != rules[$0 - 1].name }.map { rules[$0].name }
-        let allotment = CounterAllotment(names: names, old: old, capacity: Int(BH_LIMITS_MAX))
+        let allotment = SlotAllotment(names: names, old: old, capacity: Int(BH_LIMITS_MAX))
         named = Array(zip(names, allotment.slots))
         let byName = Dictionary(named.map { ($0.name, $0.slot) }) { first, _ in first }
         for rule in rules { slots[rule.condition] = byName[rule.name] }
         fresh = allotment.fresh
-    }
-}
-
-/// Which slots of `rule_counters` the rules of a new generation count in.
-struct CounterAllotment {
-    /// By rank.
-    private(set) var slots: [UInt32] = []
-    /// Slots that no rule of the old generation counted in: to be zeroed before they are used.
-    private(set) var fresh: [UInt32] = []
-
-    /// A rule keeps its slot by its name. Others get one that the old generation does not use, so that no packet that is still
-    /// judged by it is counted for a rule of the new; only where the table has no room left is such a slot taken.
-    init(names: [String], old: [(name: String, slot: UInt32)], capacity: Int = Int(BH_RULES_MAX)) {
-        let known = Dictionary(old.map { ($0.name, $0.slot) }) { first, _ in first }
-        var used = [Bool](repeating: false, count: capacity)
-        for (_, slot) in old where Int(slot) < capacity { used[Int(slot)] = true }
-        var kept = [Bool](repeating: false, count: capacity)
-        for name in names {
-            if let slot = known[name], Int(slot) < capacity { kept[Int(slot)] = true }
-        }
-        var free = (0..<capacity).filter { !used[$0] }[...]
-        var overflow = (0..<capacity).filter { used[$0] && !kept[$0] }[...]
-        for name in names {
-            if let slot = known[name], Int(slot) < capacity {
-                slots.append(slot)
-            } else if let slot = free.popFirst() ?? overflow.popFirst() {
-                slots.append(UInt32(slot))
-                fresh.append(UInt32(slot))
-            } else {
-                slots.append(BH_NONE)
-            }
-        }
     }
 }

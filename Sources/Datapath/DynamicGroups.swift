@@ -175,7 +175,7 @@ struct GroupAllotment {
 
     /// A group keeps its place, and with it its members, by its name.
     init(_ names: [String], old: [(name: String, slot: UInt32)]) {
-        let allotment = CounterAllotment(names: names, old: old, capacity: Int(BH_GROUP_SLOTS))
+        let allotment = SlotAllotment(names: names, old: old, capacity: Int(BH_GROUP_SLOTS))
         slots = allotment.slots
         fresh = allotment.fresh
         gone = old.map(\.slot).filter { !allotment.slots.contains($0) }

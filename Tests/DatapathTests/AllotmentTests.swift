@@ -38,20 +38,20 @@ import Testing
     }
 
     @Test func aRuleKeepsItsCounter() {
-        let first = CounterAllotment(names: ["a", "b", "c"], old: [], capacity: 8)
+        let first = SlotAllotment(names: ["a", "b", "c"], old: [], capacity: 8)
         #expect(first.slots == [0, 1, 2])
         #expect(first.fresh == [0, 1, 2])
-        let second = CounterAllotment(names: ["c", "d", "a"], old: [("a", 0), ("b", 1), ("c", 2)], capacity: 8)
+        let second = SlotAllotment(names: ["c", "d", "a"], old: [("a", 0), ("b", 1), ("c", 2)], capacity: 8)
         #expect(second.slots == [2, 3, 0])
         #expect(second.fresh == [3])
     }
 
     @Test func aFullTableTakesSlotsThatGo() {
         let old = (0..<8).map { ("r\($0)", UInt32($0)) }
-        let next = CounterAllotment(names: ["n", "r5", "m"], old: old, capacity: 8)
+        let next = SlotAllotment(names: ["n", "r5", "m"], old: old, capacity: 8)
         #expect(next.slots == [0, 5, 1])
         #expect(next.fresh == [0, 1])
-        #expect(CounterAllotment(names: ["a", "b"], old: [], capacity: 1).slots == [0, BH_NONE])
+        #expect(SlotAllotment(names: ["a", "b"], old: [], capacity: 1).slots == [0, BH_NONE])
     }
 }
 

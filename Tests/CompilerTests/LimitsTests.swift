@@ -1,3 +1,4 @@
+import CDatapathABI
 import Network
 import Policy
 import Testing
@@ -40,6 +41,13 @@ import Testing
         #expect(error.location == tried.rule.map { rule in Self.rules.first { $0.name == rule }!.location })
         limits[keyPath: tried.limit] = tried.figure
         #expect(Self.refusal(limits)?.message.contains(tried.dimension) != true)
+    }
+
+    /// What the policy's reader refuses by itself is what the image has no room for.
+    @Test func thePolicyHasTheImagesLimits() {
+        #expect(Rule.mostQuestions == Int(BH_LITERALS_MAX))
+        #expect(DynamicGroup.largestMaximum == Int(BH_MEMBERS_MAX))
+        #expect(DynamicGroup.most == Int(BH_GROUPS_MAX))
     }
 
     /// Tables that grow with the rules: what each asks for is given, until the next is refused.

@@ -196,9 +196,7 @@ extension ImageView {
         let bucket = element(bh_bucket.self, of: table.buckets, Int(bucket)) ?? bh_bucket()
         let cells = [bucket.cells.0, bucket.cells.1, bucket.cells.2, bucket.cells.3]
         let found = cells.first { $0.list != 0 && $0.from == from && $0.to == to }
-        return (
-            found.map { ($0.list, $0.rank & ~BH_BUCKET_FULL) }, cells[0].rank & BH_BUCKET_FULL != 0
-        )
+        return (found.map { ($0.list, $0.rank & ~BH_BUCKET_FULL) }, cells[0].rank & BH_BUCKET_FULL != 0)
     }
 
     /// The first match of a list from a rank on, `BH_NONE` where there is none, or none below another.

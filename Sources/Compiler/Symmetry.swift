@@ -51,6 +51,6 @@ extension Rule {
     /// Whether it accepts every IP packet, in both directions and at any time, and says nothing of it.
     fileprivate var isSameBothWays: Bool {
         action == .accept && services == nil && vlans == nil && directions.count == 2 && !isConditional && !log
-            && !isStateless && !asksMembers && ends.contains(Ends(from: nil, to: nil))
+            && !isStateless && ends.contains(Ends(from: nil, to: nil))
     }
 }

@@ -156,7 +156,7 @@ enum NoSuchGroup {
                 "the policy in force has no dynamic group '\(name)': it has none at all",
                 advice: "give the group \"dynamic: {}\" in the policy and apply it")
         }
-        let nearest = Names.nearest(to: name, among: dynamic)
+        let nearest = NearestName.of(name, among: dynamic)
         return DatapathError(
             "the policy in force has no dynamic group '\(name)'",
             advice: nearest.map { "did you mean '\($0)'?" }

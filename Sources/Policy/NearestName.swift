@@ -1,15 +1,7 @@
-/// Names, as people write them on a command line.
-public enum Names {
-    /// The one that was likely meant by a name that none has.
-    public static func nearest(to name: String, among names: some Sequence<String>) -> String? {
-        NearestName.of(name, among: names)
-    }
-}
-
 /// Finds the name that was likely meant.
-enum NearestName {
+public enum NearestName {
     /// The name at the smallest edit distance, if that is at most a third of the length (and at least one edit).
-    static func of(_ name: String, among names: some Sequence<String>) -> String? {
+    public static func of(_ name: String, among names: some Sequence<String>) -> String? {
         let target = Array(name.lowercased().utf8)
         guard !target.isEmpty, target.count <= 64 else { return nil }
         var best: (name: String, distance: Int)?

@@ -52,6 +52,18 @@ struct Bulkhead: Sendable {
         return try JSONDecoder().decode(Applied.self, from: Data(result.output.utf8))
     }
 
+    /// Applies one policy after the other, over and over; says how often when it is stopped.
+    func applyInTurn(_ policies: [String]) -> Background<Int> {
+        Background { isStopped in
+            var count = 0
+            while !isStopped() {
+                count += 1
+                try apply(policies[count % policies.count])
+            }
+            return count
+        }
+    }
+
     func counters() throws -> Counted { try json(Counted.self, "counters") }
     func status() throws -> Standing { try json(Standing.self, "status") }
 

@@ -132,14 +132,7 @@ extension Integration {
             }
             try site.bulkhead.apply(policies[0])
             let server = try IPSocket.bound(site.host, .tcp, UplinkSite.v4.host, 80)
-            let applying = Background { isStopped in
-                var count = 0
-                while !isStopped() {
-                    count += 1
-                    try site.bulkhead.apply(policies[count % 2])
-                }
-                return count
-            }
+            let applying = site.bulkhead.applyInTurn(policies)
             for round in 1...12 {
                 #expect(try site.bulkhead.run("group", "add", "blocked", "192.0.2.1", "2001:db8::1").status == 0)
                 #expect(!site.network.connects(to: UplinkSite.v4.host, 80), "round \(round)")

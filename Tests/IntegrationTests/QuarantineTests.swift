@@ -157,14 +157,7 @@ extension Integration {
                     "\(name).yaml", Self.two + "\nrules:\n  - { name: \(name), service: tcp/1, action: drop }\n")
             }
             try site.bulkhead.apply(policies[0])
-            let applying = Background { isStopped in
-                var count = 0
-                while !isStopped() {
-                    count += 1
-                    try site.bulkhead.apply(policies[count % 2])
-                }
-                return count
-            }
+            let applying = site.bulkhead.applyInTurn(policies)
             let (sender, receiver) = (try PacketSocket(site.a, "eth0"), try PacketSocket(site.b, "eth0"))
             func passes() throws -> Bool {
                 try sender.send(Frame(Datagram("198.51.100.1", "198.51.100.2", .udp(5, 6)), to: site.b.mac(of: "eth0")))

@@ -118,6 +118,20 @@ public final class IPSocket: Socket, @unchecked Sendable {
         return socket
     }
 
+    /// Sends so many bytes, a multiple of 256 KiB, and says how many of them have come out at the other end of the connection.
+    public func transfer(_ total: Int, to other: IPSocket) throws -> Int {
+        let reading = Background { _ in
+            var received = 0
+            while received < total, let bytes = try other.receive(1 << 18, milliseconds: 5000), !bytes.isEmpty {
+                received += bytes.count
+            }
+            return received
+        }
+        let piece = [UInt8](repeating: 7, count: 1 << 18)
+        for _ in 0..<total / piece.count { try send(piece, milliseconds: 5000) }
+        return try reading.value()
+    }
+
     public func accept(milliseconds: Int32 = 2000) throws(SocketFailure) -> IPSocket {
         try IPSocket(accepted: lab_accept(descriptor, milliseconds))
     }

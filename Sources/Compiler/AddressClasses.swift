@@ -11,11 +11,15 @@ struct AddressSetTable {
         func hash(into hasher: inout Hasher) {
             hasher.combine(set.v4.count)
             hasher.combine(set.v6.count)
-            for ranges in [set.v4, set.v6] where !ranges.isEmpty {
-                hasher.combine(ranges[0])
-                hasher.combine(ranges[ranges.count / 2])
-                hasher.combine(ranges[ranges.count - 1])
-            }
+            combine(set.v4, into: &hasher)
+            combine(set.v6, into: &hasher)
+        }
+
+        private func combine(_ ranges: [ClosedRange<UInt128>], into hasher: inout Hasher) {
+            guard let first = ranges.first, let last = ranges.last else { return }
+            hasher.combine(first.lowerBound)
+            hasher.combine(last.upperBound)
+            if ranges.count > 1 { hasher.combine(ranges[ranges.count / 2]) }
         }
     }
 

@@ -22,11 +22,12 @@ public struct Compiler: Sendable {
 
     private func check(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
         try budget.check(ruleset.rules, "rules", atMost: \.rules)
-        try budget.check(
-            ruleset.rules.filter { $0.limit?.per == .rule }, "rules with a limit per rule", atMost: \.limitedRules)
+        let limited = ruleset.rules.indices.filter { ruleset.rules[$0].limit?.per == .rule }
+        try budget.check(limited.map { ruleset.rules[$0] }, "rules with a limit per rule", atMost: \.limitedRules)
         try budget.check("dynamic groups", ruleset.dynamicGroups.count, atMost: \.dynamicGroups)
-        for rule in ruleset.rules {
-            guard let problem = rule.problemOfTerms else { continue }
+        for rank in ruleset.rules.indices {
+            guard let problem = ruleset.rules[rank].problemOfTerms else { continue }
+            let rule = ruleset.rules[rank]
             throw CompileError(rule: rule.name, location: rule.location, message: problem)
         }
         try budget.check("port records", PortRecords(ruleset).count, atMost: \.portRecords)
@@ -57,7 +58,8 @@ struct Classes {
         let levels = AddressLevels(atoms, pairs: ends.pairs)
         try ends.checkCells(levels, ruleset, atMost: budget.limits.cells)
         let lists = RuleLists(
-            joint, isConditional: ruleset.rules.map(\.isConditional), plain: ruleset.rules.map(PlainMatch.init))
+            joint, isConditional: ruleset.rules.indices.map { ruleset.rules[$0].isConditional },
+            plain: ruleset.rules.indices.map { PlainMatch(ruleset.rules[$0]) })
         cells = Cells(levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, lists: lists)
         try cells.lists.tries.check(ruleset)
         let (table, classOfAtom) = Classes.addressClasses(atoms, levels, cells)
@@ -71,11 +73,12 @@ struct Classes {
     private static func serviceLists(_ ruleset: Ruleset) -> (lists: [[Service]?], ofRule: [UInt32]) {
         var lists: [[Service]?] = []
         var numbers: [[Service]?: UInt32] = [:]
-        let ofRule = ruleset.rules.map { rule in
-            if let number = numbers[rule.services] { return number }
+        let ofRule = ruleset.rules.indices.map { rank in
+            let services = ruleset.rules[rank].services
+            if let number = numbers[services] { return number }
             let number = UInt32(lists.count)
-            numbers[rule.services] = number
-            lists.append(rule.services)
+            numbers[services] = number
+            lists.append(services)
             return number
         }
         return (lists, ofRule)
@@ -138,10 +141,11 @@ private struct RuleEnds {
 
     init(_ ruleset: Ruleset) {
         var numbers: [EndPair: Int] = [:]
-        for (rank, rule) in ruleset.rules.enumerated() {
-            let ends = rule.ends.filter { $0.from?.isEmpty != true && $0.to?.isEmpty != true }
-            for end in ends {
-                let pair = EndPair(from: end.from.map { sets.number($0) }, to: end.to.map { sets.number($0) })
+        for rank in ruleset.rules.indices {
+            let ends = ruleset.rules[rank].ends
+            for index in ends.indices where ends[index].from?.isEmpty != true && ends[index].to?.isEmpty != true {
+                let pair = EndPair(
+                    from: ends[index].from.map { sets.number($0) }, to: ends[index].to.map { sets.number($0) })
                 let number = numbers[pair] ?? pairs.count
                 if number == pairs.count {
                     numbers[pair] = number

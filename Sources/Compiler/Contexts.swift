@@ -20,7 +20,7 @@ struct Contexts {
 
     private struct Reach: Hashable {
         var entries: Set<Int>?
-        var directions: Set<Direction>
+        var directions: Directions
     }
 
     private struct Place: Hashable {
@@ -35,11 +35,12 @@ struct Contexts {
         var vlanNumbers: [Set<UInt16>?: UInt32] = [:]
         var places: [Place] = []
         var placeNumbers: [Place: UInt32] = [:]
-        for rule in ruleset.rules {
-            let reach = Reach(entries: rule.entries, directions: rule.directions)
+        placeOfRule.reserveCapacity(ruleset.rules.count)
+        for rank in ruleset.rules.indices {
+            let reach = Reach(entries: ruleset.rules[rank].entries, directions: ruleset.rules[rank].directions)
             let place = Place(
                 reach: Contexts.number(reach, in: &reachNumbers, of: &reaches),
-                vlans: Contexts.number(rule.vlans, in: &vlanNumbers, of: &vlanSets))
+                vlans: Contexts.number(ruleset.rules[rank].vlans, in: &vlanNumbers, of: &vlanSets))
             placeOfRule.append(Contexts.number(place, in: &placeNumbers, of: &places))
         }
         placeCount = places.count

@@ -14,7 +14,7 @@ struct ImageAssembly {
     private let budget: Budget
     private var writer: ImageWriter
     private var header = bh_image_header()
-    private var strings = StringTable()
+    private var strings: StringTable
     private var fileNumbers: [String: UInt16] = [:]
     private var conditions = Conditions()
 
@@ -25,6 +25,7 @@ struct ImageAssembly {
         untracked = symmetry.entries.union(ruleset.statelessEntries)
         self.budget = budget
         writer = ImageWriter(budget)
+        strings = StringTable(expecting: ruleset.rules.count)
         self.classes = classes
         records = PortRecords(ruleset)
         for (number, file) in ruleset.files.enumerated() where fileNumbers[file.name] == nil {
@@ -36,7 +37,7 @@ struct ImageAssembly {
         header.magic = BH_IMAGE_MAGIC
         header.format = UInt32(BH_IMAGE_FORMAT)
         header.adopt = UInt32(clamping: ruleset.adopt)
-        if ruleset.rules.contains(where: { $0.vlans != nil }) { header.flags |= BH_IMAGE_VLAN_SENSITIVE.rawValue }
+        if ruleset.isVLANSensitive { header.flags |= BH_IMAGE_VLAN_SENSITIVE.rawValue }
         if ruleset.rejects { header.flags |= BH_IMAGE_REJECTS.rawValue }
         _ = try writer.reserve(1, of: bh_image_header.self)
         let devicePorts = try writer.reserve(Int(BH_DEVICES_MAX), of: UInt16.self)
@@ -233,7 +234,7 @@ struct ImageAssembly {
         header.matches = try writer.append(classes.joint.matches)
         header.match_words = UInt32(classes.joint.matchWords)
         header.match_count = UInt32(classes.joint.matchCount)
-        header.rules = try writer.append(zip(ruleset.rules, terms).map { record(of: $0, $1) })
+        header.rules = try writer.append(terms.indices.map { record(of: ruleset.rules[$0], terms[$0]) })
         header.rule_count = UInt32(ruleset.rules.count)
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
@@ -290,9 +291,11 @@ struct ImageAssembly {
 }
 
 extension Ruleset {
+    fileprivate var isVLANSensitive: Bool { rules.indices.contains { rules[$0].vlans != nil } }
+
     /// Whether some rule or default answers what it rejects.
     fileprivate var rejects: Bool {
-        rules.contains { $0.action == .reject }
+        rules.indices.contains { rules[$0].action == .reject }
             || entries.contains { $0.defaults.in == .reject || $0.defaults.out == .reject }
     }
 }

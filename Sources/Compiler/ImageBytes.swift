@@ -30,4 +30,12 @@
 
     /// The bytes of a range, cut to what there is.
     func bytes(_ range: Range<Int>) -> [UInt8] { unsafe Array(buffer[range.clamped(to: 0..<count)]) }
+
+    /// The text from an offset to the next NUL, or to `end`.
+    func text(at offset: Int, before end: Int) -> String {
+        let range = (offset..<max(offset, end)).clamped(to: 0..<count)
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[range])
+        let length = unsafe rest.firstIndex(of: 0) ?? rest.count
+        return unsafe String(decoding: UnsafeRawBufferPointer(rebasing: rest[..<length]), as: UTF8.self)
+    }
 }

@@ -64,12 +64,8 @@ public struct ImageView: Sendable {
 
     /// A text by its offset in `strings`.
     public func string(_ offset: UInt32) -> String {
-        let end = Int(fixed.strings) + Int(fixed.strings_size)
-        let start = Int(fixed.strings) + Int(offset)
-        guard start < end else { return "" }
-        var length = 0
-        while start + length < end, let byte = bytes.load(UInt8.self, at: start + length), byte != 0 { length += 1 }
-        return String(decoding: bytes.bytes(start..<start + length), as: UTF8.self)
+        let start = Int(fixed.strings)
+        return bytes.text(at: start + Int(offset), before: start + Int(fixed.strings_size))
     }
 }
 
@@ -164,16 +160,25 @@ extension ImageView {
             counter: record.counter, number: Int(record.number), term: Int(record.term))
     }
 
+    /// The records of all ranks, as they are: what is wanted of them all is read from these.
+    private var records: some Sequence<bh_rule> {
+        (0..<rankCount).lazy.compactMap { element(bh_rule.self, of: fixed.rules, $0) }
+    }
+
+    /// The policy's rules by name, in its order, and the host's part of each: the slot of its counter.
+    public var ruleCounters: [(name: String, slot: UInt32)] {
+        records.filter { $0.term == 0 }.map { (string($0.name), $0.counter) }
+    }
+
+    /// Whether some rule says that it accepts packets without a flow.
+    public var hasStatelessRule: Bool { records.contains { $0.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0 } }
+
     /// The rules that have a limit per rule, and the number of each one's condition.
     public var limitedRules: [(name: String, condition: Int)] {
         if conditionCount == 0 { return [] }
-        return (0..<rankCount).compactMap { rank in
-            guard let record = element(bh_rule.self, of: fixed.rules, rank),
-                UInt32(record.flags) & (BH_RULE_LIMITED.rawValue | BH_RULE_BY_SOURCE.rawValue)
-                    == BH_RULE_LIMITED.rawValue
-            else { return nil }
-            return (string(record.name), Int(record.condition))
-        }
+        let (limited, bySource) = (BH_RULE_LIMITED.rawValue, BH_RULE_BY_SOURCE.rawValue)
+        return records.filter { UInt32($0.flags) & (limited | bySource) == limited }
+            .map { (string($0.name), Int($0.condition)) }
     }
 
     /// What limits per source are known by.

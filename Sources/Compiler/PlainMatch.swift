@@ -16,7 +16,7 @@ struct PlainMatch {
 
     /// nil where more is asked, or in more alternatives than are worth it.
     init?(_ rule: Rule) {
-        guard rule.entries == nil, rule.vlans == nil, rule.directions.count == Direction.allCases.count else {
+        guard rule.entries == nil, rule.vlans == nil, rule.directions.isBoth else {
             return nil
         }
         guard let services = rule.services else {

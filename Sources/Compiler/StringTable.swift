@@ -3,6 +3,9 @@ struct StringTable {
     private(set) var bytes: [UInt8] = [0]
     private var offsets: [String: UInt32] = ["": 0]
 
+    /// - Parameter count: How many texts there will be, about.
+    init(expecting count: Int) { offsets.reserveCapacity(count) }
+
     mutating func offset(of text: String) -> UInt32 {
         if let offset = offsets[text] { return offset }
         let offset = UInt32(bytes.count)

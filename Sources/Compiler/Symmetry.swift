@@ -28,9 +28,9 @@ struct Symmetry: Sendable {
 extension Ruleset {
     /// Entries where some rule says that it accepts without a flow.
     var statelessEntries: Set<Int> {
-        let stateless = rules.lazy.filter(\.isStateless)
-        if stateless.contains(where: { $0.entries == nil }) { return Set(entries.indices) }
-        return stateless.reduce(into: []) { $0.formUnion($1.entries ?? []) }
+        let stateless = rules.indices.filter { rules[$0].isStateless }
+        if stateless.contains(where: { rules[$0].entries == nil }) { return Set(entries.indices) }
+        return stateless.reduce(into: []) { $0.formUnion(rules[$1].entries ?? []) }
     }
 }
 
@@ -50,7 +50,7 @@ extension Rule {
 
     /// Whether it accepts every IP packet, in both directions and at any time, and says nothing of it.
     fileprivate var isSameBothWays: Bool {
-        action == .accept && services == nil && vlans == nil && directions.count == 2 && !isConditional && !log
+        action == .accept && services == nil && vlans == nil && directions.isBoth && !isConditional && !log
             && !isStateless && ends.contains(Ends(from: nil, to: nil))
     }
 }

@@ -152,7 +152,8 @@ struct ApplyStep {
 
     private func allotCounters(_ old: LiveImage?, _ maps: InstanceMaps) throws -> [UInt32] {
         let counters = SlotAllotment(
-            names: ruleset.rules.map(\.name), old: old?.counterSlots() ?? [], capacity: Int(BH_RULES_MAX))
+            names: ruleset.rules.indices.map { ruleset.rules[$0].name }, old: old?.counterSlots() ?? [],
+            capacity: Int(BH_RULES_MAX))
         try maps[.ruleCounters].zeroPerCPU(counters.fresh)
         return counters.slots
     }
@@ -160,7 +161,7 @@ struct ApplyStep {
     /// A limit keeps what is used of it by its rule's name.
     private func allotLimits(_ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation) throws {
         // The image is read for their conditions' numbers alone.
-        guard ruleset.rules.contains(where: { $0.limit?.per == .rule }) else { return }
+        guard ruleset.rules.indices.contains(where: { ruleset.rules[$0].limit?.per == .rule }) else { return }
         let view = try ImageView(image.bytes)
         let allotment = LimitAllotment(view.limitedRules, old: old?.limitSlots() ?? [])
         for slot in allotment.fresh { try maps[.limits].update(slot, to: bh_limit()) }

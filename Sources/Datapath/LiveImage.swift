@@ -117,9 +117,7 @@ struct LiveImage: Sendable {
     // MARK: Rules
 
     /// Counter slots by rule name, in the policy's order.
-    func counterSlots() -> [(name: String, slot: UInt32)] {
-        view.rules.map { ($0.name, $0.counter) }
-    }
+    func counterSlots() -> [(name: String, slot: UInt32)] { view.ruleCounters }
 
     /// The places of limits by rule name.
     func limitSlots() -> [(name: String, slot: UInt32)] {
@@ -130,7 +128,7 @@ struct LiveImage: Sendable {
     func passesUntracked(_ record: Int) -> Bool { view.port(record)?.passesUntracked == true }
 
     /// Whether some rule says that it accepts packets without a flow.
-    var hasStatelessRule: Bool { view.rules.contains(where: \.isStateless) }
+    var hasStatelessRule: Bool { view.hasStatelessRule }
 
     /// The places of dynamic groups, by name.
     func groupSlots() -> [(name: String, slot: UInt32)] { view.groups.map { ($0.name, $0.slot) } }

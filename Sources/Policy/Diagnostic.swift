@@ -1,15 +1,21 @@
 /// A place in a policy's text; lines and columns count from 1.
 public struct SourceLocation: Sendable, Hashable {
-    /// The policy's own file as it was given; another as it is reached from there, so that it can be opened by this name.
-    public var file: String
-    public var line: Int
-    public var column: Int
+    private let name: FileName
+    private let lineNumber: UInt32
+    private let columnNumber: UInt32
 
-    public init(file: String, line: Int, column: Int) {
-        self.file = file
-        self.line = line
-        self.column = column
+    public init(file: String, line: Int, column: Int) { self.init(FileName(file), line: line, column: column) }
+
+    init(_ file: FileName, line: Int, column: Int) {
+        name = file
+        lineNumber = UInt32(clamping: line)
+        columnNumber = UInt32(clamping: column)
     }
+
+    /// The policy's own file as it was given; another as it is reached from there, so that it can be opened by this name.
+    public var file: String { name.text }
+    public var line: Int { Int(lineNumber) }
+    public var column: Int { Int(columnNumber) }
 }
 
 /// One thing that is wrong, or doubtful, in a policy.

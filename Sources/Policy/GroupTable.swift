@@ -18,6 +18,10 @@ struct GroupTable {
     private(set) var dynamicGroups: [DynamicGroup] = []
     private var sets: [DynamicSet] = []
     private var memo: [SetExpression: DynamicSet] = [:]
+    private var asked: [AskedSet] = []
+    /// Indices in `asked`, by expression, and by the word that an end is written as.
+    private var askedNumbers: [SetExpression: Int] = [:]
+    private var askedWords: [String: Int] = [:]
     private var feedLocations: [String: SourceLocation] = [:]
     /// Groups that something refers to.
     private var used: Set<Int> = []
@@ -94,10 +98,26 @@ struct GroupTable {
         return found.map { SetExpression(union: [.group($0)]) }
     }
 
-    /// The addresses of an expression.
-    mutating func set(_ expression: SetExpression) -> DynamicSet { evaluate(expression) }
+    /// What one end of a rule asks for.
+    mutating func asked(_ node: Node) -> AskedSet? {
+        guard case .scalar(let word, _) = node.content else { return end(node).map { asked($0) } }
+        if let known = askedWords[word] { return asked[known] }
+        // What is wrong is reported at every place.
+        guard let expression = end(node) else { return nil }
+        let result = asked(expression)
+        askedWords[word] = result.number
+        return result
+    }
 
-    func isFaulty(_ expression: SetExpression) -> Bool { expression.groups.contains(where: faulty.contains) }
+    mutating func asked(_ expression: SetExpression) -> AskedSet {
+        if let known = askedNumbers[expression] { return asked[known] }
+        let result = AskedSet(evaluate(expression), number: asked.count, isFaulty: isFaulty(expression))
+        askedNumbers[expression] = result.number
+        asked.append(result)
+        return result
+    }
+
+    private func isFaulty(_ expression: SetExpression) -> Bool { expression.groups.contains(where: faulty.contains) }
 
     func warnOfUnused() {
         // A name that is misspelt elsewhere is no reason to doubt the group that it meant.

@@ -1,10 +1,10 @@
 /// Takes the items of a top-level list that are written on one line each, `- { name: a, action: drop }`, out of a document, much faster than
-/// libyaml reads them. The rest is left to it, with spaces where they stood, so that every place stays what it was.
+/// libyaml reads them. The rest is left to it, each line where it stood and with spaces for what was taken, so that every place stays what it was.
 ///
 /// Only what is plain beyond doubt is taken: printable ASCII, words without an indicator that YAML might read otherwise, quotes without escapes.
 struct OneLineItems {
     /// The document without what was taken.
-    private(set) var rest: [UInt8]
+    private(set) var rest: [UInt8] = []
     private(set) var items: [Node] = []
     /// Nodes in `items`, all levels together.
     private(set) var nodes = 0
@@ -15,7 +15,8 @@ struct OneLineItems {
     /// Items that were left.
     private var left = 0
 
-    private let file: String
+    private let bytes: [UInt8]
+    private let file: FileName
     private var line: Int
     /// Of the line that is being read.
     private var start = 0
@@ -24,8 +25,8 @@ struct OneLineItems {
     /// nil: there is nothing to take.
     init?(_ bytes: [UInt8], key: String, file: String) {
         guard let (end, number) = OneLineItems.find(key, in: bytes) else { return nil }
-        self.file = file
-        rest = bytes
+        self.file = FileName(file)
+        self.bytes = bytes
         keyLine = number
         line = number
         take(from: end)
@@ -39,7 +40,9 @@ struct OneLineItems {
         var line = 1
         while start < bytes.count {
             let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
-            if end - start == wanted.count, bytes[start..<end].elementsEqual(wanted) { return (end + 1, line) }
+            if end - start == wanted.count, bytes[start..<end].elementsEqual(wanted) {
+                return (min(end + 1, bytes.count), line)
+            }
             start = end + 1
             line += 1
         }
@@ -48,46 +51,58 @@ struct OneLineItems {
 
     private mutating func take(from offset: Int) {
         start = offset
+        rest += bytes[..<offset]
         var indent: Int?
-        while start < rest.count {
+        while start < bytes.count {
             line += 1
-            let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) ?? rest.count
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
             position = start
-            while position < end, rest[position] == UInt8(ascii: " ") { position += 1 }
+            while position < end, bytes[position] == UInt8(ascii: " ") { position += 1 }
             let column = position - start
             let isItem =
-                position + 1 < end && rest[position] == UInt8(ascii: "-") && rest[position + 1] == UInt8(ascii: " ")
+                position + 1 < end && bytes[position] == UInt8(ascii: "-") && bytes[position + 1] == UInt8(ascii: " ")
             // The next key of the document ends the list.
-            if position < end, column == 0, !isItem, rest[position] != UInt8(ascii: "#") { return }
+            if position < end, column == 0, !isItem, bytes[position] != UInt8(ascii: "#") { break }
+            var kept = start
             if isItem, indent ?? column == column {
                 indent = column
                 if first == nil { first = location }
-                if !takeItem(end: end) { left += 1 }
+                if takeItem(end: end) { kept = position } else { left += 1 }
             }
+            leave(from: kept, end: end)
             start = end + 1
         }
+        rest += bytes[min(start, bytes.count)...]
+    }
+
+    /// Leaves what of a line was not taken: the end of it, and the line's own end.
+    private mutating func leave(from kept: Int, end: Int) {
+        if kept < end {
+            rest += repeatElement(UInt8(ascii: " "), count: kept - start)
+            rest += bytes[kept..<end]
+        }
+        if end < bytes.count { rest.append(UInt8(ascii: "\n")) }
     }
 
     /// False: it is not one to be taken.
     private mutating func takeItem(end: Int) -> Bool {
-        let dash = position
         position += 2
         skipSpaces(end)
         let before = nodes
-        guard position < end, rest[position] == UInt8(ascii: "{"), let item = value(end, depth: 0), isClosed(end) else {
+        guard position < end, bytes[position] == UInt8(ascii: "{"), let item = value(end, depth: 0), isClosed(end)
+        else {
             nodes = before
             return false
         }
         items.append(item)
-        for index in dash..<position { rest[index] = UInt8(ascii: " ") }
         return true
     }
 
     /// Whether nothing follows on the line but a comment, which is left where it is.
     private func isClosed(_ end: Int) -> Bool {
         var index = position
-        while index < end, rest[index] == UInt8(ascii: " ") { index += 1 }
-        return index == end || (index > position && rest[index] == UInt8(ascii: "#"))
+        while index < end, bytes[index] == UInt8(ascii: " ") { index += 1 }
+        return index == end || (index > position && bytes[index] == UInt8(ascii: "#"))
     }
 
     /// The whole document, given the rest of it as libyaml read it. nil: what was taken is not where it seemed to be.
@@ -136,17 +151,17 @@ struct OneLineItems {
     private static let depthLimit = 8
 
     private mutating func skipSpaces(_ end: Int) {
-        while position < end, rest[position] == UInt8(ascii: " ") { position += 1 }
+        while position < end, bytes[position] == UInt8(ascii: " ") { position += 1 }
     }
 
-    private var location: SourceLocation { SourceLocation(file: file, line: line, column: position - start + 1) }
+    private var location: SourceLocation { SourceLocation(file, line: line, column: position - start + 1) }
 
     /// What starts here; nil where it is not plain enough.
     private mutating func value(_ end: Int, depth: Int) -> Node? {
         guard position < end, depth < OneLineItems.depthLimit else { return nil }
         let location = location
         nodes += 1
-        switch rest[position] {
+        switch bytes[position] {
         case UInt8(ascii: "{"):
             return mapping(end, depth: depth).map { Node(content: .mapping($0), location: location) }
         case UInt8(ascii: "["):
@@ -164,8 +179,8 @@ struct OneLineItems {
             position += 1
             skipSpaces(end)
             let location = location
-            guard let key = word(end), position + 1 < end, rest[position] == UInt8(ascii: ":"),
-                rest[position + 1] == UInt8(ascii: " "), !entries.contains(where: { $0.key == key })
+            guard let key = word(end), position + 1 < end, bytes[position] == UInt8(ascii: ":"),
+                bytes[position + 1] == UInt8(ascii: " "), !entries.contains(where: { $0.key == key })
             else { return nil }
             nodes += 1
             position += 2
@@ -193,50 +208,50 @@ struct OneLineItems {
     private mutating func separator(_ end: Int, closing: UInt8) -> Bool? {
         skipSpaces(end)
         guard position < end else { return nil }
-        if rest[position] == UInt8(ascii: ",") { return false }
-        guard rest[position] == closing else { return nil }
+        if bytes[position] == UInt8(ascii: ",") { return false }
+        guard bytes[position] == closing else { return nil }
         position += 1
         return true
     }
 
     // MARK: Scalars
 
-    private mutating func text(_ range: Range<Int>) -> String { String(decoding: rest[range], as: UTF8.self) }
+    private mutating func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
     /// A key.
     private mutating func word(_ end: Int) -> String? {
         let first = position
-        while position < end, OneLineItems.isWordByte(rest[position]) { position += 1 }
+        while position < end, OneLineItems.isWordByte(bytes[position]) { position += 1 }
         return position == first ? nil : text(first..<position)
     }
 
     private mutating func quoted(_ end: Int) -> String? {
-        let quote = rest[position]
+        let quote = bytes[position]
         let first = position + 1
         position = first
-        while position < end, rest[position] != quote {
-            let byte = rest[position]
+        while position < end, bytes[position] != quote {
+            let byte = bytes[position]
             if byte < 0x20 || byte > 0x7e || byte == UInt8(ascii: "\\") { return nil }
             position += 1
         }
         guard position < end else { return nil }
         position += 1
         // Two single quotes stand for one.
-        if position < end, rest[position] == quote { return nil }
+        if position < end, bytes[position] == quote { return nil }
         return text(first..<position - 1)
     }
 
     private mutating func plain(_ end: Int) -> String? {
         let first = position
-        guard OneLineItems.isWordByte(rest[position]) else { return nil }
+        guard OneLineItems.isWordByte(bytes[position]) else { return nil }
         var last = position
         while position < end {
-            let byte = rest[position]
+            let byte = bytes[position]
             if OneLineItems.isPlainByte(byte) {
                 last = position
             } else if byte == UInt8(ascii: ":") {
                 // Before a space or a bracket it would end a key.
-                guard position + 1 < end, OneLineItems.isPlainByte(rest[position + 1]) || rest[position + 1] == byte
+                guard position + 1 < end, OneLineItems.isPlainByte(bytes[position + 1]) || bytes[position + 1] == byte
                 else {
                     return nil
                 }
@@ -246,7 +261,7 @@ struct OneLineItems {
             }
             position += 1
         }
-        guard position < end, [UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}")].contains(rest[position]) else {
+        guard position < end, [UInt8(ascii: ","), UInt8(ascii: "]"), UInt8(ascii: "}")].contains(bytes[position]) else {
             return nil
         }
         return text(first..<last + 1)

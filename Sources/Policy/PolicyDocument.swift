@@ -166,7 +166,11 @@ struct DocumentLoader {
             problems.error(node.location, "\"\(section)\" must be a list, found \(node.kind)")
             return
         }
-        document[keyPath: keyPath] += items
+        if document[keyPath: keyPath].isEmpty {
+            document[keyPath: keyPath] = items
+        } else {
+            document[keyPath: keyPath] += items
+        }
     }
 
     /// Where the text stops being UTF-8.

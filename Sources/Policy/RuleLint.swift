@@ -49,9 +49,7 @@ struct RuleLint {
         }
     }
 
-    private var expressions = Numbers<SetExpression>()
-    private var lists = Numbers<[SetExpression]>()
-    private var services = Numbers<[Service]>()
+    private var lists = Numbers<[Int]>()
     private var vlans = Numbers<Set<UInt16>>()
     private var entries = Numbers<Set<Int>>()
     /// The first rule of these conditions.
@@ -60,19 +58,19 @@ struct RuleLint {
 
     static func run(_ rules: [RuleDefinition], _ problems: Problems) {
         var lint = RuleLint()
-        for (index, definition) in rules.enumerated() where !definition.isFaulty {
-            let rule = definition.rule
-            problems.rule = rule.name
-            if rule.ends.isEmpty {
-                problems.warning(rule.location, "the rule can never match: a group that it names is empty")
-            } else if let cover = lint.cover(definition, index) {
-                let (name, place) = (rules[cover].rule.name, rules[cover].rule.location)
-                problems.warning(
-                    rule.location,
-                    "the rule can never match: rule \"\(name)\", at \(place), matches all that it would")
-            }
+        for index in rules.indices where !rules[index].isFaulty {
+            guard let reason = lint.reason(rules, index) else { continue }
+            problems.rule = rules[index].rule.name
+            problems.warning(rules[index].rule.location, "the rule can never match: \(reason)")
         }
         problems.rule = nil
+    }
+
+    /// Why a rule can never match.
+    private mutating func reason(_ rules: [RuleDefinition], _ index: Int) -> String? {
+        if rules[index].rule.ends.isEmpty { return "a group that it names is empty" }
+        guard let cover = cover(rules[index], index) else { return nil }
+        return "rule \"\(rules[cover].rule.name)\", at \(rules[cover].rule.location), matches all that it would"
     }
 
     /// An earlier rule that matches whatever this one does.
@@ -98,12 +96,12 @@ struct RuleLint {
         if definition.within == nil {
             let isAnySource = rule.ends.allSatisfy { $0.from == nil && $0.source.isAny }
             let isAnyDestination = rule.ends.allSatisfy { $0.to == nil && $0.destination.isAny }
-            result.from = expressions.number(isAnySource ? nil : definition.from)
-            result.to = expressions.number(isAnyDestination ? nil : definition.to)
+            if let from = definition.from, !isAnySource { result.from = UInt32(from) + 1 }
+            if let to = definition.to, !isAnyDestination { result.to = UInt32(to) + 1 }
         }
-        result.services = services.number(rule.services)
+        if let services = definition.services { result.services = UInt32(services) + 1 }
         result.vlans = vlans.number(rule.vlans)
-        result.direction = rule.directions.count == 1 ? rule.directions.contains(.in) ? 1 : 2 : 0
+        result.direction = rule.directions.isBoth ? 0 : rule.directions.contains(.in) ? 1 : 2
         result.entries = entries.number(rule.entries)
         return result
     }

@@ -3,11 +3,23 @@ import Network
 /// A rule, and what it was written as, which tells cheaply whether one rule covers another.
 struct RuleDefinition {
     var rule: Rule
-    var from: SetExpression?
-    var to: SetExpression?
-    var within: [SetExpression]?
+    /// The numbers of what was asked for; nil: nothing was.
+    var from: Int?
+    var to: Int?
+    var within: [Int]?
+    var services: Int?
     /// It is not what was meant, because of an error that is reported.
     var isFaulty = false
+}
+
+/// What rules ask for as `service`.
+private struct AskedServices {
+    var services: [Service]
+    /// Equal where they are.
+    var number: Int
+
+    /// Whether some are frames that are not IP's.
+    var namesFrames: Bool { services.contains { if case .ethertype = $0 { true } else { false } } }
 }
 
 /// Reads `rules`.
@@ -24,7 +36,9 @@ struct RuleParser {
     let ports: [String: Int]
     /// nil: nobody knows.
     let now: Timestamp?
-    private var serviceMemo: [String: [Service]] = [:]
+    /// The services of rules, by the word that they are written as, and the numbers of the distinct ones.
+    private var serviceWords: [String: AskedServices] = [:]
+    private var serviceNumbers: [[Service]: Int] = [:]
     private var places: [String: SourceLocation] = [:]
 
     init(services: ServiceTable, ports: [String: Int], now: Timestamp?, _ problems: Problems) {
@@ -37,6 +51,7 @@ struct RuleParser {
     mutating func parse(_ nodes: [Node], groups: inout GroupTable) -> [RuleDefinition] {
         var rules: [RuleDefinition] = []
         rules.reserveCapacity(nodes.count)
+        places.reserveCapacity(nodes.count)
         for node in nodes {
             problems.rule = nil
             if let rule = rule(node, groups: &groups) { rules.append(rule) }
@@ -53,10 +68,9 @@ struct RuleParser {
         let errors = problems.errorCount
         let nameNode = entries.first { $0.key == "name" }?.value
         if case .scalar(let text, _)? = nameNode?.content, !text.isEmpty { problems.rule = text }
-        let what = problems.rule.map { "rule \"\($0)\"" } ?? "a rule"
         let fields = Fields(entries, at: node.location, what, keys: RuleParser.keys, problems)
         let name = name(nameNode, at: node.location)
-        let action = action(fields, what)
+        let action = action(fields)
         var result = RuleDefinition(
             rule: Rule(name: name ?? "", location: node.location, action: action ?? .drop))
         readEnds(fields, into: &result, groups: &groups)
@@ -82,7 +96,10 @@ struct RuleParser {
         return name
     }
 
-    private func action(_ fields: Fields, _ what: String) -> Action? {
+    /// The rule that is being read, for messages.
+    private var what: String { problems.rule.map { "rule \"\($0)\"" } ?? "a rule" }
+
+    private func action(_ fields: Fields) -> Action? {
         guard let node = fields["action"] else {
             problems.error(fields.location, "\(what) has no \"action\"")
             return nil
@@ -93,29 +110,24 @@ struct RuleParser {
     // MARK: What it matches
 
     private func readEnds(_ fields: Fields, into result: inout RuleDefinition, groups: inout GroupTable) {
-        defer {
-            let expressions = [result.from, result.to].compactMap(\.self) + (result.within ?? [])
-            result.isFaulty = expressions.contains { groups.isFaulty($0) }
-        }
         if let node = fields["within"] {
-            let within = groups.within(node)
-            result.within = within
+            let within = groups.within(node).map { groups.asked($0) }
+            result.within = within.map(\.number)
             for key in ["from", "to"] {
                 guard let place = fields.place(of: key) else { continue }
                 problems.error(place, "\"within\" stands instead of \"from\" and \"to\"; a rule cannot have both")
             }
-            result.rule.ends = within.flatMap { expression in
-                let set = groups.set(expression)
-                return ends(from: set, to: set, at: node.location)
-            }
+            result.rule.ends = within.flatMap { ends(from: $0, to: $0, at: node.location) }
+            result.isFaulty = within.contains(where: \.isFaulty)
         } else {
-            result.from = fields["from"].flatMap { groups.end($0) }
-            result.to = fields["to"].flatMap { groups.end($0) }
-            let from = result.from.map { groups.set($0) }
-            let to = result.to.map { groups.set($0) }
-            let node = fields["from"] ?? fields["to"]
+            let (source, destination) = (fields["from"], fields["to"])
+            let from = source.flatMap { groups.asked($0) }
+            let to = destination.flatMap { groups.asked($0) }
+            result.from = from?.number
+            result.to = to?.number
             result.rule.ends = ends(
-                from: from ?? DynamicSet(.all), to: to ?? DynamicSet(.all), at: node?.location ?? fields.location)
+                from: from ?? .any, to: to ?? .any, at: (source ?? destination)?.location ?? fields.location)
+            result.isFaulty = from?.isFaulty == true || to?.isFaulty == true
         }
         if let problem = result.rule.problemOfTerms {
             problems.error((fields["within"] ?? fields["from"] ?? fields["to"])?.location ?? fields.location, problem)
@@ -123,26 +135,30 @@ struct RuleParser {
     }
 
     /// Each combination of what both ends may be.
-    private func ends(from: DynamicSet, to: DynamicSet, at location: SourceLocation) -> [Rule.Ends] {
+    private func ends(from: AskedSet, to: AskedSet, at location: SourceLocation) -> [Rule.Ends] {
         if from.isTooLarge || to.isTooLarge {
             problems.error(location, "too many combinations of dynamic groups: \(Rule.termsAdvice)")
             return []
         }
-        return from.terms.flatMap { source in
-            to.terms.map { destination in
-                Rule.Ends(
-                    from: source.set == .all ? nil : source.set, to: destination.set == .all ? nil : destination.set,
-                    source: source.membership, destination: destination.membership)
+        var result: [Rule.Ends] = []
+        result.reserveCapacity(from.terms.count * to.terms.count)
+        for source in from.terms {
+            for destination in to.terms {
+                result.append(
+                    Rule.Ends(
+                        from: source.set, to: destination.set, source: source.membership,
+                        destination: destination.membership))
             }
         }
+        return result
     }
 
     private mutating func readService(_ fields: Fields, into result: inout RuleDefinition) {
         guard let node = fields["service"] else { return }
-        let services = services(node)
-        result.rule.services = services
-        let hasFrames = services.contains { if case .ethertype = $0 { true } else { false } }
-        guard hasFrames else { return }
+        let asked = services(node)
+        result.rule.services = asked.services
+        result.services = asked.number
+        guard asked.namesFrames else { return }
         let hasEnds =
             result.rule.ends.contains { $0.from != nil || $0.to != nil || $0.asksMembers } || result.within != nil
         if hasEnds {
@@ -152,14 +168,14 @@ struct RuleParser {
         }
     }
 
-    private mutating func services(_ node: Node) -> [Service] {
-        guard case .scalar(let text, _) = node.content else {
-            return services.services(ServiceParser(problems: problems).parse(node))
-        }
-        if let known = serviceMemo[text] { return known }
-        let result = services.services(ServiceParser(problems: problems).parse(node))
+    private mutating func services(_ node: Node) -> AskedServices {
+        if case .scalar(let word, _) = node.content, let known = serviceWords[word] { return known }
+        let services = services.services(ServiceParser(problems: problems).parse(node))
+        let number = serviceNumbers[services] ?? serviceNumbers.count
+        serviceNumbers[services] = number
+        let result = AskedServices(services: services, number: number)
         // What is wrong is reported at every place.
-        if !result.isEmpty { serviceMemo[text] = result }
+        if case .scalar(let word, _) = node.content, !services.isEmpty { serviceWords[word] = result }
         return result
     }
 

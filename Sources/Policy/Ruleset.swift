@@ -220,7 +220,7 @@ public struct Rule: Sendable {
     public var services: [Service]?
     /// Outer tags, 0 being untagged; nil: any.
     public var vlans: Set<UInt16>?
-    public var directions: Set<Direction>
+    public var directions: Directions
     /// Indices of port entries; nil: all.
     public var entries: Set<Int>?
     public var action: Action
@@ -237,7 +237,7 @@ public struct Rule: Sendable {
     public init(
         name: String, location: SourceLocation, ends: [Ends] = [Ends(from: nil, to: nil)],
         services: [Service]? = nil, vlans: Set<UInt16>? = nil,
-        directions: Set<Direction> = [.in, .out], entries: Set<Int>? = nil, action: Action,
+        directions: Directions = .both, entries: Set<Int>? = nil, action: Action,
         isStateless: Bool = false, limit: RuleLimit? = nil, expires: Timestamp? = nil, log: Bool? = nil,
         comment: String? = nil, meta: [(key: String, value: String)] = []
     ) {

@@ -92,7 +92,7 @@ extension Rule {
         }
         if let services { parts.append("service " + services.map(\.description).joined(separator: " ")) }
         if let vlans { parts.append("vlan " + vlans.sorted().map(String.init).joined(separator: ",")) }
-        if directions.count == 1 { parts.append(directions.map(\.rawValue).joined()) }
+        if !directions.isBoth { parts.append(Direction.allCases.filter(directions.contains).map(\.rawValue).joined()) }
         if let ports { parts.append("at " + ports.joined(separator: " ")) }
         if let comment { parts.append("# \(comment)") }
         if !meta.isEmpty { parts.append("{ " + meta.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + " }") }

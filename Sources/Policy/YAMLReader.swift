@@ -14,7 +14,7 @@ struct YAMLReader {
         var depth: Int
     }
 
-    private let file: String
+    private let file: FileName
     private let problems: Problems
     private var events: YAMLEvents
     private var anchors: [String: Anchor] = [:]
@@ -55,7 +55,7 @@ struct YAMLReader {
     }
 
     private init(file: String, problems: Problems, events: YAMLEvents) {
-        self.file = file
+        self.file = FileName(file)
         self.problems = problems
         self.events = events
     }
@@ -139,7 +139,7 @@ struct YAMLReader {
     }
 
     private func location(_ event: YAMLEvent) -> SourceLocation {
-        SourceLocation(file: file, line: event.line, column: event.column)
+        SourceLocation(file, line: event.line, column: event.column)
     }
 
     private static func tooManyNodes(_ event: YAMLEvent) -> YAMLError {

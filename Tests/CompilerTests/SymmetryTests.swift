@@ -19,7 +19,7 @@ import Testing
 
     private static func rule(
         _ action: Action, _ services: [Service]? = nil, at entries: Set<Int>? = nil, from: AddressSet? = nil,
-        directions: Set<Direction> = [.in, .out], stateless: Bool = false, limit: RuleLimit? = nil,
+        directions: Directions = .both, stateless: Bool = false, limit: RuleLimit? = nil,
         expires: Timestamp? = nil, log: Bool? = nil, vlans: Set<UInt16>? = nil
     ) -> Rule {
         Rule(

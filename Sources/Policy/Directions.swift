@@ -1,0 +1,17 @@
+/// In which directions a rule matches.
+public struct Directions: Sendable, Hashable, ExpressibleByArrayLiteral {
+    private var bits: UInt8 = 0
+
+    public init(arrayLiteral directions: Direction...) {
+        for direction in directions { bits |= Directions.bit(direction) }
+    }
+
+    public static let both: Directions = [.in, .out]
+
+    public var isBoth: Bool { self == .both }
+    public var count: Int { bits.nonzeroBitCount }
+
+    public func contains(_ direction: Direction) -> Bool { bits & Directions.bit(direction) != 0 }
+
+    private static func bit(_ direction: Direction) -> UInt8 { direction == .in ? 1 : 2 }
+}

@@ -48,40 +48,21 @@ struct Classes {
     var cells: Cells
 
     init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
-        contexts = try Contexts(ruleset, budget)
-        let (serviceLists, servicesOfRule) = Classes.serviceLists(ruleset)
-        services = try ServiceClasses(serviceLists, budget)
-        joint = try JointClasses(
-            contexts, services, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count, budget)
-        let ends = RuleEnds(ruleset)
-        let atoms = try AddressAtoms(ends.sets.sets, budget)
-        let levels = AddressLevels(atoms, pairs: ends.pairs)
-        try ends.checkCells(levels, ruleset, atMost: budget.limits.cells)
-        let lists = RuleLists(
-            joint, isConditional: ruleset.rules.indices.map { ruleset.rules[$0].isConditional },
-            plain: ruleset.rules.indices.map { PlainMatch(ruleset.rules[$0]) })
-        cells = Cells(levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, lists: lists)
+        let (rest, addresses) = try together(
+            { () throws(CompileError) in try RestClasses(ruleset, budget) },
+            { () throws(CompileError) in try AddressPairs(ruleset, budget) })
+        contexts = rest.contexts
+        services = rest.services
+        joint = rest.joint
+        cells = Cells(
+            addresses.levels, pairs: addresses.ends.pairs, rulesOfPair: addresses.ends.rulesOfPair, lists: rest.lists)
         try cells.lists.tries.check(ruleset)
-        let (table, classOfAtom) = Classes.addressClasses(atoms, levels, cells)
+        let (table, classOfAtom) = Classes.addressClasses(addresses.atoms, addresses.levels, cells)
         addressClasses = table
         identities = Identities(ruleset)
         trie = AddressTrie(
-            v4: atoms.v4.mapped(classOfAtom), v6: atoms.v6.mapped(classOfAtom), sets: identities.sets)
-    }
-
-    /// The distinct service lists, by first appearance, and the number of each rule's.
-    private static func serviceLists(_ ruleset: Ruleset) -> (lists: [[Service]?], ofRule: [UInt32]) {
-        var lists: [[Service]?] = []
-        var numbers: [[Service]?: UInt32] = [:]
-        let ofRule = ruleset.rules.indices.map { rank in
-            let services = ruleset.rules[rank].services
-            if let number = numbers[services] { return number }
-            let number = UInt32(lists.count)
-            numbers[services] = number
-            lists.append(services)
-            return number
-        }
-        return (lists, ofRule)
+            v4: addresses.atoms.v4.mapped(classOfAtom), v6: addresses.atoms.v6.mapped(classOfAtom),
+            sets: identities.sets)
     }
 
     /// The address classes of both sides and levels together, and the number of each atom's. Class 0 is in no set.
@@ -108,6 +89,55 @@ struct Classes {
                 to_joint: needJoint.partitions(to: [0, levels[2], levels[3]]), pad: (0, 0))
         }
         return (table, classOfAtom)
+    }
+}
+
+/// The classes of everything of a packet but its addresses.
+private struct RestClasses {
+    let contexts: Contexts
+    let services: ServiceClasses
+    let joint: JointClasses
+    /// Over these classes, still empty.
+    let lists: RuleLists
+
+    init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
+        contexts = try Contexts(ruleset, budget)
+        let (serviceLists, servicesOfRule) = RestClasses.serviceLists(ruleset)
+        services = try ServiceClasses(serviceLists, budget)
+        joint = try JointClasses(
+            contexts, services, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count, budget)
+        lists = RuleLists(
+            joint, isConditional: ruleset.rules.indices.map { ruleset.rules[$0].isConditional },
+            plain: ruleset.rules.indices.map { PlainMatch(ruleset.rules[$0]) })
+    }
+
+    /// The distinct service lists, by first appearance, and the number of each rule's.
+    private static func serviceLists(_ ruleset: Ruleset) -> (lists: [[Service]?], ofRule: [UInt32]) {
+        var lists: [[Service]?] = []
+        var numbers: [[Service]?: UInt32] = [:]
+        let ofRule = ruleset.rules.indices.map { rank in
+            let services = ruleset.rules[rank].services
+            if let number = numbers[services] { return number }
+            let number = UInt32(lists.count)
+            numbers[services] = number
+            lists.append(services)
+            return number
+        }
+        return (lists, ofRule)
+    }
+}
+
+/// The classes of addresses at both ends, and which pairs of sets rules name.
+private struct AddressPairs {
+    let ends: RuleEnds
+    let atoms: AddressAtoms
+    let levels: AddressLevels
+
+    init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
+        ends = RuleEnds(ruleset)
+        atoms = try AddressAtoms(ends.sets.sets, budget)
+        levels = AddressLevels(atoms, pairs: ends.pairs)
+        try ends.checkCells(levels, ruleset, atMost: budget.limits.cells)
     }
 }
 

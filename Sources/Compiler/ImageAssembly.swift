@@ -24,7 +24,7 @@ struct ImageAssembly {
         symmetry = Symmetry(ruleset)
         untracked = symmetry.entries.union(ruleset.statelessEntries)
         self.budget = budget
-        writer = ImageWriter(budget)
+        writer = ImageWriter(budget, expecting: 1 << 21 + ruleset.rules.count * 256)
         strings = StringTable(expecting: ruleset.rules.count)
         self.classes = classes
         records = PortRecords(ruleset)

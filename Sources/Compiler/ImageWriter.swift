@@ -5,7 +5,11 @@ struct ImageWriter {
     private(set) var bytes: [UInt8] = []
     private let budget: Budget
 
-    init(_ budget: Budget) { self.budget = budget }
+    /// - Parameter count: How many bytes there will be, about.
+    init(_ budget: Budget, expecting count: Int) {
+        self.budget = budget
+        bytes.reserveCapacity(count)
+    }
 
     /// Where the next table will start, if its elements are at most a cache line.
     static let line = 64

@@ -94,7 +94,7 @@ struct RuleLists {
         for (index, rank) in ranks.enumerated() {
             let following = ranks.count - index - 1
             if let match = plain[Int(rank)], match.alternatives.count + following <= room {
-                entries += match.alternatives.map { $0.entry(rank) }
+                for alternative in match.alternatives { entries.append(alternative.entry(rank)) }
                 room -= match.alternatives.count
             } else {
                 entries.append(bh_list_entry(rank, joint.matchOfRule[Int(rank)]))

@@ -62,6 +62,7 @@ enum Preflight {
         var device: String?
         var line = [CChar](repeating: 0, count: 4096)
         while unsafe fgets(&line, Int32(line.count), file) != nil {
+            guard unsafe strstr(line, " \(root) ") != nil else { continue }
             let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
             // Identity, parent, device, root, mount point, ..., "-", type, ...; the last one mounted at a place is the one seen.
             let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
@@ -84,9 +85,7 @@ enum Preflight {
         defer { unsafe fclose(file) }
         var line = [CChar](repeating: 0, count: 256)
         while unsafe fgets(&line, Int32(line.count), file) != nil {
-            let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-            let words = String(decoding: bytes, as: UTF8.self).split { $0 == ":" || $0.isWhitespace }
-            if words.first == "CapEff", words.count > 1 { return UInt64(words[1], radix: 16) }
+            if unsafe strncmp(line, "CapEff:", 7) == 0 { return unsafe UInt64(strtoull(Array(line[7...]), nil, 16)) }
         }
         return nil
     }

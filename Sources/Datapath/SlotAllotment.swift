@@ -10,24 +10,37 @@ struct SlotAllotment {
     /// What was there before keeps its slot by its name. Others get one that the old generation does not use, so that no packet that is still
     /// judged by it counts for something of the new; only where the table has no room left is such a slot taken.
     init(names: [String], old: [(name: String, slot: UInt32)], capacity: Int) {
-        let known = Dictionary(old.map { ($0.name, $0.slot) }) { first, _ in first }
+        slots = SlotAllotment.known(names, old).map { Int($0) < capacity ? $0 : BH_NONE }
+        guard slots.contains(BH_NONE) else { return }
         var used = [Bool](repeating: false, count: capacity)
         for (_, slot) in old where Int(slot) < capacity { used[Int(slot)] = true }
         var kept = [Bool](repeating: false, count: capacity)
-        for name in names {
-            if let slot = known[name], Int(slot) < capacity { kept[Int(slot)] = true }
+        for slot in slots where slot != BH_NONE { kept[Int(slot)] = true }
+        var free = (0..<capacity).lazy.filter { !used[$0] }.makeIterator()
+        var overflow = (0..<capacity).lazy.filter { used[$0] && !kept[$0] }.makeIterator()
+        for index in slots.indices where slots[index] == BH_NONE {
+            guard let slot = free.next() ?? overflow.next() else { break }
+            slots[index] = UInt32(slot)
+            fresh.append(UInt32(slot))
         }
-        var free = (0..<capacity).filter { !used[$0] }[...]
-        var overflow = (0..<capacity).filter { used[$0] && !kept[$0] }[...]
-        for name in names {
-            if let slot = known[name], Int(slot) < capacity {
-                slots.append(slot)
-            } else if let slot = free.popFirst() ?? overflow.popFirst() {
-                slots.append(UInt32(slot))
-                fresh.append(UInt32(slot))
-            } else {
-                slots.append(BH_NONE)
+    }
+
+    /// The slots that the old generation has for these names; `BH_NONE` where it has none. Most names follow each other as they did, and need not be
+    /// looked up.
+    private static func known(_ names: [String], _ old: [(name: String, slot: UInt32)]) -> [UInt32] {
+        var indices: [String: Int]?
+        var next = 0
+        return names.map { name in
+            if next < old.count, old[next].name == name {
+                next += 1
+                return old[next - 1].slot
             }
+            if indices == nil {
+                indices = Dictionary(old.indices.map { (old[$0].name, $0) }) { first, _ in first }
+            }
+            guard let index = indices?[name] else { return BH_NONE }
+            next = index + 1
+            return old[index].slot
         }
     }
 }

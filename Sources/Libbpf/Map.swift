@@ -79,9 +79,8 @@ public final class Map: Sendable {
         defer { unsafe fclose(file) }
         var line = [CChar](repeating: 0, count: 256)
         while unsafe fgets(&line, Int32(line.count), file) != nil {
-            let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-            let words = String(decoding: bytes, as: UTF8.self).split { $0 == ":" || $0.isWhitespace }
-            if words.first == "memlock", words.count > 1 { return Int(words[1]) ?? 0 }
+            guard unsafe strncmp(line, "memlock:", 8) == 0 else { continue }
+            return unsafe strtol(Array(line[8...]), nil, 10)
         }
         return 0
     }

@@ -17,7 +17,6 @@ struct GroupTable {
     private var definitions: [Definition] = []
     private(set) var dynamicGroups: [DynamicGroup] = []
     private var sets: [DynamicSet] = []
-    private var memo: [SetExpression: DynamicSet] = [:]
     private var asked: [AskedSet] = []
     /// Indices in `asked`, by expression, and by the word that an end is written as.
     private var askedNumbers: [SetExpression: Int] = [:]
@@ -98,6 +97,13 @@ struct GroupTable {
         return found.map { SetExpression(union: [.group($0)]) }
     }
 
+    /// Makes room for what so many rules will ask for.
+    mutating func expect(rules count: Int) {
+        asked.reserveCapacity(count)
+        askedNumbers.reserveCapacity(count)
+        askedWords.reserveCapacity(count)
+    }
+
     /// What one end of a rule asks for.
     mutating func asked(_ node: Node) -> AskedSet? {
         guard case .scalar(let word, _) = node.content else { return end(node).map { asked($0) } }
@@ -110,11 +116,12 @@ struct GroupTable {
     }
 
     mutating func asked(_ expression: SetExpression) -> AskedSet {
-        if let known = askedNumbers[expression] { return asked[known] }
-        let result = AskedSet(evaluate(expression), number: asked.count, isFaulty: isFaulty(expression))
-        askedNumbers[expression] = result.number
-        asked.append(result)
-        return result
+        if let known = askedNumbers.updateValue(asked.count, forKey: expression) {
+            askedNumbers[expression] = known
+            return asked[known]
+        }
+        asked.append(AskedSet(addresses(expression), number: asked.count, isFaulty: isFaulty(expression)))
+        return asked[asked.count - 1]
     }
 
     private func isFaulty(_ expression: SetExpression) -> Bool { expression.groups.contains(where: faulty.contains) }
@@ -287,7 +294,7 @@ struct GroupTable {
         faulty.formUnion(Set(definitions.indices).subtracting(order.sorted))
         for index in order.sorted {
             let errors = problems.errorCount
-            sets[index] = evaluate(definitions[index].expression)
+            sets[index] = addresses(definitions[index].expression)
             if problems.errorCount > errors || isFaulty(definitions[index].expression) { faulty.insert(index) }
             if sets[index].isEmpty, !faulty.contains(index) {
                 let group = definitions[index]
@@ -296,15 +303,9 @@ struct GroupTable {
         }
     }
 
-    private mutating func evaluate(_ expression: SetExpression) -> DynamicSet {
-        if expression.except.isEmpty, expression.union.count == 1, case .group(let index) = expression.union[0] {
-            return sets[index]
-        }
-        if let known = memo[expression] { return known }
-        var set = union(expression.union)
-        if !expression.except.isEmpty { set = set.subtracting(union(expression.except)) }
-        memo[expression] = set
-        return set
+    private mutating func addresses(_ expression: SetExpression) -> DynamicSet {
+        let set = union(expression.union)
+        return expression.except.isEmpty ? set : set.subtracting(union(expression.except))
     }
 
     private mutating func union(_ terms: [SetExpression.Term]) -> DynamicSet {
@@ -324,7 +325,7 @@ struct GroupTable {
                 parts.append(DynamicSet(bound))
             case .feed(let path):
                 if let location = feedLocations[path] { parts.append(DynamicSet(feeds.set(path, at: location))) }
-            case .inPlace(let expression): parts.append(evaluate(expression))
+            case .inPlace(let expression): parts.append(addresses(expression))
             }
         }
         if !prefixes.isEmpty { parts.append(DynamicSet(AddressSet(prefixes))) }

@@ -16,6 +16,14 @@ struct RuleLint {
         var direction: UInt32 = 0
         var entries: UInt32 = 0
 
+        /// One round for all of them: a rule is looked up several times.
+        func hash(into hasher: inout Hasher) {
+            var mixed = UInt64(from) << 32 | UInt64(to)
+            mixed = (mixed ^ mixed >> 29) &* 0xbf58_476d_1ce4_e5b9 ^ (UInt64(services) << 32 | UInt64(within))
+            mixed = (mixed ^ mixed >> 29) &* 0x94d0_49bb_1331_11eb ^ (UInt64(vlans) << 32 | UInt64(entries))
+            hasher.combine(mixed &* 3 &+ UInt64(direction))
+        }
+
         /// Bit by condition, set where it is left out.
         var open: UInt8 {
             (from == 0 ? 1 : 0) | (to == 0 ? 2 : 0) | (within == 0 ? 4 : 0) | (services == 0 ? 8 : 0)
@@ -58,6 +66,7 @@ struct RuleLint {
 
     static func run(_ rules: [RuleDefinition], _ problems: Problems) {
         var lint = RuleLint()
+        lint.earlier.reserveCapacity(rules.count)
         for index in rules.indices where !rules[index].isFaulty {
             guard let reason = lint.reason(rules, index) else { continue }
             problems.rule = rules[index].rule.name

@@ -52,6 +52,7 @@ struct RuleParser {
         var rules: [RuleDefinition] = []
         rules.reserveCapacity(nodes.count)
         places.reserveCapacity(nodes.count)
+        groups.expect(rules: nodes.count)
         for node in nodes {
             problems.rule = nil
             if let rule = rule(node, groups: &groups) { rules.append(rule) }
@@ -88,11 +89,11 @@ struct RuleParser {
             return nil
         }
         guard let name = problems.name(node, "the rule name") else { return nil }
-        if let first = places[name] {
+        if let first = places.updateValue(node.location, forKey: name) {
+            places[name] = first
             problems.error(node.location, "duplicate rule \"\(name)\"; first at \(first)")
             return nil
         }
-        places[name] = node.location
         return name
     }
 

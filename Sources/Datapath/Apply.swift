@@ -140,7 +140,7 @@ struct ApplyStep {
         }
         state.programs = Programs.hash
         try maps[.instance].update(0, to: state)
-        guard let new = try LiveImage.published(in: maps[.slots]) else { throw instance.notThere }
+        let new = try LiveImage(map)
         let devices = new.devices()
         let kept = Set(devices.map(\.id))
         try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)

@@ -17,9 +17,15 @@ enum GracePeriods {
     static func expedited<Result, Failure: Error>(
         for hooks: Int, by instance: Instance, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        guard hooks >= worthwhile, let descriptor = locked(), value(descriptor) == UInt8(ascii: "0") else {
-            return try body()
-        }
+        guard hooks >= worthwhile else { return try body() }
+        return try expedited(by: instance, body)
+    }
+
+    /// Runs `body` with short waits, where the host lets it be done.
+    static func expedited<Result, Failure: Error>(
+        by instance: Instance, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guard let descriptor = locked(), value(descriptor) == UInt8(ascii: "0") else { return try body() }
         // The mark comes first, so that the setting is never changed without it.
         guard (try? instance.folder.folder(markName).make()) != nil else { return try body() }
         defer { if set("0", descriptor) { unsafe rmdir(instance.folder / markName) } }

@@ -119,8 +119,11 @@ extension Instance {
     /// Puts an image in force, its quarantined devices cut off.
     func publish(_ map: Map, _ maps: InstanceMaps) throws {
         let lock = try lockPublishing()
-        try LiveImage(map).mark(try maps.quarantine.all(), in: Mapping(map, writable: true))
-        try maps[.slots].update(0, to: map)
+        // An image that was made just now marks no device yet.
+        let names = try maps.quarantine.all()
+        if !names.isEmpty { try LiveImage(map).mark(names, in: Mapping(map, writable: true)) }
+        // The kernel waits until every CPU has left the old image.
+        try GracePeriods.expedited(by: self) { () throws(BPFError) in try maps[.slots].update(0, to: map) }
         _ = consume lock
     }
 

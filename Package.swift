@@ -20,6 +20,7 @@ let package = Package(
     targets: [
         // The one contract between kernel and controller.
         .target(name: "CDatapathABI"),
+        .target(name: "CHeap"),
         .target(name: "CLibbpf", linkerSettings: [.linkedLibrary("bpf")]),
         // BPF/*.bpf.c, compiled and embedded in Datapath.
         .executableTarget(name: "EmbedObject", path: "Plugins/EmbedObject", swiftSettings: settings),
@@ -50,7 +51,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Datapath", "Compiler", "Policy", "Capture", "Network",
+                "Datapath", "Compiler", "Policy", "Capture", "Network", "CHeap",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

@@ -1,3 +1,4 @@
+import CHeap
 import Compiler
 import Datapath
 import Policy
@@ -22,7 +23,11 @@ struct PolicySource {
         try self.init(PolicyLoader(files: files), policy.files.first?.name ?? "", requiresDevices: false)
     }
 
+    /// Bytes that reading and compiling a policy of 10,000 rules takes, and more.
+    private static let heapSize = 64 << 20
+
     private init(_ loader: PolicyLoader, _ path: String, requiresDevices: Bool) throws(DatapathError) {
+        bulkhead_prepare_heap(PolicySource.heapSize)
         var failure: DatapathError?
         var host = HostInventory.empty
         loaded = loader.load(path, requiresDevices: requiresDevices) { namespaces in

@@ -1,0 +1,34 @@
+#define _DEFAULT_SOURCE
+#include "heap.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+
+enum { LARGE_PAGE = 2 << 20 };
+
+void bulkhead_prepare_heap(size_t bytes)
+{
+	/* One heap, also for large arrays and the second thread. */
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_TOP_PAD, (int)bytes);
+	uintptr_t start = (uintptr_t)sbrk(0);
+	/* More than there is, so that the heap grows by all of it; volatile, or the compiler sees that nothing is done with it. */
+	void *volatile block = malloc(LARGE_PAGE);
+	uintptr_t end = (uintptr_t)sbrk(0);
+	free(block);
+	mallopt(M_TOP_PAD, LARGE_PAGE);
+	start = (start + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+	if (end > start)
+		madvise((void *)start, end - start, MADV_HUGEPAGE);
+}
+#else
+void bulkhead_prepare_heap(size_t bytes) { (void)bytes; }
+#endif

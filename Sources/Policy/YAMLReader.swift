@@ -24,17 +24,16 @@ struct YAMLReader {
 
     /// The document's root. nil, with the cause reported: the text is empty, or no YAML.
     static func read(_ bytes: [UInt8], file: String, _ problems: Problems) -> Node? {
-        if let items = OneLineItems(bytes, key: "rules", file: file), let root = read(items, file, problems) {
-            return root
-        }
+        if let items = OneLineItems(bytes, key: "rules", file: file), let root = read(items, file) { return root }
         return readAll(bytes, file: file, problems)
     }
 
     /// Reads what was left of a document, and joins what was taken. nil: libyaml must see the whole, to judge it or to say what is wrong.
-    private static func read(_ items: OneLineItems, _ file: String, _ problems: Problems) -> Node? {
+    private static func read(_ items: OneLineItems, _ file: String) -> Node? {
+        let problems = Problems()
         var reader = YAMLReader(file: file, problems: problems, events: YAMLEvents(items.rest))
         reader.nodes = items.nodes
-        guard let document = try? reader.document() else { return nil }
+        guard let document = try? reader.document(), !problems.hasErrors else { return nil }
         return items.joined(to: document, spans: reader.events.spans)
     }
 

@@ -89,6 +89,7 @@ import Testing
         "rules:\n  - { a: b:c }\n",
         "rules:\n  - { a: b :c }\n", "rules:\n  - { a: b: c }\n", "rules:\n  - { a: ::1 }\n",
         "rules:\n  - { a: 1::2, b: 1::/3 }\n",
+        "rules:\n - { a: b }\n  - { a: b }\n  - { a: { [b]: c } }\n",
         "rules: \n  - { a: b }\n", "rules:\n", "rules:\n\n", "rules:\n  # nothing\n", "", "rules:",
     ]) func readsAsLibyamlDoes(text: String) { expectTheSame(text) }
 

@@ -148,7 +148,42 @@ static __always_inline struct flow_bucket *bucket_of(__u32 hash)
 {
 	__u32 index = hash & (BH_FLOW_BUCKETS - 1);
 
-	return bpf_map_lookup_elem(&flows, &index);
+	return bpf_map_lookup_elem(&flow_buckets, &index);
+}
+
+/* The hints of a hash's bucket. */
+static __always_inline __u16 *hints_of(__u32 hash)
+{
+	__u32 number = hash & (BH_FLOW_BUCKETS - 1), index = number / BH_FLOW_HINTS;
+	struct flow_hints *line = bpf_map_lookup_elem(&flow_hints, &index);
+
+	return line ? &line->hints[number % BH_FLOW_HINTS] : NULL;
+}
+
+/* The bit that a tag sets in its bucket's hints: of its hash, one that does not choose the bucket. */
+static __always_inline __u16 hint(__u32 tag)
+{
+	return 1 << (tag >> 28);
+}
+
+/* Has the hints say which tags there are now. The bucket is locked. */
+static __always_inline void update_hints(__u16 *hints, const struct flow_bucket *bucket)
+{
+	__u16 all = 0;
+
+#pragma unroll
+	for (int way = 0; way < BH_FLOW_WAYS; way++)
+		all |= bucket->tags[way] ? hint(bucket->tags[way]) : 0;
+	*(volatile __u16 *)hints = all;
+}
+
+/* The flows of a hash's bucket. */
+static __always_inline struct bh_flow *flows_of(__u32 hash)
+{
+	__u32 index = hash & (BH_FLOW_BUCKETS - 1);
+	struct bh_flow_ways *ways = bpf_map_lookup_elem(&flows, &index);
+
+	return ways ? ways->flows : NULL;
 }
 
 /* The flow that was found for a packet, if its place still is its own. */
@@ -156,10 +191,11 @@ static __always_inline struct bh_flow *found_flow(const struct bh_scratch *here)
 {
 	__u32 slot = here->flow - 1, way = slot % BH_FLOW_WAYS;
 	struct flow_bucket *bucket = bucket_of(slot / BH_FLOW_WAYS);
+	struct bh_flow *flows = flows_of(slot / BH_FLOW_WAYS);
 
-	if (!bucket || *(volatile __u32 *)&bucket->tags[way] != here->hash)
+	if (!bucket || !flows || *(volatile __u32 *)&bucket->tags[way] != here->hash)
 		return NULL;
-	return &bucket->flows[way];
+	return &flows[way];
 }
 
 /*
@@ -168,13 +204,20 @@ static __always_inline struct bh_flow *found_flow(const struct bh_scratch *here)
  */
 static __noinline __u32 find_flow(const struct bh_scratch *here)
 {
-	__u32 hash = here->hash, now = ticks_now(here);
-	struct flow_bucket *bucket = bucket_of(hash);
+	__u32 hash = here->hash, now;
+	const __u16 *hints = hints_of(hash);
+	struct flow_bucket *bucket;
+	struct bh_flow *flows;
 
-	if (!bucket)
+	if (!hints || !(*hints & hint(hash)))
 		return 0;
+	bucket = bucket_of(hash);
+	flows = flows_of(hash);
+	if (!bucket || !flows)
+		return 0;
+	now = ticks_now(here);
 	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
-		struct bh_flow *flow = &bucket->flows[way];
+		struct bh_flow *flow = &flows[way];
 
 		if (*(volatile __u32 *)&bucket->tags[way] != hash)
 			continue;

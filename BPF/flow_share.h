@@ -12,17 +12,10 @@ enum {
 
 _Static_assert(BH_FLOWS_MAX == 1 << FLOW_BITS, "FLOW_BITS");
 
-static __always_inline struct bh_flow_owners *owners_of(__u32 hash)
+/* Whether one of a bucket's flows is this scope's: four of them at a time. */
+static __always_inline bool has_flow_of(const struct flow_bucket *bucket, __u32 scope)
 {
-	__u32 index = hash & (BH_FLOW_BUCKETS - 1);
-
-	return bpf_map_lookup_elem(&flow_owners, &index);
-}
-
-/* Whether one of a bucket's owners is this scope: four of them at a time. */
-static __always_inline bool is_among(const struct bh_flow_owners *owners, __u32 scope)
-{
-	const __u64 *words = (const __u64 *)owners, ones = 0x0001000100010001ull;
+	const __u64 *words = (const __u64 *)bucket->scopes, ones = 0x0001000100010001ull;
 	__u64 left = words[0] ^ scope * ones, right = words[1] ^ scope * ones;
 
 	return (((left - ones) & ~left) | ((right - ones) & ~right)) & ones << 15;
@@ -66,19 +59,21 @@ static __always_inline bool may_end(const struct bh_flow *flow, enum ending whic
 static __always_inline bool end_flow(struct flow_bucket *bucket, __u32 index, __u32 way, __u32 tag, enum ending which,
 				     __u32 now)
 {
-	struct bh_flow_owners *owners = owners_of(index);
+	struct bh_flow *flows = flows_of(index);
+	__u16 *hints = hints_of(index);
 	bool ended = false;
 	__u32 scope;
 
-	if (!owners)
+	if (!flows || !hints)
 		return false;
 	way %= BH_FLOW_WAYS;
 	bpf_spin_lock(&bucket->lock);
-	scope = bucket->flows[way].key.scope;
-	if (bucket->tags[way] == tag && may_end(&bucket->flows[way], which, now)) {
-		owners->scopes[way] = 0;
+	scope = bucket->scopes[way];
+	if (bucket->tags[way] == tag && may_end(&flows[way], which, now)) {
+		bucket->scopes[way] = 0;
 		bucket->tags[way] = 0;
-		bucket->flows[way].state = BH_FLOW_FREE;
+		flows[way].state = BH_FLOW_FREE;
+		update_hints(hints, bucket);
 		ended = true;
 	}
 	bpf_spin_unlock(&bucket->lock);
@@ -125,18 +120,18 @@ static long search_bucket(__u32 step, struct bh_scratch **context)
 	struct bh_scratch *here = *context;
 	struct bh_flow_search *search = &here->search;
 	__u32 index = (search->first + step) & (BH_FLOW_BUCKETS - 1);
-	const struct bh_flow_owners *owners = owners_of(index);
-	const struct flow_bucket *bucket;
+	const struct flow_bucket *bucket = bucket_of(index);
+	const struct bh_flow *flows;
 
 	search->visited = step + 1;
-	if (!owners || !is_among(owners, here->scope))
+	if (!bucket || !has_flow_of(bucket, here->scope))
 		return search->found && step >= SEARCH_SHORT / 4;
-	bucket = bucket_of(index);
-	if (!bucket)
+	flows = flows_of(index);
+	if (!flows)
 		return 1;
 	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
-		if (owners->scopes[way] == here->scope)
-			consider(search, staleness(&bucket->flows[way], search->now), index * BH_FLOW_WAYS + way);
+		if (bucket->scopes[way] == here->scope)
+			consider(search, staleness(&flows[way], search->now), index * BH_FLOW_WAYS + way);
 		JOIN_PATHS();
 	}
 	return search->found >= SEARCH_ENOUGH || search->best >> (FLOW_BITS + 32);
@@ -152,7 +147,7 @@ static __always_inline bool end_best(const struct bh_scratch *here, struct bh_fl
 	if (!bucket)
 		return false;
 	tag = *(volatile __u32 *)&bucket->tags[way];
-	if (!tag || bucket->flows[way].key.scope != here->scope ||
+	if (!tag || bucket->scopes[way] != here->scope ||
 	    !end_flow(bucket, index, way, tag, END_HALF_OPEN, here->search.now))
 		return false;
 	if (here->search.best >> (FLOW_BITS + 32))

@@ -8,14 +8,15 @@
 __noinline int tidy_bucket(__u32 index, __u32 now)
 {
 	struct flow_bucket *bucket = bucket_of(index);
+	const struct bh_flow *flows = flows_of(index);
 	int expired = 0;
 
-	if (!bucket)
+	if (!bucket || !flows)
 		return 0;
 	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
 		__u32 tag = bucket->tags[way];
 
-		if (tag && is_expired(&bucket->flows[way], now) && end_flow(bucket, index, way, tag, END_EXPIRED, now))
+		if (tag && is_expired(&flows[way], now) && end_flow(bucket, index, way, tag, END_EXPIRED, now))
 			expired++;
 		JOIN_PATHS();
 	}
@@ -36,11 +37,9 @@ static __always_inline void tidy(struct bh_flow_totals *totals, __u32 now)
 #define OWN (1ull << 31)
 
 /* How good a place is for a new flow, 0 being no good: its own connection's, a free one, that of a stale flow. */
-static __always_inline __u64 worth(const struct flow_bucket *bucket, __u32 way, const struct bh_scratch *here, __u32 now,
+static __always_inline __u64 worth(const struct bh_flow *flow, __u32 tag, const struct bh_scratch *here, __u32 now,
 				   enum room room)
 {
-	const struct bh_flow *flow = &bucket->flows[way];
-	__u32 tag = bucket->tags[way];
 	__u64 stale;
 
 	if (tag == here->hash && same_key(&flow->key, &here->key))
@@ -54,12 +53,12 @@ static __always_inline __u64 worth(const struct flow_bucket *bucket, __u32 way, 
 }
 
 /* The best place in a bucket for a new flow; BH_NONE if there is none. */
-static __always_inline __u32 choose_place(const struct flow_bucket *bucket, struct bh_scratch *here, __u32 now,
-					  enum room room)
+static __always_inline __u32 choose_place(const struct flow_bucket *bucket, const struct bh_flow *flows,
+					  struct bh_scratch *here, __u32 now, enum room room)
 {
 	start_search(&here->search, now);
 	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
-		consider(&here->search, worth(bucket, way, here, now, room), way);
+		consider(&here->search, worth(&flows[way], bucket->tags[way], here, now, room), way);
 		JOIN_PATHS();
 	}
 	return here->search.best ? here->search.best % BH_FLOW_WAYS : BH_NONE;
@@ -110,33 +109,36 @@ __noinline int open_flow(struct bh_scratch *here)
 	struct bh_flow_totals *totals = flow_totals_here();
 	__u32 now, way, replaced = 0, scope = 0;
 	bool same = false, written = false, expired = false;
-	struct bh_flow_owners *owners;
 	struct flow_bucket *bucket;
+	struct bh_flow *flows;
 	enum room room;
+	__u16 *hints;
 
 	if (!here || !totals)
 		return 0;
 	now = ticks_now(here);
 	tidy(totals, now);
 	bucket = bucket_of(here->hash);
-	owners = owners_of(here->hash);
-	if (!bucket || !owners)
+	flows = flows_of(here->hash);
+	hints = hints_of(here->hash);
+	if (!bucket || !flows || !hints)
 		return 0;
 	room = take_place(here, now);
 	bpf_spin_lock(&bucket->lock);
-	way = choose_place(bucket, here, now, room);
+	way = choose_place(bucket, flows, here, now, room);
 	if (way < BH_FLOW_WAYS) {
-		struct bh_flow *flow = &bucket->flows[way];
+		struct bh_flow *flow = &flows[way];
 
 		replaced = bucket->tags[way];
-		scope = flow->key.scope;
+		scope = bucket->scopes[way];
 		expired = is_expired(flow, now);
 		same = replaced == here->hash && same_key(&flow->key, &here->key);
 		if (!same || expired || flow->state != BH_FLOW_ESTABLISHED) {
 			*(volatile __u32 *)&bucket->tags[way] = 0;
 			write_flow(flow, here, now);
-			owners->scopes[way] = here->scope;
+			bucket->scopes[way] = here->scope;
 			*(volatile __u32 *)&bucket->tags[way] = here->hash;
+			update_hints(hints, bucket);
 		}
 		written = true;
 	}

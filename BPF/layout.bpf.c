@@ -25,7 +25,7 @@ const union {
 	struct bh_device device;
 	struct bh_claim claim;
 	struct bh_flow_bucket flow_bucket;
-	struct bh_flow_owners flow_owners;
+	struct bh_flow_ways flow_ways;
 	struct bh_flow_scope flow_scope;
 	struct bh_flow_totals flow_totals;
 	struct bh_fragment_bucket fragment_bucket;

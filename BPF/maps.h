@@ -9,9 +9,10 @@
 /* What has a lock, as the kernel sees it: only one of this very type may be locked. */
 struct flow_bucket {
 	struct bpf_spin_lock lock;
-	__u32 pad[7];
+	__u32 pad;
+	__u16 scopes[BH_FLOW_WAYS];
 	__u32 tags[BH_FLOW_WAYS];
-	struct bh_flow flows[BH_FLOW_WAYS];
+	__u64 pad1;
 };
 
 struct limit {
@@ -41,6 +42,11 @@ struct fragment_bucket {
 };
 
 _Static_assert(sizeof(struct fragment_bucket) == sizeof(struct bh_fragment_bucket), "fragment_bucket");
+
+/* A bit of flows' tags each, see hint(). */
+struct flow_hints {
+	__u16 hints[BH_FLOW_HINTS];
+};
 
 /* An image: as many pages as it needs. */
 struct image_pages {
@@ -128,14 +134,21 @@ struct {
 	__uint(max_entries, BH_FLOW_BUCKETS);
 	__type(key, __u32);
 	__type(value, struct flow_bucket);
-} flows SEC(".maps");
+} flow_buckets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_FLOW_BUCKETS);
 	__type(key, __u32);
-	__type(value, struct bh_flow_owners);
-} flow_owners SEC(".maps");
+	__type(value, struct bh_flow_ways);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_FLOW_BUCKETS / BH_FLOW_HINTS);
+	__type(key, __u32);
+	__type(value, struct flow_hints);
+} flow_hints SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -116,7 +116,7 @@ static long clear_bucket(__u32 index, __u32 *scope)
 	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
 		__u32 tag = bucket->tags[way];
 
-		if (tag && bucket->flows[way].key.scope == *scope)
+		if (tag && bucket->scopes[way] == *scope)
 			end_flow(bucket, index, way, tag, END_ANY, 0);
 	}
 	return 0;

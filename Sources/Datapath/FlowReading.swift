@@ -63,8 +63,11 @@ extension InstanceMaps {
     func flows(inBuckets buckets: some Sequence<UInt32>, at now: UInt32) throws(BPFError) -> [Flow] {
         var result: [Flow] = []
         for bucket in buckets {
-            guard let held = try self[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
-            for (tag, flow) in zip(held.allTags, held.all) where tag != 0 {
+            let tags = try self[.flowBuckets].lookup(bucket, as: bh_flow_bucket.self)?.allTags ?? []
+            guard tags.contains(where: { $0 != 0 }),
+                let held = try self[.flows].lookup(bucket, as: bh_flow_ways.self)
+            else { continue }
+            for (tag, flow) in zip(tags, held.all) where tag != 0 {
                 if let flow = Flow(flow, now: now), flow.idleSeconds <= flow.timeoutSeconds { result.append(flow) }
             }
         }
@@ -140,12 +143,16 @@ extension Flow {
 }
 
 extension bh_flow_bucket {
-    var all: [bh_flow] {
-        [flows.0, flows.1, flows.2, flows.3, flows.4, flows.5, flows.6, flows.7]
-    }
-
-    var allTags: [UInt32] { [tags.0, tags.1, tags.2, tags.3, tags.4, tags.5, tags.6, tags.7] }
+    fileprivate var allTags: [UInt32] { [tags.0, tags.1, tags.2, tags.3, tags.4, tags.5, tags.6, tags.7] }
 
     /// Whose flows it holds.
-    var scopes: [UInt16] { all.filter { $0.state != UInt8(BH_FLOW_FREE.rawValue) }.map(\.key.scope) }
+    var owners: [UInt16] {
+        [scopes.0, scopes.1, scopes.2, scopes.3, scopes.4, scopes.5, scopes.6, scopes.7].filter { $0 != 0 }
+    }
+}
+
+extension bh_flow_ways {
+    fileprivate var all: [bh_flow] {
+        [flows.0, flows.1, flows.2, flows.3, flows.4, flows.5, flows.6, flows.7]
+    }
 }

@@ -44,7 +44,8 @@ enum MapName: String, CaseIterable {
     case buckets
     case answers
     case flows
-    case flowOwners = "flow_owners"
+    case flowBuckets = "flow_buckets"
+    case flowHints = "flow_hints"
     case flowScopes = "flow_scopes"
     case flowTotals = "flow_totals"
     case fragments

@@ -312,10 +312,9 @@ public final class Simulator {
         usedFragmentBuckets = []
         var scopes: Set<UInt16> = []
         for bucket in usedBuckets {
-            guard let held = try maps[.flows].lookup(bucket, as: bh_flow_bucket.self) else { continue }
-            scopes.formUnion(held.scopes)
-            try maps[.flows].update(bucket, to: bh_flow_bucket())
-            try maps[.flowOwners].update(bucket, to: bh_flow_owners())
+            guard let held = try maps[.flowBuckets].lookup(bucket, as: bh_flow_bucket.self) else { continue }
+            scopes.formUnion(held.owners)
+            try maps[.flowBuckets].update(bucket, to: bh_flow_bucket())
         }
         for scope in scopes { try maps[.flowScopes].update(UInt32(scope), to: bh_flow_scope()) }
         usedBuckets = []

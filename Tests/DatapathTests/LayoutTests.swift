@@ -171,9 +171,9 @@ import Testing
                 \.timeout, \.lapses, \.epoch, \.sides,
             ]),
         layout(
-            "bh_flow_bucket", of: bh_flow_bucket.self, ["lock", "pad", "tags", "flows"],
-            [\.lock, \.pad, \.tags, \.flows]),
-        layout("bh_flow_owners", of: bh_flow_owners.self, ["scopes"], [\.scopes]),
+            "bh_flow_bucket", of: bh_flow_bucket.self, ["lock", "pad", "scopes", "tags", "pad1"],
+            [\.lock, \.pad, \.scopes, \.tags, \.pad1]),
+        layout("bh_flow_ways", of: bh_flow_ways.self, ["flows"], [\.flows]),
         layout(
             "bh_flow_search", of: bh_flow_search.self, ["best", "first", "visited", "found", "now"],
             [\.best, \.first, \.visited, \.found, \.now]),

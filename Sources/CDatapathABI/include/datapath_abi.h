@@ -525,6 +525,7 @@ struct bh_judgement {
 enum {
 	BH_FLOW_WAYS = 8,
 	BH_FLOW_BUCKETS = 32768,         /* 262,144 flows */
+	BH_FLOW_HINTS = 32,              /* buckets whose hints are one line */
 	BH_FLOWS_MAX = BH_FLOW_WAYS * BH_FLOW_BUCKETS,
 	BH_SCOPES_MAX = 2 * BH_DEVICES_MAX,
 	BH_SCOPE_ENTRY = BH_DEVICES_MAX, /* set in the scope of a host entry */
@@ -593,18 +594,22 @@ struct bh_flow {
 	struct bh_flow_side sides[2];    /* the opener, the answerer */
 };
 
-/* Value of map `flows`. A tag is the key's hash, 0 in a free place; it is cleared before a flow is replaced and set after. */
+/*
+ * Value of map `flow_buckets`: a line that tells nearly always whether the flows themselves need to be read. Map `flow_hints` tells mostly whether
+ * that line needs to be: sixteen bits a bucket, of which each of its tags sets one. They are small enough to stay in a CPU's caches.
+ */
 struct bh_flow_bucket {
-	__u32 lock;                      /* struct bpf_spin_lock */
-	__u32 pad[7];
-	__u32 tags[BH_FLOW_WAYS];
-	struct bh_flow flows[BH_FLOW_WAYS];
+	__u32 lock;                      /* struct bpf_spin_lock, of the flows too */
+	__u32 pad;
+	__u16 scopes[BH_FLOW_WAYS];      /* whose flows they are; 0 in a free place */
+	__u32 tags[BH_FLOW_WAYS];        /* the key's hash, 0 in a free place; cleared before a flow is replaced and set after */
+	__u64 pad1;
 };
 
-/* Value of map `flow_owners`, by bucket: the scopes of its flows, 0 in a free place. All of them are small enough to be searched. */
-struct bh_flow_owners {
-	__u16 scopes[BH_FLOW_WAYS];
-} __attribute__((aligned(8)));
+/* Value of map `flows`, by bucket. */
+struct bh_flow_ways {
+	struct bh_flow flows[BH_FLOW_WAYS];
+};
 
 /* Value of map `flow_scopes`, by scope. */
 struct bh_flow_scope {
@@ -936,8 +941,8 @@ _Static_assert(sizeof(struct bh_claim) == 32, "bh_claim");
 _Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
 _Static_assert(sizeof(struct bh_flow_key) == 48, "bh_flow_key");
 _Static_assert(sizeof(struct bh_flow) == 96, "bh_flow");
-_Static_assert(sizeof(struct bh_flow_bucket) == 64 + BH_FLOW_WAYS * 96, "bh_flow_bucket");
-_Static_assert(sizeof(struct bh_flow_owners) == 16, "bh_flow_owners");
+_Static_assert(sizeof(struct bh_flow_bucket) == 64, "bh_flow_bucket");
+_Static_assert(sizeof(struct bh_flow_ways) == BH_FLOW_WAYS * 96, "bh_flow_ways");
 _Static_assert(sizeof(struct bh_flow_search) == 24, "bh_flow_search");
 _Static_assert(sizeof(struct bh_flow_scope) == 16, "bh_flow_scope");
 _Static_assert(sizeof(struct bh_flow_totals) == 64, "bh_flow_totals");

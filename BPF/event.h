@@ -18,10 +18,11 @@ static __always_inline void count_packet(const struct bh_scratch *here)
 {
 	const struct bh_judgement *judgement = &here->judgement;
 	const struct bh_packet *packet = &here->packet;
-	__u32 slot = judgement->counter;
+	__u32 cpu = bpf_get_smp_processor_id();
+	__u64 slot = judgement->counter;
 	__u64 reason = judgement->reason;
 	struct bh_port_counters *port = port_counters_of(here);
-	struct bh_count *rule;
+	struct rule_counters *rules;
 
 	if (port) {
 		struct bh_count *count = judgement->verdict == BH_ACCEPT ? &port->accepted : &port->dropped;
@@ -34,12 +35,13 @@ static __always_inline void count_packet(const struct bh_scratch *here)
 		if (reason < BH_REASON_MAX)
 			reasons[reason] += packet->segments;
 	}
-	if (slot == BH_NONE)
+	asm volatile("" : "+r"(slot));
+	if (slot >= BH_RULES_MAX)
 		return;
-	rule = bpf_map_lookup_elem(&rule_counters, &slot);
-	if (rule) {
-		rule->packets += packet->segments;
-		rule->bytes += packet->wire_bytes;
+	rules = bpf_map_lookup_elem(&rule_counters, &cpu);
+	if (rules) {
+		rules->counts[slot].packets += packet->segments;
+		rules->counts[slot].bytes += packet->wire_bytes;
 	}
 }
 

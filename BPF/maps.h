@@ -43,6 +43,10 @@ struct fragment_bucket {
 
 _Static_assert(sizeof(struct fragment_bucket) == sizeof(struct bh_fragment_bucket), "fragment_bucket");
 
+struct rule_counters {
+	struct bh_count counts[BH_RULES_MAX];
+};
+
 /* A bit of flows' tags each, see hint(). */
 struct flow_hints {
 	__u16 hints[BH_FLOW_HINTS];
@@ -79,11 +83,13 @@ struct {
 	__type(value, struct bh_port_counters);
 } port_counters SEC(".maps");
 
+/* By CPU: the controller says how many there are. A per-CPU map of as many values would be read by way of a table as large. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, BH_RULES_MAX);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct bh_count);
+	__type(value, struct rule_counters);
 } rule_counters SEC(".maps");
 
 struct {

@@ -154,7 +154,10 @@ struct ApplyStep {
         let counters = SlotAllotment(
             names: ruleset.rules.indices.map { ruleset.rules[$0].name }, old: old?.counterSlots() ?? [],
             capacity: Int(BH_RULES_MAX))
-        try maps[.ruleCounters].zeroPerCPU(counters.fresh)
+        if !counters.fresh.isEmpty {
+            let values = try RuleCounters(maps, writable: true)
+            for slot in counters.fresh { values.zero(slot) }
+        }
         return counters.slots
     }
 

@@ -59,14 +59,9 @@ extension Instance {
     private func ruleCounters(
         _ maps: InstanceMaps, _ image: LiveImage
     ) throws(BPFError) -> [Counters.Rule] {
-        let slots = image.counterSlots()
-        guard let last = slots.map(\.slot).filter({ $0 != BH_NONE }).max() else {
-            return slots.map { Counters.Rule(name: $0.name, count: Count()) }
-        }
-        let values = try maps[.ruleCounters].lookupPerCPU(0...last, as: bh_count.self)
-        return slots.map { name, slot in
-            let perCPU = Int(slot) < values.count ? values[Int(slot)] : []
-            return Counters.Rule(name: name, count: perCPU.reduce(Count()) { $0 + Count($1) })
+        let counters = try RuleCounters(maps)
+        return image.counterSlots().map { name, slot in
+            Counters.Rule(name: name, count: slot == BH_NONE ? Count() : counters.total(slot))
         }
     }
 

@@ -10,7 +10,10 @@ extension InstanceMaps {
         try DatapathError.naming("cannot make the maps") {
             let object = try Object(Programs.tc.bytes, name: Programs.tc.name)
             object.select(programs: [])
-            for (map, count) in entries { try object.setEntries(count, of: map) }
+            let perCPU = [MapName.ruleCounters.rawValue: RuleCounters.cpus]
+            for (map, count) in perCPU.merging(entries, uniquingKeysWith: { $1 }) {
+                try object.setEntries(count, of: map)
+            }
             let missing = try reusePinned(folder, object)
             let loaded = try object.load()
             if let folder {

@@ -842,6 +842,7 @@ struct bh_member {
 
 /* ---- Counters ------------------------------------------------------------------------------ */
 
+/* Value of map `rule_counters`, mappable, by CPU: one for each slot. */
 struct bh_count {
 	__u64 packets;
 	__u64 bytes;

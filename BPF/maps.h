@@ -52,6 +52,14 @@ struct flow_hints {
 	__u16 hints[BH_FLOW_HINTS];
 };
 
+struct answers_v4 {
+	struct bh_answer_v4 sets[BH_ANSWER_SETS][BH_ANSWER_WAYS];
+};
+
+struct answers_v6 {
+	struct bh_answer_v6 sets[BH_ANSWER_SETS][BH_ANSWER_WAYS];
+};
+
 /* An image: as many pages as it needs. */
 struct image_pages {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -98,6 +106,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct bh_event_counters);
 } event_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BH_ANSWER_BLOCKS);
+	__type(key, __u32);
+	__type(value, struct answers_v4);
+} verdicts_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BH_ANSWER_BLOCKS);
+	__type(key, __u32);
+	__type(value, struct answers_v6);
+} verdicts_v6 SEC(".maps");
 
 struct reader_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

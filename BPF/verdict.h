@@ -9,6 +9,7 @@
 #include "flow_table.h"
 #include "fragment.h"
 #include "guard.h"
+#include "verdict_cache.h"
 
 static __always_inline void decide(struct bh_judgement *judgement, enum bh_verdict verdict, enum bh_reason reason)
 {
@@ -73,7 +74,11 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	struct bh_judgement *judgement = &here->judgement;
 	const struct bh_rule *rule;
 	__u32 rank = BH_NONE, skip;
+	bool cacheable = is_cacheable(here) && !here->lookup.floor;
 
+	if (cacheable && recall(here))
+		return true;
+	JOIN_PATHS();
 	judgement->rule = BH_NONE;
 	judgement->counter = BH_NONE;
 	here->stateless = port->flags & BH_PORT_SYMMETRIC && packet->protocol != IPPROTO_TCP;
@@ -81,6 +86,8 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 		rank = classify(image, packet, port->scopes[here->asked_direction & 1], &here->lookup);
 	if (rank == BH_NONE) {
 		judge_by_default(port, packet, here);
+		if (cacheable)
+			remember(here);
 		return true;
 	}
 	rule = IMAGE_ELEMENT(image, image->header->rules, rank, struct bh_rule);
@@ -95,6 +102,8 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	judgement->log = rule->flags & BH_RULE_LOG;
 	if (rule->flags & BH_RULE_STATELESS)
 		here->stateless = 1;
+	if (cacheable && !(rule->flags & BH_RULE_CONDITIONAL))
+		remember(here);
 	return true;
 }
 

@@ -47,6 +47,9 @@ public final class Simulator {
     /// The image that judges.
     public private(set) var view: ImageView
 
+    /// Whether the verdict cache knew what the rules say of the frame that was judged last.
+    public private(set) var wasRecalled = false
+
     private let maps: InstanceMaps
     /// The programs that were asked for; each takes the verifier a while.
     private var programs: [Hook: Loaded] = [:]
@@ -253,6 +256,7 @@ public final class Simulator {
             if let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) {
                 if hook != .xdp { try noteState(found) }
                 noteSource(found.packet)
+                wasRecalled = found.recalled != 0
                 return outcome(found, run)
             }
         } catch {

@@ -187,19 +187,29 @@ import Testing
                 \.opened, \.adopted, \.expired, \.evicted, \.refused, \.ended, \.hand, \.pad, \.pad1,
             ]),
         layout(
+            "bh_answer", of: bh_answer.self, ["service", "place", "rule", "counter"],
+            [\.service, \.place, \.rule, \.counter]),
+        layout("bh_answer_v4", of: bh_answer_v4.self, ["addresses", "answer"], [\.addresses, \.answer]),
+        layout(
+            "bh_answer_v6", of: bh_answer_v6.self,
+            ["source_high", "source_low", "destination_high", "destination_low", "answer", "pad"],
+            [\.source_high, \.source_low, \.destination_high, \.destination_low, \.answer, \.pad]),
+        layout(
             "bh_scratch", of: bh_scratch.self,
             [
                 "device", "frame_length", "packet", "judgement", "denial", "subject", "key", "hash", "flow", "share",
                 "scope",
                 "forward", "question", "asked_direction", "opens", "opener_is_first", "unsure", "asks",
-                "stateless", "hidden_matters", "asked_members", "limited_from", "lapse", "epoch", "pad", "lookup",
+                "stateless", "hidden_matters", "asked_members", "limited_from", "lapse", "epoch", "recalled", "pad",
+                "lookup",
                 "search", "fragment", "claim", "header", "now",
             ],
             [
                 \.device, \.frame_length, \.packet, \.judgement, \.denial, \.subject, \.key, \.hash, \.flow, \.share,
                 \.scope,
                 \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
-                \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.pad, \.lookup,
+                \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.recalled,
+                \.pad, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now,
             ]),
         layout(

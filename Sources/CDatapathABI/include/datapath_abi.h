@@ -641,6 +641,48 @@ struct bh_flow_totals {
 	__u64 pad1;
 };
 
+/* ---- Verdict cache ------------------------------------------------------------------------- */
+
+/* In the lowest byte of `place`, beside enum bh_verdict. */
+enum bh_answer_flag {
+	BH_ANSWER_VERDICT = 3,
+	BH_ANSWER_LOG = 4,
+	BH_ANSWER_STATELESS = 8,         /* accepted without a flow */
+	BH_ANSWER_BITS = 255,
+};
+
+/* What the rules, or a default, said of a packet. All zero where there is none, for no generation is 0. */
+struct bh_answer {
+	__u64 service;                   /* source port, destination port, VLANs from the outside in; sixteen bits each */
+	__u64 place;                     /* generation, port record, direction, protocol, answer: 32, 15, 1, 8 and 8 bits */
+	__u32 rule;                      /* as in struct bh_judgement */
+	__u32 counter;
+};
+
+struct bh_answer_v4 {
+	__u64 addresses;                 /* the source in the high half */
+	struct bh_answer answer;
+};
+
+struct bh_answer_v6 {
+	__u64 source_high;
+	__u64 source_low;
+	__u64 destination_high;
+	__u64 destination_low;
+	struct bh_answer answer;
+	__u64 pad;
+};
+
+/*
+ * Values of maps `verdicts_v4` and `verdicts_v6`, per CPU, are blocks of sets of answers whose packets have the same hash, the latest one
+ * first.
+ */
+enum {
+	BH_ANSWER_WAYS = 4,
+	BH_ANSWER_SETS = 64,             /* in a block */
+	BH_ANSWER_BLOCKS = 128,          /* 32,768 answers: of IPv4 in a MiB a CPU, of IPv6 in two */
+};
+
 /* ---- Fragments ----------------------------------------------------------------------------- */
 
 /*
@@ -759,7 +801,8 @@ struct bh_scratch {
 	__u32 limited_from;              /* a flow's opening packet: limited rules from this rank on match, those below do not */
 	__u32 lapse;                     /* jiffies for which what the rules said holds; 0: until the policy changes */
 	__u32 epoch;                     /* of the image, before the rules are asked */
-	__u32 pad;
+	__u8 recalled;                   /* whether the verdict cache knew what the rules say */
+	__u8 pad[3];
 	struct bh_lookup lookup;
 	struct bh_flow_search search;
 	struct bh_fragment_search fragment;
@@ -947,6 +990,8 @@ _Static_assert(sizeof(struct bh_flow_ways) == BH_FLOW_WAYS * 96, "bh_flow_ways")
 _Static_assert(sizeof(struct bh_flow_search) == 24, "bh_flow_search");
 _Static_assert(sizeof(struct bh_flow_scope) == 16, "bh_flow_scope");
 _Static_assert(sizeof(struct bh_flow_totals) == 64, "bh_flow_totals");
+_Static_assert(sizeof(struct bh_answer_v4) == 32, "bh_answer_v4");
+_Static_assert(sizeof(struct bh_answer_v6) == 64, "bh_answer_v6");
 _Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
 _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");

@@ -1,0 +1,166 @@
+/*
+ * What the rules said of packets of late, so that the next one of the same connection need not be looked up. Each CPU has a cache of its own. An
+ * answer is one generation's, so a new policy needs no flush; what depends on more than the packet, a rule with a condition, is not kept.
+ */
+#ifndef BULKHEAD_VERDICT_CACHE_H
+#define BULKHEAD_VERDICT_CACHE_H
+
+#include "flow.h"
+
+/* Whether the cache may know the packet: its hash was made for its flow, and of ICMP the rules see more than an answer names. */
+static __always_inline bool is_cacheable(const struct bh_scratch *here)
+{
+	const struct bh_packet *packet = &here->packet;
+
+	return here->question == BH_ASK_PACKET && packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6) && !is_icmp(packet);
+}
+
+/* The packet as answers name it, but for its addresses. */
+static __always_inline void name_packet(const struct bh_scratch *here, struct bh_answer *name)
+{
+	const struct bh_judgement *judgement = &here->judgement;
+	const struct bh_packet *packet = &here->packet;
+
+	name->service = (__u64)packet->source_port << 48 | (__u64)packet->destination_port << 32 |
+			(__u32)packet->outer_vlan << 16 | packet->inner_vlan;
+	name->place = (__u64)judgement->generation << 32 | judgement->port << 17 | (judgement->direction & 1) << 16 |
+		      packet->protocol << 8;
+}
+
+static __always_inline bool has_name(const struct bh_answer *answer, const struct bh_answer *name)
+{
+	return !((answer->service ^ name->service) | ((answer->place ^ name->place) & ~(__u64)BH_ANSWER_BITS));
+}
+
+static __always_inline __u64 addresses_v4(const struct bh_packet *packet)
+{
+	return packet->source_low << 32 | packet->destination_low;
+}
+
+static __always_inline bool has_addresses(const struct bh_answer_v6 *way, const struct bh_packet *packet)
+{
+	return !((way->source_high ^ packet->source_high) | (way->source_low ^ packet->source_low) |
+		 (way->destination_high ^ packet->destination_high) | (way->destination_low ^ packet->destination_low));
+}
+
+/* What tells sets apart. Both ways of a connection have the same hash. */
+static __always_inline __u32 set_number(const struct bh_scratch *here)
+{
+	return here->hash >> 8 ^ here->forward;
+}
+
+static __always_inline struct bh_answer_v4 *set_v4(const struct bh_scratch *here)
+{
+	__u32 number = set_number(here), index = number / BH_ANSWER_SETS % BH_ANSWER_BLOCKS;
+	struct answers_v4 *block = bpf_map_lookup_elem(&verdicts_v4, &index);
+
+	return block ? block->sets[number % BH_ANSWER_SETS] : NULL;
+}
+
+static __always_inline struct bh_answer_v6 *set_v6(const struct bh_scratch *here)
+{
+	__u32 number = set_number(here), index = number / BH_ANSWER_SETS % BH_ANSWER_BLOCKS;
+	struct answers_v6 *block = bpf_map_lookup_elem(&verdicts_v6, &index);
+
+	return block ? block->sets[number % BH_ANSWER_SETS] : NULL;
+}
+
+static __always_inline const struct bh_answer *find_v4(const struct bh_scratch *here, const struct bh_answer *name)
+{
+	const struct bh_answer_v4 *set = set_v4(here);
+	__u64 addresses = addresses_v4(&here->packet);
+
+	for (int way = 0; set && way < BH_ANSWER_WAYS; way++) {
+		if (set[way].addresses == addresses && has_name(&set[way].answer, name))
+			return &set[way].answer;
+	}
+	return NULL;
+}
+
+static __always_inline const struct bh_answer *find_v6(const struct bh_scratch *here, const struct bh_answer *name)
+{
+	const struct bh_answer_v6 *set = set_v6(here);
+
+	for (int way = 0; set && way < BH_ANSWER_WAYS; way++) {
+		if (has_addresses(&set[way], &here->packet) && has_name(&set[way].answer, name))
+			return &set[way].answer;
+	}
+	return NULL;
+}
+
+/* Judges the packet as one like it was judged; false where none is remembered. */
+static __always_inline bool recall(struct bh_scratch *here)
+{
+	struct bh_judgement *judgement = &here->judgement;
+	const struct bh_answer *answer;
+	struct bh_answer name;
+
+	name_packet(here, &name);
+	answer = here->packet.flags & BH_PACKET_IPV4 ? find_v4(here, &name) : find_v6(here, &name);
+	here->recalled = answer != NULL;
+	if (!answer)
+		return false;
+	judgement->verdict = answer->place & BH_ANSWER_VERDICT;
+	judgement->reason = answer->rule == BH_NONE ? BH_REASON_DEFAULT : BH_REASON_RULE;
+	judgement->rule = answer->rule;
+	judgement->counter = answer->counter;
+	judgement->log = !!(answer->place & BH_ANSWER_LOG);
+	here->stateless = !!(answer->place & BH_ANSWER_STATELESS);
+	return true;
+}
+
+/* What the rules said. */
+static __always_inline void note_answer(const struct bh_scratch *here, struct bh_answer *answer)
+{
+	const struct bh_judgement *judgement = &here->judgement;
+
+	name_packet(here, answer);
+	answer->place |= (judgement->verdict & BH_ANSWER_VERDICT) | (judgement->log ? BH_ANSWER_LOG : 0) |
+			 (here->stateless ? BH_ANSWER_STATELESS : 0);
+	answer->rule = judgement->rule;
+	answer->counter = judgement->counter;
+}
+
+static __always_inline void remember_v4(const struct bh_scratch *here)
+{
+	struct bh_answer_v4 *set = set_v4(here);
+
+	if (!set)
+		return;
+#pragma unroll
+	for (int way = BH_ANSWER_WAYS - 1; way > 0; way--)
+		set[way] = set[way - 1];
+	set->addresses = addresses_v4(&here->packet);
+	note_answer(here, &set->answer);
+}
+
+static __always_inline void remember_v6(const struct bh_scratch *here)
+{
+	const struct bh_packet *packet = &here->packet;
+	struct bh_answer_v6 *set = set_v6(here);
+
+	if (!set)
+		return;
+#pragma unroll
+	for (int way = BH_ANSWER_WAYS - 1; way > 0; way--)
+		set[way] = set[way - 1];
+	set->source_high = packet->source_high;
+	set->source_low = packet->source_low;
+	set->destination_high = packet->destination_high;
+	set->destination_low = packet->destination_low;
+	note_answer(here, &set->answer);
+}
+
+/* Keeps the judgement for others like the packet, in place of the oldest in its set. A global function: verified once. */
+__noinline int remember(const struct bh_scratch *here)
+{
+	if (!here)
+		return 0;
+	if (here->packet.flags & BH_PACKET_IPV4)
+		remember_v4(here);
+	else
+		remember_v6(here);
+	return 0;
+}
+
+#endif

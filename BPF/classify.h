@@ -64,11 +64,9 @@ static __always_inline void v4_classes(const struct image *image, const struct b
 		if (source_value & BH_TRIE_NODE)
 			source_value = trie_step(image, source_value, &from, &rest);
 		JOIN_PATHS();
-		rest = 0;
 		if (destination_value & BH_TRIE_NODE)
 			destination_value = trie_step(image, destination_value, &to, &rest);
 		JOIN_PATHS();
-		rest = 0;
 	}
 	*source = source_value;
 	*destination = destination_value;
@@ -264,11 +262,10 @@ static __always_inline bool class_addresses(const struct image *image, const str
 	const struct bh_address_class *class;
 	__u32 source, destination, partitions, joint;
 
-	if (packet->flags & BH_PACKET_IPV4) {
+	if (packet->flags & BH_PACKET_IPV4)
 		v4_classes(image, packet, &source, &destination);
-	} else {
+	else
 		v6_classes(image, packet, &source, &destination);
-	}
 	class = IMAGE_ELEMENT(image, image->header->classes, source, struct bh_address_class);
 	lookup->from[BH_LEVEL_COARSE] = class->from_coarse;
 	lookup->from[BH_LEVEL_FINE] = class->from_fine;

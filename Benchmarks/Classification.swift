@@ -19,6 +19,7 @@ struct Classification: Section {
         for size in sizes {
             let set = RuleSet.synthetic(size)
             let generator = try addBulkhead(set, .xdp, .tc, to: arena)
+            try addUnrepeated(set, to: arena)
             try addAlternatives(set, generator, to: arena)
             nothing = nothing ?? generator
         }
@@ -61,6 +62,15 @@ struct Classification: Section {
             Bulkhead(executable: settings.bulkhead, rules: set.rules), modes, section: Self.title, set: set.name,
             rules: set.rules.count, generator: generator)
         return generator
+    }
+
+    /// The same rules under packets none of which comes twice: what no cache helps.
+    private func addUnrepeated(_ set: RuleSet, to arena: Arena) throws {
+        let count = set.rules.count
+        let generator = try arena.generator(RuleSet.unrepeated(count), forging: true)
+        try arena.add(
+            Bulkhead(executable: settings.bulkhead, rules: set.rules), [.xdp], section: Self.title,
+            set: "\(set.name), none twice", rules: count, generator: generator)
     }
 
     private func addAlternatives(_ set: RuleSet, _ generator: Generator, to arena: Arena) throws {

@@ -20,11 +20,14 @@ extension RuleSet {
         self.init(name: name, rules: set.ruleset.rules, dropped: dropped.map(\.frame))
     }
 
-    /// A set made up like ClassBench's, the first seed's; frames are those of its UDP probes that it drops, which fit in IPv6 too.
+    /// A set made up like ClassBench's, the first seed's; frames are those of its probes that it drops: TCP's and UDP's, in IPv6, where TCP's are
+    /// too long for a trace, UDP's alone.
     init(like kind: FilterGenerator.Kind, count: Int, inIPv6: Bool = false) {
         let set = FilterGenerator.filters(kind, count: count, seed: 1)
+        let protocols: Set<UInt8> = inIPv6 ? [17] : [6, 17]
         let probes = set.probes(RuleSet.probes, seed: 1).filter { probe in
-            probe.ipProtocol == 17 && probe.firstMatch.map { FilterSet.action(ofRank: $0) == .drop } ?? true
+            protocols.contains(probe.ipProtocol)
+                && probe.firstMatch.map { FilterSet.action(ofRank: $0) == .drop } ?? true
         }
         self.init(
             name: "\(kind.rawValue)-\(count)" + (inIPv6 ? " IPv6" : ""),
@@ -33,7 +36,7 @@ extension RuleSet {
     }
 
     /// Of a made-up set: a plain search finds what takes each first.
-    private static let probes = 12_288
+    private static let probes = 24_576
 
     /// A made-up set: each rule accepts a range of ports between two prefixes of the benchmark range, no two rules have a packet in
     /// common, and so sets with intervals can say the same. The frames go between pairs that rules name, to ports that none does.
@@ -49,6 +52,13 @@ extension RuleSet {
             return pair.frame(number / count, to: pair.firstPort)
         }
         return RuleSet(name: "synthetic", rules: pairs.map(\.rule), dropped: frames, accepted: accepted)
+    }
+
+    /// Frames to whom such a set names, for a generator that gives each a source of its own; no rule names their port.
+    static func unrepeated(_ count: Int) -> [Frame] {
+        (0..<min(count, Trace.length)).map { number in
+            Frame(Datagram("198.18.0.0", Pair(number).to.address, .udp(0, 80)))
+        }
     }
 }
 

@@ -4,22 +4,28 @@ import Policy
 
 /// The distinct address sets of a policy's rules, numbered by first appearance.
 struct AddressSetTable {
-    /// A set that hashes by a few of its ranges, so that a rule naming a feed of a million costs no more than any other.
+    /// A set that hashes by a few of its ranges, so that a rule naming a feed of a million costs no more than any other. Their numbers are mixed
+    /// first: the hasher takes its time with each.
     private struct Key: Hashable {
         var set: AddressSet
 
         func hash(into hasher: inout Hasher) {
-            hasher.combine(set.v4.count)
-            hasher.combine(set.v6.count)
-            combine(set.v4, into: &hasher)
-            combine(set.v6, into: &hasher)
+            var mixed = UInt64(set.v4.count) << 32 ^ UInt64(set.v6.count)
+            mix(set.v4, into: &mixed)
+            mix(set.v6, into: &mixed)
+            hasher.combine(mixed)
         }
 
-        private func combine(_ ranges: [ClosedRange<UInt128>], into hasher: inout Hasher) {
+        private func mix(_ ranges: [ClosedRange<UInt128>], into mixed: inout UInt64) {
             guard let first = ranges.first, let last = ranges.last else { return }
-            hasher.combine(first.lowerBound)
-            hasher.combine(last.upperBound)
-            if ranges.count > 1 { hasher.combine(ranges[ranges.count / 2]) }
+            mix(first.lowerBound, into: &mixed)
+            mix(last.upperBound, into: &mixed)
+            if ranges.count > 1 { mix(ranges[ranges.count / 2].lowerBound, into: &mixed) }
+        }
+
+        private func mix(_ number: UInt128, into mixed: inout UInt64) {
+            mixed = (mixed ^ mixed >> 29 ^ UInt64(truncatingIfNeeded: number >> 64)) &* 0xbf58_476d_1ce4_e5b9
+            mixed = (mixed ^ mixed >> 31 ^ UInt64(truncatingIfNeeded: number)) &* 0x94d0_49bb_1331_11eb
         }
     }
 

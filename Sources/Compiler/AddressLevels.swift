@@ -2,6 +2,12 @@
 struct EndPair: Hashable {
     var from: UInt32?
     var to: UInt32?
+
+    /// One round for both.
+    func hash(into hasher: inout Hasher) {
+        let (from, to) = (from.map { UInt64($0) + 1 } ?? 0, to.map { UInt64($0) + 1 } ?? 0)
+        hasher.combine(from << 32 ^ to)
+    }
 }
 
 /// Decides which address sets are coarse and which are fine.
@@ -22,8 +28,7 @@ struct AddressLevels {
         var best = Division(
             from: counter.levels(fromSets, cut: .max), to: counter.levels(toSets, cut: .max), pairs: pairs)
         if best.isWide(pairs) {
-            let fromLevels = counter.candidates(fromSets)
-            let toLevels = counter.candidates(toSets)
+            let (fromLevels, toLevels) = together({ counter.candidates(fromSets) }, { counter.candidates(toSets) })
             for from in fromLevels {
                 for to in toLevels {
                     let division = Division(from: from, to: to, pairs: pairs)
@@ -32,8 +37,10 @@ struct AddressLevels {
             }
         }
         if best.isWide(pairs) { best = best.searched(counter, pairs) }
-        from = AddressSide(atoms, isUsed: fromSets, isFine: best.from.isFine)
-        to = AddressSide(atoms, isUsed: toSets, isFine: best.to.isFine)
+        let (fromIsFine, toIsFine) = (best.from.isFine, best.to.isFine)
+        (from, to) = together(
+            { AddressSide(atoms, isUsed: fromSets, isFine: fromIsFine) },
+            { AddressSide(atoms, isUsed: toSets, isFine: toIsFine) })
         cells = best.cells
     }
 

@@ -14,7 +14,7 @@ struct Cells {
         var pair: UInt32
     }
 
-    private let rulesOfPair: [[UInt32]]
+    private let rulesOfPair: ListTable
     /// Heads by set of pairs.
     private var pairSets = SequenceTable<UInt32>()
     private var heads: [(head: UInt32, rank: UInt32)?] = []
@@ -22,7 +22,7 @@ struct Cells {
     /// - Parameters:
     ///   - rulesOfPair: By pair: the ranks of its rules, ascending, each once.
     ///   - lists: Where their lists are entered.
-    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: [[UInt32]], lists: RuleLists) {
+    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: ListTable, lists: RuleLists) {
         self.rulesOfPair = rulesOfPair
         self.lists = lists
         var entries = [[Entry]](repeating: [], count: Int(BH_PARTITIONS))
@@ -75,12 +75,18 @@ struct Cells {
     private mutating func list(of pairs: [UInt32], _ partition: Int) -> (head: UInt32, rank: UInt32)? {
         let number = pairSets.intern(pairs)
         if number == heads.count {
-            var ranks: [UInt32] = []
-            for rank in pairs.flatMap({ rulesOfPair[Int($0)] }).sorted() where ranks.last != rank {
-                ranks.append(rank)
-            }
-            heads.append(lists.add(ranks, partition: partition))
+            heads.append(lists.add(ranks(of: pairs), partition: partition))
         }
         return heads[number]
+    }
+
+    /// The rules of some pairs, each once.
+    private func ranks(of pairs: [UInt32]) -> [UInt32] {
+        if pairs.count == 1 { return Array(rulesOfPair[Int(pairs[0])]) }
+        var ranks: [UInt32] = []
+        for rank in pairs.flatMap({ rulesOfPair[Int($0)] }).sorted() where ranks.last != rank {
+            ranks.append(rank)
+        }
+        return ranks
     }
 }

@@ -25,9 +25,9 @@ public struct Compiler: Sendable {
         let limited = ruleset.rules.indices.filter { ruleset.rules[$0].limit?.per == .rule }
         try budget.check(limited.map { ruleset.rules[$0] }, "rules with a limit per rule", atMost: \.limitedRules)
         try budget.check("dynamic groups", ruleset.dynamicGroups.count, atMost: \.dynamicGroups)
-        for rank in ruleset.rules.indices {
-            guard let problem = ruleset.rules[rank].problemOfTerms else { continue }
-            let rule = ruleset.rules[rank]
+        // Without dynamic groups there is nothing to ask of them.
+        for rule in ruleset.dynamicGroups.isEmpty ? [] : ruleset.rules {
+            guard let problem = rule.problemOfTerms else { continue }
             throw CompileError(rule: rule.name, location: rule.location, message: problem)
         }
         try budget.check("port records", PortRecords(ruleset).count, atMost: \.portRecords)
@@ -54,21 +54,43 @@ struct Classes {
         contexts = rest.contexts
         services = rest.services
         joint = rest.joint
-        cells = Cells(
-            addresses.levels, pairs: addresses.ends.pairs, rulesOfPair: addresses.ends.rulesOfPair, lists: rest.lists)
-        try cells.lists.tries.check(ruleset)
-        let (table, classOfAtom) = Classes.addressClasses(addresses.atoms, addresses.levels, cells)
-        addressClasses = table
-        identities = Identities(ruleset)
-        trie = AddressTrie(
-            v4: addresses.atoms.v4.mapped(classOfAtom), v6: addresses.atoms.v6.mapped(classOfAtom),
-            sets: identities.sets)
+        let found = try Classes.cellsAndTrie(ruleset, addresses, rest.lists)
+        cells = found.cells
+        identities = found.identities
+        trie = found.trie
+        addressClasses = Classes.addressClasses(found.levels, cells)
     }
 
-    /// The address classes of both sides and levels together, and the number of each atom's. Class 0 is in no set.
-    private static func addressClasses(
-        _ atoms: AddressAtoms, _ levels: AddressLevels, _ cells: Cells
-    ) -> (table: [bh_address_class], ofAtom: [UInt32]) {
+    /// What pairs of sets lead to, beside what addresses lead to; neither needs the other.
+    private static func cellsAndTrie(
+        _ ruleset: Ruleset, _ addresses: AddressPairs, _ lists: RuleLists
+    ) throws(CompileError) -> (
+        cells: Cells, identities: Identities, trie: AddressTrie, levels: SequenceTable<UInt32>
+    ) {
+        let (cells, (identities, trie, levels)) = try together(
+            { () throws(CompileError) in
+                let ends = addresses.ends
+                let cells = Cells(
+                    addresses.levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, lists: lists)
+                try cells.lists.tries.check(ruleset)
+                return cells
+            },
+            { () throws(CompileError) in
+                let (levels, classOfAtom) = Classes.numbers(addresses.atoms, addresses.levels)
+                let identities = Identities(ruleset)
+                let trie = AddressTrie(
+                    v4: addresses.atoms.v4.mapped(classOfAtom), v6: addresses.atoms.v6.mapped(classOfAtom),
+                    sets: identities.sets)
+                return (identities, trie, levels)
+            })
+        return (cells, identities, trie, levels)
+    }
+
+    /// Numbers the address classes of both sides and levels together: by number, the class at each; and the number of each atom's. Class 0 is in
+    /// no set.
+    private static func numbers(
+        _ atoms: AddressAtoms, _ levels: AddressLevels
+    ) -> (levels: SequenceTable<UInt32>, ofAtom: [UInt32]) {
         var numbers = SequenceTable<UInt32>()
         let classOfAtom = (0..<atoms.members.count).map { atom in
             UInt32(
@@ -76,10 +98,15 @@ struct Classes {
                     levels.from.coarse[atom], levels.from.fine[atom], levels.to.coarse[atom], levels.to.fine[atom],
                 ]))
         }
+        return (numbers, classOfAtom)
+    }
+
+    /// The address classes, and in which partitions they matter.
+    private static func addressClasses(_ numbers: SequenceTable<UInt32>, _ cells: Cells) -> [bh_address_class] {
         let used = PartitionUse(cells.partitions)
         let needJoint = PartitionUse(
             cells.partitions.map { $0.filter { cells.lists.needJoint.contains($0.list) } })
-        let table = (0..<numbers.count).map { number in
+        return (0..<numbers.count).map { number in
             let levels = Array(numbers[number])
             return bh_address_class(
                 from_coarse: levels[0], from_fine: levels[1], to_coarse: levels[2], to_fine: levels[3],
@@ -88,7 +115,6 @@ struct Classes {
                 from_joint: needJoint.partitions(from: [0, levels[0], levels[1]]),
                 to_joint: needJoint.partitions(to: [0, levels[2], levels[3]]), pad: (0, 0))
         }
-        return (table, classOfAtom)
     }
 }
 
@@ -108,7 +134,7 @@ private struct RestClasses {
             contexts, services, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count, budget)
         lists = RuleLists(
             joint, isConditional: ruleset.rules.indices.map { ruleset.rules[$0].isConditional },
-            plain: ruleset.rules.indices.map { PlainMatch(ruleset.rules[$0]) })
+            plain: ruleset.rules.indices.map { PlainMatch(ruleset.rules, rank: $0) })
     }
 
     /// The distinct service lists, by first appearance, and the number of each rule's.
@@ -167,10 +193,16 @@ private struct RuleEnds {
     /// By first appearance.
     private(set) var pairs: [EndPair] = []
     /// Ranks, ascending, each once.
-    private(set) var rulesOfPair: [[UInt32]] = []
+    private(set) var rulesOfPair = ListTable([], lists: [], count: 0)
 
     init(_ ruleset: Ruleset) {
         var numbers: [EndPair: Int] = [:]
+        numbers.reserveCapacity(ruleset.rules.count)
+        /// By end of a rule: the pair and the rank.
+        var named: [UInt32] = []
+        var ranks: [UInt32] = []
+        /// By pair: the rule that named it last.
+        var lastRule: [Int] = []
         for rank in ruleset.rules.indices {
             let ends = ruleset.rules[rank].ends
             for index in ends.indices where ends[index].from?.isEmpty != true && ends[index].to?.isEmpty != true {
@@ -180,20 +212,24 @@ private struct RuleEnds {
                 if number == pairs.count {
                     numbers[pair] = number
                     pairs.append(pair)
-                    rulesOfPair.append([])
+                    lastRule.append(-1)
                 }
-                if rulesOfPair[number].last != UInt32(rank) { rulesOfPair[number].append(UInt32(rank)) }
+                if lastRule[number] == rank { continue }
+                lastRule[number] = rank
+                named.append(UInt32(number))
+                ranks.append(UInt32(rank))
             }
         }
+        rulesOfPair = ListTable(ranks, lists: named, count: pairs.count)
     }
 
     /// Refuses what would multiply beyond measure, naming the rule that takes most.
     func checkCells(_ levels: AddressLevels, _ ruleset: Ruleset, atMost limit: Int) throws(CompileError) {
         guard levels.cells > limit else { return }
         var most = (cells: 0, rank: 0)
-        for (pair, ranks) in zip(pairs, rulesOfPair) {
+        for (number, pair) in pairs.enumerated() {
             let cells = levels.from.classCount(pair.from) * levels.to.classCount(pair.to)
-            if cells > most.cells { most = (cells, Int(ranks[0])) }
+            if cells > most.cells { most = (cells, Int(rulesOfPair[number].first ?? 0)) }
         }
         let rule = ruleset.rules[most.rank]
         throw CompileError(

@@ -234,7 +234,7 @@ struct ImageAssembly {
         header.matches = try writer.append(classes.joint.matches)
         header.match_words = UInt32(classes.joint.matchWords)
         header.match_count = UInt32(classes.joint.matchCount)
-        header.rules = try writer.append(terms.indices.map { record(of: ruleset.rules[$0], terms[$0]) })
+        header.rules = try writer.append(terms.indices.map { record(ofRule: $0) })
         header.rule_count = UInt32(ruleset.rules.count)
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
@@ -255,21 +255,25 @@ struct ImageAssembly {
         return record
     }
 
-    private mutating func record(of rule: Rule, _ term: RuleTerms.Term) -> bh_rule {
+    /// The rule is looked at where it is: copying each would take longer than all else here.
+    private mutating func record(ofRule rank: Int) -> bh_rule {
+        let term = terms[rank]
         var record = bh_rule()
-        record.verdict = UInt8(rule.action.number)
-        if rule.log { record.flags |= UInt8(BH_RULE_LOG.rawValue) }
-        if rule.isStateless { record.flags |= UInt8(BH_RULE_STATELESS.rawValue) }
-        if rule.isConditional {
+        record.verdict = UInt8(ruleset.rules[rank].action.number)
+        if ruleset.rules[rank].log { record.flags |= UInt8(BH_RULE_LOG.rawValue) }
+        if ruleset.rules[rank].isStateless { record.flags |= UInt8(BH_RULE_STATELESS.rawValue) }
+        if classes.cells.lists.isConditional[rank] {
+            let rule = ruleset.rules[rank]
             record.flags |= Conditions.flags(of: rule)
             record.condition = conditions.add(rule, term)
         }
         record.number = UInt32(term.number)
         record.term = UInt16(term.term)
         record.terms_behind = UInt16(term.behind)
-        record.file = file(rule.location)
-        record.line = UInt32(rule.location.line)
-        record.name = strings.offset(of: rule.name)
+        let location = ruleset.rules[rank].location
+        record.file = file(location)
+        record.line = UInt32(location.line)
+        record.name = strings.offset(of: ruleset.rules[rank].name)
         return record
     }
 
@@ -281,8 +285,8 @@ struct ImageAssembly {
         header.strings_size = UInt32(strings.bytes.count)
         var files: [bh_file] = []
         for (file, name) in zip(ruleset.files, names) {
-            let text = Array(file.text.utf8)
-            files.append(bh_file(name: name, text: try writer.append(text), size: UInt32(text.count), pad: 0))
+            let size = UInt32(file.text.utf8.count)
+            files.append(bh_file(name: name, text: try writer.append(file.text), size: size, pad: 0))
         }
         header.files = try writer.append(files)
         header.file_count = UInt32(ruleset.files.count)

@@ -25,6 +25,13 @@ struct ImageWriter {
         return offset
     }
 
+    /// Appends a text.
+    mutating func append(_ text: String) throws(CompileError) -> UInt32 {
+        let offset = try start(text.utf8.count, of: UInt8.self)
+        bytes.append(contentsOf: text.utf8)
+        return offset
+    }
+
     /// Appends a table of zeroed elements.
     mutating func reserve<Element: BitwiseCopyable>(
         _ count: Int, of type: Element.Type

@@ -22,7 +22,7 @@ struct RuleLists {
     private(set) var needJoint: Set<UInt32> = []
     private let joint: JointClasses
     /// By rank.
-    private let isConditional: [Bool]
+    let isConditional: [Bool]
     /// By rank: what the rule asks, where entries can say it.
     private let plain: [PlainMatch?]
     private var covered: [UInt64]

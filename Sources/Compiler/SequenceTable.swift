@@ -88,6 +88,19 @@ struct ListTable: Sendable {
         }
     }
 
+    /// - Parameter lists: Of each element, the list that it is in; those of one list keep their order.
+    init(_ members: [UInt32], lists: [UInt32], count: Int) {
+        starts = [Int](repeating: 0, count: count + 1)
+        elements = [UInt32](repeating: 0, count: members.count)
+        for list in lists { starts[Int(list) + 1] += 1 }
+        for list in 0..<count { starts[list + 1] += starts[list] }
+        var next = starts
+        for (member, list) in zip(members, lists) {
+            elements[next[Int(list)]] = member
+            next[Int(list)] += 1
+        }
+    }
+
     subscript(id: Int) -> ArraySlice<UInt32> { elements[starts[id]..<starts[id + 1]] }
 
     func count(_ id: Int) -> Int { starts[id + 1] - starts[id] }

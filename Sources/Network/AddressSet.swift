@@ -76,6 +76,7 @@ public struct AddressSet: Sendable, Hashable {
     }
 
     private static func merged(_ ranges: [ClosedRange<UInt128>]) -> [ClosedRange<UInt128>] {
+        if ranges.count < 2 { return ranges }
         var result: [ClosedRange<UInt128>] = []
         for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
             guard let last = result.last, last.upperBound == .max || range.lowerBound <= last.upperBound + 1

@@ -58,15 +58,18 @@ struct GroupTable {
 
     // MARK: What rules ask for
 
+    private static let endWords = "a group, address, prefix or a group in place"
+
     /// One end of a rule as written: a name, an address or prefix, a group in place, or a list of these.
     mutating func end(_ node: Node) -> SetExpression? {
         if case .sequence(let items) = node.content, items.isEmpty {
             problems.error(node.location, "expected a group, address or prefix, found an empty list")
             return nil
         }
+        if case .scalar = node.content { return term(node, GroupTable.endWords).map { SetExpression(union: [$0]) } }
         let terms = node.items.map { item -> SetExpression.Term? in
             if case .mapping = item.content, item.unquotedAddress == nil { return inPlace(item) }
-            return term(item, "a group, address, prefix or a group in place")
+            return term(item, GroupTable.endWords)
         }
         return terms.contains(nil) ? nil : SetExpression(union: terms.compactMap(\.self))
     }
@@ -309,6 +312,8 @@ struct GroupTable {
     }
 
     private mutating func union(_ terms: [SetExpression.Term]) -> DynamicSet {
+        // What most rules ask for.
+        if terms.count == 1, case .prefix(let prefix) = terms[0] { return DynamicSet(AddressSet([prefix])) }
         var prefixes: [Prefix] = []
         var parts: [DynamicSet] = []
         for term in terms {

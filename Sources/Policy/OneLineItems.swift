@@ -21,6 +21,8 @@ struct OneLineItems {
     /// Of the line that is being read.
     private var start = 0
     private var position = 0
+    /// Keys of the item before: its neighbours have as many, most often, and what they do not need is not asked of the heap.
+    private var width = 8
 
     /// nil: there is nothing to take.
     init?(_ bytes: [UInt8], key: String, file: String) {
@@ -95,6 +97,7 @@ struct OneLineItems {
             return false
         }
         items.append(item)
+        if case .mapping(let entries) = item.content { width = entries.count }
         return true
     }
 
@@ -174,7 +177,7 @@ struct OneLineItems {
 
     private mutating func mapping(_ end: Int, depth: Int) -> [Node.Entry]? {
         var entries: [Node.Entry] = []
-        entries.reserveCapacity(8)
+        entries.reserveCapacity(depth == 0 ? width : 2)
         while true {
             position += 1
             skipSpaces(end)

@@ -51,7 +51,7 @@ public struct PolicyLoader: Sendable {
         groups.warnOfUnused()
         RuleLint.run(rules, problems)
         let ruleset = Ruleset(
-            files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.map(\.rule),
+            files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.rules,
             adopt: defaults.adopt ?? WrittenDefaults.adoptSeconds, services: services.named,
             dynamicGroups: groups.dynamicGroups)
         return LoadedPolicy(

@@ -64,54 +64,60 @@ struct RuleLint {
     private var earlier: [Conditions: Int] = [:]
     private var masks: [UInt8] = []
 
-    static func run(_ rules: [RuleDefinition], _ problems: Problems) {
+    static func run(_ rules: ParsedRules, _ problems: Problems) {
         var lint = RuleLint()
-        lint.earlier.reserveCapacity(rules.count)
-        for index in rules.indices where !rules[index].isFaulty {
+        lint.earlier.reserveCapacity(rules.rules.count)
+        for index in rules.rules.indices where !rules.asked[index].isFaulty {
             guard let reason = lint.reason(rules, index) else { continue }
-            problems.rule = rules[index].rule.name
-            problems.warning(rules[index].rule.location, "the rule can never match: \(reason)")
+            problems.rule = rules.rules[index].name
+            problems.warning(rules.rules[index].location, "the rule can never match: \(reason)")
         }
         problems.rule = nil
     }
 
     /// Why a rule can never match.
-    private mutating func reason(_ rules: [RuleDefinition], _ index: Int) -> String? {
-        if rules[index].rule.ends.isEmpty { return "a group that it names is empty" }
-        guard let cover = cover(rules[index], index) else { return nil }
-        return "rule \"\(rules[cover].rule.name)\", at \(rules[cover].rule.location), matches all that it would"
+    private mutating func reason(_ parsed: ParsedRules, _ index: Int) -> String? {
+        if parsed.rules[index].ends.isEmpty { return "a group that it names is empty" }
+        guard let cover = cover(parsed, index) else { return nil }
+        let rule = parsed.rules[cover]
+        return "rule \"\(rule.name)\", at \(rule.location), matches all that it would"
     }
 
     /// An earlier rule that matches whatever this one does.
-    private mutating func cover(_ definition: RuleDefinition, _ index: Int) -> Int? {
-        let conditions = conditions(definition)
+    private mutating func cover(_ parsed: ParsedRules, _ index: Int) -> Int? {
+        let conditions = conditions(parsed, index)
         let open = conditions.open
         for mask in masks where open & ~mask == 0 {
             // Left out, the service is any IP packet, which other frames are not.
-            if mask & 8 != 0, definition.rule.namesFrames { continue }
+            if mask & 8 != 0, parsed.rules[index].namesFrames { continue }
             if let rule = earlier[conditions.opened(mask)] { return rule }
         }
         // One that may not match covers nothing.
-        if definition.rule.isConditional { return nil }
+        if parsed.rules[index].isConditional { return nil }
         earlier[conditions] = index
         if !masks.contains(open) { masks.append(open) }
         return nil
     }
 
-    private mutating func conditions(_ definition: RuleDefinition) -> Conditions {
-        let rule = definition.rule
+    /// The rule is looked at where it is: copying each would take longer.
+    private mutating func conditions(_ parsed: ParsedRules, _ index: Int) -> Conditions {
+        let asked = parsed.asked[index]
         var result = Conditions()
-        result.within = lists.number(definition.within)
-        if definition.within == nil {
-            let isAnySource = rule.ends.allSatisfy { $0.from == nil && $0.source.isAny }
-            let isAnyDestination = rule.ends.allSatisfy { $0.to == nil && $0.destination.isAny }
-            if let from = definition.from, !isAnySource { result.from = UInt32(from) + 1 }
-            if let to = definition.to, !isAnyDestination { result.to = UInt32(to) + 1 }
+        result.within = lists.number(asked.within)
+        if asked.within == nil {
+            let ends = parsed.rules[index].ends
+            if let from = asked.from, !ends.allSatisfy({ $0.from == nil && $0.source.isAny }) {
+                result.from = UInt32(from) + 1
+            }
+            if let to = asked.to, !ends.allSatisfy({ $0.to == nil && $0.destination.isAny }) {
+                result.to = UInt32(to) + 1
+            }
         }
-        if let services = definition.services { result.services = UInt32(services) + 1 }
-        result.vlans = vlans.number(rule.vlans)
-        result.direction = rule.directions.isBoth ? 0 : rule.directions.contains(.in) ? 1 : 2
-        result.entries = entries.number(rule.entries)
+        if let services = asked.services { result.services = UInt32(services) + 1 }
+        result.vlans = vlans.number(parsed.rules[index].vlans)
+        let directions = parsed.rules[index].directions
+        result.direction = directions.isBoth ? 0 : directions.contains(.in) ? 1 : 2
+        result.entries = entries.number(parsed.rules[index].entries)
         return result
     }
 }

@@ -1,8 +1,13 @@
 import Network
 
-/// A rule, and what it was written as, which tells cheaply whether one rule covers another.
-struct RuleDefinition {
-    var rule: Rule
+/// A policy's rules by rank, and what each asks for.
+struct ParsedRules {
+    var rules: [Rule] = []
+    var asked: [AskedRule] = []
+}
+
+/// What a rule was written as, which tells cheaply whether one rule covers another.
+struct AskedRule {
     /// The numbers of what was asked for; nil: nothing was.
     var from: Int?
     var to: Int?
@@ -48,23 +53,24 @@ struct RuleParser {
         self.problems = problems
     }
 
-    mutating func parse(_ nodes: [Node], groups: inout GroupTable) -> [RuleDefinition] {
-        var rules: [RuleDefinition] = []
-        rules.reserveCapacity(nodes.count)
+    mutating func parse(_ nodes: [Node], groups: inout GroupTable) -> ParsedRules {
+        var parsed = ParsedRules()
+        parsed.rules.reserveCapacity(nodes.count)
+        parsed.asked.reserveCapacity(nodes.count)
         places.reserveCapacity(nodes.count)
         groups.expect(rules: nodes.count)
         for node in nodes {
             problems.rule = nil
-            if let rule = rule(node, groups: &groups) { rules.append(rule) }
+            add(node, to: &parsed, groups: &groups)
         }
         problems.rule = nil
-        return rules
+        return parsed
     }
 
-    private mutating func rule(_ node: Node, groups: inout GroupTable) -> RuleDefinition? {
+    private mutating func add(_ node: Node, to parsed: inout ParsedRules, groups: inout GroupTable) {
         guard case .mapping(let entries) = node.content else {
             problems.error(node.location, "a rule must be a mapping, found \(node.kind)")
-            return nil
+            return
         }
         let errors = problems.errorCount
         let nameNode = entries.first { $0.key == "name" }?.value
@@ -72,15 +78,17 @@ struct RuleParser {
         let fields = Fields(entries, at: node.location, what, keys: RuleParser.keys, problems)
         let name = name(nameNode, at: node.location)
         let action = action(fields)
-        var result = RuleDefinition(
-            rule: Rule(name: name ?? "", location: node.location, action: action ?? .drop))
-        readEnds(fields, into: &result, groups: &groups)
-        readService(fields, into: &result)
-        readPlace(fields, into: &result.rule)
-        readEffect(fields, into: &result.rule)
-        readNotes(fields, into: &result.rule)
-        if problems.errorCount > errors { result.isFaulty = true }
-        return name == nil || action == nil ? nil : result
+        var rule = Rule(name: name ?? "", location: node.location, action: action ?? .drop)
+        var asked = AskedRule()
+        readEnds(fields, into: &rule, &asked, groups: &groups)
+        readService(fields, into: &rule, &asked)
+        readPlace(fields, into: &rule)
+        readEffect(fields, into: &rule)
+        readNotes(fields, into: &rule)
+        if problems.errorCount > errors { asked.isFaulty = true }
+        if name == nil || action == nil { return }
+        parsed.rules.append(rule)
+        parsed.asked.append(asked)
     }
 
     private mutating func name(_ node: Node?, at location: SourceLocation) -> String? {
@@ -110,27 +118,29 @@ struct RuleParser {
 
     // MARK: What it matches
 
-    private func readEnds(_ fields: Fields, into result: inout RuleDefinition, groups: inout GroupTable) {
+    private func readEnds(
+        _ fields: Fields, into rule: inout Rule, _ asked: inout AskedRule, groups: inout GroupTable
+    ) {
         if let node = fields["within"] {
             let within = groups.within(node).map { groups.asked($0) }
-            result.within = within.map(\.number)
+            asked.within = within.map(\.number)
             for key in ["from", "to"] {
                 guard let place = fields.place(of: key) else { continue }
                 problems.error(place, "\"within\" stands instead of \"from\" and \"to\"; a rule cannot have both")
             }
-            result.rule.ends = within.flatMap { ends(from: $0, to: $0, at: node.location) }
-            result.isFaulty = within.contains(where: \.isFaulty)
+            rule.ends = within.flatMap { ends(from: $0, to: $0, at: node.location) }
+            asked.isFaulty = within.contains(where: \.isFaulty)
         } else {
             let (source, destination) = (fields["from"], fields["to"])
             let from = source.flatMap { groups.asked($0) }
             let to = destination.flatMap { groups.asked($0) }
-            result.from = from?.number
-            result.to = to?.number
-            result.rule.ends = ends(
+            asked.from = from?.number
+            asked.to = to?.number
+            rule.ends = ends(
                 from: from ?? .any, to: to ?? .any, at: (source ?? destination)?.location ?? fields.location)
-            result.isFaulty = from?.isFaulty == true || to?.isFaulty == true
+            asked.isFaulty = from?.isFaulty == true || to?.isFaulty == true
         }
-        if let problem = result.rule.problemOfTerms {
+        if let problem = rule.problemOfTerms {
             problems.error((fields["within"] ?? fields["from"] ?? fields["to"])?.location ?? fields.location, problem)
         }
     }
@@ -154,14 +164,13 @@ struct RuleParser {
         return result
     }
 
-    private mutating func readService(_ fields: Fields, into result: inout RuleDefinition) {
+    private mutating func readService(_ fields: Fields, into rule: inout Rule, _ asked: inout AskedRule) {
         guard let node = fields["service"] else { return }
-        let asked = services(node)
-        result.rule.services = asked.services
-        result.services = asked.number
-        guard asked.namesFrames else { return }
-        let hasEnds =
-            result.rule.ends.contains { $0.from != nil || $0.to != nil || $0.asksMembers } || result.within != nil
+        let known = services(node)
+        rule.services = known.services
+        asked.services = known.number
+        guard known.namesFrames else { return }
+        let hasEnds = rule.ends.contains { $0.from != nil || $0.to != nil || $0.asksMembers } || asked.within != nil
         if hasEnds {
             problems.error(
                 node.location,

@@ -103,9 +103,10 @@ struct Classes {
 
     /// The address classes, and in which partitions they matter.
     private static func addressClasses(_ numbers: SequenceTable<UInt32>, _ cells: Cells) -> [bh_address_class] {
-        let used = PartitionUse(cells.partitions)
+        let count = Int(numbers.elements.max() ?? 0) + 1
+        let used = PartitionUse(cells.partitions, classes: count)
         let needJoint = PartitionUse(
-            cells.partitions.map { $0.filter { cells.lists.needJoint.contains($0.list) } })
+            cells.partitions.map { $0.filter { cells.lists.needJoint.contains($0.list) } }, classes: count)
         return (0..<numbers.count).map { number in
             let levels = Array(numbers[number])
             return bh_address_class(
@@ -134,7 +135,16 @@ private struct RestClasses {
             contexts, services, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count, budget)
         lists = RuleLists(
             joint, isConditional: ruleset.rules.indices.map { ruleset.rules[$0].isConditional },
-            plain: ruleset.rules.indices.map { PlainMatch(ruleset.rules, rank: $0) })
+            plain: RestClasses.plainMatches(ruleset, joint))
+    }
+
+    /// By match: what it asks, where entries can say it. The first rule tells it for all that have the match.
+    private static func plainMatches(_ ruleset: Ruleset, _ joint: JointClasses) -> [PlainMatch?] {
+        var plain: [PlainMatch?] = []
+        for rank in ruleset.rules.indices where joint.matchOfRule[rank] == plain.count {
+            plain.append(PlainMatch(ruleset.rules[rank]))
+        }
+        return plain
     }
 
     /// The distinct service lists, by first appearance, and the number of each rule's.
@@ -167,23 +177,31 @@ private struct AddressPairs {
     }
 }
 
-/// Which classes some cells of each partition name.
+/// Which partitions have cells that name a class.
 private struct PartitionUse {
-    private var from: [Set<UInt32>]
-    private var to: [Set<UInt32>]
+    /// By level and class: a bit a partition.
+    private var from: [[UInt16]]
+    private var to: [[UInt16]]
 
-    init(_ partitions: [[bh_cell]]) {
-        from = partitions.map { Set($0.lazy.map(\.from)) }
-        to = partitions.map { Set($0.lazy.map(\.to)) }
+    /// - Parameter count: Of classes, at any level.
+    init(_ partitions: [[bh_cell]], classes count: Int) {
+        from = [[UInt16]](repeating: [UInt16](repeating: 0, count: count), count: 3)
+        to = from
+        for (partition, cells) in partitions.enumerated() {
+            for cell in cells {
+                from[partition / 3][Int(cell.from)] |= 1 << UInt16(partition)
+                to[partition % 3][Int(cell.to)] |= 1 << UInt16(partition)
+            }
+        }
     }
 
     /// - Parameter classes: By level.
     func partitions(from classes: [UInt32]) -> UInt16 {
-        from.indices.reduce(0) { $0 | (from[$1].contains(classes[$1 / 3]) ? 1 << UInt16($1) : 0) }
+        classes.indices.reduce(0) { $0 | from[$1][Int(classes[$1])] }
     }
 
     func partitions(to classes: [UInt32]) -> UInt16 {
-        to.indices.reduce(0) { $0 | (to[$1].contains(classes[$1 % 3]) ? 1 << UInt16($1) : 0) }
+        classes.indices.reduce(0) { $0 | to[$1][Int(classes[$1])] }
     }
 }
 

@@ -16,6 +16,7 @@ struct ImageAssembly {
     private var header = bh_image_header()
     private var strings: StringTable
     private var fileNumbers: [String: UInt16] = [:]
+    private var lastFile: (location: SourceLocation, number: UInt16)?
     private var conditions = Conditions()
 
     init(_ terms: RuleTerms, _ classes: Classes, _ budget: Budget) {
@@ -159,8 +160,13 @@ struct ImageAssembly {
         return 0
     }
 
-    /// The number of a location's file; the largest number where the policy has no such file.
-    private func file(_ location: SourceLocation) -> UInt16 { fileNumbers[location.file] ?? .max }
+    /// The number of a location's file; the largest number where the policy has no such file. Neighbours are of one file most often.
+    private mutating func file(_ location: SourceLocation) -> UInt16 {
+        if let lastFile, lastFile.location.isInSameFile(as: location) { return lastFile.number }
+        let number = fileNumbers[location.file] ?? .max
+        lastFile = (location, number)
+        return number
+    }
 
     private mutating func writePlaces() throws(CompileError) {
         header.vlan_classes = try writer.append(classes.contexts.vlanClasses)

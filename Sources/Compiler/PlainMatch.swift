@@ -14,12 +14,12 @@ struct PlainMatch {
     /// At least one.
     var alternatives: [Alternative]
 
-    /// nil where more is asked, or in more alternatives than are worth it. The rule is looked at where it is: copying it would take longer.
-    init?(_ rules: [Rule], rank: Int) {
-        guard rules[rank].entries == nil, rules[rank].vlans == nil, rules[rank].directions.isBoth else {
+    /// nil where more is asked, or in more alternatives than are worth it.
+    init?(_ rule: Rule) {
+        guard rule.entries == nil, rule.vlans == nil, rule.directions.isBoth else {
             return nil
         }
-        guard let services = rules[rank].services else {
+        guard let services = rule.services else {
             alternatives = [Alternative(number: UInt32(BH_ANY_PROTOCOL))]
             return
         }

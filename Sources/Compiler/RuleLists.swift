@@ -23,7 +23,7 @@ struct RuleLists {
     private let joint: JointClasses
     /// By rank.
     let isConditional: [Bool]
-    /// By rank: what the rule asks, where entries can say it.
+    /// By match: what it asks, where entries can say it.
     private let plain: [PlainMatch?]
     private var covered: [UInt64]
     private var firsts: [UInt32]
@@ -93,7 +93,7 @@ struct RuleLists {
         var needsJoint = false
         for (index, rank) in ranks.enumerated() {
             let following = ranks.count - index - 1
-            if let match = plain[Int(rank)], match.alternatives.count + following <= room {
+            if let match = plain[Int(joint.matchOfRule[Int(rank)])], match.alternatives.count + following <= room {
                 for alternative in match.alternatives { entries.append(alternative.entry(rank)) }
                 room -= match.alternatives.count
             } else {

@@ -14,6 +14,7 @@ public struct SourceLocation: Sendable, Hashable {
 
     /// The policy's own file as it was given; another as it is reached from there, so that it can be opened by this name.
     public var file: String { name.text }
+    public func isInSameFile(as other: SourceLocation) -> Bool { name == other.name }
     public var line: Int { Int(lineNumber) }
     public var column: Int { Int(columnNumber) }
 }

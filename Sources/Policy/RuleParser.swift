@@ -87,7 +87,7 @@ struct RuleParser {
         readNotes(fields, into: &rule)
         if problems.errorCount > errors { asked.isFaulty = true }
         if name == nil || action == nil { return }
-        parsed.rules.append(rule)
+        parsed.rules.append(consume rule)
         parsed.asked.append(asked)
     }
 

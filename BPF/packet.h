@@ -1,7 +1,6 @@
 /*
  * From a frame's bytes to struct bh_packet: Ethernet, VLAN tags, IPv4 with options, IPv6 with extension headers, TCP, UDP, SCTP,
- * ICMP, ICMPv6, ARP. The same code serves XDP and tc; the program that includes this file says how to load bytes that are not in
- * the linear part, with frame_load().
+ * ICMP, ICMPv6, ARP. The same code serves XDP and tc.
  */
 #ifndef BULKHEAD_PACKET_H
 #define BULKHEAD_PACKET_H
@@ -13,72 +12,11 @@
 #include <linux/ipv6.h>
 #include <bpf/bpf_endian.h>
 #include <stdbool.h>
-#include "image.h"
+#include "extension.h"
 
 #ifndef IPPROTO_SCTP
 #define IPPROTO_SCTP 132
 #endif
-
-/* Copies `size` bytes at `offset` of the frame; nonzero if they are not all there. */
-static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size);
-
-/* A place in a frame, and where the part that may be read ends. */
-struct cursor {
-	void *ctx;
-	const __u8 *data;
-	const __u8 *data_end;
-	__u32 offset;
-	__u32 end;
-	__u8 *header;                /* of bh_scratch: where what is read is put */
-};
-
-/* No header starts behind this: it holds the largest chain of extension headers that is accepted. */
-#define OFFSET_MAX 0x7fff
-
-/*
- * Copies by words, wherever they lie, as x86-64 and arm64 can. The compiler, which does not know that, would copy byte by byte, and what is
- * then read of them by words had to wait for the bytes.
- */
-static __always_inline void copy_bytes(__u8 *to, const __u8 *from, __u32 size)
-{
-	for (; size >= 8; size -= 8, to += 8, from += 8)
-		*(__u64 *)to = *(const __u64 *)from;
-	if (size & 4) {
-		*(__u32 *)to = *(const __u32 *)from;
-		to += 4;
-		from += 4;
-	}
-	if (size & 2)
-		*(__u16 *)to = *(const __u16 *)from;
-}
-
-/* Puts the next `size` bytes, an even number, into cursor->header without going past them; false where the frame or datagram ends before. */
-static __always_inline bool cursor_peek(const struct cursor *cursor, __u32 size)
-{
-	__u64 offset = cursor->offset;
-	const __u8 *from;
-
-	/* The verifier has to see the very register bounded that is added, not what the compiler knows to be the same. */
-	asm volatile("" : "+r"(offset));
-	if (offset > OFFSET_MAX || offset + size > cursor->end)
-		return false;
-	from = cursor->data + offset;
-	if (from + size <= cursor->data_end)
-		copy_bytes(cursor->header, from, size);
-	else if (frame_load(cursor->ctx, offset, cursor->header, size))
-		return false;
-	JOIN_PATHS();
-	return true;
-}
-
-/* Peeks, and goes past what was read. */
-static __always_inline bool cursor_read(struct cursor *cursor, __u32 size)
-{
-	if (!cursor_peek(cursor, size))
-		return false;
-	cursor->offset += size;
-	return true;
-}
 
 static __always_inline bool is_vlan(__be16 ethertype)
 {
@@ -161,23 +99,6 @@ static __always_inline bool bound_datagram(struct cursor *cursor, __u32 start, _
 	return true;
 }
 
-/*
- * What a fragment's header says: of which datagram it is, and where its data stands in it. `head`: bytes in front of the data that the
- * datagram's length counts.
- */
-static __always_inline void note_fragment(struct bh_packet *packet, __u32 identification, __u32 offset, bool more,
-					  __u32 length, __u32 head)
-{
-	packet->identification = identification;
-	packet->fragment_offset = offset;
-	packet->fragment_length = length;
-	packet->flags |= offset ? BH_PACKET_FRAGMENT_LATER : BH_PACKET_FRAGMENT_FIRST;
-	if (more)
-		packet->flags |= BH_PACKET_FRAGMENT_MORE;
-	if (!length || (more && length & 7) || head + offset + length > 0xffff)
-		packet->flags |= BH_PACKET_FRAGMENT_UNSOUND;
-}
-
 static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
 {
 	__u32 start = cursor->offset, header_length;
@@ -231,93 +152,6 @@ static __always_inline enum bh_reason parse_ipv6(struct cursor *cursor, struct b
 	packet->protocol = header->nexthdr;
 	packet->hop_limit = header->hop_limit;
 	return BH_REASON_NONE;
-}
-
-/* The first eight bytes of any extension header. */
-struct extension {
-	__u8 next;
-	__u8 length;
-	__u8 type;                   /* routing header */
-	__u8 segments_left;
-	__be32 rest;
-};
-
-static __always_inline bool is_extension(const struct bh_packet *packet)
-{
-	__u8 protocol = packet->protocol;
-
-	if (protocol == IPPROTO_AH)
-		return true;
-	return packet->flags & BH_PACKET_IPV6 && (protocol == IPPROTO_HOPOPTS || protocol == IPPROTO_ROUTING ||
-						  protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_DSTOPTS);
-}
-
-/* The fragment header. False for a second one. */
-static __always_inline bool read_fragment_header(const struct extension *header, struct bh_packet *packet, __u32 start)
-{
-	__u32 fragment = (__u32)header->type << 8 | header->segments_left, data = packet->l4_offset + sizeof(*header);
-
-	if (packet->flags & BH_PACKET_FRAGMENT_HEADER)
-		return false;
-	packet->flags |= BH_PACKET_FRAGMENT_HEADER;
-	if (fragment & 0xfff9)
-		note_fragment(packet, bpf_ntohl(header->rest), fragment & 0xfff8, fragment & 1, packet->end - data,
-			      packet->l4_offset - start);
-	return true;
-}
-
-/* Whether a header that is whole may stand where it stands, and say what it says. */
-static __always_inline bool is_sound(const struct extension *header, struct bh_packet *packet, __u32 start)
-{
-	switch (packet->protocol) {
-	case IPPROTO_HOPOPTS:
-		return packet->l4_offset == start;
-	case IPPROTO_ROUTING:
-		/* Type 0 sends a packet on to where its destination field does not say. */
-		return header->type != 0 || header->segments_left == 0;
-	case IPPROTO_AH:
-		return header->length >= 1;
-	case IPPROTO_FRAGMENT:
-		return read_fragment_header(header, packet, start);
-	default:
-		return true;
-	}
-}
-
-/*
- * Walks extension headers from packet->l4_offset up to the transport header, or to a later fragment's data, and leaves its place there.
- * All that changes from step to step lives in the packet, not in registers: the verifier then sees nine equal steps and checks one.
- */
-static __noinline enum bh_reason walk_extensions(void *ctx, struct bh_packet *packet)
-{
-	__u32 start = packet->l4_offset;
-	struct extension header;
-
-	for (int i = 0; i <= BH_EXTENSIONS_MAX; i++) {
-		__u32 offset = packet->l4_offset, length;
-		__u8 protocol = packet->protocol;
-
-		if (packet->flags & BH_PACKET_FRAGMENT_LATER || !is_extension(packet))
-			return BH_REASON_NONE;
-		if (i == BH_EXTENSIONS_MAX)
-			break;
-		if (offset + sizeof(header) > packet->end || frame_load(ctx, offset, &header, sizeof(header)))
-			goto cut_short;
-		length = (header.length + 1) * 8;
-		if (protocol == IPPROTO_AH)
-			length = (header.length + 2) * 4;
-		if (protocol == IPPROTO_FRAGMENT)
-			length = sizeof(header);
-		if (offset + length > packet->end)
-			goto cut_short;
-		if (!is_sound(&header, packet, start))
-			break;
-		packet->l4_offset = offset + length;
-		packet->protocol = header.next;
-	}
-	return BH_REASON_EXTENSION_HEADER;
-cut_short:
-	return packet->flags & BH_PACKET_FRAGMENT_FIRST ? BH_REASON_FRAGMENT : BH_REASON_EXTENSION_HEADER;
 }
 
 /* How long the transport header must be at least; 0 for a protocol that is not looked into. */

@@ -9,6 +9,7 @@
 #include "flow_table.h"
 #include "fragment.h"
 #include "guard.h"
+#include "question.h"
 #include "verdict_cache.h"
 
 static __always_inline void decide(struct bh_judgement *judgement, enum bh_verdict verdict, enum bh_reason reason)
@@ -148,19 +149,6 @@ static __always_inline void judge_before_rules(const struct image *image, const 
 		decide(judgement, BH_ACCEPT, essential);
 }
 
-static __always_inline void reverse(struct bh_packet *packet)
-{
-	__u64 high = packet->source_high, low = packet->source_low;
-	__u16 port = packet->source_port;
-
-	packet->source_high = packet->destination_high;
-	packet->source_low = packet->destination_low;
-	packet->source_port = packet->destination_port;
-	packet->destination_high = high;
-	packet->destination_low = low;
-	packet->destination_port = port;
-}
-
 /* An ICMP error of a kind that may be related to a flow: never a redirect. */
 static __always_inline bool is_error(const struct bh_packet *packet)
 {
@@ -192,26 +180,6 @@ static __always_inline bool has_lapsed(const struct bh_flow *flow, const struct 
 	if (flags & BH_FLOW_MEMBERS && flow->epoch != here->epoch)
 		return true;
 	return flags & BH_FLOW_LAPSES && (__s32)(ticks_now(here) - flow->lapses) >= 0;
-}
-
-static __always_inline void as_request(struct bh_packet *packet)
-{
-	packet->type = packet->flags & BH_PACKET_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
-}
-
-/* Makes the subject the packet that opened the flow. */
-static __always_inline void ask_about_opening(struct bh_scratch *here, const struct bh_flow *flow, bool error)
-{
-	if (!error)
-		here->subject = here->packet;
-	if (here->forward != flow->opener_is_first)
-		reverse(&here->subject);
-	if (is_icmp(&here->subject))
-		as_request(&here->subject);
-	here->question = BH_ASK_OPENING;
-	here->asked_direction = flow->direction;
-	/* Within one policy, limited rules ahead of the one that accepted it were over their limit. */
-	here->limited_from = flow->generation == here->judgement.generation ? flow->rule : 0;
 }
 
 /* Whether an error speaks to who sent what it quotes. */
@@ -257,84 +225,6 @@ static __always_inline void judge_by_flow(struct bh_scratch *here)
 		return ask_about_opening(here, flow, error);
 	judgement->counter = flow->counter;
 	decide(judgement, BH_ACCEPT, error ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
-}
-
-static __always_inline const struct bh_device *device_here(const struct image *image, const struct bh_scratch *here)
-{
-	return IMAGE_ELEMENT(image, image->header->devices, here->device & (BH_DEVICES_MAX - 1), struct bh_device);
-}
-
-/* Whether what was there at a time is adopted still. */
-static __always_inline bool is_adopting(const struct image *image, __u64 since)
-{
-	/* The coarse clock may be behind the time that was noted: nothing is adopted for no time. */
-	return image->header->adopt && bpf_ktime_get_coarse_ns() < since + image->header->adopt * 1000000000ull;
-}
-
-static __always_inline bool may_adopt(const struct image *image, const struct bh_scratch *here)
-{
-	return is_adopting(image, device_here(image, here)->attached_at);
-}
-
-/*
- * Whether a packet other than TCP's could be the answer to one that an earlier policy passed without a flow: as long as there may be such, and where
- * its ports, or its type, say so.
- */
-static __always_inline bool may_be_answer(const struct image *image, const struct bh_scratch *here)
-{
-	const struct bh_packet *packet = &here->packet;
-	__u64 since;
-
-	/* What most policies have at hand. */
-	if (!image->header->untracked_at)
-		return false;
-	since = device_here(image, here)->untracked_at;
-	if (!since || !is_adopting(image, since))
-		return false;
-	if (is_icmp(packet))
-		return !is_echo_request(packet);
-	return packet->source_port < packet->destination_port && packet->source_port < 32768;
-}
-
-/* Has the rules asked about what would have opened the packet's connection from the other side. */
-static __always_inline void ask_about_other_way(struct bh_scratch *here)
-{
-	here->subject = here->packet;
-	reverse(&here->subject);
-	if (is_icmp(&here->subject))
-		as_request(&here->subject);
-	here->asked_direction ^= 1;
-	here->opener_is_first = !here->forward;
-	here->question = BH_ASK_ADOPTED;
-	here->denial = here->judgement;
-}
-
-/* Accepts a connection that was there before us. */
-static __always_inline void adopt(struct bh_scratch *here)
-{
-	here->opens = 1;
-	here->judgement.verdict = BH_ACCEPT;
-	here->judgement.reason = BH_REASON_ADOPTED;
-}
-
-/*
- * A segment of a connection that was there before us is judged as what would have opened it: the packet to the lower port. Where the ports do
- * not tell, both ways must be accepted. Returns whether the rules are to be asked about the other way.
- */
-static __always_inline bool conclude_adopting(struct bh_scratch *here, bool accepted)
-{
-	__u16 from = here->packet.source_port, to = here->packet.destination_port;
-	bool known = from != to && (from < 32768 || to < 32768);
-
-	if (known && to < from) {
-		if (accepted)
-			adopt(here);
-		return false;
-	}
-	if (!known && !accepted)
-		return false;
-	ask_about_other_way(here);
-	return true;
 }
 
 /* What follows from what the rules say of the packet itself, other than to accept it statelessly. Returns whether there is more to ask. */

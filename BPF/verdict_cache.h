@@ -43,31 +43,20 @@ static __always_inline bool has_addresses(const struct bh_answer_v6 *way, const 
 		 (way->destination_high ^ packet->destination_high) | (way->destination_low ^ packet->destination_low));
 }
 
-/* What tells sets apart. Both ways of a connection have the same hash. */
-static __always_inline __u32 set_number(const struct bh_scratch *here)
+/*
+ * The set of the packet's answers, of `size` bytes each, in a map of them; NULL where there is none. Both ways of a connection have the same hash.
+ */
+static __always_inline void *answer_set(void *verdicts, const struct bh_scratch *here, __u32 size)
 {
-	return here->hash >> 8 ^ here->forward;
-}
+	__u32 number = here->hash >> 8 ^ here->forward, index = number / BH_ANSWER_SETS % BH_ANSWER_BLOCKS;
+	__u8 *block = bpf_map_lookup_elem(verdicts, &index);
 
-static __always_inline struct bh_answer_v4 *set_v4(const struct bh_scratch *here)
-{
-	__u32 number = set_number(here), index = number / BH_ANSWER_SETS % BH_ANSWER_BLOCKS;
-	struct answers_v4 *block = bpf_map_lookup_elem(&verdicts_v4, &index);
-
-	return block ? block->sets[number % BH_ANSWER_SETS] : NULL;
-}
-
-static __always_inline struct bh_answer_v6 *set_v6(const struct bh_scratch *here)
-{
-	__u32 number = set_number(here), index = number / BH_ANSWER_SETS % BH_ANSWER_BLOCKS;
-	struct answers_v6 *block = bpf_map_lookup_elem(&verdicts_v6, &index);
-
-	return block ? block->sets[number % BH_ANSWER_SETS] : NULL;
+	return block ? block + number % BH_ANSWER_SETS * BH_ANSWER_WAYS * size : NULL;
 }
 
 static __always_inline const struct bh_answer *find_v4(const struct bh_scratch *here, const struct bh_answer *name)
 {
-	const struct bh_answer_v4 *set = set_v4(here);
+	const struct bh_answer_v4 *set = answer_set(&verdicts_v4, here, sizeof(*set));
 	__u64 addresses = addresses_v4(&here->packet);
 
 	for (int way = 0; set && way < BH_ANSWER_WAYS; way++) {
@@ -79,7 +68,7 @@ static __always_inline const struct bh_answer *find_v4(const struct bh_scratch *
 
 static __always_inline const struct bh_answer *find_v6(const struct bh_scratch *here, const struct bh_answer *name)
 {
-	const struct bh_answer_v6 *set = set_v6(here);
+	const struct bh_answer_v6 *set = answer_set(&verdicts_v6, here, sizeof(*set));
 
 	for (int way = 0; set && way < BH_ANSWER_WAYS; way++) {
 		if (has_addresses(&set[way], &here->packet) && has_name(&set[way].answer, name))
@@ -123,7 +112,7 @@ static __always_inline void note_answer(const struct bh_scratch *here, struct bh
 
 static __always_inline void remember_v4(const struct bh_scratch *here)
 {
-	struct bh_answer_v4 *set = set_v4(here);
+	struct bh_answer_v4 *set = answer_set(&verdicts_v4, here, sizeof(*set));
 
 	if (!set)
 		return;
@@ -137,7 +126,7 @@ static __always_inline void remember_v4(const struct bh_scratch *here)
 static __always_inline void remember_v6(const struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
-	struct bh_answer_v6 *set = set_v6(here);
+	struct bh_answer_v6 *set = answer_set(&verdicts_v6, here, sizeof(*set));
 
 	if (!set)
 		return;

@@ -74,18 +74,10 @@ struct ListTable: Sendable {
 
     /// The inverse of a table of lists: for each of `count` members, the ids of the lists that name it, ascending.
     init(inverting table: SequenceTable<UInt32>, count: Int) {
-        starts = [Int](repeating: 0, count: count + 1)
-        elements = [UInt32](repeating: 0, count: table.elements.count)
-        for member in table.elements { starts[Int(member) + 1] += 1 }
-        for member in 0..<count { starts[member + 1] += starts[member] }
-        var next = starts
-        for id in 0..<table.count {
-            for index in table.range(id) {
-                let member = Int(table.elements[index])
-                elements[next[member]] = UInt32(id)
-                next[member] += 1
-            }
-        }
+        var ids: [UInt32] = []
+        ids.reserveCapacity(table.elements.count)
+        for id in 0..<table.count { ids += repeatElement(UInt32(id), count: table.range(id).count) }
+        self.init(ids, lists: table.elements, count: count)
     }
 
     /// - Parameter lists: Of each element, the list that it is in; those of one list keep their order.

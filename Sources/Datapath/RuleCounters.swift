@@ -27,8 +27,6 @@ struct RuleCounters: ~Copyable {
     }
 
     private static func offsets(_ slot: UInt32) -> some Sequence<Int> {
-        (0..<Int(cpus)).lazy.map {
-            $0 * Int(BH_RULES_MAX) * MemoryLayout<bh_count>.size + Int(slot) * MemoryLayout<bh_count>.size
-        }
+        (0..<Int(cpus)).lazy.map { ($0 * Int(BH_RULES_MAX) + Int(slot)) * MemoryLayout<bh_count>.stride }
     }
 }

@@ -1,12 +1,12 @@
 import Glibc
 import Libbpf
 
-/// Shortens the kernel's waits while many programs are attached or taken off.
+/// Shortens the kernel's waits while many programs are attached or taken off, and while a policy is put in force.
 ///
 /// At each tc hook the kernel waits until every CPU has left the old list of programs: 15 ms or more, under the lock of all network devices,
 /// so that several threads are no faster. Told to expedite its grace periods it interrupts the CPUs instead, and takes about 1 ms. The
-/// setting is the whole host's. So it is changed only where much is to be done, by one process at a time, and for no longer than that takes;
-/// a mark in the instance's folder tells the next apply or detach to change it back where a process was killed in between.
+/// setting is the whole host's. So it is changed only where the wait is most of what is to be done, by one process at a time, and for no longer
+/// than that takes; a mark in the instance's folder tells the next apply or detach to change it back where a process was killed in between.
 enum GracePeriods {
     private static let setting = "/sys/kernel/rcu_expedited"
     private static let markName = "expedited"

@@ -69,20 +69,17 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
     static let narrow = closed.replacingOccurrences(of: "vlans: any", with: "vlans: any, maxFlows: 1")
 
     func run(sourceLocation: Testing.SourceLocation = #_sourceLocation) throws {
-        var names: [String: Int] = [:]
-        var image = try Self.compile(policy, &names)
-        try FlowSimulator.use(image, adopts: adopts) { simulator in
+        var records: [String: Int] = [:]
+        try FlowSimulator.use(Self.compile(policy, &records), adopts: adopts) { simulator in
             for (number, step) in steps.enumerated() {
                 switch step {
                 case .frame(let frame, let port, let direction, let expected):
-                    let entry = try #require(names[port])
-                    let record = image.portRecord(entry: entry, protects: port == "nic" ? .host : .workload)
+                    let record = try #require(records[port])
                     let outcome = try simulator.judge(frame: frame.bytes, portRecord: record, direction: direction)
                     let said = "\(outcome.verdict.rawValue) \(outcome.reason?.rawValue ?? "-")"
                     #expect(said == expected, "step \(number + 1): \(frame)", sourceLocation: sourceLocation)
                 case .swap(let text):
-                    image = try Self.compile(text, &names)
-                    try simulator.use(image)
+                    try simulator.use(Self.compile(text, &records))
                 case .pass(let seconds): simulator.pass(seconds: seconds)
                 case .add(let words, let group, let seconds):
                     try simulator.add(words.map { try Prefix(parsing: $0) }, to: group, seconds: seconds)
@@ -96,10 +93,14 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
         }
     }
 
-    private static func compile(_ text: String, _ names: inout [String: Int]) throws -> Image {
+    /// Compiles a policy, and notes its ports' records by name: `nic` is the host's, the others are guests'.
+    static func compile(_ text: String, _ records: inout [String: Int]) throws -> Image {
         let ruleset = try Simulation.ruleset(text)
-        for (number, entry) in ruleset.entries.enumerated() { names[entry.name] = number }
-        return try Compiler().compile(ruleset)
+        let image = try Compiler().compile(ruleset)
+        for (number, entry) in ruleset.entries.enumerated() {
+            records[entry.name] = image.portRecord(entry: number, protects: entry.name == "nic" ? .host : .workload)
+        }
+        return image
     }
 }
 

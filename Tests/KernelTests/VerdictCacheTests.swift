@@ -1,4 +1,3 @@
-import Compiler
 import Datapath
 import Libbpf
 import Network
@@ -30,23 +29,15 @@ extension PacketTables {
             private let records: [String: Int]
 
             static func use(_ policy: String, _ body: (Table) throws -> Void) throws {
-                let (image, records) = try compile(policy)
+                var records: [String: Int] = [:]
+                let image = try FlowScript.compile(policy, &records)
                 try FlowSimulator.use(image, adopts: false) { try body(Table(simulator: $0, records: records)) }
             }
 
             func swap(to policy: String) throws -> Table {
-                let (image, records) = try Table.compile(policy)
-                try simulator.use(image)
+                var records: [String: Int] = [:]
+                try simulator.use(FlowScript.compile(policy, &records))
                 return Table(simulator: simulator, records: records)
-            }
-
-            private static func compile(_ policy: String) throws -> (Image, [String: Int]) {
-                let ruleset = try Simulation.ruleset(policy)
-                let image = try Compiler().compile(ruleset)
-                let records = ruleset.entries.enumerated().map { number, entry in
-                    (entry.name, image.portRecord(entry: number, protects: entry.name == "nic" ? .host : .workload))
-                }
-                return (image, Dictionary(uniqueKeysWithValues: records))
             }
 
             func says(_ asked: Asked) throws -> String {

@@ -26,13 +26,28 @@ struct OneLineItems {
 
     /// nil: there is nothing to take.
     init?(_ bytes: [UInt8], key: String, file: String) {
-        guard let (end, number) = OneLineItems.find(key, in: bytes) else { return nil }
+        guard !OneLineItems.hasOtherBreaks(bytes), let (end, number) = OneLineItems.find(key, in: bytes) else {
+            return nil
+        }
         self.file = FileName(file)
         self.bytes = bytes
         keyLine = number
         line = number
         take(from: end)
         if items.isEmpty { return nil }
+    }
+
+    /// Whether libyaml sees the end of a line where there is no line feed: it would give the lines behind it other numbers than they get here.
+    private static func hasOtherBreaks(_ bytes: [UInt8]) -> Bool {
+        bytes.indices.contains { index in
+            switch bytes[index] {
+            case UInt8(ascii: "\r"): true
+            // U+0085, U+2028 and U+2029.
+            case 0xc2: bytes[(index + 1)...].first == 0x85
+            case 0xe2: [[0x80, 0xa8], [0x80, 0xa9]].contains { bytes[(index + 1)...].starts(with: $0) }
+            default: false
+            }
+        }
     }
 
     /// Where the line behind `key:` starts, and the key's own number.

@@ -20,7 +20,7 @@ public final class EventReader {
     private static let imagesKept = 4
 
     fileprivate init(
-        _ maps: InstanceMaps, slot number: UInt32, lock: consuming FolderLock, filter: EventFilter
+        _ maps: InstanceMaps, slot number: UInt32, lock: consuming FileLock, filter: EventFilter
     )
         throws(DatapathError)
     {
@@ -115,7 +115,7 @@ extension Instance {
 /// that stops, the kernel switches the reader off by itself.
 private final class ReaderSlot: Sendable {
     private let number: UInt32
-    private let lock: FolderLock
+    private let lock: FileLock
     private let mapping: Mapping
     private let maps: InstanceMaps
     private let filter: EventFilter
@@ -125,7 +125,7 @@ private final class ReaderSlot: Sendable {
     private static let lease: UInt64 = 3_000_000_000
 
     init(
-        number: UInt32, lock: consuming FolderLock, mapping: consuming Mapping, maps: InstanceMaps,
+        number: UInt32, lock: consuming FileLock, mapping: consuming Mapping, maps: InstanceMaps,
         filter: EventFilter
     ) {
         self.number = number

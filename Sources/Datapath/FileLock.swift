@@ -1,32 +1,33 @@
 import Glibc
 import Libbpf
 
-/// A folder of pins that this process alone may change, until the end of this value's life or of the process.
-struct FolderLock: ~Copyable, Sendable {
-    private let descriptor: Descriptor
+/// A file or folder that this process alone may change, until the end of this value's life or of the process.
+struct FileLock: ~Copyable, Sendable {
+    let descriptor: Descriptor
 
-    /// Takes over the open folder, which is locked.
-    fileprivate init(_ descriptor: consuming Descriptor) { self.descriptor = descriptor }
+    /// Locks what is open. nil, with the cause in `errno`: without `waiting` and with EWOULDBLOCK someone else has it.
+    init?(_ descriptor: consuming Descriptor, waiting: Bool = false) {
+        guard flock(descriptor.value, waiting ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 else { return nil }
+        self.descriptor = descriptor
+    }
 
-    /// Unlocks rather than only closes: a child that was forked in this moment, and has not got to its own program yet, holds the folder
-    /// open too, and with it the lock.
+    /// Unlocks rather than only closes: a child that was forked in this moment, and has not got to its own program yet, holds the file open
+    /// too, and with it the lock.
     deinit { flock(descriptor.value, LOCK_UN) }
 }
 
 extension PinFolder {
     /// Locks the folder for this process alone; the kernel lets go of it when the process ends. nil: someone else has it.
-    func lock() throws(DatapathError) -> FolderLock? {
+    func lock() throws(DatapathError) -> FileLock? {
         let value = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard value >= 0 else {
             if errno == ENOENT { return nil }
             throw DatapathError("cannot open \(path): \(text(errno))")
         }
-        let descriptor = Descriptor(owning: value)
-        guard flock(value, LOCK_EX | LOCK_NB) == 0 else {
+        guard let lock = FileLock(Descriptor(owning: value)) else {
             if errno == EWOULDBLOCK { return nil }
             throw DatapathError("cannot lock \(path): \(text(errno))")
         }
-        let lock = FolderLock(descriptor)
         // Someone may have removed it, and even made another, between the two calls.
         var held = stat()
         var present = stat()

@@ -8,7 +8,7 @@ import Libbpf
 /// setting is the whole host's. So it is changed only where the wait is most of what is to be done, by one process at a time, and for no longer
 /// than that takes; a mark in the instance's folder tells the next apply or detach to change it back where a process was killed in between.
 enum GracePeriods {
-    private static let setting = "/sys/kernel/rcu_expedited"
+    static let standardSetting = "/sys/kernel/rcu_expedited"
     private static let markName = "expedited"
     /// Fewer hooks than this are not worth it.
     private static let worthwhile = 16
@@ -25,36 +25,34 @@ enum GracePeriods {
     static func expedited<Result, Failure: Error>(
         by instance: Instance, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        guard let descriptor = locked(), value(descriptor) == UInt8(ascii: "0") else { return try body() }
+        guard let setting = locked(instance), value(setting) == UInt8(ascii: "0") else { return try body() }
         // The mark comes first, so that the setting is never changed without it.
         guard (try? instance.folder.folder(markName).make()) != nil else { return try body() }
-        defer { if set("0", descriptor) { unsafe rmdir(instance.folder / markName) } }
-        _ = set("1", descriptor)
+        defer { if set("0", setting) { unsafe rmdir(instance.folder / markName) } }
+        _ = set("1", setting)
         return try body()
     }
 
-    /// Changes back what a process that was killed has left.
+    /// Changes back what a process that was killed has left. Waits for another that has the setting, for nobody may come after this one.
     static func recover(_ instance: Instance) {
-        guard instance.folder.holds(markName), let descriptor = locked() else { return }
-        if set("0", descriptor) { unsafe rmdir(instance.folder / markName) }
+        guard instance.folder.holds(markName), let setting = locked(instance, waiting: true) else { return }
+        if set("0", setting) { unsafe rmdir(instance.folder / markName) }
     }
 
-    /// The setting, locked against other processes of this program.
-    private static func locked() -> Descriptor? {
-        let value = unsafe open(setting, O_RDWR | O_CLOEXEC)
+    /// The setting, locked against other processes of this program. nil: another has it, unless this one waits, or it cannot be changed.
+    private static func locked(_ instance: Instance, waiting: Bool = false) -> FileLock? {
+        let value = unsafe open(instance.waitSetting, O_RDWR | O_CLOEXEC)
         guard value >= 0 else { return nil }
-        let descriptor = Descriptor(owning: value)
-        guard flock(value, LOCK_EX | LOCK_NB) == 0 else { return nil }
-        return consume descriptor
+        return FileLock(Descriptor(owning: value), waiting: waiting)
     }
 
-    private static func value(_ descriptor: borrowing Descriptor) -> UInt8? {
+    private static func value(_ setting: borrowing FileLock) -> UInt8? {
         var byte: UInt8 = 0
-        return unsafe pread(descriptor.value, &byte, 1, 0) == 1 ? byte : nil
+        return unsafe pread(setting.descriptor.value, &byte, 1, 0) == 1 ? byte : nil
     }
 
-    private static func set(_ text: String, _ descriptor: borrowing Descriptor) -> Bool {
+    private static func set(_ text: String, _ setting: borrowing FileLock) -> Bool {
         let bytes = Array(text.utf8)
-        return unsafe pwrite(descriptor.value, bytes, bytes.count, 0) == bytes.count
+        return unsafe pwrite(setting.descriptor.value, bytes, bytes.count, 0) == bytes.count
     }
 }

@@ -18,14 +18,19 @@ public struct Instance: Sendable, Hashable {
     let folder: PinFolder
     /// Whether programs go to the tc hooks through TCX links, or as clsact filters.
     let usesTCX: Bool
+    /// The file of the host's setting of short waits (see GracePeriods).
+    let waitSetting: String
 
     /// An instance by its name: 1 to 64 letters, digits, `_`, `-`; the BPF file system takes no dot. Nothing is asked of the kernel yet.
     public init(_ name: String = standardName) throws(DatapathError) {
         try self.init(name, usesTCX: Instance.kernelHasTCX)
     }
 
-    init(_ name: String, usesTCX: Bool) throws(DatapathError) {
+    init(
+        _ name: String, usesTCX: Bool, waitSetting: String = GracePeriods.standardSetting
+    ) throws(DatapathError) {
         self.usesTCX = usesTCX
+        self.waitSetting = waitSetting
         let isName = name.utf8.allSatisfy { byte in
             (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
                 || [45, 95].contains(byte)
@@ -55,7 +60,7 @@ public struct Instance: Sendable, Hashable {
 
     /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not exist is
     /// made.
-    func lock(make: Bool) throws(DatapathError) -> FolderLock {
+    func lock(make: Bool) throws(DatapathError) -> FileLock {
         if make { try folder.make() }
         guard unsafe make || access(folder.path, F_OK) == 0 else { throw notThere }
         guard let lock = try folder.lock() else {

@@ -105,7 +105,7 @@ extension Instance {
 extension Instance {
     /// Taken for the moment in which an image is published, or the quarantine changed: so that neither misses the other. An apply holds it only
     /// after everything that takes time.
-    func lockPublishing() throws(DatapathError) -> FolderLock {
+    func lockPublishing() throws(DatapathError) -> FileLock {
         for _ in 0..<5000 {
             if let lock = try mapFolder.lock() { return lock }
             guard mapFolder.exists else { throw notThere }

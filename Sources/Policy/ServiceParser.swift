@@ -25,7 +25,7 @@ struct ServiceParser {
             case .mapping:
                 if let service = long(item) { result.services.append(service) }
             case .scalar(let text, _) where !text.isEmpty:
-                if !text.contains("/") {
+                if !text.utf8.contains(UInt8(ascii: "/")) {
                     result.names.append((text, item.location))
                 } else if let service = short(text, at: item.location) {
                     result.services.append(service)
@@ -40,7 +40,8 @@ struct ServiceParser {
     // MARK: Short form
 
     private func short(_ text: String, at location: SourceLocation) -> Service? {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+        let parts = text.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+            .map { String(Substring($0)) }
         switch parts[0] {
         case "tcp", "udp", "sctp":
             guard parts.count == 2 else { return refuse(text, "expected \(parts[0])/PORT", location) }
@@ -146,9 +147,10 @@ struct ServiceParser {
 
     private func ports(_ text: String, at location: SourceLocation) -> ClosedRange<UInt16>? {
         if text == "*" { return ServiceParser.anyPort }
-        let ends = text.split(separator: "-", omittingEmptySubsequences: false)
-            .map { Problems.decimal($0).flatMap { UInt16(exactly: $0) } }
-        guard ends.count <= 2, let low = ends[0], let high = ends[ends.count - 1] else {
+        let dash = text.utf8.firstIndex(of: UInt8(ascii: "-"))
+        guard let low = port(text[..<(dash ?? text.endIndex)]),
+            let high = dash.map({ port(text[text.utf8.index(after: $0)...]) }) ?? low
+        else {
             problems.error(location, "\"\(text)\" is no port: expected a number from 0 to 65535, a range A-B or *")
             return nil
         }
@@ -158,4 +160,6 @@ struct ServiceParser {
         }
         return low...high
     }
+
+    private func port(_ text: Substring) -> UInt16? { Problems.decimal(text).flatMap { UInt16(exactly: $0) } }
 }

@@ -237,9 +237,9 @@ struct ImageAssembly {
             partitions[7], partitions[8]
         )
         header.lists = try writer.append(classes.cells.lists.entries)
-        header.matches = try writer.append(classes.joint.matches)
-        header.match_words = UInt32(classes.joint.matchWords)
-        header.match_count = UInt32(classes.joint.matchCount)
+        header.matches = try writer.append(classes.cells.lists.rows)
+        header.match_words = UInt32(classes.joint.rowWidth)
+        header.match_count = UInt32(classes.cells.lists.rowCount)
         header.rules = try writer.append(terms.indices.map { record(ofRule: $0) })
         header.rule_count = UInt32(ruleset.rules.count)
         header.conditions = try writer.append(conditions.records)

@@ -8,11 +8,22 @@ struct JointClasses {
     private(set) var jointCount = 0
     /// By rule.
     private(set) var matchOfRule: [UInt32] = []
-    private(set) var matchCount = 0
-    /// Words of a row.
-    private(set) var matchWords = 0
-    /// Rows, by match.
-    private(set) var matches: [UInt64] = []
+    /// By match.
+    private var rows: [Row] = []
+    /// Of all rows, one behind the other.
+    private var words: [UInt64] = []
+
+    /// A row of bits from its first word that is not zero to its last: where each rule has ports of its own, most of a row is zero.
+    private struct Row {
+        var range = 0..<0
+        /// Where its words start.
+        var start = 0
+    }
+
+    var matchCount: Int { rows.count }
+
+    /// Words of a whole row.
+    var rowWidth: Int { (jointCount + 63) / 64 }
 
     private struct Match: Hashable {
         var place: UInt32
@@ -35,32 +46,57 @@ struct JointClasses {
             }
             matchOfRule.append(number)
         }
-        matchCount = numbers.count
         try budget.check(
             "pairs of place and service class", contexts.members.count * services.members.count, atMost: \.tableEntries,
             by: .services)
         let members = makeJoints(contexts, services, matchesOfList)
         jointCount = members.count
-        matchWords = (jointCount + 63) / 64
-        try budget.check("words of match rows", matchCount * matchWords, atMost: \.tableEntries, by: .services)
-        matches = [UInt64](repeating: 0, count: matchCount * matchWords)
+        try makeRows(numbers.count, members, budget)
+    }
+
+    private mutating func makeRows(
+        _ count: Int, _ members: SequenceTable<UInt32>, _ budget: Budget
+    ) throws(CompileError) {
+        rows = [Row](repeating: Row(), count: count)
         for joint in 0..<jointCount {
-            for match in members[joint] { matches[Int(match) * matchWords + joint / 64] |= 1 << UInt64(joint % 64) }
+            let word = joint / 64
+            for match in members[joint] {
+                let first = rows[Int(match)].range.first ?? word
+                rows[Int(match)].range = first..<word + 1
+            }
+        }
+        var size = 0
+        for match in rows.indices {
+            rows[match].start = size
+            size += rows[match].range.count
+        }
+        try budget.check("words of matches", size, atMost: \.tableEntries, by: .services)
+        words = [UInt64](repeating: 0, count: size)
+        for joint in 0..<jointCount {
+            for match in members[joint] {
+                let row = rows[Int(match)]
+                words[row.start + joint / 64 - row.range.lowerBound] |= 1 << UInt64(joint % 64)
+            }
         }
     }
 
+    /// The words of a rule's row between which all others are zero, by their numbers in it.
+    @inline(__always)
+    func forEachWord(ofRule rank: UInt32, _ body: (_ number: Int, _ word: UInt64) -> Void) {
+        let row = rows[Int(matchOfRule[Int(rank)])]
+        for number in row.range { body(number, words[row.start + number - row.range.lowerBound]) }
+    }
+
     /// The joint classes that a rule matches, ascending.
-    func joints(ofRule rank: UInt32) -> [Int] {
-        let row = Int(matchOfRule[Int(rank)]) * matchWords
-        var result: [Int] = []
-        for word in 0..<matchWords {
-            var bits = matches[row + word]
+    @inline(__always)
+    func forEachJoint(ofRule rank: UInt32, _ body: (Int) -> Void) {
+        forEachWord(ofRule: rank) { number, word in
+            var bits = word
             while bits != 0 {
-                result.append(word * 64 + bits.trailingZeroBitCount)
+                body(number * 64 + bits.trailingZeroBitCount)
                 bits &= bits - 1
             }
         }
-        return result
     }
 
     private mutating func makeJoints(

@@ -7,6 +7,9 @@ struct RuleLists {
     private(set) var entries = [bh_list_entry()]
     private(set) var runs: [bh_run] = []
     private(set) var longCount = 0
+    /// Whole rows of bits, of the matches that some entry names.
+    private(set) var rows: [UInt64] = []
+    private(set) var rowCount = 0
     private(set) var count = 0
     var runValues: [UInt32] { values.elements }
     /// Ranks, see `BH_CHAIN`.
@@ -25,14 +28,18 @@ struct RuleLists {
     let isConditional: [Bool]
     /// By match: what it asks, where entries can say it.
     private let plain: [PlainMatch?]
+    private let budget: Budget
     private var covered: [UInt64]
+    /// By match.
+    private var rowOfMatch: [UInt32: UInt32] = [:]
     private var firsts: [UInt32]
 
-    init(_ joint: JointClasses, isConditional: [Bool], plain: [PlainMatch?]) {
+    init(_ joint: JointClasses, isConditional: [Bool], plain: [PlainMatch?], _ budget: Budget) {
         self.joint = joint
+        self.budget = budget
         self.plain = plain
         self.isConditional = isConditional
-        covered = [UInt64](repeating: 0, count: joint.matchWords)
+        covered = [UInt64](repeating: 0, count: joint.rowWidth)
         firsts = [UInt32](repeating: 0, count: joint.jointCount)
     }
 
@@ -42,7 +49,7 @@ struct RuleLists {
     ///   - ranks: Ascending, each once.
     ///   - partition: Of the cells that have it.
     /// - Returns: The index of its first entry, and the rank of its first rule; nil if no packet matches any of its rules.
-    mutating func add(_ ranks: [UInt32], partition: Int) -> (head: UInt32, rank: UInt32)? {
+    mutating func add(_ ranks: [UInt32], partition: Int) throws(CompileError) -> (head: UInt32, rank: UInt32)? {
         let ranks = reachable(ranks)
         guard let first = ranks.first else { return nil }
         let candidates = candidates(ranks)
@@ -51,30 +58,32 @@ struct RuleLists {
         if number == heads.count {
             let first = UInt32(entries.count)
             heads.append(first)
-            if emit(ranks, candidates) { needJoint.insert(first) }
+            if try emit(ranks, candidates) { needJoint.insert(first) }
         }
         return (heads[number], first)
     }
 
     /// Leaves out every rule whose matches earlier rules of the list already take, whatever their conditions say.
     private mutating func reachable(_ ranks: [UInt32]) -> [UInt32] {
-        for word in covered.indices { covered[word] = 0 }
+        let joint = joint
+        defer {
+            for rank in ranks { joint.forEachWord(ofRule: rank) { number, _ in covered[number] = 0 } }
+        }
         return ranks.filter { rank in
-            let row = Int(joint.matchOfRule[Int(rank)]) * joint.matchWords
             var more: UInt64 = 0
-            for word in covered.indices {
-                let bits = joint.matches[row + word]
-                more |= bits & ~covered[word]
-                if !isConditional[Int(rank)] { covered[word] |= bits }
+            let covers = !isConditional[Int(rank)]
+            joint.forEachWord(ofRule: rank) { number, word in
+                more |= word & ~covered[number]
+                if covers { covered[number] |= word }
             }
             return more != 0
         }
     }
 
     /// Returns whether the list cannot be read without the joint class.
-    private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) -> Bool {
+    private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) throws(CompileError) -> Bool {
         count += 1
-        guard ranks.count > Int(BH_LIST_SHORT) else { return emitShort(ranks) }
+        guard ranks.count > Int(BH_LIST_SHORT) else { return try emitShort(ranks) }
         longCount += 1
         let marks = BH_MATCH_RUNS.rawValue | BH_MATCH_LAST.rawValue
         entries.append(bh_list_entry(ranks[0], marks | UInt32(runs.count)))
@@ -88,7 +97,7 @@ struct RuleLists {
     }
 
     /// A rule has entries that say what it asks as long as there is room for one of each that follows; else one that names its row of bits.
-    private mutating func emitShort(_ ranks: [UInt32]) -> Bool {
+    private mutating func emitShort(_ ranks: [UInt32]) throws(CompileError) -> Bool {
         var room = Int(BH_LIST_SHORT)
         var needsJoint = false
         for (index, rank) in ranks.enumerated() {
@@ -97,7 +106,7 @@ struct RuleLists {
                 for alternative in match.alternatives { entries.append(alternative.entry(rank)) }
                 room -= match.alternatives.count
             } else {
-                entries.append(bh_list_entry(rank, joint.matchOfRule[Int(rank)]))
+                entries.append(bh_list_entry(rank, try row(ofRule: rank)))
                 room -= 1
                 needsJoint = true
             }
@@ -106,19 +115,25 @@ struct RuleLists {
         return needsJoint
     }
 
+    /// The number of a rule's row of bits among those that the image has.
+    private mutating func row(ofRule rank: UInt32) throws(CompileError) -> UInt32 {
+        let match = joint.matchOfRule[Int(rank)]
+        if let row = rowOfMatch[match] { return row }
+        let row = UInt32(rowCount)
+        rowOfMatch[match] = row
+        rowCount += 1
+        let start = rows.count
+        try budget.check("words of match rows", start + joint.rowWidth, atMost: \.tableEntries, by: .services)
+        rows += repeatElement(0, count: joint.rowWidth)
+        joint.forEachWord(ofRule: rank) { number, word in rows[start + number] = word }
+        return row
+    }
+
     /// Sets the first matching rank of each joint class.
     private mutating func findFirsts(_ ranks: [UInt32]) {
+        let joint = joint
         for index in firsts.indices { firsts[index] = BH_NONE }
-        for rank in ranks.reversed() {
-            let row = Int(joint.matchOfRule[Int(rank)]) * joint.matchWords
-            for word in 0..<joint.matchWords {
-                var bits = joint.matches[row + word]
-                while bits != 0 {
-                    firsts[word * 64 + bits.trailingZeroBitCount] = rank
-                    bits &= bits - 1
-                }
-            }
-        }
+        for rank in ranks.reversed() { joint.forEachJoint(ofRule: rank) { firsts[$0] = rank } }
     }
 
     /// By joint class, of those whose first match is conditional: the ranks that a packet may have to be tried against, up to the first
@@ -128,7 +143,8 @@ struct RuleLists {
         var result: [Int: [UInt32]] = [:]
         var open = [Bool](repeating: true, count: joint.jointCount)
         for rank in ranks {
-            for index in joint.joints(ofRule: rank) where open[index] {
+            joint.forEachJoint(ofRule: rank) { index in
+                guard open[index] else { return }
                 if isConditional[Int(rank)] {
                     result[index, default: []].append(rank)
                 } else {

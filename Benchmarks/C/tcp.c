@@ -31,13 +31,15 @@ static struct sockaddr_in name_of(const char *address, uint16_t port)
 /* A socket that gives up after five seconds and does not wait to fill segments. */
 static int make_socket(void)
 {
-	int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, window = 128 << 10;
 	struct timeval limit = {.tv_sec = 5};
 
 	if (descriptor < 0)
 		return -errno;
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* With a window that the kernel tunes, one stream is three times as fast as the next, by what memory it happened to get. */
+	setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &window, sizeof(window));
 	setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 	return descriptor;

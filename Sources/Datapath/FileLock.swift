@@ -5,9 +5,9 @@ import Libbpf
 struct FileLock: ~Copyable, Sendable {
     let descriptor: Descriptor
 
-    /// Locks what is open. nil, with the cause in `errno`: without `waiting` and with EWOULDBLOCK someone else has it.
-    init?(_ descriptor: consuming Descriptor, waiting: Bool = false) {
-        guard flock(descriptor.value, waiting ? LOCK_EX : LOCK_EX | LOCK_NB) == 0 else { return nil }
+    /// Locks what is open. nil: `errno` says why; EWOULDBLOCK: someone else has it.
+    init?(_ descriptor: consuming Descriptor) {
+        guard flock(descriptor.value, LOCK_EX | LOCK_NB) == 0 else { return nil }
         self.descriptor = descriptor
     }
 

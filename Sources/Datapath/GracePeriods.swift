@@ -25,34 +25,34 @@ enum GracePeriods {
     static func expedited<Result, Failure: Error>(
         by instance: Instance, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        guard let setting = locked(instance), value(setting) == UInt8(ascii: "0") else { return try body() }
+        guard let setting = opened(instance), let lock = FileLock(setting), value(lock.descriptor) == UInt8(ascii: "0")
+        else { return try body() }
         // The mark comes first, so that the setting is never changed without it.
         guard (try? instance.folder.folder(markName).make()) != nil else { return try body() }
-        defer { if set("0", setting) { unsafe rmdir(instance.folder / markName) } }
-        _ = set("1", setting)
+        defer { if set("0", lock.descriptor) { unsafe rmdir(instance.folder / markName) } }
+        _ = set("1", lock.descriptor)
         return try body()
     }
 
-    /// Changes back what a process that was killed has left. Waits for another that has the setting, for nobody may come after this one.
+    /// Changes back what a process that was killed has left; without the lock, for nobody may come after this one. Whoever has the setting just then
+    /// waits longer, and no more.
     static func recover(_ instance: Instance) {
-        guard instance.folder.holds(markName), let setting = locked(instance, waiting: true) else { return }
+        guard instance.folder.holds(markName), let setting = opened(instance) else { return }
         if set("0", setting) { unsafe rmdir(instance.folder / markName) }
     }
 
-    /// The setting, locked against other processes of this program. nil: another has it, unless this one waits, or it cannot be changed.
-    private static func locked(_ instance: Instance, waiting: Bool = false) -> FileLock? {
+    private static func opened(_ instance: Instance) -> Descriptor? {
         let value = unsafe open(instance.waitSetting, O_RDWR | O_CLOEXEC)
-        guard value >= 0 else { return nil }
-        return FileLock(Descriptor(owning: value), waiting: waiting)
+        return value < 0 ? nil : Descriptor(owning: value)
     }
 
-    private static func value(_ setting: borrowing FileLock) -> UInt8? {
+    private static func value(_ setting: borrowing Descriptor) -> UInt8? {
         var byte: UInt8 = 0
-        return unsafe pread(setting.descriptor.value, &byte, 1, 0) == 1 ? byte : nil
+        return unsafe pread(setting.value, &byte, 1, 0) == 1 ? byte : nil
     }
 
-    private static func set(_ text: String, _ setting: borrowing FileLock) -> Bool {
+    private static func set(_ text: String, _ setting: borrowing Descriptor) -> Bool {
         let bytes = Array(text.utf8)
-        return unsafe pwrite(setting.descriptor.value, bytes, bytes.count, 0) == bytes.count
+        return unsafe pwrite(setting.value, bytes, bytes.count, 0) == bytes.count
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -26,6 +27,10 @@ import Testing
         let instance = try Self.instance(lab, setting: "1")
         try lab.policy.apply(instance)
         try instance.folder.folder(Self.mark).make()
+        // It does not wait for another that has the setting, nor leave it to the next.
+        let other = unsafe open(instance.waitSetting, O_RDWR | O_CLOEXEC)
+        defer { close(other) }
+        try #require(flock(other, LOCK_EX | LOCK_NB) == 0)
         if command == "apply" {
             try lab.policy.apply(instance)
         } else {

@@ -22,7 +22,7 @@ struct Cells {
     /// - Parameters:
     ///   - rulesOfPair: By pair: the ranks of its rules, ascending, each once.
     ///   - lists: Where their lists are entered.
-    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: ListTable, lists: RuleLists) throws(CompileError) {
+    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: ListTable, lists: RuleLists) {
         self.rulesOfPair = rulesOfPair
         self.lists = lists
         var entries = [[Entry]](repeating: [], count: Int(BH_PARTITIONS))
@@ -37,7 +37,7 @@ struct Cells {
         for partition in entries.indices {
             // Each pass keeps the order of the one before, and the entries come in order of pairs.
             entries[partition] = Cells.sorted(Cells.sorted(entries[partition]) { $0.to }) { $0.from }
-            partitions[partition] = try cells(of: entries[partition], partition)
+            partitions[partition] = cells(of: entries[partition], partition)
         }
     }
 
@@ -55,7 +55,7 @@ struct Cells {
         return sorted
     }
 
-    private mutating func cells(of entries: [Entry], _ partition: Int) throws(CompileError) -> [bh_cell] {
+    private mutating func cells(of entries: [Entry], _ partition: Int) -> [bh_cell] {
         var cells: [bh_cell] = []
         var pairs: [UInt32] = []
         var index = 0
@@ -66,18 +66,16 @@ struct Cells {
                 pairs.append(entries[index].pair)
                 index += 1
             }
-            guard let (head, rank) = try list(of: pairs, partition) else { continue }
+            guard let (head, rank) = list(of: pairs, partition) else { continue }
             cells.append(bh_cell(from: from, to: to, list: head, rank: rank))
         }
         return cells
     }
 
-    private mutating func list(
-        of pairs: [UInt32], _ partition: Int
-    ) throws(CompileError) -> (head: UInt32, rank: UInt32)? {
+    private mutating func list(of pairs: [UInt32], _ partition: Int) -> (head: UInt32, rank: UInt32)? {
         let number = pairSets.intern(pairs)
         if number == heads.count {
-            heads.append(try lists.add(ranks(of: pairs), partition: partition))
+            heads.append(lists.add(ranks(of: pairs), partition: partition))
         }
         return heads[number]
     }

@@ -70,7 +70,7 @@ struct Classes {
         let (cells, (identities, trie, levels)) = try together(
             { () throws(CompileError) in
                 let ends = addresses.ends
-                let cells = try Cells(
+                let cells = Cells(
                     addresses.levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, lists: lists)
                 try cells.lists.tries.check(ruleset)
                 return cells
@@ -135,7 +135,7 @@ private struct RestClasses {
             contexts, services, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count, budget)
         lists = RuleLists(
             joint, isConditional: ruleset.rules.indices.map { ruleset.rules[$0].isConditional },
-            plain: RestClasses.plainMatches(ruleset, joint), budget)
+            plain: RestClasses.plainMatches(ruleset, joint))
     }
 
     /// By match: what it asks, where entries can say it. The first rule tells it for all that have the match.

@@ -237,7 +237,7 @@ struct ImageAssembly {
             partitions[7], partitions[8]
         )
         header.lists = try writer.append(classes.cells.lists.entries)
-        header.matches = try writer.append(classes.cells.lists.rows)
+        header.matches = try writer.append(try classes.cells.lists.rows(budget))
         header.match_words = UInt32(classes.joint.rowWidth)
         header.match_count = UInt32(classes.cells.lists.rowCount)
         header.rules = try writer.append(terms.indices.map { record(ofRule: $0) })

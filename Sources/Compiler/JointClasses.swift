@@ -20,8 +20,6 @@ struct JointClasses {
         var start = 0
     }
 
-    var matchCount: Int { rows.count }
-
     /// Words of a whole row.
     var rowWidth: Int { (jointCount + 63) / 64 }
 
@@ -70,7 +68,7 @@ struct JointClasses {
             rows[match].start = size
             size += rows[match].range.count
         }
-        try budget.check("words of matches", size, atMost: \.tableEntries, by: .services)
+        try budget.check("words of rows of bits, without their zeros", size, atMost: \.tableEntries, by: .services)
         words = [UInt64](repeating: 0, count: size)
         for joint in 0..<jointCount {
             for match in members[joint] {
@@ -80,7 +78,7 @@ struct JointClasses {
         }
     }
 
-    /// The words of a rule's row between which all others are zero, by their numbers in it.
+    /// The words of a rule's row from the first that is not zero to the last, by their numbers in the whole row.
     @inline(__always)
     func forEachWord(ofRule rank: UInt32, _ body: (_ number: Int, _ word: UInt64) -> Void) {
         let row = rows[Int(matchOfRule[Int(rank)])]

@@ -7,9 +7,9 @@ struct RuleLists {
     private(set) var entries = [bh_list_entry()]
     private(set) var runs: [bh_run] = []
     private(set) var longCount = 0
-    /// Whole rows of bits, of the matches that some entry names.
-    private(set) var rows: [UInt64] = []
-    private(set) var rowCount = 0
+    /// Of the matches that entries name: a rule that has it, by the number of its row in the image.
+    private var ruleOfRow: [UInt32] = []
+    var rowCount: Int { ruleOfRow.count }
     private(set) var count = 0
     var runValues: [UInt32] { values.elements }
     /// Ranks, see `BH_CHAIN`.
@@ -28,15 +28,13 @@ struct RuleLists {
     let isConditional: [Bool]
     /// By match: what it asks, where entries can say it.
     private let plain: [PlainMatch?]
-    private let budget: Budget
     private var covered: [UInt64]
     /// By match.
     private var rowOfMatch: [UInt32: UInt32] = [:]
     private var firsts: [UInt32]
 
-    init(_ joint: JointClasses, isConditional: [Bool], plain: [PlainMatch?], _ budget: Budget) {
+    init(_ joint: JointClasses, isConditional: [Bool], plain: [PlainMatch?]) {
         self.joint = joint
-        self.budget = budget
         self.plain = plain
         self.isConditional = isConditional
         covered = [UInt64](repeating: 0, count: joint.rowWidth)
@@ -49,7 +47,7 @@ struct RuleLists {
     ///   - ranks: Ascending, each once.
     ///   - partition: Of the cells that have it.
     /// - Returns: The index of its first entry, and the rank of its first rule; nil if no packet matches any of its rules.
-    mutating func add(_ ranks: [UInt32], partition: Int) throws(CompileError) -> (head: UInt32, rank: UInt32)? {
+    mutating func add(_ ranks: [UInt32], partition: Int) -> (head: UInt32, rank: UInt32)? {
         let ranks = reachable(ranks)
         guard let first = ranks.first else { return nil }
         let candidates = candidates(ranks)
@@ -58,7 +56,7 @@ struct RuleLists {
         if number == heads.count {
             let first = UInt32(entries.count)
             heads.append(first)
-            if try emit(ranks, candidates) { needJoint.insert(first) }
+            if emit(ranks, candidates) { needJoint.insert(first) }
         }
         return (heads[number], first)
     }
@@ -81,9 +79,9 @@ struct RuleLists {
     }
 
     /// Returns whether the list cannot be read without the joint class.
-    private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) throws(CompileError) -> Bool {
+    private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) -> Bool {
         count += 1
-        guard ranks.count > Int(BH_LIST_SHORT) else { return try emitShort(ranks) }
+        guard ranks.count > Int(BH_LIST_SHORT) else { return emitShort(ranks) }
         longCount += 1
         let marks = BH_MATCH_RUNS.rawValue | BH_MATCH_LAST.rawValue
         entries.append(bh_list_entry(ranks[0], marks | UInt32(runs.count)))
@@ -97,7 +95,7 @@ struct RuleLists {
     }
 
     /// A rule has entries that say what it asks as long as there is room for one of each that follows; else one that names its row of bits.
-    private mutating func emitShort(_ ranks: [UInt32]) throws(CompileError) -> Bool {
+    private mutating func emitShort(_ ranks: [UInt32]) -> Bool {
         var room = Int(BH_LIST_SHORT)
         var needsJoint = false
         for (index, rank) in ranks.enumerated() {
@@ -106,7 +104,7 @@ struct RuleLists {
                 for alternative in match.alternatives { entries.append(alternative.entry(rank)) }
                 room -= match.alternatives.count
             } else {
-                entries.append(bh_list_entry(rank, try row(ofRule: rank)))
+                entries.append(bh_list_entry(rank, row(ofRule: rank)))
                 room -= 1
                 needsJoint = true
             }
@@ -116,17 +114,24 @@ struct RuleLists {
     }
 
     /// The number of a rule's row of bits among those that the image has.
-    private mutating func row(ofRule rank: UInt32) throws(CompileError) -> UInt32 {
+    private mutating func row(ofRule rank: UInt32) -> UInt32 {
         let match = joint.matchOfRule[Int(rank)]
         if let row = rowOfMatch[match] { return row }
         let row = UInt32(rowCount)
         rowOfMatch[match] = row
-        rowCount += 1
-        let start = rows.count
-        try budget.check("words of match rows", start + joint.rowWidth, atMost: \.tableEntries, by: .services)
-        rows += repeatElement(0, count: joint.rowWidth)
-        joint.forEachWord(ofRule: rank) { number, word in rows[start + number] = word }
+        ruleOfRow.append(rank)
         return row
+    }
+
+    /// Whole rows of bits, of the matches that some entry names, one behind the other.
+    func rows(_ budget: Budget) throws(CompileError) -> [UInt64] {
+        let size = rowCount * joint.rowWidth
+        try budget.check("words of rows of bits in the image", size, atMost: \.tableEntries, by: .services)
+        var rows = [UInt64](repeating: 0, count: size)
+        for (row, rank) in ruleOfRow.enumerated() {
+            joint.forEachWord(ofRule: rank) { number, word in rows[row * joint.rowWidth + number] = word }
+        }
+        return rows
     }
 
     /// Sets the first matching rank of each joint class.

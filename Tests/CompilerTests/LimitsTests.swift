@@ -71,7 +71,7 @@ import Testing
         }
         let expected: [Substring] = [
             "places, each with its rules", "service classes of one protocol", "pairs of place and service class",
-            "words of matches", "address nodes", "values of address nodes",
+            "words of rows of bits, without their zeros", "address nodes", "values of address nodes",
         ]
         #expect(try Self.refusedTables(ruleset) == expected)
     }
@@ -88,7 +88,7 @@ import Testing
                     services: [.icmp(.v4, type: number, code: nil)], action: .accept))
         }
         let refused = try Self.refusedTables(ruleset)
-        #expect(refused.contains("words of match rows"), "\(refused)")
+        #expect(refused.contains("words of rows of bits in the image"), "\(refused)")
     }
 
     /// Each table that is refused while every one gets what the one before has asked for.
@@ -99,7 +99,7 @@ import Testing
         while let error = refusal(limits, ruleset) {
             let words = try #require(error.message.wholeMatch(of: /the policy is too large: (\d+) (.*), at most .*/))
             #expect(error.rule != nil, "\(error.message)")
-            if refused.last != words.2 { refused.append(words.2) }
+            refused.append(words.2)
             let figure = try #require(Int(words.1))
             try #require(figure > limits.tableEntries)
             limits.tableEntries = figure

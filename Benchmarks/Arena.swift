@@ -26,6 +26,13 @@ final class Arena {
         var nanoseconds: [Double]
         var sent = 0
         var arrived = 0
+
+        /// Adds the rounds of another measurement of the same.
+        mutating func add(_ other: Outcome) {
+            nanoseconds += other.nanoseconds
+            sent += other.sent
+            arrived += other.arrived
+        }
     }
 
     let lab: Lab

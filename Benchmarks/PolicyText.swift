@@ -1,7 +1,7 @@
 import Network
 import Policy
 
-/// A policy in the words of the policy language; as the scripts of nft, it says of a rule what the rule asks, and no more.
+/// A policy in the words of the policy language; like nft's scripts it says of a rule what the rule asks, and no more.
 struct PolicyText {
     var ports: [String]
     var defaults = "{ in: drop, out: accept, adopt: 0s }"
@@ -34,8 +34,7 @@ struct PolicyText {
 
     private static func word(_ service: Service) -> String {
         guard case .ports(let number, let destination, let source) = service else { return "\(service)" }
-        let any = [0...UInt16.max]
-        if source == any, destination != any, destination.count == 1 { return "\(service)" }
+        if source == [0...UInt16.max], destination.count == 1 { return "\(service)" }
         let name = [6: "tcp", 17: "udp", 132: "sctp"][number] ?? "\(number)"
         return "{ protocol: \(name), ports: \(list(destination)), sourcePorts: \(list(source)) }"
     }

@@ -117,8 +117,8 @@ struct Swapping: Section {
             if outcomes.isEmpty {
                 outcomes = found
             } else {
-                outcomes[0].nanoseconds += found[1].nanoseconds
-                outcomes[1].nanoseconds += found[0].nanoseconds
+                outcomes[0].add(found[1])
+                outcomes[1].add(found[0])
             }
         }
         var rows = arena.rows(outcomes, beside: outcomes[0], called: "steady")
@@ -146,7 +146,7 @@ struct Swapping: Section {
         var outcomes = try arena.measure(rounds: settings.rounds, milliseconds: settings.burstMilliseconds)
         while done.value < 8, !swapper.isDone {
             let more = try arena.measure(rounds: settings.rounds, milliseconds: settings.burstMilliseconds)
-            for index in outcomes.indices { outcomes[index].nanoseconds += more[index].nanoseconds }
+            for index in outcomes.indices { outcomes[index].add(more[index]) }
         }
         let swaps = done.value
         try swapper.stop()

@@ -19,7 +19,8 @@ import Testing
             let loaded = PolicyLoader(files: MemoryFiles(["p": text])).load("p", host: FixtureHost.inventory)
             let hasError = loaded.diagnostics.contains { $0.severity == .error }
             #expect(loaded.isValid != hasError, "seed \(seed)")
-            let lines = text.count { $0 == UInt8(ascii: "\n") } + 1
+            // Lines end for libyaml where they end for Unicode.
+            let lines = String(decoding: text, as: UTF8.self).count { $0.isNewline } + 1
             let isPlaced = loaded.diagnostics.allSatisfy {
                 (1...lines).contains($0.location.line) && $0.location.column >= 1
             }

@@ -11,6 +11,8 @@ import Testing
         let texts = try (Fixture.all("accept") + Fixture.all("refuse"))
             .filter { !$0.name.hasPrefix("yaml-") }
             .map { try [UInt8](Data(contentsOf: URL(filePath: "\($0.directory)/\($0.name).yaml"))) }
+        // Where lines end for libyaml.
+        let breaks: Set<Character> = ["\n", "\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"]
         for _ in 0..<2_000 {
             guard var text = texts.randomElement(using: &random), let other = texts.randomElement(using: &random) else {
                 continue
@@ -19,8 +21,7 @@ import Testing
             let loaded = PolicyLoader(files: MemoryFiles(["p": text])).load("p", host: FixtureHost.inventory)
             let hasError = loaded.diagnostics.contains { $0.severity == .error }
             #expect(loaded.isValid != hasError, "seed \(seed)")
-            // Lines end for libyaml where they end for Unicode.
-            let lines = String(decoding: text, as: UTF8.self).count { $0.isNewline } + 1
+            let lines = String(decoding: text, as: UTF8.self).count { breaks.contains($0) } + 1
             let isPlaced = loaded.diagnostics.allSatisfy {
                 (1...lines).contains($0.location.line) && $0.location.column >= 1
             }

@@ -109,18 +109,11 @@ struct Swapping: Section {
                 rules: Swapping.count, generator: generator)
         }
         guard arena.entries.count == 2 else { throw Failure("\(arena.absences)") }
-        var outcomes: [Arena.Outcome] = []
-        var swaps = 0
-        for replaced in [1, 0] {
-            let (found, count) = try measureTraffic(arena, set, replaced: replaced)
-            swaps += count
-            if outcomes.isEmpty {
-                outcomes = found
-            } else {
-                outcomes[0].add(found[1])
-                outcomes[1].add(found[0])
-            }
-        }
+        var (outcomes, swaps) = try measureTraffic(arena, set, replaced: 1)
+        let exchanged = try measureTraffic(arena, set, replaced: 0)
+        outcomes[0].add(exchanged.outcomes[1])
+        outcomes[1].add(exchanged.outcomes[0])
+        swaps += exchanged.swaps
         var rows = arena.rows(outcomes, beside: outcomes[0], called: "steady")
         rows[rows.count - 1].note? += "; \(swaps) swaps"
         report.rows += rows

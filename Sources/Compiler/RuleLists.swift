@@ -63,6 +63,7 @@ struct RuleLists {
 
     /// Leaves out every rule whose matches earlier rules of the list already take, whatever their conditions say.
     private mutating func reachable(_ ranks: [UInt32]) -> [UInt32] {
+        // By itself, for what is done with each word changes this value.
         let joint = joint
         defer {
             for rank in ranks { joint.forEachWord(ofRule: rank) { number, _ in covered[number] = 0 } }

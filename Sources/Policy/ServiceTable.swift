@@ -29,6 +29,7 @@ struct ServiceTable {
 
     /// The alternatives of what a rule asks for; undefined names are reported.
     func services(_ written: WrittenService) -> [Service] {
+        // What most rules ask for.
         if written.names.isEmpty, written.services.count <= 1 { return written.services }
         var result: [Service] = []
         var seen: Set<Service> = []

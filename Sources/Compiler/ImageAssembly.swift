@@ -114,6 +114,7 @@ struct ImageAssembly {
         if entry.defaults.essentials { port.flags |= BH_PORT_ESSENTIALS.rawValue }
         if unknownToDrop { port.flags |= BH_PORT_UNKNOWN_DROP.rawValue }
         if symmetry.entries.contains(number) { port.flags |= BH_PORT_SYMMETRIC.rawValue }
+        if entry.tcp == .strict { port.flags |= BH_PORT_TCP_STRICT.rawValue }
         if untracked.contains(number) { port.flags |= BH_PORT_UNTRACKED.rawValue }
         port.scopes = (
             classes.contexts.scopes[number * directions], classes.contexts.scopes[number * directions + 1]

@@ -120,6 +120,7 @@ extension ImageView {
         public var passesUntracked: Bool
         /// Whether all that is not TCP does, for that is accepted both ways.
         public var isSymmetric: Bool
+        public var tcp: PortEntry.TCPWindows
         /// In force.
         public var guards: Set<Guard>
     }
@@ -216,7 +217,8 @@ extension ImageView {
             essentials: record.flags & BH_PORT_ESSENTIALS.rawValue != 0,
             isUnknownToDrop: record.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0,
             passesUntracked: record.flags & BH_PORT_UNTRACKED.rawValue != 0,
-            isSymmetric: record.flags & BH_PORT_SYMMETRIC.rawValue != 0, guards: Set(bits: record.guards))
+            isSymmetric: record.flags & BH_PORT_SYMMETRIC.rawValue != 0,
+            tcp: record.flags & BH_PORT_TCP_STRICT.rawValue != 0 ? .strict : .liberal, guards: Set(bits: record.guards))
     }
 
     /// The host's part of a port record: whose its flows are; 0: each device's own. nil beyond the last.

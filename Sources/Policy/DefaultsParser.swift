@@ -5,6 +5,7 @@ struct WrittenDefaults {
     var essentials: Bool?
     /// Seconds.
     var adopt: Int?
+    var tcp: PortEntry.TCPWindows?
 
     /// Seconds for which segments of unknown connections are adopted, where the policy does not say.
     static let adoptSeconds = 120
@@ -15,6 +16,7 @@ struct WrittenDefaults {
         out = WrittenDefaults.action(fields["out"], problems)
         essentials = fields["essentials"].flatMap(problems.isOn)
         adopt = fields["adopt"].flatMap(problems.duration)
+        tcp = fields["tcp"].flatMap { problems.word($0) }
     }
 
     init() {}

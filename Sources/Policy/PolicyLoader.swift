@@ -33,7 +33,7 @@ public struct PolicyLoader: Sendable {
             return LoadedPolicy(diagnostics: problems.sorted, ruleset: nil, bindings: [])
         }
         let start = SourceLocation(file: path, line: 1, column: 1)
-        let keys = ["in", "out", "essentials", "adopt"]
+        let keys = ["in", "out", "essentials", "adopt", "tcp"]
         let defaults = WrittenDefaults(
             Fields(document.defaults, at: start, "\"defaults\"", keys: keys, problems), problems)
         let ports = PortParser(defaults: defaults, problems: problems).parse(document.ports)

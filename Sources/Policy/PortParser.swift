@@ -18,7 +18,7 @@ struct PortDefinition {
 struct PortParser {
     private static let keys = [
         "interface", "bridge", "netns", "protects", "mac", "addresses", "shared", "groups", "guard", "vlans",
-        "defaults", "mode", "maxFlows", "unknown",
+        "defaults", "mode", "maxFlows", "tcp", "unknown",
     ]
 
     private enum Unknown: String, CaseIterable { case judge, drop }
@@ -123,6 +123,7 @@ struct PortParser {
         port.entry.maxFlows = fields["maxFlows"].flatMap {
             problems.number($0, "a number of flows", in: 1...PortEntry.flowTableSize)
         }
+        port.entry.tcp = fields["tcp"].flatMap { problems.word($0) } ?? defaults.tcp ?? .liberal
     }
 
     private func vlans(_ node: Node) -> VLANAdmission? {

@@ -84,6 +84,13 @@ public struct PortEntry: Sendable {
         case tc
     }
 
+    /// What becomes of a TCP segment of a flow that lies outside the windows of its connection.
+    public enum TCPWindows: String, Sendable, Hashable, CaseIterable {
+        /// It passes, but changes nothing of what is known of the connection.
+        case liberal
+        case strict
+    }
+
     /// What holds where no rule matches.
     public struct Defaults: Sendable, Hashable {
         public var `in`: Action
@@ -125,6 +132,7 @@ public struct PortEntry: Sendable {
     public var mode: Mode
     /// Flows that one port, or one host entry, may have at a time; nil: a quarter of the table.
     public var maxFlows: Int?
+    public var tcp: TCPWindows
     /// On a bridge entry: whether ports that no other entry names are judged (false: all is dropped).
     public var judgesUnknown: Bool
 
@@ -133,7 +141,7 @@ public struct PortEntry: Sendable {
         protects: Protects? = nil, macs: [MACAddress] = [], addresses: [Prefix] = [],
         sharedMACs: [MACAddress] = [], sharedAddresses: [Prefix] = [], guards: GuardChoice? = nil,
         vlans: VLANAdmission? = nil, defaults: Defaults, mode: Mode = .auto, maxFlows: Int? = nil,
-        judgesUnknown: Bool = true
+        tcp: TCPWindows = .liberal, judgesUnknown: Bool = true
     ) {
         self.name = name
         self.location = location
@@ -149,6 +157,7 @@ public struct PortEntry: Sendable {
         self.defaults = defaults
         self.mode = mode
         self.maxFlows = maxFlows
+        self.tcp = tcp
         self.judgesUnknown = judgesUnknown
     }
 

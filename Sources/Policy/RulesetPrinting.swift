@@ -34,6 +34,7 @@ extension PortEntry: CustomStringConvertible {
         parts.append("essentials \(defaults.essentials ? "on" : "off")")
         if mode != .auto { parts.append("mode \(mode.rawValue)") }
         if let maxFlows { parts.append("maxFlows \(maxFlows)") }
+        if tcp != .liberal { parts.append("tcp \(tcp.rawValue)") }
         if !judgesUnknown { parts.append("unknown drop") }
         return parts.joined(separator: " ")
     }

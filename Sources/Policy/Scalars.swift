@@ -16,8 +16,10 @@ extension Problems {
     ) -> Word? where Word.RawValue == String {
         if case .scalar(let text, _) = node.content, let word = Word(rawValue: text) { return word }
         let words = Word.allCases.map(\.rawValue)
-        expected(
-            words.count == 2 ? words.joined(separator: " or ") : "one of " + words.joined(separator: ", "), at: node)
+        let expected = words.count == 2 ? words.joined(separator: " or ") : "one of " + words.joined(separator: ", ")
+        var suggestion = ""
+        if case .scalar(let text, _) = node.content { suggestion = self.suggestion(for: text, among: words) }
+        error(node.location, "expected \(expected), found \(node.kind)\(suggestion)")
         return nil
     }
 

@@ -53,6 +53,7 @@ import Testing
             #expect(record.inLocation.line == entry.defaults.inLocation.line)
             #expect(record.outLocation.line == entry.defaults.outLocation.line)
             #expect(record.essentials == entry.defaults.essentials)
+            #expect(record.tcp == entry.tcp)
             #expect(!record.isUnknownToDrop)
         }
         let unknown = try #require(

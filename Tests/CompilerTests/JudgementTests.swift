@@ -11,14 +11,14 @@ enum SmallPolicy {
 
     static func entry(
         _ name: String, line: Int, in: Action = .drop, out: Action = .accept, essentials: Bool = true,
-        vlans: VLANAdmission? = nil, judgesUnknown: Bool = true
+        vlans: VLANAdmission? = nil, tcp: PortEntry.TCPWindows = .liberal, judgesUnknown: Bool = true
     ) -> PortEntry {
         PortEntry(
             name: name, location: location(line), selector: judgesUnknown ? .interfaces([name]) : .bridge("br0"),
             vlans: vlans,
             defaults: .init(
                 in: `in`, out: out, essentials: essentials, inLocation: location(line), outLocation: location(line + 1)),
-            judgesUnknown: judgesUnknown)
+            tcp: tcp, judgesUnknown: judgesUnknown)
     }
 
     static func set(_ prefixes: String...) -> AddressSet {
@@ -30,7 +30,7 @@ enum SmallPolicy {
     }
 
     static let entries = [
-        entry("uplink", line: 10), entry("web", line: 20, vlans: .list([0, 7])),
+        entry("uplink", line: 10), entry("web", line: 20, vlans: .list([0, 7]), tcp: .strict),
         entry("guests", line: 30, out: .drop, essentials: false, judgesUnknown: false),
     ]
 

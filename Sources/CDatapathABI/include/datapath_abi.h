@@ -368,6 +368,7 @@ enum bh_port_flag {
 	BH_PORT_UNKNOWN_DROP = 2,        /* an unnamed member of a bridge entry with `unknown: drop` */
 	BH_PORT_SYMMETRIC = 4,           /* all that is not TCP is accepted both ways, so that it needs no flows */
 	BH_PORT_UNTRACKED = 8,           /* something passes without a flow: that, or what a stateless rule accepts */
+	BH_PORT_TCP_STRICT = 16,         /* a TCP segment outside the windows of its flow is invalid-state */
 };
 
 /* What a port's record guards against; and for ARP and neighbour discovery, what of an identity is bound. */

@@ -30,12 +30,12 @@ struct Bare: Contender {
         let program = try object.load().program(name)
         try place.namespace.inside {
             for index in 0..<place.count {
-                let path = "/sys/fs/bpf/\(place.namespace.name)-bare\(index)"
+                let pin = Pin("\(place.namespace.name)-bare\(index)", in: try OpenFolder(path: "/sys/fs/bpf"))
                 let link = try Link(
                     attaching: program, to: receivesPackets ? .tcxIngress : .xdpNative,
                     interface: unsafe if_nametoindex("nic\(index)"))
-                try link.pin(at: path)
-                lab.atEnd { _ = unsafe unlink(path) }
+                try link.pin(at: pin)
+                lab.atEnd { try? pin.folder.unpin(pin.name) }
             }
         }
     }

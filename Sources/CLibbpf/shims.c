@@ -3,12 +3,16 @@
 #include "clibbpf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
+#include <linux/openat2.h>
 
 struct bpf_object *bulkhead_object_open(const void *bytes, size_t size, const char *name)
 {
@@ -183,6 +187,36 @@ bool bulkhead_is_bpf_file_system(const char *path)
 	struct statfs information;
 
 	return statfs(path, &information) == 0 && information.f_type == BPF_FS_MAGIC;
+}
+
+int bulkhead_open_folder(int parent, const char *name, bool by_path)
+{
+	struct open_how how = {
+		.flags = O_DIRECTORY | O_CLOEXEC | (by_path ? O_PATH : O_RDONLY),
+		.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd;
+
+	if (parent >= 0)
+		how.resolve |= RESOLVE_BENEATH | RESOLVE_NO_XDEV;
+	fd = syscall(SYS_openat2, parent >= 0 ? parent : AT_FDCWD, name, &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
+}
+
+int bulkhead_folder(int fd, struct bulkhead_folder *folder)
+{
+	struct statfs system;
+	struct stat status;
+
+	if (fstat(fd, &status) || fstatfs(fd, &system))
+		return -errno;
+	*folder = (struct bulkhead_folder){
+		.inode = status.st_ino,
+		.owner = status.st_uid,
+		.mode = status.st_mode & 07777,
+		.is_bpf = system.f_type == BPF_FS_MAGIC,
+	};
+	return 0;
 }
 
 int bulkhead_enter_network_namespace(int fd)

@@ -16,14 +16,21 @@ extension Instance {
         let start = clock.now
         try Preflight.check()
         let lock = try lock(make: true)
+        var report = try lock.instance.applyLocked(image: image, bindings: bindings, ruleset: ruleset)
+        _ = consume lock
+        report.loadMilliseconds = (clock.now - start) / .milliseconds(1)
+        return report
+    }
+
+    /// The part of an apply that needs the lock.
+    private func applyLocked(
+        image: Image, bindings: [PortBinding], ruleset: Ruleset
+    ) throws(DatapathError) -> ApplyReport {
         for folder in [mapFolder, linkFolder, filterFolder, readerFolder] { try folder.make() }
         let hadFlows = mapFolder.holds("flows")
         let maps = try preparePrograms()
         var step = ApplyStep(instance: self, image: image, bindings: bindings, ruleset: ruleset, hadFlows: hadFlows)
-        var report = try step.run(maps)
-        _ = consume lock
-        report.loadMilliseconds = (clock.now - start) / .milliseconds(1)
-        return report
+        return try step.run(maps)
     }
 
     /// Opens the instance's maps, with this build's programs in place: loads those that are missing or of another build.

@@ -70,7 +70,7 @@ struct Attachment {
         do throws(BPFError) {
             try filter(hook).attach(program)
         } catch {
-            unsafe unlink(instance.filterFolder / filterPin(hook))
+            try? instance.filterFolder.unpin(filterPin(hook))
             throw error
         }
     }
@@ -135,12 +135,10 @@ struct Attachment {
                 try Link(pinnedAt: instance.linkFolder / linkPin(hook)).update(to: program)
             } else if instance.filterFolder.holds(filterPin(hook)) {
                 // Killed on the way, one of the two pins is that of the filter that stands.
-                let new = instance.filterFolder / filterPin(hook, isNew: true)
+                let new = try instance.filterFolder / filterPin(hook, isNew: true)
                 try program.pin(at: new)
                 try filter(hook).replace(with: program)
-                guard unsafe rename(new, instance.filterFolder / filterPin(hook)) == 0 else {
-                    throw BPFError("rename pin", new, errno: errno)
-                }
+                try new.folder.rename(new.name, to: filterPin(hook))
             }
         }
     }

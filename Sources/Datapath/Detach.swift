@@ -14,9 +14,15 @@ extension Instance {
     /// Takes the programs off these ports; the policy stays in force at the others. Each name is an entry, `entry/device` or a
     /// device. The next apply enforces the ports again if its policy names them.
     public func detach(ports names: [String]) throws(DatapathError) -> DetachReport {
-        let maps = try openMaps()
+        try Preflight.check()
         let lock = try lock(make: false)
-        let image = try imageInForce(maps)
+        let report = try lock.instance.detachLocked(ports: names)
+        _ = consume lock
+        return report
+    }
+
+    private func detachLocked(ports names: [String]) throws(DatapathError) -> DetachReport {
+        let image = try imageInForce(try openMaps())
         let devices = image.devices()
         var chosen: [DeviceRecord] = []
         for name in names {
@@ -31,7 +37,6 @@ extension Instance {
                 for hook in HookName.allCases { try detach(device, hook) }
             }
         }
-        _ = consume lock
         return DetachReport(
             ports: chosen.map { image.portName($0) },
             warnings: chosen.filter(image.isQuarantined).map {
@@ -44,6 +49,14 @@ extension Instance {
     public func detachAll() throws(DatapathError) -> DetachReport {
         try Preflight.check()
         let lock = try lock(make: false)
+        var report = try lock.instance.detachLocked()
+        if let rest = try lock.instance.removeFolders(from: folder) { report.warnings.append(rest) }
+        _ = consume lock
+        return report
+    }
+
+    /// Takes off all programs and leaves the pins of the rest.
+    func detachLocked() throws(DatapathError) -> DetachReport {
         var report = DetachReport(ports: [], warnings: [])
         var known: [UInt16: DeviceRecord] = [:]
         do throws(DatapathError) {
@@ -58,15 +71,33 @@ extension Instance {
             report.warnings.append("\(error.message)")
         }
         GracePeriods.recover(self)
-        try GracePeriods.expedited(for: linkFolder.names.count, by: self) { () throws(DatapathError) in
+        try GracePeriods.expedited(for: try linkFolder.names.count, by: self) { () throws(DatapathError) in
             for device in known.values.sorted(by: { $0.id < $1.id }) {
                 for hook in HookName.allCases { try detach(device, hook) }
             }
             try removeOrphans(keeping: [])
         }
-        try folder.removeAll()
-        _ = consume lock
         return report
+    }
+
+    /// Removes the pins and folders of an instance that is held, and at last its own from `place`; says what is left
+    /// there because it is not ours.
+    func removeFolders(from place: PinFolder) throws(DatapathError) -> String? {
+        for pins in [filterFolder, linkFolder, mapFolder] {
+            for name in try pins.names { try pins.unpin(name) }
+            try pins.remove()
+        }
+        for reader in try readerFolder.names { try readerFolder.folder(reader).remove() }
+        try readerFolder.remove()
+        try folder.folder(GracePeriods.markName).remove()
+        let rest = try folder.names.filter { $0 != InstanceMark.name }
+        guard rest.isEmpty else {
+            return "left in \(folder.path), because it is not Bulkhead's: \(rest.joined(separator: ", "))"
+        }
+        try folder.unpin(InstanceMark.name)
+        // Whoever has renamed it meanwhile keeps an empty folder.
+        if let open = try folder.open(), place.isStill(open) { try place.remove() }
+        return nil
     }
 
     /// Takes a device's program off one hook. A device or namespace that is gone took it along.
@@ -84,7 +115,7 @@ extension Instance {
     /// Takes off what an apply left that was killed on its way: programs on hooks that the generation in force does not use.
     func removeOrphans(keeping devices: [DeviceRecord]) throws(DatapathError) {
         let kept = Set(devices.flatMap { device in device.hooks.map { HookPin(device: device.id, hook: $0) } })
-        for name in linkFolder.names {
+        for name in try linkFolder.names {
             guard let pin = HookPin(name), !kept.contains(pin) else { continue }
             do throws(BPFError) {
                 try Link(pinnedAt: linkFolder / name).detach()
@@ -93,7 +124,7 @@ extension Instance {
             }
             try linkFolder.unpin(name)
         }
-        for name in filterFolder.names {
+        for name in try filterFolder.names {
             guard let pin = HookPin(name), let place = pin.place else { continue }
             let isKept = kept.contains(HookPin(device: pin.device, hook: pin.hook)) && !pin.isNew
             if !isKept { try removeFilter(pin, at: place) }
@@ -102,7 +133,7 @@ extension Instance {
 
     /// Takes a filter off that is known by its pin alone. A namespace that has no name any more is out of reach, and so is what is in it.
     private func removeFilter(_ pin: HookPin, at place: HookPin.Place) throws(DatapathError) {
-        let namespaces = [nil] + PinFolder(path: NetworkNamespace.folder).names
+        let namespaces = [nil] + NetworkNamespace.names
         if let namespace = namespaces.first(where: { NetworkNamespace.inode($0) == place.namespaceInode }) {
             let attachment = Attachment(
                 instance: self, device: pin.device, interface: place.interface, namespaceInode: place.namespaceInode,

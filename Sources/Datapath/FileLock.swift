@@ -17,23 +17,27 @@ struct FileLock: ~Copyable, Sendable {
 }
 
 extension PinFolder {
-    /// Locks the folder for this process alone; the kernel lets go of it when the process ends. nil: someone else has it.
+    /// Locks the folder for this process alone; the kernel lets go of it when the process ends. nil: someone else has
+    /// it, or it is not there.
     func lock() throws(DatapathError) -> FileLock? {
-        let value = unsafe open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard value >= 0 else {
-            if errno == ENOENT { return nil }
-            throw DatapathError("cannot open \(path): \(text(errno))")
+        guard let open = try open() else { return nil }
+        return try lock(open)
+    }
+
+    /// Locks the folder that was opened, where it still has this one's name: someone may have removed it, and even
+    /// made another.
+    func lock(_ open: OpenFolder) throws(DatapathError) -> FileLock? {
+        let copy: Descriptor
+        do throws(BPFError) {
+            copy = try open.descriptor.duplicate()
+        } catch {
+            throw DatapathError("cannot lock \(path)", error)
         }
-        guard let lock = FileLock(Descriptor(owning: value)) else {
+        guard let lock = FileLock(copy) else {
             if errno == EWOULDBLOCK { return nil }
             throw DatapathError("cannot lock \(path): \(text(errno))")
         }
-        // Someone may have removed it, and even made another, between the two calls.
-        var held = stat()
-        var present = stat()
-        guard unsafe fstat(value, &held) == 0, unsafe stat(path, &present) == 0, held.st_ino == present.st_ino else {
-            return nil
-        }
+        guard isStill(open) else { return nil }
         return lock
     }
 }

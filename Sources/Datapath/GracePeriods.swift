@@ -9,7 +9,7 @@ import Libbpf
 /// than that takes; a mark in the instance's folder tells the next apply or detach to change it back where a process was killed in between.
 enum GracePeriods {
     static let standardSetting = "/sys/kernel/rcu_expedited"
-    private static let markName = "expedited"
+    static let markName = "expedited"
     /// Fewer hooks than this are not worth it.
     private static let worthwhile = 16
 
@@ -29,7 +29,7 @@ enum GracePeriods {
         else { return try body() }
         // The mark comes first, so that the setting is never changed without it.
         guard (try? instance.folder.folder(markName).make()) != nil else { return try body() }
-        defer { if set("0", lock.descriptor) { unsafe rmdir(instance.folder / markName) } }
+        defer { if set("0", lock.descriptor) { try? instance.folder.folder(markName).remove() } }
         _ = set("1", lock.descriptor)
         return try body()
     }
@@ -38,7 +38,7 @@ enum GracePeriods {
     /// waits longer, and no more.
     static func recover(_ instance: Instance) {
         guard instance.folder.holds(markName), let setting = opened(instance) else { return }
-        if set("0", setting) { unsafe rmdir(instance.folder / markName) }
+        if set("0", setting) { try? instance.folder.folder(markName).remove() }
     }
 
     private static func opened(_ instance: Instance) -> Descriptor? {

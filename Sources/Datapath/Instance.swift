@@ -6,6 +6,7 @@ import Policy
 /// it is read from the kernel; it has no state files.
 ///
 /// ```
+/// /sys/fs/bpf/NAME/bulkhead     the mark that the folder is Bulkhead's (see InstanceMark)
 /// /sys/fs/bpf/NAME/maps/        the maps, by their names
 /// /sys/fs/bpf/NAME/links/       programs attached through links (see HookPin)
 /// /sys/fs/bpf/NAME/filters/     programs attached as clsact filters, on kernels before 6.6
@@ -15,7 +16,7 @@ public struct Instance: Sendable, Hashable {
     public static let standardName = "bulkhead"
 
     public let name: String
-    let folder: PinFolder
+    private(set) var folder: PinFolder
     /// Whether programs go to the tc hooks through TCX links, or as clsact filters.
     let usesTCX: Bool
     /// The file of the host's setting of short waits (see GracePeriods).
@@ -39,7 +40,13 @@ public struct Instance: Sendable, Hashable {
             throw DatapathError("'\(name)' is no instance name", advice: "use 1 to 64 letters, digits, '_' or '-'")
         }
         self.name = name
-        folder = PinFolder(path: "\(Preflight.root)/\(name)")
+        folder = PinFolder.root.folder(name)
+    }
+
+    /// The same instance, all of whose folders are found from one that is held open.
+    private init(_ other: Instance, holding open: OpenFolder) {
+        self = other
+        folder = PinFolder(open)
     }
 
     var mapFolder: PinFolder { folder.folder("maps") }
@@ -58,22 +65,67 @@ public struct Instance: Sendable, Hashable {
         }
     }()
 
+    /// The instance while this process alone may change it. Its folder is held open: what is renamed or replaced
+    /// meanwhile leads nowhere.
+    struct Locked: ~Copyable {
+        let instance: Instance
+        fileprivate let lock: FileLock
+    }
+
     /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not exist is
     /// made.
-    func lock(make: Bool) throws(DatapathError) -> FileLock {
+    func lock(make: Bool) throws(DatapathError) -> Locked {
         if make { try folder.make() }
-        guard unsafe make || access(folder.path, F_OK) == 0 else { throw notThere }
-        guard let lock = try folder.lock() else {
+        guard let open = try folder.open() else { throw notThere }
+        guard let lock = try folder.lock(open) else {
             throw DatapathError(
                 "another bulkhead is changing instance '\(name)' just now", advice: "try again when it is done")
         }
-        return lock
+        // An apply that was killed at its very begin leaves an empty folder.
+        let isBegun = if isMarked(open) { true } else { try isEmpty(open) }
+        guard isBegun else { throw anothers(open) }
+        if make {
+            do throws(BPFError) {
+                try InstanceMark.set(in: open)
+            } catch {
+                throw DatapathError("cannot mark \(open.path)", error)
+            }
+        }
+        return Locked(instance: Instance(self, holding: open), lock: lock)
+    }
+
+    /// The instance with its folder held open.
+    ///
+    /// - Throws: where it does not exist, or the folder of that name is not Bulkhead's.
+    func held() throws(DatapathError) -> Instance {
+        guard let open = try folder.open() else { throw notThere }
+        guard isMarked(open) else {
+            if try isEmpty(open) { throw notThere }
+            throw anothers(open)
+        }
+        return Instance(self, holding: open)
+    }
+
+    private func isMarked(_ open: OpenFolder) -> Bool { InstanceMark.isSet(in: open) }
+
+    private func isEmpty(_ open: OpenFolder) throws(DatapathError) -> Bool {
+        do throws(BPFError) {
+            return try open.names.isEmpty
+        } catch {
+            throw DatapathError("cannot use \(open.path)", error)
+        }
+    }
+
+    private func anothers(_ open: OpenFolder) -> DatapathError {
+        DatapathError(
+            "\(open.path) is not Bulkhead's: it lacks the mark '\(InstanceMark.name)', so another tool made it",
+            advice: "choose another --instance; if an earlier build of bulkhead made it, take it out with that build")
     }
 
     /// Opens the maps of an instance with a policy in force.
     func openMaps() throws(DatapathError) -> InstanceMaps {
         try Preflight.check()
-        guard let maps = try InstanceMaps.open(mapFolder) else { throw notThere }
+        guard let maps = try InstanceMaps.open(try held().mapFolder) else { throw notThere }
         return maps
     }
 

@@ -84,7 +84,7 @@ struct InstanceMaps: Sendable {
 
     /// Opens the pinned maps of an instance; nil where there is none, or only a part of one.
     static func open(_ folder: PinFolder) throws(DatapathError) -> InstanceMaps? {
-        let present = Set(folder.names)
+        let present = Set(try folder.names)
         guard MapName.allCases.allSatisfy({ present.contains($0.rawValue) }) else { return nil }
         do {
             return try InstanceMaps { name throws(BPFError) in

@@ -1,59 +1,173 @@
 import Glibc
 import Libbpf
 
-/// A folder of the BPF file system that holds pins.
-struct PinFolder: Sendable, Hashable {
+/// A folder of the BPF file system that holds pins. Each use opens it, one folder after the other from the file
+/// system's root on or from a folder that is held open, and looks at every one of them: what is somebody else's is
+/// refused, and no symbolic link is followed.
+struct PinFolder: Sendable {
+    /// As people know it.
     let path: String
+    private let place: Place
 
-    static func / (folder: PinFolder, name: String) -> String { "\(folder.path)/\(name)" }
+    private indirect enum Place: Sendable {
+        /// The file system's root.
+        case root
+        case below(PinFolder, String)
+        case held(OpenFolder)
+    }
 
-    func folder(_ name: String) -> PinFolder { PinFolder(path: self / name) }
+    /// The file system's root.
+    static let root = PinFolder(path: Preflight.root, place: .root)
 
-    /// Makes the folder, readable by its owner only; one that exists is fine.
-    func make() throws(DatapathError) {
-        guard unsafe mkdir(path, 0o700) == 0 || errno == EEXIST else {
-            throw DatapathError("cannot make \(path): \(text(errno))")
+    private init(path: String, place: Place) {
+        self.path = path
+        self.place = place
+    }
+
+    /// A folder that is held open, and stays the same whatever becomes of its name.
+    init(_ open: OpenFolder) { self.init(path: open.path, place: .held(open)) }
+
+    func folder(_ name: String) -> PinFolder { PinFolder(path: "\(path)/\(name)", place: .below(self, name)) }
+
+    /// The place of a pin in it.
+    static func / (folder: PinFolder, name: String) throws(BPFError) -> Pin {
+        do throws(DatapathError) {
+            guard let open = try folder.open() else { throw DatapathError("\(folder.path) is not there") }
+            return Pin(name, in: open)
+        } catch {
+            throw error.bpf ?? BPFError("open", folder.path, errno: EPERM, messages: error.message)
         }
+    }
+
+    /// Opens it; nil where it is not there.
+    ///
+    /// - Throws: where it is not this user's own, or others may enter it.
+    func open() throws(DatapathError) -> OpenFolder? {
+        switch place {
+        case .held(let folder): return folder
+        case .root: return try Preflight.openRoot()
+        case .below(let parent, let name):
+            guard let parent = try parent.open() else { return nil }
+            let folder = try PinFolder.naming(path) { () throws(BPFError) in try parent.folder(name) }
+            if let folder, let fault = FolderCheck.fault(of: folder) { throw fault }
+            return folder
+        }
+    }
+
+    /// Makes the folder, for its owner only; one that exists is fine.
+    func make() throws(DatapathError) {
+        guard case .below(let parent, let name) = place, let parent = try parent.open() else { return }
+        try PinFolder.naming(path) { () throws(BPFError) in try parent.make(name) }
     }
 
     /// The names in it, sorted; none where it does not exist.
     var names: [String] {
-        guard let folder = unsafe opendir(path) else { return [] }
-        defer { unsafe closedir(folder) }
-        var result: [String] = []
-        while let entry = unsafe readdir(folder) {
-            let name = unsafe withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { result.append(name) }
+        get throws(DatapathError) {
+            guard let open = try open() else { return [] }
+            return try PinFolder.naming(path) { () throws(BPFError) in try open.names }
         }
-        return result.sorted()
     }
 
-    var exists: Bool { unsafe access(path, F_OK) == 0 }
+    var exists: Bool { inode != nil }
 
-    func holds(_ name: String) -> Bool { unsafe access(self / name, F_OK) == 0 }
+    /// The inode of what has its name now.
+    private var inode: UInt64? {
+        switch place {
+        case .held(let folder): folder.status.inode
+        case .root: nil
+        case .below(let parent, let name): (try? parent.open())?.inode(of: name)
+        }
+    }
+
+    func holds(_ name: String) -> Bool { (try? open())?.holds(name) == true }
 
     /// Removes a pin; one that is gone already is fine.
     func unpin(_ name: String) throws(DatapathError) {
-        guard unsafe unlink(self / name) == 0 || errno == ENOENT else {
-            throw DatapathError("cannot remove \(self / name): \(text(errno))")
+        guard let open = try open() else { return }
+        try PinFolder.naming(path) { () throws(BPFError) in try open.unpin(name) }
+    }
+
+    /// Removes the folder where nothing is in it; one that is gone already is fine.
+    func remove() throws(DatapathError) {
+        guard case .below(let parent, let name) = place, let parent = try parent.open() else { return }
+        try PinFolder.naming(path) { () throws(BPFError) in try parent.removeFolder(name) }
+    }
+
+    /// Whether the folder that is held open still has this one's name.
+    func isStill(_ open: OpenFolder) -> Bool { inode == open.status.inode }
+
+    /// Runs `body`; a symbolic link, or what is no folder, is refused in words.
+    private static func naming<Result>(
+        _ path: String, _ body: () throws(BPFError) -> Result
+    ) throws(DatapathError) -> Result {
+        do throws(BPFError) {
+            return try body()
+        } catch {
+            throw FolderCheck.fault(error, at: path)
+        }
+    }
+}
+
+extension PinFolder: Hashable {
+    static func == (one: PinFolder, other: PinFolder) -> Bool { one.path == other.path }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(path) }
+}
+
+/// Whose a folder of the BPF file system is. The file system is open to everybody when it is mounted without a mode.
+enum FolderCheck {
+    /// Why a folder is not this user's own; nil where it is.
+    static func fault(of folder: OpenFolder) -> DatapathError? {
+        let status = folder.status
+        guard status.isBPF else {
+            return DatapathError("\(folder.path) is not in a BPF file system", advice: "see what is mounted there")
+        }
+        guard status.owner == geteuid() else {
+            return DatapathError(
+                "\(folder.path) belongs to \(user(status.owner)), not to \(user(geteuid())): somebody else made it",
+                advice: "look what it is and remove it, or choose another --instance; then keep others out: "
+                    + "chmod 0700 \(Preflight.root) (\(Preflight.mountCommand) at the next boot)")
+        }
+        // Whoever can open a folder can hold its lock.
+        guard status.mode & 0o077 == 0 else {
+            return DatapathError(
+                "\(folder.path) can be entered by others (mode \(octal(status.mode)))",
+                advice: "if it is Bulkhead's: chmod 0700 \(folder.path); else choose another --instance")
+        }
+        return nil
+    }
+
+    /// Why the file system's root cannot be trusted; nil where it can. Others may make folders of their own beside
+    /// ours where the sticky bit keeps them from renaming or removing ours.
+    static func rootFault(_ status: OpenFolder.Status) -> DatapathError? {
+        guard status.owner == 0 || status.owner == geteuid() else {
+            return DatapathError(
+                "\(Preflight.root) belongs to \(user(status.owner)), who could replace what is pinned there",
+                advice: "chown root \(Preflight.root) && chmod 0700 \(Preflight.root)")
+        }
+        guard status.mode & 0o022 == 0 || status.mode & 0o1000 != 0 else {
+            return DatapathError(
+                "others may rename and remove what is pinned under \(Preflight.root) (mode \(octal(status.mode)))",
+                advice: "chmod 0700 \(Preflight.root) (\(Preflight.mountCommand) at the next boot)")
+        }
+        return nil
+    }
+
+    static func fault(_ error: BPFError, at path: String) -> DatapathError {
+        switch error.errno {
+        case ELOOP, ENOTDIR:
+            DatapathError(
+                "\(path) is not a folder but something else, such as a symbolic link: Bulkhead did not make it",
+                advice: "look what it is and remove it, or choose another --instance; then keep others out: "
+                    + "chmod 0700 \(Preflight.root)",
+                bpf: error)
+        default: DatapathError("cannot use \(path): \(error.operation): \(error.cause)", bpf: error)
         }
     }
 
-    /// Removes the folder with all that is in it.
-    func removeAll() throws(DatapathError) {
-        for name in names {
-            if unsafe unlink(self / name) == 0 { continue }
-            guard errno == EISDIR || errno == EPERM else {
-                throw DatapathError("cannot remove \(self / name): \(text(errno))")
-            }
-            try folder(name).removeAll()
-        }
-        guard unsafe rmdir(path) == 0 || errno == ENOENT else {
-            throw DatapathError("cannot remove \(path): \(text(errno))")
-        }
-    }
+    private static func user(_ number: UInt32) -> String { number == 0 ? "root" : "user \(number)" }
+
+    private static func octal(_ mode: UInt32) -> String { "0" + String(mode, radix: 8) }
 }
 
 /// An error number in words.

@@ -5,6 +5,8 @@ import Libbpf
 /// What must hold before the kernel can be asked for anything; each refusal says what to do.
 enum Preflight {
     static let root = "/sys/fs/bpf"
+    /// So mounted, nobody but root can make anything there.
+    static let mountCommand = "mount -t bpf -o mode=0700 bpf \(root)"
 
     static func check() throws(DatapathError) {
         try checkPrivilege()
@@ -45,13 +47,28 @@ enum Preflight {
             }
             throw DatapathError(
                 "no BPF file system is mounted at \(root)",
-                advice: "mount it: mount -t bpf bpf \(root); under 'ip netns exec', which hides it, use "
+                advice: "mount it: \(mountCommand); under 'ip netns exec', which hides it, use "
                     + "'nsenter --net=/run/netns/NAME' or netns: in the policy instead")
         }
         guard let own = device(mountedFor: "self"), let host = device(mountedFor: "1") else { return }
         guard own == host else {
             throw hidden("\(root) belongs to a private mount namespace: a policy pinned there would end with it")
         }
+    }
+
+    /// The file system's root, held open; nobody else may have a say about what is pinned there.
+    static func openRoot() throws(DatapathError) -> OpenFolder {
+        let folder: OpenFolder
+        do throws(BPFError) {
+            folder = try OpenFolder(path: root)
+        } catch {
+            throw FolderCheck.fault(error, at: root)
+        }
+        guard folder.status.isBPF else {
+            throw DatapathError("no BPF file system is mounted at \(root)", advice: "mount it: \(mountCommand)")
+        }
+        if let fault = FolderCheck.rootFault(folder.status) { throw fault }
+        return folder
     }
 
     /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil where there is none, or where that cannot be

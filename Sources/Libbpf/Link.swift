@@ -45,15 +45,15 @@ public struct Link: ~Copyable, Sendable {
         name = "\(hook) of interface \(interface)"
     }
 
-    public init(pinnedAt path: String) throws(BPFError) {
-        let value = try check("open pinned link", path) { unsafe bpf_obj_get(path) }
+    public init(pinnedAt pin: Pin) throws(BPFError) {
+        let value = try check("open pinned link", "\(pin)") { unsafe bpf_obj_get(pin.path) }
         descriptor = Descriptor(owning: value)
-        name = path
+        name = "\(pin)"
     }
 
-    public func pin(at path: String) throws(BPFError) {
+    public func pin(at pin: Pin) throws(BPFError) {
         let value = descriptor.value
-        try check("pin link", path) { unsafe bpf_obj_pin(value, path) }
+        try check("pin link", "\(pin)") { unsafe bpf_obj_pin(value, pin.path) }
     }
 
     /// What the kernel tells of a link.

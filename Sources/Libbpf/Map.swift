@@ -56,9 +56,9 @@ public final class Map: Sendable {
         try self.init(Descriptor(owning: value), name: name)
     }
 
-    /// The map pinned at a path.
-    public convenience init(pinnedAt path: String, name: String) throws(BPFError) {
-        let value = try check("open pinned map", path) { unsafe bpf_obj_get(path) }
+    /// A pinned map.
+    public convenience init(pinnedAt pin: Pin, name: String) throws(BPFError) {
+        let value = try check("open pinned map", "\(pin)") { unsafe bpf_obj_get(pin.path) }
         try self.init(Descriptor(owning: value), name: name)
     }
 
@@ -68,9 +68,9 @@ public final class Map: Sendable {
         try self.init(Descriptor(owning: value), name: name)
     }
 
-    public func pin(at path: String) throws(BPFError) {
+    public func pin(at pin: Pin) throws(BPFError) {
         let value = descriptor.value
-        try check("pin map", path) { unsafe bpf_obj_pin(value, path) }
+        try check("pin map", "\(pin)") { unsafe bpf_obj_pin(value, pin.path) }
     }
 
     /// Bytes of kernel memory that the map takes.

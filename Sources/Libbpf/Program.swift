@@ -35,15 +35,15 @@ public struct Program: ~Copyable, Sendable {
         return try info(descriptor.value, "\(id)")
     }
 
-    /// The program pinned at a path.
-    public init(pinnedAt path: String) throws(BPFError) {
-        let value = try check("open pinned program", path) { unsafe bpf_obj_get(path) }
-        self.init(Descriptor(owning: value), name: path)
+    /// A pinned program.
+    public init(pinnedAt pin: Pin) throws(BPFError) {
+        let value = try check("open pinned program", "\(pin)") { unsafe bpf_obj_get(pin.path) }
+        self.init(Descriptor(owning: value), name: "\(pin)")
     }
 
-    public func pin(at path: String) throws(BPFError) {
+    public func pin(at pin: Pin) throws(BPFError) {
         let value = descriptor.value
-        try check("pin program", path) { unsafe bpf_obj_pin(value, path) }
+        try check("pin program", "\(pin)") { unsafe bpf_obj_pin(value, pin.path) }
     }
 
     private static func info(_ descriptor: Int32, _ name: String) throws(BPFError) -> Info {

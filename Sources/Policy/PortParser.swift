@@ -82,7 +82,7 @@ struct PortParser {
     private func interfaceName(_ node: Node) -> String? {
         guard let text = problems.text(node, "an interface name or pattern") else { return nil }
         if Glob.isPattern(text) {
-            if Glob(text) != nil, text.utf8.count <= 128, !text.contains("/") { return text }
+            if Glob(text) != nil, KernelNames.isInterfacePattern(text) { return text }
             problems.error(node.location, "\"\(text)\" is not a pattern for interface names")
             return nil
         }
@@ -90,8 +90,10 @@ struct PortParser {
             problems.error(node.location, "\"\(text)\" is no interface name: it has more than 15 bytes")
             return nil
         }
-        guard text != ".", text != "..", !text.contains(where: { $0 == "/" || $0 == ":" || $0.isWhitespace }) else {
-            problems.error(node.location, "\"\(text)\" is no interface name: it has a slash, a colon or a space")
+        guard KernelNames.isInterface(text) else {
+            problems.error(
+                node.location,
+                "\"\(text)\" is no interface name: it has a slash, a colon, a space or a control character")
             return nil
         }
         return text
@@ -100,10 +102,12 @@ struct PortParser {
     private func readPlace(_ fields: Fields, into port: inout PortDefinition) {
         if let node = fields["netns"], let name = problems.text(node, "the name of a network namespace") {
             port.namespaceLocation = node.location
-            if name == "." || name == ".." || name.contains("/") || name.utf8.count > 223 {
-                problems.error(node.location, "\"\(name)\" is no name of a network namespace")
-            } else {
+            if KernelNames.isNamespace(name) {
                 port.entry.namespace = name
+            } else {
+                problems.error(
+                    node.location,
+                    "\"\(name)\" is no name of a network namespace: 'ip netns' lists those that there are")
             }
         }
         port.entry.protects = fields["protects"].flatMap { problems.word($0) }

@@ -81,6 +81,6 @@ struct GuestLab {
         #expect(gone.ports == ["guest"])
         #expect(try lab.ping("2001:db8::1"))
         #expect(throws: DatapathError.self) { try lab.instance.status() }
-        #expect(!PinFolder(path: Preflight.root).holds(lab.instance.name))
+        #expect(!PinFolder.root.holds(lab.instance.name))
     }
 }

@@ -61,8 +61,8 @@ import Testing
         let device = try #require(try lab.instance.imageInForce(try lab.instance.openMaps()).devices().first)
         let path = try Self.object(lab.lab, "foreign_ok", returns: 0)
         let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
-        let pin = "\(Preflight.root)/\(lab.lab.id)-foreign"
-        lab.lab.atEnd { try? FileManager.default.removeItem(atPath: pin) }
+        let pin = Pin("\(lab.lab.id)-foreign", in: try Preflight.openRoot())
+        lab.lab.atEnd { try? pin.folder.unpin(pin.name) }
         try NetworkNamespace.with(lab.host.name) { () throws(DatapathError) in
             do throws(BPFError) {
                 let object = try Object(bytes, name: "foreign").load()
@@ -77,7 +77,7 @@ import Testing
         let ahead = try #require(try lab.instance.status().ports.first?.ahead)
         #expect(ahead.count == 1 && ahead[0].hasPrefix("tc-ingress: program 'foreign_ok' "), "\(ahead)")
 
-        try FileManager.default.removeItem(atPath: pin)
+        try pin.folder.unpin(pin.name)
         #expect(try !lab.ping())
         #expect(try lab.instance.status().ports.map(\.ahead) == [[]])
     }

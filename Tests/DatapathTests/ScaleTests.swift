@@ -25,6 +25,6 @@ import Testing
         #expect(Set(status.ports.map(\.device)).count == count)
         print("status of \(count) ports: \(milliseconds) ms")
         #expect(try instance.detachAll().ports.count == count)
-        #expect(!PinFolder(path: Preflight.root).holds(instance.name))
+        #expect(!PinFolder.root.holds(instance.name))
     }
 }

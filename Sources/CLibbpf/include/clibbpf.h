@@ -119,6 +119,22 @@ int bulkhead_send_frames(int program_fd, const void *frame, uint32_t frame_size,
 
 bool bulkhead_is_bpf_file_system(const char *path);
 
+/*
+ * Opens a folder without following a symbolic link anywhere on the way. With a parent (else -1) `name` is found
+ * below it, and neither leaves it nor crosses into another file system. `by_path`: only as the parent of others,
+ * which asks for no right to read it.
+ */
+int bulkhead_open_folder(int parent, const char *name, bool by_path);
+
+struct bulkhead_folder {
+	uint64_t inode;
+	uint32_t owner;
+	uint32_t mode;                   /* the permissions and the sticky bit */
+	bool is_bpf;                     /* it lies in a BPF file system */
+};
+
+int bulkhead_folder(int fd, struct bulkhead_folder *folder);
+
 /* setns(2) for the network namespace of the calling thread. */
 int bulkhead_enter_network_namespace(int fd);
 

@@ -137,7 +137,7 @@ extension ApplyResult {
         ]
     }
 
-    func words(compiling: Duration, isRehearsal: Bool) -> String {
+    func words(compiling: Duration, isRehearsal: Bool) -> Words {
         var table = Table([.init("PORT"), .init("DEVICE"), .init("MODE")])
         for port in ports {
             table.append([
@@ -146,7 +146,7 @@ extension ApplyResult {
             ])
         }
         var text = ports.isEmpty ? "" : table.text + "\n"
-        let times =
+        let times: Words =
             "compiled in \(JSON.decimal(compiling / .milliseconds(1))) ms, "
             + "loaded in \(JSON.decimal(loadMilliseconds)) ms"
         switch (isRehearsal, changed) {

@@ -40,9 +40,26 @@ public struct Bulkhead: ParsableCommand {
         } catch is Interrupted {
             Glibc.exit(EXIT_SUCCESS)
         } catch let error as DatapathError {
-            exit(withError: Refusal(error))
+            end(with: Refusal(error), arguments)
         } catch {
-            exit(withError: error)
+            end(with: error, arguments)
         }
+    }
+
+    /// Ends the process as `exit(withError:)` does, with words that a terminal may be given. Of several lines are
+    /// only the parser's own words and ours: an argument that has some is written out.
+    private static func end(with error: any Error, _ arguments: [String]?) -> Never {
+        var message = fullMessage(for: error)
+        for argument in arguments ?? CommandLine.arguments where argument != Words.escaped(argument) {
+            message = message.replacing(argument, with: Words.escaped(argument))
+        }
+        let code = exitCode(for: error)
+        if message.isEmpty { Glibc.exit(code.rawValue) }
+        if code.isSuccess {
+            try? StandardOutput.line(Words(lines: message))
+        } else {
+            StandardError.line(Words(lines: message))
+        }
+        Glibc.exit(code.rawValue)
     }
 }

@@ -55,7 +55,7 @@ struct CheckCommand: ParsableCommand {
         ]
     }
 
-    private func words(_ ruleset: Ruleset, _ ports: [CheckedPort]) -> String {
+    private func words(_ ruleset: Ruleset, _ ports: [CheckedPort]) -> Words {
         let taken = ports.compactMap(\.taken).map { $0 + "\n" }.joined()
         let counts = "\(counted(ruleset.rules.count, "rule")), \(counted(ports.count, "port"))"
         return taken + "\(policy): valid, \(counts)\n"
@@ -76,7 +76,7 @@ struct CheckedPort: Sendable {
     }
 
     /// Which side it was taken to protect, and why, where the policy does not say; nil for a device that is yet to come.
-    fileprivate var taken: String? {
+    fileprivate var taken: Words? {
         guard binding.protectsIsDefault, hasIdentity || binding.interface != nil else { return nil }
         let why = hasIdentity ? "an identity is bound to it" : "its device is \(device)"
         return "\(binding.name): taken for protects: \(binding.protects.rawValue), as \(why)"

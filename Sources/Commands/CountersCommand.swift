@@ -53,7 +53,7 @@ extension Counters {
         ]
     }
 
-    var words: String {
+    var words: Words {
         var byPort = Table([
             .init("PORT"), .init("DEVICE"), .init("DIR"), .init("ACCEPTED", .right), .init("BYTES", .right),
             .init("DROPPED", .right), .init("BYTES", .right), .init("REASONS"),

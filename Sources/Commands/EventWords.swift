@@ -41,13 +41,14 @@ struct EventWords {
     }
 
     /// `12:03:04.512 DROP in db-1(tap-db1) tcp 198.51.100.10:40000 > 198.51.100.20:22 S  default  policy.yaml:31`
-    func line(_ palette: Palette) -> String {
-        let verdict = event.verdict.rawValue.uppercased()
-        let cause = event.rule.map { "rule \($0)" } ?? event.reason.rawValue
-        return [
-            Timestamp(nanoseconds: event.time).localClock,
-            event.verdict == .accept ? palette.green(verdict) : palette.red(verdict), event.direction.rawValue,
-            place, PacketWords(event.packet).phrase, "", palette.bold(cause), "", palette.faint(source ?? "-"),
-        ].joined(separator: " ") + (notes[event.rule].map { palette.faint("  # \($0.words)") } ?? "")
+    func line(_ palette: Palette) -> Words {
+        let verdict: Words = "\(event.verdict.rawValue.uppercased())"
+        let painted = event.verdict == .accept ? palette.green(verdict) : palette.red(verdict)
+        let time = Timestamp(nanoseconds: event.time).localClock
+        let packet = PacketWords(event.packet).phrase
+        let cause = palette.bold("\(event.rule.map { "rule \($0)" } ?? event.reason.rawValue)")
+        let note = notes[event.rule].map { palette.faint("  # \($0.words)") } ?? ""
+        let place = palette.faint("\(source ?? "-")")
+        return "\(time) \(painted) \(event.direction.rawValue) \(self.place) \(packet)  \(cause)  \(place)\(note)"
     }
 }

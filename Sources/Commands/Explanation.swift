@@ -106,12 +106,12 @@ struct Explanation: Sendable {
         ]
     }
 
-    func words(_ ends: ExplainedEnds, _ palette: Palette) -> String {
-        var text = "\(ends.source.address) > \(ends.destination.address): \(paint(verdict, palette))\n"
+    func words(_ ends: ExplainedEnds, _ palette: Palette) -> Words {
+        var text: Words = "\(ends.source.address) > \(ends.destination.address): \(paint(verdict, palette))\n"
         for hop in hops {
             let cause = hop.rule.map { "rule \($0)" } ?? hop.reason?.rawValue ?? "-"
             text += "  \(hop.direction.rawValue) at \(hop.port): \(paint(hop.verdict, palette))  \(cause)"
-            text += hop.conditions
+            text += "\(hop.conditions)"
             text += hop.source.map { "  \($0)" } ?? ""
             text += hop.note.map { "  # \($0.words)" } ?? ""
             text += "\n"
@@ -119,7 +119,7 @@ struct Explanation: Sendable {
         return text
     }
 
-    private func paint(_ verdict: Action, _ palette: Palette) -> String {
-        verdict == .accept ? palette.green(verdict.rawValue) : palette.red(verdict.rawValue)
+    private func paint(_ verdict: Action, _ palette: Palette) -> Words {
+        verdict == .accept ? palette.green("\(verdict.rawValue)") : palette.red("\(verdict.rawValue)")
     }
 }

@@ -262,7 +262,7 @@ extension GroupMembers {
             })
     }
 
-    fileprivate static func words(_ groups: [GroupMembers]) -> String {
+    fileprivate static func words(_ groups: [GroupMembers]) -> Words {
         if groups.isEmpty { return "the policy in force has no dynamic groups\n" }
         var table = Table([.init("GROUP"), .init("MEMBERS", .right), .init("MAX", .right), .init("TIMEOUT", .right)])
         for group in groups {
@@ -292,8 +292,8 @@ extension GroupMembers {
         members.sorted { ($0.prefix.address, $0.prefix.length) < ($1.prefix.address, $1.prefix.length) }
     }
 
-    fileprivate var words: String {
-        sorted.map { member in
+    fileprivate var words: Words {
+        sorted.map { member -> Words in
             let left = member.left.map { "  \(($0 + 999_999_999) / 1_000_000_000)s left" } ?? ""
             return "\(member.prefix)\(left)\n"
         }.joined()

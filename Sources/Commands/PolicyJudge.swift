@@ -80,7 +80,7 @@ struct PolicyJudge {
         guard Set(found.map { [records[$0], areQuarantined[$0] ? 1 : 0] }).count == 1 else {
             throw Refusal(
                 "'\(word)' means several ports that are judged differently",
-                advice: "name one of them: " + found.map { names[$0].name }.joined(separator: ", "))
+                advice: "name one of them: \(found.map { names[$0].name }.joined(separator: ", "))")
         }
         return found[0]
     }

@@ -57,7 +57,7 @@ struct ReleaseCommand: ParsableCommand {
 extension QuarantineReport {
     /// - Parameter deed: the name of the JSON field that holds the names.
     fileprivate func show(
-        _ instance: String, _ deed: String, _ output: OutputOptions, words: (String) -> String
+        _ instance: String, _ deed: String, _ output: OutputOptions, words: (String) -> Words
     ) throws {
         for warning in warnings { StandardError.line("warning: \(warning)") }
         guard !output.isJSON else { return try StandardOutput.line(json(instance, deed)) }

@@ -103,7 +103,7 @@ struct ReplayCommand: ParsableCommand {
             let words = [
                 "\(packet)", direction.rawValue, outcome.verdict.rawValue, outcome.reason?.rawValue, outcome.ruleName,
             ]
-            try StandardOutput.line(words.compactMap(\.self).joined(separator: " "))
+            try StandardOutput.line("\(words.compactMap(\.self).joined(separator: " "))")
         }
     }
 }

@@ -8,7 +8,8 @@ struct ShowCommand: ParsableCommand {
         abstract: "Print the text of the policy in force.",
         discussion: """
             The text comes from the kernel's own copy, not from the file that it was once read from. A policy of several files is \
-            printed file by file, each under a comment with its name.
+            printed file by file, each under a comment with its name. On a terminal, characters that it would act upon are \
+            written out; in a file or pipe the text is what was applied, byte for byte.
 
             Example:
               bulkhead show > policy.yaml
@@ -29,7 +30,7 @@ struct ShowCommand: ParsableCommand {
         if output.isJSON {
             try StandardOutput.line(policy.json)
         } else {
-            try StandardOutput.write(policy.words)
+            try StandardOutput.write(policy.words(isTerminal: StandardOutput.isTerminal))
         }
     }
 }
@@ -42,9 +43,13 @@ extension PolicyInForce {
         ]
     }
 
-    var words: String {
-        if files.count == 1 { return PolicyInForce.ended(files[0].text) }
-        return files.map { "# ---- \($0.name)\n" + PolicyInForce.ended($0.text) }.joined(separator: "\n")
+    func words(isTerminal: Bool) -> Words {
+        let texts = files.map { file -> Words in
+            let text = PolicyInForce.ended(file.text)
+            let words = isTerminal ? Words(lines: text) : Words(verbatim: text)
+            return files.count == 1 ? words : "# ---- \(file.name)\n\(words)"
+        }
+        return texts.joined(separator: "\n")
     }
 
     private static func ended(_ text: String) -> String { text.isEmpty || text.hasSuffix("\n") ? text : text + "\n" }

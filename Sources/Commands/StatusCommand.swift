@@ -41,7 +41,7 @@ extension Status {
         ]
     }
 
-    func words(_ palette: Palette) -> String {
+    func words(_ palette: Palette) -> Words {
         var table = Table([
             .init("PORT"), .init("DEVICE"), .init("PROTECTS"), .init("MODE"), .init("HOOKS"), .init("STATE"),
         ])
@@ -53,7 +53,7 @@ extension Status {
             ])
         }
         let applied = Timestamp(nanoseconds: loadedAt * 1_000_000_000).utc.prefix(19)
-        var text = """
+        var text: Words = """
             instance \(instance)  generation \(generation)  policy \(file)  sha256 \(sha256.prefix(12))
             applied \(applied)Z  memory \((memoryBytes + 1023) / 1024) KiB  readers \(readers)  flows \(flows.used) of \(flows.capacity)
             rules \(classifier.rules)  tier \(classifier.tier.rawValue)  cells \(classifier.cells)  address classes \

@@ -73,7 +73,7 @@ private func tcp() throws -> Packet {
     }
 
     @Test func theLineForPeople() throws {
-        let line = EventWords(event(try tcp()), .none).line(.plain)
+        let line = EventWords(event(try tcp()), .none).line(.plain).text
         #expect(
             line.dropFirst(12)
                 == " DROP in db-1(tap-db1) tcp 203.0.113.9:40000 > 198.51.100.20:22 S  default  policy.yaml:28")
@@ -85,7 +85,7 @@ private func tcp() throws -> Packet {
             comment: "until the move", meta: [("owner", "ops")])
         let notes = RuleNotes(Ruleset(files: [], entries: [], groups: [], rules: [rule]))
         let words = EventWords(event(try tcp(), rule: "bad-networks"), notes)
-        #expect(words.line(.plain).hasSuffix("rule bad-networks  policy.yaml:28  # until the move (owner: ops)"))
+        #expect(words.line(.plain).text.hasSuffix("rule bad-networks  policy.yaml:28  # until the move (owner: ops)"))
         #expect(words.json["comment"] == "until the move")
         #expect(words.json["meta"] == ["owner": "ops"])
     }

@@ -119,12 +119,12 @@ import Testing
         var policy = PolicyInForce(
             generation: 3, files: [SourceFile(name: "policy.yaml", text: "version: 1")], sha256: "ab12", loadedAt: 0,
             rules: [])
-        #expect(policy.words == "version: 1\n")
+        #expect(policy.words(isTerminal: false) == "version: 1\n")
         #expect(
             "\(policy.json)"
                 == #"{"generation": 3, "sha256": "ab12", "files": [{"name": "policy.yaml", "text": "version: 1"}]}"#)
         policy.files.append(SourceFile(name: "b.yaml", text: "rules: []\n"))
-        #expect(policy.words == "# ---- policy.yaml\nversion: 1\n\n# ---- b.yaml\nrules: []\n")
+        #expect(policy.words(isTerminal: false) == "# ---- policy.yaml\nversion: 1\n\n# ---- b.yaml\nrules: []\n")
     }
 
     @Test func explain() {

@@ -15,6 +15,7 @@ import Testing
             ("a\"b\\c", #""a\"b\\c""#),
             ("line\nend\ttab\r", #""line\nend\ttab\r""#),
             ("\u{1}\u{7f}", #""\u0001\u007f""#),
+            ("\u{9b}2J\u{202e}\u{2028}\u{e0041}", #""\u009b2J\u202e\u2028\udb40\udc41""#),
             ("größe 🙂", #""größe 🙂""#),
             ([], "[]"),
             ([1, nil, "x"], #"[1, null, "x"]"#),

@@ -13,16 +13,16 @@ enum StandardOutput {
         return unsafe poll(&output, 1, 0) == 1 && output.revents & Int16(POLLERR | POLLHUP) != 0
     }
 
-    /// Writes all of `text`.
+    /// Writes all of it.
     /// - Throws: ``ClosedPipe`` where nobody reads any more, ``Refusal`` where the text has no room, ``Interrupted`` where a
     ///   stream was asked to end while its reader did not take it.
-    static func write(_ text: String) throws {
-        try write(Array(text.utf8), to: STDOUT_FILENO)
+    static func write(_ words: Words) throws {
+        try write(Array(words.text.utf8), to: STDOUT_FILENO)
     }
 
-    static func line(_ text: String) throws { try write(text + "\n") }
+    static func line(_ words: Words) throws { try write(words + "\n") }
 
-    static func line(_ value: JSON) throws { try write("\(value)\n") }
+    static func line(_ value: JSON) throws { try write(Array("\(value)\n".utf8), to: STDOUT_FILENO) }
 
     private static func write(_ bytes: [UInt8], to descriptor: Int32) throws {
         var start = 0
@@ -58,8 +58,8 @@ enum StandardOutput {
 
 /// Words for people, beside the output proper. What cannot be said there is lost: there is no better place to complain.
 enum StandardError {
-    static func line(_ text: String) {
-        let bytes = Array((text + "\n").utf8)
+    static func line(_ words: Words) {
+        let bytes = Array((words.text + "\n").utf8)
         _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
@@ -80,14 +80,14 @@ struct Palette: Sendable {
         isColoured: StandardOutput.isTerminal && Environment["NO_COLOR"] == nil && Environment["TERM"] != "dumb")
     static let plain = Palette(isColoured: false)
 
-    func red(_ text: String) -> String { paint(text, 31) }
-    func green(_ text: String) -> String { paint(text, 32) }
-    func yellow(_ text: String) -> String { paint(text, 33) }
-    func faint(_ text: String) -> String { paint(text, 2) }
-    func bold(_ text: String) -> String { paint(text, 1) }
+    func red(_ words: Words) -> Words { paint(words, 31) }
+    func green(_ words: Words) -> Words { paint(words, 32) }
+    func yellow(_ words: Words) -> Words { paint(words, 33) }
+    func faint(_ words: Words) -> Words { paint(words, 2) }
+    func bold(_ words: Words) -> Words { paint(words, 1) }
 
-    private func paint(_ text: String, _ code: Int) -> String {
-        isColoured ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
+    private func paint(_ words: Words, _ code: Int) -> Words {
+        isColoured ? "\u{1b}[\(code)m\(words)\u{1b}[0m" : words
     }
 }
 

@@ -21,14 +21,14 @@ struct Table {
     init(_ columns: [Column]) { self.columns = columns }
 
     /// A row with a cell for each column.
-    mutating func append(_ cells: [String]) { rows.append(cells) }
+    mutating func append(_ cells: [String]) { rows.append(cells.map { Words.escaped($0) }) }
 
     /// Heading and rows, each line ended. No line ends in spaces.
-    var text: String {
+    var text: Words {
         let widths = columns.indices.map { index in
             max(columns[index].title.count, rows.map { $0[index].count }.max() ?? 0)
         }
-        return ([columns.map(\.title)] + rows).map { line($0, widths) }.joined()
+        return Words(lines: ([columns.map(\.title)] + rows).map { line($0, widths) }.joined())
     }
 
     private func line(_ cells: [String], _ widths: [Int]) -> String {

@@ -1,20 +1,34 @@
-import Dispatch
+import Glibc
 import Synchronization
 
-/// Does two things at the same time where there are two processors. What the first throws goes before what the second does.
+/// Does two things at the same time where there are two processors, and a thread to be had; else one after the other.
+/// What the first throws goes before what the second does.
 func together<First: Sendable, Second: Sendable, Failure: Error>(
     _ first: @Sendable () throws(Failure) -> First, _ second: @Sendable () throws(Failure) -> Second
 ) throws(Failure) -> (First, Second) {
-    let results = Mutex<(first: Result<First, Failure>?, second: Result<Second, Failure>?)>((nil, nil))
-    DispatchQueue.concurrentPerform(iterations: 2) { index in
-        if index == 0 {
-            let result = Result(catching: first)
-            results.withLock { $0.first = result }
-        } else {
-            let result = Result(catching: second)
-            results.withLock { $0.second = result }
+    let (one, other) = withoutActuallyEscaping(second) { second in
+        let place = Place<Second, Failure>()
+        guard processors > 1, let thread = SideThread({ place.fill(Result(catching: second)) }) else {
+            return (Result(catching: first), Result(catching: second))
         }
+        let one = Result(catching: first)
+        thread.join()
+        return (one, place.result)
     }
-    guard case (let first?, let second?) = results.withLock({ $0 }) else { preconditionFailure("both have run") }
-    return (try first.get(), try second.get())
+    return (try one.get(), try other.get())
+}
+
+private let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+
+/// What a thread leaves for the other.
+private final class Place<Value: Sendable, Failure: Error>: Sendable {
+    private let value = Mutex<Result<Value, Failure>?>(nil)
+
+    func fill(_ result: Result<Value, Failure>) { value.withLock { $0 = result } }
+
+    /// Only after the thread has ended.
+    var result: Result<Value, Failure> {
+        guard let result = value.withLock({ $0 }) else { preconditionFailure("the thread has run") }
+        return result
+    }
 }

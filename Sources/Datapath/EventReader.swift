@@ -1,6 +1,5 @@
 import CDatapathABI
 import CLibbpf
-import Dispatch
 import Glibc
 import Libbpf
 import Synchronization
@@ -9,7 +8,7 @@ import Synchronization
 /// slot when the process dies. Nothing is queued before it is made or after it is gone.
 public final class EventReader {
     private let slot: ReaderSlot
-    private let timer: any DispatchSourceTimer
+    private var ticker: Ticker?
     private var ring: RingBuffer
     private var images: [LiveImage] = []
 
@@ -37,11 +36,14 @@ public final class EventReader {
             throw DatapathError("cannot read events", error)
         }
         if let image = slot.imageInForce() { images = [image] }
-        timer = slot.start()
+        let slot = slot
+        // The lease is renewed while whoever reads the stream does not take it.
+        ticker = try Ticker { slot.renew() }
+        slot.renew()
     }
 
     deinit {
-        timer.cancel()
+        ticker.take()?.stop()
         slot.stop()
     }
 
@@ -111,8 +113,8 @@ extension Instance {
     }
 }
 
-/// A reader's entry in the kernel: the filter, and the time until which it holds. A queue of its own renews it every second; where
-/// that stops, the kernel switches the reader off by itself.
+/// A reader's entry in the kernel: the filter, and the time until which it holds. A thread of its own renews it every
+/// second; where that stops, the kernel switches the reader off by itself.
 private final class ReaderSlot: Sendable {
     private let number: UInt32
     private let lock: FileLock
@@ -142,17 +144,6 @@ private final class ReaderSlot: Sendable {
 
     func isInForce(_ image: LiveImage) -> Bool { image.isPublished(in: maps[.slots]) }
 
-    /// Switches the reader on, and keeps it on until the timer is cancelled.
-    func start() -> any DispatchSourceTimer {
-        renew()
-        let queue = DispatchQueue(label: "bulkhead event reader")
-        let source = DispatchSource.makeTimerSource(queue: queue)
-        source.schedule(deadline: .now() + 1, repeating: 1)
-        source.setEventHandler { [weak self] in self?.renew() }
-        source.activate()
-        return source
-    }
-
     func stop() {
         isActive.withLock { isActive in
             isActive = false
@@ -162,7 +153,7 @@ private final class ReaderSlot: Sendable {
     }
 
     /// Writes the filter, names resolved by the policy in force, and a new time to expire.
-    private func renew() {
+    func renew() {
         var raw = filter.raw(in: imageInForce())
         raw.expires = KernelClock.nanoseconds() + ReaderSlot.lease
         let flags = raw.flags

@@ -136,7 +136,7 @@ static __always_inline __u32 service_class(const struct image *image, const stru
 	return *IMAGE_ELEMENT(image, protocol->services, first * protocol->stride + second, __u32);
 }
 
-/* Service, port, direction and VLAN as one class. */
+/* Service, headers before it, port, direction and VLAN as one class. */
 static __noinline __u32 joint_class(const struct image *image, const struct bh_packet *packet, __u32 scope)
 {
 	const struct bh_image_header *header = image->header;
@@ -146,6 +146,9 @@ static __noinline __u32 joint_class(const struct image *image, const struct bh_p
 		vlan = *IMAGE_ELEMENT(image, header->vlan_classes, packet->outer_vlan, __u16);
 	if (header->context_count > 1)
 		context = *IMAGE_ELEMENT(image, header->contexts, scope * header->vlan_count + vlan, __u32);
+	if (packet->flags & BH_PACKET_HEADERS)
+		context += header->context_count *
+			   header->header_classes[packet->flags >> BH_PACKET_HEADERS_SHIFT & (BH_HEADER_SETS - 1)];
 	return *IMAGE_ELEMENT(image, header->joints, context * header->service_count + service, __u32);
 }
 

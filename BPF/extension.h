@@ -57,6 +57,23 @@ static __always_inline bool read_fragment_header(const struct extension *header,
 	return true;
 }
 
+/* What is noted of a header other than a fragment's, which notes itself. */
+static __always_inline __u32 header_flag(__u8 protocol)
+{
+	switch (protocol) {
+	case IPPROTO_HOPOPTS:
+		return BH_PACKET_HOP_BY_HOP;
+	case IPPROTO_ROUTING:
+		return BH_PACKET_ROUTING;
+	case IPPROTO_AH:
+		return BH_PACKET_AUTHENTICATION;
+	case IPPROTO_DSTOPTS:
+		return BH_PACKET_DESTINATION_OPTIONS;
+	default:
+		return 0;
+	}
+}
+
 /* Whether a header that is whole may stand where it stands, and say what it says. */
 static __always_inline bool is_sound(const struct extension *header, struct bh_packet *packet, __u32 start)
 {
@@ -64,8 +81,8 @@ static __always_inline bool is_sound(const struct extension *header, struct bh_p
 	case IPPROTO_HOPOPTS:
 		return packet->l4_offset == start;
 	case IPPROTO_ROUTING:
-		/* Type 0 sends a packet on to where its destination field does not say. */
-		return header->type != 0 || header->segments_left == 0;
+		/* Of any type: with segments left the packet goes on to where its destination field does not say. */
+		return header->segments_left == 0;
 	case IPPROTO_AH:
 		return header->length >= 1;
 	case IPPROTO_FRAGMENT:
@@ -103,6 +120,7 @@ static __noinline enum bh_reason walk_extensions(void *ctx, struct bh_packet *pa
 			goto cut_short;
 		if (!is_sound(&header, packet, start))
 			break;
+		packet->flags |= header_flag(protocol);
 		packet->l4_offset = offset + length;
 		packet->protocol = header.next;
 	}

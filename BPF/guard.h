@@ -37,8 +37,7 @@ static __always_inline bool is_honest_mac(const struct image *image, const struc
 static __always_inline bool may_be_unspecified(const struct bh_packet *packet)
 {
 	if (packet->flags & BH_PACKET_IPV4)
-		return packet->protocol == IPPROTO_IGMP ||
-		       (packet->protocol == IPPROTO_UDP && packet->source_port == 68 && packet->destination_port == 67);
+		return is_group_message(packet) || (packet->protocol == IPPROTO_UDP && is_dhcp_request(packet));
 	return packet->flags & BH_PACKET_L4 && is_neighbour_message(packet) &&
 	       packet->type != ND_ROUTER_ADVERTISEMENT && packet->type != ND_NEIGHBOUR_ADVERTISEMENT &&
 	       packet->type != ND_REDIRECT;
@@ -65,16 +64,36 @@ static __always_inline bool is_honest_source(const struct image *image, const st
 	return is_bound == is_guest;
 }
 
+/* Clients take an answer from whatever port it comes. */
 static __always_inline bool is_dhcp_server(const struct bh_packet *packet)
 {
-	return packet->protocol == IPPROTO_UDP && (packet->source_port == 67 || packet->source_port == 547);
+	__u16 from = packet->source_port, to = packet->destination_port;
+
+	return packet->protocol == IPPROTO_UDP && (from == 67 || from == 547 || to == 68 || to == 546);
 }
 
-/* What tells hosts where to send their packets: router advertisements and redirects of both versions. */
+/* What makes a switch send a port all that goes to many: queries, the announcements of multicast routers, and PIM. */
+static __always_inline bool is_multicast_router_message(const struct bh_packet *packet)
+{
+	if (packet->protocol == IPPROTO_PIM)
+		return true;
+	if (packet->flags & BH_PACKET_IPV4)
+		return packet->protocol == IPPROTO_IGMP &&
+		       (packet->type == IGMP_QUERY || packet->type == IGMP_ROUTER_ADVERTISEMENT);
+	return packet->protocol == IPPROTO_ICMPV6 &&
+	       (packet->type == MLD_QUERY || packet->type == MULTICAST_ROUTER_ADVERTISEMENT);
+}
+
+/*
+ * What tells hosts where to send their packets, router advertisements and redirects of both versions; or tells
+ * switches.
+ */
 static __always_inline bool is_router_message(const struct bh_packet *packet)
 {
-	if (!(packet->flags & BH_PACKET_L4))
+	if (!(packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)))
 		return false;
+	if (is_multicast_router_message(packet))
+		return true;
 	if (packet->flags & BH_PACKET_IPV4)
 		return packet->protocol == IPPROTO_ICMP &&
 		       (packet->type == ICMP_REDIRECT || packet->type == ICMP_ROUTER_ADVERTISEMENT);
@@ -117,7 +136,7 @@ static __always_inline bool is_honest_claim(const struct image *image, const str
 	if (port->macs && claim->has_mac && !is_own_mac(image, port->macs, claim->mac))
 		return false;
 	JOIN_PATHS();
-	if (!(port->guards & BH_GUARD_HAS_ADDRESSES) || !claimed_address(here, &high, &low))
+	if (!(port->flags & BH_PORT_HAS_ADDRESSES) || !claimed_address(here, &high, &low))
 		return true;
 	return trie_class(image, here->packet.flags & BH_PACKET_ARP ? port->v4 : port->v6, high, low);
 }

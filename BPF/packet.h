@@ -23,12 +23,16 @@ static __always_inline bool is_vlan(__be16 ethertype)
 	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
 }
 
+/* A tag of VLAN 0 has a priority and no VLAN: Linux passes over it on its way to the tag that counts. */
 static __always_inline void add_tag(struct bh_packet *packet, __u16 tci)
 {
-	if (packet->vlan_tags++ == 0)
+	packet->vlan_tags++;
+	if (!packet->outer_vlan) {
 		packet->outer_vlan = tci & 0xfff;
-	else
-		packet->inner_vlan = tci & 0xfff;
+		return;
+	}
+	packet->inner_vlan = tci & 0xfff;
+	packet->flags |= BH_PACKET_INNER_TAG;
 }
 
 /* The Ethernet header and at most two tags, one of which may have been counted already. */
@@ -99,6 +103,58 @@ static __always_inline bool bound_datagram(struct cursor *cursor, __u32 start, _
 	return true;
 }
 
+#define IPV4_OPTIONS_MAX 40
+#define IPV4_OPTION_END 0
+#define IPV4_OPTION_NONE 1
+#define IPV4_LOOSE_SOURCE_ROUTE 131
+#define IPV4_STRICT_SOURCE_ROUTE 137
+
+static __always_inline bool is_source_route(__u8 option)
+{
+	return option == IPV4_LOOSE_SOURCE_ROUTE || option == IPV4_STRICT_SOURCE_ROUTE;
+}
+
+/*
+ * Whether an IPv4 option, from packet->payload to packet->l4_offset, sends the packet on to where its destination
+ * field does not say, or is such an option and cannot be read. What stands behind an option of impossible length
+ * is no option for any host. The place lives in the packet for the verifier's sake.
+ */
+static __noinline bool has_hops_left(void *ctx, struct bh_packet *packet)
+{
+	__u8 option[3];
+
+	for (int i = 0; i < IPV4_OPTIONS_MAX; i++) {
+		__u32 offset = packet->payload, left = packet->l4_offset - offset;
+
+		if (!left || left > IPV4_OPTIONS_MAX || frame_load(ctx, offset, option, 1) ||
+		    option[0] == IPV4_OPTION_END)
+			return false;
+		if (option[0] == IPV4_OPTION_NONE) {
+			packet->payload = offset + 1;
+			continue;
+		}
+		if (left < sizeof(option) || frame_load(ctx, offset, option, sizeof(option)) || option[1] < 2 ||
+		    option[1] > left)
+			return is_source_route(option[0]);
+		/* A route of two bytes has no place to say how far it has come. */
+		if (is_source_route(option[0]) && (option[1] < 3 || option[2] <= option[1]))
+			return true;
+		packet->payload = offset + option[1];
+	}
+	return false;
+}
+
+static __always_inline bool is_source_routed(void *ctx, struct bh_packet *packet, __u32 options, __u32 end)
+{
+	bool result;
+
+	packet->payload = options;
+	packet->l4_offset = end;
+	result = has_hops_left(ctx, packet);
+	packet->payload = 0;
+	return result;
+}
+
 static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
 {
 	__u32 start = cursor->offset, header_length;
@@ -124,6 +180,9 @@ static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct b
 		note_fragment(packet, bpf_ntohs(header->id), (fragment & 0x1fff) * 8, fragment & 0x2000,
 			      cursor->end - cursor->offset, header_length);
 	}
+	if (header_length > sizeof(*header) &&
+	    is_source_routed(cursor->ctx, packet, start + sizeof(*header), start + header_length))
+		return BH_REASON_MALFORMED;
 	return BH_REASON_NONE;
 }
 
@@ -183,6 +242,7 @@ static __always_inline void read_ends(const __u8 *header, struct bh_packet *pack
 		packet->type = header[0];
 		packet->code = header[1];
 		packet->echo = bpf_ntohs(half[2]);
+		packet->records = bpf_ntohs(half[3]);
 	} else {
 		packet->source_port = bpf_ntohs(half[0]);
 		packet->destination_port = bpf_ntohs(half[1]);
@@ -208,14 +268,30 @@ static __always_inline bool parse_tcp(struct cursor *cursor, struct bh_packet *p
 	return true;
 }
 
+/*
+ * The type of an IGMP message, and how many records it says it has. One of fewer than eight bytes is none to any
+ * host.
+ */
+static __always_inline void read_group_message(const struct cursor *cursor, struct bh_packet *packet)
+{
+	const __be16 *half = (const __be16 *)cursor->header;
+
+	if (packet->protocol != IPPROTO_IGMP || !(packet->flags & BH_PACKET_IPV4) || !cursor_peek(cursor, 8))
+		return;
+	packet->type = cursor->header[0];
+	packet->records = bpf_ntohs(half[3]);
+}
+
 /* Reads ports, or type and code. Leaves in `cursor->offset` where the payload starts. */
 static __always_inline bool parse_transport(struct cursor *cursor, struct bh_packet *packet)
 {
 	__u32 minimum = transport_minimum(packet), room = cursor->end - cursor->offset;
 	const __be16 *half = (const __be16 *)cursor->header;
 
-	if (!minimum)
+	if (!minimum) {
+		read_group_message(cursor, packet);
 		return true;
+	}
 	if (minimum > room)
 		return false;
 	if (packet->protocol == IPPROTO_TCP)

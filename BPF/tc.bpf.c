@@ -70,10 +70,23 @@ static __always_inline int reject(struct __sk_buff *ctx, struct bh_scratch *here
 	return TC_ACT_SHOT;
 }
 
+/*
+ * The host's own multicast and broadcast on its way back to the host: it was judged on its way out, and comes
+ * without a link header. Nobody else can send such a packet, for only the host's IP layer gives it this type: what
+ * comes from a device has another, which the device's own code works out of the link header, and neither tc nor
+ * BPF can change a packet to it.
+ */
+static __always_inline bool is_looped_back(const struct __sk_buff *ctx, enum bh_hook hook)
+{
+	return hook == BH_HOOK_TC_INGRESS && ctx->pkt_type == PACKET_LOOPBACK;
+}
+
 static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 {
 	struct bh_scratch *here = scratch_here();
 
+	if (is_looped_back(ctx, hook))
+		return TC_ACT_UNSPEC;
 	if (!here || is_answer(ctx))
 		return TC_ACT_UNSPEC;
 	parse_skb(ctx, here);

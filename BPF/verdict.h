@@ -50,7 +50,7 @@ static __always_inline bool admits_vlan(const struct image *image, const struct 
 
 	if (port->vlan_mode == BH_VLAN_ANY)
 		return true;
-	if (packet->vlan_tags > 1)
+	if (packet->flags & BH_PACKET_INNER_TAG)
 		return false;
 	if (port->vlan_mode == BH_VLAN_NONE)
 		return outer == 0;
@@ -144,7 +144,7 @@ static __always_inline void judge_before_rules(const struct image *image, const 
 		if (judgement->reason != BH_REASON_NONE)
 			return;
 	}
-	essential = essential_reason(port, packet);
+	essential = essential_reason(image, port, packet);
 	if (essential)
 		decide(judgement, BH_ACCEPT, essential);
 }

@@ -7,12 +7,16 @@
 
 #include "flow.h"
 
-/* Whether the cache may know the packet: its hash was made for its flow, and of ICMP the rules see more than an answer names. */
+/*
+ * Whether the cache may know the packet: its hash was made for its flow, and of ICMP, or of a packet with headers
+ * before L4, the rules see more than an answer names.
+ */
 static __always_inline bool is_cacheable(const struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
 
-	return here->question == BH_ASK_PACKET && packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6) && !is_icmp(packet);
+	return here->question == BH_ASK_PACKET && packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6) &&
+	       !(packet->flags & BH_PACKET_HEADERS) && !is_icmp(packet);
 }
 
 /* The packet as answers name it, but for its addresses. */

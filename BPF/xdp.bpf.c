@@ -60,11 +60,32 @@ static __always_inline bool is_sure(const struct bh_scratch *here)
 	}
 }
 
-static __always_inline int filter(struct xdp_md *ctx)
+/*
+ * Whether the frame may be the host's own multicast on its way back to the host. Generic XDP sees that too, with
+ * the IP header where a link header should be, and cannot see what kind of packet it is. tc can, and judges what
+ * only looks like it.
+ */
+static __always_inline bool may_be_looped_back(struct xdp_md *ctx, const struct bh_scratch *here)
+{
+	__be16 half[3];
+
+	if (frame_load(ctx, 0, half, sizeof(half)))
+		return false;
+	switch (bpf_ntohs(half[0]) >> 12) {
+	case 4:
+		return bpf_ntohs(half[1]) == here->frame_length;
+	case 6:
+		return bpf_ntohs(half[2]) + sizeof(struct ipv6hdr) == here->frame_length;
+	default:
+		return false;
+	}
+}
+
+static __always_inline int filter(struct xdp_md *ctx, bool generic)
 {
 	struct bh_scratch *here = scratch_here();
 
-	if (!here)
+	if (!here || (generic && may_be_looped_back(ctx, here)))
 		return XDP_PASS;
 	parse_xdp(ctx, here);
 	judge_packet(here, BH_HOOK_XDP);
@@ -82,13 +103,13 @@ static __always_inline int filter(struct xdp_md *ctx)
 SEC("xdp.frags")
 int bulkhead_xdp(struct xdp_md *ctx)
 {
-	return filter(ctx);
+	return filter(ctx, false);
 }
 
 SEC("xdp")
 int bulkhead_xdp_generic(struct xdp_md *ctx)
 {
-	return filter(ctx);
+	return filter(ctx, true);
 }
 
 char _license[] SEC("license") = "GPL";

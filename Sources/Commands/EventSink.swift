@@ -63,7 +63,9 @@ extension Event {
         var bytes = header
         let inFrame = Event.tagsInFrame(header)
         if packet.vlanTags > inFrame, bytes.count >= 12 {
-            bytes.insert(contentsOf: [0x81, 0, UInt8(packet.outerVLAN >> 8), UInt8(packet.outerVLAN & 255)], at: 12)
+            // Where the tag in the frame is the outer one, that beside it is of VLAN 0.
+            let tag = inFrame > 0 && !packet.hasInnerTag ? 0 : packet.outerVLAN
+            bytes.insert(contentsOf: [0x81, 0, UInt8(tag >> 8), UInt8(tag & 255)], at: 12)
         }
         return CapturedFrame(bytes: bytes, originalLength: packet.length, time: time)
     }

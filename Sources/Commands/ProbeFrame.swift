@@ -90,13 +90,53 @@ struct ProbeFrame: Sendable {
             let initiation: [UInt8] = [1, 0, 0, 20, 0, 0, 0, 1, 0, 0, 0xff, 0xff, 0, 1, 0, 1, 0, 0, 0, 1]
             return Self.bigEndian(sourcePort) + Self.bigEndian(port) + [0, 0, 0, 0, 0, 0, 0, 0] + initiation
         case .icmp(let type, let code):
-            // Long enough for any type's fixed part.
-            var message: [UInt8] = [type, code, 0, 0] + [UInt8](repeating: 0, count: 36)
+            var message: [UInt8] = [type, code, 0, 0] + icmpBody(type)
             if source.family == .v4 { message.replaceSubrange(2..<4, with: Self.bigEndian(Self.checksum(message))) }
             return message
-        case .other:
-            return [UInt8](repeating: 0, count: 16)
+        case .other(let number):
+            return other(number)
         }
+    }
+
+    /// The fixed part of a message without options; long enough for any other type's.
+    private func icmpBody(_ type: UInt8) -> [UInt8] {
+        guard source.family == .v6 else { return [UInt8](repeating: 0, count: 36) }
+        switch type {
+        case 133: return [UInt8](repeating: 0, count: 4)
+        case 134: return [UInt8](repeating: 0, count: 12)
+        // Whom a neighbour asks for, and what one tells of itself.
+        case 135: return [0, 0, 0, 0] + Self.wire(destination)
+        case 136: return [0, 0, 0, 0] + Self.wire(source)
+        case 130...132, 143: return [UInt8](repeating: 0, count: 20)
+        default: return [UInt8](repeating: 0, count: 36)
+        }
+    }
+
+    /// What a packet of a protocol known by its number alone carries: the shortest header that is sound, where the
+    /// datapath looks into it.
+    private func other(_ number: UInt8) -> [UInt8] {
+        // No next header: what follows is nothing.
+        let none: UInt8 = 59
+        switch (number, source.family) {
+        case (6, _), (17, _), (132, _), (1, .v4), (58, .v6): return likeness(number)
+        case (0, .v6), (60, .v6): return [none, 0, 1, 4, 0, 0, 0, 0]
+        case (43, .v6), (44, .v6): return [none, 0, 0, 0, 0, 0, 0, 0]
+        case (51, _): return [none, 1, 0, 0] + [UInt8](repeating: 0, count: 8)
+        default: return [UInt8](repeating: 0, count: 16)
+        }
+    }
+
+    /// A packet of a protocol that has ports or types, to any of these.
+    private func likeness(_ number: UInt8) -> [UInt8] {
+        var frame = self
+        switch number {
+        case 6: frame.service = .tcp(port: 0)
+        case 17: frame.service = .udp(port: 0)
+        case 132: frame.service = .sctp(port: 0)
+        case 1: frame.service = .icmp(type: 8, code: 0)
+        default: frame.service = .icmp(type: 128, code: 0)
+        }
+        return frame.transport
     }
 
     private static func bigEndian(_ value: UInt16) -> [UInt8] { [UInt8(value >> 8), UInt8(value & 255)] }

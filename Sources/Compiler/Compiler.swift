@@ -43,6 +43,7 @@ struct Classes {
     var trie: AddressTrie
     var identities: Identities
     var services: ServiceClasses
+    var headers: HeaderClasses
     var contexts: Contexts
     var joint: JointClasses
     var cells: Cells
@@ -53,6 +54,7 @@ struct Classes {
             { () throws(CompileError) in try AddressPairs(ruleset, budget) })
         contexts = rest.contexts
         services = rest.services
+        headers = rest.headers
         joint = rest.joint
         let found = try Classes.cellsAndTrie(ruleset, addresses, rest.lists)
         cells = found.cells
@@ -123,6 +125,7 @@ struct Classes {
 private struct RestClasses {
     let contexts: Contexts
     let services: ServiceClasses
+    let headers: HeaderClasses
     let joint: JointClasses
     /// Over these classes, still empty.
     let lists: RuleLists
@@ -131,8 +134,9 @@ private struct RestClasses {
         contexts = try Contexts(ruleset, budget)
         let (serviceLists, servicesOfRule) = RestClasses.serviceLists(ruleset)
         services = try ServiceClasses(serviceLists, budget)
+        headers = HeaderClasses(serviceLists)
         joint = try JointClasses(
-            contexts, services, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count, budget)
+            contexts, services, headers, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count, budget)
         lists = RuleLists(
             joint, isConditional: ruleset.rules.indices.map { ruleset.rules[$0].isConditional },
             plain: RestClasses.plainMatches(ruleset, joint))

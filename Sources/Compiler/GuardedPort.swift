@@ -48,15 +48,24 @@ struct GuardedPort {
 extension Packet {
     /// Whether it says what only someone without an address may.
     fileprivate var mayBeUnspecified: Bool {
-        if family == .v4 {
-            return ipProtocol == 2 || ipProtocol == 17 && (sourcePort, destinationPort) == (68, 67)
-        }
-        return isEssential && ipProtocol == 58 && ![134, 136, 137].contains(type)
+        family == .v4 ? isGroupMessage || isDHCPRequest : isNeighbourMessage && ![134, 136, 137].contains(type)
     }
 
-    fileprivate var isOfDHCPServer: Bool { ipProtocol == 17 && family != nil && [67, 547].contains(sourcePort) }
+    fileprivate var isOfDHCPServer: Bool {
+        ipProtocol == 17 && family != nil
+            && ([67, 547].contains(sourcePort) || [68, 546].contains(destinationPort))
+    }
 
+    /// Router advertisements and redirects; and what switches take for a multicast router's: queries, router
+    /// advertisements of RFC 4286, PIM.
     fileprivate var isOfRouter: Bool {
-        isICMP && (family == .v4 ? [5, 9] : [134, 137]).contains(type)
+        switch (family, ipProtocol) {
+        case (nil, _): false
+        case (_, 103): true
+        case (.v4, 2): [0x11, 0x30].contains(type)
+        case (.v4, 1): isICMP && [5, 9].contains(type)
+        case (.v6, 58): isICMP && [130, 134, 137, 151].contains(type)
+        default: false
+        }
     }
 }

@@ -8,6 +8,8 @@ struct Identities {
     struct Row: Sendable {
         /// Bits of `enum bh_guard`.
         var guards: UInt32 = 0
+        /// Whether `v4` and `v6` are the port's own addresses, even if it has none.
+        var hasAddresses = false
         var macs: [MACAddress] = []
         /// Index in ``sets``, by family; nil where nothing is bound.
         var v4: Int?
@@ -32,16 +34,15 @@ struct Identities {
             let guards = entry.guards(record.protects)
             var row = Row()
             defer { rows.append(row) }
-            guard !guards.isEmpty else { continue }
             row.guards = guards.bits
-            if record.protects == .host {
+            if record.protects == .host, !guards.isEmpty {
                 bind(guests, to: &row)
                 continue
             }
-            row.macs = entry.claimedMACs
-            guard entry.claimsAddresses else { continue }
-            row.guards |= BH_GUARD_HAS_ADDRESSES.rawValue
-            bind(entry.claimedAddresses, to: &row)
+            if !guards.isEmpty { row.macs = entry.claimedMACs }
+            // Essentials ask for them too.
+            row.hasAddresses = entry.claimsAddresses
+            if row.hasAddresses { bind(entry.claimedAddresses, to: &row) }
         }
     }
 

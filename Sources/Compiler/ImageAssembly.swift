@@ -56,16 +56,23 @@ struct ImageAssembly {
 
     /// Hashes the image with the host's part of the header zero, then sets hash and the host's offsets.
     private mutating func seal(devicePorts: UInt32, devices: UInt32) -> [UInt8] {
-        writer.write(header, at: 0)
+        writeHeader()
         let digest = Array(SHA256.hash(data: writer.bytes))
         header.device_ports = devicePorts
         header.devices = devices
-        writer.write(header, at: 0)
+        writeHeader()
         for (index, byte) in digest.enumerated() {
             let offset = MemoryLayout<bh_image_header>.offset(of: \.sha256) ?? 0
             writer.write(byte, at: offset + index)
         }
         return digest
+    }
+
+    private mutating func writeHeader() {
+        writer.write(header, at: 0)
+        for (set, number) in classes.headers.classes.enumerated() {
+            writer.write(number, at: HeaderClasses.offset + set)
+        }
     }
 
     private var statistics: Image.Statistics {
@@ -132,6 +139,7 @@ struct ImageAssembly {
         var lists: [bh_mac_list] = []
         for (index, row) in classes.identities.rows.enumerated() {
             ports[index].guards = row.guards
+            if row.hasAddresses { ports[index].flags |= BH_PORT_HAS_ADDRESSES.rawValue }
             ports[index].v4 = row.v4.map { classes.trie.setRoots[$0] } ?? 0
             ports[index].v6 = row.v6.map { classes.trie.setRoots[$0] } ?? 0
             guard let list = row.macList else { continue }
@@ -204,6 +212,7 @@ struct ImageAssembly {
         header.service_count = UInt32(classes.services.members.count)
         header.joints = try writer.append(classes.joint.joints)
         header.joint_count = UInt32(classes.joint.jointCount)
+        header.header_class_count = UInt32(classes.headers.members.count)
     }
 
     // MARK: Addresses

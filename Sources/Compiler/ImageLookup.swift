@@ -22,7 +22,9 @@ extension ImageView {
         if packet.fragment == .later { return Judgement(.drop, .fragment) }
         if port.flags & BH_PORT_ESSENTIALS.rawValue != 0 {
             if isHost, packet.isControl { return Judgement(.accept, .control) }
-            if packet.isEssential { return Judgement(.accept, .essential) }
+            if packet.isEssential(isOfPort: { !hasAddresses(port) || isBound($0, port) }) {
+                return Judgement(.accept, .essential)
+            }
         }
         if packet.isARP { return Judgement(.drop, .nonIP) }
         var floor: UInt32 = 0
@@ -66,7 +68,7 @@ extension ImageView {
         case BH_VLAN_NONE.rawValue: return packet.isAdmitted(by: .none)
         case BH_VLAN_LIST.rawValue:
             let word = element(UInt64.self, of: port.vlans, Int(packet.outerVLAN / 64)) ?? 0
-            return packet.vlanTags < 2 && word >> UInt64(packet.outerVLAN % 64) & 1 == 1
+            return !packet.hasInnerTag && word >> UInt64(packet.outerVLAN % 64) & 1 == 1
         default: return true
         }
     }
@@ -122,15 +124,19 @@ extension ImageView {
     private func guarded(_ port: bh_port) -> GuardedPort {
         GuardedPort(
             protects: port.protects == UInt8(BH_HOST.rawValue) ? .host : .workload, guards: Set(bits: port.guards),
-            hasMACs: port.macs != 0, hasAddresses: port.guards & BH_GUARD_HAS_ADDRESSES.rawValue != 0,
+            hasMACs: port.macs != 0, hasAddresses: hasAddresses(port),
             isBoundMAC: { mac in
                 port.macs != 0
                     && (0..<Int(BH_MACS_MAX)).contains { element(UInt64.self, of: port.macs, $0) == mac.value }
             },
-            isBound: { address in
-                let root = address.family == .v4 ? port.v4 : port.v6
-                return classOf(address.value << UInt128(128 - address.family.bits), under: root) != 0
-            })
+            isBound: { isBound($0, port) })
+    }
+
+    private func hasAddresses(_ port: bh_port) -> Bool { port.flags & BH_PORT_HAS_ADDRESSES.rawValue != 0 }
+
+    private func isBound(_ address: IPAddress, _ port: bh_port) -> Bool {
+        let root = address.family == .v4 ? port.v4 : port.v6
+        return classOf(address.value << UInt128(128 - address.family.bits), under: root) != 0
     }
 
     private func step(_ number: UInt32, _ bits: inout UInt128) -> UInt32 {
@@ -155,7 +161,10 @@ extension ImageView {
         let vlan = element(UInt16.self, of: tables.vlan_classes, Int(packet.outerVLAN)) ?? 0
         let place = Int(scope) * Int(tables.vlan_count) + Int(vlan)
         let context = element(UInt32.self, of: tables.contexts, place) ?? 0
-        let index = Int(context) * Int(tables.service_count) + Int(service)
+        let headers =
+            element(UInt8.self, of: UInt32(HeaderClasses.offset), HeaderClasses.index(packet.headers)) ?? 0
+        let row = Int(headers) * Int(tables.context_count) + Int(context)
+        let index = row * Int(tables.service_count) + Int(service)
         return Int(element(UInt32.self, of: tables.joints, index) ?? 0)
     }
 

@@ -29,7 +29,8 @@ extension ImageView {
     /// The tables whose size the header knows.
     private static func tables(of header: bh_image_header) -> [Table] {
         let contexts = UInt64(header.scope_count) * UInt64(header.vlan_count)
-        let joints = UInt64(header.context_count) * UInt64(header.service_count)
+        let rows = UInt64(min(header.header_class_count, UInt32(BH_HEADER_SETS))) * UInt64(header.context_count)
+        let joints = rows > UInt64(UInt32.max) ? rows : rows * UInt64(header.service_count)
         let matches = UInt64(header.match_count) * UInt64(header.match_words)
         let partitions = all(header.partitions).map { partition in
             Table("cells", partition.buckets, UInt64(partition.mask) + 1, of: bh_bucket.self)

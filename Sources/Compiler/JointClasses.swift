@@ -1,9 +1,9 @@
 import Policy
 
-/// Context and service together: everything of a packet but its addresses. A *match* is what a rule asks of them, a row of
-/// bits over joint classes.
+/// Headers, context and service together: everything of a packet but its addresses. A *match* is what a rule asks of
+/// them, a row of bits over joint classes.
 struct JointClasses {
-    /// By context * service count + service.
+    /// By (headers * context count + context) * service count + service.
     private(set) var joints: [UInt32] = []
     private(set) var jointCount = 0
     /// By rule.
@@ -30,8 +30,8 @@ struct JointClasses {
 
     /// - Parameter servicesOfRule: By rule: the number of its service list.
     init(
-        _ contexts: Contexts, _ services: ServiceClasses, servicesOfRule: [UInt32], serviceLists: Int,
-        _ budget: Budget
+        _ contexts: Contexts, _ services: ServiceClasses, _ headers: HeaderClasses, servicesOfRule: [UInt32],
+        serviceLists: Int, _ budget: Budget
     ) throws(CompileError) {
         var numbers: [Match: UInt32] = [:]
         var matchesOfList = [[(place: UInt32, match: UInt32)]](repeating: [], count: serviceLists)
@@ -45,9 +45,10 @@ struct JointClasses {
             matchOfRule.append(number)
         }
         try budget.check(
-            "pairs of place and service class", contexts.members.count * services.members.count, atMost: \.tableEntries,
+            "pairs of place and service class",
+            headers.members.count * contexts.members.count * services.members.count, atMost: \.tableEntries,
             by: .services)
-        let members = makeJoints(contexts, services, matchesOfList)
+        let members = makeJoints(contexts, services, headers, matchesOfList)
         jointCount = members.count
         try makeRows(numbers.count, members, budget)
     }
@@ -98,23 +99,35 @@ struct JointClasses {
     }
 
     private mutating func makeJoints(
-        _ contexts: Contexts, _ services: ServiceClasses, _ matchesOfList: [[(place: UInt32, match: UInt32)]]
+        _ contexts: Contexts, _ services: ServiceClasses, _ headers: HeaderClasses,
+        _ matchesOfList: [[(place: UInt32, match: UInt32)]]
     ) -> SequenceTable<UInt32> {
         var members = SequenceTable<UInt32>()
         var isHere = [Bool](repeating: false, count: contexts.placeCount)
         var scratch: [UInt32] = []
-        joints.reserveCapacity(contexts.members.count * services.members.count)
-        for context in 0..<contexts.members.count {
-            for place in contexts.members[context] { isHere[Int(place)] = true }
-            for service in 0..<services.members.count {
-                scratch.removeAll(keepingCapacity: true)
-                for list in services.members[service] {
-                    for (place, match) in matchesOfList[Int(list)] where isHere[Int(place)] { scratch.append(match) }
+        joints.reserveCapacity(headers.members.count * contexts.members.count * services.members.count)
+        for header in 0..<headers.members.count {
+            let alsoNamed = headers.members[header]
+            for context in 0..<contexts.members.count {
+                for place in contexts.members[context] { isHere[Int(place)] = true }
+                for service in 0..<services.members.count {
+                    scratch.removeAll(keepingCapacity: true)
+                    let named = services.members[service]
+                    for list in named {
+                        for (place, match) in matchesOfList[Int(list)] where isHere[Int(place)] {
+                            scratch.append(match)
+                        }
+                    }
+                    for list in alsoNamed where !named.contains(list) {
+                        for (place, match) in matchesOfList[Int(list)] where isHere[Int(place)] {
+                            scratch.append(match)
+                        }
+                    }
+                    scratch.sort()
+                    joints.append(UInt32(members.intern(scratch)))
                 }
-                scratch.sort()
-                joints.append(UInt32(members.intern(scratch)))
+                for place in contexts.members[context] { isHere[Int(place)] = false }
             }
-            for place in contexts.members[context] { isHere[Int(place)] = false }
         }
         return members
     }

@@ -33,11 +33,16 @@ public struct Packet: Sendable, Hashable {
     public var segments = 1
     /// Bytes of all segments' frames together.
     public var wireBytes = 0
-    /// 0 where untagged.
+    /// Of the first tag that is not 0; 0 where there is none.
     public var outerVLAN: UInt16 = 0
+    /// Of the tag behind it.
     public var innerVLAN: UInt16 = 0
-    /// 0, 1 or 2.
+    /// 0, 1 or 2, tags of VLAN 0 among them.
     public var vlanTags = 0
+    /// Whether a tag stands behind the outer one.
+    public var hasInnerTag = false
+    /// The numbers of the headers between IP and L4 that were walked.
+    public var headers: Set<UInt8> = []
     /// The IP protocol after extension headers.
     public var ipProtocol: UInt8 = 0
     /// After the tags; 0 for LLC.
@@ -45,7 +50,7 @@ public struct Packet: Sendable, Hashable {
     /// TCP, UDP, SCTP.
     public var sourcePort: UInt16 = 0
     public var destinationPort: UInt16 = 0
-    /// ICMP, ICMPv6.
+    /// ICMP, ICMPv6; IGMP, of eight bytes at least.
     public var type: UInt8 = 0
     public var code: UInt8 = 0
     /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128.
@@ -59,6 +64,8 @@ public struct Packet: Sendable, Hashable {
     var end = 0
     /// Identifier of an ICMP echo request or reply.
     public var echo: UInt16 = 0
+    /// The two bytes behind it: how many records an IGMP or MLD report says it has.
+    public var records: UInt16 = 0
     /// Or time to live.
     public var hopLimit: UInt8 = 0
     /// From the frame's start.
@@ -115,6 +122,8 @@ extension Packet {
         outerVLAN = raw.outer_vlan
         innerVLAN = raw.inner_vlan
         vlanTags = Int(raw.vlan_tags)
+        hasInnerTag = has(BH_PACKET_INNER_TAG)
+        headers = HeaderClasses.numbers(flags: raw.flags)
         ipProtocol = raw.protocol
         etherType = raw.ethertype
         sourcePort = raw.source_port
@@ -127,6 +136,7 @@ extension Packet {
         payload = Int(raw.payload)
         end = Int(raw.end)
         echo = raw.echo
+        records = raw.records
         hopLimit = raw.hop_limit
         l3Offset = Int(raw.l3_offset)
         l4Offset = Int(raw.l4_offset)

@@ -5,8 +5,9 @@ import Network
 ///
 /// What refuses a packet, in short: more than two VLAN tags (`vlan`); an IPv6 extension header (or AH) that is one too many,
 /// misplaced or cut short (`extension-header`); a first fragment that cannot hold its L4 header, a fragment without data, one that is not
-/// the last and no multiple of eight bytes, or one that reaches beyond 65,535 bytes (`fragment`); any other header cut short, or a length
-/// that exceeds the frame or does not cover its header (`malformed`).
+/// the last and no multiple of eight bytes, or one that reaches beyond 65,535 bytes (`fragment`); any other header
+/// cut short, a length that exceeds the frame or does not cover its header, or a source route of IPv4 with hops left
+/// (`malformed`).
 public struct PacketParser {
     private struct Refusal: Error {
         var reason: Reason
@@ -88,9 +89,16 @@ public struct PacketParser {
         }
     }
 
+    /// A tag of VLAN 0 in front has a priority and no VLAN (IEEE 802.1Q: priority-tagged), and what follows is tagged
+    /// as if it were not there.
     private mutating func tag(_ control: UInt16) {
-        if packet.vlanTags == 0 { packet.outerVLAN = control & 0xfff } else { packet.innerVLAN = control & 0xfff }
         packet.vlanTags += 1
+        if packet.outerVLAN != 0 {
+            packet.hasInnerTag = true
+            packet.innerVLAN = control & 0xfff
+        } else {
+            packet.outerVLAN = control & 0xfff
+        }
     }
 
     private mutating func arp() throws(Refusal) {
@@ -111,6 +119,7 @@ public struct PacketParser {
         packet.hopLimit = u8(8)
         packet.ipProtocol = u8(9)
         let (identification, fragment) = (u16(4), u16(6))
+        if hasHopsLeft(options: offset + 20..<offset + headerBytes) { throw Refusal(.malformed) }
         offset += headerBytes
         packet.l4Offset = offset
         if fragment & 0x3fff != 0 {
@@ -120,6 +129,25 @@ public struct PacketParser {
                 dataStart: offset, head: headerBytes)
         }
         try behindHeader([51])
+    }
+
+    /// Whether a loose or strict source route (RFC 791) has not been travelled to its end: its pointer, which counts
+    /// from the option's first byte, from 1, is not beyond its length. One that cannot be read counts as such.
+    private func hasHopsLeft(options: Range<Int>) -> Bool {
+        var place = options.lowerBound
+        while place < min(options.upperBound, frame.count), frame[place] != 0 {
+            let isRoute = frame[place] == 131 || frame[place] == 137
+            if frame[place] == 1 {
+                place += 1
+                continue
+            }
+            guard place + 3 <= min(options.upperBound, frame.count) else { return isRoute }
+            let (length, pointer) = (Int(frame[place + 1]), Int(frame[place + 2]))
+            guard length >= 2, place + length <= options.upperBound else { return isRoute }
+            if isRoute, length == 2 || pointer <= length { return true }
+            place += length
+        }
+        return false
     }
 
     private mutating func ipv6() throws(Refusal) {
@@ -174,6 +202,7 @@ public struct PacketParser {
             let bytes = extensionBytes
             guard reaches(bytes) else { throw cutShort }
             try checkExtension(start: start)
+            packet.headers.insert(packet.ipProtocol)
             packet.ipProtocol = u8(0)
             offset += bytes
             packet.l4Offset = offset
@@ -193,8 +222,8 @@ public struct PacketParser {
         let isSound: Bool
         switch packet.ipProtocol {
         case 0: isSound = offset == start
-        // Type 0 sends a packet on to where its destination does not say.
-        case 43: isSound = u8(2) != 0 || u8(3) == 0
+        // With segments left it goes on to where its destination does not say.
+        case 43: isSound = u8(3) == 0
         case 44:
             isSound = !hasFragmentHeader
             guard isSound else { break }
@@ -234,7 +263,11 @@ public struct PacketParser {
             packet.type = u8(0)
             packet.code = u8(1)
             packet.echo = u16(4)
+            packet.records = u16(6)
             packet.hasL4 = true
+        case 2 where packet.family == .v4 && has(8):
+            packet.type = u8(0)
+            packet.records = u16(6)
         default: break
         }
     }
@@ -308,6 +341,7 @@ public struct PacketParser {
             packet.type = u8(0)
             packet.code = u8(1)
             packet.echo = u16(4)
+            packet.records = u16(6)
         } else {
             packet.sourcePort = u16(0)
             packet.destinationPort = u16(2)

@@ -26,6 +26,8 @@ struct PlainMatch {
         alternatives = []
         for service in services {
             switch service {
+            // It may stand before what the packet's protocol is.
+            case .protocol(let number) where HeaderClasses.isWalked(number): return nil
             case .protocol(let number): alternatives.append(Alternative(number: UInt32(number)))
             case .ports(let number, let destinations, let sources):
                 for destination in destinations {

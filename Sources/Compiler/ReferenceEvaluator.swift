@@ -51,9 +51,17 @@ public struct ReferenceEvaluator: Sendable {
         let port = ruleset.entries[entry]
         if port.defaults.essentials {
             if protects == .host, packet.isControl { return Judgement(.accept, .control) }
-            if packet.isEssential { return Judgement(.accept, .essential) }
+            if packet.isEssential(isOfPort: { isOfPort($0, entry, protects) }) { return Judgement(.accept, .essential) }
         }
         return packet.isARP ? Judgement(.drop, .nonIP) : nil
+    }
+
+    /// Whether an address is the port's; of one that has none, any may be. A host's port with a guard has its guests'
+    /// addresses in mind.
+    private func isOfPort(_ address: IPAddress, _ entry: Int, _ protects: Protects) -> Bool {
+        let port = ruleset.entries[entry]
+        let hasOwn = port.claimsAddresses && (protects == .workload || port.guards(.host).isEmpty)
+        return !hasOwn || claimed[entry].contains(address)
     }
 
     /// What the rules, or the default, say.
@@ -115,7 +123,8 @@ public struct ReferenceEvaluator: Sendable {
             case .icmp(let family, let type, let code):
                 packet.isICMP && packet.family == family && (type ?? packet.type) == packet.type
                     && (code ?? packet.code) == packet.code
-            case .protocol(let number): packet.family != nil && packet.ipProtocol == number
+            case .protocol(let number):
+                packet.family != nil && (packet.ipProtocol == number || packet.headers.contains(number))
             case .ethertype(let type): packet.family == nil && packet.etherType == type ?? 0
             }
         }

@@ -10,7 +10,7 @@ extension bh_image_header {
             ("protocols", protocols, UInt64(BH_PROTOCOL_INDEX_MAX.rawValue) * 32),
             ("vlan_classes", vlan_classes, UInt64(BH_VLANS) * 2),
             ("contexts", contexts, product(scope_count, vlan_count, 4)),
-            ("joints", joints, product(context_count, service_count, 4)),
+            ("joints", joints, product(context_count, service_count, 4 * UInt64(header_class_count))),
             ("matches", matches, product(match_count, match_words, 8)), ("lists", lists, 0), ("runs", runs, 0),
             ("run_values", run_values, 0), ("conditions", conditions, UInt64(condition_count) * 64),
             ("chains", chains, 0), ("groups", groups, UInt64(group_count) * 32),

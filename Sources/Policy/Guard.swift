@@ -11,7 +11,7 @@ public enum Guard: String, Sendable, Hashable, CaseIterable {
     /// Neighbour discovery tells of the port alone.
     case nd
     case dhcpServer = "dhcp-server"
-    /// No router advertisement or redirect.
+    /// No router advertisement, redirect or multicast query.
     case ra
     /// What goes to the guest is for it, or for many.
     case promiscuous
@@ -29,15 +29,16 @@ extension PortEntry {
     /// All MAC addresses that the port may claim.
     public var claimedMACs: [MACAddress] { macs + sharedMACs }
 
-    /// Whether an address is bound, shared with others or not.
-    public var claimsAddresses: Bool { !addresses.isEmpty || !sharedAddresses.isEmpty }
+    /// Whether it is known which addresses are the port's, shared with others or not; there may be none.
+    public var claimsAddresses: Bool { hasNoAddresses || !addresses.isEmpty || !sharedAddresses.isEmpty }
 
     public var hasIdentity: Bool { !claimedMACs.isEmpty || claimsAddresses }
 
-    /// All addresses that the port may claim: those bound, and in IPv6 its MAC addresses' link-local ones unless it has others.
+    /// All addresses that the port may claim: those bound, and in IPv6 its MAC addresses' link-local ones unless it
+    /// has others, or may have none.
     public var claimedAddresses: AddressSet {
         let bound = AddressSet(addresses + sharedAddresses)
-        if addresses.contains(where: { $0.family == .v6 && $0.isLinkLocal }) { return bound }
+        if hasNoAddresses || addresses.contains(where: { $0.family == .v6 && $0.isLinkLocal }) { return bound }
         return bound.union(AddressSet(claimedMACs.map { Prefix($0.linkLocal) }))
     }
 

@@ -13,6 +13,9 @@ struct IdentityParser {
             port.entry.macs.append(mac)
             port.macLocations.append(node.location)
         }
+        if let node = fields["addresses"], case .sequence(let items) = node.content, items.isEmpty {
+            port.entry.hasNoAddresses = true
+        }
         for node in fields["addresses"]?.items ?? [] {
             guard let prefix = address(node) else { continue }
             port.entry.addresses.append(prefix)

@@ -121,6 +121,8 @@ public struct PortEntry: Sendable {
     public var protects: Protects?
     public var macs: [MACAddress]
     public var addresses: [Prefix]
+    /// Whether `addresses` is written and empty: the port has none, and may claim none but what it shares.
+    public var hasNoAddresses = false
     /// What several ports may claim.
     public var sharedMACs: [MACAddress]
     public var sharedAddresses: [Prefix]

@@ -25,6 +25,7 @@ extension PortEntry: CustomStringConvertible {
         if let namespace { parts.append("netns \(namespace)") }
         if let protects { parts.append("protects \(protects.rawValue)") }
         if !macs.isEmpty { parts.append("mac " + macs.map(\.description).joined(separator: " ")) }
+        if hasNoAddresses { parts.append("addresses none") }
         if !addresses.isEmpty { parts.append("addresses " + addresses.map(\.description).joined(separator: " ")) }
         let shared = sharedMACs.map(\.description) + sharedAddresses.map(\.description)
         if !shared.isEmpty { parts.append("shared " + shared.joined(separator: " ")) }

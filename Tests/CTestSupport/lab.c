@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -228,6 +229,20 @@ int lab_connect(int fd, const char *address, uint16_t port, int timeout_ms)
 		return ready < 0 ? ready : -ETIMEDOUT;
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
 	return -error;
+}
+
+int lab_join(int fd, const char *group, const char *interface)
+{
+	struct group_req request = {0};
+	struct ifreq device = {0};
+	socklen_t length = parse(&request.gr_group, group, 0);
+
+	strncpy(device.ifr_name, interface, sizeof(device.ifr_name) - 1);
+	if (!length || ioctl(fd, SIOCGIFINDEX, &device) < 0)
+		return length ? -errno : -EINVAL;
+	request.gr_interface = device.ifr_ifindex;
+	return setsockopt(fd, request.gr_group.ss_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, MCAST_JOIN_GROUP,
+			  &request, sizeof(request)) < 0 ? -errno : 0;
 }
 
 int lab_accept(int fd, int timeout_ms)

@@ -1,3 +1,4 @@
+import Compiler
 import Network
 import Policy
 import Testing
@@ -136,6 +137,35 @@ private func route() throws -> Route {
         #expect(bytes[22...23] == [0, 8] && bytes[24] == 17)
         #expect(bytes[26..<42] == [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
         #expect(bytes[58...61] == [0x9c, 0x40, 0, 53])
+    }
+
+    /// Whatever it is asked about, the datapath must have nothing against the frame itself.
+    @Test func everyProtocolsFrameIsSound() throws {
+        for (source, destination) in [("198.51.100.10", "198.51.100.20"), ("2001:db8::1", "2001:db8::2")] {
+            for number in 0...255 as ClosedRange<UInt8> {
+                let bytes = try frame(source, destination, .other(protocol: number))
+                let packet = PacketParser.parse(bytes, frameLength: bytes.count)
+                #expect(packet.refusal == nil, "\(number) from \(source)")
+                #expect(packet.ipProtocol == number || packet.headers.contains(number), "\(number) from \(source)")
+                let message = try frame(source, destination, .icmp(type: number, code: 0))
+                #expect(PacketParser.parse(message, frameLength: message.count).refusal == nil)
+            }
+        }
+    }
+
+    /// A neighbour's messages say what their guards ask for.
+    @Test func neighbourDiscoveryIsWhole() throws {
+        for (type, bytes) in [(133, 8), (134, 16), (135, 24), (136, 24), (137, 40), (131, 24), (143, 24)]
+            as [(UInt8, Int)]
+        {
+            let frame = try frame("fe80::1", "fe80::2", .icmp(type: type, code: 0))
+            #expect(frame.count == 14 + 40 + bytes, "\(type)")
+            let packet = PacketParser.parse(frame, frameLength: frame.count)
+            if type > 132, type < 138 { #expect(packet.claim(in: frame) != nil, "\(type)") }
+        }
+        let frame = try frame("fe80::1", "fe80::2", .icmp(type: 136, code: 0))
+        let own = try address("fe80::1")
+        #expect(PacketParser.parse(frame, frameLength: frame.count).claim(in: frame)?.address == own)
     }
 
     @Test(

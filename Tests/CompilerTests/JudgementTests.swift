@@ -157,14 +157,17 @@ struct JudgementCase: Sendable, CustomTestStringConvertible {
     private static let essentials: [JudgementCase] = [
         JudgementCase("ARP", .arp(), essential), .init("reverse ARP", .arp(type: 0x8035), essential),
         JudgementCase("ARP where essentials are off", .arp(), .init(.drop, .nonIP), entry: 2),
-        JudgementCase("IGMP", frame(other, "224.0.0.1", Segment(number: 2, bytes: [0x11])), essential),
+        JudgementCase(
+            "IGMP", frame(other, "224.0.0.1", Segment(number: 2, bytes: [0x11])) { $0.hopLimit = 1 }, essential),
+        JudgementCase("IGMP from afar", frame(other, "224.0.0.1", Segment(number: 2, bytes: [0x11])), drop),
         JudgementCase("protocol 2 in IPv6", frame(other6, multicast, Segment(number: 2, bytes: [0x11])), drop),
         JudgementCase("DHCP request", frame("0.0.0.0", "255.255.255.255", .udp(68, 67)), essential),
         JudgementCase("DHCP answer", frame(other, "255.255.255.255", .udp(67, 68)), essential),
         JudgementCase("DHCP from another port", frame(other, "255.255.255.255", .udp(67, 67)), drop),
         JudgementCase("DHCPv6's ports in IPv4", frame(other, web, .udp(546, 547)), drop),
         JudgementCase("DHCPv6 request", frame(other6, multicast, .udp(546, 547)), essential),
-        JudgementCase("DHCPv6 answer", frame(other6, web6, .udp(547, 546)), essential),
+        JudgementCase("DHCPv6 answer", frame(other6, "fe80::1", .udp(547, 546)), essential),
+        JudgementCase("DHCPv6 answer beyond the link", frame(other6, web6, .udp(547, 546)), drop),
         JudgementCase("DHCP's ports in IPv6", frame(other6, web6, .udp(68, 67)), drop),
         JudgementCase(
             "neighbour solicitation", frame(other6, multicast, .icmpv6(135)) { $0.hopLimit = 255 }, essential),

@@ -121,7 +121,9 @@ struct ParserCase: Sendable, CustomTestStringConvertible {
         rows += both("AH cut short", [.raw(number: 51, bytes: [6, 200, 0, 0, 0, 0, 0, 0])])
         rows.append(v6("hop-by-hop second", .destination(), .hopByHop()))
         rows.append(v6("two fragment headers", .fragment(), .fragment()))
-        rows.append(v6("routing type 0", .routing(type: 0, segmentsLeft: 1)))
+        for type in [0, 2, 3, 4, 255] as [UInt8] {
+            rows.append(v6("routing type \(type)", .routing(type: type, segmentsLeft: 1)))
+        }
         rows.append(v6("a header cut short", .raw(number: 60, bytes: [6, 20, 0, 0, 0, 0, 0, 0])))
         rows.append(
             .ipv6("a header of 7 bytes", Segment(number: 60, bytes: [6, 0, 0, 0, 0, 0, 0]), refusal: .extensionHeader))
@@ -218,6 +220,27 @@ struct ParserCase: Sendable, CustomTestStringConvertible {
         let third = Frame(Datagram(v4, v4Peer, .udp()), tags: [.init(6), .init(7)])
         #expect(PacketParser.parse(third.bytes, frameLength: third.bytes.count).refusal == nil)
         #expect(PacketParser.parse(third.bytes, frameLength: third.bytes.count, metadataVLAN: 5).refusal == .vlan)
+    }
+
+    /// The outer tag is the first that is not 0.
+    @Test(
+        arguments: [
+            ([], 0, 0, false), ([0], 0, 0, false), ([0, 0], 0, 0, false), ([0, 5], 5, 0, false), ([5, 0], 5, 0, true),
+            ([5, 6], 5, 6, true), ([5], 5, 0, false),
+        ] as [([UInt16], UInt16, UInt16, Bool)])
+    func tagsOfVLANZeroArePassedOver(tags: [UInt16], outer: UInt16, inner: UInt16, hasInner: Bool) {
+        let frame = Frame(Datagram(v4, v4Peer, .udp()))
+        let inFrame = frame.tagged(tags)
+        let rest = frame.tagged(Array(tags.dropFirst()))
+        for packet in [
+            PacketParser.parse(inFrame.bytes, frameLength: inFrame.bytes.count),
+            PacketParser.parse(rest.bytes, frameLength: rest.bytes.count, metadataVLAN: tags.first),
+        ] {
+            #expect(packet.vlanTags == tags.count)
+            #expect(packet.outerVLAN == outer)
+            #expect(packet.innerVLAN == inner)
+            #expect(packet.hasInnerTag == hasInner)
+        }
     }
 
     @Test func framesWithoutIP() {

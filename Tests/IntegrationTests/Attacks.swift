@@ -58,6 +58,13 @@ enum Attacks {
             description: "another's address behind extension headers",
             frame: sent(GuestSite.other(.v6), .udp()) { $0.extensions = [.hopByHop(), .destination(bytes: 64)] },
             reason: "guard-ip"),
+        .init(
+            description: "a source route", frame: sent(v4, .udp()) { $0.options = [131, 7, 4, 203, 0, 113, 9, 0] },
+            reason: "malformed"),
+        .init(
+            description: "a segment routing header",
+            frame: sent(v6, .udp()) { $0.extensions = [.routing(type: 4, segmentsLeft: 1)] },
+            reason: "extension-header"),
     ]
 
     private static func arp(
@@ -119,6 +126,16 @@ enum Attacks {
             frame: discovery(136, target: gatewayV6) { $0.extensions = [.destination()] }, reason: "guard-nd"),
     ]
 
+    private static func toGroup(
+        _ group: IPAddress, _ number: UInt8, _ message: [UInt8], _ change: (inout Datagram) -> Void = { _ in }
+    ) -> Frame {
+        let datagram = Datagram(group.family == .v4 ? v4 : linkLocal, group, Segment(number: number, bytes: message)) {
+            $0.hopLimit = 1
+            change(&$0)
+        }
+        return Frame(datagram, from: own, to: "33:33:00:00:00:01")
+    }
+
     private static let servers: [Attack] = [
         .init(
             description: "a DHCPv4 server's offer",
@@ -133,6 +150,31 @@ enum Attacks {
                 $0.fragment = .first
                 $0.keep = 64
             }, reason: "guard-dhcp"),
+        .init(
+            description: "a DHCPv4 server's offer from another port",
+            frame: sent(v4, .udp(6767, 68, payload: [UInt8](repeating: 2, count: 240)), to: "255.255.255.255"),
+            reason: "guard-dhcp"),
+        .init(
+            description: "a DHCPv6 server's advertisement from another port",
+            frame: sent(linkLocal, .udp(6767, 546, payload: [2, 0, 0, 1])), reason: "guard-dhcp"),
+        .init(
+            description: "an IGMP query", frame: toGroup("224.0.0.1", 2, [0x11, 100, 0, 0, 0, 0, 0, 0]),
+            reason: "guard-ra"),
+        .init(
+            description: "an IGMPv3 query behind authentication",
+            frame: toGroup("224.0.0.1", 2, [0x11, 100, 0, 0, 0, 0, 0, 0, 2, 125, 0, 0]) {
+                $0.extensions = [.authentication()]
+            },
+            reason: "guard-ra"),
+        .init(
+            description: "an MLD query",
+            frame: toGroup("ff02::1", 58, [130] + [UInt8](repeating: 0, count: 23)) { $0.extensions = [.hopByHop()] },
+            reason: "guard-ra"),
+        .init(
+            description: "an announcement of a multicast router",
+            frame: toGroup("224.0.0.106", 2, [0x30, 20, 0, 0, 0, 0, 0, 0]),
+            reason: "guard-ra"),
+        .init(description: "a PIM hello", frame: toGroup("224.0.0.13", 103, [0x20, 0, 0, 0]), reason: "guard-ra"),
         .init(
             description: "a router advertisement", frame: discovery(134, options: [1, 1] + own.bytes),
             reason: "guard-ra"),

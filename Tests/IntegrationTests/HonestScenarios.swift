@@ -32,6 +32,9 @@ enum HonestScenarios {
         Scenario("path MTU discovery", pathMTU),
     ]
 
+    /// Of one that is a member of more groups than a report of the least length names.
+    static let listening: [Scenario] = [Scenario("members of sixty groups, in both versions", manyGroups)]
+
     // MARK: Addresses
 
     private static func leaseV4(_ site: GuestSite) throws {
@@ -124,6 +127,26 @@ enum HonestScenarios {
         #expect(groups.contains("port vm-a grp ff02::1:ff00:10"), "version \(version): \(groups)")
         try site.router.run("ip", "-6", "neigh", "flush", "all")
         try site.router.run("ping", "-6", "-c", "2", "-W", "3", "\(GuestSite.guest(.v6))")
+    }
+
+    /// The bridge, which asks, learns of every group from reports that are as long as they have to be.
+    private static func manyGroups(_ site: GuestSite) throws {
+        try site.host.run(
+            "sh", "-ec",
+            "ip link set br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_igmp_version 3 mcast_mld_version 2")
+        try site.lab.address(site.guest, "eth0", "198.51.100.10/24")
+        try site.guest.run("sh", "-ec", "echo 100 > /proc/sys/net/ipv4/igmp_max_memberships")
+        let groups = (1...60).map { ("239.1.0.\($0)", "ff05::1:\($0)") }
+        let joins = groups.flatMap { v4, v6 in
+            ["addr add \(v4)/32 dev eth0 autojoin", "addr add \(v6)/128 dev eth0 autojoin"]
+        }
+        try Shell.check("ip", "-netns", site.guest.name, "-batch", "-", input: joins.joined(separator: "\n") + "\n")
+        let isKnown = try poll(seconds: 20) {
+            let text = try site.host.run("bridge", "mdb", "show", "dev", "br0")
+            return groups.allSatisfy { text.contains("port vm-a grp \($0) ") && text.contains("port vm-a grp \($1) ") }
+        }
+        let known = try site.host.run("bridge", "mdb", "show", "dev", "br0")
+        #expect(isKnown, "\(known)")
     }
 
     private static func addressResolution(_ site: GuestSite) throws {

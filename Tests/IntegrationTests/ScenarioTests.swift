@@ -32,6 +32,19 @@ extension Integration {
             }
         }
 
+        /// Essentials alone carry a guest that comes up: by default nothing passes in either direction.
+        @Test func whatIsEssentialIsEnoughToBoot() throws {
+            let site = try GuestSite()
+            try site.apply(defaults: "in: drop, out: drop")
+            for scenario in HonestScenarios.booting + HonestScenarios.listening {
+                do {
+                    try scenario.run(site)
+                } catch {
+                    Issue.record(error, "\(scenario.description)")
+                }
+            }
+        }
+
         /// Nobody receives one of the forged frames, each gives one event at each port that it meets, and an honest frame behind each
         /// arrives: untagged, in a tag (which the kernel moves into metadata), and in two.
         @Test(arguments: [[], [10], [10, 20]] as [[UInt16]]) func aForgedFrameArrivesNowhere(tags: [UInt16]) throws {

@@ -5,7 +5,7 @@ import Testing
 extension PacketTables {
     /// Lengths of IP headers and packets, and what lies behind them in the frame.
     @Suite struct DatagramTests {
-        static let rows = bothFamilies(lengths) + v4 + v6
+        static let rows = bothFamilies(lengths) + v4 + routes + v6
 
         private static func row(
             _ description: String, _ frame: Frame, _ expected: PacketRow.Expectation, early: PacketRow.Early = .either
@@ -83,6 +83,71 @@ extension PacketTables {
                 row("the reserved flag", options(0).with(20, 0x80), .accept(by: "web")),
                 row("options that end in an unknown type", options(8).with(34, 0xfe, 0xff), .accept(by: "web")),
             ]
+        }()
+
+        /// Options that name the places a packet is to visit (RFC 791): a pointer beyond the option's end says that
+        /// it has visited all.
+        private static let routes: [PacketRow] = {
+            func with(_ description: String, _ options: [UInt8], isRefused: Bool) -> PacketRow {
+                let padded = options + [UInt8](repeating: 0, count: -options.count & 3)
+                let frame = Ends.frame(.v4, .tcp()) { $0.options = padded }
+                return row(
+                    description, frame, isRefused ? .drop(.malformed) : .accept(by: "web"),
+                    early: isRefused ? .drops : .either)
+            }
+            var rows: [PacketRow] = []
+            let hops: [UInt8] = [192, 0, 2, 1, 192, 0, 2, 2]
+            for (name, type) in [("loose", 131), ("strict", 137)] as [(String, UInt8)] {
+                for pointer in [4, 8, 11] as [UInt8] {
+                    rows.append(
+                        with("a \(name) source route at \(pointer)", [type, 11, pointer] + hops, isRefused: true))
+                }
+                for pointer in [12, 255] as [UInt8] {
+                    rows.append(
+                        with(
+                            "a \(name) source route at its end, \(pointer)", [type, 11, pointer] + hops,
+                            isRefused: false)
+                    )
+                }
+                rows += [
+                    with("a \(name) source route of impossible place", [type, 11, 0] + hops, isRefused: true),
+                    with("a \(name) source route without hops", [type, 3, 4], isRefused: false),
+                    with("a \(name) source route without a pointer", [type, 2], isRefused: true),
+                    with("a \(name) source route of one byte", [1, 1, 1, type], isRefused: true),
+                    with("a \(name) source route of no length", [type, 0, 4, 0], isRefused: true),
+                    with("a \(name) source route beyond the header", [type, 40, 4, 1], isRefused: true),
+                    with("a \(name) source route behind padding", [1, 1, 1, type, 7, 4, 1, 2, 3, 4], isRefused: true),
+                    with(
+                        "a \(name) source route behind others",
+                        [0x94, 4, 0, 0, 7, 7, 4, 0, 0, 0, 0, type, 7, 4, 1, 2, 3, 4], isRefused: true),
+                    with(
+                        "a \(name) source route behind one at its end",
+                        [131, 7, 8, 1, 2, 3, 4, type, 7, 4, 1, 2, 3, 4],
+                        isRefused: true),
+                    with(
+                        "a \(name) source route behind the last option", [0, type, 7, 4, 1, 2, 3, 4], isRefused: false),
+                    with(
+                        "a \(name) source route in another option", [7, 10, 4, type, 7, 4, 1, 2, 3, 4], isRefused: false
+                    ),
+                    with(
+                        "a \(name) source route in the last of forty bytes",
+                        [UInt8](repeating: 1, count: 33) + [type, 7, 4, 1, 2, 3, 4], isRefused: true),
+                ]
+            }
+            rows += [
+                with("a recorded route", [7, 11, 4] + hops, isRefused: false),
+                with("a router alert", [0x94, 4, 0, 0], isRefused: false),
+                with("forty bytes without options", [UInt8](repeating: 1, count: 40), isRefused: false),
+                with("an option of length 1", [0x44, 1, 0, 0], isRefused: false),
+            ]
+            for fragment in [Datagram.Fragment.first, .last] {
+                let frame = Ends.frame(.v4, .tcp(payload: [1, 2, 3, 4])) {
+                    $0.options = [131, 7, 4, 192, 0, 2, 1, 0]
+                    $0.fragment = fragment
+                }
+                rows.append(row("a source route in a fragment", frame, .drop(.malformed), early: .drops))
+            }
+            return rows
         }()
 
         private static let v6: [PacketRow] = [

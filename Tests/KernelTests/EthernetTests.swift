@@ -20,9 +20,15 @@ extension PacketTables {
             ([.init(4095)], false, false, false, true),
             ([.init(10), .init(20)], false, false, false, true),
             ([.init(10, type: 0x88a8), .init(20)], false, false, false, true),
-            ([.init(0), .init(10)], false, false, false, true),
-            ([.init(0), .init(0)], false, false, false, true),
+            // Tags of VLAN 0 are passed over on the way to the outer one, and none is behind it.
+            ([.init(0), .init(10)], false, true, true, true),
+            ([.init(0, priority: 7), .init(10, type: 0x88a8)], false, true, true, true),
+            ([.init(0, type: 0x88a8), .init(20)], false, true, false, true),
+            ([.init(0), .init(30)], false, false, false, true),
+            ([.init(0), .init(0)], true, true, false, true),
             ([.init(10), .init(0)], false, false, false, true),
+            ([.init(0), .init(0), .init(10)], false, false, false, false),
+            ([.init(0), .init(10), .init(20)], false, false, false, false),
             ([.init(10), .init(20), .init(30)], false, false, false, false),
             ([.init(0), .init(0), .init(0)], false, false, false, false),
             ([.init(10, type: 0x88a8), .init(20, type: 0x88a8), .init(30), .init(40)], false, false, false, false),
@@ -136,9 +142,15 @@ extension PacketTables {
             row(
                 "ARP with addresses of 255 bytes", .arp(hardware: 255, protocol: 255).padded(to: 1000),
                 .drop(.malformed)),
-            essential(
+            row(
                 "ARP with addresses of 255 bytes that are there",
-                .arp(hardware: 255, protocol: 255).padded(to: 14 + 8 + 1020)),
+                .arp(hardware: 255, protocol: 255).padded(to: 14 + 8 + 1020), .drop(.nonIP)),
+            essential("ARP padded as with two tags", .arp().padded(to: 68)),
+            essential("ARP in two tags", .arp(tags: [.init(0), .init(10)]).padded(to: 68)).filter {
+                $0.ports != ["guest"]
+            },
+            row("ARP and one byte more than padding", .arp().padded(to: 69), .drop(.nonIP)),
+            row("reverse ARP with a long tail", .arp(type: 0x8035, operation: 3).padded(to: 1000), .drop(.nonIP)),
             row("reverse ARP cut by one byte", Frame.arp(type: 0x8035).cut(to: 14 + 27), .drop(.malformed)),
         ].flatMap { $0 }
 
@@ -161,9 +173,36 @@ extension PacketTables {
                     .drop(.nonIP))
             }
             let (web, other) = (Ends.datagram(.v4, .tcp()), Ends.datagram(.v6, .tcp(1, 81)))
+            rows += row("IPv6 to a control address", Frame(other, to: "01:80:c2:00:00:0e"), .drop(.default))
             rows += row(
-                "IP to a control address", Frame(other, to: "01:80:c2:00:00:0e"), nic: .accept(.control),
-                guest: .drop(.default), bare: .drop(.default))
+                "IPv4 to a control address", Frame(Ends.datagram(.v4, .udp(1, 9)), to: "01:80:c2:00:00:00"),
+                .drop(.default))
+            rows += row(
+                "IP that a rule accepts to a control address", Frame(web, to: "01:80:c2:00:00:0e"), .accept(by: "web"))
+            rows += row(
+                "IP to a control address in tag 0", Frame(other, to: "01:80:c2:00:00:0e", tags: [.init(0)]),
+                .drop(.default))
+            for type in [0x0806, 0x8035] as [UInt16] {
+                let arp = Frame.arp(type: type).with(0, 0x01, 0x80, 0xc2, 0, 0, 3)
+                rows += essential("ARP \(type) to a control address", arp)
+                rows += row("ARP \(type) of 100 bytes to a control address", arp.padded(to: 100), .drop(.nonIP))
+            }
+            for type in [0x8864, 0x8847, 0x8848] as [UInt16] {
+                rows += row(
+                    "what carries IP, \(type), to a control address",
+                    Frame(to: "01:80:c2:00:00:03", type: type, payload: [0x11, 0, 0, 1, 0, 42, 0, 0x21] + other.bytes),
+                    .drop(.nonIP))
+            }
+            // Spanning tree, slow protocols, port access, link discovery, precise time.
+            for type in [38, 0x8809, 0x888e, 0x88cc, 0x88f7] as [UInt16] {
+                let frame = Frame(to: "01:80:c2:00:00:02", type: type, payload: Array(repeating: 0x42, count: 46))
+                let others: PacketRow.Expectation = type == 38 ? .accept(by: "llc") : .drop(.nonIP)
+                rows += row("link control \(type)", frame, nic: .accept(.control), guest: others, bare: others)
+                rows += row(
+                    "link control \(type), as long as a frame", frame.padded(to: 1522), nic: .accept(.control),
+                    guest: others, bare: others)
+                rows += row("link control \(type), longer", frame.padded(to: 1523), others)
+            }
             rows += row(
                 "a cut packet to a control address", Frame(web, to: "01:80:c2:00:00:0e").cut(to: 40), .drop(.malformed))
             return rows

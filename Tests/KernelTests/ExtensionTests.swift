@@ -1,4 +1,5 @@
 import Network
+import Policy
 import TestSupport
 import Testing
 
@@ -20,9 +21,9 @@ extension PacketTables {
         private static let walked: [PacketRow] = [
             row("hop-by-hop options", [.hopByHop()], .accept(by: "web"), early: .leaves),
             row("destination options", [.destination()], .accept(by: "web")),
-            row("segment routing", [.routing(type: 4, segmentsLeft: 1)], .accept(by: "web")),
-            row("mobility routing", [.routing(type: 2, segmentsLeft: 1)], .accept(by: "web")),
             row("type 0 routing with nothing left", [.routing(type: 0)], .accept(by: "web")),
+            row("mobility routing with nothing left", [.routing(type: 2)], .accept(by: "web")),
+            row("segment routing with nothing left", [.routing(type: 4)], .accept(by: "web")),
             row("authentication", [.authentication()], .accept(by: "web")),
             row("the shortest authentication header", [.authentication(bytes: 12)], .accept(by: "web")),
             row(
@@ -53,22 +54,32 @@ extension PacketTables {
                 segment: Segment(number: 41, bytes: Ends.datagram(.v6, .tcp()).bytes)),
         ]
 
-        private static let refused: [PacketRow] = [
-            row("nine headers", many(9), .drop(.extensionHeader), early: .drops),
-            row("ten headers", many(10), .drop(.extensionHeader), early: .drops),
-            row(
-                "nine headers, one of each kind", [.hopByHop(), .routing(), .authentication()] + many(6),
-                .drop(.extensionHeader), early: .drops),
-            row("hop-by-hop twice", [.hopByHop(), .hopByHop()], .drop(.extensionHeader), early: .drops),
-            row(
-                "hop-by-hop behind destination", [.destination(), .hopByHop()], .drop(.extensionHeader), early: .drops),
-            row(
-                "type 0 routing with a segment left", [.routing(type: 0, segmentsLeft: 1)], .drop(.extensionHeader),
-                early: .drops),
-            row(
-                "type 0 routing behind others", [.hopByHop(), .routing(type: 0, segmentsLeft: 255)],
-                .drop(.extensionHeader), early: .drops),
-        ]
+        private static let refused: [PacketRow] =
+            [
+                row("nine headers", many(9), .drop(.extensionHeader), early: .drops),
+                row("ten headers", many(10), .drop(.extensionHeader), early: .drops),
+                row(
+                    "nine headers, one of each kind", [.hopByHop(), .routing(), .authentication()] + many(6),
+                    .drop(.extensionHeader), early: .drops),
+                row("hop-by-hop twice", [.hopByHop(), .hopByHop()], .drop(.extensionHeader), early: .drops),
+                row(
+                    "hop-by-hop behind destination", [.destination(), .hopByHop()], .drop(.extensionHeader),
+                    early: .drops),
+            ]
+            + [0, 1, 2, 3, 4, 5, 6, 253, 255].flatMap { (type: UInt8) in
+                [
+                    row(
+                        "type \(type) routing with a segment left", [.routing(type: type, segmentsLeft: 1)],
+                        .drop(.extensionHeader), early: .drops),
+                    row(
+                        "type \(type) routing behind others", [.hopByHop(), .routing(type: type, segmentsLeft: 255)],
+                        .drop(.extensionHeader), early: .drops),
+                    row(
+                        "type \(type) routing behind one with nothing left",
+                        [.routing(type: 4), .routing(type: type, segmentsLeft: 1)], .drop(.extensionHeader),
+                        early: .drops),
+                ]
+            }
 
         /// The header named, and these bytes behind the IPv6 header.
         private static func bytes(_ description: String, _ number: UInt8, _ bytes: [UInt8]) -> PacketRow {
@@ -119,5 +130,109 @@ extension PacketTables {
             }
 
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Bench.parser.check(row) }
+    }
+
+    /// Rules that name headers: `proto/N` is a header of that number anywhere in the chain.
+    @Suite struct HeaderTests {
+        private static let table = PolicyTable(
+            """
+            version: 1
+            ports:
+              nic: { interface: nic0, protects: host }
+              guest: { interface: tap0, protects: workload, guard: off }
+            defaults: { in: drop, out: drop }
+            rules:
+              - { name: no-authentication, service: proto/51, action: drop }
+              - { name: routed, to: ["2001:db8:80::/48", 192.0.2.0/24], service: proto/43, action: accept }
+              - { name: web, service: tcp/80, action: accept }
+              - { name: optioned, service: [proto/60, udp/77], action: accept }
+              - { name: atoms, service: proto/44, action: accept }
+              - { name: hops-in, service: proto/0, direction: in, action: accept }
+              - { name: no-next-header, service: proto/59, action: accept }
+              - { name: tunnel, service: proto/50, action: accept }
+            """)
+
+        private static func row(
+            _ description: String, _ extensions: [Extension], _ expected: PacketRow.Expectation,
+            family: AddressFamily = .v6, segment: Segment = .udp(1, 9), _ direction: Direction? = nil
+        ) -> PacketRow {
+            let frame = Ends.frame(family, segment) { $0.extensions = extensions }
+            return PacketRow(description, frame, expected, at: ["nic", "guest"], direction: direction)
+        }
+
+        private static let rows: [PacketRow] =
+            bothFamilies { family in
+                [
+                    row("no header", [], .accept(by: "web"), family: family, segment: .tcp()),
+                    row(
+                        "authentication before TCP", [.authentication()], .drop(by: "no-authentication"),
+                        family: family,
+                        segment: .tcp()),
+                    row(
+                        "authentication before ESP", [.authentication(bytes: 12)], .drop(by: "no-authentication"),
+                        family: family, segment: Segment(number: 50, bytes: [1, 2, 3, 4])),
+                    row(
+                        "authentication twice", [.authentication(), .authentication()], .drop(by: "no-authentication"),
+                        family: family, segment: .udp(1, 77)),
+                    row(
+                        "ESP", [], .accept(by: "tunnel"), family: family,
+                        segment: Segment(number: 50, bytes: [1, 2, 3, 4])),
+                    row("what no rule names", [], .drop(.default), family: family),
+                ]
+            } + [
+                row("destination options", [.destination()], .accept(by: "optioned")),
+                row("destination options before TCP", [.destination()], .accept(by: "web"), segment: .tcp()),
+                row("another service of that rule", [], .accept(by: "optioned"), segment: .udp(1, 77)),
+                row("that service behind options", [.destination()], .accept(by: "optioned"), segment: .udp(1, 77)),
+                row("a routing header at its end", [.routing()], .accept(by: "routed")),
+                row("a routing header before TCP", [.routing()], .accept(by: "routed"), segment: .tcp()),
+                row("an atomic fragment", [.fragment()], .accept(by: "atoms")),
+                row("hop-by-hop options", [.hopByHop()], .accept(by: "hops-in"), .in),
+                row("hop-by-hop options the other way", [.hopByHop()], .drop(.default), .out),
+                row("the first of two", [.hopByHop(), .destination()], .accept(by: "optioned")),
+                row(
+                    "the last of five", [.hopByHop(), .destination(), .routing(), .fragment(), .authentication()],
+                    .drop(by: "no-authentication")),
+                row("four of five", [.hopByHop(), .destination(), .routing(), .fragment()], .accept(by: "routed")),
+                row("three of five", [.hopByHop(), .destination(), .fragment()], .accept(by: "optioned")),
+                row("two of five", [.hopByHop(), .fragment()], .accept(by: "atoms")),
+                row("nothing behind options", [.hopByHop()], .accept(by: "hops-in"), segment: Segment(number: 59), .in),
+                row("nothing", [], .accept(by: "no-next-header"), segment: Segment(number: 59)),
+                PacketRow(
+                    "a first fragment",
+                    Ends.frame(.v6, .udp(1, 9, payload: [UInt8](repeating: 0, count: 8))) { $0.fragment = .first },
+                    .accept(by: "atoms"), at: ["nic", "guest"]),
+                PacketRow(
+                    "to where no rule is for",
+                    Frame(Datagram(Ends.client(.v6), "2001:db8:81::1", .udp(1, 9)) { $0.extensions = [.routing()] }),
+                    .drop(.default), at: ["nic", "guest"]),
+                // In IPv4 these are protocols like any other.
+                row(
+                    "IPv4's protocol 60", [], .accept(by: "optioned"), family: .v4,
+                    segment: Segment(number: 60, bytes: [6, 0, 0, 0, 0, 0, 0, 0])),
+                row(
+                    "IPv4's protocol 44", [], .accept(by: "atoms"), family: .v4,
+                    segment: Segment(number: 44, bytes: [6, 0, 0, 0, 0, 0, 0, 0])),
+                row(
+                    "IPv4's protocol 43", [], .accept(by: "routed"), family: .v4,
+                    segment: Segment(number: 43, bytes: [6, 0, 0, 0, 0, 0, 0, 0])),
+                row(
+                    "IPv4's protocol 0", [], .accept(by: "hops-in"), family: .v4,
+                    segment: Segment(number: 0, bytes: [6, 0, 0, 0, 0, 0, 0, 0]), .in),
+            ]
+
+        @Test(arguments: rows) func judges(row: PacketRow) throws { try Self.table.check(row) }
+
+        /// What the rules said of a connection's packet is not remembered for one that has more headers.
+        @Test func noAnswerIsTakenForAnothers() throws {
+            for _ in 0..<2 {
+                for headers in [[], [Extension.authentication()], [.destination()], []] {
+                    let frame = Ends.frame(.v6, .udp(1, 77)) { $0.extensions = headers }
+                    let expected: PacketRow.Expectation =
+                        headers == [.authentication()] ? .drop(by: "no-authentication") : .accept(by: "optioned")
+                    try Self.table.check(PacketRow("\(headers)", frame, expected, at: ["nic", "guest"]))
+                }
+            }
+        }
     }
 }

@@ -193,10 +193,10 @@ extension PacketTables {
                     "of what is accepted without a flow", under: FlowScript.stateless,
                     [web(whole.part(0..<4), opens), web(whole.part(4..<8, last: true), follows), .flows([])]),
                 FlowScript(
-                    "of what is essential",
+                    "of what would be essential if it were whole",
                     [
-                        web(whole.frame(dhcp, at: 0, last: false), "accept essential"),
-                        web(whole.part(3..<8, last: true), follows),
+                        web(whole.frame(dhcp, at: 0, last: false), "drop default"),
+                        web(whole.part(3..<8, last: true), astray),
                     ]),
                 FlowScript(
                     "a policy between the first and the rest costs no datagram",

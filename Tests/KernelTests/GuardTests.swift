@@ -28,6 +28,8 @@ extension PacketTables {
                 addresses: [198.51.100.2, "2001:db8:1::2", "fe80::2"]
                 vlans: any
               open: { interface: tap2, protects: workload, vlans: any }
+              nobody: { interface: tap3, addresses: [], vlans: any }
+              sharing: { interface: tap4, addresses: [], shared: [198.51.100.201, 00:00:5e:00:01:07], vlans: any }
             defaults: { in: accept, out: accept }
             """)
 
@@ -55,13 +57,34 @@ extension PacketTables {
         /// A neighbour discovery message: its head behind the checksum, and options.
         private static func discovery(
             _ type: UInt8, from source: IPAddress = linkLocal, target: IPAddress? = nil, head: Int? = nil,
-            options: [UInt8] = [], _ change: (inout Datagram) -> Void = { _ in }
+            options: [UInt8] = [], to destination: IPAddress = "ff02::1", _ change: (inout Datagram) -> Void = { _ in }
         ) -> Frame {
             let bytes = [133: 4, 134: 12, 137: 36][type] ?? 20
             var body = [UInt8](repeating: 0, count: head ?? bytes)
             if let target { body.replaceSubrange(4..<20, with: target.bytes) }
-            return sent(source, .icmpv6(type, body: body + options), to: "ff02::1") {
+            return sent(source, .icmpv6(type, body: body + options), to: destination) {
                 $0.hopLimit = 255
+                change(&$0)
+            }
+        }
+
+        /// A multicast listener message behind a router alert.
+        private static func listener(
+            _ type: UInt8, from source: IPAddress = linkLocal, to destination: IPAddress = "ff02::16"
+        ) -> Frame {
+            sent(source, .icmpv6(type, body: [UInt8](repeating: 0, count: 20)), to: destination) {
+                $0.hopLimit = 1
+                $0.extensions = [.hopByHop()]
+            }
+        }
+
+        private static func igmp(
+            _ type: UInt8, from source: IPAddress = v4, to destination: IPAddress = "224.0.0.22",
+            _ change: (inout Datagram) -> Void = { _ in }
+        ) -> Frame {
+            sent(source, Segment(number: 2, bytes: [type, 0, 0, 0, 0, 0, 0, 0]), to: destination) {
+                $0.hopLimit = 1
+                $0.options = [0x94, 4, 0, 0]
                 change(&$0)
             }
         }
@@ -149,7 +172,14 @@ extension PacketTables {
                 row("DHCP from another port", sent(any4, .udp(67, 67)), .guardIP),
                 row("DHCP to another port", sent(any4, .udp(68, 68)), .guardIP),
                 row("DHCP by TCP", sent(any4, .tcp(68, 67)), .guardIP),
-                row("IGMP", sent(any4, Segment(number: 2, bytes: [0x16, 0, 0, 0])), nil, accepted: .essential),
+                row("DHCP request to one host", sent(any4, .udp(68, 67), to: "198.51.100.254"), .guardIP),
+                row("IGMP", igmp(0x16, from: any4), nil, accepted: .essential),
+                row("IGMP to one host", igmp(0x16, from: any4, to: "198.51.100.254"), .guardIP),
+                row("IGMP that may cross a router", igmp(0x16, from: any4) { $0.hopLimit = 2 }, .guardIP),
+                row(
+                    "duplicate address detection at one host",
+                    discovery(135, from: any6, target: v6, to: "2001:db8:1::2"), .guardIP),
+                row("router solicitation of one host from ::", discovery(133, from: any6, to: "fe80::1"), .guardIP),
                 row("ping from 0.0.0.0", sent(any4, .icmp()), .guardIP),
                 row("DHCPv6 from ::", sent(any6, .udp(546, 547)), .guardIP),
                 row(
@@ -162,13 +192,11 @@ extension PacketTables {
                 row(
                     "DAD that crossed a router", discovery(135, from: any6, target: v6) { $0.hopLimit = 254 }, .guardIP),
             ]
+            + [131, 132, 143].map { (type: UInt8) in
+                row("listener message \(type) from ::", listener(type, from: any6), nil, accepted: .essential)
+            }
             + [130, 131, 132, 143].map { (type: UInt8) in
-                row(
-                    "listener message \(type) from ::",
-                    sent(any6, .icmpv6(type, body: [UInt8](repeating: 0, count: 20)), to: "ff02::16") {
-                        $0.hopLimit = 1
-                        $0.extensions = [.hopByHop()]
-                    }, nil, accepted: .essential)
+                row("listener message \(type) from :: to one host", listener(type, from: any6, to: "fe80::1"), .guardIP)
             }
 
         private static let resolution: [PacketRow] = {
@@ -226,7 +254,8 @@ extension PacketTables {
                     discovery(136, target: v6, options: pad + option(2, guest) + pad)),
                 mine("router solicitation", discovery(133, options: option(1, guest))),
                 mine("the same option twice", discovery(133, options: option(1, guest) + option(1, guest))),
-                mine("32 options", discovery(133, options: Array((0..<32).map { _ in pad }.joined()))),
+                // Longer than what is essential, and no lie.
+                row("32 options", discovery(133, options: Array((0..<32).map { _ in pad }.joined())), nil),
                 not(
                     "solicitation with another's option",
                     discovery(135, from: v6, target: another, options: option(1, stranger))),
@@ -272,6 +301,29 @@ extension PacketTables {
                             at: "open"))
                 }
             }
+            // Clients take an answer from whatever port it comes.
+            for (address, family) in [(v4, AddressFamily.v4), (v6, .v6)] {
+                for port in [68, 546] as [UInt16] {
+                    for source in [1, 67, 68, 547, 40000] as [UInt16] {
+                        rows.append(
+                            row(
+                                "IP\(family) DHCP from \(source) to \(port)", sent(address, .udp(source, port)),
+                                .guardDHCP))
+                    }
+                    rows.append(
+                        row(
+                            "IP\(family) DHCP to \(port) in fragments",
+                            sent(address, .udp(40000, port, payload: [UInt8](repeating: 0, count: 8))) {
+                                $0.fragment = .first
+                            }, .guardDHCP))
+                    rows.append(
+                        row(
+                            "IP\(family) DHCP to everyone", sent(address, .udp(1, port), to: multicast(family)),
+                            .guardDHCP))
+                    rows.append(row("IP\(family) TCP to \(port)", sent(address, .tcp(1, port)), nil))
+                }
+            }
+            rows += multicastRouters
             rows.append(row("router advertisement", discovery(134, options: option(1, guest)), .guardRA))
             rows.append(row("router advertisement cut short", discovery(134, head: 4), .guardRA))
             rows.append(row("router advertisement in fragments", discovery(134) { $0.fragment = .first }, .guardRA))
@@ -286,6 +338,44 @@ extension PacketTables {
             rows.append(row("router advertisement where nothing is bound", discovery(134), .guardRA, at: "open"))
             return rows
         }()
+
+        private static func multicast(_ family: AddressFamily) -> IPAddress {
+            family == .v4 ? "255.255.255.255" : "ff02::1:2"
+        }
+
+        /// What makes a switch send a port all that goes to many.
+        private static let multicastRouters: [PacketRow] = [
+            row("an IGMP query", igmp(0x11, to: "224.0.0.1"), .guardRA),
+            row("an IGMP query from 0.0.0.0", igmp(0x11, from: any4, to: "224.0.0.1"), .guardRA),
+            row("an IGMP query that may cross a router", igmp(0x11) { $0.hopLimit = 64 }, .guardRA),
+            row("an IGMP query to one host", igmp(0x11, to: "198.51.100.2"), .guardRA),
+            row("an IGMP query in a first fragment", igmp(0x11) { $0.fragment = .first }, .guardRA),
+            row("an IGMP query behind authentication", igmp(0x11) { $0.extensions = [.authentication()] }, .guardRA),
+            row("an IGMP query where nothing is bound", igmp(0x11), .guardRA, at: "open"),
+            row(
+                "an IGMP query to the guest", igmp(0x11, from: "198.51.100.254").with(0, guest.bytes), nil, .in,
+                accepted: .essential),
+            row("an announcement of a multicast router", igmp(0x30, to: "224.0.0.106"), .guardRA),
+            row("a question for multicast routers", igmp(0x31, to: "224.0.0.2"), nil, accepted: .essential),
+            row("an IGMPv2 report", igmp(0x16), nil, accepted: .essential),
+            row("an IGMPv3 report", igmp(0x22), nil, accepted: .essential),
+            row("leaving a group", igmp(0x17, to: "224.0.0.2"), nil, accepted: .essential),
+            row("type 17 of ICMP", sent(v4, .icmp(0x11)), nil),
+            row("an MLD query", listener(130, to: "ff02::1"), .guardRA),
+            row("an MLD query from ::", listener(130, from: any6, to: "ff02::1"), .guardRA),
+            row("an MLD query where nothing is bound", listener(130), .guardRA, at: "open"),
+            row(
+                "an MLD query that crossed a router", sent(v6, .icmpv6(130, body: [UInt8](repeating: 0, count: 20))),
+                .guardRA),
+            row("an MLD report", listener(131), nil, accepted: .essential),
+            row("leaving a listener's group", listener(132), nil, accepted: .essential),
+            row("an MLDv2 report", listener(143), nil, accepted: .essential),
+            row(
+                "an announcement of a multicast router in IPv6", sent(linkLocal, .icmpv6(151), to: "ff02::6a"), .guardRA
+            ),
+            row("PIM", sent(v4, Segment(number: 103, bytes: [0x20, 0, 0, 0]), to: "224.0.0.13"), .guardRA),
+            row("PIM in IPv6", sent(linkLocal, Segment(number: 103, bytes: [0x20, 0, 0, 0]), to: "ff02::d"), .guardRA),
+        ]
 
         private static let overheard: [PacketRow] = [
             row("to the guest", Frame(Datagram("192.0.2.1", v4, .udp()), from: stranger, to: guest), nil, .in),
@@ -335,7 +425,36 @@ extension PacketTables {
             row("what the host sends for a guest", sent(v4, .udp()), nil, at: "nic", .out),
         ]
 
-        static let rows = macs + sources + unspecified + resolution + neighbours + servers + overheard + network
+        /// `addresses: []` says that there is none to claim.
+        private static let nobody: [PacketRow] = {
+            func mine(_ description: String, _ frame: Frame, _ accepted: Reason = .essential) -> PacketRow {
+                row(description + " of nobody", frame, nil, at: "nobody", accepted: accepted)
+            }
+            func not(_ description: String, _ frame: Frame, _ reason: Reason) -> PacketRow {
+                row(description + " of nobody", frame, reason, at: "nobody")
+            }
+            return [
+                not("IPv4", sent(v4, .udp()), .guardIP), not("IPv6", sent(v6, .udp()), .guardIP),
+                not("the MAC's link-local address", sent(linkLocal, .udp()), .guardIP),
+                not("an ARP request", arp(1, sender: v4), .guardARP),
+                not("an ARP probe", arp(1, sender: any4, target: v4), .guardARP),
+                not("a probe for a duplicate address", discovery(135, from: any6, target: linkLocal), .guardND),
+                mine(
+                    "a question for its address by RARP",
+                    arp(3, sender: any4, target: any4, type: 0x8035, targetMAC: guest)),
+                mine("a DHCP request", sent(any4, .udp(68, 67), to: "255.255.255.255")),
+                mine("a router solicitation", discovery(133, from: any6)),
+                row(
+                    "an address that it shares", sent("198.51.100.201", .udp(), from: virtual), nil, at: "sharing"),
+                row("one that it does not", sent(v4, .udp(), from: virtual), .guardIP, at: "sharing"),
+                row(
+                    "the link-local address of a shared MAC", sent("fe80::200:5eff:fe00:107", .udp(), from: virtual),
+                    .guardIP, at: "sharing"),
+            ]
+        }()
+
+        static let rows =
+            macs + sources + unspecified + resolution + neighbours + servers + nobody + overheard + network
 
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Self.table.check(row) }
 

@@ -126,6 +126,7 @@ public struct BoundaryFrames: Sendable {
         var packet = Datagram(source(family), address(family), segment(family))
         packet.hopLimit = random.pick([0, 1, 2, 64, 254, 255, 255])
         if family == .v6, random.once(in: 8) { packet.segment = discovery() }
+        if random.once(in: 12) { packet = essential(family) }
         if random.once(in: 8) { packet.extensions = extensions() }
         if random.once(in: 12) {
             packet.fragment = random.pick([.first, .middle, .last, .init(offset: 0, more: false)])
@@ -135,8 +136,38 @@ public struct BoundaryFrames: Sendable {
                 packet.segment.bytes += [UInt8](repeating: 0, count: -packet.segment.bytes.count & 7)
             }
         }
-        if random.once(in: 20) { packet.options = [UInt8](repeating: 1, count: 4 * random.number(1...10)) }
+        if random.once(in: 20) { packet.options = options() }
         return packet
+    }
+
+    /// What is essential, or would be but for one thing.
+    private mutating func essential(_ family: AddressFamily) -> Datagram {
+        let many: [IPAddress] =
+            family == .v4
+            ? ["255.255.255.255", "224.0.0.1", "239.255.255.255", "240.0.0.0"]
+            : ["ff02::1:2", "ff12::1", "ff05::1", "fe80::1", "fec0::1"]
+        let length = random.pick([
+            0, 0, 0, 4, 8, 16, 20, 100, 128, 136, 140, 141, 540, 548, 552, 553, 576, 1240, 1400, 1472,
+        ])
+        var body = [UInt8](repeating: 0, count: length)
+        let records = UInt8(random.pick([0, 1, 1, 2, 20, 72, 183]))
+        let segment: Segment
+        switch (random.number(0...1), family) {
+        case (0, .v4):
+            if length >= 8 { body[7] = records }
+            if length > 0 { body[0] = random.pick([0x11, 0x12, 0x16, 0x17, 0x22, 0x30]) }
+            segment = Segment(number: 2, bytes: body)
+        case (0, .v6):
+            if length >= 4 { body[3] = records }
+            segment = .icmpv6(random.pick([130, 131, 132, 143, 143, 133, 134, 135, 136, 137, 151]), body: body)
+        case (_, .v4): segment = random.once(in: 2) ? .udp(68, 67, payload: body) : .udp(67, 68, payload: body)
+        case (_, .v6): segment = random.once(in: 2) ? .udp(546, 547, payload: body) : .udp(547, 546, payload: body)
+        }
+        let destination = random.once(in: 4) ? address(family) : random.pick(many)
+        return Datagram(source(family), destination, segment) {
+            $0.hopLimit = random.pick([1, 1, 2, 64, 255, 255])
+            if family == .v4, random.once(in: 2) { $0.options = [0x94, 4, 0, 0] }
+        }
     }
 
     private mutating func extensions() -> [Extension] {
@@ -147,6 +178,18 @@ public struct BoundaryFrames: Sendable {
         return (0..<random.pick([1, 1, 1, 2, 2, 3, 8, 9])).map { place in
             place == 0 ? random.pick(all) : random.pick([.destination(), .authentication(), random.pick(all)])
         }
+    }
+
+    /// Without a meaning, or with a source route among them.
+    private mutating func options() -> [UInt8] {
+        var bytes = [UInt8](repeating: 1, count: 4 * random.number(1...10))
+        guard random.once(in: 2) else { return bytes }
+        let place = random.number(0...bytes.count - 1)
+        let route: [UInt8] = [
+            random.pick([131, 137, 7]), random.pick([0, 2, 3, 7, 11, 40]), random.pick([0, 4, 8, 12]), 192, 0, 2, 1,
+        ]
+        for (index, byte) in route.enumerated() where place + index < bytes.count { bytes[place + index] = byte }
+        return bytes
     }
 
     private mutating func source(_ family: AddressFamily) -> IPAddress {

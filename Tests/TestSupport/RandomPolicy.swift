@@ -207,7 +207,7 @@ public struct RandomPolicy: Sendable {
                 random.once(in: 3) ? nil : random.pick(family == .v4 ? [0, 3, 8, 11] : [1, 2, 128, 135, 255])
             return .icmp(
                 family, type: type, code: type == nil || Bool.random(using: &random) ? nil : random.pick([0, 1, 255]))
-        case 7: return .protocol(random.pick([0, 1, 2, 6, 17, 44, 47, 50, 51, 58, 59, 255]))
+        case 7: return .protocol(random.pick([0, 1, 2, 6, 17, 43, 44, 47, 50, 51, 58, 59, 60, 255]))
         default: return .ethertype(random.pick([nil, 0x0600, 0x88cc, 0x8847, 0xffff]))
         }
     }

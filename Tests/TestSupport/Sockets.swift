@@ -118,6 +118,11 @@ public final class IPSocket: Socket, @unchecked Sendable {
         return socket
     }
 
+    /// Hears what goes to a multicast group at an interface.
+    public func join(_ group: IPAddress, on interface: String) throws(SocketFailure) {
+        _ = try SocketFailure.check(Int(unsafe lab_join(descriptor, "\(group)", interface)), "join \(group)")
+    }
+
     /// Sends so many bytes, a multiple of 256 KiB, and says how many of them have come out at the other end of the connection.
     public func transfer(_ total: Int, to other: IPSocket) throws -> Int {
         let reading = Background { _ in

@@ -27,6 +27,7 @@ enum {
 	BH_VLANS = 4096,                 /* tags, 0 standing for untagged */
 	BH_EXTENSIONS_MAX = 8,           /* IPv6 extension headers before a packet is refused */
 	BH_MACS_MAX = 16,                /* MAC addresses of one port, those that it shares included */
+	BH_HEADER_SETS = 32,             /* sets of the five headers that may stand between IP and L4 */
 	BH_OPTIONS_MAX = 32,             /* options of a neighbour discovery message before a guard refuses it */
 	BH_BUCKETS = 16384,              /* token buckets of event sampling */
 	BH_TRIES_MAX = 16,               /* conditional rules that one packet may match ahead of the one that decides */
@@ -108,11 +109,12 @@ enum bh_protocol_index {
  * Where a list needs more than protocol and ports, the joint class of all but the addresses is found first:
  *   protocol, destination port, source port -> service
  *   port record and direction -> scope; scope, VLAN -> context; context, service -> joint class
+ *   headers between IP and L4 -> header class, which multiplies the contexts
  *   rule list, joint class -> first matching rule.
  * Where the first has a condition which does not hold, the first match behind it is looked for.
  */
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 3 };
+enum { BH_IMAGE_FORMAT = 4 };
 
 /* How far an address set reaches. A rule's partition is `from level` * 3 + `to level`. */
 enum bh_level { BH_LEVEL_ANY, BH_LEVEL_COARSE, BH_LEVEL_FINE, BH_LEVEL_MAX };
@@ -143,7 +145,7 @@ struct bh_image_header {
 	__u32 vlan_count;
 	__u32 contexts;                  /* offset of u32[scope_count * vlan_count] */
 	__u32 scope_count;
-	__u32 joints;                    /* offset of u32[context_count * service_count] */
+	__u32 joints;                    /* offset of u32[header_class_count * context_count * service_count] */
 	__u32 context_count;
 	__u32 joint_count;
 	/* rules */
@@ -169,6 +171,9 @@ struct bh_image_header {
 	__u32 groups;                    /* offset of bh_group[group_count]: dynamic groups */
 	__u32 group_count;
 	__u32 adopt;                     /* seconds after a device is attached in which running TCP connections are adopted */
+	__u32 header_class_count;
+	__u32 pad;
+	__u8 header_classes[BH_HEADER_SETS]; /* by a packet's BH_PACKET_HEADERS; 0: no rule names one that it has */
 	__u8 sha256[32];                 /* of the image with this field and the host's part zero */
 	/* the host's part: filled when the image is loaded, and hashed as zero, the two offsets that the compiler sets too;
 	 * so are the two tables, every rule's `counter`, and the `slot` of every condition and group */
@@ -182,7 +187,7 @@ struct bh_image_header {
 	__u64 boot_offset;               /* nanoseconds from a simulation's to CLOCK_BOOTTIME; 0 where the kernel's is read; wraps */
 	__u64 untracked_at;              /* the latest of all devices */
 	__u32 epoch;                     /* changes of dynamic groups while the image is in force; wraps */
-	__u8 reserved[180];
+	__u8 reserved[140];
 };
 
 enum bh_image_flag {
@@ -369,9 +374,10 @@ enum bh_port_flag {
 	BH_PORT_SYMMETRIC = 4,           /* all that is not TCP is accepted both ways, so that it needs no flows */
 	BH_PORT_UNTRACKED = 8,           /* something passes without a flow: that, or what a stateless rule accepts */
 	BH_PORT_TCP_STRICT = 16,         /* a TCP segment outside the windows of its flow is invalid-state */
+	BH_PORT_HAS_ADDRESSES = 32,      /* `v4` and `v6` say what the port's own addresses are; there may be none */
 };
 
-/* What a port's record guards against; and for ARP and neighbour discovery, what of an identity is bound. */
+/* What a port's record guards against. */
 enum bh_guard {
 	BH_GUARD_MAC = 1,
 	BH_GUARD_IP = 2,                 /* a host's: its addresses are those that nobody may come with */
@@ -380,7 +386,6 @@ enum bh_guard {
 	BH_GUARD_DHCP_SERVER = 16,
 	BH_GUARD_RA = 32,
 	BH_GUARD_PROMISCUOUS = 64,
-	BH_GUARD_HAS_ADDRESSES = 128,    /* addresses are bound: `arp` and `nd` speak of them too */
 };
 
 /* One policy entry, as host or as workload. */
@@ -446,10 +451,18 @@ enum bh_packet_flag {
 	BH_PACKET_FRAGMENT_FIRST = 8,
 	BH_PACKET_FRAGMENT_LATER = 16,
 	BH_PACKET_ARP = 32,              /* ARP or RARP, whole */
-	BH_PACKET_FRAGMENT_HEADER = 64,  /* an IPv6 fragment header was walked, of an atomic fragment too */
+	BH_PACKET_INNER_TAG = 64,        /* a VLAN tag stands behind the outer one */
 	BH_PACKET_FRAGMENT_MORE = 128,   /* others follow: always of a first fragment */
 	BH_PACKET_FRAGMENT_UNSOUND = 256, /* no data, a part of eight bytes that is not the last, or beyond 65,535 bytes: refused */
+	/* headers that were walked on the way to L4, from BH_PACKET_HEADERS_SHIFT on */
+	BH_PACKET_HOP_BY_HOP = 1 << 9,
+	BH_PACKET_ROUTING = 1 << 10,
+	BH_PACKET_FRAGMENT_HEADER = 1 << 11, /* of an atomic fragment too */
+	BH_PACKET_AUTHENTICATION = 1 << 12,
+	BH_PACKET_DESTINATION_OPTIONS = 1 << 13,
+	BH_PACKET_HEADERS = 31 << 9,
 };
+enum { BH_PACKET_HEADERS_SHIFT = 9 };
 
 struct bh_packet {
 	__u64 source_high;               /* IPv4: 0 */
@@ -460,14 +473,14 @@ struct bh_packet {
 	__u32 length;                    /* of the frame on the wire, a super-packet's before it is cut */
 	__u32 segments;                  /* wire packets, at least 1 */
 	__u32 wire_bytes;                /* all segments' frames together */
-	__u16 outer_vlan;                /* 0 where untagged */
-	__u16 inner_vlan;
-	__u8 vlan_tags;                  /* 0, 1 or 2 */
+	__u16 outer_vlan;                /* of the first tag that is not 0; 0 where there is none */
+	__u16 inner_vlan;                /* of the tag behind it */
+	__u8 vlan_tags;                  /* 0, 1 or 2, tags of VLAN 0 among them */
 	__u8 protocol;                   /* IP protocol after extension headers */
 	__u16 ethertype;                 /* after the tags; 0 for LLC */
 	__u16 source_port;               /* TCP, UDP, SCTP */
 	__u16 destination_port;
-	__u8 type;                       /* ICMP, ICMPv6 */
+	__u8 type;                       /* ICMP, ICMPv6; IGMP, of eight bytes at least */
 	__u8 code;
 	__u8 tcp_flags;                  /* FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128 */
 	__u8 hop_limit;                  /* or TTL */
@@ -483,7 +496,7 @@ struct bh_packet {
 	__u32 acknowledgement;           /* TCP */
 	__u32 payload;                   /* TCP: bytes behind the header */
 	__u16 echo;                      /* identifier of an ICMP echo request or reply */
-	__u16 pad1;
+	__u16 records;                   /* the two bytes behind: how many records an IGMP or MLD report has */
 	__u32 identification;            /* of the datagram that a fragment is of */
 	__u32 fragment_length;           /* bytes behind the IPv4 header, or the fragment header */
 };

@@ -32,6 +32,9 @@ int lab_bind(int fd, const char *address, uint16_t port);
 int lab_connect(int fd, const char *address, uint16_t port, int timeout_ms);
 int lab_accept(int fd, int timeout_ms);
 
+/* Makes an interface of the socket's namespace a member of a multicast group, as long as the socket is open. */
+int lab_join(int fd, const char *group, const char *interface);
+
 /* The bytes that came, 0 at the end of a stream, -EAGAIN where nothing came in time. */
 ssize_t lab_receive(int fd, void *buffer, size_t size, int timeout_ms);
 

@@ -45,6 +45,42 @@ extension Integration {
             }
         }
 
+        /// What is essential is no tunnel: between guests that may send each other nothing, a long message arrives nowhere, and
+        /// a short one of the same kind does.
+        @Test func essentialsAreNoTunnel() throws {
+            let site = try GuestSite()
+            try site.apply(defaults: "in: drop, out: drop")
+            let sender = try PacketSocket(site.guest, "eth0")
+            let receivers = [try PacketSocket(site.other, "eth0"), try PacketSocket(site.router, "net0")]
+            for (long, short) in zip(Self.messages(isLong: true), Self.messages(isLong: false)) {
+                for frame in [long, short] { try sender.send(frame) }
+                // Frames keep their order: what comes before the short one has come.
+                for receiver in receivers { try Self.expect(short, without: long, at: receiver, "\(short)") }
+            }
+            let out = try site.bulkhead.counters().port("guest", "out")
+            #expect(out.dropped.packets >= Self.messages(isLong: true).count)
+        }
+
+        /// DHCP, IGMP, neighbour discovery and ARP, one frame each, all of them to everyone.
+        private static func messages(isLong: Bool) -> [Frame] {
+            let mac = GuestSite.macs.guest
+            let (v4, everyone) = (GuestSite.guest(.v4), MACAddress(0xffff_ffff_ffff))
+            func tail(_ count: Int) -> [UInt8] { [UInt8](repeating: 0x42, count: isLong ? count : 0) }
+            let arp: [UInt8] = [0, 1, 8, 0, 6, 4, 0, 1] + mac.bytes + v4.bytes + mac.bytes + v4.bytes
+            let nonce: [UInt8] = isLong ? [14, 125] + tail(998) : []
+            let datagrams = [
+                Datagram("0.0.0.0", "255.255.255.255", .udp(68, 67, payload: [1] + tail(1400))),
+                Datagram(v4, "239.9.9.9", Segment(number: 2, bytes: [0x16, 0, 0, 0, 239, 9, 9, 9] + tail(1400))) {
+                    $0.hopLimit = 1
+                },
+                Datagram(
+                    mac.linkLocal, "ff02::1", .icmpv6(135, body: [0, 0, 0, 0] + GuestSite.other(.v6).bytes + nonce)
+                ) { $0.hopLimit = 255 },
+            ]
+            return datagrams.map { Frame($0, from: mac, to: everyone) }
+                + [Frame(from: mac, to: everyone, type: 0x0806, payload: arp + tail(1000))]
+        }
+
         /// Nobody receives one of the forged frames, each gives one event at each port that it meets, and an honest frame behind each
         /// arrives: untagged, in a tag (which the kernel moves into metadata), and in two.
         @Test(arguments: [[], [10], [10, 20]] as [[UInt16]]) func aForgedFrameArrivesNowhere(tags: [UInt16]) throws {

@@ -194,6 +194,16 @@ import Testing
         if let refusal { #expect(fault?.advice?.contains(refusal) == true, "\(fault?.advice ?? "")") }
     }
 
+    /// The folder of namespaces is not left, by whatever name.
+    @Test(arguments: ["../../x", "..", ".", "a/b", "/proc/1/ns/net", "", "../\u{301}x", "a\0b", "a\nb", "\u{1b}"])
+    func aNamespaceIsNamedByOneName(name: String) {
+        #expect(NetworkNamespace.inode(name) == nil)
+        let refusal = #expect(throws: DatapathError.self) {
+            try NetworkNamespace.with(name) { () throws(DatapathError) in Issue.record("entered '\(name)'") }
+        }
+        #expect(refusal?.message.contains("is no name of a network namespace") == true)
+    }
+
     /// Nobody but root opens what the locks are.
     @Test func nobodyElseCanHoldTheLocks() throws {
         let lab = try GuestLab()

@@ -3,8 +3,9 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// What others have written (comments, names of files, devices and namespaces, lines of feeds, arguments that scripts pass on) reaches no
-    /// terminal as it is: whoever writes a comment could otherwise clear the screen, or write a line that looks like ours.
+    /// What others have written (comments, names of files, devices and namespaces, lines of feeds, arguments that
+    /// scripts pass on) reaches no terminal as it is: whoever writes a comment could otherwise clear the screen, or
+    /// write a line that looks like ours.
     @Suite(.serialized) struct TerminalTests {
         private static let hostile = "\u{1b}[2J\u{7}\r\nFORGED\u{7f}\u{9b}31m\u{202e}"
         /// As YAML writes it.

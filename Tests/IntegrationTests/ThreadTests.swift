@@ -5,7 +5,8 @@ import Testing
 extension Integration {
     /// Where the kernel gives a command no second thread, it does without or says so, and never waits for one.
     @Suite(.serialized) struct ThreadTests {
-        /// Each stack is to have a terabyte: a thread finds no memory for its own. (Root is bound by no number of processes.)
+        /// Each stack is to have a terabyte: a thread finds no memory for its own. (Root is bound by no number of
+        /// processes.)
         private static let threadless = ["sh", "-c", "ulimit -s 1000000000; exec \"$@\"", "sh", "timeout", "20"]
 
         private static func run(_ site: UplinkSite, _ words: String...) throws -> CommandResult {
@@ -51,7 +52,7 @@ extension Integration {
             try Shell.check("chmod", "-R", "a+rX", folder)
             let words = ["setpriv", "--reuid", "64111", "--regid", "64111", "--clear-groups", "\(folder)/bulkhead"]
             let result = try Shell.run(
-                ["sh", "-c", "ulimit -u 1; exec \"$@\"", "sh", "timeout", "20"]
+                ["bash", "-c", "ulimit -u 1; exec \"$@\"", "sh", "timeout", "20"]
                     + site.host.command(words + ["check", policy]))
             #expect(result.status == 0, "\(result.status): \(result.errors)")
             #expect(result.output.contains("valid, 1 rule"), "\(result.output)")

@@ -1,14 +1,19 @@
 import Foundation
 import Testing
 
-/// docs/meaning.md names a test for each line of the language's meaning and for each trap: the tests must be there.
+/// docs/meaning.md names a test for each line of the language's meaning and for each trap, docs/threats.md one for
+/// each thing that somebody may try: the tests must be there.
 @Suite struct MeaningTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
 
+    private static func text(_ page: String) throws -> String {
+        try String(contentsOf: root.appending(path: "docs/\(page)"), encoding: .utf8)
+    }
+
     /// The rows of a section's table, by cells.
-    private static func rows(of section: String) throws -> [[String]] {
-        let document = try String(contentsOf: root.appending(path: "docs/meaning.md"), encoding: .utf8)
-        let part = try #require(document.components(separatedBy: "\n## ").first { $0.hasPrefix(section + "\n") })
+    private static func rows(of section: String, in page: String = "meaning.md") throws -> [[String]] {
+        let parts = try text(page).components(separatedBy: "\n## ")
+        let part = try #require(parts.first { $0.hasPrefix(section + "\n") }, "\(page) has no section \(section)")
         return part.split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst(2).map { row in
             row.dropFirst(2).dropLast(2).components(separatedBy: " | ")
         }
@@ -19,6 +24,16 @@ import Testing
         text.matches(of: /`(\w+)\/(\w+)\.(\w+)`([^`]*)/).map { match in
             let rows = match.output.4.matches(of: /"([^"]+)"/).map { String($0.output.1) }
             return ("Tests/\(match.output.1)/\(match.output.2).swift", String(match.output.3), rows)
+        }
+    }
+
+    private static func expectAll(_ tests: [(file: String, function: String, rows: [String])]) {
+        for test in tests {
+            let source = try? String(contentsOf: root.appending(path: test.file), encoding: .utf8)
+            #expect(source?.contains("func \(test.function)(") == true, "\(test.file) has no \(test.function)")
+            for name in test.rows {
+                #expect(source?.contains("\(name)\"") == true, "\(test.file) has no row '\(name)'")
+            }
         }
     }
 
@@ -36,13 +51,27 @@ import Testing
         for row in try Self.rows(of: section) {
             let tests = Self.tests(in: row[row.count - 1])
             #expect(!tests.isEmpty, "\(row[0]): no test")
-            for test in tests {
-                let source = try? String(contentsOf: Self.root.appending(path: test.file), encoding: .utf8)
-                #expect(source?.contains("func \(test.function)(") == true, "\(test.file) has no \(test.function)")
-                for name in test.rows {
-                    #expect(source?.contains("\(name)\"") == true, "\(test.file) has no row '\(name)'")
-                }
-            }
+            Self.expectAll(tests)
         }
+    }
+
+    @Test(arguments: ["A guest", "The network", "A user of the host", "The careless administrator"])
+    func everyThreatHasATest(section: String) throws {
+        let rows = try Self.rows(of: section, in: "threats.md")
+        #expect(rows.count >= 5)
+        for row in rows {
+            #expect(row.count == 3, "\(row[0])")
+            let tests = Self.tests(in: row[row.count - 1])
+            #expect(!tests.isEmpty, "\(row[0]): no test")
+            Self.expectAll(tests)
+        }
+    }
+
+    /// What is out of reach need not have a test, but those that it names are there.
+    @Test func whatIsOutOfReachIsSaid() throws {
+        #expect(try Self.rows(of: "Out of reach", in: "threats.md").count >= 5)
+        let tests = Self.tests(in: try Self.text("threats.md"))
+        #expect(tests.contains { $0.file.hasSuffix("SightTests.swift") })
+        Self.expectAll(tests)
     }
 }

@@ -3,7 +3,7 @@
 #define BULKHEAD_CLASSIFY_H
 
 #include <linux/in.h>
-#include "image.h"
+#include "local.h"
 
 /* One node of the address trie: goes past its run, then takes eight bits. `high` and `low` are what is left of the address. */
 static __always_inline __u32 trie_step(const struct image *image, __u32 value, __u64 *high, __u64 *low)
@@ -136,16 +136,20 @@ static __always_inline __u32 service_class(const struct image *image, const stru
 	return *IMAGE_ELEMENT(image, protocol->services, first * protocol->stride + second, __u32);
 }
 
-/* Service, headers before it, port, direction and VLAN as one class. */
-static __noinline __u32 joint_class(const struct image *image, const struct bh_packet *packet, __u32 scope)
+/* Service, headers before it, port, direction, VLAN and whether the ends are the host's own as one class. */
+static __noinline __u32 joint_class(const struct image *image, const struct bh_packet *packet, __u32 scope,
+				    struct bh_scratch *here)
 {
 	const struct bh_image_header *header = image->header;
-	__u32 service = service_class(image, packet), context = 0, vlan = 0;
+	__u32 service = service_class(image, packet), context = 0, vlan = 0, place;
 
 	if (header->vlan_count > 1)
 		vlan = *IMAGE_ELEMENT(image, header->vlan_classes, packet->outer_vlan, __u16);
+	place = scope * header->vlan_count + vlan;
+	if (header->host_states > 1)
+		place = place * BH_HOST_STATES + host_state(image, packet, scope, here);
 	if (header->context_count > 1)
-		context = *IMAGE_ELEMENT(image, header->contexts, scope * header->vlan_count + vlan, __u32);
+		context = *IMAGE_ELEMENT(image, header->contexts, place, __u32);
 	if (packet->flags & BH_PACKET_HEADERS)
 		context += header->context_count *
 			   header->header_classes[packet->flags >> BH_PACKET_HEADERS_SHIFT & (BH_HEADER_SETS - 1)];
@@ -283,8 +287,9 @@ static __always_inline bool class_addresses(const struct image *image, const str
 
 /* Finds what does not change from one question about a packet to the next. */
 static __always_inline void find_classes(const struct image *image, const struct bh_packet *packet, __u32 scope,
-					 struct bh_lookup *lookup)
+					 struct bh_scratch *here)
 {
+	struct bh_lookup *lookup = &here->lookup;
 	bool needs_joint = true;
 
 	lookup->partitions = 1; /* any to any */
@@ -293,7 +298,7 @@ static __always_inline void find_classes(const struct image *image, const struct
 		needs_joint = class_addresses(image, packet, lookup);
 	JOIN_PATHS();
 	if (needs_joint)
-		lookup->joint = joint_class(image, packet, scope);
+		lookup->joint = joint_class(image, packet, scope, here);
 }
 
 /*
@@ -301,12 +306,13 @@ static __always_inline void find_classes(const struct image *image, const struct
  * are those that were found before.
  */
 static __noinline __u32 classify(const struct image *image, const struct bh_packet *packet, __u32 scope,
-				 struct bh_lookup *lookup)
+				 struct bh_scratch *here)
 {
+	struct bh_lookup *lookup = &here->lookup;
 	__u32 partitions;
 
 	if (!lookup->floor)
-		find_classes(image, packet, scope, lookup);
+		find_classes(image, packet, scope, here);
 	lookup->best = BH_NONE;
 	JOIN_PATHS();
 	partitions = lookup->partitions;

@@ -230,6 +230,36 @@ struct {
 	__array(values, struct member_trie);
 } groups SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, BH_OWN_ADDRESSES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct bh_own_address);
+	__type(value, __u32);
+} own_addresses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, BH_LOCAL_MEMOS);
+	__type(key, __u32);
+	__type(value, struct bh_local_memo);
+} local_memos SEC(".maps");
+
+/*
+ * Room for a search of the kernel's tables, see struct local_search: in a map, for the verifier does not
+ * follow what is written there.
+ */
+struct local_search_room {
+	__u64 words[24];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct local_search_room);
+} local_searches SEC(".maps");
+
 /* The shared programs that the devices' entry programs continue with, by enum bh_hook. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);

@@ -89,6 +89,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 		return TC_ACT_UNSPEC;
 	if (!here || is_answer(ctx))
 		return TC_ACT_UNSPEC;
+	note_frame(ctx, here);
 	parse_skb(ctx, here);
 	if (is_error(&here->packet))
 		parse_skb_quote(ctx, here);

@@ -84,10 +84,10 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	judgement->counter = BH_NONE;
 	here->stateless = port->flags & BH_PORT_SYMMETRIC && packet->protocol != IPPROTO_TCP;
 	if (!(packet->flags & BH_PACKET_ARP))
-		rank = classify(image, packet, port->scopes[here->asked_direction & 1], &here->lookup);
+		rank = classify(image, packet, port->scopes[here->asked_direction & 1], here);
 	if (rank == BH_NONE) {
 		judge_by_default(port, packet, here);
-		if (cacheable)
+		if (cacheable && !here->asked_host)
 			remember(here);
 		return true;
 	}
@@ -103,7 +103,7 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	judgement->log = rule->flags & BH_RULE_LOG;
 	if (rule->flags & BH_RULE_STATELESS)
 		here->stateless = 1;
-	if (cacheable && !(rule->flags & BH_RULE_CONDITIONAL))
+	if (cacheable && !here->asked_host && !(rule->flags & BH_RULE_CONDITIONAL))
 		remember(here);
 	return true;
 }
@@ -361,6 +361,7 @@ static __always_inline void begin(const struct image *image, const struct bh_por
 	/* Before the groups themselves, for they are changed first. */
 	here->epoch = *(volatile const __u32 *)&image->header->epoch;
 	here->asked_members = 0;
+	here->asked_host = 0;
 	here->lookup.floor = 0;
 	here->question = BH_ASK_PACKET;
 	here->asked_direction = here->judgement.direction;

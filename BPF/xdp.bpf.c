@@ -6,6 +6,8 @@
 #define TAGS_MAY_BE_HIDDEN
 /* Limits count what tc judges. */
 #define TAKES_BUDGETS 0
+/* What struct bh_scratch names is a struct xdp_buff. */
+#define FRAME_IS_XDP
 
 #include "packet.h"
 #include "verdict.h"
@@ -87,6 +89,7 @@ static __always_inline int filter(struct xdp_md *ctx, bool generic)
 
 	if (!here || (generic && may_be_looped_back(ctx, here)))
 		return XDP_PASS;
+	note_frame(ctx, here);
 	parse_xdp(ctx, here);
 	judge_packet(here, BH_HOOK_XDP);
 	if (!here->judgement.generation || !is_sure(here)) {

@@ -14,6 +14,8 @@ struct PolicyJudge {
     /// The policy's named services.
     let services: [String: [Service]]
     private let records: [Int]
+    /// The host's own addresses in each port's network namespace.
+    private let own: [Set<Prefix>]
     /// Of the policy in force, whether nothing passes the port just now.
     private let areQuarantined: [Bool]
     private let simulator: Simulator
@@ -50,6 +52,7 @@ struct PolicyJudge {
         records = bindings.map {
             image.portRecord(entry: $0.entry, protects: $0.protects, unknownToDrop: $0.isUnknownToDrop)
         }
+        own = bindings.map { source.host.ownAddresses(in: $0.namespace) }
         areQuarantined = bindings.map { _ in false }
         simulator = try Simulator(image: image, membersOf: instance)
     }
@@ -71,6 +74,7 @@ struct PolicyJudge {
                     mac: entries[$0.entry]?.claimedMACs.first)
             }, local: source.host.addresses)
         records = status.ports.map(\.record)
+        own = status.ports.map { source.host.ownAddresses(in: $0.namespace) }
         areQuarantined = status.ports.map { $0.state == .quarantined }
     }
 
@@ -93,7 +97,8 @@ struct PolicyJudge {
 
     /// - Parameter length: bytes of the frame on the wire, where `frame` was cut.
     func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome {
-        try simulator.judge(
+        try simulator.setOwn(own[port])
+        return try simulator.judge(
             frame: frame, originalLength: length, portRecord: records[port], direction: direction,
             isQuarantined: areQuarantined[port])
     }

@@ -1,8 +1,9 @@
 import CDatapathABI
 import Policy
 
-/// Where a packet may be: port entry and direction give the scope, scope and VLAN the context. Contexts are told apart only
-/// where some rule does.
+/// Where a packet may be: port entry and direction give the scope; scope, VLAN, and which of its ends are the
+/// host's own, the context.
+/// Contexts are told apart only where some rule does.
 struct Contexts {
     /// By entry * directions + direction.
     private(set) var scopes: [UInt32] = []
@@ -10,7 +11,11 @@ struct Contexts {
     /// By tag.
     private(set) var vlanClasses: [UInt16] = []
     private(set) var vlanCount = 0
-    /// By scope * `vlanCount` + VLAN class.
+    /// Of a packet's ends, see `bh_host_question`; 1 where no rule asks.
+    private(set) var hostStates = 1
+    /// By scope: what its rules ask of the ends, see `bh_host_question`.
+    private(set) var hostQuestions: [UInt8] = []
+    /// By (scope * `vlanCount` + VLAN class) * `hostStates` + state of the ends.
     private(set) var contexts: [UInt32] = []
     /// The places each context is in: see ``placeOfRule``.
     private(set) var members = SequenceTable<UInt32>()
@@ -26,6 +31,7 @@ struct Contexts {
     private struct Place: Hashable {
         var reach: UInt32
         var vlans: UInt32
+        var host: HostEnds
     }
 
     init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
@@ -40,13 +46,16 @@ struct Contexts {
             let reach = Reach(entries: ruleset.rules[rank].entries, directions: ruleset.rules[rank].directions)
             let place = Place(
                 reach: Contexts.number(reach, in: &reachNumbers, of: &reaches),
-                vlans: Contexts.number(ruleset.rules[rank].vlans, in: &vlanNumbers, of: &vlanSets))
+                vlans: Contexts.number(ruleset.rules[rank].vlans, in: &vlanNumbers, of: &vlanSets),
+                host: HostEnds(ruleset.rules[rank]))
             placeOfRule.append(Contexts.number(place, in: &placeNumbers, of: &places))
         }
         placeCount = places.count
+        if places.contains(where: { $0.host.questions != 0 }) { hostStates = Int(BH_HOST_STATES) }
         let scopeMembers = makeScopes(reaches, entries: ruleset.entries.count)
         let vlanMembers = makeVLANClasses(vlanSets)
-        try budget.check("places, each with its rules", scopeCount * vlanCount, atMost: \.tableEntries, by: .places)
+        try budget.check(
+            "places, each with its rules", scopeCount * vlanCount * hostStates, atMost: \.tableEntries, by: .places)
         makeContexts(places, reachCount: reaches.count, vlanSets: vlanSets, scopeMembers, vlanMembers)
     }
 
@@ -100,14 +109,43 @@ struct Contexts {
         for (number, place) in places.enumerated() { placesOfReach[Int(place.reach)].append(UInt32(number)) }
         for scope in 0..<scopeCount {
             let here = scopeMembers[scope].flatMap { placesOfReach[Int($0)] }.sorted()
+            hostQuestions.append(here.reduce(0) { $0 | places[Int($1)].host.questions })
             for vlan in 0..<vlanCount {
                 let sets = Set(vlanMembers[vlan])
                 let members = here.filter { number in
                     let vlans = places[Int(number)].vlans
                     return vlanSets[Int(vlans)] == nil || sets.contains(vlans)
                 }
-                contexts.append(UInt32(self.members.intern(members)))
+                for state in 0..<hostStates {
+                    let matching = members.filter { places[Int($0)].host.admits(state) }
+                    contexts.append(UInt32(self.members.intern(matching)))
+                }
             }
         }
+    }
+}
+
+/// What a rule asks of a packet's ends: whether each is one of the host's own addresses.
+private struct HostEnds: Hashable {
+    var source: Bool?
+    var destination: Bool?
+
+    /// - Parameter rule: One whose ends all ask the same.
+    init(_ rule: borrowing Rule) {
+        source = rule.ends.first?.source.isHost
+        destination = rule.ends.first?.destination.isHost
+    }
+
+    var questions: UInt8 {
+        UInt8((source == nil ? 0 : BH_HOST_SOURCE.rawValue) | (destination == nil ? 0 : BH_HOST_DESTINATION.rawValue))
+    }
+
+    func admits(_ state: Int) -> Bool {
+        if questions == 0 { return true }
+        if state == Int(BH_HOST_NO_ADDRESSES) { return false }
+        func isAsked(_ end: Bool?, _ bit: bh_host_question) -> Bool {
+            end == nil || end == (state & Int(bit.rawValue) != 0)
+        }
+        return isAsked(source, BH_HOST_SOURCE) && isAsked(destination, BH_HOST_DESTINATION)
     }
 }

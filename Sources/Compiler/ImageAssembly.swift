@@ -181,6 +181,8 @@ struct ImageAssembly {
         header.vlan_classes = try writer.append(classes.contexts.vlanClasses)
         header.vlan_count = UInt32(classes.contexts.vlanCount)
         header.contexts = try writer.append(classes.contexts.contexts)
+        header.host_states = UInt32(classes.contexts.hostStates)
+        header.host_questions = try writer.append(classes.contexts.hostQuestions)
         header.scope_count = UInt32(classes.contexts.scopeCount)
         header.context_count = UInt32(classes.contexts.members.count)
     }

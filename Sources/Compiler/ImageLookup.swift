@@ -8,10 +8,12 @@ extension ImageView {
     /// - Parameters:
     ///   - claim: Of the packet, see ``Packet/claim(in:)``.
     ///   - isMember: Whether an address is in a dynamic group, by index.
+    ///   - isOwn: Whether an address is one of the host's own.
     ///   - holds: Whether what a rule asks for besides packet and groups, by its number, holds; asked in ascending order.
     public func judge(
         packet: Packet, claim: Claim? = nil, portRecord: Int, direction: Direction,
-        isMember: (Int, IPAddress) -> Bool = { _, _ in false }, holds: (Int) -> Bool = { _ in true }
+        isMember: (Int, IPAddress) -> Bool = { _, _ in false }, isOwn: (IPAddress) -> Bool = { _ in false },
+        holds: (Int) -> Bool = { _ in true }
     ) -> Judgement {
         let port = element(bh_port.self, of: tables.ports, portRecord) ?? bh_port()
         let isHost = port.protects == UInt8(BH_HOST.rawValue)
@@ -28,7 +30,8 @@ extension ImageView {
         }
         if packet.isARP { return Judgement(.drop, .nonIP) }
         var floor: UInt32 = 0
-        while let rank = firstMatch(packet, port, direction, from: floor) {
+        let joint = joint(packet, port, direction, isOwn)
+        while let rank = firstMatch(packet, joint: joint, from: floor) {
             let rule = element(bh_rule.self, of: tables.rules, Int(rank)) ?? bh_rule()
             let skipped = ranksToSkip(rule, packet, isMember, holds)
             guard skipped == 0 else {
@@ -73,12 +76,9 @@ extension ImageView {
         }
     }
 
-    private func firstMatch(
-        _ packet: Packet, _ port: bh_port, _ direction: Direction, from floor: UInt32
-    ) -> UInt32? {
+    private func firstMatch(_ packet: Packet, joint: Int, from floor: UInt32) -> UInt32? {
         let from = addressClass(packet.source)
         let to = addressClass(packet.destination)
-        let joint = joint(packet, port, direction)
         let partitions = from.from_partitions & to.to_partitions
         let fromClasses = [0, from.from_coarse, from.from_fine]
         let toClasses = [0, to.to_coarse, to.to_fine]
@@ -155,17 +155,32 @@ extension ImageView {
 
     // MARK: Services and places
 
-    private func joint(_ packet: Packet, _ port: bh_port, _ direction: Direction) -> Int {
+    private func joint(
+        _ packet: Packet, _ port: bh_port, _ direction: Direction, _ isOwn: (IPAddress) -> Bool
+    ) -> Int {
         let service = service(packet)
         let scope = direction == .in ? port.scopes.0 : port.scopes.1
         let vlan = element(UInt16.self, of: tables.vlan_classes, Int(packet.outerVLAN)) ?? 0
         let place = Int(scope) * Int(tables.vlan_count) + Int(vlan)
-        let context = element(UInt32.self, of: tables.contexts, place) ?? 0
+        let states = Int(tables.host_states)
+        let state = states > 1 ? hostState(packet, scope: Int(scope), isOwn) : 0
+        let context = element(UInt32.self, of: tables.contexts, place * states + state) ?? 0
         let headers =
             element(UInt8.self, of: UInt32(HeaderClasses.offset), HeaderClasses.index(packet.headers)) ?? 0
         let row = Int(headers) * Int(tables.context_count) + Int(context)
         let index = row * Int(tables.service_count) + Int(service)
         return Int(element(UInt32.self, of: tables.joints, index) ?? 0)
+    }
+
+    /// Which ends are the host's own, as far as the rules of a scope ask.
+    private func hostState(_ packet: Packet, scope: Int, _ isOwn: (IPAddress) -> Bool) -> Int {
+        let asked = UInt32(element(UInt8.self, of: tables.host_questions, scope) ?? 0)
+        if asked == 0 { return 0 }
+        guard let source = packet.source, let destination = packet.destination else { return Int(BH_HOST_NO_ADDRESSES) }
+        func bit(_ question: bh_host_question, _ address: IPAddress) -> UInt32 {
+            asked & question.rawValue != 0 && isOwn(address) ? question.rawValue : 0
+        }
+        return Int(bit(BH_HOST_SOURCE, source) | bit(BH_HOST_DESTINATION, destination))
     }
 
     private func service(_ packet: Packet) -> UInt32 {

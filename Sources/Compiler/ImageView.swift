@@ -46,6 +46,9 @@ public struct ImageView: Sendable {
     /// The compiler's part of the header, which never changes.
     var tables: bh_image_header { fixed }
 
+    /// Whether some rule depends on which addresses the host has.
+    public var asksHost: Bool { fixed.host_states > 1 }
+
     public var sha256: [UInt8] {
         bytes.bytes(0..<MemoryLayout<bh_image_header>.size).dropFirst(ImageView.hashOffset).prefix(32).map { $0 }
     }

@@ -1,7 +1,9 @@
 import CDatapathABI
 import Policy
 
-/// What a rule asks of a packet besides its addresses, where that is protocols and ports alone, everywhere and in both directions: it can then
+/// What a rule asks of a packet besides its addresses, where that is protocols and ports alone, everywhere and
+/// in both directions, whoever the
+/// host is: it can then
 /// stand in the rule's list, and nothing else need be read.
 struct PlainMatch {
     struct Alternative {
@@ -16,7 +18,7 @@ struct PlainMatch {
 
     /// nil where more is asked, or in more alternatives than are worth it.
     init?(_ rule: Rule) {
-        guard rule.entries == nil, rule.vlans == nil, rule.directions.isBoth else {
+        guard rule.entries == nil, rule.vlans == nil, rule.directions.isBoth, !rule.asksHost else {
             return nil
         }
         guard let services = rule.services else {

@@ -24,16 +24,19 @@ public struct ReferenceEvaluator: Sendable {
     ///   - isUnknownToDrop: Whether the port is one of a bridge entry with `unknown: drop` that no other entry names.
     ///   - isQuarantined: Whether the port is cut off.
     ///   - isMember: Whether an address is in a dynamic group, by index.
+    ///   - isOwn: Whether an address is one of the host's own.
     ///   - holds: Whether what a rule asks for besides packet and groups, by rank, holds; asked in ascending order.
     public func judge(
         _ packet: Packet, claiming claim: Claim? = nil, entry: Int, protects: Protects, direction: Direction,
         isUnknownToDrop: Bool = false, isQuarantined: Bool = false,
-        isMember: (Int, IPAddress) -> Bool = { _, _ in false }, holds: (Int) -> Bool = { _ in true }
+        isMember: (Int, IPAddress) -> Bool = { _, _ in false }, isOwn: (IPAddress) -> Bool = { _ in false },
+        holds: (Int) -> Bool = { _ in true }
     ) -> Judgement {
         judgeBeforeRules(
             packet, claiming: claim, entry: entry, protects: protects, direction: direction,
             isUnknownToDrop: isUnknownToDrop, isQuarantined: isQuarantined)
-            ?? judgeByRules(packet, entry: entry, direction: direction, isMember: isMember, holds: holds)
+            ?? judgeByRules(
+                packet, entry: entry, direction: direction, isMember: isMember, isOwn: isOwn, holds: holds)
     }
 
     /// What is settled before the rules are asked; nil where they are to be.
@@ -66,9 +69,12 @@ public struct ReferenceEvaluator: Sendable {
 
     /// What the rules, or the default, say.
     func judgeByRules(
-        _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool, holds: (Int) -> Bool
+        _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool,
+        isOwn: (IPAddress) -> Bool = { _ in false }, holds: (Int) -> Bool
     ) -> Judgement {
-        if let rank = firstMatch(packet, entry: entry, direction: direction, isMember: isMember, holds: holds) {
+        let rank = firstMatch(
+            packet, entry: entry, direction: direction, isMember: isMember, isOwn: isOwn, holds: holds)
+        if let rank {
             return Judgement(ruleset.rules[rank].action, .rule, rule: rank)
         }
         if packet.family == nil { return Judgement(.drop, .nonIP) }
@@ -98,17 +104,19 @@ public struct ReferenceEvaluator: Sendable {
 
     /// The rank of the first rule that matches, whatever is judged before the rules.
     ///
-    /// The closures are those of ``judge(_:claiming:entry:protects:direction:isUnknownToDrop:isQuarantined:isMember:holds:)``.
+    /// The closures are those of
+    /// ``judge(_:claiming:entry:protects:direction:isUnknownToDrop:isQuarantined:isMember:isOwn:holds:)``.
     public func firstMatch(
         _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool = { _, _ in false },
-        holds: (Int) -> Bool = { _ in true }
+        isOwn: (IPAddress) -> Bool = { _ in false }, holds: (Int) -> Bool = { _ in true }
     ) -> Int? {
         var rank = -1
         return ruleset.rules.firstIndex { rule in
             rank += 1
             return (rule.entries?.contains(entry) ?? true) && rule.directions.contains(direction)
                 && (rule.vlans?.contains(packet.outerVLAN) ?? true) && carries(rule.services, packet)
-                && rule.ends.contains { joins($0, packet, isMember) } && (!rule.isLimitedOrExpires || holds(rank))
+                && rule.ends.contains { joins($0, packet, isMember, isOwn) }
+                && (!rule.isLimitedOrExpires || holds(rank))
         }
     }
 
@@ -131,10 +139,13 @@ public struct ReferenceEvaluator: Sendable {
     }
 
     /// A frame without addresses is at the ends of those rules only that name none.
-    private func joins(_ ends: Rule.Ends, _ packet: Packet, _ isMember: (Int, IPAddress) -> Bool) -> Bool {
+    private func joins(
+        _ ends: Rule.Ends, _ packet: Packet, _ isMember: (Int, IPAddress) -> Bool, _ isOwn: (IPAddress) -> Bool
+    ) -> Bool {
         func isMeant(_ address: IPAddress?, _ set: AddressSet?, _ membership: Membership) -> Bool {
             guard let address else { return set == nil && membership.isAny }
-            return set?.contains(address) ?? true && membership.holds { isMember($0, address) }
+            return set?.contains(address) ?? true
+                && membership.holds({ isMember($0, address) }, isOwn: isOwn(address))
         }
         return isMeant(packet.source, ends.from, ends.source)
             && isMeant(packet.destination, ends.to, ends.destination)

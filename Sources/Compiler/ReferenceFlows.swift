@@ -81,6 +81,8 @@ public struct ReferenceFlows: Sendable {
     private var flows: [Key: Record] = [:]
     /// Who is in the policy's dynamic groups.
     public private(set) var members = ReferenceMembers()
+    /// The host's own addresses.
+    public var own: Set<Prefix> = []
     private var fragments = ReferenceFragments()
 
     /// - Parameters:
@@ -209,8 +211,11 @@ public struct ReferenceFlows: Sendable {
     /// Judges an earlier policy's flow anew by what opened it, and one whose time has come; returns the denial that ends it.
     private mutating func renew(_ record: inout Record, _ key: Key, by opening: Packet, at place: Place) -> Judgement? {
         let isOld = record.generation != generation
-        // Who is in dynamic groups may have changed; where it has not, to ask once more changes nothing.
-        let mayDiffer = record.lapses.map { clock > $0 } == true || ruleset.rules.contains(where: \.asksMembers)
+        // Who is in dynamic groups, or what the host's addresses are, may have changed; where it has
+        // not, to ask once more changes nothing.
+        // The kernel asks again for the host's addresses after a second at most: a test lets that time pass.
+        let mayDiffer =
+            record.lapses.map { clock > $0 } == true || ruleset.rules.contains { $0.asksMembers || $0.asksHost }
         guard isOld || mayDiffer else { return nil }
         // Limited rules ahead of the one that accepted it were over their limit.
         let first = isOld ? 0 : record.rule ?? .max
@@ -248,8 +253,11 @@ public struct ReferenceFlows: Sendable {
         _ packet: Packet, _ budget: ReferenceConditions.Budget, at place: Place, _ direction: Direction
     ) -> Judgement {
         let (evaluator, rules, groups, members) = (evaluator, ruleset.rules, ruleset.dynamicGroups, members)
+        let own = own
         return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { group, address in
             members.contains(address, in: groups[group].name)
+        } isOwn: { address in
+            own.contains(Prefix(address))
         } holds: { rank in
             conditions.holds(rules[rank], rank, for: packet, budget)
         }

@@ -1,8 +1,9 @@
 import CDatapathABI
 import Policy
 
-/// The rules as the image has them: one that asks of dynamic groups is there once for each combination of them that it asks for. Ranks are
-/// by these.
+/// The rules as the image has them: one that asks of dynamic groups, or for the host's own addresses, is there
+/// once for each combination that it
+/// asks for. Ranks are by these.
 struct RuleTerms {
     struct Term {
         /// The policy's rule, by rank there.
@@ -14,21 +15,21 @@ struct RuleTerms {
         var membership = Rule.Ends(from: nil, to: nil)
     }
 
-    /// With a rule for each term; the ends of one ask the same of dynamic groups.
+    /// With a rule for each term; the ends of one ask the same of dynamic groups and of the host.
     private(set) var ruleset: Ruleset
     private(set) var terms: [Term]
 
     init(_ policy: Ruleset) {
         ruleset = policy
         terms = policy.rules.indices.map { Term(number: $0) }
-        guard !policy.dynamicGroups.isEmpty, policy.rules.contains(where: \.asksMembers) else { return }
+        guard policy.rules.indices.contains(where: { policy.rules[$0].asksMoment }) else { return }
         ruleset.rules = []
         terms = []
         for (number, rule) in policy.rules.enumerated() {
-            let memberships = rule.asksMembers ? rule.memberships : [Rule.Ends(from: nil, to: nil)]
+            let memberships = rule.asksMoment ? rule.memberships : [Rule.Ends(from: nil, to: nil)]
             for (index, membership) in memberships.enumerated() {
                 var part = rule
-                if rule.asksMembers {
+                if rule.asksMoment {
                     part.ends = rule.ends.filter {
                         $0.source == membership.source && $0.destination == membership.destination
                     }
@@ -40,6 +41,11 @@ struct RuleTerms {
             }
         }
     }
+}
+
+extension Rule {
+    /// Whether its ends depend on more than addresses.
+    fileprivate var asksMoment: Bool { ends.contains { !$0.asksNothing } }
 }
 
 extension Rule.Ends {

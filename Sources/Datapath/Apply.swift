@@ -123,6 +123,7 @@ struct ApplyStep {
         var generation = try Generation(image.bytes, number: number, loadedAt: UInt64(max(time(nil), 0)))
         generation.setCounters(try allotCounters(old, maps))
         generation.setClock(secret: old?.view.header.secret ?? .random(in: 1 ... .max))
+        if let warning = try noteOwnAddresses(maps) { warnings.append(warning) }
         try allotLimits(old, maps, of: &generation)
         let groups = try allotGroups(old, maps, of: &generation)
         // What does not fit into the kernel's memory is refused before a device is touched.

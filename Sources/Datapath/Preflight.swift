@@ -11,6 +11,7 @@ enum Preflight {
     static func check() throws(DatapathError) {
         try checkPrivilege()
         try checkBPF()
+        try checkTypes()
         try checkFileSystem()
     }
 
@@ -37,6 +38,14 @@ enum Preflight {
                 : "run it as root, outside of a container that forbids bpf(2)"
             throw DatapathError("this kernel does not let BPF maps be made: \(error.cause)", advice: advice, bpf: error)
         }
+    }
+
+    /// Where the fields of the kernel's structures stand that the programs read.
+    private static func checkTypes() throws(DatapathError) {
+        guard unsafe access("/sys/kernel/btf/vmlinux", F_OK) != 0 else { return }
+        throw DatapathError(
+            "the kernel does not describe its own types: there is no /sys/kernel/btf/vmlinux",
+            advice: "use a distribution's kernel, 6.1 or later, or build it with CONFIG_DEBUG_INFO_BTF")
     }
 
     /// Pins must outlive the process, so the file system must be the one that the host's first process sees.
@@ -97,7 +106,7 @@ enum Preflight {
     }
 
     /// The effective capabilities of this process; nil where /proc cannot be read.
-    private static func effectiveCapabilities() -> UInt64? {
+    static func effectiveCapabilities() -> UInt64? {
         guard let file = unsafe fopen("/proc/self/status", "re") else { return nil }
         defer { unsafe fclose(file) }
         var line = [CChar](repeating: 0, count: 256)

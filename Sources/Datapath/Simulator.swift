@@ -77,6 +77,8 @@ public final class Simulator {
     /// Sets of `sources` that hold something, or did.
     private var usedSources: Set<UInt32> = []
     private(set) var clock = SimulatedClock()
+    /// The host's own addresses, for the programs; none at first.
+    public private(set) var own: Set<Prefix> = []
     /// Whether nothing was judged, and no policy exchanged, since the tables were emptied.
     private var isFresh = false
     /// Devices at which an earlier policy passed something without a flow.
@@ -205,6 +207,13 @@ public final class Simulator {
         } catch {
             throw DatapathError("cannot prepare the test run", error)
         }
+    }
+
+    /// Says what the host's own addresses are from now on.
+    public func setOwn(_ addresses: Set<Prefix>) throws(DatapathError) {
+        guard addresses != own else { return }
+        try change { () throws(BPFError) in try maps.setOwn(addresses) }
+        own = addresses
     }
 
     /// Judges a frame at a port, in a direction, at the tc hook that sees that direction.

@@ -26,38 +26,54 @@ public struct DynamicGroup: Sendable, Hashable {
     }
 }
 
-/// What an address must be to dynamic groups, by index in ``Ruleset/dynamicGroups``.
+/// What an address must be that only the moment tells: to dynamic groups, by index in
+/// ``Ruleset/dynamicGroups``, and to the host.
 public struct Membership: Sendable, Hashable {
     /// It is a member of all of these,
     public var inside: Set<Int>
     /// and of none of these.
     public var outside: Set<Int>
+    /// Whether it must be, or must not be, one of the host's own; nil: neither.
+    public var isHost: Bool?
 
     /// It asks for nothing.
     public static let any = Membership()
 
-    public init(inside: Set<Int> = [], outside: Set<Int> = []) {
+    public init(inside: Set<Int> = [], outside: Set<Int> = [], isHost: Bool? = nil) {
         self.inside = inside
         self.outside = outside
+        self.isHost = isHost
     }
 
-    public var isAny: Bool { inside.isEmpty && outside.isEmpty }
+    public var isAny: Bool { !asksGroups && isHost == nil }
+
+    /// Whether who is in a dynamic group matters.
+    public var asksGroups: Bool { !inside.isEmpty || !outside.isEmpty }
+
+    /// What it asks of dynamic groups alone.
+    public var ofGroups: Membership { Membership(inside: inside, outside: outside) }
 
     /// Groups that it asks about.
     var count: Int { inside.count + outside.count }
 
     /// Both at once; nil where no address is that.
     func joined(_ other: Membership) -> Membership? {
-        let result = Membership(inside: inside.union(other.inside), outside: outside.union(other.outside))
+        if let isHost, let others = other.isHost, isHost != others { return nil }
+        let result = Membership(
+            inside: inside.union(other.inside), outside: outside.union(other.outside), isHost: isHost ?? other.isHost)
         return result.inside.isDisjoint(with: result.outside) ? result : nil
     }
 
-    public func holds(_ isMember: (Int) -> Bool) -> Bool {
+    /// - Parameter isOwn: Whether the address is one of the host's own.
+    public func holds(_ isMember: (Int) -> Bool, isOwn: @autoclosure () -> Bool) -> Bool {
         inside.allSatisfy(isMember) && !outside.contains(where: isMember)
+            && (isHost.map { $0 == isOwn() } ?? true)
     }
 }
 
-/// A set of addresses that depends on dynamic groups: an address is in it that is in some term's static set, and is what the term asks for.
+/// A set of addresses that depends on dynamic groups, or on what addresses the host has: an address is in it
+/// that is in some term's
+/// static set, and is what the term asks for.
 struct DynamicSet: Sendable, Hashable {
     struct Term: Sendable, Hashable {
         var set: AddressSet
@@ -79,6 +95,11 @@ struct DynamicSet: Sendable, Hashable {
     /// The members of a dynamic group.
     init(membersOf group: Int) { terms = [Term(set: .all, membership: Membership(inside: [group]))] }
 
+    /// The host's own addresses, whatever they are.
+    static let host = DynamicSet(terms: [Term(set: .all, membership: Membership(isHost: true))])
+
+    private init(terms: [Term]) { self.terms = terms }
+
     /// The union of any sets.
     init(unionOf sets: [DynamicSet]) {
         if sets.count == 1 {
@@ -99,9 +120,36 @@ struct DynamicSet: Sendable, Hashable {
             let sets = parts[membership] ?? []
             return Term(set: sets.count == 1 ? sets[0] : AddressSet(unionOf: sets), membership: membership)
         }
+        terms = DynamicSet.withoutThirds(terms)
         if let first = terms.first, first.membership.isAny, first.set == .all { terms = [first] }
         self.isTooLarge = isTooLarge || terms.count > DynamicSet.limit
         terms = Array(terms.prefix(DynamicSet.limit))
+    }
+
+    /// Where the host's own, others, and any addresses are asked for, the first two say it all; where they
+    /// are the same, any does.
+    private static func withoutThirds(_ terms: [Term]) -> [Term] {
+        guard terms.contains(where: { $0.membership.isHost == true }),
+            terms.contains(where: { $0.membership.isHost == false })
+        else { return terms }
+        var sets = Dictionary(uniqueKeysWithValues: terms.map { ($0.membership, $0.set) })
+        for whole in Set(terms.map(\.membership.ofGroups)) {
+            var (own, other) = (whole, whole)
+            (own.isHost, other.isHost) = (true, false)
+            guard let ownSet = sets[own], let otherSet = sets[other] else { continue }
+            let both = sets.removeValue(forKey: whole) ?? .empty
+            sets[own] = AddressSet(unionOf: [ownSet, both])
+            sets[other] = AddressSet(unionOf: [otherSet, both])
+            guard let set = sets[own], set == sets[other] else { continue }
+            sets[whole] = set
+            sets[own] = nil
+            sets[other] = nil
+        }
+        let order = terms.map(\.membership) + terms.map(\.membership.ofGroups)
+        let left = order.compactMap { membership in
+            sets.removeValue(forKey: membership).map { Term(set: $0, membership: membership) }
+        }
+        return left.filter(\.membership.isAny) + left.filter { !$0.membership.isAny }
     }
 
     var isEmpty: Bool { terms.isEmpty }
@@ -122,6 +170,7 @@ struct DynamicSet: Sendable, Hashable {
         let denials =
             asked.inside.sorted().map { Membership(outside: [$0]) }
             + asked.outside.sorted().map { Membership(inside: [$0]) }
+            + (asked.isHost.map { [Membership(isHost: !$0)] } ?? [])
         let left = terms.flatMap { term in
             var parts = [Term(set: term.set.subtracting(other.set), membership: term.membership)]
             guard !denials.isEmpty else { return parts }
@@ -149,7 +198,8 @@ extension DynamicSet.Term: CustomStringConvertible {
 
 extension Membership: CustomStringConvertible {
     public var description: String {
-        (inside.sorted().map { "in #\($0)" } + outside.sorted().map { "not in #\($0)" }).joined(separator: " ")
+        let groups = inside.sorted().map { "in #\($0)" } + outside.sorted().map { "not in #\($0)" }
+        return ((isHost.map { [$0 ? "host" : "not host"] } ?? []) + groups).joined(separator: " ")
     }
 }
 
@@ -161,18 +211,19 @@ extension Rule {
 
     static let termsAdvice = "at most \(mostTerms) of at most \(mostQuestions) groups each; write several rules"
 
-    /// What is asked of dynamic groups, each combination once, that of nothing first.
+    /// What is asked of dynamic groups and of the host, each combination once, that of nothing first.
     public var memberships: [Ends] {
         var seen: Set<Ends> = []
         let all = ends.map { Ends(from: nil, to: nil, source: $0.source, destination: $0.destination) }
             .filter { seen.insert($0).inserted }
-        return all.filter { !$0.asksMembers } + all.filter(\.asksMembers)
+        return all.filter(\.asksNothing) + all.filter { !$0.asksNothing }
     }
 
     /// Why it asks too much of dynamic groups; nil where it does not.
     public var problemOfTerms: String? {
         guard asksMembers else { return nil }
-        let memberships = memberships
+        let memberships = Set(
+            ends.map { Ends(from: nil, to: nil, source: $0.source.ofGroups, destination: $0.destination.ofGroups) })
         let questions = memberships.map { $0.source.count + $0.destination.count }.max() ?? 0
         guard memberships.count > Rule.mostTerms || questions > Rule.mostQuestions else { return nil }
         return "the rule asks for \(memberships.count) combinations of dynamic groups, of up to \(questions) each: "

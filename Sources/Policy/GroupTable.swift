@@ -10,7 +10,6 @@ struct GroupTable {
 
     private let ports: [PortDefinition]
     private let portIndices: [String: Int]
-    private let host: AddressSet
     private let feeds: FeedTable
     private let problems: Problems
     private var indices: [String: Int] = [:]
@@ -28,12 +27,11 @@ struct GroupTable {
     private var faulty: Set<Int> = []
 
     init(
-        _ entries: [Node.Entry], ports: [PortDefinition], portIndices: [String: Int], host: AddressSet,
+        _ entries: [Node.Entry], ports: [PortDefinition], portIndices: [String: Int],
         feeds: FeedTable, _ problems: Problems
     ) {
         self.ports = ports
         self.portIndices = portIndices
-        self.host = host
         self.feeds = feeds
         self.problems = problems
         for entry in entries where isGoodName(entry) {
@@ -319,7 +317,7 @@ struct GroupTable {
         for term in terms {
             switch term {
             case .any: return DynamicSet(.all)
-            case .host: parts.append(DynamicSet(host))
+            case .host: parts.append(.host)
             case .multicast: parts.append(DynamicSet(WellKnown.multicast))
             case .broadcast: parts.append(DynamicSet(WellKnown.broadcast))
             case .prefix(let prefix): prefixes.append(prefix)

@@ -63,11 +63,10 @@ public struct PolicyLoader: Sendable {
         _ inventory: HostInventory, _ problems: Problems
     ) -> GroupTable {
         let own = inventory.namespaces[nil]?.interfaces.flatMap(\.addresses) ?? []
-        // A packet on a port that claims a loopback address is forged, and must not pass for the host's.
         let host = AddressSet(own).subtracting(WellKnown.loopback)
         let bound = AddressSet(ports.flatMap(\.entry.addresses))
         let feeds = FeedTable(files: files, ports: bound, host: host, problems)
         return GroupTable(
-            document.groups, ports: ports, portIndices: portIndices, host: host, feeds: feeds, problems)
+            document.groups, ports: ports, portIndices: portIndices, feeds: feeds, problems)
     }
 }

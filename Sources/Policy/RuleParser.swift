@@ -170,7 +170,7 @@ struct RuleParser {
         rule.services = known.services
         asked.services = known.number
         guard known.namesFrames else { return }
-        let hasEnds = rule.ends.contains { $0.from != nil || $0.to != nil || $0.asksMembers } || asked.within != nil
+        let hasEnds = rule.ends.contains { $0.from != nil || $0.to != nil || !$0.asksNothing } || asked.within != nil
         if hasEnds {
             problems.error(
                 node.location,

@@ -219,7 +219,13 @@ public struct Rule: Sendable {
         }
 
         /// Whether who is in a dynamic group matters.
-        public var asksMembers: Bool { !source.isAny || !destination.isAny }
+        public var asksMembers: Bool { source.asksGroups || destination.asksGroups }
+
+        /// Whether it matters which addresses the host has.
+        public var asksHost: Bool { source.isHost != nil || destination.isHost != nil }
+
+        /// Whether the addresses alone tell.
+        public var asksNothing: Bool { source.isAny && destination.isAny }
     }
 
     public var name: String
@@ -275,4 +281,7 @@ public struct Rule: Sendable {
 
     /// Whether who is in a dynamic group matters.
     public var asksMembers: Bool { ends.contains(where: \.asksMembers) }
+
+    /// Whether it matters which addresses the host has.
+    public var asksHost: Bool { ends.contains(where: \.asksHost) }
 }

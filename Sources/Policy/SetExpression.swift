@@ -4,7 +4,7 @@ import Network
 struct SetExpression: Hashable, Sendable {
     enum Term: Hashable, Sendable {
         case any
-        /// The controller's namespace's own addresses.
+        /// The addresses that the kernel of the port's namespace takes for its own at the moment.
         case host
         case multicast
         case broadcast

@@ -70,7 +70,7 @@ import Testing
         #expect(throws: ImageError.self) { try ImageView(Array(image.bytes.dropLast())) }
         var other = image.bytes
         other[8] = 99
-        #expect(throws: ImageError(message: "the image is of format 99, this version reads format 4")) {
+        #expect(throws: ImageError(message: "the image is of format 99, this version reads format 5")) {
             try ImageView(other)
         }
     }

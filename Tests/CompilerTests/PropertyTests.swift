@@ -26,6 +26,7 @@ import Testing
         #expect(total.nodes > 0)
         #expect(total.passedOver > 1000)
         #expect(total.members > 1000)
+        #expect(total.own > 1000)
     }
 
     private struct Total: CustomStringConvertible {
@@ -37,9 +38,12 @@ import Testing
         var passedOver = 0
         /// Questions about dynamic groups that were answered with yes.
         var members = 0
+        /// Addresses that were asked for and are the host's own.
+        var own = 0
 
         var description: String {
-            "\(cells) cells, \(longLists) long lists, \(nodes) nodes, \(passedOver) passed over, \(members) members; "
+            "\(cells) cells, \(longLists) long lists, \(nodes) nodes, \(passedOver) passed over, "
+                + "\(members) members, \(own) own; "
                 + reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", ")
         }
     }
@@ -60,6 +64,12 @@ import Testing
             if isMember { total.members += 1 }
             return isMember
         }
+        let own = (0..<3).flatMap { _ in RandomPolicy.members(&random) }
+        func isOwn(_ address: IPAddress) -> Bool {
+            let isOwn = own.contains { $0.contains(address) }
+            if isOwn { total.own += 1 }
+            return isOwn
+        }
         total.cells += image.statistics.cells
         total.longLists += image.statistics.longLists
         total.nodes += image.statistics.nodes
@@ -71,11 +81,12 @@ import Testing
             let holding = (0..<ruleset.rules.count).map { _ in random.once(in: 2) }
             let expected = reference.judge(
                 packet, claiming: claim, entry: probe.entry, protects: probe.protects, direction: probe.direction,
-                isUnknownToDrop: probe.isUnknownToDrop, isMember: isMember, holds: { holding[$0] })
+                isUnknownToDrop: probe.isUnknownToDrop, isMember: isMember, isOwn: isOwn, holds: { holding[$0] })
             let record = image.portRecord(
                 entry: probe.entry, protects: probe.protects, unknownToDrop: probe.isUnknownToDrop)
             let found = view.judge(
                 packet: packet, claim: claim, portRecord: record, direction: probe.direction, isMember: isMember,
+                isOwn: isOwn,
                 holds: { rank in
                     if !holding[rank] { total.passedOver += 1 }
                     return holding[rank]

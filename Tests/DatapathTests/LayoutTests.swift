@@ -41,7 +41,7 @@ import Testing
                 "file_count", "conditions", "condition_count", "chains", "groups", "group_count", "adopt",
                 "header_class_count", "pad", "header_classes", "sha256", "generation", "device_count", "device_ports",
                 "devices", "loaded_at", "wall_offset", "secret",
-                "boot_offset", "untracked_at", "epoch", "reserved",
+                "boot_offset", "untracked_at", "epoch", "host_states", "host_questions", "reserved",
             ],
             [
                 \.magic, \.format, \.flags, \.size, \.v4_root, \.v6_root, \.nodes, \.values, \.classes, \.class_count,
@@ -51,7 +51,7 @@ import Testing
                 \.file_count, \.conditions, \.condition_count, \.chains, \.groups, \.group_count, \.adopt,
                 \.header_class_count, \.pad, \.header_classes, \.sha256, \.generation, \.device_count, \.device_ports,
                 \.devices, \.loaded_at, \.wall_offset, \.secret,
-                \.boot_offset, \.untracked_at, \.epoch, \.reserved,
+                \.boot_offset, \.untracked_at, \.epoch, \.host_states, \.host_questions, \.reserved,
             ]),
         layout(
             "bh_node", of: bh_node.self,
@@ -202,17 +202,20 @@ import Testing
                 "device", "frame_length", "packet", "judgement", "denial", "subject", "key", "hash", "flow", "share",
                 "scope",
                 "forward", "question", "asked_direction", "opens", "opener_is_first", "unsure", "asks",
-                "stateless", "hidden_matters", "asked_members", "limited_from", "lapse", "epoch", "recalled", "pad",
+                "stateless", "hidden_matters", "asked_members", "limited_from", "lapse", "epoch", "recalled",
+                "asked_host",
+                "pad",
                 "lookup",
-                "search", "fragment", "claim", "header", "now",
+                "search", "fragment", "claim", "header", "now", "frame",
             ],
             [
                 \.device, \.frame_length, \.packet, \.judgement, \.denial, \.subject, \.key, \.hash, \.flow, \.share,
                 \.scope,
                 \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
                 \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.recalled,
+                \.asked_host,
                 \.pad, \.lookup,
-                \.search, \.fragment, \.claim, \.header, \.now,
+                \.search, \.fragment, \.claim, \.header, \.now, \.frame,
             ]),
         layout(
             "bh_datagram_key", of: bh_datagram_key.self,
@@ -244,11 +247,19 @@ import Testing
         layout(
             "bh_settings", of: bh_settings.self,
             [
-                "ticks_per_second", "answer_mark", "answer_cost", "answers_all", "flow_secret", "simulates", "pad",
+                "ticks_per_second", "answer_mark", "answer_cost", "answers_all", "flow_secret", "simulates",
+                "reads_kernel",
             ],
             [
-                \.ticks_per_second, \.answer_mark, \.answer_cost, \.answers_all, \.flow_secret, \.simulates, \.pad,
+                \.ticks_per_second, \.answer_mark, \.answer_cost, \.answers_all, \.flow_secret, \.simulates,
+                \.reads_kernel,
             ]),
+        layout(
+            "bh_own_address", of: bh_own_address.self, ["high", "low", "family", "pad"],
+            [\.high, \.low, \.family, \.pad]),
+        layout(
+            "bh_local_memo", of: bh_local_memo.self, ["high", "low", "device", "ticks", "family", "is_own", "pad"],
+            [\.high, \.low, \.device, \.ticks, \.family, \.is_own, \.pad]),
         layout(
             "bh_limit", of: bh_limit.self, ["lock", "identity", "full_at"], [\.lock, \.identity, \.full_at]),
         layout(

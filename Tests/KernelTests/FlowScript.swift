@@ -17,6 +17,8 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
         /// Addresses and prefixes become members of a dynamic group, for so long or until they are deleted.
         case add([String], to: String, seconds: Int? = nil)
         case delete([String], from: String)
+        /// These are the host's own addresses from now on.
+        case own([String])
         /// The states of the flows that are there, in alphabetical order.
         case flows([FlowState])
     }
@@ -85,6 +87,7 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
                     try simulator.add(words.map { try Prefix(parsing: $0) }, to: group, seconds: seconds)
                 case .delete(let words, let group):
                     try simulator.delete(words.map { try Prefix(parsing: $0) }, from: group)
+                case .own(let words): try simulator.setOwn(Set(words.map { try Prefix(parsing: $0) }))
                 case .flows(let states):
                     let found = try simulator.flows().map(\.state.rawValue).sorted()
                     #expect(found == states.map(\.rawValue), "step \(number + 1)", sourceLocation: sourceLocation)
@@ -113,6 +116,7 @@ enum FlowSimulator {
             let simulator = try loaded ?? Simulator(image: image)
             loaded = simulator
             try simulator.forgetFlows()
+            try simulator.setOwn([])
             simulator.adopts = adopts
             try simulator.use(image)
             try body(simulator)

@@ -57,6 +57,10 @@ extension PacketTables {
             var random = RandomNumbers(seed: seed)
             for _ in 0..<packets {
                 if random.once(in: 40) { try Self.changeMembers(ruleset, simulation, &reference, &random) }
+                if random.once(in: 40) {
+                    reference.own = Set((0..<12).map { _ in Prefix(frames.address()) })
+                    try simulation.setOwn(reference.own)
+                }
                 let drawn = frames.next()
                 var probe = Self.vary(drawn.frame, drawn.direction, &random)
                 probe.isQuarantined = random.once(in: 20)

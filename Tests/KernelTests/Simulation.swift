@@ -26,6 +26,7 @@ private enum Programs {
             if let held = loaded {
                 if held.serial != serial {
                     try held.simulator.forgetFlows()
+                    try held.simulator.setOwn([])
                     try held.simulator.use(image)
                 }
                 loaded = (held.simulator, serial)
@@ -113,6 +114,11 @@ struct Simulation: Sendable {
 
     func delete(_ prefixes: [Prefix], from group: String) throws {
         try Programs.judging(by: image, serial) { try $0.delete(prefixes, from: group) }
+    }
+
+    /// These are the host's own addresses from now on.
+    func setOwn(_ addresses: Set<Prefix>) throws {
+        try Programs.judging(by: image, serial) { try $0.setOwn(addresses) }
     }
 
     func pass(seconds: Int) throws { try Programs.judging(by: image, serial) { $0.pass(seconds: seconds) } }

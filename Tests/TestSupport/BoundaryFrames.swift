@@ -200,6 +200,9 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
+    /// An address that frames may have at an end.
+    public mutating func address() -> IPAddress { address(random.pick(AddressFamily.allCases)) }
+
     private mutating func address(_ family: AddressFamily) -> IPAddress {
         let edges = family == .v4 ? v4 : v6
         if edges.isEmpty || random.once(in: 10) {

@@ -39,6 +39,9 @@ public struct RandomPolicy: Sendable {
             DynamicGroup(name: "dynamic-\(number)", location: RandomPolicy.location(number + 5))
         }
         if !groups.isEmpty { RandomPolicy.askMembers(&rules, of: groups.count, isLarge: isLarge, &random) }
+        // Numbers of their own, so that a seed's policy is otherwise what it was.
+        var others = RandomNumbers(seed: seed &+ 0x9e37_79b9_7f4a_7c15)
+        if others.once(in: 2) { RandomPolicy.askHost(&rules, &others) }
         ruleset = Ruleset(
             files: [SourceFile(name: RandomPolicy.file, text: "version: 1 # seed \(seed)\n")], entries: entries,
             groups: [], rules: rules, dynamicGroups: groups)
@@ -78,6 +81,30 @@ public struct RandomPolicy: Sendable {
                 rules[rank].ends = [Rule.Ends(from: rules[rank].ends.first?.from, to: nil)]
                 rules[rank].limit = nil
                 rules[rank].expires = nil
+            }
+        }
+    }
+
+    /// Makes some rules ask whether an end is one of the host's own addresses: of one that has conditions,
+    /// all ends alike, so that a packet has no more
+    /// of them to be tried.
+    private static func askHost(_ rules: inout [Rule], _ random: inout RandomNumbers) {
+        for rank in rules.indices where random.once(in: 4) {
+            func ask() -> Bool? { random.pick([nil, true, true, false]) }
+            if rules[rank].isConditional {
+                let (source, destination) = (ask(), ask())
+                for index in rules[rank].ends.indices {
+                    rules[rank].ends[index].source.isHost = source
+                    rules[rank].ends[index].destination.isHost = destination
+                }
+                continue
+            }
+            guard let first = rules[rank].ends.first else { continue }
+            rules[rank].ends = (0..<random.number(1...4)).map { _ in
+                let ends = random.once(in: 2) ? first : random.pick(rules).ends.first ?? first
+                return Rule.Ends(
+                    from: random.once(in: 2) ? nil : ends.from, to: random.once(in: 2) ? nil : ends.to,
+                    source: Membership(isHost: ask()), destination: Membership(isHost: ask()))
             }
         }
     }

@@ -108,13 +108,14 @@ enum bh_protocol_index {
  *   rule list, protocol and ports -> first matching rule; the lowest rank of all partitions decides.
  * Where a list needs more than protocol and ports, the joint class of all but the addresses is found first:
  *   protocol, destination port, source port -> service
- *   port record and direction -> scope; scope, VLAN -> context; context, service -> joint class
+ *   port record and direction -> scope; scope, VLAN, whether its ends are the host's own -> context; context,
+ * service -> joint class
  *   headers between IP and L4 -> header class, which multiplies the contexts
  *   rule list, joint class -> first matching rule.
  * Where the first has a condition which does not hold, the first match behind it is looked for.
  */
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 4 };
+enum { BH_IMAGE_FORMAT = 5 };
 
 /* How far an address set reaches. A rule's partition is `from level` * 3 + `to level`. */
 enum bh_level { BH_LEVEL_ANY, BH_LEVEL_COARSE, BH_LEVEL_FINE, BH_LEVEL_MAX };
@@ -143,7 +144,7 @@ struct bh_image_header {
 	/* where */
 	__u32 vlan_classes;              /* offset of u16[BH_VLANS]; all zero where vlan_count is 1 */
 	__u32 vlan_count;
-	__u32 contexts;                  /* offset of u32[scope_count * vlan_count] */
+	__u32 contexts;                  /* offset of u32[scope_count * vlan_count * host_states] */
 	__u32 scope_count;
 	__u32 joints;                    /* offset of u32[header_class_count * context_count * service_count] */
 	__u32 context_count;
@@ -187,7 +188,26 @@ struct bh_image_header {
 	__u64 boot_offset;               /* nanoseconds from a simulation's to CLOCK_BOOTTIME; 0 where the kernel's is read; wraps */
 	__u64 untracked_at;              /* the latest of all devices */
 	__u32 epoch;                     /* changes of dynamic groups while the image is in force; wraps */
-	__u8 reserved[140];
+	__u32 host_states;               /* BH_HOST_STATES where some rule asks for the host's own addresses, else 1 */
+	/*
+	 * offset of u8[scope_count]: enum bh_host_question, of which the rules of that scope ask
+	 */
+	__u32 host_questions;
+	__u8 reserved[132];
+};
+
+/*
+ * Whether an end of a packet is one of the host's own addresses. Both answers make a number below
+ * BH_HOST_NO_ADDRESSES, 0 where neither is, or where
+ * nobody asks.
+ */
+enum bh_host_question {
+	BH_HOST_SOURCE = 1,
+	BH_HOST_DESTINATION = 2,
+};
+enum {
+	BH_HOST_NO_ADDRESSES = 4,        /* a frame that has none is neither at the host's end nor at another */
+	BH_HOST_STATES = 5,
 };
 
 enum bh_image_flag {
@@ -816,13 +836,15 @@ struct bh_scratch {
 	__u32 lapse;                     /* jiffies for which what the rules said holds; 0: until the policy changes */
 	__u32 epoch;                     /* of the image, before the rules are asked */
 	__u8 recalled;                   /* whether the verdict cache knew what the rules say */
-	__u8 pad[3];
+	__u8 asked_host;                 /* whether what the rules said depends on which addresses the host has */
+	__u8 pad[2];
 	struct bh_lookup lookup;
 	struct bh_flow_search search;
 	struct bh_fragment_search fragment;
 	struct bh_claim claim;
 	__u8 header[64];                 /* the header being read */
 	__u64 now;                       /* in a simulation, nanoseconds: what stands in for the clocks */
+	__u64 frame;                     /* address of the kernel's struct sk_buff or xdp_buff, for probes of it */
 };
 
 /* ---- Settings ------------------------------------------------------------------------------ */
@@ -834,8 +856,14 @@ struct bh_settings {
 	__u32 answer_cost;               /* nanoseconds an answer: what the rate is limited to; 0 for no limit */
 	__u32 answers_all;               /* whether what is another host's is answered too, as where there is no device */
 	__u64 flow_secret[2];            /* random: of the hash of flows */
-	__u32 simulates;                 /* whether struct bh_scratch says what time it is */
-	__u32 pad;
+	/*
+	 * whether struct bh_scratch says what time it is, and map `own_addresses` what the host's are
+	 */
+	__u32 simulates;
+	/*
+	 * whether programs may read the kernel's tables; else `own_addresses` stands in for them too
+	 */
+	__u32 reads_kernel;
 };
 
 /* Answers to rejected packets: a thousand a second at a device, and as many at once after a silence. */
@@ -895,6 +923,38 @@ struct bh_member {
 	__u64 own;                       /* what it was added with */
 	__u32 prefix_length;             /* the key's: tells the entry that a look-up has found */
 	__u32 pad;
+};
+
+/* ---- The host's own addresses -------------------------------------------------------------- */
+
+/*
+ * Key of map `own_addresses`: what the host's addresses were when the controller last looked. Its value says
+ * nothing.
+ */
+struct bh_own_address {
+	__u64 high;                      /* as in struct bh_packet */
+	__u64 low;
+	__u32 family;                    /* 4 or 6 */
+	__u32 pad;
+};
+
+/*
+ * Value of map `local_memos`, per CPU, by a hash of address and device: what the kernel's tables said, which
+ * holds for the tick that it was said in.
+ */
+struct bh_local_memo {
+	__u64 high;
+	__u64 low;
+	__u32 device;
+	__u32 ticks;                     /* jiffies, low half */
+	__u8 family;                     /* 4 or 6; 0: nothing was said */
+	__u8 is_own;
+	__u8 pad[6];
+};
+
+enum {
+	BH_OWN_ADDRESSES = 65536,
+	BH_LOCAL_MEMOS = 256,
 };
 
 /* ---- Counters ------------------------------------------------------------------------------ */
@@ -1010,8 +1070,10 @@ _Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
 _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
-_Static_assert(sizeof(struct bh_scratch) == 624, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 632, "bh_scratch");
 _Static_assert(sizeof(struct bh_settings) == 40, "bh_settings");
+_Static_assert(sizeof(struct bh_own_address) == 24, "bh_own_address");
+_Static_assert(sizeof(struct bh_local_memo) == 32, "bh_local_memo");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 48 + 16 * BH_REASON_MAX, "bh_port_counters");
 _Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");

@@ -513,11 +513,15 @@ __noinline int is_own(const struct bh_scratch *here, __u64 high, __u64 low, __u3
 /* Flows that were accepted by what the host's addresses were are judged again after a second, for these may change. */
 #define HOST_LAPSE 1000000000ull
 
-/* Which ends of a packet are the host's own, as far as the rules of a scope ask; see enum bh_host_question. */
+/*
+ * Which ends of a packet are the host's own, as far as the rules of a scope ask; see enum bh_host_question. What
+ * is not known yet is noted: it is found out
+ * where the stack is not as deep, see find_own(), and the rules are then asked again.
+ */
 static __always_inline __u32 host_state(const struct image *image, const struct bh_packet *packet, __u32 scope,
 					struct bh_scratch *here)
 {
-	__u32 asked = *IMAGE_ELEMENT(image, image->header->host_questions, scope, __u8), family, state = 0;
+	__u32 asked = *IMAGE_ELEMENT(image, image->header->host_questions, scope, __u8), found = here->host_found;
 
 	if (!asked)
 		return 0;
@@ -525,14 +529,31 @@ static __always_inline __u32 host_state(const struct image *image, const struct 
 		return BH_HOST_NO_ADDRESSES;
 	here->asked_host = 1;
 	note_lapse(here, HOST_LAPSE);
+	/* The next question may be about another packet. */
+	here->host_found = 0;
+	if (!found)
+		here->host_wanted = asked;
+	return found & asked;
+}
+
+/* Finds out what the rules want to know of the packet that they are asked about. A global function: verified once. */
+__noinline int find_own(struct bh_scratch *here)
+{
+	const struct bh_packet *packet;
+	__u32 found = BH_HOST_FOUND, family;
+
+	if (!here)
+		return 0;
+	packet = here->question == BH_ASK_PACKET ? &here->packet : &here->subject;
 	family = packet->flags & BH_PACKET_IPV4 ? 4 : 6;
-	if (asked & BH_HOST_SOURCE && is_own(here, packet->source_high, packet->source_low, family))
-		state |= BH_HOST_SOURCE;
-	JOIN_PATHS();
-	if (asked & BH_HOST_DESTINATION && is_own(here, packet->destination_high, packet->destination_low, family))
-		state |= BH_HOST_DESTINATION;
-	JOIN_PATHS();
-	return state;
+	if (here->host_wanted & BH_HOST_SOURCE && is_own(here, packet->source_high, packet->source_low, family))
+		found |= BH_HOST_SOURCE;
+	if (here->host_wanted & BH_HOST_DESTINATION &&
+	    is_own(here, packet->destination_high, packet->destination_low, family))
+		found |= BH_HOST_DESTINATION;
+	here->host_wanted = 0;
+	here->host_found = found;
+	return 0;
 }
 
 #endif

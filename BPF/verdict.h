@@ -67,7 +67,9 @@ static __always_inline void judge_by_default(const struct bh_port *port, const s
 
 /*
  * Writes what the rules, or the default, say of a packet in a direction, and whether they would accept it without a flow. Returns false where the
- * rule that was found has a condition that does not hold: it is to be asked again for those behind it.
+ * rule that was found has a condition that does not hold: it is to be asked again for those behind it. So it
+ * does where it must be known first whether
+ * an end is the host's own.
  */
 static __always_inline bool judge_by_rules(const struct image *image, const struct bh_port *port,
 					   const struct bh_packet *packet, struct bh_scratch *here)
@@ -85,6 +87,8 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	here->stateless = port->flags & BH_PORT_SYMMETRIC && packet->protocol != IPPROTO_TCP;
 	if (!(packet->flags & BH_PACKET_ARP))
 		rank = classify(image, packet, port->scopes[here->asked_direction & 1], here);
+	if (here->host_wanted)
+		return false;
 	if (rank == BH_NONE) {
 		judge_by_default(port, packet, here);
 		if (cacheable && !here->asked_host)
@@ -362,6 +366,8 @@ static __always_inline void begin(const struct image *image, const struct bh_por
 	here->epoch = *(volatile const __u32 *)&image->header->epoch;
 	here->asked_members = 0;
 	here->asked_host = 0;
+	here->host_wanted = 0;
+	here->host_found = 0;
 	here->lookup.floor = 0;
 	here->question = BH_ASK_PACKET;
 	here->asked_direction = here->judgement.direction;
@@ -432,14 +438,22 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	return here->asks ? ASK_AGAIN : JUDGED;
 }
 
+/*
+ * What the rules are asked of one packet at most: what it quotes, it itself, what opened its connection. Each
+ * may want to know of the host.
+ */
+#define HOST_QUESTIONS 3
+
 /* Judges the packet in `here`. */
 static __always_inline void judge_packet(struct bh_scratch *here, enum bh_hook hook)
 {
 	here->asks = 0;
 #pragma unroll
-	for (int i = 0; i < 2 * (BH_TRIES_MAX + 1); i++) {
+	for (int i = 0; i < 2 * (BH_TRIES_MAX + 1) + HOST_QUESTIONS; i++) {
 		if (judge(here, hook) != ASK_AGAIN)
 			return;
+		if (here->host_wanted)
+			find_own(here);
 	}
 	/* Not reached: the compiler refuses what would take more. */
 	decide(&here->judgement, BH_DROP, BH_REASON_DEFAULT);

@@ -81,7 +81,7 @@ public struct ReferenceFlows: Sendable {
     private var flows: [Key: Record] = [:]
     /// Who is in the policy's dynamic groups.
     public private(set) var members = ReferenceMembers()
-    /// The host's own addresses.
+    /// The host's own addresses, but for IPv4's loopback addresses.
     public var own: Set<Prefix> = []
     private var fragments = ReferenceFragments()
 
@@ -257,7 +257,8 @@ public struct ReferenceFlows: Sendable {
         return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { group, address in
             members.contains(address, in: groups[group].name)
         } isOwn: { address in
-            own.contains(Prefix(address))
+            // 127.0.0.0/8 is every host's.
+            own.contains(Prefix(address)) || (address.family == .v4 && address.value >> 24 == 127)
         } holds: { rank in
             conditions.holds(rules[rank], rank, for: packet, budget)
         }

@@ -204,7 +204,7 @@ import Testing
                 "forward", "question", "asked_direction", "opens", "opener_is_first", "unsure", "asks",
                 "stateless", "hidden_matters", "asked_members", "limited_from", "lapse", "epoch", "recalled",
                 "asked_host",
-                "pad",
+                "host_wanted", "host_found",
                 "lookup",
                 "search", "fragment", "claim", "header", "now", "frame",
             ],
@@ -214,7 +214,8 @@ import Testing
                 \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
                 \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.recalled,
                 \.asked_host,
-                \.pad, \.lookup,
+                \.host_wanted, \.host_found,
+                \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame,
             ]),
         layout(

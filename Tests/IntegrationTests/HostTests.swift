@@ -94,7 +94,8 @@ extension Integration {
             let site = try UplinkSite()
             let inside = try site.lab.namespace("in")
             try site.lab.veth((inside, "eth0"), (site.host, "in0"))
-            try site.lab.address(site.host, "in0", "203.0.113.1/24", "2001:db8:2::1/64")
+            // A router asks for its neighbours from a link-local address.
+            try site.lab.address(site.host, "in0", "203.0.113.1/24", "2001:db8:2::1/64", "fe80::1/64")
             try site.lab.address(inside, "eth0", "203.0.113.2/24", "2001:db8:2::2/64")
             try Self.forward(site.host, true)
             for (namespace, device, via) in [
@@ -190,7 +191,7 @@ extension Integration {
         }
 
         /// A link-local address of a VLAN of the bridge is the host's at the bridge's ports.
-        @Test(.enabled(if: Kinds.has("vlan id 5 link lo"), "the kernel has no VLAN devices"))
+        @Test(.enabled(if: Kinds.has("vlan id 5 link base"), "the kernel has no VLAN devices"))
         func aLinkLocalAddressOfAVLANOfTheBridge() throws {
             let site = try BridgeSite()
             try site.host.run("ip", "link", "add", "link", "br0", "name", "br0.5", "type", "vlan", "id", "5")
@@ -348,7 +349,9 @@ private enum Kinds {
         let parts = words.components(separatedBy: " link ")
         let lower = parts.count > 1 ? "link \(parts[1]) " : ""
         let result = try? Shell.run(
-            namespace.command(["sh", "-c", "ip link add \(lower)name probe type \(parts[0])"]))
+            namespace.command([
+                "sh", "-c", "ip link add base type bridge; ip link add \(lower)name probe type \(parts[0])",
+            ]))
         return result?.status == 0
     }
 }

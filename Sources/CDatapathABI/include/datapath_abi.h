@@ -206,6 +206,7 @@ enum bh_host_question {
 	BH_HOST_DESTINATION = 2,
 };
 enum {
+	BH_HOST_FOUND = 128,             /* in a packet's scratch: both questions have their answers */
 	BH_HOST_NO_ADDRESSES = 4,        /* a frame that has none is neither at the host's end nor at another */
 	BH_HOST_STATES = 5,
 };
@@ -837,7 +838,11 @@ struct bh_scratch {
 	__u32 epoch;                     /* of the image, before the rules are asked */
 	__u8 recalled;                   /* whether the verdict cache knew what the rules say */
 	__u8 asked_host;                 /* whether what the rules said depends on which addresses the host has */
-	__u8 pad[2];
+	/*
+	 * enum bh_host_question: what is to be found out before the rules are asked again
+	 */
+	__u8 host_wanted;
+	__u8 host_found;                 /* what was found out, with BH_HOST_FOUND */
 	struct bh_lookup lookup;
 	struct bh_flow_search search;
 	struct bh_fragment_search fragment;

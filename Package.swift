@@ -70,9 +70,13 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CTestSupport", "Network", "Policy"], path: "Tests/TestSupport",
             swiftSettings: settings),
+        // What judges the programs: written from the standards, not from the code.
+        .target(
+            name: "Reference", dependencies: ["Compiler", "Policy", "Network"], path: "Tests/Reference",
+            swiftSettings: settings),
         .target(
             name: "Fuzzing",
-            dependencies: ["TestSupport", "Capture", "Datapath", "Compiler", "Policy", "Network"],
+            dependencies: ["Reference", "TestSupport", "Capture", "Datapath", "Compiler", "Policy", "Network"],
             path: "Tests/Fuzzing", swiftSettings: settings),
         .executableTarget(
             name: "fuzz",
@@ -100,7 +104,10 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "KernelTests",
-            dependencies: ["TestSupport", "Fuzzing", "Capture", "Datapath", "Compiler", "Policy", "Network"],
+            dependencies: [
+                "Reference", "TestSupport", "Fuzzing", "Capture", "Datapath", "Compiler", "CDatapathABI", "Policy",
+                "Network",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "LibbpfTests", dependencies: ["Libbpf", "CLibbpf", "TestSupport"], swiftSettings: settings),

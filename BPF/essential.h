@@ -157,8 +157,11 @@ static __always_inline __u32 neighbour_message_length(const struct bh_packet *pa
 	}
 }
 
-/* How long the message may be if it is one that a network cannot do without; else 0. */
-static __always_inline __u32 essential_length(const struct image *image, const struct bh_port *port,
+/*
+ * How long the message may be if it is one that a network cannot do without; else 0. A function of its own: the verifier then follows
+ * its many outcomes no further than to its end.
+ */
+static __noinline __u32 essential_length(const struct image *image, const struct bh_port *port,
 					      const struct bh_packet *packet)
 {
 	switch (packet->protocol) {

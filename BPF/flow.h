@@ -55,10 +55,24 @@ static __always_inline bool is_opening(const struct bh_packet *packet)
 	return !is_icmp(packet) || is_echo_request(packet);
 }
 
-static __always_inline __u64 mix(__u64 hash, __u64 word)
+/* A keyed hash of a key without its VLANs; never 0. */
+static __always_inline __u32 key_hash(const struct bh_flow_key *key)
 {
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
-	return hash ^ hash >> 32;
+	struct bh_sip sip = bh_sip_start(settings.flow_secret[0], settings.flow_secret[1]);
+	__u32 hash;
+
+	bh_sip_add(&sip, (__u64)key->first_port << 48 | (__u64)key->second_port << 32 | (__u32)key->scope << 16 |
+				 key->protocol << 8 | key->family << 1 | key->direction);
+	if (key->family == 4) {
+		bh_sip_add(&sip, key->first_low << 32 | key->second_low);
+	} else {
+		bh_sip_add(&sip, key->first_high);
+		bh_sip_add(&sip, key->first_low);
+		bh_sip_add(&sip, key->second_high);
+		bh_sip_add(&sip, key->second_low);
+	}
+	hash = bh_sip_end(&sip);
+	return hash ? hash : 1;
 }
 
 /*
@@ -69,11 +83,13 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 {
 	struct bh_flow_key *key = &here->key;
 	__u16 source_port = packet->source_port, destination_port = packet->destination_port;
-	__u64 hash;
 	bool forward;
 
-	if (is_icmp(packet))
-		source_port = destination_port = packet->echo;
+	/* Requests of the same identifier each way are two conversations. */
+	if (is_icmp(packet)) {
+		source_port = is_echo_request(packet) ? packet->echo : ~packet->echo;
+		destination_port = ~source_port;
+	}
 	if (packet->source_high != packet->destination_high)
 		forward = packet->source_high < packet->destination_high;
 	else if (packet->source_low != packet->destination_low)
@@ -94,12 +110,7 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 	key->direction = forward ? direction : !direction;
 	__builtin_memset(key->pad, 0, sizeof(key->pad));
 	here->forward = forward;
-	hash = mix(settings.flow_secret[0] ^ key->direction, key->first_high ^ (__u64)here->scope << 48 ^ (__u64)packet->protocol << 40);
-	hash = mix(hash, key->first_low);
-	hash = mix(hash, key->second_high);
-	hash = mix(hash, key->second_low);
-	hash = mix(hash, (settings.flow_secret[1] ^ ((__u64)key->first_port << 16 | key->second_port)));
-	here->hash = (__u32)hash ? (__u32)hash : 1;
+	here->hash = key_hash(key);
 }
 
 static __always_inline bool same_key(const struct bh_flow_key *left, const struct bh_flow_key *right)
@@ -111,29 +122,29 @@ static __always_inline bool same_key(const struct bh_flow_key *left, const struc
 		 ((a[4] ^ b[4]) & KEY_PORTS_MASK));
 }
 
-/* Jiffies after which a flow that is not seen is gone. RFC 5382 asks 2 h 4 min of an established TCP connection. */
-static __always_inline __u32 flow_timeout(const struct bh_flow *flow)
+/* Seconds after which a flow that is not seen is gone. RFC 5382 asks 2 h 4 min of an established TCP connection. */
+static __always_inline __u32 flow_seconds(const struct bh_flow *flow)
 {
-	__u32 seconds;
-
+	if (flow->flags & BH_FLOW_DOUBTED)
+		return 10;
 	switch (flow->state) {
 	case BH_FLOW_OPENING:
-		seconds = 30;
-		break;
+		return 30;
 	case BH_FLOW_ANSWERED:
-		seconds = flow->flags & BH_FLOW_TCP ? 60 : 120;
-		break;
+		return flow->flags & BH_FLOW_TCP ? 60 : 120;
 	case BH_FLOW_ESTABLISHED:
-		seconds = flow->flags & BH_FLOW_TCP ? 7500 : flow->key.protocol == IPPROTO_SCTP ? 7500 : 180;
-		break;
+		return flow->flags & BH_FLOW_TCP || flow->key.protocol == IPPROTO_SCTP ? 7500 : 180;
 	case BH_FLOW_CLOSING:
-		seconds = 120;
-		break;
+		return 120;
 	default:
-		seconds = 10;
-		break;
+		return 10;
 	}
-	return seconds * settings.ticks_per_second;
+}
+
+/* The same in jiffies. */
+static __always_inline __u32 flow_timeout(const struct bh_flow *flow)
+{
+	return flow_seconds(flow) * settings.ticks_per_second;
 }
 
 static __always_inline bool is_expired(const struct bh_flow *flow, __u32 now)
@@ -144,17 +155,27 @@ static __always_inline bool is_expired(const struct bh_flow *flow, __u32 now)
 	return now - flow->seen + slack > flow->timeout + slack;
 }
 
-static __always_inline struct flow_bucket *bucket_of(__u32 hash)
+/* The number of a hash's bucket. */
+static __always_inline __u32 home_of(__u32 hash)
 {
-	__u32 index = hash & (BH_FLOW_BUCKETS - 1);
+	return hash & (BH_FLOW_BUCKETS - 1);
+}
 
+/* The number of the bucket that is a scope's reserve. */
+static __always_inline __u32 reserve_of(__u32 scope)
+{
+	return BH_FLOW_BUCKETS + (scope & (BH_SCOPES_MAX - 1));
+}
+
+static __always_inline struct flow_bucket *bucket_at(__u32 index)
+{
 	return bpf_map_lookup_elem(&flow_buckets, &index);
 }
 
 /* The hints of a hash's bucket. */
 static __always_inline __u16 *hints_of(__u32 hash)
 {
-	__u32 number = hash & (BH_FLOW_BUCKETS - 1), index = number / BH_FLOW_HINTS;
+	__u32 number = home_of(hash), index = number / BH_FLOW_HINTS;
 	struct flow_hints *line = bpf_map_lookup_elem(&flow_hints, &index);
 
 	return line ? &line->hints[number % BH_FLOW_HINTS] : NULL;
@@ -166,10 +187,12 @@ static __always_inline __u16 hint(__u32 tag)
 	return 1 << (tag >> 28);
 }
 
-/* Has the hints say which tags there are now. The bucket is locked. */
+/*
+ * Has the hints say which tags there are now; all of them where flows of the bucket are in a reserve. The bucket is locked.
+ */
 static __always_inline void update_hints(__u16 *hints, const struct flow_bucket *bucket)
 {
-	__u16 all = 0;
+	__u16 all = bucket->overflow ? 0xffff : 0;
 
 #pragma unroll
 	for (int way = 0; way < BH_FLOW_WAYS; way++)
@@ -177,10 +200,9 @@ static __always_inline void update_hints(__u16 *hints, const struct flow_bucket 
 	*(volatile __u16 *)hints = all;
 }
 
-/* The flows of a hash's bucket. */
-static __always_inline struct bh_flow *flows_of(__u32 hash)
+/* The flows of a bucket. */
+static __always_inline struct bh_flow *flows_at(__u32 index)
 {
-	__u32 index = hash & (BH_FLOW_BUCKETS - 1);
 	struct bh_flow_ways *ways = bpf_map_lookup_elem(&flows, &index);
 
 	return ways ? ways->flows : NULL;
@@ -190,8 +212,8 @@ static __always_inline struct bh_flow *flows_of(__u32 hash)
 static __always_inline struct bh_flow *found_flow(const struct bh_scratch *here)
 {
 	__u32 slot = here->flow - 1, way = slot % BH_FLOW_WAYS;
-	struct flow_bucket *bucket = bucket_of(slot / BH_FLOW_WAYS);
-	struct bh_flow *flows = flows_of(slot / BH_FLOW_WAYS);
+	struct flow_bucket *bucket = bucket_at(slot / BH_FLOW_WAYS);
+	struct bh_flow *flows = flows_at(slot / BH_FLOW_WAYS);
 
 	if (!bucket || !flows || *(volatile __u32 *)&bucket->tags[way] != here->hash)
 		return NULL;
@@ -199,20 +221,15 @@ static __always_inline struct bh_flow *found_flow(const struct bh_scratch *here)
 }
 
 /*
- * Finds the flow of here->key: its slot counted from 1, or 0. Reads without the lock: a place that is being replaced shows another
- * tag before its key changes and after.
+ * Finds the flow of here->key in a bucket: its slot counted from 1, or 0. Reads without the lock: a place that is being replaced shows
+ * another tag before its key changes and after.
  */
-static __noinline __u32 find_flow(const struct bh_scratch *here)
+static __noinline __u32 find_in_bucket(const struct bh_scratch *here, __u32 index)
 {
+	struct flow_bucket *bucket = bucket_at(index);
+	struct bh_flow *flows = flows_at(index);
 	__u32 hash = here->hash, now;
-	const __u16 *hints = hints_of(hash);
-	struct flow_bucket *bucket;
-	struct bh_flow *flows;
 
-	if (!hints || !(*hints & hint(hash)))
-		return 0;
-	bucket = bucket_of(hash);
-	flows = flows_of(hash);
 	if (!bucket || !flows)
 		return 0;
 	now = ticks_now(here);
@@ -224,9 +241,25 @@ static __noinline __u32 find_flow(const struct bh_scratch *here)
 		if (!same_key(&flow->key, &here->key) || *(volatile __u32 *)&bucket->tags[way] != hash)
 			continue;
 		if (!is_expired(flow, now))
-			return (hash & (BH_FLOW_BUCKETS - 1)) * BH_FLOW_WAYS + way + 1;
+			return index * BH_FLOW_WAYS + way + 1;
 	}
 	return 0;
+}
+
+/* Finds the flow of here->key in its bucket or its scope's reserve. */
+static __always_inline __u32 find_flow(const struct bh_scratch *here)
+{
+	const __u16 *hints = hints_of(here->hash);
+	const struct flow_bucket *home;
+	__u32 slot;
+
+	if (!hints || !(*hints & hint(here->hash)))
+		return 0;
+	slot = find_in_bucket(here, home_of(here->hash));
+	if (slot)
+		return slot;
+	home = bucket_at(home_of(here->hash));
+	return home && home->overflow ? find_in_bucket(here, reserve_of(here->scope)) : 0;
 }
 
 #endif

@@ -5,12 +5,12 @@
 #include "flow_state.h"
 
 enum {
-	FLOW_BITS = 18,                  /* of a place in the table */
+	FLOW_BITS = 19,                  /* of a place in the table or a reserve */
 	SEARCH_ENOUGH = 8,               /* flows to choose from, where they are many */
 	SEARCH_SHORT = 2048,             /* buckets */
 };
 
-_Static_assert(BH_FLOWS_MAX == 1 << FLOW_BITS, "FLOW_BITS");
+_Static_assert(BH_FLOW_PLACES * BH_FLOW_WAYS <= 1 << FLOW_BITS, "FLOW_BITS");
 
 /* Whether one of a bucket's flows is this scope's: four of them at a time. */
 static __always_inline bool has_flow_of(const struct flow_bucket *bucket, __u32 scope)
@@ -55,11 +55,30 @@ static __always_inline bool may_end(const struct bh_flow *flow, enum ending whic
 	return which == END_ANY || is_expired(flow, now) || (which == END_HALF_OPEN && is_half_open(flow));
 }
 
+/* Counts a flow of a hash's bucket that is put into a reserve, or is no longer in one. */
+static __always_inline void count_overflow(__u32 hash, __s32 change)
+{
+	struct flow_bucket *bucket = bucket_at(home_of(hash));
+	__u16 *hints = hints_of(hash);
+
+	if (!bucket || !hints)
+		return;
+	bpf_spin_lock(&bucket->lock);
+	bucket->overflow += change;
+	update_hints(hints, bucket);
+	bpf_spin_unlock(&bucket->lock);
+}
+
+static __always_inline bool is_reserve(__u32 index)
+{
+	return index >= BH_FLOW_BUCKETS;
+}
+
 /* Takes a flow out of its place, if the place still holds it and it is not in better use meanwhile. `index` is the bucket's. */
 static __always_inline bool end_flow(struct flow_bucket *bucket, __u32 index, __u32 way, __u32 tag, enum ending which,
 				     __u32 now)
 {
-	struct bh_flow *flows = flows_of(index);
+	struct bh_flow *flows = flows_at(index);
 	__u16 *hints = hints_of(index);
 	bool ended = false;
 	__u32 scope;
@@ -73,13 +92,17 @@ static __always_inline bool end_flow(struct flow_bucket *bucket, __u32 index, __
 		bucket->scopes[way] = 0;
 		bucket->tags[way] = 0;
 		flows[way].state = BH_FLOW_FREE;
-		update_hints(hints, bucket);
+		if (!is_reserve(index))
+			update_hints(hints, bucket);
 		ended = true;
 	}
 	bpf_spin_unlock(&bucket->lock);
-	if (ended)
-		release_place(scope);
-	return ended;
+	if (!ended)
+		return false;
+	release_place(scope);
+	if (is_reserve(index))
+		count_overflow(tag, -1);
+	return true;
 }
 
 /* How well a flow can be done without, 0 being not: an expired one, a half-open one by its age. */
@@ -120,13 +143,13 @@ static long search_bucket(__u32 step, struct bh_scratch **context)
 	struct bh_scratch *here = *context;
 	struct bh_flow_search *search = &here->search;
 	__u32 index = (search->first + step) & (BH_FLOW_BUCKETS - 1);
-	const struct flow_bucket *bucket = bucket_of(index);
+	const struct flow_bucket *bucket = bucket_at(index);
 	const struct bh_flow *flows;
 
 	search->visited = step + 1;
 	if (!bucket || !has_flow_of(bucket, here->scope))
 		return search->found && step >= SEARCH_SHORT / 4;
-	flows = flows_of(index);
+	flows = flows_at(index);
 	if (!flows)
 		return 1;
 	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
@@ -141,7 +164,7 @@ static long search_bucket(__u32 step, struct bh_scratch **context)
 static __always_inline bool end_best(const struct bh_scratch *here, struct bh_flow_totals *totals)
 {
 	__u32 place = here->search.best, index = place / BH_FLOW_WAYS & (BH_FLOW_BUCKETS - 1), way = place % BH_FLOW_WAYS;
-	struct flow_bucket *bucket = bucket_of(index);
+	struct flow_bucket *bucket = bucket_at(index);
 	__u32 tag;
 
 	if (!bucket)

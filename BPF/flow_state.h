@@ -1,81 +1,111 @@
-/* What a flow's packets make of it: who has spoken, TCP's states, which resets may be believed. */
+/* What a flow's packets make of it: who has spoken, and TCP's states. */
 #ifndef BULKHEAD_FLOW_STATE_H
 #define BULKHEAD_FLOW_STATE_H
 
-#include "flow.h"
-
-/* What one end has now said: how far its data reaches, and what it has of the other's. */
-static __always_inline void note_segment(struct bh_flow *flow, const struct bh_packet *packet, __u32 side)
-{
-	__u32 length = packet->payload + !!(packet->tcp_flags & TCP_SYN) + !!(packet->tcp_flags & TCP_FIN);
-	struct bh_flow_side *said = &flow->sides[side & 1];
-
-	if ((__s32)(packet->sequence + length - said->end) > 0)
-		said->end = packet->sequence + length;
-	if (packet->tcp_flags & TCP_ACK && (__s32)(packet->acknowledgement - said->acknowledged) > 0)
-		said->acknowledged = packet->acknowledgement;
-}
-
-/* The first segment that is seen of an end sets where it starts. */
-static __always_inline void start_side(struct bh_flow *flow, const struct bh_packet *packet, __u32 side)
-{
-	struct bh_flow_side *said = &flow->sides[side & 1];
-
-	said->end = packet->sequence;
-	said->acknowledged = packet->acknowledgement;
-	note_segment(flow, packet, side);
-}
+#include "tcp.h"
 
 /*
- * Whether a reset is one that its sender could send: its sequence number lies between what the other end has acknowledged and what
- * the sender has sent. That is narrower than the window and needs no window scale. The refusal of a SYN acknowledges it.
+ * Whether a packet of a flow that was adopted comes from the only end that was seen yet. It refreshes nothing: what was adopted lasts if it is seen
+ * both ways.
  */
-static __always_inline bool is_sound_reset(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
+static __always_inline bool is_lonely(const struct bh_flow *flow, bool answer)
 {
-	const struct bh_flow_side *sender = &flow->sides[answer], *other = &flow->sides[!answer];
-
-	if (answer && flow->state == BH_FLOW_OPENING)
-		return packet->tcp_flags & TCP_ACK && packet->acknowledgement == other->end;
-	if (other->acknowledged == 0)
-		return packet->sequence == sender->end;
-	return (__s32)(packet->sequence - other->acknowledged) >= 0 && (__s32)(sender->end - packet->sequence) >= 0;
+	return flow->state == BH_FLOW_OPENING && flow->flags & BH_FLOW_ADOPTED && flow->flags & seen_flag(answer);
 }
 
-/* Whether what the opener acknowledges is near what it was answered: a blind guess at the answer's number is not. */
-static __always_inline bool knows_answer(const struct bh_flow *flow, const struct bh_packet *packet)
+/* A segment within the windows. Of a connection that was reset, only the time goes on. */
+static __always_inline void advance_within(struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
-	return packet->tcp_flags & TCP_ACK && flow->sides[1].end - packet->acknowledgement <= 0xffff;
-}
+	struct bh_flow_side *side = &flow->sides[answer & 1], *other = &flow->sides[!answer];
+	const __u16 fins = BH_FLOW_FIN_OPENER | BH_FLOW_FIN_ANSWERER, both = BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
 
-static __always_inline void advance_tcp(struct bh_flow *flow, const struct bh_packet *packet, bool answer)
-{
-	__u8 seen = answer ? BH_FLOW_SEEN_ANSWERER : BH_FLOW_SEEN_OPENER, flags = packet->tcp_flags;
-
-	if (flow->flags & seen)
-		note_segment(flow, packet, answer);
-	else
-		start_side(flow, packet, answer);
-	flow->flags |= seen;
-	if (flags & TCP_RST) {
-		flow->state = BH_FLOW_CLOSED;
-		return;
+	if (flow->flags & seen_flag(answer)) {
+		note_segment(side, packet, flow->scales[answer & 1]);
+	} else {
+		start_side(side, packet, flow->scales[answer & 1]);
+		if (is_before(other->end, packet->acknowledgement))
+			other->end = packet->acknowledgement;
 	}
-	if (flow->state == BH_FLOW_OPENING && flow->flags & BH_FLOW_SEEN_OPENER && flow->flags & BH_FLOW_SEEN_ANSWERER)
-		/* A connection that was adopted is established once it is seen both ways. */
-		flow->state = flow->flags & BH_FLOW_ADOPTED ? BH_FLOW_ESTABLISHED : BH_FLOW_ANSWERED;
-	else if (flow->state == BH_FLOW_ANSWERED && !answer && knows_answer(flow, packet))
-		flow->state = BH_FLOW_ESTABLISHED;
-	if (flags & TCP_FIN)
+	if (flow->state == BH_FLOW_CLOSED)
+		return;
+	flow->flags = (flow->flags | seen_flag(answer)) & ~BH_FLOW_DOUBTED;
+	if (packet->tcp_flags & TCP_FIN)
 		flow->flags |= answer ? BH_FLOW_FIN_ANSWERER : BH_FLOW_FIN_OPENER;
-	if (flow->flags & BH_FLOW_FIN_OPENER && flow->flags & BH_FLOW_FIN_ANSWERER)
+	/* What the opener goes on with acknowledges the answer, or it would not fit. What was adopted needs both ends. */
+	if (flow->state == BH_FLOW_ANSWERED ? !answer : flow->state == BH_FLOW_OPENING && (flow->flags & both) == both)
+		flow->state = BH_FLOW_ESTABLISHED;
+	if ((flow->flags & fins) == fins)
 		flow->state = BH_FLOW_CLOSING;
+}
+
+/* Does to a TCP flow what a segment that does not just go on is to it; false where that refreshes nothing. The bucket is locked. */
+static __always_inline bool turn_tcp(struct bh_flow *flow, const struct bh_scratch *here)
+{
+	const struct bh_packet *packet = &here->packet;
+
+	switch (here->segment) {
+	case BH_SEGMENT_ANSWERS:
+		start_answered(flow, packet, here->scale);
+		break;
+	case BH_SEGMENT_ANSWERS_ATTEMPT:
+		start_attempted(flow, packet, here->scale);
+		break;
+	case BH_SEGMENT_CHALLENGES:
+		flow->sides[1].acknowledged = packet->acknowledgement;
+		flow->flags |= BH_FLOW_CHALLENGED;
+		return false;
+	case BH_SEGMENT_RESETS:
+		flow->state = BH_FLOW_CLOSED;
+		return true;
+	case BH_SEGMENT_DOUBTS:
+		flow->flags |= BH_FLOW_DOUBTED;
+		return true;
+	default:
+		return false;
+	}
+	flow->flags = (flow->flags | BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER) & ~BH_FLOW_CHALLENGED;
+	flow->attempt.from = BH_ATTEMPT_NONE;
+	flow->state = BH_FLOW_ANSWERED;
+	return true;
+}
+
+/* Takes note of a packet of another protocol. */
+static __always_inline void advance_other(struct bh_flow *flow, bool answer)
+{
+	const __u16 both = BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
+
+	flow->flags |= seen_flag(answer);
+	if (flow->state == BH_FLOW_OPENING && (flow->flags & both) == both)
+		flow->state = BH_FLOW_ANSWERED;
+	else if (flow->state == BH_FLOW_ANSWERED && !answer)
+		flow->state = BH_FLOW_ESTABLISHED;
+}
+
+static __always_inline void refresh(struct bh_flow *flow, __u32 now)
+{
+	flow->seen = now;
+	flow->timeout = flow_timeout(flow);
+}
+
+/* The rare segments, one at a time. */
+static __always_inline void turn_flow(struct bh_scratch *here, struct bh_flow *flow, __u32 now)
+{
+	struct flow_bucket *bucket = bucket_at((here->flow - 1) / BH_FLOW_WAYS);
+
+	if (!bucket)
+		return;
+	bpf_spin_lock(&bucket->lock);
+	if (turn_tcp(flow, here))
+		refresh(flow, now);
+	bpf_spin_unlock(&bucket->lock);
 }
 
 /* Takes note of a packet that its flow has admitted. CPUs that race here write what either saw. A global function: verified once. */
 __noinline int advance_flow(struct bh_scratch *here)
 {
 	struct bh_flow *flow;
-	bool answer;
+	bool answer, lonely;
+	__u32 now;
 
 	if (!here || !here->flow)
 		return 0;
@@ -83,14 +113,18 @@ __noinline int advance_flow(struct bh_scratch *here)
 	if (!flow)
 		return 0;
 	answer = here->forward != flow->opener_is_first;
-	flow->seen = ticks_now(here);
-	if (flow->flags & BH_FLOW_TCP)
-		advance_tcp(flow, &here->packet, answer);
-	else if (answer && flow->state == BH_FLOW_OPENING)
-		flow->state = BH_FLOW_ANSWERED;
-	else if (!answer && flow->state == BH_FLOW_ANSWERED)
-		flow->state = BH_FLOW_ESTABLISHED;
-	flow->timeout = flow_timeout(flow);
+	now = ticks_now(here);
+	lonely = is_lonely(flow, answer);
+	if (!(flow->flags & BH_FLOW_TCP)) {
+		advance_other(flow, answer);
+	} else if (here->segment == BH_SEGMENT_FITS) {
+		advance_within(flow, &here->packet, answer);
+	} else {
+		turn_flow(here, flow, now);
+		return 0;
+	}
+	if (!lonely)
+		refresh(flow, now);
 	return 0;
 }
 

@@ -7,8 +7,8 @@
 /* Reclaims what has expired in one bucket, and returns how many flows that were. A global function: verified once. */
 __noinline int tidy_bucket(__u32 index, __u32 now)
 {
-	struct flow_bucket *bucket = bucket_of(index);
-	const struct bh_flow *flows = flows_of(index);
+	struct flow_bucket *bucket = bucket_at(index);
+	const struct bh_flow *flows = flows_at(index);
 	int expired = 0;
 
 	if (!bucket || !flows)
@@ -29,8 +29,8 @@ __noinline int tidy_bucket(__u32 index, __u32 now)
  */
 static __always_inline void tidy(struct bh_flow_totals *totals, __u32 now)
 {
-	totals->expired += tidy_bucket(totals->hand++, now);
-	totals->expired += tidy_bucket(totals->hand++, now);
+	totals->expired += tidy_bucket(totals->hand++ % BH_FLOW_PLACES, now);
+	totals->expired += tidy_bucket(totals->hand++ % BH_FLOW_PLACES, now);
 }
 
 /* More than the age of any flow that is half-open. */
@@ -81,84 +81,144 @@ static __always_inline void note_judgement(struct bh_flow *flow, const struct bh
 
 static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)
 {
-	const struct bh_judgement *judgement = &here->judgement;
 	bool answer = here->forward != here->opener_is_first;
 
+	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->key = here->key;
-	flow->seen = now;
 	flow->state = BH_FLOW_OPENING;
-	flow->flags = answer ? BH_FLOW_SEEN_ANSWERER : BH_FLOW_SEEN_OPENER;
-	if (here->packet.protocol == IPPROTO_TCP)
-		flow->flags |= BH_FLOW_TCP;
-	if (judgement->reason == BH_REASON_ADOPTED)
-		flow->flags |= BH_FLOW_ADOPTED;
+	flow->flags = seen_flag(answer);
 	flow->opener_is_first = here->opener_is_first;
 	flow->direction = here->asked_direction;
-	flow->sides[0].end = flow->sides[0].acknowledged = flow->sides[1].end = flow->sides[1].acknowledged = 0;
-	start_side(flow, &here->packet, answer);
-	flow->timeout = flow_timeout(flow);
+	if (here->judgement.reason == BH_REASON_ADOPTED)
+		flow->flags |= answer ? BH_FLOW_ADOPTED | BH_FLOW_BY_ANSWERER : BH_FLOW_ADOPTED;
+	if (here->packet.protocol == IPPROTO_TCP) {
+		flow->flags |= BH_FLOW_TCP;
+		if (flow->flags & BH_FLOW_ADOPTED)
+			start_in_the_middle(flow, &here->packet, answer);
+		else
+			start_opening(flow, &here->packet, here->scale);
+	}
+	refresh(flow, now);
 	note_judgement(flow, here, now);
 }
 
 /*
- * Makes the flow of a packet that was accepted as its first. An established flow of the same key is left as it is: its ends will tell a new
- * connection from an old one. Returns 0 where there was no room. A global function: verified once.
+ * What becomes of a flow that is there when a packet opens it. A SYN over a connection that is not reset is remembered beside it, with time for
+ * an answer: its ends will tell a new connection from an old one. Returns whether the flow stays; else a new one takes its place.
  */
-__noinline int open_flow(struct bh_scratch *here)
+static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)
 {
-	struct bh_flow_totals *totals = flow_totals_here();
-	__u32 now, way, replaced = 0, scope = 0;
-	bool same = false, written = false, expired = false;
-	struct flow_bucket *bucket;
-	struct bh_flow *flows;
-	enum room room;
-	__u16 *hints;
+	__u32 left = flow->timeout - (now - flow->seen), least = 30 * settings.ticks_per_second;
+	const struct bh_packet *packet = &here->packet;
+	bool answer = here->forward != flow->opener_is_first;
 
-	if (!here || !totals)
-		return 0;
-	now = ticks_now(here);
-	tidy(totals, now);
-	bucket = bucket_of(here->hash);
-	flows = flows_of(here->hash);
-	hints = hints_of(here->hash);
+	if (flow->state == BH_FLOW_CLOSED || flow->state == BH_FLOW_BARRED)
+		return false;
+	if (!(flow->flags & BH_FLOW_TCP) || here->judgement.reason == BH_REASON_ADOPTED)
+		return true;
+	if (left < least)
+		flow->timeout += least - left;
+	/* The SYN once more. */
+	if (is_unanswered(flow) && !answer && flow->sides[0].acknowledged == packet->sequence)
+		return true;
+	flow->attempt.start = packet->sequence;
+	flow->attempt.end = segment_end(packet);
+	flow->attempt.window = packet->window;
+	flow->attempt.scale = here->scale;
+	flow->attempt.from = answer ? BH_ATTEMPT_ANSWERER : BH_ATTEMPT_OPENER;
+	return true;
+}
+
+/* What became of the place that an opening took. */
+struct placing {
+	__u32 replaced;                  /* tag of the flow that was there; 0: none */
+	__u32 scope;                     /* its */
+	__u8 placed;
+	__u8 same;                       /* it was of the same connection */
+	__u8 expired;
+	__u8 pad;
+};
+
+/* Puts the flow of here->key into a bucket, if there is a place for it there. */
+static __noinline void place_flow(struct bh_scratch *here, __u32 index, __u32 room, __u32 now, struct placing *placing)
+{
+	struct flow_bucket *bucket = bucket_at(index);
+	struct bh_flow *flows = flows_at(index);
+	__u16 *hints = hints_of(here->hash);
+	__u32 way;
+
+	__builtin_memset(placing, 0, sizeof(*placing));
 	if (!bucket || !flows || !hints)
-		return 0;
-	room = take_place(here, now);
+		return;
 	bpf_spin_lock(&bucket->lock);
 	way = choose_place(bucket, flows, here, now, room);
 	if (way < BH_FLOW_WAYS) {
 		struct bh_flow *flow = &flows[way];
 
-		replaced = bucket->tags[way];
-		scope = bucket->scopes[way];
-		expired = is_expired(flow, now);
-		same = replaced == here->hash && same_key(&flow->key, &here->key);
-		if (!same || expired || flow->state != BH_FLOW_ESTABLISHED) {
+		placing->placed = 1;
+		placing->replaced = bucket->tags[way];
+		placing->scope = bucket->scopes[way];
+		placing->expired = is_expired(flow, now);
+		placing->same = placing->replaced == here->hash && same_key(&flow->key, &here->key);
+		if (!placing->same || placing->expired || !keep_flow(flow, here, now)) {
 			*(volatile __u32 *)&bucket->tags[way] = 0;
 			write_flow(flow, here, now);
 			bucket->scopes[way] = here->scope;
 			*(volatile __u32 *)&bucket->tags[way] = here->hash;
-			update_hints(hints, bucket);
+			if (!is_reserve(index))
+				update_hints(hints, bucket);
 		}
-		written = true;
 	}
 	bpf_spin_unlock(&bucket->lock);
-	if (!written) {
+}
+
+/* Puts the flow into the scope's reserve. It is counted first, so that no packet of it misses it. */
+static __always_inline void place_in_reserve(struct bh_scratch *here, __u32 now, struct placing *placing)
+{
+	count_overflow(here->hash, 1);
+	place_flow(here, reserve_of(here->scope), ROOM_ANY, now, placing);
+	if (!placing->placed || placing->same)
+		count_overflow(here->hash, -1);
+	else if (placing->replaced)
+		count_overflow(placing->replaced, -1);
+}
+
+/*
+ * Makes the flow of a packet that was accepted as its first: in its bucket, else in its scope's reserve. Returns 0 where there was no room. A
+ * global function: verified once.
+ */
+__noinline int open_flow(struct bh_scratch *here)
+{
+	struct bh_flow_totals *totals = flow_totals_here();
+	struct placing placing;
+	__u32 now, found;
+	enum room room;
+
+	if (!here || !totals)
+		return 0;
+	now = ticks_now(here);
+	tidy(totals, now);
+	found = find_flow(here);
+	room = take_place(here, now);
+	place_flow(here, found ? (found - 1) / BH_FLOW_WAYS : home_of(here->hash), room, now, &placing);
+	if (!placing.placed && room != ROOM_NONE)
+		place_in_reserve(here, now, &placing);
+	if (!placing.placed) {
 		if (room != ROOM_NONE)
 			release_place(here->scope);
 		totals->refused++;
 		return 0;
 	}
 	/* The place that was taken belonged to a flow that is gone, or that goes on. Without room it is the same flow's. */
-	if (replaced && room != ROOM_NONE)
-		release_place(scope);
-	if (!same)
+	if (placing.replaced && room != ROOM_NONE)
+		release_place(placing.scope);
+	if (!placing.same)
 		totals->opened++;
-	if (!same && here->judgement.reason == BH_REASON_ADOPTED)
+	if (!placing.same && here->judgement.reason == BH_REASON_ADOPTED)
 		totals->adopted++;
-	if (replaced && expired)
+	if (placing.replaced && placing.expired)
 		totals->expired++;
-	else if (replaced && !same)
+	else if (placing.replaced && !placing.same)
 		totals->evicted++;
 	return 1;
 }

@@ -22,11 +22,24 @@ static __always_inline __u32 bucket_in_room(__u32 scope, __u32 hash)
 	return scope % BH_DEVICE_ROOMS * BH_DEVICE_ROOM + hash % BH_DEVICE_ROOM;
 }
 
+/* A keyed hash, so that nobody can aim his fragments at the places of another's. */
+static __always_inline __u32 datagram_hash(const struct bh_datagram_key *key)
+{
+	struct bh_sip sip = bh_sip_start(settings.flow_secret[0], settings.flow_secret[1]);
+
+	bh_sip_add(&sip, (__u64)key->identification << 32 | key->outer_vlan << 16 | key->inner_vlan);
+	bh_sip_add(&sip, key->source_high ^ (__u64)key->direction << 63);
+	bh_sip_add(&sip, key->source_low);
+	bh_sip_add(&sip, key->destination_high);
+	bh_sip_add(&sip, key->destination_low);
+	return bh_sip_end(&sip);
+}
+
 static __always_inline void make_datagram_key(struct bh_scratch *here)
 {
 	struct bh_datagram_key *key = &here->fragment.key;
 	const struct bh_packet *packet = &here->packet;
-	__u64 hash;
+	__u32 hash;
 
 	key->source_high = packet->source_high;
 	key->source_low = packet->source_low;
@@ -40,12 +53,8 @@ static __always_inline void make_datagram_key(struct bh_scratch *here)
 	key->family = packet->flags & BH_PACKET_IPV6 ? 6 : 4;
 	key->direction = here->judgement.direction;
 	__builtin_memset(key->pad, 0, sizeof(key->pad));
-	hash = mix(packet->identification, packet->source_high);
-	hash = mix(hash, packet->source_low);
-	hash = mix(hash, packet->destination_high);
-	hash = mix(hash, packet->destination_low);
-	hash = mix(hash, (__u64)key->direction << 32 | key->outer_vlan << 16 | key->inner_vlan);
-	here->fragment.hash = (__u32)hash ? (__u32)hash : 1;
+	hash = datagram_hash(key);
+	here->fragment.hash = hash ? hash : 1;
 	here->fragment.bucket = bucket_in_room(here->scope, here->fragment.hash);
 }
 

@@ -9,7 +9,7 @@
 /* What has a lock, as the kernel sees it: only one of this very type may be locked. */
 struct flow_bucket {
 	struct bpf_spin_lock lock;
-	__u32 pad;
+	__u32 overflow;
 	__u16 scopes[BH_FLOW_WAYS];
 	__u32 tags[BH_FLOW_WAYS];
 	__u64 pad1;
@@ -69,10 +69,10 @@ struct image_pages {
 	__uint(value_size, BH_PAGE_SIZE);
 };
 
-/* Slot 0 is the policy in force. Replacing it is the one step of an apply. */
+/* By enum bh_slot. Replacing the policy in force is the one step of an apply. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
-	__uint(max_entries, 2);
+	__uint(max_entries, BH_SLOT_MAX);
 	__type(key, __u32);
 	__array(values, struct image_pages);
 } slots SEC(".maps");
@@ -159,14 +159,14 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BH_FLOW_BUCKETS);
+	__uint(max_entries, BH_FLOW_PLACES);
 	__type(key, __u32);
 	__type(value, struct flow_bucket);
 } flow_buckets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, BH_FLOW_BUCKETS);
+	__uint(max_entries, BH_FLOW_PLACES);
 	__type(key, __u32);
 	__type(value, struct bh_flow_ways);
 } flows SEC(".maps");

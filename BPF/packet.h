@@ -261,6 +261,7 @@ static __always_inline bool parse_tcp(struct cursor *cursor, struct bh_packet *p
 	packet->acknowledgement = bpf_ntohl(*(__be32 *)(header + 8));
 	length = (header[12] >> 4) * 4;
 	packet->tcp_flags = header[13];
+	packet->window = bpf_ntohs(*(__be16 *)(header + 14));
 	cursor->offset += length;
 	if (length < 20 || cursor->offset > cursor->end)
 		return false;

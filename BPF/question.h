@@ -7,6 +7,10 @@
 
 #include "flow.h"
 
+#ifndef ASKS_BEFORE
+#define ASKS_BEFORE 1
+#endif
+
 static __always_inline void reverse(struct bh_packet *packet)
 {
 	__u64 high = packet->source_high, low = packet->source_low;
@@ -45,36 +49,58 @@ static __always_inline const struct bh_device *device_here(const struct image *i
 	return IMAGE_ELEMENT(image, image->header->devices, here->device & (BH_DEVICES_MAX - 1), struct bh_device);
 }
 
-/* Whether what was there at a time is adopted still. */
-static __always_inline bool is_adopting(const struct image *image, __u64 since)
+/* Seconds until what was there at a time is adopted no more; 0 where it is not. */
+static __always_inline __u32 seconds_of_adopting(const struct image *image, __u64 since)
 {
 	/* The coarse clock may be behind the time that was noted: nothing is adopted for no time. */
-	return image->header->adopt && bpf_ktime_get_coarse_ns() < since + image->header->adopt * 1000000000ull;
+	__u64 now = bpf_ktime_get_coarse_ns(), end = since + image->header->adopt * 1000000000ull;
+
+	return since && image->header->adopt && now < end ? (end - now) / 1000000000 + 1 : 0;
 }
 
+/* Whether a TCP connection that was there when the port was first filtered is adopted. */
 static __always_inline bool may_adopt(const struct image *image, const struct bh_scratch *here)
 {
-	return is_adopting(image, device_here(image, here)->attached_at);
+	return !here->barred && seconds_of_adopting(image, device_here(image, here)->attached_at);
 }
 
-/*
- * Whether a packet other than TCP's could be the answer to one that an earlier policy passed without a flow: as long as there may be such, and where
- * its ports, or its type, say so.
- */
-static __always_inline bool may_be_answer(const struct image *image, const struct bh_scratch *here)
+/* Whether the policy before is to be asked about the packet: it passed something here without a flow, and not long ago. */
+static __always_inline bool may_ask_before(const struct image *image, const struct bh_scratch *here)
 {
-	const struct bh_packet *packet = &here->packet;
-	__u64 since;
-
 	/* What most policies have at hand. */
-	if (!image->header->untracked_at)
+	if (!image->header->before || here->barred)
 		return false;
-	since = device_here(image, here)->untracked_at;
-	if (!since || !is_adopting(image, since))
-		return false;
+	return seconds_of_adopting(image, device_here(image, here)->untracked_at);
+}
+
+/* Whether a packet other than TCP's could be an answer: where its ports, or its type, say so. */
+static __always_inline bool may_be_answer(const struct bh_packet *packet)
+{
 	if (is_icmp(packet))
 		return !is_echo_request(packet);
 	return packet->source_port < packet->destination_port && packet->source_port < 32768;
+}
+
+/* Whether a rule, and not just a default, refuses what was asked about. */
+static __always_inline bool is_denied_by_rule(const struct bh_judgement *judgement)
+{
+	return judgement->verdict != BH_ACCEPT && judgement->reason == BH_REASON_RULE;
+}
+
+/* Seconds in a day. */
+#define BAR_MAX 86400
+
+/* How long what is ended now must be kept from being adopted, in jiffies: as long as anything here may be. */
+static __always_inline __u32 bar_time(const struct image *image, const struct bh_scratch *here)
+{
+	const struct bh_device *device = device_here(image, here);
+	__u32 attached = seconds_of_adopting(image, device->attached_at);
+	__u32 untracked = seconds_of_adopting(image, device->untracked_at);
+
+	__u32 seconds = attached > untracked ? attached : untracked;
+
+	/* A tick counter's low half wraps after weeks. */
+	return (seconds > BAR_MAX ? BAR_MAX : seconds) * settings.ticks_per_second;
 }
 
 /* Has the rules asked about what would have opened the packet's connection from the other side. */
@@ -90,23 +116,55 @@ static __always_inline void ask_about_other_way(struct bh_scratch *here)
 	here->denial = here->judgement;
 }
 
-/* Accepts a connection that was there before us. */
+/*
+ * Has the policy before asked about the packet itself. What the one in force says of it is kept. XDP leaves it to tc. Returns whether there is
+ * something to ask.
+ */
+static __always_inline bool ask_before(struct bh_scratch *here)
+{
+	if (!ASKS_BEFORE) {
+		here->unsure = 1;
+		return false;
+	}
+	here->subject = here->packet;
+	here->question = BH_ASK_BEFORE;
+	here->denial = here->judgement;
+	return true;
+}
+
+/*
+ * Has the rules asked about the other way of a flow that was adopted: who was adopted as the one who answers may be denied by name, though the
+ * opening that was made up for it is accepted.
+ */
+static __always_inline void ask_about_reply(struct bh_scratch *here)
+{
+	reverse(&here->subject);
+	if (is_icmp(&here->subject))
+		here->subject.type = here->subject.flags & BH_PACKET_IPV4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
+	here->asked_direction ^= 1;
+	here->question = BH_ASK_REPLY;
+	here->denial = here->judgement;
+}
+
+/* Accepts a connection that was there before us. A reset ends it at once, and what acknowledges nothing is not heeded: neither makes a flow. */
 static __always_inline void adopt(struct bh_scratch *here)
 {
-	here->opens = 1;
+	here->opens = here->packet.protocol != IPPROTO_TCP || (here->packet.tcp_flags & (TCP_RST | TCP_ACK)) == TCP_ACK;
 	here->judgement.verdict = BH_ACCEPT;
 	here->judgement.reason = BH_REASON_ADOPTED;
 }
 
 /*
  * A segment of a connection that was there before us is judged as what would have opened it: the packet to the lower port. Where the ports do
- * not tell, both ways must be accepted. Returns whether the rules are to be asked about the other way.
+ * not tell, both ways must be accepted. What a rule denies by name is not adopted. Returns whether the rules are to be asked about the other way.
  */
 static __always_inline bool conclude_adopting(struct bh_scratch *here, bool accepted)
 {
 	__u16 from = here->packet.source_port, to = here->packet.destination_port;
 	bool known = from != to && (from < 32768 || to < 32768);
 
+	if (is_denied_by_rule(&here->judgement))
+		return false;
 	if (known && to < from) {
 		if (accepted)
 			adopt(here);

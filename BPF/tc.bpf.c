@@ -3,6 +3,7 @@
 #include <linux/pkt_cls.h>
 #include "packet.h"
 #include "quote.h"
+#include "scale.h"
 #include "verdict.h"
 #include "reject.h"
 #include "event.h"
@@ -61,6 +62,14 @@ __noinline int read_skb_claim(struct __sk_buff *ctx, struct bh_scratch *here)
 	return 0;
 }
 
+/* Reads the scale that a SYN offers for its window. A global function: verified once. */
+__noinline int read_skb_scale(struct __sk_buff *ctx, struct bh_scratch *here)
+{
+	if (here)
+		read_scale(ctx, here);
+	return 0;
+}
+
 /* Sends the answer back where the packet came from, out of the device or into it; else drops the packet. */
 static __always_inline int reject(struct __sk_buff *ctx, struct bh_scratch *here, enum bh_hook hook)
 {
@@ -95,6 +104,8 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 		parse_skb_quote(ctx, here);
 	else if (makes_claim(&here->packet))
 		read_skb_claim(ctx, here);
+	else if (is_syn(&here->packet))
+		read_skb_scale(ctx, here);
 	judge_packet(here, hook);
 	if (!here->judgement.generation) {
 		count_unjudged(here);
@@ -123,7 +134,7 @@ int bulkhead_tc_egress(struct __sk_buff *ctx)
 
 static long clear_bucket(__u32 index, __u32 *scope)
 {
-	struct flow_bucket *bucket = bucket_of(index);
+	struct flow_bucket *bucket = bucket_at(index);
 
 	if (!bucket)
 		return 1;
@@ -142,7 +153,7 @@ int bulkhead_clear_flows(struct __sk_buff *ctx)
 {
 	__u32 scope = ctx->mark;
 
-	bpf_loop(BH_FLOW_BUCKETS, clear_bucket, &scope, 0);
+	bpf_loop(BH_FLOW_PLACES, clear_bucket, &scope, 0);
 	return 0;
 }
 

@@ -148,7 +148,9 @@ static __always_inline void judge_before_rules(const struct image *image, const 
 		if (judgement->reason != BH_REASON_NONE)
 			return;
 	}
+	JOIN_PATHS();
 	essential = essential_reason(image, port, packet);
+	JOIN_PATHS();
 	if (essential)
 		decide(judgement, BH_ACCEPT, essential);
 }
@@ -163,15 +165,25 @@ static __always_inline bool is_error(const struct bh_packet *packet)
 	return packet->type >= 1 && packet->type <= 4;
 }
 
-/* Looks for the flow that covers the packet, or what it quotes. What is quoted went the other way. */
+/*
+ * Looks for the flow that covers the packet, or what it quotes. What is quoted went the other way. One that was ended covers nothing, and keeps its
+ * connection from being adopted.
+ */
 static __always_inline struct bh_flow *covering_flow(struct bh_scratch *here, bool error)
 {
+	struct bh_flow *flow;
+
 	here->flow = 0;
 	if (error && !is_tracked(&here->subject))
 		return NULL;
 	make_key(here, error ? &here->subject : &here->packet, here->judgement.direction ^ error);
 	here->flow = find_flow(here);
-	return here->flow ? found_flow(here) : NULL;
+	flow = here->flow ? found_flow(here) : NULL;
+	if (!flow || flow->state != BH_FLOW_BARRED)
+		return flow;
+	here->flow = 0;
+	here->barred = 1;
+	return NULL;
 }
 
 /* Whether what accepted the flow may no longer hold: its time has come, or a dynamic group that it depends on may have changed. */
@@ -194,10 +206,20 @@ static __always_inline bool is_addressed_to_sender(const struct bh_scratch *here
 	       here->packet.destination_low == here->subject.source_low;
 }
 
+/* Why a segment is dropped though a flow covers it; BH_REASON_NONE where it is not. */
+static __always_inline enum bh_reason segment_refusal(const struct bh_port *port, enum bh_segment segment)
+{
+	if (segment == BH_SEGMENT_IGNORED)
+		return BH_REASON_INVALID_STATE;
+	if (segment == BH_SEGMENT_OUTSIDE && port->flags & BH_PORT_TCP_STRICT)
+		return BH_REASON_INVALID_STATE;
+	return BH_REASON_NONE;
+}
+
 /*
  * Settles what a flow settles; else says what the rules are to be asked. A SYN is never looked up, for it cannot be a reply.
  */
-static __always_inline void judge_by_flow(struct bh_scratch *here)
+static __always_inline void judge_by_flow(const struct bh_port *port, struct bh_scratch *here)
 {
 	struct bh_judgement *judgement = &here->judgement;
 	const struct bh_packet *packet = &here->packet;
@@ -215,6 +237,7 @@ static __always_inline void judge_by_flow(struct bh_scratch *here)
 			return make_key(here, packet, judgement->direction);
 	}
 	flow = covering_flow(here, error);
+	JOIN_PATHS();
 	if (!flow) {
 		if (error) {
 			here->question = BH_ASK_QUOTED;
@@ -222,17 +245,25 @@ static __always_inline void judge_by_flow(struct bh_scratch *here)
 		}
 		return;
 	}
-	if (!error && tcp && packet->tcp_flags & TCP_RST &&
-	    !is_sound_reset(flow, packet, here->forward != flow->opener_is_first))
-		return decide(judgement, BH_DROP, BH_REASON_INVALID_STATE);
+	if (!error && tcp) {
+		here->segment = place_segment(flow, packet, here->forward != flow->opener_is_first);
+		JOIN_PATHS();
+		if (segment_refusal(port, here->segment))
+			return decide(judgement, BH_DROP, BH_REASON_INVALID_STATE);
+	}
+	JOIN_PATHS();
 	if (flow->generation != judgement->generation || has_lapsed(flow, here))
 		return ask_about_opening(here, flow, error);
 	judgement->counter = flow->counter;
 	decide(judgement, BH_ACCEPT, error ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
 }
 
-/* What follows from what the rules say of the packet itself, other than to accept it statelessly. Returns whether there is more to ask. */
-static __always_inline bool conclude_packet(const struct image *image, struct bh_scratch *here, bool accepted)
+/*
+ * What follows from what the rules say of the packet itself, other than to accept it statelessly. `before`: the policy before has been asked, and
+ * passed it without a flow. Returns whether there is more to ask.
+ */
+static __always_inline bool conclude_packet(const struct image *image, struct bh_scratch *here, bool accepted,
+					    bool before)
 {
 	const struct bh_packet *packet = &here->packet;
 
@@ -241,15 +272,56 @@ static __always_inline bool conclude_packet(const struct image *image, struct bh
 	here->opener_is_first = here->forward;
 	if (is_opening(packet) || packet->protocol != IPPROTO_TCP) {
 		here->opens = accepted && is_opening(packet);
-		if (accepted || packet->protocol == IPPROTO_TCP || !may_be_answer(image, here))
+		if (accepted || packet->protocol == IPPROTO_TCP || !may_be_answer(packet) ||
+		    is_denied_by_rule(&here->judgement))
 			return false;
-		ask_about_other_way(here);
-		return true;
+		if (before)
+			ask_about_other_way(here);
+		else if (may_ask_before(image, here))
+			return ask_before(here);
+		return here->question != BH_ASK_PACKET;
 	}
-	if (may_adopt(image, here))
+	if (before || may_adopt(image, here))
 		return conclude_adopting(here, accepted);
+	if (may_ask_before(image, here) && ask_before(here))
+		return true;
 	if (accepted)
 		overrule(&here->judgement, BH_REASON_INVALID_STATE);
+	return false;
+}
+
+/* The policy before has answered. Goes on with what the one in force has said. */
+static __always_inline bool conclude_before(const struct image *image, struct bh_scratch *here, bool passed)
+{
+	bool accepted = here->denial.verdict == BH_ACCEPT;
+
+	here->judgement = here->denial;
+	here->question = BH_ASK_PACKET;
+	if (passed)
+		return conclude_packet(image, here, accepted, true);
+	if (accepted)
+		overrule(&here->judgement, BH_REASON_INVALID_STATE);
+	return false;
+}
+
+/* The rules have been asked about a flow's opening packet, and about the other way of one that was adopted by a packet that went it. */
+static __always_inline bool conclude_opening(const struct image *image, struct bh_scratch *here, bool holds)
+{
+	struct bh_judgement *judgement = &here->judgement;
+	const struct bh_flow *flow = found_flow(here);
+
+	if (holds && here->question == BH_ASK_OPENING && flow && flow->flags & BH_FLOW_BY_ANSWERER) {
+		ask_about_reply(here);
+		return true;
+	}
+	if (here->question == BH_ASK_REPLY && holds)
+		*judgement = here->denial;
+	here->question = BH_ASK_OPENING;
+	if (!holds)
+		here->bar = bar_time(image, here);
+	decide(judgement, holds ? BH_ACCEPT : BH_DROP,
+	       !holds ? BH_REASON_POLICY_CHANGED :
+	       is_error(&here->packet) ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
 	return false;
 }
 
@@ -261,10 +333,9 @@ static __always_inline bool conclude(const struct image *image, struct bh_scratc
 
 	switch (here->question) {
 	case BH_ASK_OPENING:
-		decide(judgement, accepted ? BH_ACCEPT : BH_DROP,
-		       !accepted ? BH_REASON_POLICY_CHANGED :
-		       is_error(&here->packet) ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
-		return false;
+		return conclude_opening(image, here, accepted);
+	case BH_ASK_REPLY:
+		return conclude_opening(image, here, !is_denied_by_rule(judgement));
 	case BH_ASK_QUOTED:
 		if (accepted && stateless) {
 			decide(judgement, BH_ACCEPT, BH_REASON_RELATED);
@@ -273,6 +344,8 @@ static __always_inline bool conclude(const struct image *image, struct bh_scratc
 		here->question = BH_ASK_PACKET;
 		here->asked_direction = judgement->direction;
 		return true;
+	case BH_ASK_BEFORE:
+		return conclude_before(image, here, accepted && stateless);
 	case BH_ASK_ADOPTED:
 		if (accepted)
 			adopt(here);
@@ -280,34 +353,59 @@ static __always_inline bool conclude(const struct image *image, struct bh_scratc
 			*judgement = here->denial;
 		return false;
 	default:
-		return accepted && stateless ? false : conclude_packet(image, here, accepted);
+		return accepted && stateless ? false : conclude_packet(image, here, accepted, false);
 	}
 }
 
+/* The record of the packet's port in an image, with its mark of quarantine; 0 where it has none. */
+static __always_inline __u16 port_record(const struct image *image, const struct bh_scratch *here)
+{
+	return *IMAGE_ELEMENT(image, image->header->device_ports, here->device & (BH_DEVICES_MAX - 1), __u16);
+}
+
 /*
- * Asks the rules once. Returns whether there is more to ask: what stands behind a rule whose condition does not hold, or the second of two questions,
- * which are a quotation and then the packet, or the packet and then what opened its connection.
+ * Asks the rules once. Returns whether there is more to ask: what stands behind a rule whose condition does not hold, or the next question.
  */
 static __always_inline bool ask_rules(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
 {
 	const struct bh_packet *subject = here->question == BH_ASK_PACKET ? &here->packet : &here->subject;
 
-	if (!judge_by_rules(image, port, subject, here))
+	/* The policy before has answered by now. */
+	if (here->question != BH_ASK_BEFORE && !judge_by_rules(image, port, subject, here))
 		return true;
 	JOIN_PATHS();
 	here->lookup.floor = 0;
 	return conclude(image, here);
 }
 
-/* Takes out the flow that a new policy denies. */
+/* Makes the flow that a new policy denies a mark that its connection is not to be adopted. */
+static __always_inline void bar_flow(struct flow_bucket *bucket, struct bh_flow *flow, const struct bh_scratch *here)
+{
+	__u32 now = ticks_now(here);
+
+	bpf_spin_lock(&bucket->lock);
+	flow->state = BH_FLOW_BARRED;
+	flow->seen = now;
+	flow->timeout = here->bar;
+	bpf_spin_unlock(&bucket->lock);
+}
+
+/* Ends the flow that a new policy denies. */
 static __always_inline void end_found_flow(const struct bh_scratch *here)
 {
 	struct bh_flow_totals *totals = flow_totals_here();
-	__u32 slot = here->flow - 1;
-	struct flow_bucket *bucket = bucket_of(slot / BH_FLOW_WAYS);
+	__u32 slot = here->flow - 1, index = slot / BH_FLOW_WAYS;
+	struct flow_bucket *bucket = bucket_at(index);
+	struct bh_flow *flow = found_flow(here);
 
-	if (bucket && totals && end_flow(bucket, slot / BH_FLOW_WAYS, slot, here->hash, END_ANY, 0))
+	if (!bucket || !totals || !flow)
+		return;
+	if (here->bar) {
+		bar_flow(bucket, flow, here);
 		totals->ended++;
+	} else if (end_flow(bucket, index, slot, here->hash, END_ANY, 0)) {
+		totals->ended++;
+	}
 }
 
 /* Does to the flow table what the judgement says. XDP never comes here. A global function: verified once. */
@@ -374,19 +472,23 @@ static __always_inline void begin(const struct image *image, const struct bh_por
 	here->scope = port->flow_scope ? port->flow_scope : here->device;
 	here->share = port->flow_share;
 	here->asks = 0;
+	here->bar = 0;
+	here->barred = 0;
+	here->segment = BH_SEGMENT_OUTSIDE;
 	judge_before_rules(image, port, quarantined, here, hook);
 	JOIN_PATHS();
 	/* XDP does not read what an ICMP error quotes, and leaves all of them to tc. */
 	if (here->judgement.reason != BH_REASON_NONE || (hook == BH_HOOK_XDP && is_error(&here->packet)))
 		return;
 	JOIN_PATHS();
-	judge_by_flow(here);
+	judge_by_flow(port, here);
 	here->asks = here->judgement.reason == BH_REASON_NONE;
 }
 
 enum {
 	JUDGED,
 	ASK_AGAIN,
+	ASK_BEFORE,
 };
 
 /* No image or no port record: the packet passes, and its generation is 0. */
@@ -414,9 +516,9 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	if (!here)
 		return JUDGED;
 	judgement = &here->judgement;
-	if (!image_open(&image, 0))
+	if (!image_open(&image, BH_SLOT_IN_FORCE))
 		return pass_unjudged(here);
-	record = *IMAGE_ELEMENT(&image, image.header->device_ports, here->device & (BH_DEVICES_MAX - 1), __u16);
+	record = port_record(&image, here);
 	if (!record)
 		return pass_unjudged(here);
 	quarantined = record & BH_QUARANTINED;
@@ -431,32 +533,91 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 				       port->vlan_mode != BH_VLAN_ANY ||
 				       (image.header->flags & BH_IMAGE_REJECTS && is_reset(&here->packet));
 		begin(&image, port, quarantined, here, hook);
+		/* The rules are asked at the next call: the verifier follows the look-up once, not for each way that leads to it. */
+		return here->asks ? ASK_AGAIN : JUDGED;
 	}
 	JOIN_PATHS();
-	if (here->asks)
-		here->asks = ask_rules(&image, port, here);
-	return here->asks ? ASK_AGAIN : JUDGED;
+	here->asks = ask_rules(&image, port, here);
+	if (!here->asks)
+		return JUDGED;
+	return here->question == BH_ASK_BEFORE ? ASK_BEFORE : ASK_AGAIN;
 }
 
 /*
- * What the rules are asked of one packet at most: what it quotes, it itself, what opened its connection. Each
- * may want to know of the host.
+ * Asks the policy before about the packet. Where it is not there, or did not know the port, it passed nothing. Returns whether it has answered. A
+ * global function: verified once. It is not called from judge(), whose stack is deep as it is.
  */
-#define HOST_QUESTIONS 3
+__noinline int ask_policy_before(struct bh_scratch *here)
+{
+	const struct bh_port *port;
+	struct image image;
+	__u32 generation;
+	__u16 record;
+
+	if (!here)
+		return 1;
+	here->judgement.verdict = BH_DROP;
+	if (!image_open(&image, BH_SLOT_IN_FORCE))
+		return 1;
+	generation = image.header->before;
+	if (!image_open(&image, BH_SLOT_BEFORE) || image.header->generation != generation)
+		return 1;
+	record = port_record(&image, here) & ~BH_QUARANTINED;
+	if (!record)
+		return 1;
+	port = IMAGE_ELEMENT(&image, image.header->ports, record - 1, struct bh_port);
+	return judge_by_rules(&image, port, &here->subject, here);
+}
+
+/* What was wanted to be known of the host's addresses is found out here, where the stack is shallow. */
+static __always_inline void find_own_if_wanted(struct bh_scratch *here)
+{
+	if (here->host_wanted)
+		find_own(here);
+}
+
+static __always_inline void ask_before_until_answered(struct bh_scratch *here)
+{
+#pragma unroll
+	for (int i = 0; i <= BH_TRIES_MAX + 1; i++) {
+		if (ask_policy_before(here))
+			return;
+		find_own_if_wanted(here);
+	}
+}
+
+/*
+ * Judges on until there is nothing more to ask of the policy in force. Of one packet two questions are asked at most: what it quotes and it
+ * itself, it and what opened its connection, a flow's opening and its other way. Each may want to know of the host.
+ */
+static __always_inline int judge_on(struct bh_scratch *here, enum bh_hook hook)
+{
+	int said = ASK_AGAIN;
+
+#pragma unroll
+	for (int i = 0; i < 2 * (BH_TRIES_MAX + 1) + 4; i++) {
+		said = judge(here, hook);
+		if (said != ASK_AGAIN)
+			break;
+		find_own_if_wanted(here);
+	}
+	return said;
+}
 
 /* Judges the packet in `here`. */
 static __always_inline void judge_packet(struct bh_scratch *here, enum bh_hook hook)
 {
+	int said;
+
 	here->asks = 0;
-#pragma unroll
-	for (int i = 0; i < 2 * (BH_TRIES_MAX + 1) + HOST_QUESTIONS; i++) {
-		if (judge(here, hook) != ASK_AGAIN)
-			return;
-		if (here->host_wanted)
-			find_own(here);
+	said = judge_on(here, hook);
+	if (ASKS_BEFORE && said == ASK_BEFORE) {
+		ask_before_until_answered(here);
+		said = judge_on(here, hook);
 	}
 	/* Not reached: the compiler refuses what would take more. */
-	decide(&here->judgement, BH_DROP, BH_REASON_DEFAULT);
+	if (said != JUDGED)
+		decide(&here->judgement, BH_DROP, BH_REASON_DEFAULT);
 }
 
 #endif

@@ -8,6 +8,8 @@
 #define TAKES_BUDGETS 0
 /* What struct bh_scratch names is a struct xdp_buff. */
 #define FRAME_IS_XDP
+/* What the policy before passed is tc's to know. */
+#define ASKS_BEFORE 0
 
 #include "packet.h"
 #include "verdict.h"

@@ -2,30 +2,30 @@ import Network
 
 /// What flows need to know of a packet.
 extension Packet {
-    static let fin: UInt8 = 1
-    static let syn: UInt8 = 2
-    static let rst: UInt8 = 4
-    static let ack: UInt8 = 16
+    package static let fin: UInt8 = 1
+    package static let syn: UInt8 = 2
+    package static let rst: UInt8 = 4
+    package static let ack: UInt8 = 16
 
-    func has(_ flag: UInt8) -> Bool { tcpFlags & flag != 0 }
+    package func has(_ flag: UInt8) -> Bool { tcpFlags & flag != 0 }
 
-    var isTCP: Bool { ipProtocol == 6 }
+    package var isTCP: Bool { ipProtocol == 6 }
 
     private var isOfICMP: Bool { ipProtocol == (family == .v4 ? 1 : 58) }
-    var isEchoRequest: Bool { isOfICMP && type == (family == .v4 ? 8 : 128) }
+    package var isEchoRequest: Bool { isOfICMP && type == (family == .v4 ? 8 : 128) }
     private var isEchoReply: Bool { isOfICMP && type == (family == .v4 ? 0 : 129) }
 
     /// Every IP packet, but of ICMP only echo.
-    var isTracked: Bool { family != nil && (!isOfICMP || isEchoRequest || isEchoReply) }
+    package var isTracked: Bool { family != nil && (!isOfICMP || isEchoRequest || isEchoReply) }
 
     /// Whether it can be the first of its flow.
-    var isOpening: Bool {
+    package var isOpening: Bool {
         if isTCP { return has(Packet.syn) && tcpFlags & (Packet.ack | Packet.rst | Packet.fin) == 0 }
         return !isOfICMP || isEchoRequest
     }
 
     /// Whether its ports, or its type, say that another packet opened its connection. Of what is not TCP.
-    var suggestsAnswer: Bool {
+    package var suggestsAnswer: Bool {
         isOfICMP ? isEchoReply : sourcePort < destinationPort && sourcePort < 32768
     }
 
@@ -33,20 +33,27 @@ extension Packet {
     public var isError: Bool { isICMP && (family == .v4 ? [3, 11, 12].contains(type) : (1...4).contains(type)) }
 
     /// The ports, or for echo the identifier at both ends.
-    var flowPorts: (source: UInt16, destination: UInt16) {
+    package var flowPorts: (source: UInt16, destination: UInt16) {
         isOfICMP ? (echo, echo) : (sourcePort, destinationPort)
     }
 
     /// The packet that this one would answer.
-    var reversed: Packet {
+    package var reversed: Packet {
         var packet = self
         (packet.source, packet.destination) = (destination, source)
         (packet.sourcePort, packet.destinationPort) = (destinationPort, sourcePort)
         return packet
     }
 
+    /// As an echo reply, where it is of ICMP.
+    package var asReply: Packet {
+        var packet = self
+        if isOfICMP { packet.type = family == .v4 ? 0 : 129 }
+        return packet
+    }
+
     /// As an echo request, where it is of ICMP.
-    var asRequest: Packet {
+    package var asRequest: Packet {
         var packet = self
         if isOfICMP { packet.type = family == .v4 ? 8 : 128 }
         return packet

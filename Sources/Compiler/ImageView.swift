@@ -175,7 +175,6 @@ extension ImageView {
     }
 
     /// Whether some rule says that it accepts packets without a flow.
-    public var hasStatelessRule: Bool { records.contains { $0.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0 } }
 
     /// The rules that have a limit per rule, and the number of each one's condition.
     public var limitedRules: [(name: String, condition: Int)] {

@@ -58,6 +58,8 @@ public struct Packet: Sendable, Hashable {
     /// TCP.
     public var sequence: UInt32 = 0
     public var acknowledgement: UInt32 = 0
+    /// TCP: as it stands in the header, unscaled.
+    public var window: UInt16 = 0
     /// TCP: bytes behind the header.
     public var payload = 0
     /// Where the datagram ends, trailing padding left out, from the frame's start; 0 where it is not IP.
@@ -133,6 +135,7 @@ extension Packet {
         tcpFlags = raw.tcp_flags
         sequence = raw.sequence
         acknowledgement = raw.acknowledgement
+        window = raw.window
         payload = Int(raw.payload)
         end = Int(raw.end)
         echo = raw.echo

@@ -258,6 +258,7 @@ public struct PacketParser {
             packet.tcpFlags = u8(13)
             packet.sequence = UInt32(number(4, bytes: 4))
             packet.acknowledgement = UInt32(number(8, bytes: 4))
+            packet.window = UInt16(number(14, bytes: 2))
             packet.payload = end - headerEnd
         case 1 where packet.family == .v4, 58 where packet.family == .v6:
             packet.type = u8(0)

@@ -40,7 +40,7 @@ public struct ReferenceEvaluator: Sendable {
     }
 
     /// What is settled before the rules are asked; nil where they are to be.
-    func judgeBeforeRules(
+    package func judgeBeforeRules(
         _ packet: Packet, claiming claim: Claim?, entry: Int, protects: Protects, direction: Direction,
         isUnknownToDrop: Bool, isQuarantined: Bool
     ) -> Judgement? {
@@ -68,7 +68,7 @@ public struct ReferenceEvaluator: Sendable {
     }
 
     /// What the rules, or the default, say.
-    func judgeByRules(
+    package func judgeByRules(
         _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool,
         isOwn: (IPAddress) -> Bool = { _ in false }, holds: (Int) -> Bool
     ) -> Judgement {
@@ -83,7 +83,7 @@ public struct ReferenceEvaluator: Sendable {
     }
 
     /// What is dropped before it is asked where a fragment belongs.
-    func refuse(
+    package func refuse(
         _ packet: Packet, claiming claim: Claim?, entry: Int, protects: Protects, direction: Direction,
         isUnknownToDrop: Bool, isQuarantined: Bool
     ) -> Judgement? {

@@ -6,10 +6,10 @@ import Policy
 /// a reply or an ICMP error about another too, a flow could only have it accepted as it is anyway, and counted by the same rule. An error may come
 /// from neither end of a connection, and passes only where it quotes a flow; that is why a rule between two groups does not qualify. TCP keeps its flows: they
 /// tell what is `invalid-state`.
-struct Symmetry: Sendable {
-    private(set) var entries: Set<Int> = []
+package struct Symmetry: Sendable {
+    package private(set) var entries: Set<Int> = []
 
-    init(_ ruleset: Ruleset) {
+    package init(_ ruleset: Ruleset) {
         // A later policy that tells the directions apart has to adopt what is open then. Where that is not wanted, everything has a flow.
         guard ruleset.adopt > 0 else { return }
         // Entries where nothing has matched yet.
@@ -27,7 +27,7 @@ struct Symmetry: Sendable {
 
 extension Ruleset {
     /// Entries where some rule says that it accepts without a flow.
-    var statelessEntries: Set<Int> {
+    package var statelessEntries: Set<Int> {
         let stateless = rules.indices.filter { rules[$0].isStateless }
         if stateless.contains(where: { rules[$0].entries == nil }) { return Set(entries.indices) }
         return stateless.reduce(into: []) { $0.formUnion(rules[$1].entries ?? []) }

@@ -138,10 +138,15 @@ struct ApplyStep {
             var devices = try GracePeriods.expedited(for: 2 * fresh.count, by: instance) {
                 try attach(allotment, replacing: state.programs != Programs.hash, maps)
             }
-            noteAttachment(&devices, old)
+            let before = noteAttachment(&devices, old)
+            switch before {
+            case .kept: generation.setBefore(old?.generation ?? 0)
+            case .same: generation.setBefore(old?.view.header.before ?? 0)
+            case .gone: break
+            }
             generation.setDevices(devices)
             try generation.fill(map)
-            try instance.publish(map, maps)
+            try instance.publish(map, before: before, maps)
         } catch {
             takeOff()
             throw error
@@ -201,18 +206,24 @@ struct ApplyStep {
         }
     }
 
-    /// Notes since when connections that were there before may be adopted: since a device was attached, the flow table made, or a policy
-    /// that passed connections without a flow replaced; and what is not TCP only after the last.
-    private func noteAttachment(_ devices: inout [DeviceRecord], _ old: LiveImage?) {
+    /// Notes since when connections that were there before may be adopted. TCP's: since a device was attached or the flow table made, until
+    /// another policy comes. What a policy passed without a flow: since that policy was replaced. Returns what becomes of the policy before.
+    private func noteAttachment(_ devices: inout [DeviceRecord], _ old: LiveImage?) -> Instance.Before {
         let now = KernelClock.nanoseconds()
-        let isAnew = !hadFlows || old?.hasStatelessRule == true
         let known = Dictionary((old?.devices() ?? []).map { ($0.identity, $0) }) { first, _ in first }
+        let isSame = old?.view.sha256 == image.sha256
+        var isAsked = false
         for index in devices.indices {
-            let before = known[devices[index].identity]
-            devices[index].attachedAt = isAnew ? now : before?.attachedAt ?? now
-            guard let old, let before, hadFlows else { continue }
-            devices[index].untrackedAt = old.passesUntracked(before.record) ? now : before.untrackedAt
+            guard hadFlows, let old, let before = known[devices[index].identity] else {
+                devices[index].attachedAt = now
+                continue
+            }
+            devices[index].attachedAt = isSame ? before.attachedAt : 0
+            devices[index].untrackedAt =
+                isSame ? before.untrackedAt : old.passesUntracked(before.record) ? now : 0
+            isAsked = isAsked || devices[index].untrackedAt != 0
         }
+        return isSame ? .same : isAsked ? .kept : .gone
     }
 
     /// Puts programs on every device that lacks one, and tells how each is enforced.

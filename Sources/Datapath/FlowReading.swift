@@ -104,7 +104,7 @@ extension Instance {
         let devices = Dictionary(image.devices().map { ($0.id, image.portName($0)) }) { first, _ in first }
         let rules = Dictionary(image.counterSlots().map { ($1, $0) }) { first, _ in first }
         do throws(BPFError) {
-            return try maps.flows(inBuckets: 0..<UInt32(BH_FLOW_BUCKETS), at: try maps.jiffies()).compactMap { flow in
+            return try maps.flows(inBuckets: 0..<UInt32(BH_FLOW_PLACES), at: try maps.jiffies()).compactMap { flow in
                 (entries[flow.scope] ?? devices[flow.scope]).map { ($0, rules[flow.counter], flow) }
             }
         } catch {
@@ -130,13 +130,15 @@ extension Flow {
         let first = (address(raw.key.first_high, raw.key.first_low), raw.key.first_port)
         let second = (address(raw.key.second_high, raw.key.second_low), raw.key.second_port)
         let (opener, answerer) = raw.opener_is_first != 0 ? (first, second) : (second, first)
+        let isEcho = raw.key.protocol == (isV6 ? 58 : 1)
         // A flow that was seen since `now` was read is not idle.
         let ticks = max(Int32(bitPattern: now &- raw.seen), 0)
         self.init(
             scope: raw.key.scope, ipProtocol: raw.key.protocol, source: opener.0, destination: answerer.0,
-            sourcePort: opener.1, destinationPort: answerer.1, vlan: raw.key.outer_vlan,
+            // The other end of an echo has no identifier of its own.
+            sourcePort: opener.1, destinationPort: isEcho ? opener.1 : answerer.1, vlan: raw.key.outer_vlan,
             direction: raw.direction == UInt8(BH_IN.rawValue) ? .in : .out, state: state,
-            isAdopted: raw.flags & UInt8(BH_FLOW_ADOPTED.rawValue) != 0,
+            isAdopted: raw.flags & UInt16(BH_FLOW_ADOPTED.rawValue) != 0,
             idleSeconds: Int(ticks) / Int(KernelClock.ticksPerSecond),
             timeoutSeconds: Int(raw.timeout) / Int(KernelClock.ticksPerSecond), counter: raw.counter)
     }

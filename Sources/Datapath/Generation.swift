@@ -101,15 +101,20 @@ struct Generation {
         store(scope, at: Int(header.ports) + record * MemoryLayout<bh_port>.stride + field)
     }
 
-    /// Says when a policy was replaced that passed something at a device without a flow, CLOCK_MONOTONIC nanoseconds. For devices that are not recorded
-    /// otherwise.
-    mutating func setUntracked(_ devices: some Sequence<UInt16>, at time: UInt64) {
-        for device in devices {
-            var record = bh_device()
-            record.untracked_at = time
-            store(record, at: Int(header.devices) + Int(device) * MemoryLayout<bh_device>.stride)
-            header.untracked_at = time
-        }
+    /// Says which policy is asked about what may have passed without a flow: the one before, by its generation; 0: none.
+    mutating func setBefore(_ generation: UInt32) { header.before = generation }
+
+    /// Binds a made-up device to a port record.
+    ///
+    /// - Parameters:
+    ///   - attachedAt: CLOCK_MONOTONIC nanoseconds since when TCP connections are adopted; 0: none is.
+    ///   - untrackedAt: Likewise, since when a policy is replaced that passed something here without a flow; 0: none was.
+    mutating func bind(_ device: UInt16, toRecord record: Int, attachedAt: UInt64, untrackedAt: UInt64) {
+        var raw = bh_device()
+        raw.attached_at = attachedAt
+        raw.untracked_at = untrackedAt
+        store(raw, at: Int(header.devices) + Int(device) * MemoryLayout<bh_device>.stride)
+        store(UInt16(record + 1), at: Int(header.device_ports) + Int(device) * MemoryLayout<UInt16>.stride)
     }
 
     /// Adopts every connection that the policy would accept, or none, whatever the policy says.
@@ -118,7 +123,6 @@ struct Generation {
     /// Records the devices; packets of a missing one are not expected, and its id leads nowhere.
     mutating func setDevices(_ devices: [DeviceRecord]) {
         header.device_count = UInt32(devices.count)
-        header.untracked_at = devices.map(\.untrackedAt).max() ?? 0
         for device in devices {
             let id = Int(device.id)
             store(device.raw, at: Int(header.devices) + id * MemoryLayout<bh_device>.stride)

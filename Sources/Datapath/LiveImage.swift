@@ -19,7 +19,7 @@ struct DeviceRecord: Sendable, Hashable {
     var namespaceInode: UInt64
     var interface: String
     var namespace: String?
-    /// Nanoseconds of the monotonic clock: since when connections that were there before may be adopted.
+    /// Nanoseconds of the monotonic clock: since when TCP connections that were there before may be adopted; 0: none may.
     var attachedAt: UInt64 = 0
     /// Likewise: since when something may be open here that an earlier policy passed without a flow; 0: nothing is.
     var untrackedAt: UInt64 = 0
@@ -126,9 +126,6 @@ struct LiveImage: Sendable {
 
     /// Whether something passes a port of this record without a flow.
     func passesUntracked(_ record: Int) -> Bool { view.port(record)?.passesUntracked == true }
-
-    /// Whether some rule says that it accepts packets without a flow.
-    var hasStatelessRule: Bool { view.hasStatelessRule }
 
     /// The places of dynamic groups, by name.
     func groupSlots() -> [(name: String, slot: UInt32)] { view.groups.map { ($0.name, $0.slot) } }

@@ -116,14 +116,33 @@ extension Instance {
             advice: "see whether a process of that name is stopped, and try again")
     }
 
+    /// What becomes of the policy that another one replaces.
+    enum Before {
+        /// It is kept, to be asked what it passed without a flow.
+        case kept
+        /// It is the same policy: the one before it stays.
+        case same
+        case gone
+    }
+
     /// Puts an image in force, its quarantined devices cut off.
-    func publish(_ map: Map, _ maps: InstanceMaps) throws {
+    func publish(_ map: Map, before: Before, _ maps: InstanceMaps) throws {
         let lock = try lockPublishing()
         // An image that was made just now marks no device yet.
         let names = try maps.quarantine.all()
         if !names.isEmpty { try LiveImage(map).mark(names, in: Mapping(map, writable: true)) }
         // The kernel waits until every CPU has left the old image.
-        try GracePeriods.expedited(by: self) { () throws(BPFError) in try maps[.slots].update(0, to: map) }
+        try GracePeriods.expedited(by: self) {
+            if before == .kept {
+                try LiveImage.withPublished(in: maps[.slots]) {
+                    try maps[.slots].update(BH_SLOT_BEFORE.rawValue, to: $0)
+                }
+            }
+            try maps[.slots].update(BH_SLOT_IN_FORCE.rawValue, to: map)
+            if before == .gone, try maps[.slots].lookup(BH_SLOT_BEFORE.rawValue, as: UInt32.self) != nil {
+                try maps[.slots].delete(BH_SLOT_BEFORE.rawValue)
+            }
+        }
         _ = consume lock
     }
 

@@ -81,8 +81,8 @@ public final class Simulator {
     public private(set) var own: Set<Prefix> = []
     /// Whether nothing was judged, and no policy exchanged, since the tables were emptied.
     private var isFresh = false
-    /// Devices at which an earlier policy passed something without a flow.
-    private var untracked: Set<UInt16> = []
+    /// The image's map.
+    private var map: Map
     private static let secret: UInt64 = 1
     /// The identities of limits a source.
     private var sourceLimits: [UInt32] = []
@@ -137,7 +137,9 @@ public final class Simulator {
         maps = try InstanceMaps.make(
             pinnedIn: nil, entries: ["port_counters": 4, "rule_counters": 1, "buckets": 1])
         generation.setGroupSlots(try self.groups.use(view, in: maps))
-        mapping = try Simulator.publish(generation, in: maps)
+        Simulator.bind(&generation, view, before: nil, isFirst: true)
+        map = try Simulator.publish(generation, in: maps)
+        mapping = try Simulator.mapping(of: map)
         do throws(BPFError) {
             scratch = try PerCPUValues(maps[.scratch], repeating: bh_scratch())
         } catch {
@@ -147,14 +149,14 @@ public final class Simulator {
 
     /// Judges by another compiled policy from now on: the programs need not be verified again, and the flows are kept.
     public func use(_ image: Image) throws(DatapathError) {
+        let before = (view: view, generation: self.generation)
         self.generation -= 1
-        if !isFresh {
-            let records = (0..<view.portCount).filter { view.port($0)?.passesUntracked == true }
-            untracked.formUnion(records.map(Simulator.device))
-        }
-        isFresh = false
         view = try Simulator.view(image.bytes)
         var generation = try Simulator.generation(image.bytes, view, self.generation, adopts)
+        Simulator.bind(&generation, view, before: isFresh ? nil : before, isFirst: isFresh)
+        if !isFresh {
+            try change { () throws(BPFError) in try maps[.slots].update(BH_SLOT_BEFORE.rawValue, to: map) }
+        }
         limits = LimitAllotment(view.limitedRules, old: limits.named)
         sourceLimits = view.sourceLimits
         for slot in limits.fresh {
@@ -163,9 +165,23 @@ public final class Simulator {
         generation.setLimitSlots(limits.slots)
         generation.setClock(secret: Simulator.secret, wallOffset: clock.wallOffset, bootOffset: clock.bootOffset)
         generation.setGroupSlots(try groups.use(view, in: maps))
-        generation.setUntracked(untracked, at: KernelClock.nanoseconds())
         devicePorts = generation.devicePorts
-        mapping = try Simulator.publish(generation, in: maps)
+        map = try Simulator.publish(generation, in: maps)
+        mapping = try Simulator.mapping(of: map)
+    }
+
+    /// Binds a made-up device to each port. As at the ports of a host, connections are adopted at the first policy alone, and then what the
+    /// policy before passed without a flow.
+    private static func bind(
+        _ generation: inout Generation, _ view: ImageView, before: (view: ImageView, generation: UInt32)?, isFirst: Bool
+    ) {
+        let now = KernelClock.nanoseconds()
+        generation.setBefore(before?.generation ?? 0)
+        for record in 0..<view.portCount {
+            let wasUntracked = before?.view.port(record)?.passesUntracked == true
+            generation.bind(
+                device(record), toRecord: record, attachedAt: isFirst ? now : 0, untrackedAt: wasUntracked ? now : 0)
+        }
     }
 
     /// The image as its host part is here: each host entry has a flow scope, by its record.
@@ -199,10 +215,18 @@ public final class Simulator {
 
     private static func publish(
         _ generation: Generation, in maps: InstanceMaps
-    ) throws(DatapathError) -> Mapping {
+    ) throws(DatapathError) -> Map {
         do throws(BPFError) {
             let map = try generation.load()
-            try maps[.slots].update(0, to: map)
+            try maps[.slots].update(BH_SLOT_IN_FORCE.rawValue, to: map)
+            return map
+        } catch {
+            throw DatapathError("cannot prepare the test run", error)
+        }
+    }
+
+    private static func mapping(of map: Map) throws(DatapathError) -> Mapping {
+        do throws(BPFError) {
             return try Mapping(map, writable: true)
         } catch {
             throw DatapathError("cannot prepare the test run", error)
@@ -278,7 +302,10 @@ public final class Simulator {
 
     /// Remembers which buckets the packet may have written to.
     private func noteState(_ scratch: bh_scratch) throws(BPFError) {
-        if scratch.opens != 0 { usedBuckets.insert(scratch.hash & UInt32(BH_FLOW_BUCKETS - 1)) }
+        if scratch.opens != 0 {
+            usedBuckets.insert(scratch.hash & UInt32(BH_FLOW_BUCKETS - 1))
+            usedBuckets.insert(UInt32(BH_FLOW_BUCKETS) + UInt32(scratch.scope))
+        }
         let isFirst = scratch.packet.flags & BH_PACKET_FRAGMENT_FIRST.rawValue != 0
         if isFirst, scratch.judgement.verdict == BH_ACCEPT.rawValue {
             usedFragmentBuckets.insert(scratch.fragment.bucket)
@@ -300,8 +327,7 @@ public final class Simulator {
         clock = SimulatedClock()
         time = clock.time
         isFresh = true
-        untracked = []
-        mapping.store(0, in: \bh_image_header.untracked_at)
+        mapping.store(0, in: \bh_image_header.before)
         try change { () throws(BPFError) in
             try clearState()
             for slot in Set(limits.named.map(\.slot)) { try maps[.limits].update(slot, to: bh_limit()) }

@@ -41,7 +41,7 @@ import Testing
                 "file_count", "conditions", "condition_count", "chains", "groups", "group_count", "adopt",
                 "header_class_count", "pad", "header_classes", "sha256", "generation", "device_count", "device_ports",
                 "devices", "loaded_at", "wall_offset", "secret",
-                "boot_offset", "untracked_at", "epoch", "host_states", "host_questions", "reserved",
+                "boot_offset", "epoch", "before", "host_states", "host_questions", "reserved",
             ],
             [
                 \.magic, \.format, \.flags, \.size, \.v4_root, \.v6_root, \.nodes, \.values, \.classes, \.class_count,
@@ -51,7 +51,7 @@ import Testing
                 \.file_count, \.conditions, \.condition_count, \.chains, \.groups, \.group_count, \.adopt,
                 \.header_class_count, \.pad, \.header_classes, \.sha256, \.generation, \.device_count, \.device_ports,
                 \.devices, \.loaded_at, \.wall_offset, \.secret,
-                \.boot_offset, \.untracked_at, \.epoch, \.host_states, \.host_questions, \.reserved,
+                \.boot_offset, \.epoch, \.before, \.host_states, \.host_questions, \.reserved,
             ]),
         layout(
             "bh_node", of: bh_node.self,
@@ -130,14 +130,14 @@ import Testing
                 "wire_bytes", "outer_vlan", "inner_vlan", "vlan_tags", "protocol", "ethertype", "source_port",
                 "destination_port", "type", "code", "tcp_flags", "hop_limit", "l3_offset", "l4_offset", "source_mac",
                 "destination_mac", "refusal", "fragment_protocol", "fragment_offset", "end", "sequence",
-                "acknowledgement", "payload", "echo", "records", "identification", "fragment_length",
+                "acknowledgement", "payload", "echo", "records", "identification", "fragment_length", "window", "pad",
             ],
             [
                 \.source_high, \.source_low, \.destination_high, \.destination_low, \.flags, \.length, \.segments,
                 \.wire_bytes, \.outer_vlan, \.inner_vlan, \.vlan_tags, \.protocol, \.ethertype, \.source_port,
                 \.destination_port, \.type, \.code, \.tcp_flags, \.hop_limit, \.l3_offset, \.l4_offset, \.source_mac,
                 \.destination_mac, \.refusal, \.fragment_protocol, \.fragment_offset, \.end, \.sequence,
-                \.acknowledgement, \.payload, \.echo, \.records, \.identification, \.fragment_length,
+                \.acknowledgement, \.payload, \.echo, \.records, \.identification, \.fragment_length, \.window, \.pad,
             ]),
         layout(
             "bh_claim", of: bh_claim.self,
@@ -161,20 +161,24 @@ import Testing
                 \.inner_vlan, \.scope, \.protocol, \.family, \.direction, \.pad,
             ]),
         layout(
-            "bh_flow_side", of: bh_flow_side.self, ["end", "acknowledged"], [\.end, \.acknowledged]),
+            "bh_flow_side", of: bh_flow_side.self, ["end", "acknowledged", "granted", "window"],
+            [\.end, \.acknowledged, \.granted, \.window]),
+        layout(
+            "bh_attempt", of: bh_attempt.self, ["start", "end", "window", "scale", "from"],
+            [\.start, \.end, \.window, \.scale, \.from]),
         layout(
             "bh_flow", of: bh_flow.self,
             [
-                "key", "generation", "seen", "rule", "counter", "state", "flags", "opener_is_first", "direction",
-                "timeout", "lapses", "epoch", "sides",
+                "key", "generation", "rule", "counter", "epoch", "lapses", "seen", "timeout", "state",
+                "opener_is_first", "direction", "pad", "flags", "scales", "sides", "attempt",
             ],
             [
-                \.key, \.generation, \.seen, \.rule, \.counter, \.state, \.flags, \.opener_is_first, \.direction,
-                \.timeout, \.lapses, \.epoch, \.sides,
+                \.key, \.generation, \.rule, \.counter, \.epoch, \.lapses, \.seen, \.timeout, \.state,
+                \.opener_is_first, \.direction, \.pad, \.flags, \.scales, \.sides, \.attempt,
             ]),
         layout(
-            "bh_flow_bucket", of: bh_flow_bucket.self, ["lock", "pad", "scopes", "tags", "pad1"],
-            [\.lock, \.pad, \.scopes, \.tags, \.pad1]),
+            "bh_flow_bucket", of: bh_flow_bucket.self, ["lock", "overflow", "scopes", "tags", "pad1"],
+            [\.lock, \.overflow, \.scopes, \.tags, \.pad1]),
         layout("bh_flow_ways", of: bh_flow_ways.self, ["flows"], [\.flows]),
         layout(
             "bh_flow_search", of: bh_flow_search.self, ["best", "first", "visited", "found", "now"],
@@ -202,9 +206,8 @@ import Testing
                 "device", "frame_length", "packet", "judgement", "denial", "subject", "key", "hash", "flow", "share",
                 "scope",
                 "forward", "question", "asked_direction", "opens", "opener_is_first", "unsure", "asks",
-                "stateless", "hidden_matters", "asked_members", "limited_from", "lapse", "epoch", "recalled",
-                "asked_host",
-                "host_wanted", "host_found",
+                "stateless", "hidden_matters", "asked_members", "limited_from", "lapse", "epoch", "bar", "recalled",
+                "asked_host", "host_wanted", "host_found", "segment", "scale", "barred", "option",
                 "lookup",
                 "search", "fragment", "claim", "header", "now", "frame",
             ],
@@ -212,10 +215,8 @@ import Testing
                 \.device, \.frame_length, \.packet, \.judgement, \.denial, \.subject, \.key, \.hash, \.flow, \.share,
                 \.scope,
                 \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
-                \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.recalled,
-                \.asked_host,
-                \.host_wanted, \.host_found,
-                \.lookup,
+                \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.bar, \.recalled,
+                \.asked_host, \.host_wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame,
             ]),
         layout(

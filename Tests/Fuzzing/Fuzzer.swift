@@ -2,6 +2,7 @@ import Compiler
 import Datapath
 import Network
 import Policy
+import Reference
 import TestSupport
 
 /// Mutants of a corpus, judged by the kernel's programs and by the references: the parser, the evaluator, the models of flows, fragments and
@@ -89,9 +90,6 @@ public struct Fuzzer {
             length += 1000 * segments
             packet = PacketParser.parse(bytes, frameLength: length, segments: segments)
         }
-        let expected = reference.judge(
-            packet, quoting: PacketParser.quotation(in: bytes, of: packet), claiming: packet.claim(in: bytes),
-            at: .init(scope: entry, entry: entry, protects: protects), direction: direction)
         let record = image.portRecord(entry: entry, protects: protects)
         let isIngress = (protects == .host) == (direction == .in)
         func run(_ hook: HookName) throws -> Simulator.Outcome {
@@ -102,6 +100,10 @@ public struct Fuzzer {
         // XDP first, for what it creates would be seen behind it.
         let early = isIngress && segments == 1 && random.once(in: 3) ? try run(.xdp) : nil
         let found = try run(isIngress ? .tcIngress : .tcEgress)
+        let expected = reference.judge(
+            packet, quoting: PacketParser.quotation(in: bytes, of: packet), claiming: packet.claim(in: bytes),
+            at: .init(scope: entry, entry: entry, protects: protects), direction: direction
+        ) { $0.verdict == found.verdict && $0.reason == found.reason && $0.rule == found.rule }
         let said = "\(found.verdict.rawValue) \(found.reason?.rawValue ?? "-")"
         counts[said, default: 0] += 1
         var isSame = found.verdict == expected.verdict && found.reason == expected.reason && found.rule == expected.rule

@@ -3,6 +3,7 @@ import Datapath
 import Foundation
 import Network
 import Policy
+import Reference
 import TestSupport
 import Testing
 
@@ -188,19 +189,25 @@ extension PacketTables {
                     let isQuarantined = cutOff.contains(drawn.entry)
                     let protects: Protects = drawn.entry == 0 ? .host : .workload
                     let packet = PacketParser.parse(drawn.frame.bytes, frameLength: drawn.frame.bytes.count)
+                    let found = try simulator.judge(
+                        frame: drawn.frame.bytes,
+                        portRecord: images[0].portRecord(entry: drawn.entry, protects: protects),
+                        direction: drawn.direction, isQuarantined: isQuarantined)
+                    func isFound(_ judgement: Judgement) -> Bool {
+                        found.verdict == judgement.verdict && found.reason == judgement.reason
+                            && found.rule == judgement.rule
+                    }
+                    func isSame(_ judgement: Judgement) -> Bool {
+                        isFound(judgement) || tracksAll && found.verdict == judgement.verdict
+                    }
                     let expected = model.judge(
                         packet, quoting: PacketParser.quotation(in: drawn.frame.bytes, of: packet),
                         claiming: packet.claim(in: drawn.frame.bytes),
                         at: .init(
                             scope: drawn.entry, entry: drawn.entry, protects: protects, isQuarantined: isQuarantined),
-                        direction: drawn.direction)
-                    let found = try simulator.judge(
-                        frame: drawn.frame.bytes,
-                        portRecord: images[0].portRecord(entry: drawn.entry, protects: protects),
-                        direction: drawn.direction, isQuarantined: isQuarantined)
-                    let isSame = tracksAll || (found.reason == expected.reason && found.rule == expected.rule)
+                        direction: drawn.direction, found: isFound, like: isSame)
                     try #require(
-                        found.verdict == expected.verdict && isSame,
+                        isSame(expected),
                         "seed \(seed), step \(step): \(found.verdict) \(found.reason?.rawValue ?? "-") \(found.rule ?? -1), expected \(expected): \(drawn)"
                     )
                     counted[expected.reason, default: 0] += 1

@@ -79,7 +79,9 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
                     let record = try #require(records[port])
                     let outcome = try simulator.judge(frame: frame.bytes, portRecord: record, direction: direction)
                     let said = "\(outcome.verdict.rawValue) \(outcome.reason?.rawValue ?? "-")"
-                    #expect(said == expected, "step \(number + 1): \(frame)", sourceLocation: sourceLocation)
+                    #expect(
+                        said == expected, "\(testDescription), step \(number + 1): \(frame)",
+                        sourceLocation: sourceLocation)
                 case .swap(let text):
                     try simulator.use(Self.compile(text, &records))
                 case .pass(let seconds): simulator.pass(seconds: seconds)
@@ -90,7 +92,9 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
                 case .own(let words): try simulator.setOwn(Set(words.map { try Prefix(parsing: $0) }))
                 case .flows(let states):
                     let found = try simulator.flows().map(\.state.rawValue).sorted()
-                    #expect(found == states.map(\.rawValue), "step \(number + 1)", sourceLocation: sourceLocation)
+                    #expect(
+                        found == states.map(\.rawValue), "\(testDescription), step \(number + 1)",
+                        sourceLocation: sourceLocation)
                 }
             }
         }

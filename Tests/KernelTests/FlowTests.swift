@@ -254,12 +254,15 @@ extension PacketTables {
                         .flows([.answered, .established]),
                     ]),
                 FlowScript(
-                    "what an address sends to itself has no way back",
+                    "what an address sends to itself comes back as an answer alone",
                     [
                         .frame(
                             Frame(Datagram(talk.server, talk.server, talk.echo.request)), at: "web", .in, "accept rule"),
                         .frame(
-                            Frame(Datagram(talk.server, talk.server, talk.echo.reply)), at: "web", .out, "drop default"),
+                            Frame(Datagram(talk.server, talk.server, talk.echo.request)), at: "web", .out,
+                            "drop default"),
+                        .frame(
+                            Frame(Datagram(talk.server, talk.server, talk.echo.reply)), at: "web", .out, established),
                         .frame(
                             talk.error(to: talk.server, about: Datagram(talk.server, talk.server, talk.echo.request)),
                             at: "web", .in, "drop default"),
@@ -319,12 +322,16 @@ extension PacketTables {
                         .frame(talk.there(.tcp(80, 40002, flags: 16)), at: "web", .in, "drop default"),
                     ]),
                 FlowScript(
-                    "adopted: both ports are high, so both ways must be accepted", under: FlowScript.renamed,
+                    "not adopted: both ports are high, and one way is accepted", under: FlowScript.renamed,
                     adopts: true,
                     [
                         .frame(talk.there(.tcp(40000, 50000, flags: 16)), at: "web", .in, "drop default"),
                         .frame(talk.back(.tcp(50000, 40000, flags: 16)), at: "web", .out, "drop default"),
-                        .swap(FlowScript.renamed.replacingOccurrences(of: "direction: in,", with: "")),
+                    ]),
+                FlowScript(
+                    "adopted: both ports are high, so both ways must be accepted",
+                    under: FlowScript.renamed.replacingOccurrences(of: "direction: in,", with: ""), adopts: true,
+                    [
                         .frame(talk.there(.tcp(40000, 50000, flags: 16)), at: "web", .in, "accept adopted"),
                         .frame(talk.there(.tcp(40000, 50000, flags: 16)), at: "web", .in, established),
                         .frame(talk.back(.tcp(50000, 40000, flags: 16)), at: "web", .out, established),

@@ -2,6 +2,7 @@ import Compiler
 import Foundation
 import Network
 import Policy
+import Reference
 import TestSupport
 import Testing
 

@@ -39,7 +39,8 @@ public struct Segment: Sendable, Hashable {
     /// `dataOffset` in words: from the options where left out.
     public static func tcp(
         _ source: UInt16 = 40000, _ destination: UInt16 = 80, flags: UInt8 = TCPFlag.syn, sequence: UInt32 = 1,
-        acknowledgement: UInt32 = 0, options: [UInt8] = [], payload: [UInt8] = [], dataOffset: UInt8? = nil
+        acknowledgement: UInt32 = 0, window: UInt16 = 65535, options: [UInt8] = [], payload: [UInt8] = [],
+        dataOffset: UInt8? = nil
     ) -> Segment {
         var bytes: [UInt8] = []
         bytes.append(big: source)
@@ -47,7 +48,7 @@ public struct Segment: Sendable, Hashable {
         bytes.append(big: sequence)
         bytes.append(big: acknowledgement)
         bytes += [(dataOffset ?? UInt8(5 + options.count / 4)) << 4, flags]
-        bytes.append(big: UInt16(65535))
+        bytes.append(big: window)
         bytes.append(big: UInt32(0))
         return Segment(6, bytes + options + payload, .pseudo(16))
     }

@@ -42,6 +42,73 @@ enum {
 
 #define BH_NONE 0xffffffffu          /* no rule, no rank, no offset */
 
+/* Places of map `slots`. */
+enum bh_slot {
+	BH_SLOT_IN_FORCE,
+	BH_SLOT_BEFORE,                  /* the policy before, where it passed something without a flow */
+	BH_SLOT_MAX,
+};
+
+/* ---- A keyed hash -------------------------------------------------------------------------- */
+
+/*
+ * SipHash with one round a word and three at the end, as Linux has it for its own tables. Whoever does not know the key cannot
+ * tell which of his packets meet in one place, nor learn it for others from those that do.
+ */
+struct bh_sip {
+	__u64 v0;
+	__u64 v1;
+	__u64 v2;
+	__u64 v3;
+};
+
+static inline __attribute__((always_inline)) __u64 bh_rotate(__u64 word, __u32 bits)
+{
+	return word << bits | word >> (64 - bits);
+}
+
+static inline __attribute__((always_inline)) void bh_sip_round(struct bh_sip *sip)
+{
+	sip->v0 += sip->v1;
+	sip->v1 = bh_rotate(sip->v1, 13) ^ sip->v0;
+	sip->v0 = bh_rotate(sip->v0, 32);
+	sip->v2 += sip->v3;
+	sip->v3 = bh_rotate(sip->v3, 16) ^ sip->v2;
+	sip->v0 += sip->v3;
+	sip->v3 = bh_rotate(sip->v3, 21) ^ sip->v0;
+	sip->v2 += sip->v1;
+	sip->v1 = bh_rotate(sip->v1, 17) ^ sip->v2;
+	sip->v2 = bh_rotate(sip->v2, 32);
+}
+
+static inline __attribute__((always_inline)) struct bh_sip bh_sip_start(__u64 first_key, __u64 second_key)
+{
+	struct bh_sip sip = {
+		.v0 = first_key ^ 0x736f6d6570736575ull,
+		.v1 = second_key ^ 0x646f72616e646f6dull,
+		.v2 = first_key ^ 0x6c7967656e657261ull,
+		.v3 = second_key ^ 0x7465646279746573ull,
+	};
+
+	return sip;
+}
+
+static inline __attribute__((always_inline)) void bh_sip_add(struct bh_sip *sip, __u64 word)
+{
+	sip->v3 ^= word;
+	bh_sip_round(sip);
+	sip->v0 ^= word;
+}
+
+static inline __attribute__((always_inline)) __u64 bh_sip_end(struct bh_sip *sip)
+{
+	sip->v2 ^= 0xff;
+	bh_sip_round(sip);
+	bh_sip_round(sip);
+	bh_sip_round(sip);
+	return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
+}
+
 /* ---- Words --------------------------------------------------------------------------------- */
 
 enum bh_direction { BH_IN, BH_OUT, BH_DIRECTION_MAX };
@@ -186,14 +253,14 @@ struct bh_image_header {
 	__u64 wall_offset;               /* nanoseconds from CLOCK_TAI, or a simulation's, to those since 1970; wraps */
 	__u64 secret;                    /* of the hash of sources; the same in every generation */
 	__u64 boot_offset;               /* nanoseconds from a simulation's to CLOCK_BOOTTIME; 0 where the kernel's is read; wraps */
-	__u64 untracked_at;              /* the latest of all devices */
 	__u32 epoch;                     /* changes of dynamic groups while the image is in force; wraps */
+	__u32 before;                    /* generation of the policy in BH_SLOT_BEFORE; 0 where it is not to be asked */
 	__u32 host_states;               /* BH_HOST_STATES where some rule asks for the host's own addresses, else 1 */
 	/*
 	 * offset of u8[scope_count]: enum bh_host_question, of which the rules of that scope ask
 	 */
 	__u32 host_questions;
-	__u8 reserved[132];
+	__u8 reserved[136];
 };
 
 /*
@@ -394,7 +461,7 @@ enum bh_port_flag {
 	BH_PORT_UNKNOWN_DROP = 2,        /* an unnamed member of a bridge entry with `unknown: drop` */
 	BH_PORT_SYMMETRIC = 4,           /* all that is not TCP is accepted both ways, so that it needs no flows */
 	BH_PORT_UNTRACKED = 8,           /* something passes without a flow: that, or what a stateless rule accepts */
-	BH_PORT_TCP_STRICT = 16,         /* a TCP segment outside the windows of its flow is invalid-state */
+	BH_PORT_TCP_STRICT = 16,         /* a TCP segment outside its connection's windows is dropped */
 	BH_PORT_HAS_ADDRESSES = 32,      /* `v4` and `v6` say what the port's own addresses are; there may be none */
 };
 
@@ -456,7 +523,7 @@ struct bh_device {
 	__u8 flags;
 	__u64 namespace_inode;           /* of its network namespace */
 	char name[16];                   /* NUL-terminated interface name, as of the apply */
-	__u64 attached_at;               /* CLOCK_MONOTONIC nanoseconds */
+	__u64 attached_at;               /* CLOCK_MONOTONIC nanoseconds: since when TCP connections are adopted; 0: none is any more */
 	__u64 untracked_at;              /* likewise: when a policy was replaced that passed something here without a flow; or 0 */
 	char namespace_name[208];        /* as the policy gave it; empty for the controller's own */
 };
@@ -520,6 +587,8 @@ struct bh_packet {
 	__u16 records;                   /* the two bytes behind: how many records an IGMP or MLD report has */
 	__u32 identification;            /* of the datagram that a fragment is of */
 	__u32 fragment_length;           /* bytes behind the IPv4 header, or the fragment header */
+	__u16 window;                    /* TCP: as it stands in the header, unscaled */
+	__u16 pad[3];
 };
 
 /* What ARP, or neighbour discovery, says of its sender beside the headers; for the guards. */
@@ -556,6 +625,9 @@ struct bh_judgement {
  * The flow table is a set of buckets of eight. A packet's bucket is the low bits of its key's hash. A new flow takes a free or
  * expired place, else that of the bucket's stalest half-open flow; an established flow is never evicted. So a flood of openings costs other
  * openings at most, and no process has to sweep.
+ *
+ * A flow that finds no place in its bucket goes into its scope's reserve: one bucket that no other scope's flows ever enter. So whatever
+ * others do, a scope can open some. Its own bucket counts it in `overflow`, so that the reserve is searched only where it may be.
  */
 enum {
 	BH_FLOW_WAYS = 8,
@@ -563,6 +635,7 @@ enum {
 	BH_FLOW_HINTS = 32,              /* buckets whose hints are one line */
 	BH_FLOWS_MAX = BH_FLOW_WAYS * BH_FLOW_BUCKETS,
 	BH_SCOPES_MAX = 2 * BH_DEVICES_MAX,
+	BH_FLOW_PLACES = BH_FLOW_BUCKETS + BH_SCOPES_MAX, /* the buckets, then each scope's reserve */
 	BH_SCOPE_ENTRY = BH_DEVICES_MAX, /* set in the scope of a host entry */
 };
 
@@ -575,7 +648,7 @@ struct bh_flow_key {
 	__u64 first_low;
 	__u64 second_high;
 	__u64 second_low;
-	__u16 first_port;                /* ICMP echo: the identifier, at both ends */
+	__u16 first_port;                /* ICMP echo: the identifier where requests come from, its complement at the other end */
 	__u16 second_port;
 	__u16 outer_vlan;
 	__u16 inner_vlan;
@@ -593,6 +666,7 @@ enum bh_flow_state {
 	BH_FLOW_ESTABLISHED,             /* the opener went on after the answer */
 	BH_FLOW_CLOSING,                 /* TCP: a FIN each way */
 	BH_FLOW_CLOSED,                  /* TCP: a reset */
+	BH_FLOW_BARRED,                  /* a policy or a ban ended it: a mark that it is not to be adopted; admits nothing */
 	BH_FLOW_STATE_MAX,
 };
 
@@ -605,28 +679,69 @@ enum bh_flow_flag {
 	BH_FLOW_SEEN_ANSWERER = 32,
 	BH_FLOW_LAPSES = 64,             /* to be judged again from `lapses` on */
 	BH_FLOW_MEMBERS = 128,           /* to be judged again when a dynamic group has changed since `epoch` */
+	BH_FLOW_DOUBTED = 256,           /* a reset came that the other end may have taken; it lives on if that end says more */
+	BH_FLOW_CHALLENGED = 512,        /* unanswered, but for an acknowledgement of another connection: sides[1].acknowledged */
+	BH_FLOW_BY_ANSWERER = 1024,      /* adopted by a packet of the answerer: a rule that denies such a packet ends it */
 };
 
-/* What one end of a TCP connection has said; for the check of resets. */
+/*
+ * What one end of a TCP connection has said, in sequence numbers. Only its own segments change it, so that CPUs that see one end each do not meet.
+ * Until the opener is answered, its `acknowledged` is the number of its SYN.
+ */
 struct bh_flow_side {
-	__u32 end;                       /* sequence number behind what it has sent */
+	__u32 end;                       /* behind the last that it has sent */
 	__u32 acknowledged;              /* highest acknowledgement it has sent */
+	__u32 granted;                   /* behind the last that it has ever permitted the other end to send */
+	__u32 window;                    /* bytes of the largest window it has offered, at least 1 */
 };
 
+enum bh_attempt_from { BH_ATTEMPT_NONE, BH_ATTEMPT_OPENER, BH_ATTEMPT_ANSWERER };
+
+/* A SYN that the rules accepted while its connection was open: another connection, if it is answered as one. */
+struct bh_attempt {
+	__u32 start;                     /* its sequence number */
+	__u32 end;                       /* behind the last that it carries */
+	__u16 window;
+	__u8 scale;                      /* of the window, or BH_SCALE_NONE */
+	__u8 from;                       /* enum bh_attempt_from */
+};
+
+enum {
+	BH_SCALE_MAX = 14,
+	BH_SCALE_NONE = 0xff,            /* the segment has no such option */
+};
+
+/* Two lines: what names a flow and says what accepted it, then what its packets change. */
 struct bh_flow {
 	struct bh_flow_key key;
-	__u32 generation;                /* that accepted it */
-	__u32 seen;                      /* jiffies of its last packet, low half */
+	__u32 generation;                /* that accepted it; 0: it is to be judged again */
 	__u32 rule;                      /* rank in that generation, or BH_NONE */
 	__u32 counter;                   /* slot of the rule's counter, or BH_NONE */
+	__u32 epoch;                     /* of that generation, when it was judged */
+	__u32 lapses;                    /* jiffies, low half: when what accepted it may no longer hold */
+	__u32 seen;                      /* jiffies of its last packet, low half */
+	__u32 timeout;                   /* jiffies after which it is gone if no packet comes */
 	__u8 state;                      /* enum bh_flow_state */
-	__u8 flags;                      /* enum bh_flow_flag */
 	__u8 opener_is_first;            /* whether the key's first endpoint opened it */
 	__u8 direction;                  /* of the opening packet */
-	__u32 timeout;                   /* jiffies after which it is gone if no packet comes */
-	__u32 lapses;                    /* jiffies, low half: when what accepted it may no longer hold */
-	__u32 epoch;                     /* of that generation, when it was judged */
-	struct bh_flow_side sides[2];    /* the opener, the answerer */
+	__u8 pad;
+	__u16 flags;                     /* enum bh_flow_flag */
+	__u8 scales[2];                  /* of the windows: the opener, the answerer */
+	struct bh_flow_side sides[2];    /* likewise */
+	struct bh_attempt attempt;
+};
+
+/* What a TCP segment is to the flow that covers it. */
+enum bh_segment {
+	BH_SEGMENT_OUTSIDE,              /* of the windows: it moves nothing */
+	BH_SEGMENT_FITS,
+	BH_SEGMENT_ANSWERS,              /* the SYN that opened the flow */
+	BH_SEGMENT_ANSWERS_ATTEMPT,      /* a SYN that came over it */
+	BH_SEGMENT_CHALLENGES,           /* a SYN, which it takes for one of another connection */
+	BH_SEGMENT_RESETS,               /* its receiver takes this reset */
+	BH_SEGMENT_DOUBTS,               /* its receiver takes this reset, or answers it with an acknowledgement */
+	BH_SEGMENT_PASSES,               /* it changes nothing, but its receiver answers it, or ends another connection by it */
+	BH_SEGMENT_IGNORED,              /* a reset that its receiver would not heed */
 };
 
 /*
@@ -635,13 +750,13 @@ struct bh_flow {
  */
 struct bh_flow_bucket {
 	__u32 lock;                      /* struct bpf_spin_lock, of the flows too */
-	__u32 pad;
+	__u32 overflow;                  /* flows of this bucket that are in their scopes' reserves */
 	__u16 scopes[BH_FLOW_WAYS];      /* whose flows they are; 0 in a free place */
 	__u32 tags[BH_FLOW_WAYS];        /* the key's hash, 0 in a free place; cleared before a flow is replaced and set after */
 	__u64 pad1;
 };
 
-/* Value of map `flows`, by bucket. */
+/* Value of map `flows`, by bucket. Behind the buckets' stand the scopes' reserves. */
 struct bh_flow_ways {
 	struct bh_flow flows[BH_FLOW_WAYS];
 };
@@ -798,6 +913,8 @@ enum bh_question {
 	BH_ASK_OPENING,                  /* the opening packet of a flow that an earlier policy accepted */
 	BH_ASK_QUOTED,                   /* what an ICMP error quotes: does a stateless rule accept it? */
 	BH_ASK_ADOPTED,                  /* what would have opened a connection that was there before us */
+	BH_ASK_BEFORE,                   /* the packet itself, of the policy before: did that pass it without a flow? */
+	BH_ASK_REPLY,                    /* the other way of an adopted flow: does a rule deny it? */
 };
 
 /* A look-up on its way through the image. */
@@ -836,13 +953,15 @@ struct bh_scratch {
 	__u32 limited_from;              /* a flow's opening packet: limited rules from this rank on match, those below do not */
 	__u32 lapse;                     /* jiffies for which what the rules said holds; 0: until the policy changes */
 	__u32 epoch;                     /* of the image, before the rules are asked */
+	__u32 bar;                       /* jiffies for which a connection that is ended now is not to be adopted */
 	__u8 recalled;                   /* whether the verdict cache knew what the rules say */
 	__u8 asked_host;                 /* whether what the rules said depends on which addresses the host has */
-	/*
-	 * enum bh_host_question: what is to be found out before the rules are asked again
-	 */
-	__u8 host_wanted;
+	__u8 host_wanted;                /* enum bh_host_question: to be found out before the rules are asked again */
 	__u8 host_found;                 /* what was found out, with BH_HOST_FOUND */
+	__u8 segment;                    /* enum bh_segment: what a TCP segment is to the flow that covers it */
+	__u8 scale;                      /* of a SYN's window, or BH_SCALE_NONE */
+	__u8 barred;                     /* whether a flow of the packet's connection was ended: it is not adopted */
+	__u8 option;                     /* place of the TCP option being read, in `header` */
 	struct bh_lookup lookup;
 	struct bh_flow_search search;
 	struct bh_fragment_search fragment;
@@ -898,10 +1017,11 @@ struct bh_source_set {
 /* The set of a source. The secret keeps others from aiming at one. */
 static inline __attribute__((always_inline)) __u32 bh_source_set_of(__u64 secret, __u64 source, __u32 identity)
 {
-	__u64 hash = (source ^ secret) * 0x9e3779b97f4a7c15ull;
+	struct bh_sip sip = bh_sip_start(secret, ~secret);
 
-	hash = (hash ^ hash >> 32 ^ identity) * 0xbf58476d1ce4e5b9ull;
-	return (hash ^ hash >> 32) & (BH_SOURCE_SETS - 1);
+	bh_sip_add(&sip, source);
+	bh_sip_add(&sip, identity);
+	return bh_sip_end(&sip) & (BH_SOURCE_SETS - 1);
 }
 
 /* ---- Dynamic groups ------------------------------------------------------------------------ */
@@ -1059,13 +1179,15 @@ _Static_assert(sizeof(struct bh_port) == 64, "bh_port");
 _Static_assert(sizeof(struct bh_mac_list) == 128, "bh_mac_list");
 _Static_assert(sizeof(struct bh_file) == 16, "bh_file");
 _Static_assert(sizeof(struct bh_device) == 256, "bh_device");
-_Static_assert(sizeof(struct bh_packet) == 112, "bh_packet");
+_Static_assert(sizeof(struct bh_packet) == 120, "bh_packet");
 _Static_assert(sizeof(struct bh_claim) == 32, "bh_claim");
 _Static_assert(sizeof(struct bh_judgement) == 32, "bh_judgement");
 _Static_assert(sizeof(struct bh_flow_key) == 48, "bh_flow_key");
-_Static_assert(sizeof(struct bh_flow) == 96, "bh_flow");
+_Static_assert(sizeof(struct bh_flow_side) == 16, "bh_flow_side");
+_Static_assert(sizeof(struct bh_attempt) == 12, "bh_attempt");
+_Static_assert(sizeof(struct bh_flow) == 128, "bh_flow");
 _Static_assert(sizeof(struct bh_flow_bucket) == 64, "bh_flow_bucket");
-_Static_assert(sizeof(struct bh_flow_ways) == BH_FLOW_WAYS * 96, "bh_flow_ways");
+_Static_assert(sizeof(struct bh_flow_ways) == BH_FLOW_WAYS * 128, "bh_flow_ways");
 _Static_assert(sizeof(struct bh_flow_search) == 24, "bh_flow_search");
 _Static_assert(sizeof(struct bh_flow_scope) == 16, "bh_flow_scope");
 _Static_assert(sizeof(struct bh_flow_totals) == 64, "bh_flow_totals");
@@ -1075,7 +1197,7 @@ _Static_assert(sizeof(struct bh_datagram_key) == 48, "bh_datagram_key");
 _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
-_Static_assert(sizeof(struct bh_scratch) == 632, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 656, "bh_scratch");
 _Static_assert(sizeof(struct bh_settings) == 40, "bh_settings");
 _Static_assert(sizeof(struct bh_own_address) == 24, "bh_own_address");
 _Static_assert(sizeof(struct bh_local_memo) == 32, "bh_local_memo");
@@ -1083,7 +1205,7 @@ _Static_assert(sizeof(struct bh_count) == 16, "bh_count");
 _Static_assert(sizeof(struct bh_port_counters) == 48 + 16 * BH_REASON_MAX, "bh_port_counters");
 _Static_assert(sizeof(struct bh_event_counters) == 64, "bh_event_counters");
 _Static_assert(sizeof(struct bh_reader) == 576, "bh_reader");
-_Static_assert(sizeof(struct bh_event) == 288, "bh_event");
+_Static_assert(sizeof(struct bh_event) == 296, "bh_event");
 _Static_assert(sizeof(struct bh_bucket_state) == 8, "bh_bucket_state");
 
 #endif

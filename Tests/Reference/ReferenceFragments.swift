@@ -1,3 +1,4 @@
+import Compiler
 import Network
 import Policy
 

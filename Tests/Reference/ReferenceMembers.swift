@@ -1,3 +1,4 @@
+import Compiler
 import Network
 
 /// A model of who is in dynamic groups: plain lists.

@@ -22,10 +22,15 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 	if (flow->flags & seen_flag(answer)) {
 		note_segment(side, packet, flow->scales[answer & 1]);
 	} else {
+		__u32 known = side->end;
+
+		/* What either has acknowledged was sent, though what is seen first was sent again. */
 		start_side(side, packet, flow->scales[answer & 1]);
-		if (is_before(other->end, packet->acknowledgement))
-			other->end = packet->acknowledgement;
+		if (is_before(side->end, known))
+			side->end = known;
 	}
+	if (is_before(other->end, packet->acknowledgement))
+		other->end = packet->acknowledgement;
 	if (flow->state == BH_FLOW_CLOSED)
 		return;
 	flow->flags = (flow->flags | seen_flag(answer)) & ~BH_FLOW_DOUBTED;

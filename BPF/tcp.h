@@ -70,12 +70,17 @@ static __always_inline bool fits(const struct bh_flow *flow, const struct bh_pac
 {
 	const struct bh_flow_side *sender = &flow->sides[answer], *receiver = &flow->sides[!answer];
 	__u32 lag = sender->window > LAG_MIN ? sender->window : LAG_MIN;
-	/* Of a connection that was there before, an end may have more than was seen: what was seen of the other may have been sent again. */
-	__u32 ahead = flow->flags & seen_flag(answer) ? 0 : 0xffffu << BH_SCALE_MAX;
+	__u32 last = receiver->end;
 
+	/*
+	 * Of a connection that was there before, an end may have all that it has granted: what was seen of the other may have
+	 * been sent again.
+	 */
+	if (flow->flags & BH_FLOW_ADOPTED && is_before(last, sender->granted))
+		last = sender->granted;
 	return packet->tcp_flags & TCP_ACK && !is_before(receiver->granted + 1, packet->sequence) &&
 	       !is_before(segment_end(packet), sender->end - receiver->window) &&
-	       is_between(receiver->end - lag, packet->acknowledgement, receiver->end + ahead);
+	       is_between(receiver->end - lag, packet->acknowledgement, last);
 }
 
 /* A reset to an end that has not been answered, or by one. */

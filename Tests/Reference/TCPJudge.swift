@@ -63,7 +63,10 @@ public struct TCPJudge: Sendable {
     public mutating func pass(seconds: Int) {
         clock += seconds
         pending.removeAll { $0.life.perhapsUntil < clock }
-        if let connection, connection.life.perhapsUntil < clock { self.connection = nil }
+        if let connection, connection.life.perhapsUntil < clock {
+            self.connection = nil
+            pending.removeAll { $0.life.perhapsUntil == Int.max && $0.life.surelyUntil < clock }
+        }
     }
 
     /// Whether both ends of a connection were heard.

@@ -15,11 +15,15 @@ extension TCPJudge {
         guard isHonest else {
             noteStrange(segment, from: side)
             // Where it adopts, no scale is known, and a stranger hits every other window.
-            if receiver.isMoved(by: segment) || isPerhapsInside(segment, from: side) || adopts {
+            if receiver.isMoved(by: segment) || isPerhapsInside(segment, from: side) || adopts
+                || answers(segment, side) != nil
+            {
                 isSpoilt = true
             }
             return
         }
+        // Of a connection that was forgotten, and is adopted again, nothing is known.
+        if adopts, !isSurelyAlive { connection = nil }
         if connection.map({ belongs(sender, to: $0, side) }) == true {
             return note(segment, from: side, trueScale: trueScale)
         }
@@ -67,9 +71,9 @@ extension TCPJudge {
     }
 
     private mutating func note(syn segment: TCPSegment, from side: Side) {
-        // Beside a connection it may be remembered as long as that.
-        let latest = connection == nil ? Timeout.opening : Timeout.established.most
-        let life = Life(surelyUntil: clock + Timeout.opening, perhapsUntil: clock + latest)
+        // Beside a connection it may be remembered as long as that is there.
+        let latest = connection == nil ? clock + Timeout.opening : Int.max
+        let life = Life(surelyUntil: clock + Timeout.opening, perhapsUntil: latest)
         if let index = pending.firstIndex(where: { $0.from == side && $0.initial == segment.sequence }) {
             if segment.length > pending[index].segment.length { pending[index].segment = segment }
             pending[index].life = life
@@ -131,7 +135,7 @@ extension TCPJudge {
             connection.life.perhapsUntil = max(connection.life.perhapsUntil, clock + most)
         } else {
             connection.life.surelyUntil = clock + least
-            connection.life.perhapsUntil = clock + most
+            connection.life.perhapsUntil = max(connection.life.perhapsUntil, clock + most)
         }
     }
 
@@ -156,8 +160,15 @@ extension TCPJudge {
         defer { self.connection = connection }
         if response == .accept {
             connection.hasEnded = true
+            for index in pending.indices { pending[index].life.surelyUntil = 0 }
             connection.life.surelyUntil = 0
             if isExact(segment, from: side, in: connection) { connection.life.perhapsUntil = clock + Timeout.closed }
+            return
+        }
+        // Not heeded by the host, and passed: the filter has taken it for the end, and what comes next may take the place.
+        if response == .ignore {
+            connection.hasEnded = true
+            connection.life.surelyUntil = 0
             return
         }
         guard let sender = connection.heard[side], receiver.identity != nil else {

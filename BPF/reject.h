@@ -7,6 +7,7 @@
 
 #include "bucket.h"
 #include "flow.h"
+#include "offload.h"
 
 /* The longest answer, without its Ethernet header: RFC 1812 for ICMP, RFC 4443 for ICMPv6. */
 #define ANSWER_V4_MAX 576
@@ -79,20 +80,6 @@ static __always_inline __u16 checksum_of(__u64 sum)
 static __always_inline __u64 sum_of(void *bytes, __u32 size, __u64 sum)
 {
 	return sum + (__u32)bpf_csum_diff(NULL, 0, bytes, size, 0);
-}
-
-/*
- * Whether the kernel, or the device, is yet to write the packet's transport checksum: 1 or 0, -1 where it cannot be told. What is to be tried is
- * written over the destination MAC address, which changes in any case: such a checksum is not touched by a correction.
- */
-static __always_inline int has_partial_checksum(struct __sk_buff *ctx)
-{
-	__u16 probe = 0;
-
-	if (bpf_skb_store_bytes(ctx, 0, &probe, sizeof(probe), 0) || bpf_l4_csum_replace(ctx, 0, 0, 1, sizeof(probe)) ||
-	    bpf_skb_load_bytes(ctx, 0, &probe, sizeof(probe)))
-		return -1;
-	return probe == 0;
 }
 
 /* The Ethernet addresses, exchanged. What a checksum of the whole frame covers starts behind them. */
@@ -289,7 +276,8 @@ __noinline int make_answer(struct __sk_buff *ctx, struct bh_scratch *here, __u32
 	if (!take_answer(here))
 		return 0;
 	partial = has_partial_checksum(ctx);
-	if (partial < 0)
+	/* That of what a tunnel carries would be written into the answer. */
+	if (partial && checksum_start(ctx) != packet->l4_offset)
 		return 0;
 	if (packet->protocol == IPPROTO_TCP ? !make_reset(ctx, here, partial) : !make_error(ctx, here, partial))
 		return 0;

@@ -5,6 +5,7 @@
 #include "quote.h"
 #include "scale.h"
 #include "verdict.h"
+#include "offload.h"
 #include "reject.h"
 #include "event.h"
 
@@ -29,7 +30,7 @@ static __always_inline void count_segments(struct __sk_buff *ctx, struct bh_pack
 	packet->wire_bytes += (segments - 1) * headers;
 }
 
-/* Reads the frame into `here->packet`. A global function: verified once. */
+/* Reads the frame into `here->packet`. Returns where the headers end. A global function: verified once. */
 __noinline int parse_skb(struct __sk_buff *ctx, struct bh_scratch *here)
 {
 	struct bh_packet *packet;
@@ -43,7 +44,30 @@ __noinline int parse_skb(struct __sk_buff *ctx, struct bh_scratch *here)
 		add_tag(packet, ctx->vlan_tci);
 	packet->refusal = parse_frame(&cursor, packet, ctx->gso_size > 0);
 	count_segments(ctx, packet, cursor.offset);
-	return 0;
+	return cursor.offset;
+}
+
+/* How much of the packet is judged: its headers, and all of it where what it says in its payload counts too. */
+static __always_inline __u32 judged_length(struct __sk_buff *ctx, const struct bh_scratch *here, __u32 headers)
+{
+	if (is_error(&here->packet) || makes_claim(&here->packet) || headers > ctx->len)
+		return ctx->len;
+	return headers;
+}
+
+/*
+ * Reads the frame. Beyond the packet's linear part there may be memory that its sender still writes to (PACKET_TX_RING, a guest's pages):
+ * what is judged must not lie there, or something else could be delivered. It is copied, and read from the copy.
+ */
+static __always_inline void read_frame(struct __sk_buff *ctx, struct bh_scratch *here)
+{
+	__u32 judged = judged_length(ctx, here, parse_skb(ctx, here));
+
+	if (judged > ctx->data_end - ctx->data) {
+		if (bpf_skb_pull_data(ctx, judged) ||
+		    judged_length(ctx, here, parse_skb(ctx, here)) > ctx->data_end - ctx->data)
+			here->packet.refusal = BH_REASON_MALFORMED;
+	}
 }
 
 /* Reads what an ICMP error quotes. A global function: verified once. */
@@ -99,13 +123,15 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	if (!here || is_answer(ctx))
 		return TC_ACT_UNSPEC;
 	note_frame(ctx, here);
-	parse_skb(ctx, here);
+	read_frame(ctx, here);
 	if (is_error(&here->packet))
 		parse_skb_quote(ctx, here);
 	else if (makes_claim(&here->packet))
 		read_skb_claim(ctx, here);
 	else if (is_syn(&here->packet))
 		read_skb_scale(ctx, here);
+	if (has_partial_checksum(ctx) || ctx->gso_size)
+		check_offload(ctx, here);
 	judge_packet(here, hook);
 	if (!here->judgement.generation) {
 		count_unjudged(here);

@@ -23,13 +23,14 @@ extension bh_settings {
         self.init(
             ticks_per_second: KernelClock.ticksPerSecond, answer_mark: state.answerMark,
             answer_cost: UInt32(BH_ANSWER_COST), answers_all: 0, flow_secret: state.flowSecret,
-            simulates: 0, reads_kernel: KernelReading.obstacle == nil ? 1 : 0)
+            simulates: 0, reads_kernel: KernelReading.obstacle == nil ? 1 : 0,
+            casts_context: KernelFunctions.castsContext, pad: 0)
     }
 
     /// Of programs that are attached to nothing: the same in every run, without a limit to answers, at the time that they are told.
     static let simulated = bh_settings(
         ticks_per_second: KernelClock.ticksPerSecond, answer_mark: .max, answer_cost: 0, answers_all: 1,
-        flow_secret: (0, 0), simulates: 1, reads_kernel: 0)
+        flow_secret: (0, 0), simulates: 1, reads_kernel: 0, casts_context: KernelFunctions.castsContext, pad: 0)
 }
 
 /// A map of an instance, named as its pin is.

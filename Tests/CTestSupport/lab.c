@@ -6,15 +6,19 @@
 #include <fcntl.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -133,6 +137,116 @@ int lab_packet_open(const char *ns, const char *interface)
 	if (result < 0 && fd >= 0)
 		close(fd);
 	return result < 0 ? result : fd;
+}
+
+int lab_packet_offload(int fd)
+{
+	int one = 1;
+
+	return setsockopt(fd, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof(one)) < 0 ? -errno : 0;
+}
+
+enum {
+	RING_SLOTS = 64,
+	RING_SLOT_SIZE = 2048,
+	RING_DATA = TPACKET2_HDRLEN - sizeof(struct sockaddr_ll),
+};
+
+struct race {
+	uint8_t *ring;
+	size_t place;
+	uint16_t values[2];
+	atomic_int over;
+};
+
+static struct tpacket2_hdr *ring_slot(const struct race *race, unsigned index)
+{
+	return (struct tpacket2_hdr *)(race->ring + index % RING_SLOTS * RING_SLOT_SIZE);
+}
+
+/* Writes one value after the other to all frames of the ring, until the race is over. */
+static void *keep_writing(void *argument)
+{
+	struct race *race = argument;
+
+	for (unsigned turn = 0; !atomic_load(&race->over); turn++) {
+		for (unsigned index = 0; index < RING_SLOTS; index++)
+			memcpy((uint8_t *)ring_slot(race, index) + RING_DATA + race->place, &race->values[turn & 1], 2);
+	}
+	return NULL;
+}
+
+/* Each turn goes through the ring up to a frame that is dropped, which stays there. */
+static int send_ring(int fd, const struct race *race, size_t size, unsigned turns)
+{
+	for (unsigned turn = 0; turn < turns; turn++) {
+		for (unsigned index = 0; index < RING_SLOTS; index++) {
+			struct tpacket2_hdr *slot = ring_slot(race, index);
+
+			if (__atomic_load_n(&slot->tp_status, __ATOMIC_ACQUIRE) != TP_STATUS_AVAILABLE)
+				continue;
+			slot->tp_len = size;
+			__atomic_store_n(&slot->tp_status, TP_STATUS_SEND_REQUEST, __ATOMIC_RELEASE);
+		}
+		if (send(fd, NULL, 0, MSG_DONTWAIT) < 0 && errno != ENOBUFS && errno != EAGAIN)
+			return -errno;
+	}
+	return 0;
+}
+
+int lab_packet_race(const char *ns, const char *interface, const void *frame, size_t size, size_t place,
+		    uint16_t other, unsigned turns)
+{
+	struct tpacket_req request = {
+		.tp_block_size = RING_SLOTS * RING_SLOT_SIZE, .tp_block_nr = 1, .tp_frame_size = RING_SLOT_SIZE,
+		.tp_frame_nr = RING_SLOTS};
+	struct race race = {.place = place, .values = {0, htons(other)}};
+	int fd = lab_packet_open(ns, interface), version = TPACKET_V2, result;
+	pthread_t writer;
+
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, SOL_PACKET, PACKET_VERSION, &version, sizeof(version)) < 0 ||
+	    setsockopt(fd, SOL_PACKET, PACKET_TX_RING, &request, sizeof(request)) < 0)
+		goto failed;
+	race.ring = mmap(NULL, request.tp_block_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (race.ring == MAP_FAILED)
+		goto failed;
+	memcpy(&race.values[0], (const uint8_t *)frame + place, 2);
+	for (unsigned index = 0; index < RING_SLOTS; index++)
+		memcpy((uint8_t *)ring_slot(&race, index) + RING_DATA, frame, size);
+	result = -pthread_create(&writer, NULL, keep_writing, &race);
+	if (!result) {
+		result = send_ring(fd, &race, size, turns);
+		atomic_store(&race.over, 1);
+		pthread_join(writer, NULL);
+	}
+	munmap(race.ring, request.tp_block_size);
+	close(fd);
+	return result;
+failed:
+	result = -errno;
+	close(fd);
+	return result;
+}
+
+int lab_tap_open(const char *ns, const char *interface, int offloads)
+{
+	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | (offloads ? IFF_VNET_HDR : 0)};
+	struct visit visit;
+	int result = enter(&visit, ns), fd;
+
+	if (result < 0)
+		return result;
+	strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
+	/* The device belongs to the namespace in which this is opened. */
+	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	result = fd < 0 || ioctl(fd, TUNSETIFF, &request) < 0 ? -errno : fd;
+	if (leave(&visit) < 0)
+		result = -ENOTSUP;
+	if (result < 0 && fd >= 0)
+		close(fd);
+	return result;
 }
 
 static int wait_for(int fd, short events, int timeout_ms)

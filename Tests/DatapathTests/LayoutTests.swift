@@ -250,11 +250,11 @@ import Testing
             "bh_settings", of: bh_settings.self,
             [
                 "ticks_per_second", "answer_mark", "answer_cost", "answers_all", "flow_secret", "simulates",
-                "reads_kernel",
+                "reads_kernel", "casts_context", "pad",
             ],
             [
                 \.ticks_per_second, \.answer_mark, \.answer_cost, \.answers_all, \.flow_secret, \.simulates,
-                \.reads_kernel,
+                \.reads_kernel, \.casts_context, \.pad,
             ]),
         layout(
             "bh_own_address", of: bh_own_address.self, ["high", "low", "family", "pad"],

@@ -53,6 +53,25 @@ public final class PacketSocket: Socket, @unchecked Sendable {
 
     public func send(_ frame: Frame) throws(SocketFailure) { try send(frame.bytes) }
 
+    /// Sends frames with a header that says what is left to be done.
+    public func takeOffloads() throws(SocketFailure) {
+        _ = try SocketFailure.check(Int(lab_packet_offload(descriptor)), "PACKET_VNET_HDR")
+    }
+
+    public func send(_ frame: Frame, _ offload: Offload) throws(SocketFailure) {
+        try send(offload.bytes + frame.bytes)
+    }
+
+    /// Sends copies of a frame, at least one each turn, from memory that it goes on writing to: the two bytes at
+    /// `place` are the frame's, or `other`.
+    public static func race(
+        _ namespace: Namespace, _ interface: String, _ frame: Frame, place: Int, other: UInt16, turns: Int
+    ) throws(SocketFailure) {
+        let result = unsafe lab_packet_race(
+            namespace.path, interface, frame.bytes, frame.bytes.count, place, other, UInt32(turns))
+        _ = try SocketFailure.check(Int(result), "send from a ring")
+    }
+
     /// The next frame, its VLAN tag in place; nil where none came in time.
     public func receiveFrame(milliseconds: Int32 = 300) throws(SocketFailure) -> Frame? {
         var buffer = [UInt8](repeating: 0, count: 70_000)
@@ -70,6 +89,89 @@ public final class PacketSocket: Socket, @unchecked Sendable {
             if Array(frame.bytes.dropFirst(6).prefix(6)) == source.bytes { frames.append(frame) }
         }
         return frames
+    }
+}
+
+/// What a sender leaves to the kernel, as virtio's header says it.
+public struct Offload: Sendable, Hashable {
+    public enum Kind: UInt8, Sendable {
+        case tcp4 = 1
+        /// One UDP datagram in IP fragments.
+        case fragments = 3
+        case tcp6 = 4
+        /// Several UDP datagrams.
+        case datagrams = 5
+    }
+
+    /// Where in the frame the checksum's sum starts, and how far from there it is written.
+    public var checksum: (start: Int, offset: Int)? {
+        get { start.map { ($0, offset) } }
+        set {
+            start = newValue?.start
+            offset = newValue?.offset ?? 0
+        }
+    }
+    private var start: Int?
+    private var offset = 0
+    private var kind: Kind?
+    private var size = 0
+    private var headers = 0
+
+    public init(checksum: (start: Int, offset: Int)? = nil) { self.checksum = checksum }
+
+    /// Also a super-packet, whose segments have `size` bytes of payload each. `headers`: how long it says that its
+    /// headers are.
+    public init(checksum: (start: Int, offset: Int)? = nil, _ kind: Kind, size: Int, headers: Int = 0) {
+        self.init(checksum: checksum)
+        self.kind = kind
+        self.size = size
+        self.headers = headers
+    }
+
+    /// `struct virtio_net_hdr`, in the order of a machine that is little-endian.
+    var bytes: [UInt8] {
+        var bytes: [UInt8] = [start == nil ? 0 : 1, kind?.rawValue ?? 0]
+        for number in [headers, size, start ?? 0, offset] {
+            bytes += [UInt8(truncatingIfNeeded: number), UInt8(truncatingIfNeeded: number >> 8)]
+        }
+        return bytes
+    }
+}
+
+/// A tap, whose owner is a guest: what it sends comes out of the device, and the other way round. The device goes with
+/// it.
+public final class Tap: Socket, @unchecked Sendable {
+    private let offloads: Bool
+
+    /// - Parameter offloads: whether frames come and go with a header that says what is left to be done.
+    public init(_ namespace: Namespace, _ interface: String, offloads: Bool) throws(SocketFailure) {
+        self.offloads = offloads
+        // Where taps are a module, the kernel makes the device file when it is loaded.
+        if unsafe access("/dev/net/tun", F_OK) != 0 { _ = try? Shell.run(["modprobe", "tun"]) }
+        try super.init(unsafe lab_tap_open(namespace.path, interface, offloads ? 1 : 0), "tap \(interface)")
+    }
+
+    public func send(_ frame: Frame, _ offload: Offload = Offload()) throws(SocketFailure) {
+        let bytes = (offloads ? offload.bytes : []) + frame.bytes
+        // A tap takes a frame by one write.
+        let count = unsafe write(descriptor, bytes, bytes.count)
+        guard count == bytes.count else { throw SocketFailure(operation: "write to the tap", errno: errno) }
+    }
+
+    /// Every frame of this sender that comes until `last` has come, which is not among them; nil where none comes for a
+    /// second before.
+    public func receiveAll(from source: MACAddress = Frame.guest, upTo last: Frame) throws(SocketFailure) -> [Frame]? {
+        var frames: [Frame] = []
+        var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while unsafe poll(&wait, 1, 1000) > 0 {
+            var buffer = [UInt8](repeating: 0, count: 70_000)
+            let count = unsafe read(descriptor, &buffer, buffer.count)
+            guard count >= 0 else { throw SocketFailure(operation: "read from the tap", errno: errno) }
+            let frame = Frame(bytes: Array(buffer.prefix(count).dropFirst(offloads ? 10 : 0)))
+            if frame == last { return frames }
+            if Array(frame.bytes.dropFirst(6).prefix(6)) == source.bytes { frames.append(frame) }
+        }
+        return nil
     }
 }
 

@@ -988,6 +988,8 @@ struct bh_settings {
 	 * whether programs may read the kernel's tables; else `own_addresses` stands in for them too
 	 */
 	__u32 reads_kernel;
+	__u32 casts_context;             /* whether the kernel has bpf_cast_to_kern_ctx(): Linux 6.2 */
+	__u32 pad;
 };
 
 /* Answers to rejected packets: a thousand a second at a device, and as many at once after a silence. */
@@ -1198,7 +1200,7 @@ _Static_assert(sizeof(struct bh_datagram) == 96, "bh_datagram");
 _Static_assert(sizeof(struct bh_fragment_bucket) == 64 + BH_FRAGMENT_WAYS * 96, "bh_fragment_bucket");
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
 _Static_assert(sizeof(struct bh_scratch) == 656, "bh_scratch");
-_Static_assert(sizeof(struct bh_settings) == 40, "bh_settings");
+_Static_assert(sizeof(struct bh_settings) == 48, "bh_settings");
 _Static_assert(sizeof(struct bh_own_address) == 24, "bh_own_address");
 _Static_assert(sizeof(struct bh_local_memo) == 32, "bh_local_memo");
 _Static_assert(sizeof(struct bh_count) == 16, "bh_count");

@@ -27,6 +27,19 @@ int lab_packet_open(const char *ns, const char *interface);
 /* One frame, with the VLAN tag that the kernel moved into metadata put back. 0: none came in time. `size` is at least 64. */
 ssize_t lab_packet_receive(int fd, void *buffer, size_t size, int timeout_ms);
 
+/* What it sends begins with virtio's header from now on. */
+int lab_packet_offload(int fd);
+
+/*
+ * Sends copies of a frame, at least one each turn, from memory that it goes on writing to while they are on their way (PACKET_TX_RING):
+ * the two bytes at `place` are those of the frame, or `other`. 0, or a negated error number.
+ */
+int lab_packet_race(const char *ns, const char *interface, const void *frame, size_t size, size_t place,
+		    uint16_t other, unsigned turns);
+
+/* A tap, which goes with its descriptor. `offloads`: all that is read and written begins with virtio's header of ten bytes. */
+int lab_tap_open(const char *ns, const char *interface, int offloads);
+
 /* `address` is numeric. */
 int lab_bind(int fd, const char *address, uint16_t port);
 int lab_connect(int fd, const char *address, uint16_t port, int timeout_ms);

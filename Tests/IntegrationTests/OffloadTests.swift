@@ -1,0 +1,381 @@
+import Foundation
+import Network
+import TestSupport
+import Testing
+
+/// A host's bridge with the taps of two guests: one leaves checksums and segments to the host, the other takes frames
+/// as they are on a wire.
+final class TapSite: Sendable {
+    let lab: Lab
+    let host: Namespace
+    let sender: Tap
+    let receiver: Tap
+    let bulkhead: Bulkhead
+
+    static func sender(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.1" : "2001:db8:1::1" }
+    static func receiver(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.2" : "2001:db8:1::2" }
+
+    /// - Parameter receiverOffloads: whether the second guest, too, takes what is left to be done.
+    init(receiverOffloads: Bool = false) throws {
+        lab = try Lab()
+        host = try lab.namespace("host")
+        sender = try Tap(host, "vm-a", offloads: true)
+        receiver = try Tap(host, "vm-b", offloads: receiverOffloads)
+        try host.run("sh", "-ec", "ip link set vm-a up; ip link set vm-b up")
+        try lab.bridge(host, "br0", ports: ["vm-a", "vm-b"])
+        for (device, mac) in [("vm-a", Frame.guest), ("vm-b", Frame.peer)] {
+            try host.run("bridge", "fdb", "replace", "\(mac)", "dev", device, "master", "static")
+        }
+        bulkhead = Bulkhead(lab, in: host)
+    }
+
+    /// Holds the sender to its identity and lets it ask for names, for a web page, and for an echo.
+    func apply() throws {
+        let addresses = AddressFamily.allCases.map { "\"\(Self.sender($0))\"" }.joined(separator: ", ")
+        let policy = try lab.file(
+            "policy.yaml",
+            """
+            version: 1
+            ports:
+              a: { interface: vm-a, protects: workload, mac: \(Frame.guest), addresses: [\(addresses)] }
+              b: { interface: vm-b, protects: workload, guard: off }
+            defaults: { in: accept, out: drop }
+            rules:
+              - { name: names, service: [udp/53, udp/4789], action: accept }
+              - { name: web, service: tcp/80, action: accept }
+              - { name: ping, service: ping, action: accept }
+              - { name: experiment, service: ethertype/0x88b5, action: accept }
+            """)
+        try bulkhead.apply(policy)
+    }
+
+    /// What the second guest gets of a frame.
+    func pass(_ frame: Frame, _ offload: Offload) throws -> [Frame] {
+        // The kernel refuses some of them itself.
+        do throws(SocketFailure) { try sender.send(frame, offload) } catch  where error.errno == EINVAL { return [] }
+        return try frames()
+    }
+
+    /// What the second guest has got; a last frame, which the policy passes, follows it the same way.
+    private func frames() throws -> [Frame] {
+        let last = Frame(
+            Datagram(Self.sender(.v4), Self.receiver(.v4), .udp(9, 53, payload: Array("the last".utf8))))
+        try sender.send(last)
+        return try #require(try receiver.receiveAll(upTo: last), "the last frame did not come")
+    }
+}
+
+/// A frame that a policy passes, and that becomes one that it would not when the kernel does what is left to be done.
+struct OffloadAttack: Sendable, CustomTestStringConvertible {
+    var testDescription: String
+    var frame: Frame
+    var offload: Offload
+    /// What the frame becomes, where the kernel has the field written that the sender names.
+    var becomes: Frame?
+    var reason = "malformed"
+
+    /// - Parameters:
+    ///   - start: where the sum starts that is written.
+    ///   - place: where it is written.
+    ///   - value: what is written.
+    ///   - balance: two bytes of no meaning that make the sum come out so.
+    init(
+        _ description: String, _ frame: Frame, start: Int, place: Int, value: UInt16, balance: Int,
+        gso: (kind: Offload.Kind, size: Int)? = nil
+    ) {
+        testDescription = description
+        var sent = frame
+        var sum: UInt32 = 0
+        for index in stride(from: start, to: frame.bytes.count, by: 2) where index != balance {
+            sum += UInt32(frame.bytes[index]) << 8
+            sum += index + 1 < frame.bytes.count ? UInt32(frame.bytes[index + 1]) : 0
+        }
+        while sum > 0xffff { sum = sum & 0xffff + sum >> 16 }
+        // The complement of the whole sum is written: the balance is what is missing.
+        let wanted = UInt32(~value)
+        let missing = (wanted + 0xffff - sum) % 0xffff
+        sent = sent.with(balance, UInt8(missing >> 8), UInt8(missing & 0xff))
+        self.frame = sent
+        let checksum = (start: start, offset: place - start)
+        offload = gso.map { Offload(checksum: checksum, $0.kind, size: $0.size) } ?? Offload(checksum: checksum)
+        if gso == nil { becomes = sent.with(place, UInt8(value >> 8), UInt8(value & 0xff)) }
+    }
+
+    init(_ description: String, _ frame: Frame, _ offload: Offload) {
+        testDescription = description
+        self.frame = frame
+        self.offload = offload
+    }
+
+    private static let payload = [UInt8](repeating: 0, count: 64)
+
+    static func frame(_ family: AddressFamily, _ segment: Segment, _ change: (inout Datagram) -> Void = { _ in })
+        -> Frame
+    { Frame(Datagram(TapSite.sender(family), TapSite.receiver(family), segment, change)) }
+
+    /// Where the transport header starts.
+    static func transport(_ family: AddressFamily) -> Int { 14 + (family == .v4 ? 20 : 40) }
+
+    /// Those whose checksum the kernel writes where it changes what was judged.
+    static let rewriting: [OffloadAttack] =
+        AddressFamily.allCases.flatMap { family -> [OffloadAttack] in
+            let l4 = transport(family)
+            let udp = frame(family, .udp(40000, 53, payload: payload))
+            let tcp = frame(family, .tcp(40000, 80, payload: payload))
+            let echo = frame(
+                family,
+                family == .v4 ? .icmp(body: [0, 1, 0, 1] + payload) : .icmpv6(body: [0, 1, 0, 1] + payload))
+            let balance = l4 + 40
+            return [
+                .init(
+                    "\(family) UDP to port 53 becomes 22", udp, start: l4, place: l4 + 2, value: 22, balance: balance),
+                .init(
+                    "\(family) the source becomes another guest's", udp, start: 22,
+                    place: family == .v4 ? 28 : 36, value: family == .v4 ? 100 << 8 | 3 : 3, balance: balance),
+                .init(
+                    "\(family) UDP becomes TCP", udp, start: 20, place: family == .v4 ? 22 : 20,
+                    value: family == .v4 ? 64 << 8 | 6 : 6 << 8 | 64, balance: balance),
+                .init("\(family) UDP's length", udp, start: l4, place: l4 + 4, value: 8, balance: balance),
+                .init("\(family) the payload of UDP", udp, start: l4 + 8, place: l4 + 20, value: 7, balance: balance),
+                .init(
+                    "\(family) TCP to port 80 becomes 22", tcp, start: l4, place: l4 + 2, value: 22, balance: balance),
+                .init("\(family) TCP's flags", tcp, start: l4, place: l4 + 12, value: 0x5004, balance: balance),
+                .init(
+                    "\(family) TCP's field from another start", tcp, start: l4 + 2, place: l4 + 16, value: 7,
+                    balance: balance),
+                .init(
+                    "\(family) an echo request becomes another message", echo, start: l4, place: l4,
+                    value: family == .v4 ? 0x0500 : 0x8600, balance: balance),
+                .init(
+                    "\(family) ICMP's own checksum, which no host leaves to others", echo, start: l4, place: l4 + 2,
+                    value: 7, balance: balance),
+            ]
+        } + [
+            .init(
+                "ARP names another guest's address",
+                Frame.arp(operation: 2, sender: TapSite.sender(.v4), target: TapSite.receiver(.v4)).padded(to: 60)
+                    .with(0, Frame.peer.bytes),
+                start: 26, place: 30, value: 100 << 8 | 3, balance: 50),
+            .init(
+                "neighbour discovery names another MAC address",
+                frame(
+                    .v6, .icmpv6(136, body: [0x60, 0, 0, 0] + TapSite.sender(.v6).bytes + [2, 1] + Frame.guest.bytes)
+                ) {
+                    $0.hopLimit = 255
+                }, start: 54, place: 54 + 30, value: 9, balance: 60),
+        ]
+
+    /// Those that the kernel does other things with; what is judged must not depend on these.
+    static let refused: [OffloadAttack] =
+        AddressFamily.allCases.flatMap { family -> [OffloadAttack] in
+            let l4 = transport(family)
+            let bulk = [UInt8](repeating: 7, count: 600)
+            let tcp = frame(family, .tcp(40000, 80, payload: bulk))
+            let udp = frame(family, .udp(40000, 53, payload: bulk))
+            let kind: Offload.Kind = family == .v4 ? .tcp4 : .tcp6
+            let first = frame(family, .udp(40000, 53, payload: bulk)) { $0.fragment = .first }
+            return [
+                .init(
+                    "\(family) a super-packet's segments write port 22", tcp, start: l4 - 14, place: l4 + 2, value: 22,
+                    balance: l4 + 40, gso: (kind, 100)),
+                .init("\(family) TCP's type on UDP", udp, Offload(kind, size: 100)),
+                .init("\(family) UDP's type on TCP", tcp, Offload(.fragments, size: 104)),
+                .init("\(family) the other family's type", tcp, Offload(family == .v4 ? .tcp6 : .tcp4, size: 100)),
+                .init(
+                    "\(family) fragments too small for the header", udp, Offload(checksum: (l4, 6), .fragments, size: 4)
+                ),
+                .init(
+                    "\(family) fragments whose places are not whole", udp,
+                    Offload(checksum: (l4, 6), .fragments, size: 100)),
+                .init(
+                    "\(family) a fragment with a partial checksum", first,
+                    Offload(checksum: (l4 + (family == .v4 ? 0 : 8), 6))),
+                .init("\(family) a fragment that is to become fragments", first, Offload(.fragments, size: 104)),
+            ]
+        }
+}
+
+extension Integration {
+    /// What a guest leaves to the host (virtio's header, PACKET_VNET_HDR, PACKET_TX_RING) changes nothing that was
+    /// judged.
+    @Suite(.serialized) struct OffloadTests {
+        /// Without a policy the attack works; with one that passes the frame as it is, it is refused for what it leaves
+        /// to be done.
+        @Test func noChecksumIsWrittenIntoWhatWasJudged() throws {
+            let site = try TapSite()
+            for attack in OffloadAttack.rewriting {
+                let became = try site.pass(attack.frame, attack.offload)
+                #expect(became == [try #require(attack.becomes)], "\(attack.testDescription)")
+            }
+            try site.apply()
+            for attack in OffloadAttack.rewriting {
+                #expect(try site.pass(attack.frame, attack.offload) == [], "\(attack.testDescription)")
+            }
+            try Self.expectMalformed(site, OffloadAttack.rewriting.count)
+            for attack in OffloadAttack.rewriting {
+                #expect(try site.pass(attack.frame, Offload()) == [attack.frame], "\(attack.testDescription), plain")
+            }
+        }
+
+        @Test func aSuperPacketIsWhatItSays() throws {
+            let site = try TapSite()
+            try site.apply()
+            var count = 0
+            for attack in OffloadAttack.refused {
+                #expect(try site.pass(attack.frame, attack.offload) == [], "\(attack.testDescription)")
+                count += 1
+                let malformed = try site.bulkhead.counters().port("a", "out").reasons["malformed"] ?? 0
+                #expect(malformed >= count, "\(attack.testDescription): \(malformed)")
+                count = malformed
+            }
+        }
+
+        /// What honest guests leave to the host passes, and is done.
+        @Test(arguments: AddressFamily.allCases) func honestOffloadsPass(family: AddressFamily) throws {
+            let site = try TapSite()
+            try site.apply()
+            let l4 = OffloadAttack.transport(family)
+            let bulk = (0..<600).map { UInt8(truncatingIfNeeded: $0) }
+            for segment in [Segment.udp(40000, 53, payload: bulk), .tcp(40000, 80, payload: bulk)] {
+                let whole = OffloadAttack.frame(family, segment)
+                let offset = segment.number == 6 ? 16 : 6
+                // The sum of the pseudo header stands in the field: of the true checksum it is what the rest leaves.
+                let frame = Self.unfinished(whole, l4, offset)
+                #expect(try site.pass(frame, Offload(checksum: (l4, offset))) == [whole], "\(segment.number)")
+            }
+            let tcp = OffloadAttack.frame(family, .tcp(40000, 80, payload: bulk))
+            let kind: Offload.Kind = family == .v4 ? .tcp4 : .tcp6
+            let cut = try site.pass(
+                Self.unfinished(tcp, l4, 16), Offload(checksum: (l4, 16), kind, size: 100, headers: l4 + 20))
+            #expect(cut.flatMap { $0.bytes.dropFirst(l4 + 20) } == bulk && cut.count == 6)
+            let udp = OffloadAttack.frame(family, .udp(40000, 53, payload: bulk))
+            let datagrams = try site.pass(
+                Self.unfinished(udp, l4, 6), Offload(checksum: (l4, 6), .datagrams, size: 100, headers: l4 + 8))
+            #expect(datagrams.flatMap { $0.bytes.dropFirst(l4 + 8) } == bulk && datagrams.count == 6)
+            let fragments = try site.pass(
+                Self.unfinished(udp, l4, 6), Offload(checksum: (l4, 6), .fragments, size: 200, headers: l4 + 8))
+            #expect(fragments.count == 4)
+            let other = Frame(type: 0x88b5, payload: bulk)
+            #expect(try site.pass(other, Offload()) == [other])
+            #expect(try site.bulkhead.counters().port("a", "out").dropped.packets == 0)
+        }
+
+        /// A container's packet socket leaves to the host what a guest's tap does.
+        @Test func aPacketSocketIsHeldToTheSame() throws {
+            let site = try BridgeSite()
+            // The last device writes checksums, so that what arrives is what a wire would carry.
+            try site.host.run("ethtool", "-K", "vm-b", "tx", "off")
+            let mac = try site.b.mac(of: "eth0")
+            let sender = try PacketSocket(site.a, "eth0")
+            let receiver = try PacketSocket(site.b, "eth0")
+            try sender.takeOffloads()
+            let attacks = OffloadAttack.rewriting.filter { !$0.testDescription.contains("names") }
+            func pass(_ attack: OffloadAttack) throws -> [Frame] {
+                try sender.send(attack.frame.with(0, mac.bytes), attack.offload)
+                return try receiver.receiveAll()
+            }
+            for attack in attacks {
+                let expected = try #require(attack.becomes).with(0, mac.bytes)
+                #expect(try pass(attack) == [expected], "\(attack.testDescription)")
+            }
+            let policy = try site.lab.file(
+                "policy.yaml",
+                """
+                version: 1
+                ports:
+                  a: { interface: vm-a, protects: workload, guard: off }
+                defaults: { in: accept, out: accept }
+                """)
+            try site.bulkhead.apply(policy)
+            for attack in attacks { #expect(try pass(attack) == [], "\(attack.testDescription)") }
+            #expect(try site.bulkhead.counters().port("a", "out").reasons["malformed"] == attacks.count)
+        }
+
+        /// A sender that goes on writing to a packet cannot change its headers after they were judged: here a container,
+        /// whose macvlan hands the memory of its packet socket on to the host's device as it is.
+        @Test func whatIsJudgedIsNoLongerTheSenders() throws {
+            let site = try UplinkSite()
+            let container = try site.lab.namespace("c")
+            try site.host.run(
+                "ip", "link", "add", "link", "up0", "name", "mv0", "netns", container.path, "type", "macvlan", "mode",
+                "private")
+            try container.run("ip", "link", "set", "mv0", "up")
+            // What was judged waits for its turn, as at any device that is busy.
+            try site.host.run(
+                "tc", "qdisc", "add", "dev", "up0", "root", "tbf", "rate", "100mbit", "burst", "1600", "limit", "100000"
+            )
+            try site.bulkhead.apply(
+                try site.policy(
+                    "  - { name: names, service: udp/53, action: accept }", port: "defaults: { in: accept, out: drop }")
+            )
+            let receiver = try PacketSocket(site.network, "net0")
+            let frame = OffloadAttack.frame(.v4, .udp(40000, 53, payload: [UInt8](repeating: 1, count: 64)))
+                .with(0, try site.network.mac(of: "net0").bytes)
+            let place = OffloadAttack.transport(.v4) + 2
+            let racing = Background { _ in
+                try PacketSocket.race(container, "mv0", frame, place: place, other: 22, turns: 1 << 12)
+                return 0
+            }
+            var arrived = 0
+            var denied = 0
+            while let got = try receiver.receiveFrame(milliseconds: 1000) {
+                guard Array(got.bytes.dropFirst(6).prefix(6)) == Frame.guest.bytes else { continue }
+                arrived += 1
+                if got.bytes[place + 1] != 53 { denied += 1 }
+            }
+            _ = try racing.value()
+            #expect(denied == 0, "of \(arrived) that arrived")
+            let port = try site.bulkhead.counters().port("uplink", "out")
+            // Both values were sent; each packet was judged by the one that it then had.
+            #expect(port.accepted.packets > 0 && port.reasons["default"] ?? 0 > 0, "\(port)")
+            #expect(arrived > 0)
+        }
+
+        /// A tunnel inside a guest leaves the inner checksum and the inner segments to the host.
+        @Test func aTunnelInAGuestIsLeftAlone() throws {
+            let site = try BridgeSite()
+            for (namespace, own, other) in [(site.a, 1, 2), (site.b, 2, 1)] {
+                try namespace.run(
+                    "ip", "link", "add", "vx0", "type", "vxlan", "id", "7", "dstport", "4789", "local",
+                    "198.51.100.\(own)", "remote", "198.51.100.\(other)")
+                try namespace.run("ip", "link", "set", "vx0", "up")
+                try site.lab.address(namespace, "vx0", "203.0.113.\(own)/24")
+            }
+            let policy = try site.lab.file(
+                "policy.yaml",
+                """
+                version: 1
+                ports:
+                  a: { interface: vm-a, protects: workload }
+                  b: { interface: vm-b, protects: workload }
+                defaults: { in: drop, out: drop }
+                rules:
+                  - { name: tunnel, service: udp/4789, action: accept }
+                """)
+            try site.bulkhead.apply(policy)
+            let server = try IPSocket.bound(site.b, .tcp, "203.0.113.2", 5001)
+            let client = try IPSocket.connected(site.a, .tcp, "203.0.113.2", 5001)
+            let session = try server.accept()
+            let total = 8 << 20
+            #expect(try client.transfer(total, to: session) == total)
+            let counters = try site.bulkhead.counters()
+            #expect(counters.ports.map(\.dropped.packets) == [0, 0, 0, 0], "\(counters.ports)")
+        }
+
+        private static func expectMalformed(_ site: TapSite, _ count: Int) throws {
+            let port = try site.bulkhead.counters().port("a", "out")
+            #expect(port.reasons == ["malformed": count], "\(port)")
+        }
+
+        /// The frame with a partial checksum in place of the true one: the sum of the pseudo header alone.
+        private static func unfinished(_ frame: Frame, _ l4: Int, _ offset: Int) -> Frame {
+            let bytes = frame.bytes
+            var sum: UInt32 = UInt32(bytes[l4 == 34 ? 23 : 20]) + UInt32(bytes.count - l4)
+            for index in stride(from: l4 == 34 ? 26 : 22, to: l4, by: 2) {
+                sum += UInt32(bytes[index]) << 8 | UInt32(bytes[index + 1])
+            }
+            while sum > 0xffff { sum = sum & 0xffff + sum >> 16 }
+            return frame.with(l4 + offset, UInt8(sum >> 8), UInt8(sum & 0xff))
+        }
+    }
+}

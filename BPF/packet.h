@@ -121,25 +121,29 @@ static __always_inline bool is_source_route(__u8 option)
  */
 static __noinline bool has_hops_left(void *ctx, struct bh_packet *packet)
 {
-	__u8 option[3];
+	__u8 kind, rest[2];
 
 	for (int i = 0; i < IPV4_OPTIONS_MAX; i++) {
 		__u32 offset = packet->payload, left = packet->l4_offset - offset;
 
-		if (!left || left > IPV4_OPTIONS_MAX || frame_load(ctx, offset, option, 1) ||
-		    option[0] == IPV4_OPTION_END)
+		if (!left || left > IPV4_OPTIONS_MAX || frame_load(ctx, offset, &kind, 1) ||
+		    kind == IPV4_OPTION_END)
 			return false;
-		if (option[0] == IPV4_OPTION_NONE) {
+		if (kind == IPV4_OPTION_NONE) {
 			packet->payload = offset + 1;
 			continue;
 		}
-		if (left < sizeof(option) || frame_load(ctx, offset, option, sizeof(option)) || option[1] < 2 ||
-		    option[1] > left)
-			return is_source_route(option[0]);
+		/* Apart from the kind: a load that fails leaves zeroes. */
+		if (left < 1 + sizeof(rest) || frame_load(ctx, offset + 1, rest, sizeof(rest)) || rest[0] < 2 ||
+		    rest[0] > left) {
+			JOIN_PATHS();
+			return is_source_route(kind);
+		}
+		JOIN_PATHS();
 		/* A route of two bytes has no place to say how far it has come. */
-		if (is_source_route(option[0]) && (option[1] < 3 || option[2] <= option[1]))
+		if (is_source_route(kind) && (rest[0] < 3 || rest[1] <= rest[0]))
 			return true;
-		packet->payload = offset + option[1];
+		packet->payload = offset + rest[0];
 	}
 	return false;
 }

@@ -147,6 +147,13 @@ extension PacketTables {
                 }
                 rows.append(row("a source route in a fragment", frame, .drop(.malformed), early: .drops))
             }
+            let routed = Ends.frame(.v4, Segment(number: 51, bytes: [6, 4] + [UInt8](repeating: 0, count: 42))) {
+                $0.options = [131, 7, 4, 192, 0, 2, 1, 0]
+            }
+            rows.append(
+                PacketRow(
+                    "a source route of which a capture has the kind alone", routed.cut(to: 14 + 20 + 1),
+                    .drop(.malformed), at: ["nic", "guest"], early: .drops, originalLength: routed.bytes.count))
             return rows
         }()
 

@@ -10,7 +10,15 @@ extension PacketTables {
     /// The segments of ``TCPTests`` through Bulkhead and through the kernel's own connection tracking, as it forwards them in a namespace. Where the
     /// two differ, `docs/tcp.md` says why, and it names nothing else.
     @Suite struct ConntrackTests {
-        @Test func differsWhereTheDocumentSaysSo() throws {
+        /// The table is that of one kernel: what older ones track is not the same.
+        private static var isMeant: Bool {
+            let release = (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8)) ?? ""
+            let numbers = release.split { $0 == "." || $0 == "-" }.prefix(2).compactMap { Int($0) }
+            return numbers.count == 2 && (numbers[0], numbers[1]) >= (6, 18)
+        }
+
+        @Test(.enabled(if: isMeant, "docs/tcp.md speaks of Linux 6.18 and later"))
+        func differsWhereTheDocumentSaysSo() throws {
             var found: Set<String> = []
             for isStrict in [true, false] {
                 let network = try ConntrackNetwork(isLiberal: !isStrict)

@@ -108,6 +108,8 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 	key->protocol = packet->protocol;
 	key->family = packet->flags & BH_PACKET_IPV6 ? 6 : 4;
 	key->direction = forward ? direction : !direction;
+	/* What was let in behind authentication is not let in without it. */
+	key->authenticated = !!(packet->flags & BH_PACKET_AUTHENTICATION);
 	__builtin_memset(key->pad, 0, sizeof(key->pad));
 	here->forward = forward;
 	here->hash = key_hash(key);

@@ -31,6 +31,9 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 	}
 	if (is_before(other->end, packet->acknowledgement))
 		other->end = packet->acknowledgement;
+	/* How much of the segment follows in other fragments is not seen here. */
+	if (packet->flags & BH_PACKET_FRAGMENT_FIRST && is_before(side->end, other->granted))
+		side->end = other->granted;
 	if (flow->state == BH_FLOW_CLOSED)
 		return;
 	flow->flags = (flow->flags | seen_flag(answer)) & ~BH_FLOW_DOUBTED;

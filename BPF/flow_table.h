@@ -89,6 +89,7 @@ static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scr
 	flow->flags = seen_flag(answer);
 	flow->opener_is_first = here->opener_is_first;
 	flow->direction = here->asked_direction;
+	flow->headers = (here->packet.flags & BH_PACKET_HEADERS) >> BH_PACKET_HEADERS_SHIFT;
 	if (here->judgement.reason == BH_REASON_ADOPTED)
 		flow->flags |= answer ? BH_FLOW_ADOPTED | BH_FLOW_BY_ANSWERER : BH_FLOW_ADOPTED;
 	if (here->packet.protocol == IPPROTO_TCP) {

@@ -277,7 +277,7 @@ static __always_inline bool parse_tcp(struct cursor *cursor, struct bh_packet *p
  * The type of an IGMP message, and how many records it says it has. One of fewer than eight bytes is none to any
  * host.
  */
-static __always_inline void read_group_message(const struct cursor *cursor, struct bh_packet *packet)
+static __always_inline void read_group_message(struct cursor *cursor, struct bh_packet *packet)
 {
 	const __be16 *half = (const __be16 *)cursor->header;
 
@@ -285,6 +285,8 @@ static __always_inline void read_group_message(const struct cursor *cursor, stru
 		return;
 	packet->type = cursor->header[0];
 	packet->records = bpf_ntohs(half[3]);
+	/* It is judged, so it is not to stay its sender's: see read_frame(). */
+	cursor->offset += 8;
 }
 
 /* Reads ports, or type and code. Leaves in `cursor->offset` where the payload starts. */

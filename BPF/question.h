@@ -34,6 +34,8 @@ static __always_inline void ask_about_opening(struct bh_scratch *here, const str
 {
 	if (!error)
 		here->subject = here->packet;
+	here->subject.flags = (here->subject.flags & ~BH_PACKET_HEADERS) |
+			      (__u32)flow->headers << BH_PACKET_HEADERS_SHIFT;
 	if (here->forward != flow->opener_is_first)
 		reverse(&here->subject);
 	if (is_icmp(&here->subject))

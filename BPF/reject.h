@@ -289,11 +289,14 @@ __noinline int make_answer(struct __sk_buff *ctx, struct bh_scratch *here, __u32
 
 /*
  * An answer that comes back at the device's other hook, which it crosses unjudged and uncounted. The mark is random, nothing that came over a wire
- * or from another network namespace has one, and it goes no further.
+ * or through a veth has one, and it goes no further. What leaves by a macvlan may have any mark; but it was not received by this device, as what an
+ * answer is made of was.
  */
-static __always_inline bool is_answer(struct __sk_buff *ctx)
+static __always_inline bool is_answer(struct __sk_buff *ctx, enum bh_hook hook)
 {
 	if (ctx->mark != settings.answer_mark)
+		return false;
+	if (hook == BH_HOOK_TC_EGRESS && ctx->ingress_ifindex != ctx->ifindex)
 		return false;
 	ctx->mark = 0;
 	return true;

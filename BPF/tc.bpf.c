@@ -120,7 +120,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 
 	if (is_looped_back(ctx, hook))
 		return TC_ACT_UNSPEC;
-	if (!here || is_answer(ctx))
+	if (!here || is_answer(ctx, hook))
 		return TC_ACT_UNSPEC;
 	note_frame(ctx, here);
 	read_frame(ctx, here);

@@ -113,8 +113,9 @@ static __always_inline enum bh_segment place_reset(const struct bh_flow *flow, c
 	__u32 sequence = packet->sequence, room = receiver->granted - receiver->acknowledged;
 	bool certain = !(flow->flags & seen_flag(!answer)) || receiver->acknowledged == sender->end;
 
+	/* It refuses the attempt. Whether the connection beside it is over cannot be told from that. */
 	if (acknowledges_attempt(flow, packet, answer))
-		return BH_SEGMENT_RESETS;
+		return BH_SEGMENT_PASSES;
 	if (is_unanswered(flow))
 		return place_early_reset(flow, packet, answer);
 	if (flow->flags & fin && sequence == sender->end - 1)

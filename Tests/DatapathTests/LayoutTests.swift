@@ -154,11 +154,11 @@ import Testing
             "bh_flow_key", of: bh_flow_key.self,
             [
                 "first_high", "first_low", "second_high", "second_low", "first_port", "second_port", "outer_vlan",
-                "inner_vlan", "scope", "protocol", "family", "direction", "pad",
+                "inner_vlan", "scope", "protocol", "family", "direction", "authenticated", "pad",
             ],
             [
                 \.first_high, \.first_low, \.second_high, \.second_low, \.first_port, \.second_port, \.outer_vlan,
-                \.inner_vlan, \.scope, \.protocol, \.family, \.direction, \.pad,
+                \.inner_vlan, \.scope, \.protocol, \.family, \.direction, \.authenticated, \.pad,
             ]),
         layout(
             "bh_flow_side", of: bh_flow_side.self, ["end", "acknowledged", "granted", "window"],
@@ -170,11 +170,11 @@ import Testing
             "bh_flow", of: bh_flow.self,
             [
                 "key", "generation", "rule", "counter", "epoch", "lapses", "seen", "timeout", "state",
-                "opener_is_first", "direction", "pad", "flags", "scales", "sides", "attempt",
+                "opener_is_first", "direction", "headers", "flags", "scales", "sides", "attempt",
             ],
             [
                 \.key, \.generation, \.rule, \.counter, \.epoch, \.lapses, \.seen, \.timeout, \.state,
-                \.opener_is_first, \.direction, \.pad, \.flags, \.scales, \.sides, \.attempt,
+                \.opener_is_first, \.direction, \.headers, \.flags, \.scales, \.sides, \.attempt,
             ]),
         layout(
             "bh_flow_bucket", of: bh_flow_bucket.self, ["lock", "overflow", "scopes", "tags", "pad1"],

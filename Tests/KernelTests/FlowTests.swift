@@ -171,6 +171,16 @@ extension PacketTables {
                     ])
             } + [
                 FlowScript(
+                    "what is let in behind authentication opens nothing for what is not",
+                    under: FlowScript.policy("  - { name: ipsec, service: proto/51, action: accept }"),
+                    [
+                        .frame(authenticated(talk, back: false), at: "web", .in, "accept rule"),
+                        .frame(authenticated(talk, back: false), at: "web", .in, established),
+                        .frame(talk.there(.udp(40000, 53)), at: "web", .in, "drop default"),
+                        .frame(talk.back(.udp(53, 40000)), at: "web", .out, "drop default"),
+                        .frame(authenticated(talk, back: true), at: "web", .out, established),
+                    ]),
+                FlowScript(
                     "an echo reply of another identifier",
                     [
                         .frame(talk.there(talk.echo.request), at: "web", .in, "accept rule"),
@@ -178,8 +188,15 @@ extension PacketTables {
                             talk.back(
                                 talk.family == .v4 ? .icmp(0, body: [0, 2, 0, 1]) : .icmpv6(129, body: [0, 2, 0, 1])),
                             at: "web", .out, "drop default"),
-                    ])
+                    ]),
             ]
+        }
+
+        /// A datagram behind an authentication header.
+        private static func authenticated(_ talk: Talk, back: Bool) -> Frame {
+            back
+                ? Frame(Datagram(talk.server, talk.client, .udp(53, 40000)) { $0.extensions = [.authentication()] })
+                : Frame(Datagram(talk.client, talk.server, .udp(40000, 53)) { $0.extensions = [.authentication()] })
         }
 
         private static func errors(_ talk: Talk) -> [FlowScript] {

@@ -44,6 +44,8 @@ public struct ReferenceFlows: Sendable {
         var receiver: End
         var outerVLAN: UInt16
         var innerVLAN: UInt16
+        /// Behind an authentication header it is another conversation.
+        var isAuthenticated: Bool
         /// Of what an end sends to itself: such a connection has no way back that could be told from the way there.
         var direction: Direction?
 
@@ -56,6 +58,7 @@ public struct ReferenceFlows: Sendable {
             let destination = End(address: packet.destination, port: ports.destination)
             (sender, receiver) = direction == .in ? (source, destination) : (destination, source)
             (outerVLAN, innerVLAN) = (tags.outerVLAN, tags.innerVLAN)
+            isAuthenticated = packet.headers.contains(51)
             if source == destination { self.direction = direction }
         }
     }
@@ -68,6 +71,8 @@ public struct ReferenceFlows: Sendable {
         var generation: Int
         /// When it is to be judged again; nil: when the policy changes.
         var lapses: Int?
+        /// Of the opening packet.
+        var headers: Set<UInt8>
         /// It was adopted by a packet that went against ``direction``.
         var isByAnswerer = false
         /// It was adopted, and one end alone was seen: whether that is the answerer.
@@ -77,6 +82,11 @@ public struct ReferenceFlows: Sendable {
         /// It is there until then, and gone after the other.
         var surelyUntil: Int
         var perhapsUntil: Int
+
+        /// Whether it cannot be told from another.
+        func isAlike(_ other: Record) -> Bool {
+            direction == other.direction && rule == other.rule && isByAnswerer == other.isByAnswerer
+        }
     }
 
     /// What may become of a packet, and the model after that.
@@ -272,7 +282,7 @@ public struct ReferenceFlows: Sendable {
     private func forgetting(_ record: Record, of key: Key) -> ReferenceFlows {
         var model = self
         model.ended.insert(key)
-        model.flows[key] = live(key).filter { $0.direction != record.direction || $0.rule != record.rule }.map {
+        model.flows[key] = live(key).filter { !$0.isAlike(record) }.map {
             other in
             var other = other
             other.surelyUntil = 0
@@ -311,6 +321,8 @@ public struct ReferenceFlows: Sendable {
         let mayDiffer =
             record.lapses.map { clock > $0 } == true || ruleset.rules.contains { $0.asksMembers || $0.asksHost }
         guard isOld || mayDiffer else { return nil }
+        var opening = opening
+        opening.headers = record.headers
         // Limited rules ahead of the one that accepted it were over their limit.
         let first = isOld ? 0 : record.rule ?? .max
         let judgement = ask(opening.asRequest, .ignored(from: first), at: place, record.direction)
@@ -462,13 +474,14 @@ public struct ReferenceFlows: Sendable {
         let until = clock + FlowState.opening.timeout(ipProtocol: packet.ipProtocol)
         var record = Record(
             direction: direction, rule: judgement.rule, generation: generation,
-            lapses: conditions.lapse.map { clock + $0 }, surelyUntil: until, perhapsUntil: until)
-        for same in live(key) where same.direction == direction && same.rule == record.rule {
+            lapses: conditions.lapse.map { clock + $0 }, headers: packet.headers, surelyUntil: until,
+            perhapsUntil: until)
+        for same in live(key) where same.isAlike(record) {
             record.surelyUntil = max(record.surelyUntil, same.surelyUntil)
             record.perhapsUntil = max(record.perhapsUntil, same.perhapsUntil)
         }
         // A SYN is remembered beside a flow that is there, and an echo request beside that of the other direction.
-        flows[key] = live(key).filter { $0.direction != direction || $0.rule != record.rule } + [record]
+        flows[key] = live(key).filter { !$0.isAlike(record) } + [record]
     }
 }
 

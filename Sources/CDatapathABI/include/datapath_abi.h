@@ -656,7 +656,8 @@ struct bh_flow_key {
 	__u8 protocol;
 	__u8 family;                     /* 4 or 6 */
 	__u8 direction;                  /* enum bh_direction: in which the first endpoint's packets cross the port */
-	__u8 pad[3];
+	__u8 authenticated;              /* whether its packets come behind an authentication header */
+	__u8 pad[2];
 };
 
 enum bh_flow_state {
@@ -724,7 +725,7 @@ struct bh_flow {
 	__u8 state;                      /* enum bh_flow_state */
 	__u8 opener_is_first;            /* whether the key's first endpoint opened it */
 	__u8 direction;                  /* of the opening packet */
-	__u8 pad;
+	__u8 headers;                    /* of the opening packet: BH_PACKET_HEADERS, from the lowest bit on */
 	__u16 flags;                     /* enum bh_flow_flag */
 	__u8 scales[2];                  /* of the windows: the opener, the answerer */
 	struct bh_flow_side sides[2];    /* likewise */

@@ -147,14 +147,32 @@ static void copy_text(char *to, size_t room, const struct rtattr *attribute)
 	to[length] = '\0';
 }
 
+static void take_ipvlan_data(const struct rtattr *data, struct bulkhead_interface *interface)
+{
+	int length = RTA_PAYLOAD(data);
+	const struct rtattr *attribute = RTA_DATA(data);
+	uint16_t mode;
+
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
+		if (attribute->rta_type != IFLA_IPVLAN_MODE || RTA_PAYLOAD(attribute) < sizeof(mode))
+			continue;
+		memcpy(&mode, RTA_DATA(attribute), sizeof(mode));
+		interface->is_routed = mode == IPVLAN_MODE_L3S;
+	}
+}
+
 static void take_link_info(const struct rtattr *info, struct bulkhead_interface *interface)
 {
 	int length = RTA_PAYLOAD(info);
 	const struct rtattr *attribute = RTA_DATA(info);
 
-	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length))
+	/* The kernel puts the kind before its data. */
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
 		if (attribute->rta_type == IFLA_INFO_KIND)
 			copy_text(interface->kind, sizeof(interface->kind), attribute);
+		if (attribute->rta_type == IFLA_INFO_DATA && !strncmp(interface->kind, "ipv", 3))
+			take_ipvlan_data(attribute, interface);
+	}
 }
 
 static int take_interface(const struct nlmsghdr *message, struct vector *vector)

@@ -62,12 +62,14 @@ extension HostInterface {
             case "bridge": .bridge
             default: link.hardware_type == UInt16(BULKHEAD_ARPHRD_LOOPBACK) ? .loopback : .other
             }
+        let kernelKind = text(of: link.kind)
         let (a, b, c, d, e, f) = link.mac
         let mac = MACAddress([a, b, c, d, e, f].reduce(0) { $0 << 8 | UInt64($1) })
         self.init(
             name: text(of: link.name), index: link.index, kind: kind, bridge: bridge,
             isEthernet: link.hardware_type == UInt16(BULKHEAD_ARPHRD_ETHER), mac: link.has_mac != 0 ? mac : nil,
-            addresses: addresses)
+            addresses: addresses, kernelKind: kernelKind,
+            facing: Facing(kind: kernelKind, isRouted: link.is_routed != 0))
     }
 }
 

@@ -130,6 +130,10 @@ struct Binder {
                 winner.location,
                 "the device \(device.name) is not Ethernet; Bulkhead enforces on Ethernet devices only")
         }
+        let entry = ports[winner.entry].entry
+        if let misuse = device.misuse(as: protects(entry, device), isWritten: entry.protects != nil) {
+            problems.error(winner.location, misuse)
+        }
         for claim in claims where claim.strength == strongest && claim.entry != winner.entry {
             let name = ports[winner.entry].entry.name
             problems.error(
@@ -153,12 +157,15 @@ struct Binder {
         return result
     }
 
+    private func protects(_ entry: PortEntry, _ device: HostInterface) -> Protects {
+        let isGuest = device.bridge != nil && (device.kind == .tap || device.kind == .veth)
+        return entry.protects ?? (entry.hasIdentity || isGuest ? .workload : .host)
+    }
+
     private func binding(_ index: Int, _ device: HostInterface) -> PortBinding {
         let port = ports[index]
-        let isGuest = device.bridge != nil && (device.kind == .tap || device.kind == .veth)
-        let taken: Protects = port.entry.hasIdentity || isGuest ? .workload : .host
         return PortBinding(
-            entry: index, name: name(index, device.name), protects: port.entry.protects ?? taken, interface: device,
+            entry: index, name: name(index, device.name), protects: protects(port.entry, device), interface: device,
             interfaceName: device.name, namespace: port.entry.namespace,
             namespaceInode: inventory.namespaces[port.entry.namespace]?.inode,
             isUnknownToDrop: !port.entry.judgesUnknown, protectsIsDefault: port.entry.protects == nil)

@@ -20,11 +20,16 @@ public struct HostInterface: Sendable, Hashable {
     public var mac: MACAddress?
     /// Its own addresses, each a prefix of one address; not the networks they are in.
     public var addresses: [Prefix]
+    /// The kernel's own word for its kind, such as `macvtap`; empty for a NIC.
+    public var kernelKind: String
+    public var facing: Facing
 
     public init(
         name: String, index: UInt32, kind: Kind, bridge: String? = nil, isEthernet: Bool = true,
-        mac: MACAddress? = nil, addresses: [Prefix] = []
+        mac: MACAddress? = nil, addresses: [Prefix] = [], kernelKind: String = "", facing: Facing = .beyond
     ) {
+        self.kernelKind = kernelKind
+        self.facing = facing
         self.name = name
         self.index = index
         self.kind = kind

@@ -342,7 +342,7 @@ extension Integration {
 }
 
 /// Kinds of devices that not every kernel has.
-private enum Kinds {
+enum Kinds {
     /// - Parameter words: as `ip link add` takes them behind `type`; `link DEVICE` at the end names what it is made of.
     static func has(_ words: String) -> Bool {
         guard let lab = try? Lab(), let namespace = try? lab.namespace("kinds") else { return false }

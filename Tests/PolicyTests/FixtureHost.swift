@@ -23,7 +23,15 @@ enum FixtureHost {
             HostInterface(name: "veth7", index: 7, kind: .veth, bridge: "br0"),
             HostInterface(name: "tun0", index: 8, kind: .other, isEthernet: false),
             HostInterface(name: "br1", index: 9, kind: .bridge),
+            one("mtap0", 10, "macvtap"), one("mvlan0", 11, "macvlan"), one("ipvl0", 12, "ipvlan"),
+            one("ipvt0", 13, "ipvtap"), one("ipl3s0", 14, "ipvlan", isRouted: true), one("ifb0", 15, "ifb"),
+            one("vrf0", 16, "vrf"),
         ])
+
+    private static func one(_ name: String, _ index: UInt32, _ kind: String, isRouted: Bool = false) -> HostInterface {
+        HostInterface(
+            name: name, index: index, kind: .other, kernelKind: kind, facing: Facing(kind: kind, isRouted: isRouted))
+    }
 
     private static let blue = NamespaceInventory(
         inode: 2, interfaces: [HostInterface(name: "eth0", index: 2, kind: .veth, addresses: [one("203.0.113.1")])])

@@ -151,6 +151,19 @@ public final class Tap: Socket, @unchecked Sendable {
         try super.init(unsafe lab_tap_open(namespace.path, interface, offloads ? 1 : 0), "tap \(interface)")
     }
 
+    /// The guest's side of a macvtap that is there: a device file, whose number only its namespace's /sys has.
+    public init(macvtap interface: String, in namespace: Namespace) throws {
+        offloads = true
+        let number = try Shell.check(
+            "ip", "netns", "exec", namespace.name, "sh", "-c", "cat /sys/class/net/\(interface)/macvtap/tap*/dev"
+        ).split { $0 == ":" || $0 == "\n" }.map(String.init)
+        let path = "/dev/\(namespace.name)-\(interface)"
+        try Shell.check("mknod", path, "c", number[0], number[1])
+        defer { _ = unsafe unlink(path) }
+        let result = unsafe open(path, O_RDWR | O_CLOEXEC)
+        try super.init(result < 0 ? -errno : result, "macvtap \(interface)")
+    }
+
     public func send(_ frame: Frame, _ offload: Offload = Offload()) throws(SocketFailure) {
         let bytes = (offloads ? offload.bytes : []) + frame.bytes
         // A tap takes a frame by one write.

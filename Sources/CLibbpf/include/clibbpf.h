@@ -149,6 +149,7 @@ struct bulkhead_interface {
 	uint16_t hardware_type;          /* ARPHRD_* */
 	uint8_t has_mac;
 	uint8_t mac[6];
+	uint8_t is_routed;               /* an ipvlan in mode l3s */
 	char name[16];
 	char kind[32];                   /* IFLA_INFO_KIND: "veth", "tun", "bridge", ... or empty */
 };

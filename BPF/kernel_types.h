@@ -46,8 +46,19 @@ typedef struct {
 	struct net___bh *net;
 } possible_net_t___bh;
 
+struct netdev_hw_addr_list___bh {
+	struct list_head___bh list;
+};
+
+struct netdev_hw_addr___bh {
+	struct list_head___bh list;
+	unsigned char addr[32];
+};
+
 struct net_device___bh {
 	possible_net_t___bh nd_net;
+	const unsigned char *dev_addr;
+	struct netdev_hw_addr_list___bh uc;
 	struct {
 		struct list_head___bh upper;
 		struct list_head___bh lower;

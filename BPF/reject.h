@@ -8,6 +8,7 @@
 #include "bucket.h"
 #include "flow.h"
 #include "offload.h"
+#include "station.h"
 
 /* The longest answer, without its Ethernet header: RFC 1812 for ICMP, RFC 4443 for ICMPv6. */
 #define ANSWER_V4_MAX 576
@@ -258,7 +259,8 @@ static __always_inline bool make_error(struct __sk_buff *ctx, struct bh_scratch 
 
 /*
  * Turns a rejected packet into its answer, marked as ours. Returns false where there is to be none; the packet is spoilt then. A super-packet is
- * answered once. At a host's device, what is another host's is not answered: a switch may have flooded it. A global function: verified once.
+ * answered once. At a host's device, what is another host's is not answered: a switch may have flooded it. What is for another device of this
+ * host is answered, from the address that it was sent to. A global function: verified once.
  */
 __noinline int make_answer(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 {
@@ -271,7 +273,7 @@ __noinline int make_answer(struct __sk_buff *ctx, struct bh_scratch *here, __u32
 	if (!is_answerable(packet))
 		return 0;
 	if (hook == BH_HOOK_TC_INGRESS && here->judgement.direction == BH_IN && ctx->pkt_type == PACKET_OTHERHOST &&
-	    !settings.answers_all)
+	    !settings.answers_all && !is_station(here))
 		return 0;
 	if (!take_answer(here))
 		return 0;

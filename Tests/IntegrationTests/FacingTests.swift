@@ -74,10 +74,10 @@ extension Integration {
             Kind(
                 name: "netkit", type: "netkit",
                 here: """
-                    ip link set up0 down; ip link add nk0 type netkit
-                    other=$(ip -o link show type netkit | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | grep -vx nk0)
+                    ip link set up0 down; ip link add pri0 type netkit
+                    other=$(ip -o link show type netkit | sed 's/^[0-9]*: \\([^@:]*\\).*/\\1/' | grep -vx pri0)
                     ip link set $other name nk1; ip link set nk1 netns $FAR
-                    ip link set nk0 name dev0; ip link set dev0 up
+                    ip link set pri0 name dev0; ip link set dev0 up
                     """, there: "ip link set nk1 down; ip link set nk1 name dev0; ip link set dev0 up"),
         ].filter { Kinds.has($0.type) }
 

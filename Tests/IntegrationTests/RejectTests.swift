@@ -69,6 +69,93 @@ extension Integration {
             counters.expectExactAccounting()
         }
 
+        /// A device of the host with a MAC address of its own, in front of which stands the port of `up0`.
+        enum Station: String, CaseIterable, Sendable {
+            /// As VRRP makes its virtual address.
+            case macvlan
+            /// In a container's namespace.
+            case container
+            case bridge
+            case macvlanOnBridge
+            case vlan
+
+            /// The kinds of device that it takes.
+            var isPossible: Bool { self != .vlan || Kinds.has("vlan id 5 link base") }
+
+            var script: String {
+                let make = { (below: String, type: String) in
+                    "ip link add link \(below) name dev0 address \(Self.mac) type \(type)"
+                }
+                return switch self {
+                case .macvlan: make("up0", "macvlan mode private")
+                case .container: make("up0", "macvlan mode bridge")
+                case .bridge:
+                    "ip link add dev0 address \(Self.mac) type bridge forward_delay 0; ip link set up0 master dev0"
+                case .macvlanOnBridge:
+                    """
+                    ip link add br0 address 02:00:00:00:00:77 type bridge forward_delay 0
+                    ip link set up0 master br0; ip link set br0 up; \(make("br0", "macvlan mode bridge"))
+                    """
+                case .vlan: make("up0", "vlan id 5")
+                }
+            }
+
+            static let mac: MACAddress = "00:00:5e:00:01:07"
+        }
+
+        /// Also for the MAC addresses that the host has beside the port's own: the answer comes from the one that was
+        /// asked. What a switch floods is still not answered.
+        @Test(arguments: Station.allCases.filter(\.isPossible), ["auto", "tc"])
+        func theHostsOtherStations(station: Station, mode: String) throws {
+            let site = try UplinkSite()
+            let inside = station == .container ? try site.lab.namespace("in") : site.host
+            try site.host.run("sh", "-ec", station.script)
+            if station == .container { try site.host.run("ip", "link", "set", "dev0", "netns", inside.name) }
+            try inside.run("ip", "link", "set", "dev0", "up")
+            let outside = station == .vlan ? "net0.5" : "net0"
+            if station == .vlan {
+                try site.network.run(
+                    "sh", "-ec", "ip link add link net0 name net0.5 type vlan id 5; ip link set net0.5 up")
+            }
+            let ends: [(host: IPAddress, network: IPAddress)] = [
+                ("198.51.100.2", "198.51.100.1"), ("2001:db8:1::2", "2001:db8:1::1"),
+            ]
+            try site.lab.address(inside, "dev0", "198.51.100.2/24", "2001:db8:1::2/64")
+            try site.lab.address(site.network, outside, "198.51.100.1/24", "2001:db8:1::1/64")
+            // Another of the host's devices might answer for the address.
+            for end in ends {
+                try site.network.run(
+                    "ip", "neigh", "replace", "\(end.host)", "lladdr", "\(Station.mac)", "dev", outside)
+            }
+            try site.bulkhead.apply(
+                try site.policy(Self.rules, port: "mode: \(mode), defaults: { in: accept, out: accept }"))
+            for end in ends {
+                Self.expectRefusal(from: site.network, to: end.host, "in")
+                Self.expectRefusal(from: inside, to: end.network, "out")
+            }
+            let counters = try site.bulkhead.counters()
+            for direction in ["in", "out"] {
+                let port = try counters.port("uplink", direction)
+                #expect(port.reasons == ["rule": 4] && port.unanswered == 0, "\(port)")
+            }
+            try Self.expectNoAnswerForOthers(site, ends, tag: station == .vlan ? [Frame.Tag(5)] : [])
+        }
+
+        /// The same packets in frames for a station that is not the host's.
+        private static func expectNoAnswerForOthers(
+            _ site: UplinkSite, _ ends: [(host: IPAddress, network: IPAddress)], tag: [Frame.Tag]
+        ) throws {
+            let socket = try PacketSocket(site.network, "net0")
+            let other: MACAddress = "00:00:5e:00:01:08"
+            for end in ends {
+                for segment in [Segment.tcp(40000, 81, sequence: 7), .udp(40000, 81)] {
+                    try socket.send(Frame(Datagram(end.network, end.host, segment), to: other, tags: tag))
+                }
+            }
+            #expect(try poll(seconds: 5) { try site.bulkhead.counters().port("uplink", "in").unanswered == 4 })
+            #expect(try socket.receiveAll(from: other) == [])
+        }
+
         @Test(arguments: ["in", "out"]) func betweenGuests(direction: String) throws {
             let site = try BridgeSite()
             let policy = try site.lab.file(

@@ -211,6 +211,35 @@ static int take_interface(const struct nlmsghdr *message, struct vector *vector)
 	return 0;
 }
 
+static int take_alternative_names(const struct nlmsghdr *message, struct vector *vector)
+{
+	const struct ifinfomsg *link = NLMSG_DATA(message);
+	const struct rtattr *attribute = IFLA_RTA(link);
+	int length = IFLA_PAYLOAD(message);
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	for (; RTA_OK(attribute, length); attribute = RTA_NEXT(attribute, length)) {
+		const struct rtattr *inner = RTA_DATA(attribute);
+		int inner_length = RTA_PAYLOAD(attribute);
+
+		if ((attribute->rta_type & NLA_TYPE_MASK) != IFLA_PROP_LIST)
+			continue;
+		for (; RTA_OK(inner, inner_length); inner = RTA_NEXT(inner, inner_length)) {
+			struct bulkhead_alternative_name *name;
+
+			if (inner->rta_type != IFLA_ALT_IFNAME)
+				continue;
+			name = append(vector);
+			if (!name)
+				return -ENOMEM;
+			name->index = (uint32_t)link->ifi_index;
+			copy_text(name->name, sizeof(name->name), inner);
+		}
+	}
+	return 0;
+}
+
 /* The program of whatever mode. libbpf's own query lists all devices for each answer. */
 static uint32_t xdp_program(const struct nlmsghdr *message)
 {
@@ -295,6 +324,17 @@ int bulkhead_read_interfaces(struct bulkhead_interface **interfaces, size_t *cou
 	int error = dump(&question, take_interface, &vector);
 
 	*interfaces = (struct bulkhead_interface *)vector.bytes;
+	*count = vector.count;
+	return error;
+}
+
+int bulkhead_read_alternative_names(struct bulkhead_alternative_name **names, size_t *count)
+{
+	struct vector vector = { .size = sizeof(**names) };
+	struct question question = { .type = RTM_GETLINK, .all = true, .size = sizeof(question.link) };
+	int error = dump(&question, take_alternative_names, &vector);
+
+	*names = (struct bulkhead_alternative_name *)vector.bytes;
 	*count = vector.count;
 	return error;
 }

@@ -40,7 +40,9 @@ struct PolicyJudge {
         notes = RuleNotes(ruleset)
         services = ruleset.services
         names = bindings.map {
-            PortNames(name: $0.name, entry: ruleset.entries[$0.entry].name, interface: $0.interfaceName)
+            PortNames(
+                name: $0.name, entry: ruleset.entries[$0.entry].name, interface: $0.interfaceName,
+                alternatives: $0.interface?.alternativeNames ?? [])
         }
         route = Route(
             ports: bindings.map {
@@ -65,7 +67,10 @@ struct PolicyJudge {
         notes = RuleNotes(source.loaded.ruleset)
         services = source.loaded.ruleset?.services ?? [:]
         let entries = Dictionary((source.loaded.ruleset?.entries ?? []).map { ($0.name, $0) }) { first, _ in first }
-        names = status.ports.map { PortNames(name: $0.name, entry: $0.entry, interface: $0.interface) }
+        names = status.ports.map {
+            PortNames(
+                name: $0.name, entry: $0.entry, interface: $0.interface, alternatives: $0.alternativeNames)
+        }
         route = Route(
             ports: status.ports.map {
                 Route.Port(

@@ -3,6 +3,8 @@ struct PortNames: Sendable, Hashable {
     var name: String
     var entry: String
     var interface: String
+    /// Further names of the device.
+    var alternatives: [String] = []
 
     /// Indices of the ports that `word` means, by name first, then by entry, then by device. Empty: none.
     static func find(_ word: String, in ports: [PortNames]) -> [Int] {
@@ -10,7 +12,12 @@ struct PortNames: Sendable, Hashable {
             let found = ports.indices.filter { ports[$0][keyPath: key] == word }
             if !found.isEmpty { return found }
         }
-        return []
+        return ports.indices.filter { ports[$0].isOtherName(word) }
+    }
+
+    /// `entry/device` with the device's present name, or one of its further names; or such a name alone.
+    private func isOtherName(_ word: String) -> Bool {
+        alternatives.contains(word) || ([interface] + alternatives).contains { word == "\(entry)/\($0)" }
     }
 
     /// Likewise, but none is refused with the names that there are.

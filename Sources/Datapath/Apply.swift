@@ -98,7 +98,8 @@ struct ApplyStep {
         guard old.view.sha256 == image.sha256, devices.count == requests.count else { return nil }
         for request in requests {
             guard let device = present[request.identity], device.record == request.record,
-                device.isOfSeveral == request.isOfSeveral
+                device.isOfSeveral == request.isOfSeveral, device.interface == request.identity.interface,
+                device.namespace == request.identity.namespace
             else { return nil }
         }
         guard try instance.brokenHooks(devices).isEmpty else { return nil }
@@ -112,7 +113,8 @@ struct ApplyStep {
         from old: LiveImage?, state: InstanceState, requests: [DeviceAllotment.Request],
         maps: InstanceMaps
     ) throws -> ApplyReport {
-        let allotment = try DeviceAllotment(requests, old: old?.devices() ?? [])
+        let allotment = try DeviceAllotment(
+            requests, old: old?.devices() ?? [], replaced: replaced(old?.devices() ?? [], by: requests))
         var state = state
         state.generation += 1
         guard let number = UInt32(exactly: state.generation) else {
@@ -146,7 +148,7 @@ struct ApplyStep {
             }
             generation.setDevices(devices)
             try generation.fill(map)
-            try instance.publish(map, before: before, maps)
+            try instance.publish(map, before: before, renamed: renamed(allotment, old), maps)
         } catch {
             takeOff()
             throw error
@@ -161,6 +163,25 @@ struct ApplyStep {
         let gone = (old?.devices() ?? []).count { !kept.contains($0.id) }
         GracePeriods.expedited(for: 2 * gone, by: instance) { detachGone(old?.devices() ?? [], keeping: devices) }
         return report(generation: number, changed: true, devices: devices, live: new, maps)
+    }
+
+    /// Devices whose number and namespace a request has, but not their name, and that hold no program any more: the
+    /// kernel gave the number to another device.
+    private func replaced(_ devices: [DeviceRecord], by requests: [DeviceAllotment.Request]) -> Set<UInt16> {
+        let names = Dictionary(requests.map { ($0.identity, $0.identity.interface) }) { first, _ in first }
+        let doubtful = devices.filter { device in
+            names[device.identity].map { $0 != device.interface } ?? false && device.mode != nil
+        }
+        return Set(doubtful.filter { !instance.holdsProgram($0) }.map(\.id))
+    }
+
+    /// The ports whose device has another name than in the generation in force, by their old and new names.
+    private func renamed(_ allotment: DeviceAllotment, _ old: LiveImage?) -> [(from: String, to: String)] {
+        guard let old else { return [] }
+        return allotment.devices.compactMap { request, _, before in
+            guard let before, request.isOfSeveral, before.interface != request.identity.interface else { return nil }
+            return (old.portName(before), request.port)
+        }
     }
 
     private func allotCounters(_ old: LiveImage?, _ maps: InstanceMaps) throws -> [UInt32] {
@@ -214,7 +235,8 @@ struct ApplyStep {
         let isSame = old?.view.sha256 == image.sha256
         var isAsked = false
         for index in devices.indices {
-            guard hadFlows, let old, let before = known[devices[index].identity] else {
+            guard hadFlows, let old, let before = known[devices[index].identity], before.id == devices[index].id
+            else {
                 devices[index].attachedAt = now
                 continue
             }

@@ -25,29 +25,30 @@ extension Instance {
     private func dropsAndEvents(
         _ maps: InstanceMaps, _ image: LiveImage
     ) throws(BPFError) -> ([Counters.Port], Counters.Events) {
+        let devices = image.namedDevices()
         var before = try eventCounters(maps)
-        var ports = try portCounters(maps, image)
+        var ports = try portCounters(maps, image, devices)
         for _ in 0..<16 {
             let after = try eventCounters(maps)
             if after == before { break }
             before = after
-            ports = try portCounters(maps, image)
+            ports = try portCounters(maps, image, devices)
         }
         return (ports, before)
     }
 
     private func portCounters(
-        _ maps: InstanceMaps, _ image: LiveImage
+        _ maps: InstanceMaps, _ image: LiveImage, _ devices: [DeviceRecord]
     ) throws(BPFError) -> [Counters.Port] {
         var result: [Counters.Port] = []
-        for device in image.devices() {
+        for device in devices {
             let first = UInt32(device.id) * BH_DIRECTION_MAX.rawValue
             let values = try maps[.portCounters].lookupPerCPU(first...first + 1, as: bh_port_counters.self)
             for (direction, values) in zip(Direction.allCases, values) {
                 let total = values.reduce(into: PortTotal()) { $0.add($1) }
                 result.append(
                     Counters.Port(
-                        name: image.portName(device), interface: device.interface, namespace: device.namespace,
+                        name: image.portName(device), interface: device.presentName, namespace: device.namespace,
                         direction: direction, accepted: total.accepted, dropped: total.dropped,
                         drops: total.reasons(total.drops), accepts: total.reasons(total.accepts),
                         unanswered: total.unanswered))

@@ -23,7 +23,7 @@ extension Instance {
 
     private func detachLocked(ports names: [String]) throws(DatapathError) -> DetachReport {
         let image = try imageInForce(try openMaps())
-        let devices = image.devices()
+        let devices = image.namedDevices()
         var chosen: [DeviceRecord] = []
         for name in names {
             let found = devices.filter { image.isCalled(name, $0) }
@@ -145,9 +145,12 @@ extension Instance {
 }
 
 extension LiveImage {
-    /// Whether people may call a device by this name: its entry's, `entry/device`, or the device's own.
+    /// Whether people may call a device by this name: its entry's, `entry/device`, or the device's own, be it an
+    /// alternative one.
     func isCalled(_ name: String, _ device: DeviceRecord) -> Bool {
-        covers(name, device) || name == device.interface
+        if covers(name, device) || device.isNamed(name) { return true }
+        let entry = entryName(device.record)
+        return name.hasPrefix("\(entry)/") && device.isNamed(String(name.dropFirst(entry.count + 1)))
     }
 
     func unknownPort(_ word: String, _ instance: String) -> DatapathError {

@@ -19,12 +19,15 @@ struct DeviceAllotment {
 
     /// Ids of devices that the old generation had are kept by them, and by no one else: their programs still run while the new
     /// generation is published.
-    init(_ requests: [Request], old: [DeviceRecord]) throws(DatapathError) {
-        let known = Dictionary(old.map { ($0.identity, $0) }) { first, _ in first }
+    ///
+    /// - Parameter replaced: ids of devices that are gone, though another has got their number.
+    init(_ requests: [Request], old: [DeviceRecord], replaced: Set<UInt16> = []) throws(DatapathError) {
+        let kept = old.filter { !replaced.contains($0.id) }
+        var known = Dictionary(kept.map { ($0.identity, $0) }) { first, _ in first }
         let used = Set(old.map(\.id))
         var next: UInt16 = 1
         for request in requests {
-            if let device = known[request.identity] {
+            if let device = known.removeValue(forKey: request.identity) {
                 devices.append((request, device.id, device))
                 continue
             }

@@ -30,8 +30,9 @@ extension Event {
     /// - Parameters:
     ///   - clockOffset: nanoseconds to add to the monotonic clock.
     ///   - image: the image of the generation that judged the packet.
+    ///   - names: what its devices are called now.
     /// Returns nil for a record that makes no sense.
-    init?(_ raw: bh_event, clockOffset: UInt64, image: LiveImage?) {
+    init?(_ raw: bh_event, clockOffset: UInt64, image: LiveImage?, names: DeviceNames) {
         guard let verdict = Action(raw.judgement.verdict), let reason = Reason(raw.judgement.reason) else { return nil }
         time = raw.time &+ clockOffset
         direction = raw.judgement.direction == BH_IN.rawValue ? .in : .out
@@ -43,7 +44,7 @@ extension Event {
         header = unsafe withUnsafeBytes(of: raw.header) { unsafe Array($0.prefix(captured)) }
         if let device = UInt16(exactly: raw.device).flatMap({ image?.device($0) }) {
             port = image?.portName(device)
-            interface = device.interface
+            interface = names[device].first ?? device.interface
             namespace = device.namespace
         }
         guard let image else { return }
@@ -78,7 +79,7 @@ public struct EventFilter: Sendable, Hashable {
 
     /// The names that the policy in force does not have.
     func unknownNames(in image: LiveImage) -> DatapathError? {
-        let devices = image.devices()
+        let devices = image.namedDevices()
         for port in (ports ?? []).sorted() where !devices.contains(where: { image.isCalled(port, $0) }) {
             return DatapathError(
                 "no port is called '\(port)'",
@@ -112,7 +113,8 @@ public struct EventFilter: Sendable, Hashable {
         }
         if let ports {
             raw.flags |= BH_READER_DEVICES.rawValue
-            for device in image?.devices() ?? [] where ports.contains(where: { image?.isCalled($0, device) ?? false }) {
+            let devices = image?.namedDevices() ?? []
+            for device in devices where ports.contains(where: { image?.isCalled($0, device) ?? false }) {
                 unsafe withUnsafeMutableBytes(of: &raw.devices) { bytes in
                     let bits = unsafe bytes.bindMemory(to: UInt64.self)
                     unsafe bits[Int(device.id) / 64] |= 1 << UInt64(device.id % 64)

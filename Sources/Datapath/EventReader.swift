@@ -11,6 +11,9 @@ public final class EventReader {
     private var ticker: Ticker?
     private var ring: RingBuffer
     private var images: [LiveImage] = []
+    /// The devices' names, and when they were read: at most once a second, and only where something is to be named.
+    private var names = DeviceNames(of: [])
+    private var namesReadAt: UInt64 = 0
 
     /// Bytes of one reader's ring.
     private static let ringSize: UInt32 = 4 << 20
@@ -70,7 +73,15 @@ public final class EventReader {
             throw DatapathError("cannot read events", error)
         }
         let offset = EventReader.clockOffset()
-        return raw.compactMap { Event($0, clockOffset: offset, image: image($0.judgement.generation)) }
+        if !raw.isEmpty { refreshNames() }
+        return raw.compactMap { Event($0, clockOffset: offset, image: image($0.judgement.generation), names: names) }
+    }
+
+    private func refreshNames() {
+        let now = KernelClock.nanoseconds()
+        guard now &- namesReadAt >= 1_000_000_000 else { return }
+        namesReadAt = now
+        names = DeviceNames(of: images.flatMap { $0.devices() })
     }
 
     /// The image of a generation; nil where it came into force and went again before it was read.

@@ -25,36 +25,61 @@ extension NamespaceInventory {
         }
     }
 
-    private static func readInterfaces() throws(DatapathError) -> [HostInterface] {
+    /// The names of a namespace's devices, by index, the kernel's own first; and which namespace that is.
+    static func names(in namespace: String?) throws(DatapathError) -> (inode: UInt64, names: [UInt32: [String]]) {
+        try NetworkNamespace.with(namespace) { () throws(DatapathError) in
+            let others = try readAlternativeNames()
+            let names = try readLinks().map { ($0.index, [text(of: $0.name)] + (others[$0.index] ?? [])) }
+            return (NetworkNamespace.inode(nil) ?? 0, Dictionary(names) { first, _ in first })
+        }
+    }
+
+    private static func readLinks() throws(DatapathError) -> [bulkhead_interface] {
         var links: UnsafeMutablePointer<bulkhead_interface>?
-        var linkCount = 0
+        var count = 0
+        defer { unsafe free(links) }
+        let error = unsafe bulkhead_read_interfaces(&links, &count)
+        guard error >= 0 else { throw DatapathError("cannot list network devices: \(text(-error))") }
+        return unsafe Array(UnsafeBufferPointer(start: links, count: count))
+    }
+
+    private static func readAlternativeNames() throws(DatapathError) -> [UInt32: [String]] {
+        var names: UnsafeMutablePointer<bulkhead_alternative_name>?
+        var count = 0
+        defer { unsafe free(names) }
+        let error = unsafe bulkhead_read_alternative_names(&names, &count)
+        guard error >= 0 else { throw DatapathError("cannot list network devices: \(text(-error))") }
+        var result: [UInt32: [String]] = [:]
+        for name in unsafe Array(UnsafeBufferPointer(start: names, count: count)) {
+            result[name.index, default: []].append(text(of: name.name))
+        }
+        return result
+    }
+
+    private static func readInterfaces() throws(DatapathError) -> [HostInterface] {
         var addresses: UnsafeMutablePointer<bulkhead_address>?
         var addressCount = 0
-        defer {
-            unsafe free(links)
-            unsafe free(addresses)
-        }
-        let linkError = unsafe bulkhead_read_interfaces(&links, &linkCount)
-        guard linkError >= 0 else { throw DatapathError("cannot list network devices: \(text(-linkError))") }
+        defer { unsafe free(addresses) }
+        let all = try readLinks()
+        let alternatives = try readAlternativeNames()
         let addressError = unsafe bulkhead_read_addresses(&addresses, &addressCount)
         guard addressError >= 0 else { throw DatapathError("cannot list addresses: \(text(-addressError))") }
         var prefixes: [UInt32: [Prefix]] = [:]
         for address in unsafe Array(UnsafeBufferPointer(start: addresses, count: addressCount)) {
             prefixes[address.index, default: []].append(Prefix(address))
         }
-        let all = unsafe Array(UnsafeBufferPointer(start: links, count: linkCount))
         let names = Dictionary(all.map { ($0.index, text(of: $0.name)) }) { first, _ in first }
         let bridges = Set(all.filter { text(of: $0.kind) == "bridge" }.map(\.index))
         return all.map { link in
             HostInterface(
                 link, bridge: bridges.contains(link.master) ? names[link.master] : nil,
-                addresses: prefixes[link.index] ?? [])
+                addresses: prefixes[link.index] ?? [], alternativeNames: alternatives[link.index] ?? [])
         }
     }
 }
 
 extension HostInterface {
-    fileprivate init(_ link: bulkhead_interface, bridge: String?, addresses: [Prefix]) {
+    fileprivate init(_ link: bulkhead_interface, bridge: String?, addresses: [Prefix], alternativeNames: [String]) {
         let kind: Kind =
             switch text(of: link.kind) {
             case "tun": .tap
@@ -69,7 +94,7 @@ extension HostInterface {
             name: text(of: link.name), index: link.index, kind: kind, bridge: bridge,
             isEthernet: link.hardware_type == UInt16(BULKHEAD_ARPHRD_ETHER), mac: link.has_mac != 0 ? mac : nil,
             addresses: addresses, kernelKind: kernelKind,
-            facing: Facing(kind: kernelKind, isRouted: link.is_routed != 0))
+            facing: Facing(kind: kernelKind, isRouted: link.is_routed != 0), alternativeNames: alternativeNames)
     }
 }
 

@@ -24,17 +24,34 @@ struct DeviceRecord: Sendable, Hashable {
     /// Likewise: since when something may be open here that an earlier policy passed without a flow; 0: nothing is.
     var untrackedAt: UInt64 = 0
 
+    /// What the kernel calls it now, its own name first; empty where that was not read, see
+    /// ``LiveImage/namedDevices()``.
+    var presentNames: [String] = []
+
     /// What makes it the same device in the next generation.
     var identity: Identity {
         Identity(
             interface: interface, namespace: namespace, inode: namespaceInode, index: interfaceIndex)
     }
 
+    /// Of a device that is there, the kernel's number for it and its namespace: names may change. Of a missing one,
+    /// the name.
     struct Identity: Hashable {
         var interface: String
         var namespace: String?
         var inode: UInt64
         var index: UInt32
+
+        static func == (left: Identity, right: Identity) -> Bool {
+            guard left.index == right.index, left.inode == right.inode else { return false }
+            return left.index != 0 || (left.interface == right.interface && left.namespace == right.namespace)
+        }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(index)
+            hasher.combine(inode)
+            if index == 0 { hasher.combine(interface) }
+        }
     }
 
     /// Hooks that must hold a program.

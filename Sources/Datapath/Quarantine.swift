@@ -126,10 +126,18 @@ extension Instance {
     }
 
     /// Puts an image in force, its quarantined devices cut off.
-    func publish(_ map: Map, before: Before, _ maps: InstanceMaps) throws {
+    ///
+    /// - Parameter renamed: ports whose device has a new name. One that is cut off stays so under its new name too: to
+    ///   rename a device is no way out.
+    func publish(
+        _ map: Map, before: Before, renamed: [(from: String, to: String)] = [], _ maps: InstanceMaps
+    ) throws {
         let lock = try lockPublishing()
         // An image that was made just now marks no device yet.
-        let names = try maps.quarantine.all()
+        let held = try maps.quarantine.all()
+        let followers = renamed.filter { held.contains($0.from) && !held.contains($0.to) }.map(\.to)
+        for name in followers { try maps.quarantine.insert(name) }
+        let names = held.union(followers)
         if !names.isEmpty { try LiveImage(map).mark(names, in: Mapping(map, writable: true)) }
         // The kernel waits until every CPU has left the old image.
         try GracePeriods.expedited(by: self) {
@@ -191,10 +199,10 @@ extension LiveImage {
 
     /// The names of what `word` means: of a port or entry by its name first, else of every port of a device so called.
     fileprivate func portNames(_ word: String) -> [String] {
-        let devices = devices()
+        let devices = namedDevices()
         if (0..<view.portCount).contains(where: { entryName($0) == word }) { return [word] }
         if let named = devices.first(where: { covers(word, $0) }) { return [portName(named)] }
-        return Set(devices.filter { $0.interface == word }.map(portName)).sorted()
+        return Set(devices.filter { isCalled(word, $0) }.map(portName)).sorted()
     }
 }
 

@@ -63,6 +63,8 @@ public struct Status: Sendable {
         public var record: Int
         /// In force.
         public var guards: Set<Guard> = []
+        /// What else the kernel calls the device.
+        public var alternativeNames: [String] = []
     }
 
     public var instance: String

@@ -8,7 +8,7 @@ extension Instance {
         let maps = try openMaps()
         let image = try imageInForce(maps)
         var ports: [Status.Port] = []
-        let devices = image.devices()
+        let devices = image.namedDevices()
         let byNamespace = Dictionary(grouping: devices) { $0.namespace }
         for (namespace, devices) in byNamespace {
             let here = NetworkNamespace.inode(namespace)
@@ -65,15 +65,29 @@ extension Instance {
                     ? "the device is gone, or its programs were taken off: apply again"
                     : "no program on \(lost.map(\.rawValue).joined(separator: ", ")): apply again")
         }
+        if !isMissing, device.presentName != device.interface {
+            problems.append("the device was called '\(device.interface)' when the policy was applied: apply again")
+        }
         return Status.Port(
-            name: image.portName(device), entry: image.entryName(device.record), interface: device.interface,
+            name: image.portName(device), entry: image.entryName(device.record),
+            interface: isMissing ? device.interface : device.presentName,
             namespace: device.namespace, interfaceIndex: isMissing ? nil : device.interfaceIndex,
             protects: image.protects(device.record), mode: isMissing ? nil : device.mode,
             hooks: device.hooks.filter { programs[$0] != nil }.map(\.rawValue),
             state: isMissing ? .missing : image.isQuarantined(device) ? .quarantined : .enforcing,
             ahead: inside ? attachment.ahead(programs) : [],
             problems: problems, device: device.id, record: device.record,
-            guards: image.view.port(device.record)?.guards ?? [])
+            guards: image.view.port(device.record)?.guards ?? [],
+            alternativeNames: isMissing ? [] : Array(device.presentNames.dropFirst()))
+    }
+
+    /// Whether a device has a program of ours on one of its hooks at least.
+    func holdsProgram(_ device: DeviceRecord) -> Bool {
+        let attachment = Attachment(self, device)
+        let isHeld = try? NetworkNamespace.with(device.namespace) { () throws(DatapathError) in
+            device.hooks.contains { ((try? attachment.program($0)) ?? nil) != nil }
+        }
+        return isHeld ?? false
     }
 
     /// Devices with a hook that should hold a program and does not.

@@ -23,11 +23,15 @@ public struct HostInterface: Sendable, Hashable {
     /// The kernel's own word for its kind, such as `macvtap`; empty for a NIC.
     public var kernelKind: String
     public var facing: Facing
+    /// Further names (`ip link property add altname`), as good as the name.
+    public var alternativeNames: [String]
 
     public init(
         name: String, index: UInt32, kind: Kind, bridge: String? = nil, isEthernet: Bool = true,
-        mac: MACAddress? = nil, addresses: [Prefix] = [], kernelKind: String = "", facing: Facing = .beyond
+        mac: MACAddress? = nil, addresses: [Prefix] = [], kernelKind: String = "", facing: Facing = .beyond,
+        alternativeNames: [String] = []
     ) {
+        self.alternativeNames = alternativeNames
         self.kernelKind = kernelKind
         self.facing = facing
         self.name = name
@@ -38,6 +42,9 @@ public struct HostInterface: Sendable, Hashable {
         self.mac = mac
         self.addresses = addresses
     }
+
+    /// Every name by which the kernel knows it.
+    var names: [String] { [name] + alternativeNames }
 }
 
 /// The devices of one network namespace, at one moment.

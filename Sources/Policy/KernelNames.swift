@@ -5,6 +5,9 @@ public enum KernelNames {
     /// The most bytes of a namespace's name that a generation records.
     private static let longestNamespace = 207
 
+    /// The most bytes of an alternative name of a device; its own name has 15 at most.
+    static let longestInterface = 127
+
     /// A network namespace's name is one of a file in one folder.
     public static func isNamespace(_ name: String) -> Bool {
         isOneFile(name) && name.utf8.count <= longestNamespace

@@ -86,8 +86,10 @@ struct PortParser {
             problems.error(node.location, "\"\(text)\" is not a pattern for interface names")
             return nil
         }
-        guard text.utf8.count <= 15 else {
-            problems.error(node.location, "\"\(text)\" is no interface name: it has more than 15 bytes")
+        guard text.utf8.count <= KernelNames.longestInterface else {
+            problems.error(
+                node.location,
+                "\"\(text)\" is no interface name: it has more than \(KernelNames.longestInterface) bytes")
             return nil
         }
         guard KernelNames.isInterface(text) else {

@@ -30,6 +30,24 @@ import Testing
         #expect(try DeviceAllotment([request("a", 9)], old: records(first)).devices.map(\.id) == [2])
     }
 
+    @Test func aRenamedDeviceIsTheSame() throws {
+        let first = try DeviceAllotment([request("a", 1), request("b", 2)], old: [])
+        let second = try DeviceAllotment([request("b", 1), request("a", 2)], old: records(first))
+        #expect(second.devices.map(\.id) == [1, 2])
+        #expect(second.devices.map(\.old?.interface) == ["a", "b"])
+        #expect(try DeviceAllotment([request("b", 1)], old: records(first), replaced: [1]).devices.map(\.id) == [3])
+    }
+
+    /// A missing device has no number: its name tells it.
+    @Test func aMissingDeviceIsKnownByItsName() throws {
+        let first = try DeviceAllotment([request("a", 0), request("b", 0)], old: [])
+        let second = try DeviceAllotment([request("b", 0), request("c", 0), request("a", 7)], old: records(first))
+        #expect(second.devices.map(\.id) == [2, 3, 4])
+        // Names are recorded cut, and may be alike then.
+        let alike = try DeviceAllotment([request("b", 0), request("b", 0)], old: records(first))
+        #expect(alike.devices.map(\.id) == [2, 3])
+    }
+
     @Test func tooManyDevicesAreRefused() throws {
         let most = Int(BH_DEVICES_MAX) - 1
         let requests = (0..<most).map { request("p\($0)", UInt32($0 + 1)) }

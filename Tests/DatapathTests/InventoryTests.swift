@@ -16,6 +16,8 @@ import Testing
         try Shell.check(
             "sh", "-ec", "[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }")
         try host.run("ip", "tuntap", "add", "tap0", "mode", "tap")
+        let long = String(repeating: "v0-", count: 40)
+        try host.run("ip", "link", "property", "add", "dev", "v0", "altname", "cable", "altname", long)
         let inventory = try HostInventory.read(namespaces: [host.name, "\(lab.id)-none"])
         #expect(inventory.namespaces["\(lab.id)-none"] == nil)
         let space = try #require(inventory.namespaces[host.name])
@@ -24,6 +26,8 @@ import Testing
         let devices = Dictionary(uniqueKeysWithValues: space.interfaces.map { ($0.name, $0) })
         #expect(devices["v0"]?.kind == .veth)
         #expect(devices["v0"]?.bridge == "br0")
+        #expect(devices["v0"]?.alternativeNames == ["cable", long])
+        #expect(devices["br0"]?.alternativeNames == [])
         #expect(devices["br0"]?.kind == .bridge)
         #expect(devices["br0"]?.bridge == nil)
         #expect(devices["tap0"]?.kind == .tap)

@@ -166,6 +166,7 @@ struct Standing: Decodable {
         var hooks: [String]
         var state: String
         var ahead: [String]
+        var problems: [String]
     }
     var instance: String
     var generation: Int

@@ -16,8 +16,10 @@ enum FixtureHost {
             HostInterface(
                 name: "lo", index: 1, kind: .loopback, isEthernet: false, addresses: [one("127.0.0.1"), one("::1")]),
             HostInterface(name: "eth0", index: 2, kind: .other, addresses: [one("192.0.2.1"), one("2001:db8::1")]),
-            HostInterface(name: "eth1", index: 3, kind: .other),
-            HostInterface(name: "br0", index: 4, kind: .bridge, addresses: [one("198.51.100.1")]),
+            HostInterface(
+                name: "eth1", index: 3, kind: .other, alternativeNames: ["enp3s0", "network-of-the-second-floor"]),
+            HostInterface(
+                name: "br0", index: 4, kind: .bridge, addresses: [one("198.51.100.1")], alternativeNames: ["guests"]),
             HostInterface(name: "tap-web1", index: 5, kind: .tap, bridge: "br0"),
             HostInterface(name: "tap-db1", index: 6, kind: .tap, bridge: "br0"),
             HostInterface(name: "veth7", index: 7, kind: .veth, bridge: "br0"),

@@ -161,8 +161,15 @@ struct bulkhead_address {
 	uint8_t bytes[16];               /* network byte order */
 };
 
+/* A further name of a device: as good as its own, and up to 127 bytes long. */
+struct bulkhead_alternative_name {
+	uint32_t index;
+	char name[128];
+};
+
 /* The devices and addresses of the calling thread's network namespace, by rtnetlink; free(3) the arrays. */
 int bulkhead_read_interfaces(struct bulkhead_interface **interfaces, size_t *count);
+int bulkhead_read_alternative_names(struct bulkhead_alternative_name **names, size_t *count);
 int bulkhead_read_addresses(struct bulkhead_address **addresses, size_t *count);
 
 #endif

@@ -154,11 +154,13 @@ extension Integration {
             if let right { try site.bulkhead.apply(try policy("protects: \(right), addresses: [198.51.100.7]")) }
         }
 
-        /// A virtual machine's macvtap: its owner is the guest, and `in` what the guest receives.
-        @Test func aGuestBehindAMacvtap() throws {
+        /// A virtual machine's macvtap: its owner is the guest, and `in` what the guest receives. At the device below it
+        /// too, in whatever mode.
+        @Test(arguments: ["bridge", "passthru"], ["tap0", "up0"])
+        func aGuestBehindAMacvtap(mode: String, device: String) throws {
             let site = try UplinkSite()
             try site.host.run(
-                "sh", "-ec", "ip link add link up0 name tap0 type macvtap mode bridge; ip link set tap0 up")
+                "sh", "-ec", "ip link add link up0 name tap0 type macvtap mode \(mode); ip link set tap0 up")
             let guest = try Tap(macvtap: "tap0", in: site.host)
             let mac = try site.host.mac(of: "tap0")
             try site.bulkhead.apply(
@@ -167,7 +169,7 @@ extension Integration {
                     """
                     version: 1
                     ports:
-                      vm: { interface: tap0, protects: host, mode: tc }
+                      vm: { interface: \(device), protects: host, mode: tc }
                     defaults: { in: drop, out: drop }
                     rules:
                       - { name: received, service: udp/1000, direction: in, action: accept }

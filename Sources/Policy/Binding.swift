@@ -80,7 +80,7 @@ struct Binder {
         case .bridge(let pattern):
             let glob = Glob.isPattern(pattern) ? Glob(pattern) : nil
             func isMeant(_ name: String) -> Bool { glob?.matches(name) ?? (name == pattern) }
-            let bridges = namespace.interfaces.filter { $0.kind == .bridge && $0.names.contains(where: isMeant) }
+            let bridges = namespace.interfaces.filter { $0.kind == .bridge && $0.isNamed(isMeant) }
             let meant = Set(bridges.map(\.name))
             let members = namespace.interfaces.filter { $0.bridge.map { meant.contains($0) || isMeant($0) } ?? false }
             for device in members { claim(index, device, .bridge, at: port.selectorLocations[0], in: namespace) }
@@ -99,7 +99,7 @@ struct Binder {
         _ index: Int, _ name: String, at location: SourceLocation, in namespace: NamespaceInventory
     ) {
         guard Glob.isPattern(name), let glob = Glob(name) else {
-            if let device = namespace.interfaces.first(where: { $0.names.contains(name) }) {
+            if let device = namespace.interfaces.first(where: { $0.isNamed { $0 == name } }) {
                 claim(index, device, .exact, at: location, in: namespace)
             } else {
                 missing[index].append((name, location))
@@ -107,7 +107,7 @@ struct Binder {
             return
         }
         // A pattern never means the loopback device, which "*" would always match.
-        let found = namespace.interfaces.filter { $0.kind != .loopback && $0.names.contains(where: glob.matches) }
+        let found = namespace.interfaces.filter { $0.kind != .loopback && $0.isNamed(glob.matches) }
         for device in found { claim(index, device, .glob, at: location, in: namespace) }
         if found.isEmpty { missing[index].append((name, location)) }
     }
@@ -205,7 +205,9 @@ struct Binder {
         guard case .bridge(let name) = port.entry.selector else { return false }
         if Glob.isPattern(name) { return true }
         let interfaces = inventory.namespaces[port.entry.namespace]?.interfaces ?? []
-        return interfaces.contains { $0.names.contains(name) && $0.kind == .bridge }
+        return interfaces.contains { device in
+            device.kind == .bridge && device.isNamed { $0 == name }
+        }
     }
 
     private func kind(_ port: PortDefinition) -> String {

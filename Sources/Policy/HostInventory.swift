@@ -43,8 +43,8 @@ public struct HostInterface: Sendable, Hashable {
         self.addresses = addresses
     }
 
-    /// Every name by which the kernel knows it.
-    var names: [String] { [name] + alternativeNames }
+    /// Whether one of the names by which the kernel knows it is meant.
+    func isNamed(_ isMeant: (String) -> Bool) -> Bool { isMeant(name) || alternativeNames.contains(where: isMeant) }
 }
 
 /// The devices of one network namespace, at one moment.

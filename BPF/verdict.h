@@ -121,28 +121,33 @@ static __always_inline void judge_fragment(struct bh_scratch *here, enum bh_hook
 		decide(&here->judgement, place == FRAGMENT_FOLLOWS ? BH_ACCEPT : BH_DROP, BH_REASON_FRAGMENT);
 }
 
+/* Why a port refuses a packet whatever its rules say; BH_REASON_NONE where it does not. */
+static __always_inline enum bh_reason port_refusal(const struct image *image, const struct bh_port *port,
+						   bool quarantined, const struct bh_scratch *here)
+{
+	if (port->flags & BH_PORT_UNKNOWN_DROP)
+		return BH_REASON_DEFAULT;
+	if (!admits_vlan(image, port, &here->packet))
+		return BH_REASON_VLAN;
+	if (quarantined)
+		return BH_REASON_QUARANTINE;
+	return port->guards ? guard_reason(image, port, here) : BH_REASON_NONE;
+}
+
 /* What is decided before the rules are asked; the reason stays BH_REASON_NONE where they must be. */
 static __always_inline void judge_before_rules(const struct image *image, const struct bh_port *port, bool quarantined,
 					       struct bh_scratch *here, enum bh_hook hook)
 {
 	struct bh_judgement *judgement = &here->judgement;
 	const struct bh_packet *packet = &here->packet;
-	enum bh_reason guard, essential;
+	enum bh_reason refusal, essential;
 
 	if (packet->refusal)
 		return decide(judgement, BH_DROP, packet->refusal);
-	if (port->flags & BH_PORT_UNKNOWN_DROP)
-		return decide(judgement, BH_DROP, BH_REASON_DEFAULT);
-	if (!admits_vlan(image, port, packet))
-		return decide(judgement, BH_DROP, BH_REASON_VLAN);
-	if (quarantined)
-		return decide(judgement, BH_DROP, BH_REASON_QUARANTINE);
-	if (port->guards) {
-		guard = guard_reason(image, port, here);
-		JOIN_PATHS();
-		if (guard)
-			return decide(judgement, BH_DROP, guard);
-	}
+	refusal = port_refusal(image, port, quarantined, here);
+	JOIN_PATHS();
+	if (refusal)
+		return decide(judgement, BH_DROP, refusal);
 	if (packet->flags & (BH_PACKET_FRAGMENT_FIRST | BH_PACKET_FRAGMENT_LATER)) {
 		judge_fragment(here, hook);
 		if (judgement->reason != BH_REASON_NONE)
@@ -378,16 +383,25 @@ static __always_inline bool ask_rules(const struct image *image, const struct bh
 	return conclude(image, here);
 }
 
-/* Makes the flow that a new policy denies a mark that its connection is not to be adopted. */
-static __always_inline void bar_flow(struct flow_bucket *bucket, struct bh_flow *flow, const struct bh_scratch *here)
+/*
+ * Makes the flow that a new policy denies a mark that its connection is not to be adopted, if its place still is its
+ * own: another CPU may have given the place to another connection meanwhile.
+ */
+static __always_inline bool bar_flow(struct flow_bucket *bucket, __u32 way, struct bh_flow *flow,
+				     const struct bh_scratch *here)
 {
 	__u32 now = ticks_now(here);
+	bool barred = false;
 
 	bpf_spin_lock(&bucket->lock);
-	flow->state = BH_FLOW_BARRED;
-	flow->seen = now;
-	flow->timeout = here->bar;
+	if (bucket->tags[way] == here->hash) {
+		flow->state = BH_FLOW_BARRED;
+		flow->seen = now;
+		flow->timeout = here->bar;
+		barred = true;
+	}
 	bpf_spin_unlock(&bucket->lock);
+	return barred;
 }
 
 /* Ends the flow that a new policy denies. */
@@ -397,15 +411,14 @@ static __always_inline void end_found_flow(const struct bh_scratch *here)
 	__u32 slot = here->flow - 1, index = slot / BH_FLOW_WAYS;
 	struct flow_bucket *bucket = bucket_at(index);
 	struct bh_flow *flow = found_flow(here);
+	bool ended;
 
 	if (!bucket || !totals || !flow)
 		return;
-	if (here->bar) {
-		bar_flow(bucket, flow, here);
+	ended = here->bar ? bar_flow(bucket, slot % BH_FLOW_WAYS, flow, here) :
+			    end_flow(bucket, index, slot, here->hash, END_ANY, 0);
+	if (ended)
 		totals->ended++;
-	} else if (end_flow(bucket, index, slot, here->hash, END_ANY, 0)) {
-		totals->ended++;
-	}
 }
 
 /* Does to the flow table what the judgement says. XDP never comes here. A global function: verified once. */
@@ -544,13 +557,15 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 }
 
 /*
- * Asks the policy before about the packet. Where it is not there, or did not know the port, it passed nothing. Returns whether it has answered. A
- * global function: verified once. It is not called from judge(), whose stack is deep as it is.
+ * Asks the policy before about the packet. Where it is not there, did not know the port, or dropped the packet before
+ * it asked its rules, it passed nothing. Returns whether it has answered. A global function: verified once. It is not
+ * called from judge(), whose stack is deep as it is.
  */
 __noinline int ask_policy_before(struct bh_scratch *here)
 {
 	const struct bh_port *port;
 	struct image image;
+	enum bh_reason refusal;
 	__u32 generation;
 	__u16 record;
 
@@ -562,10 +577,14 @@ __noinline int ask_policy_before(struct bh_scratch *here)
 	generation = image.header->before;
 	if (!image_open(&image, BH_SLOT_BEFORE) || image.header->generation != generation)
 		return 1;
-	record = port_record(&image, here) & ~BH_QUARANTINED;
-	if (!record)
+	record = port_record(&image, here);
+	if (!record || record & BH_QUARANTINED)
 		return 1;
 	port = IMAGE_ELEMENT(&image, image.header->ports, record - 1, struct bh_port);
+	refusal = port_refusal(&image, port, false, here);
+	JOIN_PATHS();
+	if (refusal)
+		return 1;
 	return judge_by_rules(&image, port, &here->subject, here);
 }
 

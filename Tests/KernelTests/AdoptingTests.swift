@@ -12,7 +12,7 @@ extension PacketTables {
 
         private static let scripts: [FlowScript] = AddressFamily.allCases.flatMap { family in
             let talk = FlowTests.Talk(family: family)
-            return [swaps, endings, bans].flatMap { $0(talk) }.map { script in
+            return [swaps, refusals, endings, bans].flatMap { $0(talk) }.map { script in
                 var script = script
                 script.testDescription = "IP\(family): " + script.testDescription
                 return script
@@ -73,6 +73,43 @@ extension PacketTables {
                         .swap(FlowScript.outward),
                         .swap(FlowScript.outward.replacingOccurrences(of: "name: out", with: "name: o")),
                         .frame(talk.there(.udp(53, 40000)), at: "web", .in, "drop default"),
+                    ]),
+            ]
+        }
+
+        /// What a port drops before its rules are asked, the policy before did not pass, whatever its rules say.
+        private static func refusals(_ talk: FlowTests.Talk) -> [FlowScript] {
+            let stateless = FlowScript.policy("  - { name: web, service: tcp/80, action: accept, stateless: true }")
+            let tracked = FlowScript.policy("  - { name: web, service: tcp/80, action: accept }")
+            let ports = "workload, vlans: any"
+            let untagged = stateless.replacingOccurrences(of: ports, with: "workload, vlans: none")
+            let guarded = stateless.replacingOccurrences(
+                of: ports, with: "workload, guard: [ip], addresses: [\"\(talk.server)\"]")
+            let own = talk.back(.tcp(40000, 80, flags: 24))
+            let foreign = Frame(
+                Datagram(talk.family == .v4 ? "192.0.2.99" : "2001:db8::99", talk.client, .tcp(40000, 80, flags: 24)))
+            var tagged = talk
+            tagged.tags = [10]
+            return [
+                FlowScript(
+                    "what the policy before dropped for its tag is not adopted", under: untagged, adopts: true,
+                    [
+                        .frame(tagged.ask(24, 1, 1), at: "web", .in, "drop vlan"), .swap(tracked),
+                        .frame(tagged.ask(24, 1, 1), at: "web", .in, "drop invalid-state"),
+                        .frame(talk.ask(24, 1, 1), at: "web", .in, "accept adopted"),
+                    ]),
+                FlowScript(
+                    "nor what its guards dropped", under: guarded, adopts: true,
+                    [
+                        .frame(foreign, at: "web", .out, "drop guard-ip"), .swap(tracked),
+                        .frame(foreign, at: "web", .out, "drop invalid-state"),
+                        .frame(own, at: "web", .out, "accept adopted"),
+                    ]),
+                FlowScript(
+                    "nor what came while the port was cut off", under: stateless, adopts: true,
+                    [
+                        .cutOff(talk.ask(24, 1, 1), at: "web", .in, "drop quarantine"), .swap(tracked),
+                        .frame(talk.ask(24, 1, 1), at: "web", .in, "drop invalid-state"),
                     ]),
             ]
         }

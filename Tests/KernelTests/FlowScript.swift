@@ -11,6 +11,8 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
     enum Step: Sendable {
         /// A frame at a port, and its verdict and reason: `accept established`.
         case frame(Frame, at: String, Direction, String)
+        /// Likewise, while the port is in quarantine.
+        case cutOff(Frame, at: String, Direction, String)
         /// Another policy comes into force.
         case swap(String)
         case pass(seconds: Int)
@@ -75,9 +77,13 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
         try FlowSimulator.use(Self.compile(policy, &records), adopts: adopts) { simulator in
             for (number, step) in steps.enumerated() {
                 switch step {
-                case .frame(let frame, let port, let direction, let expected):
+                case .frame(let frame, let port, let direction, let expected),
+                    .cutOff(let frame, let port, let direction, let expected):
+                    var isCutOff = false
+                    if case .cutOff = step { isCutOff = true }
                     let record = try #require(records[port])
-                    let outcome = try simulator.judge(frame: frame.bytes, portRecord: record, direction: direction)
+                    let outcome = try simulator.judge(
+                        frame: frame.bytes, portRecord: record, direction: direction, isQuarantined: isCutOff)
                     let said = "\(outcome.verdict.rawValue) \(outcome.reason?.rawValue ?? "-")"
                     #expect(
                         said == expected, "\(testDescription), step \(number + 1): \(frame)",

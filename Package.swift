@@ -27,14 +27,15 @@ let package = Package(
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["EmbedObject"]),
         // Pure: no kernel below here.
         .target(name: "Network", swiftSettings: settings),
+        .target(name: "Wire", dependencies: ["Network", "CDatapathABI"], swiftSettings: settings),
         .target(
             name: "Policy",
-            dependencies: ["Network", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Network", "Wire", .product(name: "Yams", package: "Yams")],
             swiftSettings: settings),
         .target(
             name: "Compiler",
             dependencies: [
-                "Network", "Policy", "CDatapathABI", .product(name: "Crypto", package: "swift-crypto"),
+                "Network", "Wire", "Policy", "CDatapathABI", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
         .target(name: "Capture", swiftSettings: settings),
@@ -43,7 +44,7 @@ let package = Package(
         .target(
             name: "Datapath",
             dependencies: [
-                "Libbpf", "Compiler", "Policy", "Network", "CDatapathABI", "CLibbpf",
+                "Libbpf", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings, plugins: ["CompileBPF"]),
@@ -51,7 +52,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Datapath", "Compiler", "Policy", "Capture", "Network", "CHeap",
+                "Datapath", "Compiler", "Policy", "Capture", "Wire", "Network", "CHeap",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -61,22 +62,22 @@ let package = Package(
         .executableTarget(
             name: "Benchmark",
             dependencies: [
-                "CBenchmark", "TestSupport", "Policy", "Libbpf", "Network",
+                "CBenchmark", "TestSupport", "Policy", "Libbpf", "Wire", "Network",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks", exclude: ["BPF", "C"], swiftSettings: settings, plugins: ["CompileBPF"]),
         // Tests.
         .target(name: "CTestSupport", path: "Tests/CTestSupport"),
         .target(
-            name: "TestSupport", dependencies: ["CTestSupport", "Network", "Policy"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["CTestSupport", "Network", "Wire", "Policy"], path: "Tests/TestSupport",
             swiftSettings: settings),
         // What judges the programs: written from the standards, not from the code.
         .target(
-            name: "Reference", dependencies: ["Compiler", "Policy", "Network"], path: "Tests/Reference",
+            name: "Reference", dependencies: ["Compiler", "Policy", "Wire", "Network", "CDatapathABI"], path: "Tests/Reference",
             swiftSettings: settings),
         .target(
             name: "Fuzzing",
-            dependencies: ["Reference", "TestSupport", "Capture", "Datapath", "Compiler", "Policy", "Network"],
+            dependencies: ["Reference", "TestSupport", "Capture", "Datapath", "Compiler", "Policy", "Wire", "Network"],
             path: "Tests/Fuzzing", swiftSettings: settings),
         .executableTarget(
             name: "fuzz",
@@ -89,7 +90,7 @@ let package = Package(
         .testTarget(
             name: "CompilerTests",
             dependencies: [
-                "Compiler", "Policy", "Network", "CDatapathABI", "TestSupport",
+                "Reference", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "TestSupport",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
@@ -99,24 +100,26 @@ let package = Package(
         .testTarget(
             name: "DatapathTests",
             dependencies: [
-                "Datapath", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Network", "TestSupport",
+                "Datapath", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Wire", "Network", "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "KernelTests",
             dependencies: [
                 "Reference", "TestSupport", "Fuzzing", "Capture", "Datapath", "Compiler", "CDatapathABI", "Policy",
-                "Network",
+                "Wire", "Network",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "LibbpfTests", dependencies: ["Libbpf", "CLibbpf", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(
-            name: "PolicyTests", dependencies: ["Policy", "Network"], exclude: ["Fixtures"], swiftSettings: settings),
+            name: "PolicyTests", dependencies: ["Policy", "Wire", "Network"], exclude: ["Fixtures"], swiftSettings: settings),
         .testTarget(
             name: "CommandsTests",
-            dependencies: ["Commands", "Datapath", "Compiler", "Policy", "Network", "TestSupport", "bulkhead"],
+            dependencies: [
+                "Reference", "Commands", "Datapath", "Compiler", "Policy", "Wire", "Network", "TestSupport", "bulkhead",
+            ],
             swiftSettings: settings),
     ]
 )

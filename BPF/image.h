@@ -2,6 +2,7 @@
 #ifndef BULKHEAD_IMAGE_H
 #define BULKHEAD_IMAGE_H
 
+#include <stdbool.h>
 #include "maps.h"
 
 /*

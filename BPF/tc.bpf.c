@@ -4,48 +4,11 @@
 #include "packet.h"
 #include "quote.h"
 #include "scale.h"
+#include "skb.h"
 #include "verdict.h"
 #include "offload.h"
 #include "reject.h"
 #include "event.h"
-
-static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size)
-{
-	return bpf_skb_load_bytes(ctx, offset, to, size);
-}
-
-/* Wire packets and bytes of a super-packet: each segment repeats the headers, which end at `headers`. */
-static __always_inline void count_segments(struct __sk_buff *ctx, struct bh_packet *packet, __u32 headers)
-{
-	__u32 size = ctx->gso_size, segments = ctx->gso_segs;
-
-	packet->segments = 1;
-	packet->wire_bytes = packet->length;
-	if (!size || packet->length <= headers)
-		return;
-	/* What a guest hands over comes without a count. */
-	if (!segments)
-		segments = (packet->length - headers + size - 1) / size;
-	packet->segments = segments;
-	packet->wire_bytes += (segments - 1) * headers;
-}
-
-/* Reads the frame into `here->packet`. Returns where the headers end. A global function: verified once. */
-__noinline int parse_skb(struct __sk_buff *ctx, struct bh_scratch *here)
-{
-	struct bh_packet *packet;
-	struct cursor cursor;
-
-	if (!here)
-		return 0;
-	cursor = start_frame(ctx, ctx->data, ctx->data_end, here);
-	packet = &here->packet;
-	if (ctx->vlan_present)
-		add_tag(packet, ctx->vlan_tci);
-	packet->refusal = parse_frame(&cursor, packet, ctx->gso_size > 0);
-	count_segments(ctx, packet, cursor.offset);
-	return cursor.offset;
-}
 
 /* How much of the packet is judged: its headers, and all of it where what it says in its payload counts too. */
 static __always_inline __u32 judged_length(struct __sk_buff *ctx, const struct bh_scratch *here, __u32 headers)
@@ -156,65 +119,6 @@ SEC("tc")
 int bulkhead_tc_egress(struct __sk_buff *ctx)
 {
 	return filter(ctx, BH_HOOK_TC_EGRESS);
-}
-
-static long clear_bucket(__u32 index, __u32 *scope)
-{
-	struct flow_bucket *bucket = bucket_at(index);
-
-	if (!bucket)
-		return 1;
-	for (__u32 way = 0; way < BH_FLOW_WAYS; way++) {
-		__u32 tag = bucket->tags[way];
-
-		if (tag && bucket->scopes[way] == *scope)
-			end_flow(bucket, index, way, tag, END_ANY, 0);
-	}
-	return 0;
-}
-
-/* Attached nowhere: the controller runs it to take out all flows of a scope, the mark, that passes on to another device. */
-SEC("tc")
-int bulkhead_clear_flows(struct __sk_buff *ctx)
-{
-	__u32 scope = ctx->mark;
-
-	bpf_loop(BH_FLOW_PLACES, clear_bucket, &scope, 0);
-	return 0;
-}
-
-/* Forgets a scope's datagrams in one bucket of its room. */
-static long forget_datagrams(__u32 index, __u32 *scope)
-{
-	__u32 number = bucket_in_room(*scope, index);
-	struct fragment_bucket *bucket = bpf_map_lookup_elem(&fragments, &number);
-
-	if (!bucket)
-		return 1;
-	bpf_spin_lock(&bucket->lock);
-	for (__u32 way = 0; way < BH_FRAGMENT_WAYS; way++) {
-		if (bucket->datagrams[way].key.scope == *scope)
-			bucket->tags[way] = 0;
-	}
-	bpf_spin_unlock(&bucket->lock);
-	return 0;
-}
-
-/* Attached nowhere: likewise for the datagrams of a scope. */
-SEC("tc")
-int bulkhead_clear_datagrams(struct __sk_buff *ctx)
-{
-	__u32 scope = ctx->mark;
-
-	bpf_loop(scope & BH_SCOPE_ENTRY ? BH_ENTRY_ROOM : BH_DEVICE_ROOM, forget_datagrams, &scope, 0);
-	return 0;
-}
-
-/* Attached nowhere: tells the time that flows are aged by. */
-SEC("tc")
-int bulkhead_clock(struct __sk_buff *ctx __attribute__((unused)))
-{
-	return bpf_jiffies64();
 }
 
 char _license[] SEC("license") = "GPL";

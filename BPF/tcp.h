@@ -128,7 +128,8 @@ static __always_inline enum bh_segment place_reset(const struct bh_flow *flow, c
 }
 
 /* What a segment other than a SYN is to the flow that covers it; `answer`: it comes from the answerer. */
-static __noinline enum bh_segment place_segment(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
+static __noinline __attribute__((unused)) enum bh_segment
+place_segment(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
 	if (packet->tcp_flags & TCP_RST)
 		return place_reset(flow, packet, answer);

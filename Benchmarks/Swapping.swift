@@ -2,6 +2,7 @@ import Foundation
 import Policy
 import Synchronization
 import TestSupport
+import Wire
 
 /// What a change of the whole policy takes, and what it costs the packets meanwhile.
 struct Swapping: Section {

@@ -1,5 +1,6 @@
 import Network
 import Policy
+import Wire
 
 /// A service that one packet can carry, as a policy writes it: `tcp/443`, `icmp/echo-request`, `ping`.
 struct ConcreteService: Sendable, Hashable {

@@ -5,6 +5,7 @@ import Datapath
 import Glibc
 import Network
 import Policy
+import Wire
 
 struct DropsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

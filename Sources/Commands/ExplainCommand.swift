@@ -3,6 +3,7 @@ import Compiler
 import Datapath
 import Network
 import Policy
+import Wire
 
 struct ExplainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,6 +2,7 @@ import Compiler
 import Datapath
 import Network
 import Policy
+import Wire
 
 /// What two words on the command line mean.
 struct ExplainedEnds: Sendable {

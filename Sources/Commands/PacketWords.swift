@@ -1,5 +1,6 @@
 import Compiler
 import Network
+import Wire
 
 /// A packet's fields in the contract's words; a field that the packet does not have is nil.
 struct PacketWords {

@@ -2,6 +2,7 @@ import Compiler
 import Datapath
 import Network
 import Policy
+import Wire
 
 /// Asks the real program, attached to nothing, what it makes of a frame at a port: of a policy's file, or of the policy in force.
 struct PolicyJudge {
@@ -49,7 +50,8 @@ struct PolicyJudge {
                 Route.Port(
                     name: $0.name, protects: $0.protects, addresses: ruleset.entries[$0.entry].addresses,
                     own: $0.protects == .host ? $0.interface?.addresses ?? [] : [],
-                    mac: ruleset.entries[$0.entry].claimedMACs.first)
+                    macs: ruleset.entries[$0.entry].claimedMACs
+                        + ($0.protects == .host ? [$0.interface?.mac].compactMap(\.self) : []))
             }, local: source.host.addresses)
         records = bindings.map {
             image.portRecord(entry: $0.entry, protects: $0.protects, unknownToDrop: $0.isUnknownToDrop)
@@ -76,7 +78,8 @@ struct PolicyJudge {
                 Route.Port(
                     name: $0.name, protects: $0.protects, addresses: entries[$0.entry]?.addresses ?? [],
                     own: $0.protects == .host ? source.host.addresses(of: $0.interface, in: $0.namespace) : [],
-                    mac: entries[$0.entry]?.claimedMACs.first)
+                    macs: (entries[$0.entry]?.claimedMACs ?? [])
+                        + ($0.protects == .host ? source.host.macs(of: $0.interface, in: $0.namespace) : []))
             }, local: source.host.addresses)
         records = status.ports.map(\.record)
         own = status.ports.map { source.host.ownAddresses(in: $0.namespace) }
@@ -100,6 +103,13 @@ struct PolicyJudge {
         nonmutating set { simulator.time = newValue }
     }
 
+    /// What the programs make of a frame.
+    ///
+    /// - Parameter length: Bytes of the frame on the wire, where `frame` was cut.
+    func parse(_ frame: [UInt8], length: Int) throws -> Packet {
+        try simulator.parse(frame: frame, originalLength: length)
+    }
+
     /// - Parameter length: bytes of the frame on the wire, where `frame` was cut.
     func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome {
         try simulator.setOwn(own[port])
@@ -117,5 +127,9 @@ extension HostInventory {
 
     fileprivate func addresses(of interface: String, in namespace: String?) -> [Prefix] {
         namespaces[namespace]?.interfaces.first { $0.name == interface }?.addresses ?? []
+    }
+
+    fileprivate func macs(of interface: String, in namespace: String?) -> [MACAddress] {
+        [namespaces[namespace]?.interfaces.first { $0.name == interface }?.mac].compactMap(\.self)
     }
 }

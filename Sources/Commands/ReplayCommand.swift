@@ -4,6 +4,7 @@ import Compiler
 import Datapath
 import Network
 import Policy
+import Wire
 
 struct ReplayCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -59,13 +60,19 @@ struct ReplayCommand: ParsableCommand {
                     "packet \(packet) of \(capture) has link type \(frame.linkType); only Ethernet (1) can be judged",
                     advice: "capture on an Ethernet device, not on 'any' or a tunnel")
             }
-            let direction = self.direction ?? inside?.direction(of: frame) ?? .in
+            let direction = try self.direction(of: frame, at: port, judge)
             if let stamp = frame.time { judge.time = clock.advance(to: stamp) }
             let judgement = try judge.judge(frame.bytes, length: frame.originalLength, at: port, direction)
             summary.add(judgement.verdict)
             try show(packet, direction, judgement)
         }
         StandardError.line("\(packet) packets: \(summary)")
+    }
+
+    private func direction(of frame: CapturedFrame, at port: Int, _ judge: PolicyJudge) throws -> Direction {
+        if let direction { return direction }
+        let packet = try judge.parse(frame.bytes, length: frame.originalLength)
+        return inside?.direction(of: packet, macs: judge.route.ports[port].macs) ?? .in
     }
 
     private func open() throws -> CaptureReader {
@@ -129,10 +136,12 @@ struct PrefixList: Sendable {
         }
     }
 
-    /// `out` where the frame's source is inside; any other, a frame without an address included, is `in`.
-    func direction(of frame: CapturedFrame) -> Direction {
-        guard let source = PacketParser.parse(frame.bytes, frameLength: frame.originalLength).source else { return .in }
-        return prefixes.contains { $0.contains(source) } ? .out : .in
+    /// `out` where the packet's source is inside, any other is `in`. A frame in which no address was found goes by its
+    /// source MAC address: `out` where it is one of `macs`, those of the port.
+    func direction(of packet: Packet, macs: [MACAddress]) -> Direction {
+        let isInside =
+            packet.source.map { source in prefixes.contains { $0.contains(source) } } ?? macs.contains(packet.sourceMAC)
+        return isInside ? .out : .in
     }
 }
 

@@ -1,5 +1,6 @@
 import Network
 import Policy
+import Wire
 
 /// The ports that a packet crosses from one end to the other, and in which direction each.
 struct Route: Sendable {
@@ -11,8 +12,8 @@ struct Route: Sendable {
         var addresses: [Prefix]
         /// The device's own, on a port that protects the host.
         var own: [Prefix] = []
-        /// The one, or the first, that is bound to the port.
-        var mac: MACAddress?
+        /// Those that are bound to the port; on one that protects the host, its device's own after them.
+        var macs: [MACAddress] = []
     }
 
     /// Where a packet comes from or goes to.
@@ -54,5 +55,15 @@ struct Route: Sendable {
         let lengths = ports.map { port in port.addresses.filter { $0.contains(address) }.map(\.length).max() }
         guard let longest = lengths.compactMap(\.self).max() else { return [] }
         return lengths.indices.filter { lengths[$0] == longest }
+    }
+}
+
+extension ProbeFrame {
+    /// As a guest's port sees it: a guest sends from the MAC address that is bound to its port, and is sent to at that.
+    func crossing(_ port: Route.Port, _ direction: Direction) -> ProbeFrame {
+        guard port.protects == .workload, let mac = port.macs.first else { return self }
+        var frame = self
+        if direction == .out { frame.sourceMAC = mac } else { frame.destinationMAC = mac }
+        return frame
     }
 }

@@ -1,5 +1,6 @@
 import CDatapathABI
 import Policy
+import Wire
 
 /// Where a packet may be: port entry and direction give the scope; scope, VLAN, and which of its ends are the
 /// host's own, the context.

@@ -96,5 +96,5 @@ extension Set<Guard> {
     var bits: UInt32 { Self.numbers.reduce(0) { contains($1.guard) ? $0 | $1.bit : $0 } }
 
     /// Reads bits of `enum bh_guard`.
-    init(bits: UInt32) { self = Set(Self.numbers.filter { bits & $0.bit != 0 }.map(\.guard)) }
+    package init(bits: UInt32) { self = Set(Self.numbers.filter { bits & $0.bit != 0 }.map(\.guard)) }
 }

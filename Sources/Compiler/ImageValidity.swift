@@ -61,7 +61,7 @@ extension ImageView {
     }
 
     /// The header's partitions as an array.
-    static func all(
+    package static func all(
         _ partitions: (
             bh_partition, bh_partition, bh_partition, bh_partition, bh_partition, bh_partition, bh_partition,
             bh_partition, bh_partition

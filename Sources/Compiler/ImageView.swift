@@ -1,5 +1,6 @@
 import CDatapathABI
 import Policy
+import Wire
 
 /// Why bytes are no image that this version reads.
 public struct ImageError: Error, Sendable, Hashable {
@@ -44,7 +45,7 @@ public struct ImageView: Sendable {
     public var header: bh_image_header { bytes.load(bh_image_header.self, at: 0) ?? fixed }
 
     /// The compiler's part of the header, which never changes.
-    var tables: bh_image_header { fixed }
+    package var tables: bh_image_header { fixed }
 
     /// Whether some rule depends on which addresses the host has.
     public var asksHost: Bool { fixed.host_states > 1 }
@@ -61,7 +62,7 @@ public struct ImageView: Sendable {
     }
 
     /// An element of a table.
-    func element<Value: BitwiseCopyable>(_ type: Value.Type, of table: UInt32, _ index: Int) -> Value? {
+    package func element<Value: BitwiseCopyable>(_ type: Value.Type, of table: UInt32, _ index: Int) -> Value? {
         bytes.load(type, at: Int(table) + index * MemoryLayout<Value>.stride)
     }
 

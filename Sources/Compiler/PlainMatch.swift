@@ -1,5 +1,6 @@
 import CDatapathABI
 import Policy
+import Wire
 
 /// What a rule asks of a packet besides its addresses, where that is protocols and ports alone, everywhere and
 /// in both directions, whoever the
@@ -29,7 +30,7 @@ struct PlainMatch {
         for service in services {
             switch service {
             // It may stand before what the packet's protocol is.
-            case .protocol(let number) where HeaderClasses.isWalked(number): return nil
+            case .protocol(let number) where WalkedHeaders.contains(number): return nil
             case .protocol(let number): alternatives.append(Alternative(number: UInt32(number)))
             case .ports(let number, let destinations, let sources):
                 for destination in destinations {

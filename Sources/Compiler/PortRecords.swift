@@ -39,3 +39,8 @@ extension Image {
         ports.record(entry: entry, protects: protects, unknownToDrop: unknownToDrop)
     }
 }
+
+extension Protects {
+    /// The value of `enum bh_protects`.
+    public var number: UInt32 { self == .host ? BH_HOST.rawValue : BH_WORKLOAD.rawValue }
+}

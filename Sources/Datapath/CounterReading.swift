@@ -2,6 +2,7 @@ import CDatapathABI
 import Compiler
 import Libbpf
 import Policy
+import Wire
 
 extension Instance {
     /// The counters of the ports and rules in force, summed over CPUs.

@@ -3,6 +3,7 @@ import Compiler
 import Libbpf
 import Network
 import Policy
+import Wire
 
 /// One packet that the datapath dropped, or accepted and logged, as it was streamed.
 public struct Event: Sendable, Hashable {

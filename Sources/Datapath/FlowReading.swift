@@ -3,6 +3,7 @@ import Compiler
 import Libbpf
 import Network
 import Policy
+import Wire
 
 /// One entry of the kernel's flow table.
 public struct Flow: Sendable, Hashable {

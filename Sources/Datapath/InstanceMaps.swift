@@ -131,11 +131,12 @@ enum Programs {
     static let entry = EmbeddedObject.entry
     static let tc = EmbeddedObject.tc
     static let xdp = EmbeddedObject.xdp
+    static let unattached = EmbeddedObject.unattached
 
     /// SHA-256 of all of them.
     static let hash: (UInt64, UInt64, UInt64, UInt64) = {
         var hash = SHA256()
-        for object in [entry, tc, xdp] { hash.update(data: object.bytes) }
+        for object in [entry, tc, xdp, unattached] { hash.update(data: object.bytes) }
         return unsafe hash.finalize().withUnsafeBytes {
             unsafe $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self)
         }

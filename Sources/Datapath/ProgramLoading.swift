@@ -85,16 +85,19 @@ extension InstanceMaps {
         return try object.load().program(name)
     }
 
+    /// Loads the program that reads a frame and judges nothing.
+    func loadParser() throws(BPFError) -> Program { try loadProgram("bulkhead_parse", of: Programs.unattached) }
+
     /// The kernel's jiffies, their low half: what flows are aged by.
     func jiffies() throws(BPFError) -> UInt32 {
-        try SideProgram(try loadProgram("bulkhead_clock", of: Programs.tc)).run(mark: 0)
+        try SideProgram(try loadProgram("bulkhead_clock", of: Programs.unattached)).run(mark: 0)
     }
 
     /// Takes out all flows and datagrams of these scopes, for their names pass on to other devices or entries.
     func clear(_ scopes: [UInt16]) throws(BPFError) {
         guard !scopes.isEmpty else { return }
         try clearFlows(of: scopes)
-        let program = SideProgram(try loadProgram("bulkhead_clear_datagrams", of: Programs.tc))
+        let program = SideProgram(try loadProgram("bulkhead_clear_datagrams", of: Programs.unattached))
         for scope in scopes { _ = try program.run(mark: UInt32(scope)) }
     }
 
@@ -104,7 +107,7 @@ extension InstanceMaps {
         for scope in scopes {
             let state = try self[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self)
             guard let state, state.flows != 0 else { continue }
-            if program == nil { program = SideProgram(try loadProgram("bulkhead_clear_flows", of: Programs.tc)) }
+            if program == nil { program = SideProgram(try loadProgram("bulkhead_clear_flows", of: Programs.unattached)) }
             _ = try program?.run(mark: UInt32(scope))
             try self[.flowScopes].update(UInt32(scope), to: bh_flow_scope())
         }

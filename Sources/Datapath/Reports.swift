@@ -1,5 +1,6 @@
 import Compiler
 import Policy
+import Wire
 
 /// How a port is enforced.
 public enum EnforcementMode: String, Sendable, Hashable {

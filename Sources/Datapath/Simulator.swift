@@ -5,6 +5,7 @@ import Glibc
 import Libbpf
 import Network
 import Policy
+import Wire
 
 /// Judges frames with the real programs, attached to nothing: the kernel runs them over private maps and a copy of a policy image.
 /// Nothing in force is touched or counted. The copy of a policy in force is what the kernel holds at that moment, byte by byte; a
@@ -53,6 +54,8 @@ public final class Simulator {
     private let maps: InstanceMaps
     /// The programs that were asked for; each takes the verifier a while.
     private var programs: [Hook: Loaded] = [:]
+    /// The program that reads a frame, once it was asked for.
+    private var parser: Loaded?
 
     private final class Loaded {
         let program: Program
@@ -296,6 +299,26 @@ public final class Simulator {
             throw DatapathError("cannot run the program", error)
         }
         throw DatapathError("the program said nothing of the frame")
+    }
+
+    /// Reads a frame as the programs at the tc hooks do, and judges nothing.
+    ///
+    /// - Parameters:
+    ///   - frame: From the destination MAC address on; what exceeds the kernel's limit is cut.
+    ///   - originalLength: Bytes on the wire, where the frame was cut; nil: the frame's own.
+    public func parse(frame: [UInt8], originalLength: Int? = nil) throws(DatapathError) -> Packet {
+        let fitted = Simulator.fitted(frame, originalLength: originalLength ?? frame.count)
+        var input = bh_scratch()
+        input.frame_length = UInt32(clamping: fitted.length)
+        do throws(BPFError) {
+            if parser == nil { parser = Loaded(try maps.loadParser()) }
+            try scratch.store(input, in: maps[.scratch], at: 0)
+            let cpu = try parser?.program.testRun(frame: fitted.frame, context: []).result ?? 0
+            try scratch.load(from: maps[.scratch], at: 0)
+            return Packet(scratch[Int(cpu)].packet)
+        } catch {
+            throw DatapathError("cannot read the frame", error)
+        }
     }
 
     // MARK: Flows and fragments

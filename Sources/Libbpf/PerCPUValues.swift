@@ -16,6 +16,9 @@ import CLibbpf
 
     deinit { unsafe values.deallocate() }
 
+    /// The value of a CPU that may be.
+    public subscript(cpu: Int) -> Value { unsafe values[cpu] }
+
     /// The first value that `condition` holds for.
     public func first(where condition: (Value) -> Bool) -> Value? { unsafe values.first(where: condition) }
 

@@ -1,3 +1,5 @@
+import Wire
+
 /// What holds where nothing else is written: the policy's `defaults`, or a port's.
 struct WrittenDefaults {
     var `in`: (action: Action, location: SourceLocation)?

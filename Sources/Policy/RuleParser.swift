@@ -1,4 +1,5 @@
 import Network
+import Wire
 
 /// A policy's rules by rank, and what each asks for.
 struct ParsedRules {

@@ -1,21 +1,10 @@
 import Network
-
-/// Which way a packet crosses a port, as the port's `protects` defines it.
-public enum Direction: String, Sendable, Hashable, CaseIterable {
-    case `in`
-    case out
-}
+import Wire
 
 /// What a port stands in front of.
 public enum Protects: String, Sendable, Hashable, CaseIterable {
     case host
     case workload
-}
-
-public enum Action: String, Sendable, Hashable, CaseIterable {
-    case accept
-    case drop
-    case reject
 }
 
 /// Which VLAN tags a port lets pass.

@@ -1,4 +1,5 @@
 import Network
+import Wire
 
 extension Ruleset: CustomStringConvertible {
     /// What the policy means once every name is resolved, a line a port, group or rule; for reading and for comparing, not for parsing.

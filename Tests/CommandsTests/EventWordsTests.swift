@@ -3,6 +3,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 @testable import Commands
 @testable import Datapath

@@ -2,6 +2,7 @@ import Compiler
 import Network
 import Policy
 import Testing
+import Wire
 
 @testable import Commands
 @testable import Datapath

@@ -1,7 +1,9 @@
 import Compiler
 import Network
 import Policy
+import Reference
 import Testing
+import Wire
 
 @testable import Commands
 

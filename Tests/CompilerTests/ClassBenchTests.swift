@@ -1,6 +1,7 @@
 import Compiler
 import Foundation
 import Policy
+import Reference
 import TestSupport
 import Testing
 

@@ -2,8 +2,10 @@ import CDatapathABI
 import Compiler
 import Network
 import Policy
+import Reference
 import TestSupport
 import Testing
+import Wire
 
 /// A policy by hand: every kind of port and rule, and what becomes of frames there. Reference and image must both say so.
 enum SmallPolicy {

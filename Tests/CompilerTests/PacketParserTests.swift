@@ -1,7 +1,9 @@
 import Compiler
 import Network
+import Reference
 import TestSupport
 import Testing
+import Wire
 
 private let v4: IPAddress = "192.0.2.1"
 private let v4Peer: IPAddress = "198.51.100.2"

@@ -2,8 +2,10 @@ import Compiler
 import Foundation
 import Network
 import Policy
+import Reference
 import TestSupport
 import Testing
+import Wire
 
 /// The image, read as the kernel reads it, against plain first match over the policy.
 @Suite struct PropertyTests {

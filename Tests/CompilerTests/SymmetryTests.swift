@@ -2,6 +2,7 @@ import Compiler
 import Network
 import Policy
 import Testing
+import Wire
 
 /// Where the compiler finds that what is not TCP needs no flows.
 @Suite struct SymmetryTests {

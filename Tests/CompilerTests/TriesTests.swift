@@ -1,5 +1,6 @@
 import Compiler
 import Policy
+import Reference
 import TestSupport
 import Testing
 

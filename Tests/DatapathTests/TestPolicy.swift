@@ -1,6 +1,7 @@
 import Compiler
 import Network
 import Policy
+import Wire
 
 @testable import Datapath
 

@@ -2,7 +2,9 @@ import Capture
 import Compiler
 import Foundation
 import Policy
+import Reference
 import TestSupport
+import Wire
 
 /// The frames that mutation starts from, and what the parser makes of them.
 public struct Corpus: Sendable {

@@ -2,6 +2,7 @@ import Compiler
 import Network
 import Policy
 import TestSupport
+import Wire
 
 /// A policy whose rules are drawn from what packets of a corpus carry, so that what the parser reads decides.
 enum FuzzPolicy {

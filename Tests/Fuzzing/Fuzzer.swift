@@ -4,6 +4,7 @@ import Network
 import Policy
 import Reference
 import TestSupport
+import Wire
 
 /// Mutants of a corpus, judged by the kernel's programs and by the references: the parser, the evaluator, the models of flows, fragments and
 /// limits.

@@ -1,5 +1,6 @@
 import Compiler
 import TestSupport
+import Wire
 
 /// Changes frames of a corpus: bits, bytes, lengths, tags, headers put in, headers of two packets spliced, cuts.
 struct Mutator {

@@ -109,6 +109,36 @@ extension Integration {
             #expect(directions == ["in", "out", "in", "in", "in", "in"] + ["in", "out", "in", "in", "in", "in"])
         }
 
+        /// With --inside: what carries no address that can be read comes from whose MAC address it bears.
+        @Test func framesWithoutAnAddressGoByTheirMAC() throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file(
+                "policy.yaml",
+                """
+                version: 1
+                ports:
+                  guest: { interface: up0, protects: workload, mac: 52:54:00:00:00:01, addresses: [192.0.2.2] }
+                """)
+            let guest: [UInt8] = [0x52, 0x54, 0, 0, 0, 1], other: [UInt8] = [2, 0, 0, 0, 0, 9]
+            func frame(from mac: [UInt8], _ rest: [UInt8]) -> CapturedFrame {
+                CapturedFrame(bytes: [UInt8](repeating: 255, count: 6) + mac + rest)
+            }
+            let arp: [UInt8] = [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + [UInt8](repeating: 0, count: 20)
+            // IPv4 of three words, and link control.
+            let short: [UInt8] = [8, 0, 0x43, 0, 0, 12] + [UInt8](repeating: 0, count: 26)
+            let lldp: [UInt8] = [0x88, 0xcc] + [UInt8](repeating: 0, count: 40)
+            let frames = [arp, short, lldp].flatMap { [frame(from: guest, $0), frame(from: other, $0)] }
+            let path = try Self.capture(site.lab, frames)
+            let result = try Shell.run(
+                site.host.command([
+                    Bulkhead.executable, "replay", path, "--policy", policy, "--port", "guest", "--json", "--inside",
+                    "192.0.2.2",
+                ]))
+            #expect(result.status == 0, "\(result.errors)")
+            let lines = try result.lines.map { try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)) }
+            #expect(lines.map(\.direction) == ["out", "in", "out", "in", "out", "in"])
+        }
+
         /// The policy in force judges, and neither counts nor changes.
         @Test func thePolicyInForceJudges() throws {
             let site = try UplinkSite()

@@ -3,6 +3,7 @@ import Foundation
 import Network
 import TestSupport
 import Testing
+import Wire
 
 extension Integration {
     /// A capture is judged by its own stamps, whenever and however slowly it is replayed.

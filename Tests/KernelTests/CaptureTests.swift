@@ -3,8 +3,10 @@ import Compiler
 import Foundation
 import Network
 import Policy
+import Reference
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// Captures of edge cases, judged by a policy that accepts TCP to port 80 alone.

@@ -5,6 +5,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// The segments of ``TCPTests`` through Bulkhead and through the kernel's own connection tracking, as it forwards them in a namespace. Where the

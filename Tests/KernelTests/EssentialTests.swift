@@ -2,6 +2,7 @@ import Compiler
 import Network
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// What a network cannot do without passes at once: within its link, in its direction, no longer than its

@@ -2,6 +2,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// Headers between IP and L4: walked as Linux does, at most eight.

@@ -4,6 +4,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 /// A guest's port with a share of the flow table to choose, another likewise, and a host's.
 struct FlowPorts {

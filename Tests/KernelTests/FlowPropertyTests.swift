@@ -6,6 +6,7 @@ import Policy
 import Reference
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing between them: the

@@ -5,6 +5,7 @@ import Policy
 import Synchronization
 import TestSupport
 import Testing
+import Wire
 
 /// What happens one after the other at the ports of a policy, and what must become of each packet.
 struct FlowScript: Sendable, CustomTestStringConvertible {

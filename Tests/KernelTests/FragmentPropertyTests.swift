@@ -6,6 +6,7 @@ import Policy
 import Reference
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// Parts of a few datagrams in any order, at several ports, doubled, overlapping and too short, with policies exchanged and time passing between

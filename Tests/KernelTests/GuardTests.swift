@@ -3,6 +3,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// What a guest may claim and overhear. Every row is tried untagged, tagged once and twice, and where it is IP behind extension

@@ -3,6 +3,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// The reserved group `host`: what the host's addresses are at the moment, not at `apply`.

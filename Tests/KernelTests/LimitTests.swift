@@ -5,6 +5,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// Rules that match only so often, or only until a moment.

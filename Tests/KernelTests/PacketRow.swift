@@ -3,6 +3,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 /// One line of a packet table: a frame, and what every port that is named does with it.
 struct PacketRow: Sendable, CustomTestStringConvertible {

@@ -6,6 +6,7 @@ import Policy
 import Synchronization
 import TestSupport
 import Testing
+import Wire
 
 /// A policy in the kernel, attached to nothing, that judges the rows of packet tables. Loaded when it is first asked.
 final class PolicyTable: Sendable {

@@ -5,6 +5,7 @@ import Policy
 import Reference
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// The kernel's programs against plain first match over the policy, for policies and packets made up from a seed.

@@ -3,6 +3,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// What a port that is cut off does with packets that nothing else could keep from passing.

@@ -2,6 +2,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// Where a rule applies and what it names: ports, directions, VLANs, addresses, services.

@@ -2,9 +2,11 @@ import Compiler
 import Datapath
 import Network
 import Policy
+import Reference
 import Synchronization
 import TestSupport
 import Testing
+import Wire
 
 /// The kernel's programs, loaded once: verifying them takes a while, exchanging the policy does not.
 private enum Programs {

@@ -4,6 +4,7 @@ import Network
 import Policy
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
     /// Packets that are like one before, and such as only seem to be.

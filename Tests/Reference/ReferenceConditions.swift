@@ -1,6 +1,7 @@
 import Compiler
 import Network
 import Policy
+import Wire
 
 /// A model of what conditional rules ask for besides the packet, and of what they remember.
 struct ReferenceConditions: Sendable {

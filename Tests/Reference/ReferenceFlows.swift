@@ -1,6 +1,7 @@
 import Compiler
 import Network
 import Policy
+import Wire
 
 /// A model of the tables of flows and fragments: what the kernel's programs must agree with, packet by packet. It has room for everything.
 ///

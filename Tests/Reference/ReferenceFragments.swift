@@ -1,6 +1,7 @@
 import Compiler
 import Network
 import Policy
+import Wire
 
 /// A model of the table of fragments: datagrams whose first fragment was accepted, and what of them has passed. It has room for everything.
 struct ReferenceFragments: Sendable {

@@ -1,5 +1,6 @@
 import Network
 import Policy
+import Wire
 
 /// Rules as packet filters are usually given: two prefixes, two ranges of ports and a protocol each; the first match decides.
 public struct FilterSet: Sendable {

@@ -1,5 +1,6 @@
 import Network
 import Policy
+import Wire
 
 /// A policy made up from a seed: nested and adjacent address sets of both families, every form of service, VLANs, directions,
 /// entries, `within`.

@@ -1,6 +1,8 @@
 import CDatapathABI
+import Compiler
 import Network
 import Policy
+import Wire
 
 extension ImageView {
     /// Judges a packet at the port of a record, step by step as the kernel program does.
@@ -166,7 +168,7 @@ extension ImageView {
         let state = states > 1 ? hostState(packet, scope: Int(scope), isOwn) : 0
         let context = element(UInt32.self, of: tables.contexts, place * states + state) ?? 0
         let headers =
-            element(UInt8.self, of: UInt32(HeaderClasses.offset), HeaderClasses.index(packet.headers)) ?? 0
+            element(UInt8.self, of: UInt32(HeaderClasses.offset), WalkedHeaders.index(packet.headers)) ?? 0
         let row = Int(headers) * Int(tables.context_count) + Int(context)
         let index = row * Int(tables.service_count) + Int(service)
         return Int(element(UInt32.self, of: tables.joints, index) ?? 0)
@@ -270,4 +272,16 @@ extension ImageView {
 extension bh_list_entry {
     /// What its match says.
     fileprivate var index: UInt32 { match & BH_MATCH_INDEX.rawValue }
+}
+
+extension Packet {
+    /// Index in the image's `protocols`: see `enum bh_protocol_index`.
+    fileprivate var protocolIndex: Int {
+        switch (family, ipProtocol) {
+        case (nil, _): Int(BH_PROTOCOL_ETHERTYPE.rawValue)
+        case (.v6, 1): Int(BH_PROTOCOL_ICMP_IN_IPV6.rawValue)
+        case (.v4, 58): Int(BH_PROTOCOL_ICMPV6_IN_IPV4.rawValue)
+        default: Int(ipProtocol)
+        }
+    }
 }

@@ -1,5 +1,6 @@
 import Network
 import Policy
+import Wire
 
 extension Packet {
     /// A frame to 01:80:c2:00:00:00-0f: link control (STP, LACP, LLDP) that ends at the next bridge. IP and ARP are

@@ -1,5 +1,6 @@
 import Network
 import Policy
+import Wire
 
 /// The guards of a port and whom they let pass: what the kernel's programs must agree with.
 struct GuardedPort {

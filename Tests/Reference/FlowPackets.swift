@@ -1,4 +1,5 @@
 import Network
+import Wire
 
 /// What flows need to know of a packet.
 extension Packet {

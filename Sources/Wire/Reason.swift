@@ -1,5 +1,4 @@
 import CDatapathABI
-import Policy
 
 /// Why a packet was judged as it was: the contract's words, in the order of `enum bh_reason`.
 public enum Reason: String, Sendable, Hashable, CaseIterable {
@@ -41,53 +40,4 @@ extension Reason {
 
     /// The value of `enum bh_reason`.
     public var number: UInt32 { Reason.numbers[self] ?? BH_REASON_NONE.rawValue }
-}
-
-extension Action {
-    /// Reads a value of `enum bh_verdict`.
-    public init?(_ number: UInt32) {
-        switch number {
-        case BH_ACCEPT.rawValue: self = .accept
-        case BH_DROP.rawValue: self = .drop
-        case BH_REJECT.rawValue: self = .reject
-        default: return nil
-        }
-    }
-
-    /// The value of `enum bh_verdict`.
-    public var number: UInt32 {
-        switch self {
-        case .accept: BH_ACCEPT.rawValue
-        case .drop: BH_DROP.rawValue
-        case .reject: BH_REJECT.rawValue
-        }
-    }
-}
-
-extension Direction {
-    /// The value of `enum bh_direction`.
-    public var number: UInt32 { self == .in ? BH_IN.rawValue : BH_OUT.rawValue }
-}
-
-extension Protects {
-    /// The value of `enum bh_protects`.
-    public var number: UInt32 { self == .host ? BH_HOST.rawValue : BH_WORKLOAD.rawValue }
-}
-
-/// What became of a packet at one port, in one direction.
-public struct Judgement: Sendable, Hashable {
-    public var verdict: Action
-    public var reason: Reason
-    /// Rank of the rule that decided, where one did.
-    public var rule: Int?
-
-    public init(_ verdict: Action, _ reason: Reason, rule: Int? = nil) {
-        self.verdict = verdict
-        self.reason = reason
-        self.rule = rule
-    }
-}
-
-extension Judgement: CustomStringConvertible {
-    public var description: String { "\(verdict) \(reason.rawValue)" + (rule.map { " #\($0)" } ?? "") }
 }

@@ -1,3 +1,16 @@
+import CDatapathABI
+
+/// Which way a packet crosses a port, as the port's `protects` defines it.
+public enum Direction: String, Sendable, Hashable, CaseIterable {
+    case `in`
+    case out
+}
+
+extension Direction {
+    /// The value of `enum bh_direction`.
+    public var number: UInt32 { self == .in ? BH_IN.rawValue : BH_OUT.rawValue }
+}
+
 /// In which directions a rule matches.
 public struct Directions: Sendable, Hashable, ExpressibleByArrayLiteral {
     private var bits: UInt8 = 0

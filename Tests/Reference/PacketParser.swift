@@ -1,5 +1,6 @@
 import CDatapathABI
 import Network
+import Wire
 
 /// Reads a frame as the kernel program does: one cursor, every length checked before it is used.
 ///

@@ -1,8 +1,7 @@
 import Network
-import Policy
 
 /// What a packet of one concrete service carries above IP.
-enum ProbeService: Sendable, Hashable {
+package enum ProbeService: Sendable, Hashable {
     case tcp(port: UInt16)
     case udp(port: UInt16)
     case sctp(port: UInt16)
@@ -11,7 +10,7 @@ enum ProbeService: Sendable, Hashable {
     /// Nothing but the protocol's number.
     case other(protocol: UInt8)
 
-    var protocolNumber: (AddressFamily) -> UInt8 {
+    package var protocolNumber: (AddressFamily) -> UInt8 {
         { family in
             switch self {
             case .tcp: 6
@@ -25,27 +24,32 @@ enum ProbeService: Sendable, Hashable {
 }
 
 /// One made-up packet, as it is on the wire: the opening packet of what `explain` asks about.
-struct ProbeFrame: Sendable {
-    var source: IPAddress
-    var destination: IPAddress
-    var sourceMAC: MACAddress
-    var destinationMAC: MACAddress
-    var service: ProbeService
+package struct ProbeFrame: Sendable {
+    package var source: IPAddress
+    package var destination: IPAddress
+    package var sourceMAC: MACAddress
+    package var destinationMAC: MACAddress
+    package var service: ProbeService
     /// Of TCP, UDP and SCTP.
-    var sourcePort: UInt16
+    package var sourcePort: UInt16
     /// An 802.1Q tag, or none.
-    var vlan: UInt16?
+    package var vlan: UInt16?
 
-    /// As a guest's port sees it: a guest sends from the MAC address that is bound to its port, and is sent to at that.
-    func crossing(_ port: Route.Port, _ direction: Direction) -> ProbeFrame {
-        guard port.protects == .workload, let mac = port.mac else { return self }
-        var frame = self
-        if direction == .out { frame.sourceMAC = mac } else { frame.destinationMAC = mac }
-        return frame
+    package init(
+        source: IPAddress, destination: IPAddress, sourceMAC: MACAddress, destinationMAC: MACAddress,
+        service: ProbeService, sourcePort: UInt16, vlan: UInt16?
+    ) {
+        self.source = source
+        self.destination = destination
+        self.sourceMAC = sourceMAC
+        self.destinationMAC = destinationMAC
+        self.service = service
+        self.sourcePort = sourcePort
+        self.vlan = vlan
     }
 
     /// The Ethernet frame, checksums of IPv4 and ICMP included, others zero: nothing in the datapath reads them.
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         let payload = transport
         var frame = destinationMAC.bytes + sourceMAC.bytes
         if let vlan { frame += [0x81, 0x00] + Self.bigEndian(vlan) }

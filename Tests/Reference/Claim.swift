@@ -1,4 +1,5 @@
 import Network
+import Wire
 
 /// What ARP, or neighbour discovery, says of its sender beside the headers.
 public struct Claim: Sendable, Hashable {

@@ -63,7 +63,7 @@ public struct Packet: Sendable, Hashable {
     /// TCP: bytes behind the header.
     public var payload = 0
     /// Where the datagram ends, trailing padding left out, from the frame's start; 0 where it is not IP.
-    var end = 0
+    public var end = 0
     /// Identifier of an ICMP echo request or reply.
     public var echo: UInt16 = 0
     /// The two bytes behind it: how many records an IGMP or MLD report says it has.
@@ -82,18 +82,8 @@ public struct Packet: Sendable, Hashable {
 
     public var family: AddressFamily? { destination?.family }
 
-    /// Index in the image's `protocols`: see `enum bh_protocol_index`.
-    var protocolIndex: Int {
-        switch (family, ipProtocol) {
-        case (nil, _): Int(BH_PROTOCOL_ETHERTYPE.rawValue)
-        case (.v6, 1): Int(BH_PROTOCOL_ICMP_IN_IPV6.rawValue)
-        case (.v4, 58): Int(BH_PROTOCOL_ICMPV6_IN_IPV4.rawValue)
-        default: Int(ipProtocol)
-        }
-    }
-
     /// Whether it is ICMP over IPv4 or ICMPv6 over IPv6, with type and code read.
-    var isICMP: Bool {
+    package var isICMP: Bool {
         hasL4 && (family == .v4 && ipProtocol == 1 || family == .v6 && ipProtocol == 58)
     }
 }
@@ -125,7 +115,7 @@ extension Packet {
         innerVLAN = raw.inner_vlan
         vlanTags = Int(raw.vlan_tags)
         hasInnerTag = has(BH_PACKET_INNER_TAG)
-        headers = HeaderClasses.numbers(flags: raw.flags)
+        headers = WalkedHeaders.numbers(flags: raw.flags)
         ipProtocol = raw.protocol
         etherType = raw.ethertype
         sourcePort = raw.source_port

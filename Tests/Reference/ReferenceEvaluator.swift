@@ -1,5 +1,6 @@
 import Network
 import Policy
+import Wire
 
 /// Plain first match over the ruleset: what the image, and the kernel program, must agree with.
 public struct ReferenceEvaluator: Sendable {

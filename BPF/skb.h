@@ -1,0 +1,45 @@
+/* How the programs at the tc hooks read a frame: from an skb, whose outermost tag may stand beside it. */
+#ifndef BULKHEAD_SKB_H
+#define BULKHEAD_SKB_H
+
+#include "packet.h"
+
+static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size)
+{
+	return bpf_skb_load_bytes(ctx, offset, to, size);
+}
+
+/* Wire packets and bytes of a super-packet: each segment repeats the headers, which end at `headers`. */
+static __always_inline void count_segments(struct __sk_buff *ctx, struct bh_packet *packet, __u32 headers)
+{
+	__u32 size = ctx->gso_size, segments = ctx->gso_segs;
+
+	packet->segments = 1;
+	packet->wire_bytes = packet->length;
+	if (!size || packet->length <= headers)
+		return;
+	/* What a guest hands over comes without a count. */
+	if (!segments)
+		segments = (packet->length - headers + size - 1) / size;
+	packet->segments = segments;
+	packet->wire_bytes += (segments - 1) * headers;
+}
+
+/* Reads the frame into `here->packet`. Returns where the headers end. A global function: verified once. */
+__noinline int parse_skb(struct __sk_buff *ctx, struct bh_scratch *here)
+{
+	struct bh_packet *packet;
+	struct cursor cursor;
+
+	if (!here)
+		return 0;
+	cursor = start_frame(ctx, ctx->data, ctx->data_end, here);
+	packet = &here->packet;
+	if (ctx->vlan_present)
+		add_tag(packet, ctx->vlan_tci);
+	packet->refusal = parse_frame(&cursor, packet, ctx->gso_size > 0);
+	count_segments(ctx, packet, cursor.offset);
+	return cursor.offset;
+}
+
+#endif

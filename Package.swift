@@ -48,15 +48,27 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings, plugins: ["CompileBPF"]),
+        .target(
+            name: "Simulation",
+            dependencies: ["Datapath", "Libbpf", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf"],
+            swiftSettings: settings),
+        // What both faces do, and how it looks.
+        .target(
+            name: "Control", dependencies: ["Simulation", "Datapath", "Compiler", "Policy", "Wire", "Network"],
+            swiftSettings: settings),
+        .target(
+            name: "Rendering",
+            dependencies: ["Control", "Simulation", "Datapath", "Compiler", "Policy", "Wire", "Network"],
+            swiftSettings: settings),
         // The command line.
         .target(
             name: "Commands",
             dependencies: [
-                "Datapath", "Compiler", "Policy", "Capture", "Wire", "Network", "CHeap",
+                "Control", "Rendering", "Datapath", "Policy", "Capture", "Wire", "Network",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
-        .executableTarget(name: "bulkhead", dependencies: ["Commands"], swiftSettings: settings),
+        .executableTarget(name: "bulkhead", dependencies: ["Commands", "CHeap"], swiftSettings: settings),
         // Measures; built and run by Scripts/bench.
         .target(name: "CBenchmark", path: "Benchmarks/C"),
         .executableTarget(
@@ -73,18 +85,22 @@ let package = Package(
             swiftSettings: settings),
         // What judges the programs: written from the standards, not from the code.
         .target(
-            name: "Reference", dependencies: ["Compiler", "Policy", "Wire", "Network", "CDatapathABI"], path: "Tests/Reference",
+            name: "Reference", dependencies: ["Compiler", "Policy", "Wire", "Network", "CDatapathABI"],
+            path: "Tests/Reference",
             swiftSettings: settings),
         .target(
             name: "Fuzzing",
-            dependencies: ["Reference", "TestSupport", "Capture", "Datapath", "Compiler", "Policy", "Wire", "Network"],
+            dependencies: [
+                "Reference", "TestSupport", "Capture", "Simulation", "Datapath", "Compiler", "Policy", "Wire",
+                "Network",
+            ],
             path: "Tests/Fuzzing", swiftSettings: settings),
         .executableTarget(
             name: "fuzz",
             dependencies: ["Fuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Tests/Fuzz", swiftSettings: settings),
         .executableTarget(
-            name: "workload", dependencies: ["TestSupport", "Datapath", "Compiler", "Policy", "Network"],
+            name: "workload", dependencies: ["TestSupport", "Simulation", "Datapath", "Compiler", "Policy", "Network"],
             path: "Tests/Workload", swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(
@@ -95,30 +111,37 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "IntegrationTests", dependencies: ["TestSupport", "Capture", "Datapath", "Network", "bulkhead"],
+            name: "IntegrationTests",
+            dependencies: [
+                "TestSupport", "Capture", "Datapath", "Libbpf", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf",
+                "bulkhead",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "DatapathTests",
             dependencies: [
-                "Datapath", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Wire", "Network", "TestSupport",
+                "Simulation", "Datapath", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Wire", "Network",
+                "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "Reference", "TestSupport", "Fuzzing", "Capture", "Datapath", "Compiler", "CDatapathABI", "Policy",
-                "Wire", "Network",
+                "Reference", "TestSupport", "Fuzzing", "Capture", "Simulation", "Datapath", "Libbpf", "Compiler",
+                "CDatapathABI", "Policy", "Wire", "Network",
             ],
             swiftSettings: settings),
         .testTarget(
             name: "LibbpfTests", dependencies: ["Libbpf", "CLibbpf", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(
-            name: "PolicyTests", dependencies: ["Policy", "Wire", "Network"], exclude: ["Fixtures"], swiftSettings: settings),
+            name: "PolicyTests", dependencies: ["TestSupport", "Policy", "Wire", "Network"], exclude: ["Fixtures"],
+            swiftSettings: settings),
         .testTarget(
             name: "CommandsTests",
             dependencies: [
-                "Reference", "Commands", "Datapath", "Compiler", "Policy", "Wire", "Network", "TestSupport", "bulkhead",
+                "Reference", "Commands", "Control", "Rendering", "Simulation", "Datapath", "Compiler", "Policy", "Wire",
+                "Network", "TestSupport", "bulkhead",
             ],
             swiftSettings: settings),
     ]

@@ -15,6 +15,7 @@ const union {
 	struct bh_list_entry list_entry;
 	struct bh_run run;
 	struct bh_rule rule;
+	struct bh_note note;
 	struct bh_condition condition;
 	struct bh_group group;
 	struct bh_member_key member_key;

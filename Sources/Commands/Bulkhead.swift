@@ -1,6 +1,8 @@
 import ArgumentParser
+import Control
 import Datapath
 import Glibc
+import Rendering
 
 /// The `bulkhead` command.
 public struct Bulkhead: ParsableCommand {
@@ -39,11 +41,19 @@ public struct Bulkhead: ParsableCommand {
             Glibc.exit(EXIT_SUCCESS)
         } catch is Interrupted {
             Glibc.exit(EXIT_SUCCESS)
+        } catch let refusal as Refusal {
+            Notices.show(refusal.diagnostics)
+            fail(Words(refusal))
         } catch let error as DatapathError {
-            end(with: Refusal(error), arguments)
+            fail(Words(error))
         } catch {
             end(with: error, arguments)
         }
+    }
+
+    private static func fail(_ words: Words) -> Never {
+        StandardError.line("Error: \(words)")
+        Glibc.exit(EXIT_FAILURE)
     }
 
     /// Ends the process as `exit(withError:)` does, with words that a terminal may be given. Of several lines are

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datapath
+import Rendering
 
 struct DetachCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Capture
-import Compiler
 import Datapath
 import Glibc
 import Network
@@ -53,7 +52,6 @@ struct DropsCommand: ParsableCommand {
             ports: port.isEmpty ? nil : Set(port), reasons: reason.isEmpty ? nil : Set(reason), rule: rule, host: host,
             accepts: all)
         let instance = try Instance(instance.name)
-        var notes = try NotesInForce(instance)
         let reader = try instance.events(filter)
         var left = count ?? .max
         var isLast = false
@@ -61,34 +59,9 @@ struct DropsCommand: ParsableCommand {
             // Interrupted, it still shows what had come by then.
             isLast = Interruption.isRequested || StandardOutput.isClosed
             for event in try reader.nextBatch().prefix(left) {
-                try sink.put(event, notes[event.generation])
+                try sink.put(event)
                 left -= 1
             }
-        }
-    }
-}
-
-/// The notes of the rules in force, read again where an event tells of a new generation.
-private struct NotesInForce {
-    private let instance: Instance
-    private var generation: UInt32
-    private var notes: RuleNotes
-
-    init(_ instance: Instance) throws(DatapathError) {
-        self.instance = instance
-        let policy = try instance.policyInForce()
-        generation = policy.generation
-        notes = RuleNotes(try PolicySource(inForce: policy).loaded.ruleset)
-    }
-
-    /// Those of the generation; an earlier one than that in force has none any more.
-    subscript(wanted: UInt32) -> RuleNotes {
-        mutating get {
-            if wanted > generation, let policy = try? instance.policyInForce() {
-                generation = policy.generation
-                notes = RuleNotes((try? PolicySource(inForce: policy))?.loaded.ruleset)
-            }
-            return wanted == generation ? notes : .none
         }
     }
 }

@@ -1,7 +1,8 @@
 import Capture
-import Compiler
+import Control
 import Datapath
 import Glibc
+import Rendering
 
 /// Where `drops` puts events: lines or JSON on standard output, and packets in a capture.
 struct EventSink: ~Copyable {
@@ -26,7 +27,7 @@ struct EventSink: ~Copyable {
         }
     }
 
-    mutating func put(_ event: Event, _ notes: RuleNotes) throws {
+    mutating func put(_ event: Event) throws {
         if capture != nil {
             do {
                 try capture?.write(event.frame)
@@ -35,7 +36,7 @@ struct EventSink: ~Copyable {
             }
         }
         guard showsEvents else { return }
-        let words = EventWords(event, notes)
+        let words = EventWords(event)
         if isJSON {
             try StandardOutput.line(words.json)
         } else {

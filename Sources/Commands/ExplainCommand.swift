@@ -1,8 +1,9 @@
 import ArgumentParser
-import Compiler
+import Control
 import Datapath
 import Network
 import Policy
+import Rendering
 import Wire
 
 struct ExplainCommand: ParsableCommand {
@@ -52,58 +53,15 @@ struct ExplainCommand: ParsableCommand {
 
     func run() throws {
         let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name))
-        let service = try concreteService(judge.services)
-        let ends = try ExplainedEnds(from: from, to: to, service: service, judge.names, judge.route)
-        guard let carried = service.probe(ends.family) else {
-            throw Refusal(
-                "an IP\(ends.family) packet carries no such ICMP message",
-                advice: "use icmp/ with IPv4 addresses, icmpv6/ with IPv6, or ping with both")
-        }
-        let probe = ProbeFrame(
-            source: ends.source.address, destination: ends.destination.address, sourceMAC: MACAddress(0x0200_0000_0001),
-            destinationMAC: MACAddress(0x0200_0000_0002), service: carried,
-            sourcePort: sourcePort ?? service.sourcePort ?? 40000, vlan: vlan)
-        var hops: [Explanation.Hop] = []
-        for (port, direction) in try crossed(ends, judge) {
-            let frame = probe.crossing(judge.route.ports[port], direction).bytes
-            let outcome = try judge.judge(frame, length: frame.count, at: port, direction)
-            hops.append(
-                Explanation.Hop(port: judge.names[port].name, direction, outcome, judge.notes[outcome.ruleName]))
-        }
-        let explanation = Explanation(hops: hops, generation: judge.generation)
+        Notices.show(judge.diagnostics)
+        let question = ExplainQuestion(
+            from: from, to: to, service: service, at: at.flatMap { at in direction.map { (at, $0) } },
+            sourcePort: sourcePort, vlan: vlan)
+        let (ends, explanation) = try question.answer(by: judge)
         if output.isJSON {
             try StandardOutput.line(explanation.json)
         } else {
             try StandardOutput.write(explanation.words(ends, Palette.standardOutput))
         }
-    }
-
-    /// What is asked about: a service in a policy's words, or the policy's own by its name.
-    private func concreteService(_ named: [String: [Service]]) throws(Refusal) -> ConcreteService {
-        if let service = ConcreteService(service) { return service }
-        guard let alternatives = named[service] else {
-            let names = named.keys.sorted().prefix(20).joined(separator: ", ")
-            throw Refusal(
-                "there is no service '\(service)'",
-                advice: names.isEmpty ? "write it as tcp/443 or ping" : "the policy's services are \(names)")
-        }
-        guard let service = ConcreteService(alternatives) else {
-            throw Refusal(
-                "the service '\(service)' stands for packets that differ",
-                advice: "ask for one of them, such as tcp/443, and give --source-port where it matters")
-        }
-        return service
-    }
-
-    /// The ports to judge at, in the packet's order.
-    private func crossed(_ ends: ExplainedEnds, _ judge: PolicyJudge) throws -> [(Int, Direction)] {
-        if let at, let direction { return [(try judge.port(at), direction)] }
-        let hops = judge.route.hops(from: ends.source, to: ends.destination)
-        guard !hops.isEmpty else {
-            throw Refusal(
-                "the policy has no port between \(ends.source.address) and \(ends.destination.address)",
-                advice: "name the port to judge at: --at PORT --direction in|out")
-        }
-        return hops.map { ($0.port, $0.direction) }
     }
 }

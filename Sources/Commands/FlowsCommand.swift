@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datapath
+import Rendering
 
 struct FlowsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,31 +30,5 @@ struct FlowsCommand: ParsableCommand {
         ])
         for (port, rule, flow) in flows { table.append(flow.words(port: port, rule: rule)) }
         try StandardOutput.write(table.text)
-    }
-}
-
-extension Flow {
-    private var hasPorts: Bool { [6, 17, 132].contains(ipProtocol) }
-    private var protocolName: String { PacketWords.name(ofProtocol: ipProtocol, source.family) }
-
-    func json(port: String, rule: String?) -> JSON {
-        [
-            "port": .string(port), "protocol": .string(protocolName), "src": .string("\(source)"),
-            "sport": hasPorts ? JSON(sourcePort) : nil, "dst": .string("\(destination)"),
-            "dport": hasPorts ? JSON(destinationPort) : nil, "vlan": vlan == 0 ? nil : JSON(vlan),
-            "direction": .string(direction.rawValue), "state": .string(state.rawValue), "adopted": .bool(isAdopted),
-            "idleSeconds": JSON(idleSeconds), "timeoutSeconds": JSON(timeoutSeconds), "rule": JSON(rule),
-        ]
-    }
-
-    fileprivate func words(port: String, rule: String?) -> [String] {
-        [
-            port, direction.rawValue, protocolName, end(source, sourcePort), end(destination, destinationPort),
-            state.rawValue, "\(idleSeconds)s", rule ?? "-",
-        ]
-    }
-
-    private func end(_ address: some CustomStringConvertible, _ port: UInt16) -> String {
-        hasPorts ? "\(address):\(port)" : "\(address)"
     }
 }

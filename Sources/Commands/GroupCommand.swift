@@ -1,8 +1,10 @@
 import ArgumentParser
+import Control
 import Datapath
 import Glibc
 import Network
 import Policy
+import Rendering
 
 struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -110,7 +112,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let groups = try explaining(group, instance) { try $0.groups(group) }
+            let groups = try Instance(instance.name).explaining(group) { try $0.groups(group) }
             guard group != nil, let found = groups.first else {
                 return output.isJSON
                     ? try StandardOutput.line(["instance": .string(instance.name), "groups": GroupMembers.json(groups)])
@@ -138,7 +140,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let change = try explaining(group, instance) { try $0.flush(group) }
+            let change = try Instance(instance.name).explaining(group) { try $0.flush(group) }
             if output.isJSON {
                 return try StandardOutput.line(change.json(instance.name, [("deleted", JSON(change.changed))]))
             }
@@ -173,7 +175,7 @@ struct ChosenMembers: ParsableArguments {
         _ instance: InstanceOptions, _ change: (Instance, [Prefix]) throws -> GroupChange
     ) throws -> GroupChange {
         let prefixes = try self.prefixes()
-        return try explaining(group, instance) { try change($0, prefixes) }
+        return try Instance(instance.name).explaining(group) { try change($0, prefixes) }
     }
 
     private func prefixes() throws -> [Prefix] {
@@ -220,82 +222,5 @@ extension Prefix {
         } catch {
             throw ValidationError("'\(text)' is no address or prefix, such as 198.51.100.0/24 or 2001:db8::/32")
         }
-    }
-}
-
-/// Runs `body`; where it fails for a group that the policy has and that is not dynamic, says so.
-private func explaining<Result>(
-    _ group: String?, _ options: InstanceOptions, _ body: (Instance) throws -> Result
-) throws -> Result {
-    let instance = try Instance(options.name)
-    do {
-        return try body(instance)
-    } catch let error as DatapathError {
-        guard let group, let policy = try? instance.policyInForce(), let source = try? PolicySource(inForce: policy),
-            let ruleset = source.loaded.ruleset, ruleset.groups.contains(where: { $0.name == group }),
-            !ruleset.dynamicGroups.contains(where: { $0.name == group })
-        else { throw error }
-        throw Refusal(
-            "group '\(group)' is not dynamic: its members are those that the policy names",
-            advice: "give it \"dynamic: {}\" in the policy and apply it, or change the policy")
-    }
-}
-
-extension GroupChange {
-    fileprivate func json(_ instance: String, _ deeds: [(String, JSON)]) -> JSON {
-        var fields = JSON.Fields()
-        fields.append("instance", .string(instance))
-        fields.append("group", .string(group))
-        for (name, value) in deeds { fields.append(name, value) }
-        return .object(fields)
-    }
-}
-
-extension GroupMembers {
-    static func json(_ groups: [GroupMembers]) -> JSON {
-        .array(
-            groups.map {
-                [
-                    "name": .string($0.name), "members": JSON($0.members.count), "max": JSON($0.maximum),
-                    "timeout": JSON(optional: $0.timeout.map { $0 / 1_000_000_000 }),
-                ]
-            })
-    }
-
-    fileprivate static func words(_ groups: [GroupMembers]) -> Words {
-        if groups.isEmpty { return "the policy in force has no dynamic groups\n" }
-        var table = Table([.init("GROUP"), .init("MEMBERS", .right), .init("MAX", .right), .init("TIMEOUT", .right)])
-        for group in groups {
-            table.append([
-                group.name, "\(group.members.count)", "\(group.maximum)",
-                group.timeout.map { "\($0 / 1_000_000_000)s" } ?? "-",
-            ])
-        }
-        return table.text
-    }
-
-    fileprivate func json(_ instance: String) -> JSON {
-        [
-            "instance": .string(instance), "group": .string(name), "max": JSON(maximum),
-            "timeout": JSON(optional: timeout.map { $0 / 1_000_000_000 }),
-            "members": .array(
-                sorted.map {
-                    [
-                        "address": .string($0.prefix.description),
-                        "left": $0.left.map { .decimal(Double($0) / 1e9) } ?? .null,
-                    ]
-                }),
-        ]
-    }
-
-    private var sorted: [Member] {
-        members.sorted { ($0.prefix.address, $0.prefix.length) < ($1.prefix.address, $1.prefix.length) }
-    }
-
-    fileprivate var words: Words {
-        sorted.map { member -> Words in
-            let left = member.left.map { "  \(($0 + 999_999_999) / 1_000_000_000)s left" } ?? ""
-            return "\(member.prefix)\(left)\n"
-        }.joined()
     }
 }

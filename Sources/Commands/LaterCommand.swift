@@ -1,3 +1,5 @@
+import Control
+
 /// Commands that later versions bring. Each is refused by name, so that nobody takes a typing mistake for the cause.
 enum LaterCommand {
     static let names = [

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datapath
+import Rendering
 
 struct QuarantineCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -62,14 +63,5 @@ extension QuarantineReport {
         for warning in warnings { StandardError.line("warning: \(warning)") }
         guard !output.isJSON else { return try StandardOutput.line(json(instance, deed)) }
         for name in names { try StandardOutput.line(words(name)) }
-    }
-
-    func json(_ instance: String, _ deed: String) -> JSON {
-        var fields = JSON.Fields()
-        fields.append("instance", .string(instance))
-        fields.append(deed, JSON(names))
-        fields.append("ports", JSON(ports))
-        fields.append("changed", .bool(changed))
-        return .object(fields)
     }
 }

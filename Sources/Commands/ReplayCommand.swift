@@ -1,6 +1,6 @@
 import ArgumentParser
 import Capture
-import Compiler
+import Control
 import Datapath
 import Network
 import Policy
@@ -49,7 +49,8 @@ struct ReplayCommand: ParsableCommand {
     func run() throws {
         var reader = try open()
         let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name), keepsFlows: !stateless)
-        let port = try judge.port(port)
+        Notices.show(judge.diagnostics)
+        let replay = try Replay(judge, at: port, direction.map(ReplayDirection.all) ?? .inside(inside?.prefixes ?? []))
         var clock = CaptureClock(present: judge.time)
         var packet = 0
         var summary = VerdictCounts()
@@ -60,19 +61,16 @@ struct ReplayCommand: ParsableCommand {
                     "packet \(packet) of \(capture) has link type \(frame.linkType); only Ethernet (1) can be judged",
                     advice: "capture on an Ethernet device, not on 'any' or a tunnel")
             }
-            let direction = try self.direction(of: frame, at: port, judge)
-            if let stamp = frame.time { judge.time = clock.advance(to: stamp) }
-            let judgement = try judge.judge(frame.bytes, length: frame.originalLength, at: port, direction)
-            summary.add(judgement.verdict)
-            try show(packet, direction, judgement)
+            let time = frame.time.map { clock.advance(to: $0) }
+            let replayed = try replay.judge(frame.bytes, length: frame.originalLength, at: time)
+            summary.add(replayed.outcome.verdict)
+            if output.isJSON {
+                try StandardOutput.line(replayed.json(packet))
+            } else {
+                try StandardOutput.line(replayed.words(packet))
+            }
         }
         StandardError.line("\(packet) packets: \(summary)")
-    }
-
-    private func direction(of frame: CapturedFrame, at port: Int, _ judge: PolicyJudge) throws -> Direction {
-        if let direction { return direction }
-        let packet = try judge.parse(frame.bytes, length: frame.originalLength)
-        return inside?.direction(of: packet, macs: judge.route.ports[port].macs) ?? .in
     }
 
     private func open() throws -> CaptureReader {
@@ -96,23 +94,6 @@ struct ReplayCommand: ParsableCommand {
                 advice: "what is before it was judged; the rest of the file is damaged or cut off")
         }
     }
-
-    private func show(
-        _ packet: Int, _ direction: Direction, _ outcome: Simulator.Outcome
-    ) throws {
-        if output.isJSON {
-            try StandardOutput.line([
-                "packet": JSON(packet), "direction": .string(direction.rawValue),
-                "verdict": .string(outcome.verdict.rawValue), "reason": JSON(outcome.reason?.rawValue),
-                "rule": JSON(outcome.ruleName),
-            ])
-        } else {
-            let words = [
-                "\(packet)", direction.rawValue, outcome.verdict.rawValue, outcome.reason?.rawValue, outcome.ruleName,
-            ]
-            try StandardOutput.line("\(words.compactMap(\.self).joined(separator: " "))")
-        }
-    }
 }
 
 /// How many packets had which verdict.
@@ -128,20 +109,12 @@ struct VerdictCounts: Sendable, CustomStringConvertible {
 
 /// `--inside`: the addresses behind the port.
 struct PrefixList: Sendable {
-    private let prefixes: [Prefix]
+    let prefixes: [Prefix]
 
     init(parsing text: String) throws {
         prefixes = try text.split(separator: ",", omittingEmptySubsequences: false).map {
             try Prefix(argument: String($0))
         }
-    }
-
-    /// `out` where the packet's source is inside, any other is `in`. A frame in which no address was found goes by its
-    /// source MAC address: `out` where it is one of `macs`, those of the port.
-    func direction(of packet: Packet, macs: [MACAddress]) -> Direction {
-        let isInside =
-            packet.source.map { source in prefixes.contains { $0.contains(source) } } ?? macs.contains(packet.sourceMAC)
-        return isInside ? .out : .in
     }
 }
 

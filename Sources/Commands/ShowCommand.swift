@@ -1,4 +1,5 @@
 import ArgumentParser
+import Control
 import Datapath
 import Policy
 
@@ -33,24 +34,4 @@ struct ShowCommand: ParsableCommand {
             try StandardOutput.write(policy.words(isTerminal: StandardOutput.isTerminal))
         }
     }
-}
-
-extension PolicyInForce {
-    var json: JSON {
-        [
-            "generation": JSON(generation), "sha256": .string(sha256),
-            "files": .array(files.map { ["name": .string($0.name), "text": .string($0.text)] }),
-        ]
-    }
-
-    func words(isTerminal: Bool) -> Words {
-        let texts = files.map { file -> Words in
-            let text = PolicyInForce.ended(file.text)
-            let words = isTerminal ? Words(lines: text) : Words(verbatim: text)
-            return files.count == 1 ? words : "# ---- \(file.name)\n\(words)"
-        }
-        return texts.joined(separator: "\n")
-    }
-
-    private static func ended(_ text: String) -> String { text.isEmpty || text.hasSuffix("\n") ? text : text + "\n" }
 }

@@ -18,6 +18,7 @@ struct ImageAssembly {
     private var fileNumbers: [String: UInt16] = [:]
     private var lastFile: (location: SourceLocation, number: UInt16)?
     private var conditions = Conditions()
+    private var notes: [bh_note] = []
 
     init(_ terms: RuleTerms, _ classes: Classes, _ budget: Budget) {
         ruleset = terms.ruleset
@@ -254,6 +255,8 @@ struct ImageAssembly {
         header.match_count = UInt32(classes.cells.lists.rowCount)
         header.rules = try writer.append(terms.indices.map { record(ofRule: $0) })
         header.rule_count = UInt32(ruleset.rules.count)
+        header.notes = try writer.append(notes)
+        header.note_count = UInt32(notes.count)
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
         header.groups = try writer.append(ruleset.dynamicGroups.map { record(of: $0) })
@@ -292,7 +295,23 @@ struct ImageAssembly {
         record.file = file(location)
         record.line = UInt32(location.line)
         record.name = strings.offset(of: ruleset.rules[rank].name)
+        record.notes = term.term == 0 ? writeNotes(ofRule: rank) : BH_NONE
         return record
+    }
+
+    /// Returns where a rule's notes begin; `BH_NONE` where it has none.
+    private mutating func writeNotes(ofRule rank: Int) -> UInt32 {
+        guard ruleset.rules[rank].comment != nil || !ruleset.rules[rank].meta.isEmpty else { return BH_NONE }
+        let first = UInt32(notes.count)
+        if let comment = ruleset.rules[rank].comment {
+            notes.append(bh_note(key: BH_NONE, value: strings.offset(of: comment), is_last: 0, pad: 0))
+        }
+        for (key, value) in ruleset.rules[rank].meta {
+            notes.append(
+                bh_note(key: strings.offset(of: key), value: strings.offset(of: value), is_last: 0, pad: 0))
+        }
+        notes[notes.count - 1].is_last = 1
+        return first
     }
 
     // MARK: For people

@@ -52,6 +52,7 @@ extension ImageView {
             Table("dynamic groups", header.groups, UInt64(header.group_count), of: bh_group.self),
             Table("chains", header.chains, 0, of: UInt32.self),
             Table("rules", header.rules, UInt64(header.rule_count), of: bh_rule.self),
+            Table("notes", header.notes, UInt64(header.note_count), of: bh_note.self),
             Table("ports", header.ports, UInt64(header.port_count), of: bh_port.self),
             Table("strings", header.strings, UInt64(header.strings_size), of: UInt8.self),
             Table("files", header.files, UInt64(header.file_count), of: bh_file.self),

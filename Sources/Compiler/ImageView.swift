@@ -92,6 +92,8 @@ extension ImageView {
         /// The policy's rule, from 0; which of its terms this is, see `bh_rule`.
         public var number: Int
         public var term: Int
+        /// What people wrote at it.
+        public var note: RuleNote?
     }
 
     /// A dynamic group as the image records it.
@@ -162,7 +164,22 @@ extension ImageView {
             isStateless: record.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0,
             isLimited: record.flags & UInt8(BH_RULE_LIMITED.rawValue) != 0,
             asksMembers: record.flags & UInt8(BH_RULE_MEMBERS.rawValue) != 0, expires: expiry(of: record),
-            counter: record.counter, number: Int(record.number), term: Int(record.term))
+            counter: record.counter, number: Int(record.number), term: Int(record.term), note: note(of: record))
+    }
+
+    private func note(of rule: bh_rule) -> RuleNote? {
+        guard rule.notes != BH_NONE else { return nil }
+        var note = RuleNote()
+        for index in Int(rule.notes)..<Int(fixed.note_count) {
+            guard let record = element(bh_note.self, of: fixed.notes, index) else { break }
+            if record.key == BH_NONE {
+                note.comment = string(record.value)
+            } else {
+                note.meta.append(.init(key: string(record.key), value: string(record.value)))
+            }
+            if record.is_last != 0 { break }
+        }
+        return note
     }
 
     /// The records of all ranks, as they are: what is wanted of them all is read from these.
@@ -174,8 +191,6 @@ extension ImageView {
     public var ruleCounters: [(name: String, slot: UInt32)] {
         records.filter { $0.term == 0 }.map { (string($0.name), $0.counter) }
     }
-
-    /// Whether some rule says that it accepts packets without a flow.
 
     /// The rules that have a limit per rule, and the number of each one's condition.
     public var limitedRules: [(name: String, condition: Int)] {

@@ -8,28 +8,24 @@ extension Instance {
     /// Puts a compiled policy into force at these ports, in one step: every packet is judged by the whole old policy or the whole
     /// new one. Where it throws, and where the process is killed on the way, what was in force before still is.
     ///
-    /// `bindings` are the ruleset's entries bound to devices; a missing one is recorded and enforced by a later apply.
-    public func apply(
-        image: Image, bindings: [PortBinding], ruleset: Ruleset
-    ) throws(DatapathError) -> ApplyReport {
+    /// `bindings` are the policy's entries bound to devices; a missing one is recorded and enforced by a later apply.
+    public func apply(image: Image, bindings: [PortBinding]) throws(DatapathError) -> ApplyReport {
         let clock = ContinuousClock()
         let start = clock.now
         try Preflight.check()
         let lock = try lock(make: true)
-        var report = try lock.instance.applyLocked(image: image, bindings: bindings, ruleset: ruleset)
+        var report = try lock.instance.applyLocked(image: image, bindings: bindings)
         _ = consume lock
         report.loadMilliseconds = (clock.now - start) / .milliseconds(1)
         return report
     }
 
     /// The part of an apply that needs the lock.
-    private func applyLocked(
-        image: Image, bindings: [PortBinding], ruleset: Ruleset
-    ) throws(DatapathError) -> ApplyReport {
+    private func applyLocked(image: Image, bindings: [PortBinding]) throws(DatapathError) -> ApplyReport {
         for folder in [mapFolder, linkFolder, filterFolder, readerFolder] { try folder.make() }
         let hadFlows = mapFolder.holds("flows")
         let maps = try preparePrograms()
-        var step = ApplyStep(instance: self, image: image, bindings: bindings, ruleset: ruleset, hadFlows: hadFlows)
+        var step = try ApplyStep(instance: self, image: image, bindings: bindings, hadFlows: hadFlows)
         return try step.run(maps)
     }
 
@@ -59,19 +55,20 @@ struct ApplyStep {
     let instance: Instance
     let image: Image
     let bindings: [PortBinding]
-    let ruleset: Ruleset
+    /// The same image, to be read.
+    let view: ImageView
     /// Whether the flow table was there before this apply.
     let hadFlows: Bool
     private var warnings: [String] = []
     /// What this apply attached, to be taken off should it fail.
     private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
 
-    init(instance: Instance, image: Image, bindings: [PortBinding], ruleset: Ruleset, hadFlows: Bool) {
+    init(instance: Instance, image: Image, bindings: [PortBinding], hadFlows: Bool) throws(DatapathError) {
         self.instance = instance
         self.hadFlows = hadFlows
         self.image = image
         self.bindings = bindings
-        self.ruleset = ruleset
+        view = try ImageView(ofPolicy: image.bytes)
     }
 
     mutating func run(_ maps: InstanceMaps) throws(DatapathError) -> ApplyReport {
@@ -79,7 +76,7 @@ struct ApplyStep {
             let old = try LiveImage.published(in: maps[.slots])
             let state = try maps.state()
             let samePrograms = state.programs == Programs.hash
-            let requests = bindings.map { DeviceAllotment.Request($0, image: image, ruleset: ruleset) }
+            let requests = bindings.map { DeviceAllotment.Request($0, image: image) }
             GracePeriods.recover(instance)
             try instance.removeOrphans(keeping: old?.devices() ?? [])
             if let old, samePrograms, let report = try unchanged(old, requests, maps) { return report }
@@ -186,7 +183,7 @@ struct ApplyStep {
 
     private func allotCounters(_ old: LiveImage?, _ maps: InstanceMaps) throws -> [UInt32] {
         let counters = SlotAllotment(
-            names: ruleset.rules.indices.map { ruleset.rules[$0].name }, old: old?.counterSlots() ?? [],
+            names: view.ruleCounters.map(\.name), old: old?.counterSlots() ?? [],
             capacity: Int(BH_RULES_MAX))
         if !counters.fresh.isEmpty {
             let values = try RuleCounters(maps, writable: true)
@@ -197,9 +194,6 @@ struct ApplyStep {
 
     /// A limit keeps what is used of it by its rule's name.
     private func allotLimits(_ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation) throws {
-        // The image is read for their conditions' numbers alone.
-        guard ruleset.rules.indices.contains(where: { ruleset.rules[$0].limit?.per == .rule }) else { return }
-        let view = try ImageView(image.bytes)
         let allotment = LimitAllotment(view.limitedRules, old: old?.limitSlots() ?? [])
         for slot in allotment.fresh { try maps[.limits].update(slot, to: bh_limit()) }
         generation.setLimitSlots(allotment.slots)
@@ -209,7 +203,7 @@ struct ApplyStep {
     private func allotGroups(
         _ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation
     ) throws -> GroupAllotment {
-        let allotment = GroupAllotment(ruleset.dynamicGroups.map(\.name), old: old?.groupSlots() ?? [])
+        let allotment = GroupAllotment(view.groups.map(\.name), old: old?.groupSlots() ?? [])
         for slot in allotment.fresh { try maps[.groups].update(slot, to: try MemberTrie.make()) }
         generation.setGroupSlots(allotment.slots)
         return allotment
@@ -217,13 +211,18 @@ struct ApplyStep {
 
     /// The names of the entries that protect the host somewhere.
     private var hostEntries: [String] {
-        Set(bindings.filter { $0.protects == .host }.map(\.entry)).sorted().map { ruleset.entries[$0].name }
+        Dictionary(bindings.filter { $0.protects == .host }.map { ($0.entry, $0.entryName) }) { first, _ in first }
+            .sorted { $0.key < $1.key }.map(\.value)
     }
 
     private func setFlowScopes(_ allotment: FlowScopeAllotment, of generation: inout Generation) {
-        for (number, entry) in ruleset.entries.enumerated() {
-            guard let scope = allotment.scopes[entry.name] else { continue }
-            generation.setFlowScope(scope, ofRecord: image.portRecord(entry: number, protects: .host))
+        for record in 0..<view.portCount {
+            guard let port = view.port(record), port.protects == .host, !port.isUnknownToDrop,
+                let scope = allotment.scopes[port.name]
+            else {
+                continue
+            }
+            generation.setFlowScope(scope, ofRecord: record)
         }
     }
 
@@ -313,17 +312,16 @@ struct ApplyStep {
         return ApplyReport(
             generation: generation, changed: changed, rules: live.view.ruleCount,
             ports: bindings.map { binding in
-                let identity = DeviceAllotment.Request(binding, image: image, ruleset: ruleset).identity
+                let identity = DeviceAllotment.Request(binding, image: image).identity
                 return ApplyReport.Port(
                     name: binding.name, interface: binding.interfaceName, namespace: binding.namespace,
-                    mode: modes[identity] ?? nil)
-            }, loadMilliseconds: 0, memoryBytes: maps.memory + live.memory, warnings: warnings)
+                    mode: modes[identity] ?? nil, isMissing: binding.interface == nil)
+            }, memoryBytes: maps.memory + live.memory, warnings: warnings)
     }
 }
 
 extension DeviceAllotment.Request {
-    init(_ binding: PortBinding, image: Image, ruleset: Ruleset) {
-        let entry = ruleset.entries[binding.entry]
+    init(_ binding: PortBinding, image: Image) {
         self.init(
             identity: DeviceRecord.Identity(
                 interface: String(decoding: binding.interfaceName.utf8.prefix(15), as: UTF8.self),
@@ -332,7 +330,7 @@ extension DeviceAllotment.Request {
                 index: binding.interface?.index ?? 0),
             record: image.portRecord(
                 entry: binding.entry, protects: binding.protects, unknownToDrop: binding.isUnknownToDrop),
-            isOfSeveral: binding.name != entry.name, mode: entry.mode, protects: binding.protects,
+            isOfSeveral: binding.name != binding.entryName, mode: binding.mode, protects: binding.protects,
             port: binding.name)
     }
 }

@@ -16,14 +16,14 @@ public struct DatapathError: Error, Sendable {
     }
 
     /// What was being done, and the call that failed at it.
-    init(_ doing: String, _ error: BPFError, advice: String? = nil) {
+    package init(_ doing: String, _ error: BPFError, advice: String? = nil) {
         self.init("\(doing): \(error)", advice: advice, bpf: error)
     }
 }
 
 extension DatapathError {
     /// Runs `body`; what it throws becomes a failure at what was being done, unless it says that itself.
-    static func naming<Result>(
+    package static func naming<Result>(
         _ doing: @autoclosure () -> String, _ body: () throws -> Result
     ) throws(DatapathError) -> Result {
         do {

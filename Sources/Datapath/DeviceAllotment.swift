@@ -2,26 +2,26 @@ import CDatapathABI
 import Policy
 
 /// Which device ids a new generation uses. Pure, so that it can be tested without a kernel.
-struct DeviceAllotment {
+package struct DeviceAllotment {
     /// What is to be enforced at one port.
-    struct Request: Hashable {
-        var identity: DeviceRecord.Identity
-        var record: Int
-        var isOfSeveral: Bool
-        var mode: PortEntry.Mode
-        var protects: Protects
+    package struct Request: Hashable {
+        package var identity: DeviceRecord.Identity
+        package var record: Int
+        package var isOfSeveral: Bool
+        package var mode: PortEntry.Mode
+        package var protects: Protects
         /// As the report calls it.
-        var port: String
+        package var port: String
     }
 
     /// Every request with its id, and with the record of the old generation where it had the same device.
-    private(set) var devices: [(request: Request, id: UInt16, old: DeviceRecord?)] = []
+    package private(set) var devices: [(request: Request, id: UInt16, old: DeviceRecord?)] = []
 
     /// Ids of devices that the old generation had are kept by them, and by no one else: their programs still run while the new
     /// generation is published.
     ///
     /// - Parameter replaced: ids of devices that are gone, though another has got their number.
-    init(_ requests: [Request], old: [DeviceRecord], replaced: Set<UInt16> = []) throws(DatapathError) {
+    package init(_ requests: [Request], old: [DeviceRecord], replaced: Set<UInt16> = []) throws(DatapathError) {
         let kept = old.filter { !replaced.contains($0.id) }
         var known = Dictionary(kept.map { ($0.identity, $0) }) { first, _ in first }
         let used = Set(old.map(\.id))
@@ -45,14 +45,14 @@ struct DeviceAllotment {
 }
 
 /// Which flow scopes the host entries of a new generation have.
-struct FlowScopeAllotment {
+package struct FlowScopeAllotment {
     /// By entry name; an entry that is missing here has a scope a device.
-    private(set) var scopes: [String: UInt16] = [:]
+    package private(set) var scopes: [String: UInt16] = [:]
     /// Scopes that the old generation did not use: to be cleared before they are used.
-    private(set) var fresh: [UInt16] = []
+    package private(set) var fresh: [UInt16] = []
 
     /// An entry keeps its scope by its name.
-    init(entries: [String], old: [(name: String, scope: UInt16)]) {
+    package init(entries: [String], old: [(name: String, scope: UInt16)]) {
         let base = UInt32(BH_SCOPE_ENTRY)
         let slots = SlotAllotment(
             names: entries, old: old.map { ($0.name, UInt32($0.scope) &- base) }, capacity: Int(BH_DEVICES_MAX))
@@ -62,16 +62,16 @@ struct FlowScopeAllotment {
 }
 
 /// Which places of `limits` the rules of a new generation have.
-struct LimitAllotment {
+package struct LimitAllotment {
     /// By condition.
-    private(set) var slots: [Int: UInt32] = [:]
+    package private(set) var slots: [Int: UInt32] = [:]
     /// By rule name.
-    private(set) var named: [(name: String, slot: UInt32)] = []
+    package private(set) var named: [(name: String, slot: UInt32)] = []
     /// Places that no rule of the old generation had: to be zeroed before they are used.
-    private(set) var fresh: [UInt32] = []
+    package private(set) var fresh: [UInt32] = []
 
     /// A rule keeps its place by its name.
-    init(_ rules: [(name: String, condition: Int)], old: [(name: String, slot: UInt32)]) {
+    package init(_ rules: [(name: String, condition: Int)], old: [(name: String, slot: UInt32)]) {
         if rules.isEmpty { return }
         // A rule's terms share it, and stand one behind the other.
         let names = rules.indices.filter { $0 == 0 || rules[$0].name != rules[$0 - 1].name }.map { rules[$0].name }

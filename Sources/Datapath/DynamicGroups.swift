@@ -86,7 +86,8 @@ extension Instance {
             name.map { name throws(DatapathError) in [try image.group(name)] } ?? image.view.groups, maps)
     }
 
-    func groups(_ groups: [ImageView.GroupRecord], _ maps: InstanceMaps) throws(DatapathError) -> [GroupMembers] {
+    package func groups(_ groups: [ImageView.GroupRecord], _ maps: InstanceMaps) throws(DatapathError) -> [GroupMembers]
+    {
         try DatapathError.naming("cannot read the members") {
             try groups.map { group in
                 let now = KernelClock.nanoseconds(CLOCK_BOOTTIME)
@@ -134,7 +135,7 @@ extension LiveImage {
 
 extension Mapping {
     /// Moves an image's epoch on.
-    func noteChange() {
+    package func noteChange() {
         let epoch = \bh_image_header.epoch
         store((load(epoch) ?? 0) &+ 1, in: epoch)
     }
@@ -142,15 +143,15 @@ extension Mapping {
 
 extension InstanceMaps {
     /// The members of a group; nil where it has no place.
-    func members(_ group: ImageView.GroupRecord) throws(BPFError) -> Map? {
+    package func members(_ group: ImageView.GroupRecord) throws(BPFError) -> Map? {
         guard let id = try self[.groups].lookup(group.slot, as: UInt32.self) else { return nil }
         return try Map(id: id, name: "members of \(group.name)")
     }
 }
 
 /// Why a command cannot find a group.
-enum NoSuchGroup {
-    static func error(_ name: String, _ dynamic: [String]) -> DatapathError {
+package enum NoSuchGroup {
+    package static func error(_ name: String, _ dynamic: [String]) -> DatapathError {
         guard !dynamic.isEmpty else {
             return DatapathError(
                 "the policy in force has no dynamic group '\(name)': it has none at all",
@@ -165,16 +166,16 @@ enum NoSuchGroup {
 }
 
 /// Which places the dynamic groups of a new generation have.
-struct GroupAllotment {
+package struct GroupAllotment {
     /// By the policy's order.
-    private(set) var slots: [UInt32]
+    package private(set) var slots: [UInt32]
     /// Places of groups that the old generation did not have.
-    private(set) var fresh: [UInt32]
+    package private(set) var fresh: [UInt32]
     /// Places of groups that the new generation does not have.
-    private(set) var gone: [UInt32]
+    package private(set) var gone: [UInt32]
 
     /// A group keeps its place, and with it its members, by its name.
-    init(_ names: [String], old: [(name: String, slot: UInt32)]) {
+    package init(_ names: [String], old: [(name: String, slot: UInt32)]) {
         let allotment = SlotAllotment(names: names, old: old, capacity: Int(BH_GROUP_SLOTS))
         slots = allotment.slots
         fresh = allotment.fresh

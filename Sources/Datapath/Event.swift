@@ -19,6 +19,8 @@ public struct Event: Sendable, Hashable {
     public var reason: Reason
     /// The rule that decided, where one did.
     public var rule: String?
+    /// What people wrote at that rule.
+    public var note: RuleNote?
     /// The rule's line, the default's, or else the port's; column 0.
     public var source: SourceLocation?
     public var generation: UInt32
@@ -51,6 +53,7 @@ extension Event {
         guard let image else { return }
         let place = image.view.source(of: raw.judgement)
         rule = place.rule?.name
+        note = place.rule?.note
         source = place.location
     }
 }
@@ -123,5 +126,15 @@ public struct EventFilter: Sendable, Hashable {
             }
         }
         return raw
+    }
+}
+
+extension ImageView {
+    /// The rule that decided, and the line to look at: the rule's, the default's, or else the port's.
+    package func source(of judgement: bh_judgement) -> (rule: RuleRecord?, location: SourceLocation?) {
+        if judgement.rule != BH_NONE, let rule = rule(Int(judgement.rule)) { return (rule, rule.location) }
+        let record = port(Int(judgement.port))
+        guard Reason(judgement.reason) == .default else { return (nil, record?.location) }
+        return (nil, judgement.direction == BH_IN.rawValue ? record?.inLocation : record?.outLocation)
     }
 }

@@ -2,11 +2,11 @@ import Glibc
 import Libbpf
 
 /// A file or folder that this process alone may change, until the end of this value's life or of the process.
-struct FileLock: ~Copyable, Sendable {
-    let descriptor: Descriptor
+package struct FileLock: ~Copyable, Sendable {
+    package let descriptor: Descriptor
 
     /// Locks what is open. nil: `errno` says why; EWOULDBLOCK: someone else has it.
-    init?(_ descriptor: consuming Descriptor) {
+    package init?(_ descriptor: consuming Descriptor) {
         guard flock(descriptor.value, LOCK_EX | LOCK_NB) == 0 else { return nil }
         self.descriptor = descriptor
     }
@@ -19,14 +19,14 @@ struct FileLock: ~Copyable, Sendable {
 extension PinFolder {
     /// Locks the folder for this process alone; the kernel lets go of it when the process ends. nil: someone else has
     /// it, or it is not there.
-    func lock() throws(DatapathError) -> FileLock? {
+    package func lock() throws(DatapathError) -> FileLock? {
         guard let open = try open() else { return nil }
         return try lock(open)
     }
 
     /// Locks the folder that was opened, where it still has this one's name: someone may have removed it, and even
     /// made another.
-    func lock(_ open: OpenFolder) throws(DatapathError) -> FileLock? {
+    package func lock(_ open: OpenFolder) throws(DatapathError) -> FileLock? {
         let copy: Descriptor
         do throws(BPFError) {
             copy = try open.descriptor.duplicate()

@@ -10,7 +10,7 @@ public struct Flow: Sendable, Hashable {
     public typealias State = FlowState
 
     /// A device's id, or a host entry's number with `BH_SCOPE_ENTRY`.
-    var scope: UInt16
+    package var scope: UInt16
     public var ipProtocol: UInt8
     /// Who opened it.
     public var source: IPAddress
@@ -29,7 +29,7 @@ public struct Flow: Sendable, Hashable {
     /// Seconds without a packet after which it is gone.
     public var timeoutSeconds: Int
     /// Slot of its rule's counter; `BH_NONE` where the default accepted it.
-    var counter: UInt32
+    package var counter: UInt32
 }
 
 /// The totals of the flow table, summed over CPUs, since the instance was first applied.
@@ -61,7 +61,7 @@ public struct FlowTotals: Sendable, Hashable {
 
 extension InstanceMaps {
     /// The flows in these buckets that have not expired at a time, in jiffies.
-    func flows(inBuckets buckets: some Sequence<UInt32>, at now: UInt32) throws(BPFError) -> [Flow] {
+    package func flows(inBuckets buckets: some Sequence<UInt32>, at now: UInt32) throws(BPFError) -> [Flow] {
         var result: [Flow] = []
         for bucket in buckets {
             let tags = try self[.flowBuckets].lookup(bucket, as: bh_flow_bucket.self)?.allTags ?? []
@@ -76,7 +76,7 @@ extension InstanceMaps {
     }
 
     /// The flow table's figures.
-    func flowTotals(scopes: some Sequence<UInt16>) throws(BPFError) -> FlowTotals {
+    package func flowTotals(scopes: some Sequence<UInt16>) throws(BPFError) -> FlowTotals {
         var totals = FlowTotals()
         totals.capacity = UInt64(BH_FLOWS_MAX)
         for scope in scopes {
@@ -116,7 +116,7 @@ extension Instance {
 
 extension LiveImage {
     /// Every scope of this generation's flows.
-    var allFlowScopes: Set<UInt16> { Set(flowScopes().map(\.scope) + devices().map(\.id)) }
+    package var allFlowScopes: Set<UInt16> { Set(flowScopes().map(\.scope) + devices().map(\.id)) }
 }
 
 extension Flow {
@@ -149,7 +149,7 @@ extension bh_flow_bucket {
     fileprivate var allTags: [UInt32] { [tags.0, tags.1, tags.2, tags.3, tags.4, tags.5, tags.6, tags.7] }
 
     /// Whose flows it holds.
-    var owners: [UInt16] {
+    package var owners: [UInt16] {
         [scopes.0, scopes.1, scopes.2, scopes.3, scopes.4, scopes.5, scopes.6, scopes.7].filter { $0 != 0 }
     }
 }

@@ -5,21 +5,14 @@ import Glibc
 import Libbpf
 
 /// A compiled image together with the host's part: what goes into one inner map.
-struct Generation {
+package struct Generation {
     /// The image, then the host's tables.
     private var bytes: [UInt8]
     private var header: bh_image_header
 
     /// - Throws: where the image is not one that this version reads.
-    init(_ image: [UInt8], number: UInt32, loadedAt: UInt64) throws(DatapathError) {
-        let found = unsafe image.withUnsafeBytes { unsafe $0.bytes.load(bh_image_header.self) }
-        guard let found, found.magic == BH_IMAGE_MAGIC, found.format == UInt32(BH_IMAGE_FORMAT),
-            found.size <= UInt64(image.count)
-        else { throw DatapathError("this is no policy image, or one of another version of bulkhead") }
-        if let table = found.strayTable {
-            throw DatapathError("this policy image is damaged: its table '\(table)' lies outside of it")
-        }
-        header = found
+    package init(_ image: [UInt8], number: UInt32, loadedAt: UInt64) throws(DatapathError) {
+        header = try ImageView(ofPolicy: image).header
         header.generation = number
         header.loaded_at = loadedAt
         bytes = image
@@ -40,7 +33,7 @@ struct Generation {
     }
 
     /// Where the port record of each device id stands.
-    var devicePorts: Int { Int(header.device_ports) }
+    package var devicePorts: Int { Int(header.device_ports) }
 
     private func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value {
         unsafe bytes.withUnsafeBytes { unsafe $0.loadUnaligned(fromByteOffset: offset, as: type) }
@@ -51,7 +44,7 @@ struct Generation {
     }
 
     /// Gives each of the policy's rules its counter.
-    mutating func setCounters(_ slots: [UInt32]) {
+    package mutating func setCounters(_ slots: [UInt32]) {
         guard let field = MemoryLayout<bh_rule>.offset(of: \.counter),
             let number = MemoryLayout<bh_rule>.offset(of: \.number)
         else { return }
@@ -63,7 +56,7 @@ struct Generation {
     }
 
     /// Gives each dynamic group the place of its members.
-    mutating func setGroupSlots(_ slots: [UInt32]) {
+    package mutating func setGroupSlots(_ slots: [UInt32]) {
         guard let field = MemoryLayout<bh_group>.offset(of: \.slot) else { return }
         for (index, slot) in slots.enumerated() where index < Int(header.group_count) {
             store(slot, at: Int(header.groups) + index * MemoryLayout<bh_group>.stride + field)
@@ -71,7 +64,7 @@ struct Generation {
     }
 
     /// Gives each limit, by condition, its place.
-    mutating func setLimitSlots(_ slots: [Int: UInt32]) {
+    package mutating func setLimitSlots(_ slots: [Int: UInt32]) {
         guard let field = MemoryLayout<bh_condition>.offset(of: \.slot) else { return }
         for (condition, slot) in slots where condition < Int(header.condition_count) {
             store(slot, at: Int(header.conditions) + condition * MemoryLayout<bh_condition>.stride + field)
@@ -84,7 +77,7 @@ struct Generation {
     ///   - secret: Of the hash of sources: what is known of them is found by it.
     ///   - wallOffset: What makes nanoseconds since 1970 of the clock that programs read; it wraps.
     ///   - bootOffset: What makes nanoseconds since the start of it; 0: the programs read the kernel's clocks.
-    mutating func setClock(
+    package mutating func setClock(
         secret: UInt64, wallOffset: UInt64 = KernelClock.wallOffset, bootOffset: UInt64 = 0
     ) {
         header.secret = secret
@@ -94,7 +87,7 @@ struct Generation {
     }
 
     /// Says whose flows those of a port record are; 0: each device's own.
-    mutating func setFlowScope(_ scope: UInt16, ofRecord record: Int) {
+    package mutating func setFlowScope(_ scope: UInt16, ofRecord record: Int) {
         guard record < Int(header.port_count), let field = MemoryLayout<bh_port>.offset(of: \.flow_scope) else {
             return
         }
@@ -102,14 +95,14 @@ struct Generation {
     }
 
     /// Says which policy is asked about what may have passed without a flow: the one before, by its generation; 0: none.
-    mutating func setBefore(_ generation: UInt32) { header.before = generation }
+    package mutating func setBefore(_ generation: UInt32) { header.before = generation }
 
     /// Binds a made-up device to a port record.
     ///
     /// - Parameters:
     ///   - attachedAt: CLOCK_MONOTONIC nanoseconds since when TCP connections are adopted; 0: none is.
     ///   - untrackedAt: Likewise, since when a policy is replaced that passed something here without a flow; 0: none was.
-    mutating func bind(_ device: UInt16, toRecord record: Int, attachedAt: UInt64, untrackedAt: UInt64) {
+    package mutating func bind(_ device: UInt16, toRecord record: Int, attachedAt: UInt64, untrackedAt: UInt64) {
         var raw = bh_device()
         raw.attached_at = attachedAt
         raw.untracked_at = untrackedAt
@@ -118,10 +111,10 @@ struct Generation {
     }
 
     /// Adopts every connection that the policy would accept, or none, whatever the policy says.
-    mutating func setAdopting(_ adopts: Bool) { header.adopt = adopts ? .max : 0 }
+    package mutating func setAdopting(_ adopts: Bool) { header.adopt = adopts ? .max : 0 }
 
     /// Records the devices; packets of a missing one are not expected, and its id leads nowhere.
-    mutating func setDevices(_ devices: [DeviceRecord]) {
+    package mutating func setDevices(_ devices: [DeviceRecord]) {
         header.device_count = UInt32(devices.count)
         for device in devices {
             let id = Int(device.id)
@@ -132,14 +125,14 @@ struct Generation {
     }
 
     /// Makes the map of this generation and fills it.
-    func load() throws(BPFError) -> Map {
+    package func load() throws(BPFError) -> Map {
         let map = try allocate()
         try fill(map)
         return map
     }
 
     /// Makes the map, for which the kernel sets aside all of its memory.
-    func allocate() throws(BPFError) -> Map {
+    package func allocate() throws(BPFError) -> Map {
         let page = Int(BH_PAGE_SIZE)
         let pages = max((bytes.count + page - 1) / page, 1)
         guard pages <= Int(BH_PAGES_MAX) else {
@@ -150,9 +143,20 @@ struct Generation {
             flags: UInt32(BPF_F_MMAPABLE | BPF_F_INNER_MAP))
     }
 
-    func fill(_ map: Map) throws(BPFError) {
+    package func fill(_ map: Map) throws(BPFError) {
         let mapping = try Mapping(map, writable: true)
         mapping.write(bytes)
         mapping.store(header, at: 0)
+    }
+}
+
+extension ImageView {
+    /// Reads a copy of an image that is about to be loaded.
+    package init(ofPolicy bytes: [UInt8]) throws(DatapathError) {
+        do throws(ImageError) {
+            try self.init(bytes)
+        } catch {
+            throw DatapathError("cannot read the policy image: \(error.message)")
+        }
     }
 }

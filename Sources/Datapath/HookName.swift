@@ -8,7 +8,7 @@ public enum HookName: String, Sendable, Hashable, CaseIterable {
     case tcEgress = "tc-egress"
 
     /// The program of `entry.bpf.c` for it.
-    var entryProgram: String {
+    package var entryProgram: String {
         switch self {
         case .xdp: "entry_xdp"
         case .tcIngress: "entry_tc_ingress"
@@ -17,7 +17,7 @@ public enum HookName: String, Sendable, Hashable, CaseIterable {
     }
 
     /// Its shared program.
-    var mainProgram: String {
+    package var mainProgram: String {
         switch self {
         case .xdp: "bulkhead_xdp"
         case .tcIngress: "bulkhead_tc_ingress"
@@ -26,7 +26,7 @@ public enum HookName: String, Sendable, Hashable, CaseIterable {
     }
 
     /// The value of `enum bh_hook`.
-    var number: UInt32 {
+    package var number: UInt32 {
         switch self {
         case .xdp: BH_HOOK_XDP.rawValue
         case .tcIngress: BH_HOOK_TC_INGRESS.rawValue

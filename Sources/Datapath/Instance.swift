@@ -16,18 +16,18 @@ public struct Instance: Sendable, Hashable {
     public static let standardName = "bulkhead"
 
     public let name: String
-    private(set) var folder: PinFolder
+    package private(set) var folder: PinFolder
     /// Whether programs go to the tc hooks through TCX links, or as clsact filters.
-    let usesTCX: Bool
+    package let usesTCX: Bool
     /// The file of the host's setting of short waits (see GracePeriods).
-    let waitSetting: String
+    package let waitSetting: String
 
     /// An instance by its name: 1 to 64 letters, digits, `_`, `-`; the BPF file system takes no dot. Nothing is asked of the kernel yet.
     public init(_ name: String = standardName) throws(DatapathError) {
         try self.init(name, usesTCX: Instance.kernelHasTCX)
     }
 
-    init(
+    package init(
         _ name: String, usesTCX: Bool, waitSetting: String = GracePeriods.standardSetting
     ) throws(DatapathError) {
         self.usesTCX = usesTCX
@@ -49,10 +49,10 @@ public struct Instance: Sendable, Hashable {
         folder = PinFolder(open)
     }
 
-    var mapFolder: PinFolder { folder.folder("maps") }
-    var linkFolder: PinFolder { folder.folder("links") }
-    var filterFolder: PinFolder { folder.folder("filters") }
-    var readerFolder: PinFolder { folder.folder("readers") }
+    package var mapFolder: PinFolder { folder.folder("maps") }
+    package var linkFolder: PinFolder { folder.folder("links") }
+    package var filterFolder: PinFolder { folder.folder("filters") }
+    package var readerFolder: PinFolder { folder.folder("readers") }
 
     /// Whether this kernel has TCX: 6.6 and later.
     private static let kernelHasTCX: Bool = {
@@ -67,14 +67,14 @@ public struct Instance: Sendable, Hashable {
 
     /// The instance while this process alone may change it. Its folder is held open: what is renamed or replaced
     /// meanwhile leads nowhere.
-    struct Locked: ~Copyable {
-        let instance: Instance
+    package struct Locked: ~Copyable {
+        package let instance: Instance
         fileprivate let lock: FileLock
     }
 
     /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not exist is
     /// made.
-    func lock(make: Bool) throws(DatapathError) -> Locked {
+    package func lock(make: Bool) throws(DatapathError) -> Locked {
         if make { try folder.make() }
         guard let open = try folder.open() else { throw notThere }
         guard let lock = try folder.lock(open) else {
@@ -97,7 +97,7 @@ public struct Instance: Sendable, Hashable {
     /// The instance with its folder held open.
     ///
     /// - Throws: where it does not exist, or the folder of that name is not Bulkhead's.
-    func held() throws(DatapathError) -> Instance {
+    package func held() throws(DatapathError) -> Instance {
         guard let open = try folder.open() else { throw notThere }
         guard isMarked(open) else {
             if try isEmpty(open) { throw notThere }
@@ -123,19 +123,19 @@ public struct Instance: Sendable, Hashable {
     }
 
     /// Opens the maps of an instance with a policy in force.
-    func openMaps() throws(DatapathError) -> InstanceMaps {
+    package func openMaps() throws(DatapathError) -> InstanceMaps {
         try Preflight.check()
         guard let maps = try InstanceMaps.open(try held().mapFolder) else { throw notThere }
         return maps
     }
 
     /// The image in force.
-    func imageInForce(_ maps: InstanceMaps) throws(DatapathError) -> LiveImage {
+    package func imageInForce(_ maps: InstanceMaps) throws(DatapathError) -> LiveImage {
         guard let image = try LiveImage.published(in: maps[.slots]) else { throw notThere }
         return image
     }
 
-    var notThere: DatapathError {
+    package var notThere: DatapathError {
         DatapathError(
             "no policy is in force in instance '\(name)'", advice: "load one with 'bulkhead apply POLICY'")
     }

@@ -4,22 +4,22 @@ import Crypto
 import Libbpf
 
 /// What the instance remembers besides the policy: value of its own pinned map `instance`, which no program reads.
-struct InstanceState: BitwiseCopyable {
+package struct InstanceState: BitwiseCopyable {
     /// The last generation number that was given out; none is used twice.
-    var generation: UInt64 = 0
+    package var generation: UInt64 = 0
     /// SHA-256 of the objects whose programs are loaded.
-    var programs: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
-    var removed = RemovedPorts()
+    package var programs: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    package var removed = RemovedPorts()
     /// Of the hash of flows; as old as the flow table.
-    var flowSecret: (UInt64, UInt64) = (0, 0)
+    package var flowSecret: (UInt64, UInt64) = (0, 0)
     /// Of the answers to rejected packets; 0 where it was not drawn yet.
-    var answerMark: UInt32 = 0
-    var pad: UInt32 = 0
+    package var answerMark: UInt32 = 0
+    package var pad: UInt32 = 0
 }
 
 extension bh_settings {
     /// Those of an instance's programs.
-    init(_ state: InstanceState) {
+    package init(_ state: InstanceState) {
         self.init(
             ticks_per_second: KernelClock.ticksPerSecond, answer_mark: state.answerMark,
             answer_cost: UInt32(BH_ANSWER_COST), answers_all: 0, flow_secret: state.flowSecret,
@@ -28,13 +28,13 @@ extension bh_settings {
     }
 
     /// Of programs that are attached to nothing: the same in every run, without a limit to answers, at the time that they are told.
-    static let simulated = bh_settings(
+    package static let simulated = bh_settings(
         ticks_per_second: KernelClock.ticksPerSecond, answer_mark: .max, answer_cost: 0, answers_all: 1,
         flow_secret: (0, 0), simulates: 1, reads_kernel: 0, casts_context: KernelFunctions.castsContext, pad: 0)
 }
 
 /// A map of an instance, named as its pin is.
-enum MapName: String, CaseIterable {
+package enum MapName: String, CaseIterable {
     case slots
     case scratch
     case portCounters = "port_counters"
@@ -67,27 +67,27 @@ enum MapName: String, CaseIterable {
     case quarantine
 
     /// Those that the programs use.
-    static let ofPrograms = allCases.filter { $0 != .instance && $0 != .quarantine }
+    package static let ofPrograms = allCases.filter { $0 != .instance && $0 != .quarantine }
 }
 
 /// The maps of an instance, held open.
-struct InstanceMaps: Sendable {
+package struct InstanceMaps: Sendable {
     private let maps: [MapName: Map]
 
     /// - Parameter open: Called for each map once.
-    init(_ open: (MapName) throws(BPFError) -> Map) throws(BPFError) {
+    package init(_ open: (MapName) throws(BPFError) -> Map) throws(BPFError) {
         var maps: [MapName: Map] = [:]
         for name in MapName.allCases { maps[name] = try open(name) }
         self.maps = maps
     }
 
-    subscript(name: MapName) -> Map {
+    package subscript(name: MapName) -> Map {
         guard let map = maps[name] else { preconditionFailure("map '\(name.rawValue)' was never opened") }
         return map
     }
 
     /// Opens the pinned maps of an instance; nil where there is none, or only a part of one.
-    static func open(_ folder: PinFolder) throws(DatapathError) -> InstanceMaps? {
+    package static func open(_ folder: PinFolder) throws(DatapathError) -> InstanceMaps? {
         let present = Set(try folder.names)
         guard MapName.allCases.allSatisfy({ present.contains($0.rawValue) }) else { return nil }
         do {
@@ -100,14 +100,14 @@ struct InstanceMaps: Sendable {
     }
 
     /// Bytes of kernel memory that the maps take, the policy image not among them.
-    var memory: Int { maps.values.reduce(0) { $0 + $1.memory } }
+    package var memory: Int { maps.values.reduce(0) { $0 + $1.memory } }
 
-    func state() throws(BPFError) -> InstanceState {
+    package func state() throws(BPFError) -> InstanceState {
         try self[.instance].lookup(0, as: InstanceState.self) ?? InstanceState()
     }
 
     /// What the instance's programs are loaded with. Its secrets are drawn when they are first asked for.
-    func settings() throws(BPFError) -> bh_settings {
+    package func settings() throws(BPFError) -> bh_settings {
         var state = try state()
         if state.answerMark == 0 {
             state.flowSecret = (.random(in: 0 ... .max), .random(in: 0 ... .max))
@@ -118,23 +118,23 @@ struct InstanceMaps: Sendable {
     }
 
     /// The names of ports that are cut off.
-    var quarantine: NameSet { NameSet(self[.quarantine]) }
+    package var quarantine: NameSet { NameSet(self[.quarantine]) }
 
     /// Lets an object that is about to be loaded use these maps.
-    func share(with object: borrowing Object) throws(BPFError) {
+    package func share(with object: borrowing Object) throws(BPFError) {
         for name in MapName.ofPrograms { try object.reuse(self[name], as: name.rawValue) }
     }
 }
 
 /// The BPF objects of this build.
-enum Programs {
-    static let entry = EmbeddedObject.entry
-    static let tc = EmbeddedObject.tc
-    static let xdp = EmbeddedObject.xdp
-    static let unattached = EmbeddedObject.unattached
+package enum Programs {
+    package static let entry = EmbeddedObject.entry
+    package static let tc = EmbeddedObject.tc
+    package static let xdp = EmbeddedObject.xdp
+    package static let unattached = EmbeddedObject.unattached
 
     /// SHA-256 of all of them.
-    static let hash: (UInt64, UInt64, UInt64, UInt64) = {
+    package static let hash: (UInt64, UInt64, UInt64, UInt64) = {
         var hash = SHA256()
         for object in [entry, tc, xdp, unattached] { hash.update(data: object.bytes) }
         return unsafe hash.finalize().withUnsafeBytes {

@@ -1,9 +1,9 @@
 import Glibc
 
 /// The kernel's clocks, as its programs read them.
-enum KernelClock {
+package enum KernelClock {
     /// Jiffies a second: the coarse clock advances once a jiffy.
-    static let ticksPerSecond: UInt32 = {
+    package static let ticksPerSecond: UInt32 = {
         var resolution = timespec()
         guard unsafe clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) == 0, resolution.tv_sec == 0,
             resolution.tv_nsec > 0
@@ -13,14 +13,14 @@ enum KernelClock {
 
     /// What makes nanoseconds since 1970 of CLOCK_TAI, which the programs can read: whole seconds, and none where no one has told the kernel of leap
     /// seconds. It wraps.
-    static var wallOffset: UInt64 {
+    package static var wallOffset: UInt64 {
         let difference = Int64(bitPattern: nanoseconds(CLOCK_REALTIME) &- nanoseconds(CLOCK_TAI))
         let seconds = (difference + (difference < 0 ? -500_000_000 : 500_000_000)) / 1_000_000_000
         return UInt64(bitPattern: seconds * 1_000_000_000)
     }
 
     /// Nanoseconds of a clock.
-    static func nanoseconds(_ clock: clockid_t = CLOCK_MONOTONIC) -> UInt64 {
+    package static func nanoseconds(_ clock: clockid_t = CLOCK_MONOTONIC) -> UInt64 {
         var time = timespec()
         unsafe clock_gettime(clock, &time)
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)

@@ -5,49 +5,49 @@ import Libbpf
 import Policy
 
 /// A device as an image's host part records it.
-struct DeviceRecord: Sendable, Hashable {
+package struct DeviceRecord: Sendable, Hashable {
     /// The flag of a port that is called `entry/device` rather than by its entry.
-    static let ofSeveral: UInt8 = 1
+    package static let ofSeveral: UInt8 = 1
 
-    var id: UInt16
+    package var id: UInt16
     /// 0: the device was missing at the apply.
-    var interfaceIndex: UInt32
+    package var interfaceIndex: UInt32
     /// Index of the port record.
-    var record: Int
-    var mode: EnforcementMode?
-    var isOfSeveral: Bool
-    var namespaceInode: UInt64
-    var interface: String
-    var namespace: String?
+    package var record: Int
+    package var mode: EnforcementMode?
+    package var isOfSeveral: Bool
+    package var namespaceInode: UInt64
+    package var interface: String
+    package var namespace: String?
     /// Nanoseconds of the monotonic clock: since when TCP connections that were there before may be adopted; 0: none may.
-    var attachedAt: UInt64 = 0
+    package var attachedAt: UInt64 = 0
     /// Likewise: since when something may be open here that an earlier policy passed without a flow; 0: nothing is.
-    var untrackedAt: UInt64 = 0
+    package var untrackedAt: UInt64 = 0
 
     /// What the kernel calls it now, its own name first; empty where that was not read, see
     /// ``LiveImage/namedDevices()``.
-    var presentNames: [String] = []
+    package var presentNames: [String] = []
 
     /// What makes it the same device in the next generation.
-    var identity: Identity {
+    package var identity: Identity {
         Identity(
             interface: interface, namespace: namespace, inode: namespaceInode, index: interfaceIndex)
     }
 
     /// Of a device that is there, the kernel's number for it and its namespace: names may change. Of a missing one,
     /// the name.
-    struct Identity: Hashable {
-        var interface: String
-        var namespace: String?
-        var inode: UInt64
-        var index: UInt32
+    package struct Identity: Hashable {
+        package var interface: String
+        package var namespace: String?
+        package var inode: UInt64
+        package var index: UInt32
 
-        static func == (left: Identity, right: Identity) -> Bool {
+        package static func == (left: Identity, right: Identity) -> Bool {
             guard left.index == right.index, left.inode == right.inode else { return false }
             return left.index != 0 || (left.interface == right.interface && left.namespace == right.namespace)
         }
 
-        func hash(into hasher: inout Hasher) {
+        package func hash(into hasher: inout Hasher) {
             hasher.combine(index)
             hasher.combine(inode)
             if index == 0 { hasher.combine(interface) }
@@ -55,7 +55,7 @@ struct DeviceRecord: Sendable, Hashable {
     }
 
     /// Hooks that must hold a program.
-    var hooks: [HookName] {
+    package var hooks: [HookName] {
         switch mode {
         case nil: []
         case .tc: [.tcIngress, .tcEgress]
@@ -65,11 +65,11 @@ struct DeviceRecord: Sendable, Hashable {
 }
 
 /// The image of one generation, as the kernel's map holds it. It lives as long as it is held, also when another is in force.
-struct LiveImage: Sendable {
-    let view: ImageView
+package struct LiveImage: Sendable {
+    package let view: ImageView
     private let owner: Owner
     /// Kernel memory that the image takes.
-    let memory: Int
+    package let memory: Int
     private let mapID: UInt32
 
     /// Keeps the mapping for the view.
@@ -80,7 +80,7 @@ struct LiveImage: Sendable {
     }
 
     /// The image in a slot; nil where the slot is empty.
-    static func published(in slots: Map, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
+    package static func published(in slots: Map, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
         do {
             guard let map = try open(slots, slot) else { return nil }
             return try LiveImage(map)
@@ -108,65 +108,65 @@ struct LiveImage: Sendable {
     }
 
     /// Runs `body` on the map in a slot, where there is one.
-    static func withPublished(in slots: Map, slot: UInt32 = 0, _ body: (Map) throws -> Void) throws {
+    package static func withPublished(in slots: Map, slot: UInt32 = 0, _ body: (Map) throws -> Void) throws {
         if let map = try open(slots, slot) { try body(map) }
     }
 
     /// It is still what the slot holds.
-    func isPublished(in slots: Map, slot: UInt32 = 0) -> Bool {
+    package func isPublished(in slots: Map, slot: UInt32 = 0) -> Bool {
         (try? slots.lookup(slot, as: UInt32.self)) == mapID
     }
 
-    init(_ map: Map) throws {
+    package init(_ map: Map) throws {
         mapID = map.info.id
         memory = map.memory
         owner = Owner(try Mapping(map, writable: false))
         view = try unsafe ImageView(mapping: owner.mapping.buffer, owner: owner)
     }
 
-    var generation: UInt32 { view.header.generation }
+    package var generation: UInt32 { view.header.generation }
     /// Bytes of the image itself, without the host's tables behind it.
-    var size: Int { Int(view.header.size) }
+    package var size: Int { Int(view.header.size) }
 
     /// A copy of all of it, the host's part included.
-    var bytes: [UInt8] { owner.mapping.withBytes { $0.copy(at: 0, count: $0.byteCount) } ?? [] }
+    package var bytes: [UInt8] { owner.mapping.withBytes { $0.copy(at: 0, count: $0.byteCount) } ?? [] }
 
     // MARK: Rules
 
     /// Counter slots by rule name, in the policy's order.
-    func counterSlots() -> [(name: String, slot: UInt32)] { view.ruleCounters }
+    package func counterSlots() -> [(name: String, slot: UInt32)] { view.ruleCounters }
 
     /// The places of limits by rule name.
-    func limitSlots() -> [(name: String, slot: UInt32)] {
+    package func limitSlots() -> [(name: String, slot: UInt32)] {
         view.limitedRules.compactMap { rule in view.condition(rule.condition).map { (rule.name, $0.slot) } }
     }
 
     /// Whether something passes a port of this record without a flow.
-    func passesUntracked(_ record: Int) -> Bool { view.port(record)?.passesUntracked == true }
+    package func passesUntracked(_ record: Int) -> Bool { view.port(record)?.passesUntracked == true }
 
     /// The places of dynamic groups, by name.
-    func groupSlots() -> [(name: String, slot: UInt32)] { view.groups.map { ($0.name, $0.slot) } }
+    package func groupSlots() -> [(name: String, slot: UInt32)] { view.groups.map { ($0.name, $0.slot) } }
 
     // MARK: Ports and devices
 
     /// The flow scopes of host entries, by name.
-    func flowScopes() -> [(name: String, scope: UInt16)] {
+    package func flowScopes() -> [(name: String, scope: UInt16)] {
         (0..<view.portCount).compactMap { record in
             guard let scope = view.flowScope(record), scope != 0 else { return nil }
             return (entryName(record), scope)
         }
     }
 
-    func entryName(_ record: Int) -> String { view.port(record)?.name ?? "" }
+    package func entryName(_ record: Int) -> String { view.port(record)?.name ?? "" }
 
-    func protects(_ record: Int) -> Protects { view.port(record)?.protects ?? .host }
+    package func protects(_ record: Int) -> Protects { view.port(record)?.protects ?? .host }
 
-    func portName(_ device: DeviceRecord) -> String {
+    package func portName(_ device: DeviceRecord) -> String {
         let entry = entryName(device.record)
         return device.isOfSeveral ? "\(entry)/\(device.interface)" : entry
     }
 
-    func device(_ id: UInt16) -> DeviceRecord? {
+    package func device(_ id: UInt16) -> DeviceRecord? {
         guard id > 0, Int(id) < Int(BH_DEVICES_MAX),
             let raw = view.load(
                 bh_device.self, at: Int(view.header.devices) + Int(id) * MemoryLayout<bh_device>.stride)
@@ -175,7 +175,7 @@ struct LiveImage: Sendable {
     }
 
     /// The devices of this generation, by id.
-    func devices() -> [DeviceRecord] {
+    package func devices() -> [DeviceRecord] {
         let count = Int(view.header.device_count)
         var result: [DeviceRecord] = []
         for id in 1..<UInt16(BH_DEVICES_MAX) where result.count < count {
@@ -203,7 +203,7 @@ extension DeviceRecord {
             attachedAt: raw.attached_at, untrackedAt: raw.untracked_at)
     }
 
-    var raw: bh_device {
+    package var raw: bh_device {
         var raw = bh_device()
         raw.ifindex = interfaceIndex
         raw.port = UInt16(record + 1)

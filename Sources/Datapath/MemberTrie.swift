@@ -6,34 +6,34 @@ import Network
 ///
 /// The programs ask for the longest prefix that covers an address and no other, so what is kept of a prefix is how long it *or any shorter one that
 /// covers it* is a member. Each change keeps that so.
-struct MemberTrie {
+package struct MemberTrie {
     /// A change that does not fit: nothing of it was done.
-    struct Full: Error {
-        var members: Int
-        var fresh: Int
+    package struct Full: Error {
+        package var members: Int
+        package var fresh: Int
     }
 
     /// What is to be added cannot end before the clock does.
-    static let forever: UInt64 = BH_FOREVER
+    package static let forever: UInt64 = BH_FOREVER
 
     private typealias Entries = KeyedMap<bh_member_key, bh_member>
     private let entries: Entries
     /// Nanoseconds of CLOCK_BOOTTIME.
     private let now: UInt64
 
-    init(_ map: Map, now: UInt64) throws(BPFError) {
+    package init(_ map: Map, now: UInt64) throws(BPFError) {
         entries = try Entries(map)
         self.now = now
     }
 
-    static func make() throws(BPFError) -> Map {
+    package static func make() throws(BPFError) -> Map {
         try Entries.makeTrie("bulkhead_group", capacity: 2 * UInt32(BH_MEMBERS_MAX))
     }
 
     // MARK: Reading
 
     /// The members, each with the time when it ceases to be one.
-    func members() throws(BPFError) -> [(prefix: Prefix, deadline: UInt64)] {
+    package func members() throws(BPFError) -> [(prefix: Prefix, deadline: UInt64)] {
         // Where an entry goes while it is read, the walk begins anew.
         var seen: Set<Prefix> = []
         return try all().filter { $0.entry.own > now && seen.insert($0.prefix).inserted }
@@ -102,14 +102,16 @@ struct MemberTrie {
     }
 
     /// Whether it is a member, by itself or in a shorter one.
-    func contains(_ prefix: Prefix) throws(BPFError) -> Bool { try longest(prefix).map { $0.deadline > now } ?? false }
+    package func contains(_ prefix: Prefix) throws(BPFError) -> Bool {
+        try longest(prefix).map { $0.deadline > now } ?? false
+    }
 
     // MARK: Changing
 
     /// Makes prefixes members until a deadline; one that is there already gets the new one.
     ///
     /// - Returns: how many were none before.
-    func add(_ prefixes: [Prefix], until deadline: UInt64, atMost maximum: Int) throws -> Int {
+    package func add(_ prefixes: [Prefix], until deadline: UInt64, atMost maximum: Int) throws -> Int {
         let prefixes = MemberTrie.ordered(prefixes)
         var count = try count()
         var known = try prefixes.map { try entry($0) }
@@ -139,7 +141,7 @@ struct MemberTrie {
     /// Takes prefixes out.
     ///
     /// - Returns: how many of them were members.
-    func delete(_ prefixes: [Prefix]) throws(BPFError) -> Int {
+    package func delete(_ prefixes: [Prefix]) throws(BPFError) -> Int {
         let count = try count()
         var held: [Prefix] = []
         var deleted = 0

@@ -6,9 +6,9 @@ import Network
 import Policy
 
 /// Whether programs may read the kernel's tables, which tell them what the host's addresses are at each moment.
-enum KernelReading {
+package enum KernelReading {
     /// Why they may not; nil where they may.
-    static let obstacle: String? = {
+    package static let obstacle: String? = {
         let (administrator, performance): (UInt64, UInt64) = (1 << 21, 1 << 38)
         if let effective = Preflight.effectiveCapabilities(), effective & (administrator | performance) == 0 {
             return "it was run without CAP_PERFMON"
@@ -31,7 +31,7 @@ extension HostInventory {
 extension InstanceMaps {
     /// Tells the programs what the host's addresses are where the kernel cannot: where they are attached to
     /// nothing, or may not read its tables.
-    func setOwn(_ addresses: Set<Prefix>) throws(BPFError) {
+    package func setOwn(_ addresses: Set<Prefix>) throws(BPFError) {
         let map = try KeyedMap<bh_own_address, UInt32>(self[.ownAddresses])
         let wanted = Set(addresses.prefix(Int(BH_OWN_ADDRESSES)).map { OwnAddress($0.address) })
         let present = Set(
@@ -58,15 +58,10 @@ private struct OwnAddress: Hashable {
     var key: bh_own_address { bh_own_address(high: high, low: low, family: family, pad: 0) }
 }
 
-extension Ruleset {
-    /// Whether some rule depends on which addresses the host has.
-    var asksHost: Bool { rules.indices.contains { rules[$0].asksHost } }
-}
-
 extension ApplyStep {
     /// What stands in where programs may not read the kernel's tables. Returns a warning where it has to.
-    func noteOwnAddresses(_ maps: InstanceMaps) throws(DatapathError) -> String? {
-        guard let obstacle = KernelReading.obstacle, ruleset.asksHost else { return nil }
+    package func noteOwnAddresses(_ maps: InstanceMaps) throws(DatapathError) -> String? {
+        guard let obstacle = KernelReading.obstacle, view.asksHost else { return nil }
         let names = Set(bindings.map(\.namespace))
         let inventory = try HostInventory.read(namespaces: Set(names.compactMap(\.self)))
         let addresses = names.reduce(into: Set<Prefix>()) { $0.formUnion(inventory.ownAddresses(in: $1)) }

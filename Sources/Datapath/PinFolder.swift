@@ -4,9 +4,9 @@ import Libbpf
 /// A folder of the BPF file system that holds pins. Each use opens it, one folder after the other from the file
 /// system's root on or from a folder that is held open, and looks at every one of them: what is somebody else's is
 /// refused, and no symbolic link is followed.
-struct PinFolder: Sendable {
+package struct PinFolder: Sendable {
     /// As people know it.
-    let path: String
+    package let path: String
     private let place: Place
 
     private indirect enum Place: Sendable {
@@ -17,7 +17,7 @@ struct PinFolder: Sendable {
     }
 
     /// The file system's root.
-    static let root = PinFolder(path: Preflight.root, place: .root)
+    package static let root = PinFolder(path: Preflight.root, place: .root)
 
     private init(path: String, place: Place) {
         self.path = path
@@ -25,12 +25,12 @@ struct PinFolder: Sendable {
     }
 
     /// A folder that is held open, and stays the same whatever becomes of its name.
-    init(_ open: OpenFolder) { self.init(path: open.path, place: .held(open)) }
+    package init(_ open: OpenFolder) { self.init(path: open.path, place: .held(open)) }
 
-    func folder(_ name: String) -> PinFolder { PinFolder(path: "\(path)/\(name)", place: .below(self, name)) }
+    package func folder(_ name: String) -> PinFolder { PinFolder(path: "\(path)/\(name)", place: .below(self, name)) }
 
     /// The place of a pin in it.
-    static func / (folder: PinFolder, name: String) throws(BPFError) -> Pin {
+    package static func / (folder: PinFolder, name: String) throws(BPFError) -> Pin {
         do throws(DatapathError) {
             guard let open = try folder.open() else { throw DatapathError("\(folder.path) is not there") }
             return Pin(name, in: open)
@@ -42,7 +42,7 @@ struct PinFolder: Sendable {
     /// Opens it; nil where it is not there.
     ///
     /// - Throws: where it is not this user's own, or others may enter it.
-    func open() throws(DatapathError) -> OpenFolder? {
+    package func open() throws(DatapathError) -> OpenFolder? {
         switch place {
         case .held(let folder): return folder
         case .root: return try Preflight.openRoot()
@@ -55,20 +55,20 @@ struct PinFolder: Sendable {
     }
 
     /// Makes the folder, for its owner only; one that exists is fine.
-    func make() throws(DatapathError) {
+    package func make() throws(DatapathError) {
         guard case .below(let parent, let name) = place, let parent = try parent.open() else { return }
         try PinFolder.naming(path) { () throws(BPFError) in try parent.make(name) }
     }
 
     /// The names in it, sorted; none where it does not exist.
-    var names: [String] {
+    package var names: [String] {
         get throws(DatapathError) {
             guard let open = try open() else { return [] }
             return try PinFolder.naming(path) { () throws(BPFError) in try open.names }
         }
     }
 
-    var exists: Bool { inode != nil }
+    package var exists: Bool { inode != nil }
 
     /// The inode of what has its name now.
     private var inode: UInt64? {
@@ -79,22 +79,22 @@ struct PinFolder: Sendable {
         }
     }
 
-    func holds(_ name: String) -> Bool { (try? open())?.holds(name) == true }
+    package func holds(_ name: String) -> Bool { (try? open())?.holds(name) == true }
 
     /// Removes a pin; one that is gone already is fine.
-    func unpin(_ name: String) throws(DatapathError) {
+    package func unpin(_ name: String) throws(DatapathError) {
         guard let open = try open() else { return }
         try PinFolder.naming(path) { () throws(BPFError) in try open.unpin(name) }
     }
 
     /// Removes the folder where nothing is in it; one that is gone already is fine.
-    func remove() throws(DatapathError) {
+    package func remove() throws(DatapathError) {
         guard case .below(let parent, let name) = place, let parent = try parent.open() else { return }
         try PinFolder.naming(path) { () throws(BPFError) in try parent.removeFolder(name) }
     }
 
     /// Whether the folder that is held open still has this one's name.
-    func isStill(_ open: OpenFolder) -> Bool { inode == open.status.inode }
+    package func isStill(_ open: OpenFolder) -> Bool { inode == open.status.inode }
 
     /// Runs `body`; a symbolic link, or what is no folder, is refused in words.
     private static func naming<Result>(
@@ -109,15 +109,15 @@ struct PinFolder: Sendable {
 }
 
 extension PinFolder: Hashable {
-    static func == (one: PinFolder, other: PinFolder) -> Bool { one.path == other.path }
+    package static func == (one: PinFolder, other: PinFolder) -> Bool { one.path == other.path }
 
-    func hash(into hasher: inout Hasher) { hasher.combine(path) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(path) }
 }
 
 /// Whose a folder of the BPF file system is. The file system is open to everybody when it is mounted without a mode.
-enum FolderCheck {
+package enum FolderCheck {
     /// Why a folder is not this user's own; nil where it is.
-    static func fault(of folder: OpenFolder) -> DatapathError? {
+    package static func fault(of folder: OpenFolder) -> DatapathError? {
         let status = folder.status
         guard status.isBPF else {
             return DatapathError("\(folder.path) is not in a BPF file system", advice: "see what is mounted there")
@@ -139,7 +139,7 @@ enum FolderCheck {
 
     /// Why the file system's root cannot be trusted; nil where it can. Others may make folders of their own beside
     /// ours where the sticky bit keeps them from renaming or removing ours.
-    static func rootFault(_ status: OpenFolder.Status) -> DatapathError? {
+    package static func rootFault(_ status: OpenFolder.Status) -> DatapathError? {
         guard status.owner == 0 || status.owner == geteuid() else {
             return DatapathError(
                 "\(Preflight.root) belongs to \(user(status.owner)), who could replace what is pinned there",
@@ -153,7 +153,7 @@ enum FolderCheck {
         return nil
     }
 
-    static func fault(_ error: BPFError, at path: String) -> DatapathError {
+    package static func fault(_ error: BPFError, at path: String) -> DatapathError {
         switch error.errno {
         case ELOOP, ENOTDIR:
             DatapathError(
@@ -171,4 +171,4 @@ enum FolderCheck {
 }
 
 /// An error number in words.
-func text(_ number: Int32) -> String { unsafe String(cString: strerror(number)) }
+package func text(_ number: Int32) -> String { unsafe String(cString: strerror(number)) }

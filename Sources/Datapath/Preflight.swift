@@ -3,12 +3,12 @@ import Glibc
 import Libbpf
 
 /// What must hold before the kernel can be asked for anything; each refusal says what to do.
-enum Preflight {
-    static let root = "/sys/fs/bpf"
+package enum Preflight {
+    package static let root = "/sys/fs/bpf"
     /// So mounted, nobody but root can make anything there.
-    static let mountCommand = "mount -t bpf -o mode=0700 bpf \(root)"
+    package static let mountCommand = "mount -t bpf -o mode=0700 bpf \(root)"
 
-    static func check() throws(DatapathError) {
+    package static func check() throws(DatapathError) {
         try checkPrivilege()
         try checkBPF()
         try checkTypes()
@@ -66,7 +66,7 @@ enum Preflight {
     }
 
     /// The file system's root, held open; nobody else may have a say about what is pinned there.
-    static func openRoot() throws(DatapathError) -> OpenFolder {
+    package static func openRoot() throws(DatapathError) -> OpenFolder {
         let folder: OpenFolder
         do throws(BPFError) {
             folder = try OpenFolder(path: root)
@@ -106,7 +106,7 @@ enum Preflight {
     }
 
     /// The effective capabilities of this process; nil where /proc cannot be read.
-    static func effectiveCapabilities() -> UInt64? {
+    package static func effectiveCapabilities() -> UInt64? {
         guard let file = unsafe fopen("/proc/self/status", "re") else { return nil }
         defer { unsafe fclose(file) }
         var line = [CChar](repeating: 0, count: 256)

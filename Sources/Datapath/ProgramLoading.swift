@@ -5,7 +5,8 @@ import Libbpf
 extension InstanceMaps {
     /// Opens the maps pinned in `folder`, making and pinning those that are missing there; with nil, makes private ones that end with
     /// their holder. `entries`: maps that are to have another number of entries than the objects say.
-    static func make(pinnedIn folder: PinFolder?, entries: [String: UInt32] = [:]) throws(DatapathError) -> InstanceMaps
+    package static func make(pinnedIn folder: PinFolder?, entries: [String: UInt32] = [:]) throws(DatapathError)
+        -> InstanceMaps
     {
         try DatapathError.naming("cannot make the maps") {
             let object = try Object(Programs.tc.bytes, name: Programs.tc.name)
@@ -71,7 +72,7 @@ extension InstanceMaps {
     }
 
     /// Loads the shared program of a hook over these maps.
-    func loadProgram(_ hook: HookName, _ settings: bh_settings) throws(BPFError) -> Program {
+    package func loadProgram(_ hook: HookName, _ settings: bh_settings) throws(BPFError) -> Program {
         try loadProgram(hook.mainProgram, of: hook == .xdp ? Programs.xdp : Programs.tc, settings)
     }
 
@@ -86,15 +87,15 @@ extension InstanceMaps {
     }
 
     /// Loads the program that reads a frame and judges nothing.
-    func loadParser() throws(BPFError) -> Program { try loadProgram("bulkhead_parse", of: Programs.unattached) }
+    package func loadParser() throws(BPFError) -> Program { try loadProgram("bulkhead_parse", of: Programs.unattached) }
 
     /// The kernel's jiffies, their low half: what flows are aged by.
-    func jiffies() throws(BPFError) -> UInt32 {
+    package func jiffies() throws(BPFError) -> UInt32 {
         try SideProgram(try loadProgram("bulkhead_clock", of: Programs.unattached)).run(mark: 0)
     }
 
     /// Takes out all flows and datagrams of these scopes, for their names pass on to other devices or entries.
-    func clear(_ scopes: [UInt16]) throws(BPFError) {
+    package func clear(_ scopes: [UInt16]) throws(BPFError) {
         guard !scopes.isEmpty else { return }
         try clearFlows(of: scopes)
         let program = SideProgram(try loadProgram("bulkhead_clear_datagrams", of: Programs.unattached))
@@ -107,35 +108,28 @@ extension InstanceMaps {
         for scope in scopes {
             let state = try self[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self)
             guard let state, state.flows != 0 else { continue }
-            if program == nil { program = SideProgram(try loadProgram("bulkhead_clear_flows", of: Programs.unattached)) }
+            if program == nil {
+                program = SideProgram(try loadProgram("bulkhead_clear_flows", of: Programs.unattached))
+            }
             _ = try program?.run(mark: UInt32(scope))
             try self[.flowScopes].update(UInt32(scope), to: bh_flow_scope())
-        }
-    }
-
-    /// Puts a shared program where the devices' entry programs find it; what was there is replaced in one step.
-    func publish(_ program: borrowing Program, at hook: HookName) throws(BPFError) {
-        if hook == .xdp {
-            try self[.xdpPrograms].update(hook.number, to: program)
-        } else {
-            try self[.tcPrograms].update(hook.number, to: program)
         }
     }
 }
 
 /// The shared program of generic XDP: loaded where a device needs it, and once.
-final class GenericXDP {
+package final class GenericXDP {
     private let maps: InstanceMaps
     private var isThere: Bool
 
     /// - Parameter isNew: whether what is loaded is another build's. Until it is replaced, or if it is not needed any more, tc decides alone.
-    init(_ maps: InstanceMaps, isNew: Bool) throws(BPFError) {
+    package init(_ maps: InstanceMaps, isNew: Bool) throws(BPFError) {
         self.maps = maps
         if isNew { try maps[.genericPrograms].delete(0) }
         isThere = try maps[.genericPrograms].lookup(0, as: UInt32.self) != nil
     }
 
-    func provide() throws(BPFError) {
+    package func provide() throws(BPFError) {
         guard !isThere else { return }
         let program = try maps.loadProgram("bulkhead_xdp_generic", of: Programs.xdp, try maps.settings())
         try maps[.genericPrograms].update(0, to: program)

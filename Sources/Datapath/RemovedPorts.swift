@@ -3,16 +3,16 @@ import Libbpf
 
 /// What was counted at ports that are not in force any more. Without it the events, which are the instance's, would not add up with the
 /// drops, which are the ports'.
-struct RemovedPorts: BitwiseCopyable {
-    var acceptedPackets: UInt64 = 0
-    var acceptedBytes: UInt64 = 0
-    var droppedPackets: UInt64 = 0
-    var droppedBytes: UInt64 = 0
+package struct RemovedPorts: BitwiseCopyable {
+    package var acceptedPackets: UInt64 = 0
+    package var acceptedBytes: UInt64 = 0
+    package var droppedPackets: UInt64 = 0
+    package var droppedBytes: UInt64 = 0
 
-    var accepted: Count { Count(packets: acceptedPackets, bytes: acceptedBytes) }
-    var dropped: Count { Count(packets: droppedPackets, bytes: droppedBytes) }
+    package var accepted: Count { Count(packets: acceptedPackets, bytes: acceptedBytes) }
+    package var dropped: Count { Count(packets: droppedPackets, bytes: droppedBytes) }
 
-    mutating func add(_ port: bh_port_counters) {
+    package mutating func add(_ port: bh_port_counters) {
         acceptedPackets &+= port.accepted.packets
         acceptedBytes &+= port.accepted.bytes
         droppedPackets &+= port.dropped.packets
@@ -22,7 +22,7 @@ struct RemovedPorts: BitwiseCopyable {
 
 extension InstanceMaps {
     /// Adds what these devices have counted to the total of removed ports, and makes their counters zero.
-    func retire(_ devices: [UInt16], _ state: inout InstanceState) throws(BPFError) {
+    package func retire(_ devices: [UInt16], _ state: inout InstanceState) throws(BPFError) {
         let indices = devices.flatMap { device in
             (0..<BH_DIRECTION_MAX.rawValue).map { UInt32(device) * BH_DIRECTION_MAX.rawValue + $0 }
         }

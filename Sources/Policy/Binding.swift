@@ -167,8 +167,8 @@ struct Binder {
     private func binding(_ index: Int, _ device: HostInterface) -> PortBinding {
         let port = ports[index]
         return PortBinding(
-            entry: index, name: name(index, device.name), protects: protects(port.entry, device), interface: device,
-            interfaceName: device.name, namespace: port.entry.namespace,
+            entry: index, of: port.entry, name: name(index, device.name), protects: protects(port.entry, device),
+            interface: device, interfaceName: device.name,
             namespaceInode: inventory.namespaces[port.entry.namespace]?.inode,
             isUnknownToDrop: !port.entry.judgesUnknown, protectsIsDefault: port.entry.protects == nil)
     }
@@ -196,8 +196,8 @@ struct Binder {
             )
         }
         return PortBinding(
-            entry: index, name: self.name(index, name), protects: protects, interface: nil, interfaceName: name,
-            namespace: port.entry.namespace, namespaceInode: inventory.namespaces[port.entry.namespace]?.inode,
+            entry: index, of: port.entry, name: self.name(index, name), protects: protects, interface: nil,
+            interfaceName: name, namespaceInode: inventory.namespaces[port.entry.namespace]?.inode,
             protectsIsDefault: port.entry.protects == nil)
     }
 

@@ -79,8 +79,10 @@ public struct HostInventory: Sendable {
 public struct PortBinding: Sendable, Hashable {
     /// Index in ``Ruleset/entries``.
     public var entry: Int
+    public var entryName: String
     /// The entry's name, or `entry/device` where the entry has, or by its selector may have, several devices.
     public var name: String
+    public var mode: PortEntry.Mode
     /// As written, or: `workload` if an identity is bound or the device is a tap or veth that is a bridge member, else `host`.
     public var protects: Protects
     /// nil: the device is missing; it will be bound by a later apply.
@@ -95,16 +97,18 @@ public struct PortBinding: Sendable, Hashable {
     public var protectsIsDefault: Bool
 
     public init(
-        entry: Int, name: String, protects: Protects, interface: HostInterface?, interfaceName: String,
-        namespace: String?, namespaceInode: UInt64?, isUnknownToDrop: Bool = false,
+        entry: Int, of definition: PortEntry, name: String, protects: Protects, interface: HostInterface?,
+        interfaceName: String, namespaceInode: UInt64?, isUnknownToDrop: Bool = false,
         protectsIsDefault: Bool = false
     ) {
         self.entry = entry
+        entryName = definition.name
+        mode = definition.mode
+        namespace = definition.namespace
         self.name = name
         self.protects = protects
         self.interface = interface
         self.interfaceName = interfaceName
-        self.namespace = namespace
         self.namespaceInode = namespaceInode
         self.isUnknownToDrop = isUnknownToDrop
         self.protectsIsDefault = protectsIsDefault

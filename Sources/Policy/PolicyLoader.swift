@@ -12,47 +12,71 @@ public struct LoadedPolicy: Sendable {
     public var isValid: Bool { ruleset != nil }
 }
 
-/// Reads a policy, resolves its names and sets, and binds its ports to a host's devices.
+/// Reads policies from files.
 public struct PolicyLoader: Sendable {
     private let files: any PolicyFiles
 
     public init(files: some PolicyFiles = DiskFiles()) { self.files = files }
 
-    /// Never fails: what is wrong is in the result, all of it.
-    ///
-    /// - Parameters:
-    ///   - requiresDevices: whether a host device or network namespace that does not exist is an error; else it is a warning, for
-    ///     whoever only asks what a policy means.
-    ///   - host: called at most once, with the named network namespaces that the policy uses. The controller's own, nil, is wanted
-    ///     besides.
-    public func load(
-        _ path: String, requiresDevices: Bool = true, host: (Set<String>) -> HostInventory
-    ) -> LoadedPolicy {
-        let problems = Problems()
+    /// Reads a policy and what it includes. Never fails: what is wrong is told when it is resolved.
+    public func read(_ path: String) -> ReadPolicy { ReadPolicy(path, files) }
+}
+
+/// A policy as it is written, before its names, sets and ports are resolved against a host.
+public struct ReadPolicy: ~Copyable {
+    private let files: any PolicyFiles
+    private let problems = Problems()
+    /// nil where it cannot be read at all.
+    private let content: Content?
+
+    private struct Content {
+        var document: PolicyDocument
+        var defaults: WrittenDefaults
+        var ports: [PortDefinition]
+    }
+
+    fileprivate init(_ path: String, _ files: any PolicyFiles) {
+        self.files = files
         guard let document = DocumentLoader.load(path, files, problems) else {
-            return LoadedPolicy(diagnostics: problems.sorted, ruleset: nil, bindings: [])
+            content = nil
+            return
         }
         let start = SourceLocation(file: path, line: 1, column: 1)
         let keys = ["in", "out", "essentials", "adopt", "tcp"]
         let defaults = WrittenDefaults(
             Fields(document.defaults, at: start, "\"defaults\"", keys: keys, problems), problems)
         let ports = PortParser(defaults: defaults, problems: problems).parse(document.ports)
+        content = Content(document: document, defaults: defaults, ports: ports)
+    }
+
+    /// The named network namespaces that its ports are in. The controller's own is wanted besides.
+    public var namespaces: Set<String> { Set((content?.ports ?? []).compactMap(\.entry.namespace)) }
+
+    /// Resolves names and sets, and binds the ports to a host's devices. Never fails: what is wrong is in the result, all
+    /// of it.
+    ///
+    /// - Parameters:
+    ///   - host: The devices of ``namespaces`` and of the controller's own.
+    ///   - requiresDevices: Whether a host device or network namespace that does not exist is an error; else it is a
+    ///     warning, for whoever only asks what a policy means.
+    public consuming func resolve(against host: HostInventory, requiresDevices: Bool = true) -> LoadedPolicy {
+        guard let content else { return LoadedPolicy(diagnostics: problems.sorted, ruleset: nil, bindings: []) }
+        let (document, ports) = (content.document, content.ports)
         let portIndices = Dictionary(ports.enumerated().map { ($1.entry.name, $0) }) { first, _ in first }
-        let inventory = host(Set(ports.compactMap(\.entry.namespace)))
         IdentityCheck.run(ports, problems)
-        let bindings = Binder.bind(ports, to: inventory, requiresDevices: requiresDevices, problems)
+        let bindings = Binder.bind(ports, to: host, requiresDevices: requiresDevices, problems)
         GuardCheck.run(ports, bindings, problems)
 
-        var groups = groupTable(document, ports, portIndices, inventory, problems)
+        var groups = groupTable(document, ports, portIndices, host)
         let services = ServiceTable(document.services, problems)
-        var parser = RuleParser(services: services, ports: portIndices, now: inventory.now, problems)
+        var parser = RuleParser(services: services, ports: portIndices, now: host.now, problems)
         let rules = parser.parse(document.rules, groups: &groups)
         AssertionParser(services: services, problems: problems).check(document.assertions, groups: &groups)
         groups.warnOfUnused()
         RuleLint.run(rules, problems)
         let ruleset = Ruleset(
             files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.rules,
-            adopt: defaults.adopt ?? WrittenDefaults.adoptSeconds, services: services.named,
+            adopt: content.defaults.adopt ?? WrittenDefaults.adoptSeconds, services: services.named,
             dynamicGroups: groups.dynamicGroups)
         return LoadedPolicy(
             diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: bindings)
@@ -60,7 +84,7 @@ public struct PolicyLoader: Sendable {
 
     private func groupTable(
         _ document: PolicyDocument, _ ports: [PortDefinition], _ portIndices: [String: Int],
-        _ inventory: HostInventory, _ problems: Problems
+        _ inventory: HostInventory
     ) -> GroupTable {
         let own = inventory.namespaces[nil]?.interfaces.flatMap(\.addresses) ?? []
         let host = AddressSet(own).subtracting(WellKnown.loopback)

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Commands
+@testable import Control
 
 @Suite struct CaptureClockTests {
     private static let second: UInt64 = 1_000_000_000

@@ -1,4 +1,3 @@
-import Compiler
 import Network
 import Policy
 import TestSupport
@@ -6,15 +5,19 @@ import Testing
 import Wire
 
 @testable import Commands
+@testable import Compiler
 @testable import Datapath
+@testable import Rendering
 
 private func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 
-private func event(_ packet: Packet, rule: String? = nil, header: [UInt8] = []) -> Event {
+private func event(
+    _ packet: Packet, rule: String? = nil, note: RuleNote? = nil, header: [UInt8] = []
+) -> Event {
     Event(
         time: 1_767_323_045_000_001_000, port: "db-1", interface: "tap-db1", namespace: nil, direction: .in,
         verdict: .drop,
-        reason: rule == nil ? .default : .rule, rule: rule,
+        reason: rule == nil ? .default : .rule, rule: rule, note: note,
         source: SourceLocation(file: "policy.yaml", line: 28, column: 0), generation: 3, packet: packet, header: header)
 }
 
@@ -42,7 +45,7 @@ private func tcp() throws -> Packet {
 
 @Suite struct EventWordsTests {
     @Test func rendersTheContractsFields() throws {
-        let words = EventWords(event(try tcp(), rule: "bad-networks"), .none)
+        let words = EventWords(event(try tcp(), rule: "bad-networks"))
         #expect(
             "\(words.json)" == """
                 {"time": "2026-01-02T03:04:05.000001Z", "port": "db-1", "interface": "tap-db1", "netns": null, "direction": "in", \
@@ -60,7 +63,7 @@ private func tcp() throws -> Packet {
                     $0.etherType = 0
                     $0.vlanTags = 1
                     $0.outerVLAN = 0
-                }), .none
+                })
         ).json
         for name in [
             "etherType", "src", "dst", "protocol", "sport", "dport", "tcpFlags", "icmpType", "icmpCode", "rule",
@@ -68,24 +71,21 @@ private func tcp() throws -> Packet {
             #expect(fields[name] == .null, "\(name)")
         }
         #expect(fields["vlan"] == .counter(0))
-        let runt = EventWords(event(packet { $0.length = 5 }), .none).json
+        let runt = EventWords(event(packet { $0.length = 5 })).json
         #expect(runt["srcMac"] == .null)
         #expect(runt["dstMac"] == .null)
     }
 
     @Test func theLineForPeople() throws {
-        let line = EventWords(event(try tcp()), .none).line(.plain).text
+        let line = EventWords(event(try tcp())).line(.plain).text
         #expect(
             line.dropFirst(12)
                 == " DROP in db-1(tap-db1) tcp 203.0.113.9:40000 > 198.51.100.20:22 S  default  policy.yaml:28")
     }
 
     @Test func showsWhatIsWrittenAtTheRule() throws {
-        let rule = Rule(
-            name: "bad-networks", location: SourceLocation(file: "policy.yaml", line: 28, column: 5), action: .drop,
-            comment: "until the move", meta: [("owner", "ops")])
-        let notes = RuleNotes(Ruleset(files: [], entries: [], groups: [], rules: [rule]))
-        let words = EventWords(event(try tcp(), rule: "bad-networks"), notes)
+        let note = RuleNote(comment: "until the move", meta: [.init(key: "owner", value: "ops")])
+        let words = EventWords(event(try tcp(), rule: "bad-networks", note: note))
         #expect(words.line(.plain).text.hasSuffix("rule bad-networks  policy.yaml:28  # until the move (owner: ops)"))
         #expect(words.json["comment"] == "until the move")
         #expect(words.json["meta"] == ["owner": "ops"])

@@ -1,11 +1,13 @@
-import Compiler
 import Network
 import Policy
 import Testing
 import Wire
 
 @testable import Commands
+@testable import Compiler
+@testable import Control
 @testable import Datapath
+@testable import Simulation
 
 /// The contract's JSON, byte for byte.
 @Suite struct GoldenTests {
@@ -16,7 +18,7 @@ import Wire
                 .warning, at: SourceLocation(file: "teams/a.yaml", line: 9, column: 1), "never matches", rule: "late"),
         ]
         #expect(
-            "\(CheckCommand.json(false, diagnostics, []))" == """
+            "\(CheckReport(diagnostics: diagnostics, ports: [], rules: nil).json(isStrict: false))" == """
                 {"valid": false, "diagnostics": [{"severity": "error", "file": "policy.yaml", "line": 3, "column": 7, \
                 "message": "unknown key \\"rule\\""}, {"severity": "warning", "file": "teams/a.yaml", "line": 9, "column": 1, \
                 "message": "never matches", "rule": "late"}], "ports": []}
@@ -24,7 +26,7 @@ import Wire
     }
 
     @Test func apply() {
-        let result = ApplyResult(
+        let result = ApplyReport(
             generation: 3, changed: true, rules: 5,
             ports: [
                 .init(name: "uplink", interface: "eth0", namespace: nil, mode: .xdpNative, isMissing: false),
@@ -129,21 +131,20 @@ import Wire
     }
 
     @Test func explain() {
+        let place = SourceLocation(file: "policy.yaml", line: 31, column: 0)
         let outcome = Simulator.Outcome(
-            verdict: .drop, reason: .default, rule: nil, ruleName: nil,
-            source: SourceLocation(file: "policy.yaml", line: 31, column: 0), generation: 3, direction: .in,
-            returned: 2,
+            verdict: .drop, reason: .default, source: place, generation: 3, direction: .in, returned: 2,
             packet: Packet())
         var accepted = outcome
         accepted.verdict = .accept
         accepted.reason = .rule
-        accepted.ruleName = "web-out"
-        accepted.isLimited = true
-        accepted.asksMembers = true
-        accepted.expires = Timestamp(nanoseconds: 1_900_000_000_000_000_000)
-        let note = RuleNotes.Note(comment: "for updates", meta: [(key: "owner", value: "ops")])
+        accepted.decided = ImageView.RuleRecord(
+            name: "web-out", location: place, action: .accept, log: false, isStateless: false, isLimited: true,
+            asksMembers: true, expires: Timestamp(nanoseconds: 1_900_000_000_000_000_000), counter: 0, number: 0,
+            term: 0,
+            note: RuleNote(comment: "for updates", meta: [.init(key: "owner", value: "ops")]))
         let explanation = Explanation(
-            hops: [.init(port: "web-1", .out, accepted, note), .init(port: "db-1", .in, outcome, nil)], generation: 3)
+            hops: [.init(port: "web-1", .out, accepted), .init(port: "db-1", .in, outcome)], generation: 3)
         #expect(
             "\(explanation.json)" == """
                 {"verdict": "drop", "hops": [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": "rule", \

@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Commands
+@testable import Rendering
 
 @Suite struct JSONTests {
     @Test(

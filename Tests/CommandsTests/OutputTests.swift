@@ -2,6 +2,8 @@ import Policy
 import Testing
 
 @testable import Commands
+@testable import Control
+@testable import Rendering
 
 @Suite struct OutputTests {
     @Test func alignsColumns() {
@@ -28,8 +30,8 @@ import Testing
     }
 
     @Test func refusalSaysWhatToDoNext() {
-        #expect(Refusal("it failed", advice: "try again").description == "it failed\n  try again")
-        #expect(Refusal("it failed").description == "it failed")
+        #expect(Words(Refusal("it failed", advice: "try again")).text == "it failed\n  try again")
+        #expect(Words(Refusal("it failed")).text == "it failed")
     }
 
     @Test(arguments: LaterCommand.names)

@@ -1,4 +1,3 @@
-import Compiler
 import Network
 import Policy
 import Reference
@@ -6,6 +5,8 @@ import Testing
 import Wire
 
 @testable import Commands
+@testable import Compiler
+@testable import Control
 
 private func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 

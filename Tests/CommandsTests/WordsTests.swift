@@ -1,6 +1,8 @@
 import Testing
 
 @testable import Commands
+@testable import Control
+@testable import Rendering
 
 @Suite struct WordsTests {
     @Test(arguments: [
@@ -38,7 +40,7 @@ import Testing
     @Test func refusalsCarryOthersWordsWrittenOut() {
         let name = "x\nError: y\u{1b}"
         #expect(
-            Refusal("no '\(name)'", advice: "see \(name)").description
+            Words(Refusal("no '\(name)'", advice: "see \(name)")).text
                 == "no 'x\\nError: y\\x1b'\n  see x\\nError: y\\x1b")
     }
 }

@@ -70,7 +70,7 @@ import Testing
         #expect(throws: ImageError.self) { try ImageView(Array(image.bytes.dropLast())) }
         var other = image.bytes
         other[8] = 99
-        #expect(throws: ImageError(message: "the image is of format 99, this version reads format 5")) {
+        #expect(throws: ImageError(message: "the image is of format 99, this version reads format 6")) {
             try ImageView(other)
         }
     }
@@ -122,6 +122,25 @@ import Testing
         #expect(!ports.overlaps(devices))
     }
 
+    /// What people wrote at rules is read back, in its order, and a rule with none has none.
+    @Test func carriesWhatIsWrittenAtRules() throws {
+        var ruleset = SmallPolicy.ruleset
+        ruleset.rules[0].comment = "until the move"
+        ruleset.rules[0].meta = [("owner", "ops"), ("", "no key"), ("ticket", "NET-17")]
+        ruleset.rules[1].meta = [("owner", "dev")]
+        let rules = try view(ruleset).view.rules
+        #expect(
+            rules[0].note
+                == RuleNote(
+                    comment: "until the move",
+                    meta: [
+                        .init(key: "owner", value: "ops"), .init(key: "", value: "no key"),
+                        .init(key: "ticket", value: "NET-17"),
+                    ]))
+        #expect(rules[1].note == RuleNote(meta: [.init(key: "owner", value: "dev")]))
+        #expect(rules.dropFirst(2).allSatisfy { $0.note == nil })
+    }
+
     @Test func givesTheSameBytesAgain() throws {
         for seed in 0..<5 as Range<UInt64> {
             let ruleset = RandomPolicy(seed: seed, size: seed == 0 ? .large : .small).ruleset
@@ -143,7 +162,9 @@ import Testing
     @Test func changesWithThePolicy() throws {
         var ruleset = SmallPolicy.ruleset
         let before = try view(ruleset).image.sha256
-        ruleset.rules[0].comment = "not in the image but in its text"
+        ruleset.rules[0].comment = "until the move"
+        #expect(try view(ruleset).image.sha256 != before)
+        ruleset.rules[0].comment = nil
         #expect(try view(ruleset).image.sha256 == before)
         ruleset.rules[0].action = .accept
         #expect(try view(ruleset).image.sha256 != before)

@@ -39,9 +39,9 @@ import Testing
                 "context_count", "joint_count", "matches", "match_words", "match_count", "partitions", "lists", "runs",
                 "run_values", "rules", "rule_count", "ports", "port_count", "strings", "strings_size", "files",
                 "file_count", "conditions", "condition_count", "chains", "groups", "group_count", "adopt",
-                "header_class_count", "pad", "header_classes", "sha256", "generation", "device_count", "device_ports",
+                "header_class_count", "notes", "header_classes", "sha256", "generation", "device_count", "device_ports",
                 "devices", "loaded_at", "wall_offset", "secret",
-                "boot_offset", "epoch", "before", "host_states", "host_questions", "reserved",
+                "boot_offset", "epoch", "before", "host_states", "host_questions", "note_count", "reserved",
             ],
             [
                 \.magic, \.format, \.flags, \.size, \.v4_root, \.v6_root, \.nodes, \.values, \.classes, \.class_count,
@@ -49,9 +49,9 @@ import Testing
                 \.context_count, \.joint_count, \.matches, \.match_words, \.match_count, \.partitions, \.lists, \.runs,
                 \.run_values, \.rules, \.rule_count, \.ports, \.port_count, \.strings, \.strings_size, \.files,
                 \.file_count, \.conditions, \.condition_count, \.chains, \.groups, \.group_count, \.adopt,
-                \.header_class_count, \.pad, \.header_classes, \.sha256, \.generation, \.device_count, \.device_ports,
+                \.header_class_count, \.notes, \.header_classes, \.sha256, \.generation, \.device_count, \.device_ports,
                 \.devices, \.loaded_at, \.wall_offset, \.secret,
-                \.boot_offset, \.epoch, \.before, \.host_states, \.host_questions, \.reserved,
+                \.boot_offset, \.epoch, \.before, \.host_states, \.host_questions, \.note_count, \.reserved,
             ]),
         layout(
             "bh_node", of: bh_node.self,
@@ -82,12 +82,14 @@ import Testing
             "bh_rule", of: bh_rule.self,
             [
                 "verdict", "flags", "file", "line", "name", "counter", "condition", "number", "term", "terms_behind",
-                "pad",
+                "notes",
             ],
             [
                 \.verdict, \.flags, \.file, \.line, \.name, \.counter, \.condition, \.number, \.term, \.terms_behind,
-                \.pad,
+                \.notes,
             ]),
+        layout(
+            "bh_note", of: bh_note.self, ["key", "value", "is_last", "pad"], [\.key, \.value, \.is_last, \.pad]),
         layout(
             "bh_condition", of: bh_condition.self,
             ["expires", "cost", "span", "identity", "slot", "literals", "pad"],

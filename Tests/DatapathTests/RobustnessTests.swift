@@ -112,7 +112,7 @@ extension Instance {
         let bindings = try policy.bindings()
         try lab.host.run("ip", "link", "delete", "tap1")
         let error = #expect(throws: DatapathError.self) {
-            try lab.instance.apply(image: policy.compile(), bindings: bindings, ruleset: policy.ruleset)
+            try lab.instance.apply(image: policy.compile(), bindings: bindings)
         }
         #expect(error?.message.contains("tap1") == true)
         #expect(error?.message.contains("vanished") == true)

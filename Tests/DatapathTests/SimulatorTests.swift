@@ -1,6 +1,7 @@
 import Compiler
 import Network
 import Policy
+import Simulation
 import TestSupport
 import Testing
 import Wire

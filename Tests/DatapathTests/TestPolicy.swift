@@ -45,14 +45,14 @@ struct TestPolicy {
             let space = inventory.namespaces[entry.namespace]
             guard case .interfaces(let names) = entry.selector else { preconditionFailure("interfaces only") }
             return PortBinding(
-                entry: index, name: entry.name, protects: entry.protects ?? .workload,
+                entry: index, of: entry, name: entry.name, protects: entry.protects ?? .workload,
                 interface: space?.interfaces.first { $0.name == names[0] }, interfaceName: names[0],
-                namespace: entry.namespace, namespaceInode: space?.inode)
+                namespaceInode: space?.inode)
         }
     }
 
     @discardableResult
     func apply(_ instance: Instance) throws -> ApplyReport {
-        try instance.apply(image: compile(), bindings: bindings(), ruleset: ruleset)
+        try instance.apply(image: compile(), bindings: bindings())
     }
 }

@@ -119,7 +119,8 @@ extension Integration {
                 ports:
                   guest: { interface: up0, protects: workload, mac: 52:54:00:00:00:01, addresses: [192.0.2.2] }
                 """)
-            let guest: [UInt8] = [0x52, 0x54, 0, 0, 0, 1], other: [UInt8] = [2, 0, 0, 0, 0, 9]
+            let guest: [UInt8] = [0x52, 0x54, 0, 0, 0, 1]
+            let other: [UInt8] = [2, 0, 0, 0, 0, 9]
             func frame(from mac: [UInt8], _ rest: [UInt8]) -> CapturedFrame {
                 CapturedFrame(bytes: [UInt8](repeating: 255, count: 6) + mac + rest)
             }

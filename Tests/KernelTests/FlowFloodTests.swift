@@ -1,6 +1,7 @@
 import Datapath
 import Foundation
 import Network
+import Simulation
 import TestSupport
 import Testing
 

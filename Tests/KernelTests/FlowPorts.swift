@@ -2,6 +2,7 @@ import Compiler
 import Datapath
 import Network
 import Policy
+import Simulation
 import TestSupport
 import Testing
 import Wire

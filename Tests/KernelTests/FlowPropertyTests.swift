@@ -4,6 +4,7 @@ import Foundation
 import Network
 import Policy
 import Reference
+import Simulation
 import TestSupport
 import Testing
 import Wire

@@ -2,6 +2,7 @@ import Compiler
 import Datapath
 import Network
 import Policy
+import Simulation
 import Synchronization
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import CDatapathABI
 import Datapath
 import Glibc
+import Simulation
 import Testing
 
 extension PacketTables {

@@ -1,6 +1,7 @@
 import Compiler
 import Datapath
 import Network
+import Simulation
 import TestSupport
 import Testing
 

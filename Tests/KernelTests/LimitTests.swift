@@ -3,6 +3,7 @@ import Datapath
 import Foundation
 import Network
 import Policy
+import Simulation
 import TestSupport
 import Testing
 import Wire
@@ -87,7 +88,7 @@ extension PacketTables {
                             segmentSize: round.segments > 1 ? 1000 : 0,
                             segments: round.segments > 1 ? round.segments : 0)
                         if outcome.reason == .rule { taken += 1 }
-                        if outcome.reason == .rule { #expect(outcome.isLimited) }
+                        if outcome.reason == .rule { #expect(outcome.decided?.isLimited == true) }
                     }
                     #expect(taken == round.taken, "round \(number + 1)")
                 }

@@ -2,6 +2,7 @@ import CDatapathABI
 import Compiler
 import Network
 import Policy
+import Simulation
 import TestSupport
 import Testing
 

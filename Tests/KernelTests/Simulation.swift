@@ -3,6 +3,7 @@ import Datapath
 import Network
 import Policy
 import Reference
+import Simulation
 import Synchronization
 import TestSupport
 import Testing

@@ -2,6 +2,7 @@ import Datapath
 import Libbpf
 import Network
 import Policy
+import Simulation
 import TestSupport
 import Testing
 import Wire

@@ -1,6 +1,7 @@
 import Foundation
 import Network
 import Policy
+import TestSupport
 import Testing
 
 /// The policies in `Examples/`, on hosts that have the devices they name.
@@ -31,7 +32,7 @@ import Testing
             let index = UInt32(interfaces.count + 1)
             interfaces.append(HostInterface(name: name, index: index, kind: kind, bridge: bridge, addresses: addresses))
         }
-        let own = IPAddress("192.0.2.1").map { [Prefix($0)] } ?? []
+        let own = [Prefix("192.0.2.1" as IPAddress)]
         for name in nics { add(name, .other, own) }
         for bridge in ["br0", "containers0"] {
             add(bridge, .bridge)

@@ -1,5 +1,6 @@
 import Foundation
 import Policy
+import TestSupport
 import Testing
 
 /// Policies in `Fixtures/`, each beside what it is expected to give. With `RECORD_FIXTURES=1` in the environment the expectations

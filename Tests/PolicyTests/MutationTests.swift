@@ -1,5 +1,6 @@
 import Foundation
 import Policy
+import TestSupport
 import Testing
 
 /// No text may crash the loader, whatever it says. Fixtures are damaged at random; each must still give a ruleset or an error with a

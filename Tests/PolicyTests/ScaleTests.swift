@@ -1,5 +1,6 @@
 import Foundation
 import Policy
+import TestSupport
 import Testing
 
 /// Nothing in the loader may be worse than linear (but for sorting): 10,000 rules load in about a second in a debug build, and a

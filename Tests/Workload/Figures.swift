@@ -1,6 +1,7 @@
 import Compiler
 import Datapath
 import Foundation
+import Simulation
 
 /// What a workload compiles to, and how long that and loading it take: medians, of this process's own time on a processor, for other work
 /// on the machine must not count.

@@ -182,7 +182,7 @@ enum bh_protocol_index {
  * Where the first has a condition which does not hold, the first match behind it is looked for.
  */
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 5 };
+enum { BH_IMAGE_FORMAT = 6 };
 
 /* How far an address set reaches. A rule's partition is `from level` * 3 + `to level`. */
 enum bh_level { BH_LEVEL_ANY, BH_LEVEL_COARSE, BH_LEVEL_FINE, BH_LEVEL_MAX };
@@ -240,7 +240,7 @@ struct bh_image_header {
 	__u32 group_count;
 	__u32 adopt;                     /* seconds after a device is attached in which running TCP connections are adopted */
 	__u32 header_class_count;
-	__u32 pad;
+	__u32 notes;                     /* offset of bh_note[note_count]: what people wrote at rules */
 	__u8 header_classes[BH_HEADER_SETS]; /* by a packet's BH_PACKET_HEADERS; 0: no rule names one that it has */
 	__u8 sha256[32];                 /* of the image with this field and the host's part zero */
 	/* the host's part: filled when the image is loaded, and hashed as zero, the two offsets that the compiler sets too;
@@ -260,7 +260,8 @@ struct bh_image_header {
 	 * offset of u8[scope_count]: enum bh_host_question, of which the rules of that scope ask
 	 */
 	__u32 host_questions;
-	__u8 reserved[136];
+	__u32 note_count;
+	__u8 reserved[132];
 };
 
 /*
@@ -453,6 +454,14 @@ struct bh_rule {
 	__u32 number;                    /* of the policy's rule, from 0 */
 	__u16 term;                      /* which of its terms this is, from 0 */
 	__u16 terms_behind;              /* how many follow */
+	__u32 notes;                     /* index of its first in `notes`; BH_NONE: nobody wrote any */
+};
+
+/* What people wrote at a rule: its comment, or a value of its `meta`. A rule's stand one after another, the last of them marked. For people alone. */
+struct bh_note {
+	__u32 key;                       /* offset in `strings`; BH_NONE: the comment */
+	__u32 value;                     /* offset in `strings` */
+	__u32 is_last;
 	__u32 pad;
 };
 
@@ -1172,6 +1181,7 @@ _Static_assert(sizeof(struct bh_bucket) == 64, "bh_bucket");
 _Static_assert(sizeof(struct bh_list_entry) == 16, "bh_list_entry");
 _Static_assert(sizeof(struct bh_run) == 16, "bh_run");
 _Static_assert(sizeof(struct bh_rule) == 32, "bh_rule");
+_Static_assert(sizeof(struct bh_note) == 16, "bh_note");
 _Static_assert(sizeof(struct bh_condition) == 64, "bh_condition");
 _Static_assert(sizeof(struct bh_group) == 32, "bh_group");
 _Static_assert(sizeof(struct bh_member_key) == 24, "bh_member_key");

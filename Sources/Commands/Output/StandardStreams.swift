@@ -1,4 +1,6 @@
+import Control
 import Glibc
+import Rendering
 
 /// Standard output was closed by its reader: the end of the work, not a failure.
 struct ClosedPipe: Error {}
@@ -72,23 +74,10 @@ enum SystemError {
     }
 }
 
-/// Colour, where standard output is a terminal that takes it and nobody asked for none.
-struct Palette: Sendable {
-    let isColoured: Bool
-
+extension Palette {
+    /// Colour where standard output is a terminal that takes it and nobody asked for none.
     static let standardOutput = Palette(
         isColoured: StandardOutput.isTerminal && Environment["NO_COLOR"] == nil && Environment["TERM"] != "dumb")
-    static let plain = Palette(isColoured: false)
-
-    func red(_ words: Words) -> Words { paint(words, 31) }
-    func green(_ words: Words) -> Words { paint(words, 32) }
-    func yellow(_ words: Words) -> Words { paint(words, 33) }
-    func faint(_ words: Words) -> Words { paint(words, 2) }
-    func bold(_ words: Words) -> Words { paint(words, 1) }
-
-    private func paint(_ words: Words, _ code: Int) -> Words {
-        isColoured ? "\u{1b}[\(code)m\(words)\u{1b}[0m" : words
-    }
 }
 
 /// The variables that the command was started with.

@@ -3,7 +3,7 @@ import Policy
 
 extension Timestamp {
     /// The time of day here with milliseconds: `12:03:04.512`.
-    var localClock: String {
+    package var localClock: String {
         let second = Int(nanoseconds / 1_000_000_000)
         let shift = Int64(Timestamp.secondsEastOfUTC(at: second)) * 1_000_000_000
         let local = Timestamp(nanoseconds: nanoseconds &+ UInt64(bitPattern: shift))

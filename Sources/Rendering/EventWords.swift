@@ -3,17 +3,13 @@ import Datapath
 import Policy
 
 /// One event of the stream, for machines and for people.
-struct EventWords {
-    let event: Event
-    let notes: RuleNotes
+package struct EventWords {
+    package let event: Event
 
-    init(_ event: Event, _ notes: RuleNotes) {
-        self.event = event
-        self.notes = notes
-    }
+    package init(_ event: Event) { self.event = event }
 
     /// `file:line` of what decided.
-    private var source: String? { event.source.map { "\($0.file):\($0.line)" } }
+    private var source: String? { event.source?.fileAndLine }
 
     /// `db-1(tap-db1)`; the generation that knew the names may be gone already.
     private var place: String {
@@ -21,9 +17,8 @@ struct EventWords {
         return "\(port)(\(deviceName(interface, event.namespace)))"
     }
 
-    var json: JSON {
+    package var json: JSON {
         let packet = PacketWords(event.packet)
-        let note = notes.json(event.rule)
         return [
             "time": .string(Timestamp(nanoseconds: event.time).utc), "port": JSON(event.port),
             "interface": JSON(event.interface), "netns": JSON(event.namespace),
@@ -36,18 +31,19 @@ struct EventWords {
             "protocol": JSON(packet.protocolName), "sport": JSON(optional: packet.sourcePort),
             "dport": JSON(optional: packet.destinationPort), "tcpFlags": JSON(packet.tcpFlags),
             "icmpType": JSON(optional: packet.icmpType), "icmpCode": JSON(optional: packet.icmpCode),
-            "length": JSON(event.packet.length), "comment": note.comment, "meta": note.meta,
+            "length": JSON(event.packet.length), "comment": JSON(event.note?.comment),
+            "meta": event.note?.metaJSON ?? nil,
         ]
     }
 
     /// `12:03:04.512 DROP in db-1(tap-db1) tcp 198.51.100.10:40000 > 198.51.100.20:22 S  default  policy.yaml:31`
-    func line(_ palette: Palette) -> Words {
+    package func line(_ palette: Palette) -> Words {
         let verdict: Words = "\(event.verdict.rawValue.uppercased())"
         let painted = event.verdict == .accept ? palette.green(verdict) : palette.red(verdict)
         let time = Timestamp(nanoseconds: event.time).localClock
         let packet = PacketWords(event.packet).phrase
         let cause = palette.bold("\(event.rule.map { "rule \($0)" } ?? event.reason.rawValue)")
-        let note = notes[event.rule].map { palette.faint("  # \($0.words)") } ?? ""
+        let note = event.note.map { palette.faint("  # \($0.words)") } ?? ""
         let place = palette.faint("\(source ?? "-")")
         return "\(time) \(painted) \(event.direction.rawValue) \(self.place) \(packet)  \(cause)  \(place)\(note)"
     }

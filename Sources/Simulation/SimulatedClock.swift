@@ -1,3 +1,4 @@
+import Datapath
 import Glibc
 
 /// The clocks of programs that are attached to nothing: they stand still unless they are set, so that the same frames have the same verdicts however

@@ -1,13 +1,13 @@
 /// What a port may be called on the command line: its name, its entry's, its device's.
-struct PortNames: Sendable, Hashable {
-    var name: String
-    var entry: String
-    var interface: String
+package struct PortNames: Sendable, Hashable {
+    package var name: String
+    package var entry: String
+    package var interface: String
     /// Further names of the device.
-    var alternatives: [String] = []
+    package var alternatives: [String] = []
 
     /// Indices of the ports that `word` means, by name first, then by entry, then by device. Empty: none.
-    static func find(_ word: String, in ports: [PortNames]) -> [Int] {
+    package static func find(_ word: String, in ports: [PortNames]) -> [Int] {
         for key in [\.name, \.entry, \.interface] as [KeyPath<PortNames, String>] {
             let found = ports.indices.filter { ports[$0][keyPath: key] == word }
             if !found.isEmpty { return found }
@@ -21,7 +21,7 @@ struct PortNames: Sendable, Hashable {
     }
 
     /// Likewise, but none is refused with the names that there are.
-    static func required(_ word: String, in ports: [PortNames]) throws(Refusal) -> [Int] {
+    package static func required(_ word: String, in ports: [PortNames]) throws(Refusal) -> [Int] {
         let found = find(word, in: ports)
         guard found.isEmpty else { return found }
         let names = ports.map(\.name).sorted()

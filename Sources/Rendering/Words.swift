@@ -1,25 +1,25 @@
 /// Text for people. What it is put together from is written by others: comments and names in policies, lines of feeds, names of files, devices and
 /// network namespaces. So whatever is interpolated is escaped, and can neither steer a terminal nor look like a line of its own. Literals are ours
 /// and stand as they are. There is no other way to standard output and standard error but ``JSON``.
-struct Words: Sendable, Hashable {
-    let text: String
+package struct Words: Sendable, Hashable {
+    package let text: String
 
     private init(safe text: String) { self.text = text }
 
     /// Text of several lines, in which only tabs and the ends of lines stand as they are.
-    init(lines text: String) {
+    package init(lines text: String) {
         self.text = Words.escaped(text) { $0 == "\n" || $0 == "\t" }
     }
 
     /// Another's text as it is: only for what reads it as such, never for a terminal.
-    init(verbatim text: String) { self.text = text }
+    package init(verbatim text: String) { self.text = text }
 
-    static func + (left: Words, right: Words) -> Words { Words(safe: left.text + right.text) }
+    package static func + (left: Words, right: Words) -> Words { Words(safe: left.text + right.text) }
 
-    static func += (left: inout Words, right: Words) { left = left + right }
+    package static func += (left: inout Words, right: Words) { left = left + right }
 
     /// Text in which what a terminal would act upon, or what turns the order of letters round, is written out: `\n`, `\x1b`, `\u{202e}`.
-    static func escaped(_ text: String, except isKept: (Unicode.Scalar) -> Bool = { _ in false }) -> String {
+    package static func escaped(_ text: String, except isKept: (Unicode.Scalar) -> Bool = { _ in false }) -> String {
         guard !text.utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) else { return text }
         var result = ""
         for scalar in text.unicodeScalars {
@@ -45,29 +45,31 @@ struct Words: Sendable, Hashable {
 }
 
 extension Words: ExpressibleByStringInterpolation {
-    struct StringInterpolation: StringInterpolationProtocol {
+    package struct StringInterpolation: StringInterpolationProtocol {
         fileprivate var text = ""
 
-        init(literalCapacity: Int, interpolationCount: Int) { text.reserveCapacity(literalCapacity) }
+        package init(literalCapacity: Int, interpolationCount: Int) { text.reserveCapacity(literalCapacity) }
 
-        mutating func appendLiteral(_ literal: String) { text += literal }
+        package mutating func appendLiteral(_ literal: String) { text += literal }
 
-        mutating func appendInterpolation(_ words: Words) { text += words.text }
+        package mutating func appendInterpolation(_ words: Words) { text += words.text }
 
-        mutating func appendInterpolation<Value>(_ value: Value) { text += Words.escaped(String(describing: value)) }
+        package mutating func appendInterpolation<Value>(_ value: Value) {
+            text += Words.escaped(String(describing: value))
+        }
     }
 
-    init(stringLiteral value: String) { self.init(safe: value) }
+    package init(stringLiteral value: String) { self.init(safe: value) }
 
-    init(stringInterpolation: StringInterpolation) { self.init(safe: stringInterpolation.text) }
+    package init(stringInterpolation: StringInterpolation) { self.init(safe: stringInterpolation.text) }
 }
 
 extension Words: CustomStringConvertible {
-    var description: String { text }
+    package var description: String { text }
 }
 
 extension Sequence<Words> {
-    func joined(separator: Words = "") -> Words {
+    package func joined(separator: Words = "") -> Words {
         var result: Words?
         for words in self { result = result.map { $0 + separator + words } ?? words }
         return result ?? ""
@@ -77,7 +79,7 @@ extension Sequence<Words> {
 extension Unicode.Scalar {
     /// false for controls (C0, DEL, C1), for what has no form of its own but changes others (marks of direction among them), and for
     /// separators of lines.
-    var isPrintable: Bool {
+    package var isPrintable: Bool {
         switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: false
         default: true

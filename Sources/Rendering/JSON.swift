@@ -1,5 +1,5 @@
 /// A JSON value whose objects keep the order in which their fields were written.
-enum JSON: Sendable, Equatable {
+package enum JSON: Sendable, Equatable {
     case null
     case bool(Bool)
     case integer(Int64)
@@ -10,11 +10,11 @@ enum JSON: Sendable, Equatable {
     case object(Fields)
 
     /// The fields of an object, in order.
-    struct Fields: Sendable, Equatable {
-        private(set) var names: [String] = []
-        private(set) var values: [JSON] = []
+    package struct Fields: Sendable, Equatable {
+        package private(set) var names: [String] = []
+        package private(set) var values: [JSON] = []
 
-        mutating func append(_ name: String, _ value: JSON) {
+        package mutating func append(_ name: String, _ value: JSON) {
             names.append(name)
             values.append(value)
         }
@@ -22,40 +22,40 @@ enum JSON: Sendable, Equatable {
 }
 
 extension JSON {
-    init(_ text: String?) { self = text.map(JSON.string) ?? .null }
-    init(_ number: some FixedWidthInteger & SignedInteger) { self = .integer(Int64(clamping: number)) }
-    init(_ number: some FixedWidthInteger & UnsignedInteger) { self = .counter(UInt64(clamping: number)) }
+    package init(_ text: String?) { self = text.map(JSON.string) ?? .null }
+    package init(_ number: some FixedWidthInteger & SignedInteger) { self = .integer(Int64(clamping: number)) }
+    package init(_ number: some FixedWidthInteger & UnsignedInteger) { self = .counter(UInt64(clamping: number)) }
 
     /// A number where there is one, else null.
-    init(optional number: (some FixedWidthInteger & UnsignedInteger)?) {
+    package init(optional number: (some FixedWidthInteger & UnsignedInteger)?) {
         if let number { self.init(number) } else { self = .null }
     }
 
     /// `names` as an array of strings.
-    init(_ names: [String]) { self = .array(names.map(JSON.string)) }
+    package init(_ names: [String]) { self = .array(names.map(JSON.string)) }
 }
 
 extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, ExpressibleByNilLiteral {
-    init(dictionaryLiteral elements: (String, JSON)...) {
+    package init(dictionaryLiteral elements: (String, JSON)...) {
         var fields = Fields()
         for (name, value) in elements { fields.append(name, value) }
         self = .object(fields)
     }
 
-    init(arrayLiteral elements: JSON...) { self = .array(elements) }
+    package init(arrayLiteral elements: JSON...) { self = .array(elements) }
 
-    init(nilLiteral: ()) { self = .null }
+    package init(nilLiteral: ()) { self = .null }
 }
 
 extension JSON: ExpressibleByStringLiteral, ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral {
-    init(stringLiteral value: String) { self = .string(value) }
-    init(booleanLiteral value: Bool) { self = .bool(value) }
-    init(integerLiteral value: Int64) { self = .integer(value) }
+    package init(stringLiteral value: String) { self = .string(value) }
+    package init(booleanLiteral value: Bool) { self = .bool(value) }
+    package init(integerLiteral value: Int64) { self = .integer(value) }
 }
 
 extension JSON: CustomStringConvertible {
     /// The value as JSON text on one line.
-    var description: String {
+    package var description: String {
         var text = ""
         write(to: &text)
         return text

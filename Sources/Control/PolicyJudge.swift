@@ -2,18 +2,20 @@ import Compiler
 import Datapath
 import Network
 import Policy
+import Simulation
 import Wire
 
 /// Asks the real program, attached to nothing, what it makes of a frame at a port: of a policy's file, or of the policy in force.
-struct PolicyJudge {
-    let names: [PortNames]
+package struct PolicyJudge {
+    package let names: [PortNames]
     /// The same ports, with what is bound to them.
-    let route: Route
+    package let route: Route
     /// nil for a policy that is not in force.
-    let generation: UInt32?
-    let notes: RuleNotes
+    package let generation: UInt32?
+    /// What was found wrong, or doubtful, in the policy's file.
+    package let diagnostics: [Diagnostic]
     /// The policy's named services.
-    let services: [String: [Service]]
+    package let services: [String: [Service]]
     private let records: [Int]
     /// The host's own addresses in each port's network namespace.
     private let own: [Set<Prefix>]
@@ -24,7 +26,7 @@ struct PolicyJudge {
     /// - Parameters:
     ///   - policy: a policy's file; nil: the policy in force. Its dynamic groups have the members of those in force.
     ///   - keepsFlows: whether a frame's flow is there for the next.
-    init(policy: String?, instance: Instance, keepsFlows: Bool = false) throws {
+    package init(policy: String?, instance: Instance, keepsFlows: Bool = false) throws {
         if let policy {
             try self.init(PolicySource(path: policy, requiresDevices: false), instance)
         } else {
@@ -34,15 +36,15 @@ struct PolicyJudge {
     }
 
     private init(_ source: PolicySource, _ instance: Instance) throws {
-        let ruleset = try source.required()
-        let image = try PolicySource.compile(ruleset)
+        let prepared = try PreparedPolicy(source)
+        let (ruleset, image) = (prepared.ruleset, prepared.image)
         let bindings = source.loaded.bindings
         generation = nil
-        notes = RuleNotes(ruleset)
+        diagnostics = source.loaded.diagnostics
         services = ruleset.services
         names = bindings.map {
             PortNames(
-                name: $0.name, entry: ruleset.entries[$0.entry].name, interface: $0.interfaceName,
+                name: $0.name, entry: $0.entryName, interface: $0.interfaceName,
                 alternatives: $0.interface?.alternativeNames ?? [])
         }
         route = Route(
@@ -66,7 +68,7 @@ struct PolicyJudge {
         let status = try instance.status()
         let source = try PolicySource(inForce: instance.policyInForce())
         generation = status.generation
-        notes = RuleNotes(source.loaded.ruleset)
+        diagnostics = []
         services = source.loaded.ruleset?.services ?? [:]
         let entries = Dictionary((source.loaded.ruleset?.entries ?? []).map { ($0.name, $0) }) { first, _ in first }
         names = status.ports.map {
@@ -87,7 +89,7 @@ struct PolicyJudge {
     }
 
     /// The one port that `word` means; of several that are judged alike, the first.
-    func port(_ word: String) throws(Refusal) -> Int {
+    package func port(_ word: String) throws(Refusal) -> Int {
         let found = try PortNames.required(word, in: names)
         guard Set(found.map { [records[$0], areQuarantined[$0] ? 1 : 0] }).count == 1 else {
             throw Refusal(
@@ -98,7 +100,7 @@ struct PolicyJudge {
     }
 
     /// What time it is for the program, see ``Simulator/time``.
-    var time: UInt64 {
+    package var time: UInt64 {
         get { simulator.time }
         nonmutating set { simulator.time = newValue }
     }
@@ -106,12 +108,13 @@ struct PolicyJudge {
     /// What the programs make of a frame.
     ///
     /// - Parameter length: Bytes of the frame on the wire, where `frame` was cut.
-    func parse(_ frame: [UInt8], length: Int) throws -> Packet {
+    package func parse(_ frame: [UInt8], length: Int) throws -> Packet {
         try simulator.parse(frame: frame, originalLength: length)
     }
 
     /// - Parameter length: bytes of the frame on the wire, where `frame` was cut.
-    func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome {
+    package func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome
+    {
         try simulator.setOwn(own[port])
         return try simulator.judge(
             frame: frame, originalLength: length, portRecord: records[port], direction: direction,

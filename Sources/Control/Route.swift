@@ -3,41 +3,41 @@ import Policy
 import Wire
 
 /// The ports that a packet crosses from one end to the other, and in which direction each.
-struct Route: Sendable {
-    struct Port: Sendable, Hashable {
+package struct Route: Sendable {
+    package struct Port: Sendable, Hashable {
         /// The port's name: its entry's, or `entry/device`.
-        var name: String
-        var protects: Protects
+        package var name: String
+        package var protects: Protects
         /// Bound to the port.
-        var addresses: [Prefix]
+        package var addresses: [Prefix]
         /// The device's own, on a port that protects the host.
-        var own: [Prefix] = []
+        package var own: [Prefix] = []
         /// Those that are bound to the port; on one that protects the host, its device's own after them.
-        var macs: [MACAddress] = []
+        package var macs: [MACAddress] = []
     }
 
     /// Where a packet comes from or goes to.
-    struct End: Sendable, Hashable {
-        var address: IPAddress
+    package struct End: Sendable, Hashable {
+        package var address: IPAddress
         /// The ports that were asked for by name, and to which the address is bound; nil: whichever it is bound to.
-        var ports: [Int]?
+        package var ports: [Int]?
         /// The host itself at these ports, by their devices' own address: what lies beyond is reached through them alone.
-        var hostPorts: [Int]?
+        package var hostPorts: [Int]?
     }
 
-    struct Hop: Sendable, Hashable {
+    package struct Hop: Sendable, Hashable {
         /// Index in ``ports``.
-        var port: Int
-        var direction: Direction
+        package var port: Int
+        package var direction: Direction
     }
 
-    var ports: [Port]
+    package var ports: [Port]
     /// The host's own addresses: what they send or receive comes from, or goes to, no further port.
-    var local: AddressSet
+    package var local: AddressSet
 
     /// `out` at the ports that the source is bound to, then `in` at those of the destination. An end that is bound nowhere lies
     /// beyond the host ports: it comes `in` at each of them, and goes `out` at each; unless it is the host itself.
-    func hops(from source: End, to destination: End) -> [Hop] {
+    package func hops(from source: End, to destination: End) -> [Hop] {
         let all = ports.indices.filter { ports[$0].protects == .host }
         let edge = source.hostPorts ?? destination.hostPorts ?? all
         return hops(at: source, bound: .out, beyond: .in, edge) + hops(at: destination, bound: .in, beyond: .out, edge)
@@ -60,7 +60,7 @@ struct Route: Sendable {
 
 extension ProbeFrame {
     /// As a guest's port sees it: a guest sends from the MAC address that is bound to its port, and is sent to at that.
-    func crossing(_ port: Route.Port, _ direction: Direction) -> ProbeFrame {
+    package func crossing(_ port: Route.Port, _ direction: Direction) -> ProbeFrame {
         guard port.protects == .workload, let mac = port.macs.first else { return self }
         var frame = self
         if direction == .out { frame.sourceMAC = mac } else { frame.destinationMAC = mac }

@@ -3,29 +3,29 @@ import Network
 import Wire
 
 /// A packet's fields in the contract's words; a field that the packet does not have is nil.
-struct PacketWords {
-    let packet: Packet
+package struct PacketWords {
+    package let packet: Packet
 
-    init(_ packet: Packet) { self.packet = packet }
+    package init(_ packet: Packet) { self.packet = packet }
 
     /// Whether the frame was long enough for an Ethernet header.
     private var hasEthernet: Bool { packet.length >= 14 }
 
-    var sourceMAC: String? { hasEthernet ? "\(packet.sourceMAC)" : nil }
-    var destinationMAC: String? { hasEthernet ? "\(packet.destinationMAC)" : nil }
+    package var sourceMAC: String? { hasEthernet ? "\(packet.sourceMAC)" : nil }
+    package var destinationMAC: String? { hasEthernet ? "\(packet.destinationMAC)" : nil }
 
     /// nil for LLC, whose field is a length.
-    var etherType: UInt16? { packet.etherType == 0 ? nil : packet.etherType }
+    package var etherType: UInt16? { packet.etherType == 0 ? nil : packet.etherType }
 
-    var vlan: UInt16? { packet.vlanTags > 0 ? packet.outerVLAN : nil }
+    package var vlan: UInt16? { packet.vlanTags > 0 ? packet.outerVLAN : nil }
 
     /// `tcp`, `udp`, `sctp`, `icmp`, `icmpv6`, else `proto/N`, as a policy's service is written.
-    var protocolName: String? {
+    package var protocolName: String? {
         guard let family = packet.family, packet.refusal == nil || packet.ipProtocol != 0 else { return nil }
         return PacketWords.name(ofProtocol: packet.ipProtocol, family)
     }
 
-    static func name(ofProtocol number: UInt8, _ family: AddressFamily) -> String {
+    package static func name(ofProtocol number: UInt8, _ family: AddressFamily) -> String {
         switch (number, family) {
         case (6, _): "tcp"
         case (17, _): "udp"
@@ -39,13 +39,13 @@ struct PacketWords {
     private var hasPorts: Bool { packet.hasL4 && ["tcp", "udp", "sctp"].contains(protocolName) }
     private var isICMP: Bool { packet.hasL4 && ["icmp", "icmpv6"].contains(protocolName) }
 
-    var sourcePort: UInt16? { hasPorts ? packet.sourcePort : nil }
-    var destinationPort: UInt16? { hasPorts ? packet.destinationPort : nil }
-    var icmpType: UInt8? { isICMP ? packet.type : nil }
-    var icmpCode: UInt8? { isICMP ? packet.code : nil }
+    package var sourcePort: UInt16? { hasPorts ? packet.sourcePort : nil }
+    package var destinationPort: UInt16? { hasPorts ? packet.destinationPort : nil }
+    package var icmpType: UInt8? { isICMP ? packet.type : nil }
+    package var icmpCode: UInt8? { isICMP ? packet.code : nil }
 
     /// The letters of the flags that are set, in the order FIN, SYN, RST, PSH, ACK, URG, ECE, CWR: `S`, `SA`, `FPU`.
-    var tcpFlags: String? {
+    package var tcpFlags: String? {
         guard packet.hasL4, protocolName == "tcp" else { return nil }
         return String("FSRPAUEC".enumerated().filter { packet.tcpFlags >> UInt8($0.offset) & 1 == 1 }.map(\.element))
     }
@@ -53,7 +53,7 @@ struct PacketWords {
 
 extension PacketWords {
     /// One phrase for people: `tcp 198.51.100.10:40000 > 198.51.100.20:22 S`.
-    var phrase: String {
+    package var phrase: String {
         var words: [String] = []
         if let vlan { words.append("vlan \(vlan)") }
         words.append(protocolName ?? frameKind)

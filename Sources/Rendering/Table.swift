@@ -1,15 +1,15 @@
 /// Columns for people, as wide as their widest cell, two spaces apart.
-struct Table {
-    enum Alignment {
+package struct Table {
+    package enum Alignment {
         case left
         case right
     }
 
-    struct Column {
-        var title: String
-        var alignment: Alignment
+    package struct Column {
+        package var title: String
+        package var alignment: Alignment
 
-        init(_ title: String, _ alignment: Alignment = .left) {
+        package init(_ title: String, _ alignment: Alignment = .left) {
             self.title = title
             self.alignment = alignment
         }
@@ -18,13 +18,13 @@ struct Table {
     private let columns: [Column]
     private var rows: [[String]] = []
 
-    init(_ columns: [Column]) { self.columns = columns }
+    package init(_ columns: [Column]) { self.columns = columns }
 
     /// A row with a cell for each column.
-    mutating func append(_ cells: [String]) { rows.append(cells.map { Words.escaped($0) }) }
+    package mutating func append(_ cells: [String]) { rows.append(cells.map { Words.escaped($0) }) }
 
     /// Heading and rows, each line ended. No line ends in spaces.
-    var text: Words {
+    package var text: Words {
         let widths = columns.indices.map { index in
             max(columns[index].title.count, rows.map { $0[index].count }.max() ?? 0)
         }
@@ -44,4 +44,4 @@ struct Table {
 }
 
 /// `1 rule`, `2 rules`.
-func counted(_ number: Int, _ noun: String) -> String { number == 1 ? "1 \(noun)" : "\(number) \(noun)s" }
+package func counted(_ number: Int, _ noun: String) -> String { number == 1 ? "1 \(noun)" : "\(number) \(noun)s" }

@@ -3,23 +3,23 @@ import Policy
 import Wire
 
 /// A service that one packet can carry, as a policy writes it: `tcp/443`, `icmp/echo-request`, `ping`.
-struct ConcreteService: Sendable, Hashable {
+package struct ConcreteService: Sendable, Hashable {
     /// What the packet carries, by its family; a family that is absent cannot carry it.
     private var byFamily: [AddressFamily: ProbeService]
     /// The one source port that the service has, where it names one.
-    private(set) var sourcePort: UInt16?
+    package private(set) var sourcePort: UInt16?
 
     /// nil where packets of this family cannot carry it.
-    func probe(_ family: AddressFamily) -> ProbeService? { byFamily[family] }
+    package func probe(_ family: AddressFamily) -> ProbeService? { byFamily[family] }
 
     /// nil where `text` is no service, or stands for many packets that differ. A policy's names are not known here.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         guard let byFamily = ConcreteService.parse(text) else { return nil }
         self.byFamily = byFamily
     }
 
     /// nil where the alternatives stand for many packets of one family that differ.
-    init?(_ alternatives: [Service]) {
+    package init?(_ alternatives: [Service]) {
         byFamily = [:]
         for service in alternatives {
             guard let (probes, sourcePort) = ConcreteService.probes(service),

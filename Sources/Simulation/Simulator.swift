@@ -1,6 +1,7 @@
 import CDatapathABI
 import CLibbpf
 import Compiler
+import Datapath
 import Glibc
 import Libbpf
 import Network
@@ -18,32 +19,6 @@ import Wire
 public final class Simulator {
     /// A program to run. XDP drops only what tc would surely drop, and passes the rest on to it.
     public typealias Hook = HookName
-
-    /// What a program said of a frame.
-    public struct Outcome: Sendable, Hashable {
-        public var verdict: Action
-        /// nil: the XDP program passed the frame on to tc, without a word of its own.
-        public var reason: Reason?
-        /// The rule of the policy, from 0, that decided, where one did.
-        public var rule: Int?
-        public var ruleName: String?
-        /// That rule matches only as often as its limit lets it. Here nothing was used of it, but by what was judged before.
-        public var isLimited = false
-        /// Who is in a dynamic group has a say in whether that rule matches.
-        public var asksMembers = false
-        /// From then on that rule does not match.
-        public var expires: Timestamp?
-        /// The rule's line, the default's, or else the port's.
-        public var source: SourceLocation?
-        public var generation: UInt32
-        public var direction: Direction
-        /// What the program returned to the kernel.
-        public var returned: UInt32
-        /// What the parser made of the frame.
-        public var packet: Packet
-        /// The answer to a rejected packet, where there is one.
-        public var answer: [UInt8]?
-    }
 
     /// The image that judges.
     public private(set) var view: ImageView
@@ -90,14 +65,8 @@ public final class Simulator {
     /// The identities of limits a source.
     private var sourceLimits: [UInt32] = []
 
-    /// More than this the kernel's test run of a tc program does not take.
-    private static let frameLimit = 3_400
-
-    /// `TC_ACT_REDIRECT`: the frame has become an answer.
-    private static let redirect: UInt32 = 7
-
     /// What the programs are loaded with; to be changed before the first frame is judged.
-    var settings = bh_settings.simulated
+    package var settings = bh_settings.simulated
 
     /// The generation of a policy that is in force nowhere.
     private static let inForceNowhere: UInt32 = 0xffff_ffff
@@ -127,7 +96,7 @@ public final class Simulator {
         bytes: [UInt8], generation number: UInt32, adopts: Bool, groups: SimulatedGroups
     ) throws(DatapathError) {
         try Preflight.check()
-        view = try Simulator.view(bytes)
+        view = try ImageView(ofPolicy: bytes)
         var generation = try Simulator.generation(bytes, view, number, adopts)
         limits = LimitAllotment(view.limitedRules, old: [])
         sourceLimits = view.sourceLimits
@@ -154,7 +123,7 @@ public final class Simulator {
     public func use(_ image: Image) throws(DatapathError) {
         let before = (view: view, generation: self.generation)
         self.generation -= 1
-        view = try Simulator.view(image.bytes)
+        view = try ImageView(ofPolicy: image.bytes)
         var generation = try Simulator.generation(image.bytes, view, self.generation, adopts)
         Simulator.bind(&generation, view, before: isFresh ? nil : before, isFirst: isFresh)
         if !isFresh {
@@ -206,14 +175,6 @@ public final class Simulator {
     /// Whose a port's flows are: its device's, or its host entry's.
     private static func flowScope(_ record: Int, _ view: ImageView) -> UInt16 {
         view.port(record)?.protects == .host ? UInt16(BH_SCOPE_ENTRY) | device(record) : device(record)
-    }
-
-    private static func view(_ bytes: [UInt8]) throws(DatapathError) -> ImageView {
-        do {
-            return try ImageView(bytes)
-        } catch {
-            throw DatapathError("cannot read the policy image: \(error.message)")
-        }
     }
 
     private static func publish(
@@ -279,7 +240,7 @@ public final class Simulator {
             at: devicePorts + Int(device) * MemoryLayout<UInt16>.size)
         var input = bh_scratch()
         input.device = UInt32(device)
-        let fitted = Simulator.fitted(frame, originalLength: originalLength ?? frame.count)
+        let fitted = TestFrame(frame, originalLength: originalLength ?? frame.count)
         input.frame_length = UInt32(clamping: fitted.length)
         input.now = clock.now
         // To tell the CPU that the program ran on.
@@ -287,13 +248,13 @@ public final class Simulator {
         do throws(BPFError) {
             try scratch.store(input, in: maps[.scratch], at: 0)
             let run = try run(
-                fitted.frame, hook, Simulator.context(segmentSize, segments, hook: hook))
+                fitted.bytes, hook, TestFrame.context(segmentSize, segments, hook: hook))
             try scratch.load(from: maps[.scratch], at: 0)
             if let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) {
                 if hook != .xdp { try noteState(found) }
                 noteSource(found.packet)
                 wasRecalled = found.recalled != 0
-                return outcome(found, run)
+                return Outcome(found, run, view)
             }
         } catch {
             throw DatapathError("cannot run the program", error)
@@ -307,13 +268,13 @@ public final class Simulator {
     ///   - frame: From the destination MAC address on; what exceeds the kernel's limit is cut.
     ///   - originalLength: Bytes on the wire, where the frame was cut; nil: the frame's own.
     public func parse(frame: [UInt8], originalLength: Int? = nil) throws(DatapathError) -> Packet {
-        let fitted = Simulator.fitted(frame, originalLength: originalLength ?? frame.count)
+        let fitted = TestFrame(frame, originalLength: originalLength ?? frame.count)
         var input = bh_scratch()
         input.frame_length = UInt32(clamping: fitted.length)
         do throws(BPFError) {
             if parser == nil { parser = Loaded(try maps.loadParser()) }
             try scratch.store(input, in: maps[.scratch], at: 0)
-            let cpu = try parser?.program.testRun(frame: fitted.frame, context: []).result ?? 0
+            let cpu = try parser?.program.testRun(frame: fitted.bytes, context: []).result ?? 0
             try scratch.load(from: maps[.scratch], at: 0)
             return Packet(scratch[Int(cpu)].packet)
         } catch {
@@ -423,54 +384,5 @@ public final class Simulator {
             programs[hook] = loaded
         }
         return try loaded.program.testRun(frame: frame, context: context)
-    }
-
-    /// The frame as the kernel takes it, and the length that the program is to heed. A frame that does not hold its Ethernet and IP
-    /// headers is refused by the kernel: it is lengthened, and the program told where it ends, so that it never reads what was made up.
-    private static func fitted(_ frame: [UInt8], originalLength: Int) -> (frame: [UInt8], length: Int) {
-        let minimum =
-            switch frame.dropFirst(12).prefix(2) {
-            case [0x08, 0x00]: 14 + 20
-            case [0x86, 0xdd]: 14 + 40
-            default: frame.count < 14 ? 64 : 14
-            }
-        if frame.count < minimum {
-            let filling = [UInt8](repeating: 0, count: minimum - frame.count)
-            return (frame + filling, min(frame.count, originalLength))
-        }
-        return (Array(frame.prefix(frameLimit)), originalLength)
-    }
-
-    /// A `__sk_buff` of a super-packet; empty where it is none.
-    private static func context(_ size: UInt32, _ segments: UInt32, hook: Hook) -> [UInt8] {
-        guard hook != .xdp, size > 0 || segments > 0 else { return [] }
-        var context = unsafe __sk_buff()
-        unsafe context.gso_size = size
-        unsafe context.gso_segs = segments
-        return unsafe withUnsafeBytes(of: context) { unsafe Array($0) }
-    }
-
-    private func outcome(_ scratch: bh_scratch, _ run: Program.Run) -> Outcome {
-        let judgement = scratch.judgement
-        let reason = Reason(judgement.reason)
-        let direction: Direction = judgement.direction == BH_IN.rawValue ? .in : .out
-        let place = view.source(of: judgement)
-        return Outcome(
-            verdict: Action(judgement.verdict) ?? .accept, reason: reason,
-            rule: place.rule?.number, ruleName: place.rule?.name,
-            isLimited: place.rule?.isLimited ?? false, asksMembers: place.rule?.asksMembers ?? false,
-            expires: place.rule?.expires, source: place.location,
-            generation: judgement.generation, direction: direction, returned: run.result,
-            packet: Packet(scratch.packet), answer: run.result == Simulator.redirect ? run.output : nil)
-    }
-}
-
-extension ImageView {
-    /// The rule that decided, and the line to look at: the rule's, the default's, or else the port's.
-    func source(of judgement: bh_judgement) -> (rule: RuleRecord?, location: SourceLocation?) {
-        if judgement.rule != BH_NONE, let rule = rule(Int(judgement.rule)) { return (rule, rule.location) }
-        let record = port(Int(judgement.port))
-        guard Reason(judgement.reason) == .default else { return (nil, record?.location) }
-        return (nil, judgement.direction == BH_IN.rawValue ? record?.inLocation : record?.outLocation)
     }
 }

@@ -1,4 +1,5 @@
 import Compiler
+import Datapath
 import Libbpf
 import Network
 

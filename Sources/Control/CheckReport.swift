@@ -1,0 +1,58 @@
+import Compiler
+import Datapath
+import Policy
+
+/// What can be said of a policy without loading it.
+package struct CheckReport: Sendable {
+    /// Every problem, the policy's own by place.
+    package let diagnostics: [Diagnostic]
+    /// The ports that it binds on this host; empty where it has errors.
+    package let ports: [CheckedPort]
+    /// Rules of the policy; nil where it has errors.
+    package let rules: Int?
+
+    /// Parses, resolves and compiles a policy's file.
+    ///
+    /// - Parameter instance: Whose quarantine the policy should know.
+    package init(path: String, instance: Instance) throws(DatapathError) {
+        let source = try PolicySource(path: path, requiresDevices: false)
+        let loaded = source.loaded
+        var diagnostics = loaded.diagnostics
+        diagnostics += source.quarantineWarnings(instance).map {
+            Diagnostic(.warning, at: SourceLocation(file: path, line: 1, column: 1), $0)
+        }
+        if let ruleset = loaded.ruleset {
+            do throws(CompileError) {
+                _ = try Compiler().compile(ruleset)
+            } catch {
+                diagnostics.append(Diagnostic(error, ruleset))
+            }
+        }
+        self.diagnostics = diagnostics
+        ports = loaded.ruleset.map { ruleset in loaded.bindings.map { CheckedPort($0, ruleset) } } ?? []
+        rules = loaded.ruleset?.rules.count
+    }
+
+    package init(diagnostics: [Diagnostic], ports: [CheckedPort], rules: Int?) {
+        self.diagnostics = diagnostics
+        self.ports = ports
+        self.rules = rules
+    }
+
+    /// - Parameter isStrict: Whether warnings count as errors.
+    package func isValid(isStrict: Bool) -> Bool { !diagnostics.contains { $0.severity == .error || isStrict } }
+}
+
+/// What is said of a port of a policy that is checked.
+package struct CheckedPort: Sendable {
+    package let binding: PortBinding
+    package let hasIdentity: Bool
+    package let guards: Set<Guard>
+
+    package init(_ binding: PortBinding, _ ruleset: Ruleset) {
+        self.binding = binding
+        let entry = ruleset.entries[binding.entry]
+        hasIdentity = entry.hasIdentity
+        guards = entry.guards(binding.protects)
+    }
+}

@@ -1,0 +1,82 @@
+import Datapath
+import Network
+import Policy
+import Wire
+
+/// What `explain` asks: what becomes of the packet that opens a connection, at each port on its way.
+package struct ExplainQuestion: Sendable {
+    /// Addresses, or ports by any of their names.
+    package var from: String
+    package var to: String
+    /// A service that a single packet carries.
+    package var service: String
+    /// Judge at this port alone.
+    package var at: (port: String, direction: Direction)?
+    /// Of TCP, UDP and SCTP; nil: the service's own, or 40000.
+    package var sourcePort: UInt16?
+    package var vlan: UInt16?
+
+    package init(
+        from: String, to: String, service: String, at: (port: String, direction: Direction)? = nil,
+        sourcePort: UInt16? = nil, vlan: UInt16? = nil
+    ) {
+        self.from = from
+        self.to = to
+        self.service = service
+        self.at = at
+        self.sourcePort = sourcePort
+        self.vlan = vlan
+    }
+
+    /// Asks the real program. Nothing is sent.
+    ///
+    /// - Throws: ``Refusal`` where the question makes no sense for this policy.
+    package func answer(by judge: PolicyJudge) throws -> (ends: ExplainedEnds, explanation: Explanation) {
+        let service = try concreteService(judge.services)
+        let ends = try ExplainedEnds(from: from, to: to, service: service, judge.names, judge.route)
+        guard let carried = service.probe(ends.family) else {
+            throw Refusal(
+                "an IP\(ends.family) packet carries no such ICMP message",
+                advice: "use icmp/ with IPv4 addresses, icmpv6/ with IPv6, or ping with both")
+        }
+        let probe = ProbeFrame(
+            source: ends.source.address, destination: ends.destination.address, sourceMAC: MACAddress(0x0200_0000_0001),
+            destinationMAC: MACAddress(0x0200_0000_0002), service: carried,
+            sourcePort: sourcePort ?? service.sourcePort ?? 40000, vlan: vlan)
+        let hops = try crossed(ends, judge).map { port, direction in
+            let frame = probe.crossing(judge.route.ports[port], direction).bytes
+            let outcome = try judge.judge(frame, length: frame.count, at: port, direction)
+            return Explanation.Hop(port: judge.names[port].name, direction, outcome)
+        }
+        return (ends, Explanation(hops: hops, generation: judge.generation))
+    }
+
+    /// What is asked about: a service in a policy's words, or the policy's own by its name.
+    private func concreteService(_ named: [String: [Service]]) throws(Refusal) -> ConcreteService {
+        if let service = ConcreteService(service) { return service }
+        guard let alternatives = named[service] else {
+            let names = named.keys.sorted().prefix(20).joined(separator: ", ")
+            throw Refusal(
+                "there is no service '\(service)'",
+                advice: names.isEmpty ? "write it as tcp/443 or ping" : "the policy's services are \(names)")
+        }
+        guard let service = ConcreteService(alternatives) else {
+            throw Refusal(
+                "the service '\(service)' stands for packets that differ",
+                advice: "ask for one of them, such as tcp/443, and give --source-port where it matters")
+        }
+        return service
+    }
+
+    /// The ports to judge at, in the packet's order.
+    private func crossed(_ ends: ExplainedEnds, _ judge: PolicyJudge) throws(Refusal) -> [(Int, Direction)] {
+        if let at { return [(try judge.port(at.port), at.direction)] }
+        let hops = judge.route.hops(from: ends.source, to: ends.destination)
+        guard !hops.isEmpty else {
+            throw Refusal(
+                "the policy has no port between \(ends.source.address) and \(ends.destination.address)",
+                advice: "name the port to judge at: --at PORT --direction in|out")
+        }
+        return hops.map { ($0.port, $0.direction) }
+    }
+}

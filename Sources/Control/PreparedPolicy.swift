@@ -1,0 +1,49 @@
+import Compiler
+import Datapath
+import Policy
+
+/// A policy that was read, resolved against this host, and compiled: what can be put in force.
+package struct PreparedPolicy: Sendable {
+    package let source: PolicySource
+    package let ruleset: Ruleset
+    package let image: Image
+    /// How long the compiler took.
+    package let compileTime: Duration
+
+    /// Compiles a policy.
+    ///
+    /// - Throws: ``Refusal`` where the policy has errors, or is beyond what an image can hold.
+    package init(_ source: PolicySource) throws(Refusal) {
+        self.source = source
+        ruleset = try source.required()
+        let clock = ContinuousClock()
+        let start = clock.now
+        do throws(CompileError) {
+            image = try Compiler().compile(ruleset)
+        } catch {
+            throw Refusal(
+                "\(Diagnostic(error, ruleset))",
+                advice: "the policy is beyond what this version can hold: make it smaller there",
+                diagnostics: source.loaded.diagnostics)
+        }
+        compileTime = clock.now - start
+    }
+
+    /// Puts it in force.
+    package func apply(to instance: Instance) throws(DatapathError) -> ApplyReport {
+        try instance.apply(image: image, bindings: source.loaded.bindings)
+    }
+
+    /// What putting it in force would do.
+    package func rehearse(on instance: Instance) -> ApplyReport {
+        instance.rehearse(image: image, bindings: source.loaded.bindings)
+    }
+}
+
+extension Diagnostic {
+    /// Why a valid policy cannot be compiled.
+    package init(_ error: CompileError, _ ruleset: Ruleset) {
+        let start = SourceLocation(file: ruleset.files.first?.name ?? "", line: 1, column: 1)
+        self.init(.error, at: error.location ?? start, error.message, rule: error.rule)
+    }
+}

@@ -1,0 +1,55 @@
+import Datapath
+import Network
+import Simulation
+import Wire
+
+/// Which direction the packets of a capture have at the port.
+package enum ReplayDirection: Sendable {
+    case all(Direction)
+    /// `out` where the packet's source is in these prefixes, any other `in`. A frame in which no address was found goes by
+    /// its source MAC address: `out` where that is the port's.
+    case inside([Prefix])
+}
+
+/// Judges the packets of a capture, one after another, at one port.
+package struct Replay {
+    private let judge: PolicyJudge
+    private let port: Int
+    private let direction: ReplayDirection
+
+    /// A packet of a capture, as it was judged.
+    package struct Packet: Sendable {
+        package let direction: Direction
+        package let outcome: Simulator.Outcome
+    }
+
+    /// - Parameter port: One port, by any of its names.
+    package init(_ judge: PolicyJudge, at port: String, _ direction: ReplayDirection) throws(Refusal) {
+        self.judge = judge
+        self.port = try judge.port(port)
+        self.direction = direction
+    }
+
+    /// - Parameters:
+    ///   - frame: From the destination MAC address on.
+    ///   - length: Bytes of the frame on the wire, where `frame` was cut.
+    ///   - time: Nanoseconds since 1970; nil: no time has passed.
+    package func judge(_ frame: [UInt8], length: Int, at time: UInt64?) throws -> Packet {
+        let direction = try direction(of: frame, length: length)
+        if let time { judge.time = time }
+        return Packet(
+            direction: direction, outcome: try judge.judge(frame, length: length, at: port, direction))
+    }
+
+    private func direction(of frame: [UInt8], length: Int) throws -> Direction {
+        switch direction {
+        case .all(let direction): return direction
+        case .inside(let prefixes):
+            let packet = try judge.parse(frame, length: length)
+            let isInside =
+                packet.source.map { source in prefixes.contains { $0.contains(source) } }
+                ?? judge.route.ports[port].macs.contains(packet.sourceMAC)
+            return isInside ? .out : .in
+        }
+    }
+}

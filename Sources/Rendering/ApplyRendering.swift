@@ -1,0 +1,39 @@
+import Datapath
+
+extension ApplyReport {
+    package func json(compiling: Duration) -> JSON {
+        [
+            "generation": JSON(generation), "changed": .bool(changed), "rules": JSON(rules),
+            "ports": .array(
+                ports.map { port in
+                    [
+                        "name": .string(port.name), "interface": .string(port.interface), "netns": JSON(port.namespace),
+                        "mode": JSON(port.mode?.rawValue),
+                    ]
+                }),
+            "compileMs": .decimal(compiling / .milliseconds(1)), "loadMs": .decimal(loadMilliseconds),
+            "memoryBytes": JSON(memoryBytes), "trialUntil": nil,
+        ]
+    }
+
+    package func words(compiling: Duration, isRehearsal: Bool) -> Words {
+        var table = Table([.init("PORT"), .init("DEVICE"), .init("MODE")])
+        for port in ports {
+            table.append([
+                port.name, deviceName(port.interface, port.namespace),
+                port.mode?.rawValue ?? (port.isMissing ? "missing" : "-"),
+            ])
+        }
+        var text = ports.isEmpty ? "" : table.text + "\n"
+        let times: Words =
+            "compiled in \(JSON.decimal(compiling / .milliseconds(1))) ms, "
+            + "loaded in \(JSON.decimal(loadMilliseconds)) ms"
+        switch (isRehearsal, changed) {
+        case (true, true): text += "would change the policy: \(counted(rules, "rule")); nothing was loaded\n"
+        case (true, false): text += "would change nothing: generation \(generation) is this policy\n"
+        case (false, true): text += "generation \(generation) is in force: \(counted(rules, "rule")); \(times)\n"
+        case (false, false): text += "generation \(generation) is in force already; nothing was changed\n"
+        }
+        return text
+    }
+}

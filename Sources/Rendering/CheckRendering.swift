@@ -1,0 +1,57 @@
+import Control
+import Datapath
+import Policy
+
+extension CheckReport {
+    package func json(isStrict: Bool) -> JSON {
+        [
+            "valid": .bool(isValid(isStrict: isStrict)), "diagnostics": .array(diagnostics.map(\.json)),
+            "ports": .array(ports.map(\.json)),
+        ]
+    }
+
+    /// What is said of a valid policy.
+    ///
+    /// - Parameter policy: Its file.
+    package func words(_ policy: String) -> Words {
+        let taken = ports.compactMap(\.taken).map { $0 + "\n" }.joined()
+        let counts = "\(counted(rules ?? 0, "rule")), \(counted(ports.count, "port"))"
+        return taken + "\(policy): valid, \(counts)\n"
+    }
+}
+
+extension CheckedPort {
+    /// Which side it was taken to protect, and why, where the policy does not say; nil for a device that is yet to come.
+    package var taken: Words? {
+        guard binding.protectsIsDefault, hasIdentity || binding.interface != nil else { return nil }
+        let why = hasIdentity ? "an identity is bound to it" : "its device is \(device)"
+        return "\(binding.name): taken for protects: \(binding.protects.rawValue), as \(why)"
+    }
+
+    private var device: String {
+        guard binding.protects == .workload else { return "no tap or veth on a bridge" }
+        return "a \(binding.interface?.kind.rawValue ?? "device") on a bridge"
+    }
+
+    package var json: JSON {
+        [
+            "name": .string(binding.name), "interface": .string(binding.interfaceName),
+            "netns": JSON(binding.namespace),
+            "protects": .string(binding.protects.rawValue), "protectsIsDefault": .bool(binding.protectsIsDefault),
+            "missing": .bool(binding.interface == nil), "guards": JSON(guards.words),
+        ]
+    }
+}
+
+extension Diagnostic {
+    package var json: JSON {
+        var fields = JSON.Fields()
+        fields.append("severity", .string(severity.rawValue))
+        fields.append("file", .string(location.file))
+        fields.append("line", JSON(location.line))
+        fields.append("column", JSON(location.column))
+        fields.append("message", .string(message))
+        if let rule { fields.append("rule", .string(rule)) }
+        return .object(fields)
+    }
+}

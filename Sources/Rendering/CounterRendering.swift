@@ -1,0 +1,93 @@
+import Datapath
+
+extension Counters {
+    package var json: JSON {
+        [
+            "generation": JSON(generation), "ports": .array(ports.map(\.json)),
+            "rules": .array(
+                rules.map {
+                    ["name": .string($0.name), "packets": JSON($0.count.packets), "bytes": JSON($0.count.bytes)]
+                }),
+            "events": events.json, "flows": flows.json,
+            "removed": ["accepted": removed.accepted.json, "dropped": removed.dropped.json],
+        ]
+    }
+
+    package var words: Words {
+        var byPort = Table([
+            .init("PORT"), .init("DEVICE"), .init("DIR"), .init("ACCEPTED", .right), .init("BYTES", .right),
+            .init("DROPPED", .right), .init("BYTES", .right), .init("REASONS"),
+        ])
+        for port in ports {
+            byPort.append([
+                port.name, deviceName(port.interface, port.namespace), port.direction.rawValue,
+                "\(port.accepted.packets)",
+                "\(port.accepted.bytes)", "\(port.dropped.packets)", "\(port.dropped.bytes)",
+                port.words,
+            ])
+        }
+        var byRule = Table([.init("RULE"), .init("PACKETS", .right), .init("BYTES", .right)])
+        for rule in rules { byRule.append([rule.name, "\(rule.count.packets)", "\(rule.count.bytes)"]) }
+        var text = byPort.text + "\n" + byRule.text + "\n"
+        text +=
+            "generation \(generation)  events of drops: \(events.emitted) emitted, \(events.suppressed) suppressed, "
+        text += "\(events.lost) lost\n"
+        text +=
+            "flows: \(flows.used) of \(flows.capacity) places used, \(flows.opened) opened, \(flows.refused) refused\n"
+        if removed.dropped.packets > 0 {
+            text += "\(removed.dropped.packets) drops were at ports that are not in force any more\n"
+        }
+        if events.unjudged > 0 { text += "\(events.unjudged) packets met no policy for their device and passed\n" }
+        return text
+    }
+}
+
+extension Counters.Port {
+    /// Why packets were dropped, and how many that were rejected got no answer.
+    fileprivate var words: String {
+        let reasons = drops.map { "\($0.reason.rawValue) \($0.packets)" }.joined(separator: ", ")
+        return unanswered == 0 ? reasons : "\(reasons) (\(unanswered) unanswered)"
+    }
+
+    fileprivate var json: JSON {
+        [
+            "name": .string(name), "interface": .string(interface), "netns": JSON(namespace),
+            "direction": .string(direction.rawValue), "accepted": accepted.json, "dropped": dropped.json,
+            "reasons": JSON(counts: drops), "acceptReasons": JSON(counts: accepts), "unanswered": JSON(unanswered),
+        ]
+    }
+}
+
+extension Count {
+    fileprivate var json: JSON { ["packets": JSON(packets), "bytes": JSON(bytes)] }
+}
+
+extension Counters.Events {
+    fileprivate var json: JSON {
+        [
+            "emitted": JSON(emitted), "suppressed": JSON(suppressed), "lost": JSON(lost),
+            "accepts": [
+                "emitted": JSON(acceptsEmitted), "suppressed": JSON(acceptsSuppressed), "lost": JSON(acceptsLost),
+            ],
+            "unjudged": JSON(unjudged),
+        ]
+    }
+}
+
+extension FlowTotals {
+    fileprivate var json: JSON {
+        [
+            "used": JSON(used), "capacity": JSON(capacity), "opened": JSON(opened), "adopted": JSON(adopted),
+            "expired": JSON(expired), "evicted": JSON(evicted), "refused": JSON(refused), "ended": JSON(ended),
+        ]
+    }
+}
+
+extension JSON {
+    /// An object of packets by reason.
+    fileprivate init(counts: [Counters.ReasonCount]) {
+        var fields = Fields()
+        for count in counts { fields.append(count.reason.rawValue, JSON(count.packets)) }
+        self = .object(fields)
+    }
+}

@@ -1,0 +1,60 @@
+import Datapath
+
+extension GroupChange {
+    package func json(_ instance: String, _ deeds: [(String, JSON)]) -> JSON {
+        var fields = JSON.Fields()
+        fields.append("instance", .string(instance))
+        fields.append("group", .string(group))
+        for (name, value) in deeds { fields.append(name, value) }
+        return .object(fields)
+    }
+}
+
+extension GroupMembers {
+    package static func json(_ groups: [GroupMembers]) -> JSON {
+        .array(
+            groups.map {
+                [
+                    "name": .string($0.name), "members": JSON($0.members.count), "max": JSON($0.maximum),
+                    "timeout": JSON(optional: $0.timeout.map { $0 / 1_000_000_000 }),
+                ]
+            })
+    }
+
+    package static func words(_ groups: [GroupMembers]) -> Words {
+        if groups.isEmpty { return "the policy in force has no dynamic groups\n" }
+        var table = Table([.init("GROUP"), .init("MEMBERS", .right), .init("MAX", .right), .init("TIMEOUT", .right)])
+        for group in groups {
+            table.append([
+                group.name, "\(group.members.count)", "\(group.maximum)",
+                group.timeout.map { "\($0 / 1_000_000_000)s" } ?? "-",
+            ])
+        }
+        return table.text
+    }
+
+    package func json(_ instance: String) -> JSON {
+        [
+            "instance": .string(instance), "group": .string(name), "max": JSON(maximum),
+            "timeout": JSON(optional: timeout.map { $0 / 1_000_000_000 }),
+            "members": .array(
+                sorted.map {
+                    [
+                        "address": .string($0.prefix.description),
+                        "left": $0.left.map { .decimal(Double($0) / 1e9) } ?? .null,
+                    ]
+                }),
+        ]
+    }
+
+    private var sorted: [Member] {
+        members.sorted { ($0.prefix.address, $0.prefix.length) < ($1.prefix.address, $1.prefix.length) }
+    }
+
+    package var words: Words {
+        sorted.map { member -> Words in
+            let left = member.left.map { "  \(($0 + 999_999_999) / 1_000_000_000)s left" } ?? ""
+            return "\(member.prefix)\(left)\n"
+        }.joined()
+    }
+}

@@ -1,0 +1,17 @@
+import Control
+import Datapath
+
+extension Words {
+    /// What is wrong, then what to do.
+    package init(_ refusal: Refusal) { self.init(cause: refusal.cause, advice: refusal.advice) }
+
+    /// Where the verifier refused a program, the end of its log goes along: the whole of it may have thousands of lines.
+    package init(_ error: DatapathError) {
+        let log = (error.bpf?.log ?? "").split(separator: "\n").suffix(20)
+        let lines = log.map { "  \($0)" as Words }.joined(separator: "\n")
+        let tail: Words = log.isEmpty ? "" : "\nThe verifier's last words:\n\(lines)"
+        self = "\(error.message)\(tail)" + (error.advice.map { "\n  \($0)" } ?? "")
+    }
+
+    private init(cause: String, advice: String?) { self = "\(cause)" + (advice.map { "\n  \($0)" } ?? "") }
+}

@@ -1,0 +1,40 @@
+import CLibbpf
+import Datapath
+
+/// A frame as the kernel's test run takes it.
+struct TestFrame {
+    var bytes: [UInt8]
+    /// Bytes that the program is to heed.
+    var length: Int
+
+    /// More than this the kernel's test run of a tc program does not take.
+    private static let limit = 3_400
+
+    /// The frame as the kernel takes it, and the length that the program is to heed. A frame that does not hold its Ethernet and IP
+    /// headers is refused by the kernel: it is lengthened, and the program told where it ends, so that it never reads what was made up.
+    init(_ frame: [UInt8], originalLength: Int) {
+        let minimum =
+            switch frame.dropFirst(12).prefix(2) {
+            case [0x08, 0x00]: 14 + 20
+            case [0x86, 0xdd]: 14 + 40
+            default: frame.count < 14 ? 64 : 14
+            }
+        if frame.count < minimum {
+            let filling = [UInt8](repeating: 0, count: minimum - frame.count)
+            bytes = frame + filling
+            length = min(frame.count, originalLength)
+        } else {
+            bytes = Array(frame.prefix(TestFrame.limit))
+            length = originalLength
+        }
+    }
+
+    /// A `__sk_buff` of a super-packet; empty where it is none.
+    static func context(_ size: UInt32, _ segments: UInt32, hook: HookName) -> [UInt8] {
+        guard hook != .xdp, size > 0 || segments > 0 else { return [] }
+        var context = unsafe __sk_buff()
+        unsafe context.gso_size = size
+        unsafe context.gso_segs = segments
+        return unsafe withUnsafeBytes(of: context) { unsafe Array($0) }
+    }
+}

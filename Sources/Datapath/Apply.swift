@@ -133,11 +133,12 @@ struct ApplyStep {
         setFlowScopes(scopes, of: &generation)
         // In tables that were made just now there is nothing.
         if hadFlows { try maps.clear(scopes.fresh + fresh) }
+        let before: Instance.Before
         do {
             var devices = try GracePeriods.expedited(for: 2 * fresh.count, by: instance) {
                 try attach(allotment, replacing: state.programs != Programs.hash, maps)
             }
-            let before = noteAttachment(&devices, old)
+            before = noteAttachment(&devices, old)
             switch before {
             case .kept: generation.setBefore(old?.generation ?? 0)
             case .same: generation.setBefore(old?.view.header.before ?? 0)
@@ -156,7 +157,7 @@ struct ApplyStep {
         let devices = new.devices()
         let kept = Set(devices.map(\.id))
         try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
-        for slot in groups.gone { try maps[.groups].delete(slot) }
+        for slot in groups.gone(before) { try maps[.groups].delete(slot) }
         let gone = (old?.devices() ?? []).count { !kept.contains($0.id) }
         GracePeriods.expedited(for: 2 * gone, by: instance) { detachGone(old?.devices() ?? [], keeping: devices) }
         return report(generation: number, changed: true, devices: devices, live: new, maps)
@@ -199,11 +200,15 @@ struct ApplyStep {
         generation.setLimitSlots(allotment.slots)
     }
 
-    /// A dynamic group keeps its members by its name; a new one has none.
+    /// A dynamic group keeps its members by its name; a new one has none. Those of the policy before stay as long as it
+    /// is asked: without them it would seem to have passed whom it banned.
     private func allotGroups(
         _ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation
     ) throws -> GroupAllotment {
-        let allotment = GroupAllotment(view.groups.map(\.name), old: old?.groupSlots() ?? [])
+        let before = try LiveImage.published(in: maps[.slots], slot: BH_SLOT_BEFORE.rawValue)
+        let allotment = GroupAllotment(
+            view.groups.map(\.name), old: old?.groupSlots() ?? [],
+            before: before?.groupSlots().map(\.slot) ?? [])
         for slot in allotment.fresh { try maps[.groups].update(slot, to: try MemberTrie.make()) }
         generation.setGroupSlots(allotment.slots)
         return allotment

@@ -9,11 +9,13 @@ struct SlotAllotment {
 
     /// What was there before keeps its slot by its name. Others get one that the old generation does not use, so that no packet that is still
     /// judged by it counts for something of the new; only where the table has no room left is such a slot taken.
-    init(names: [String], old: [(name: String, slot: UInt32)], capacity: Int) {
+    ///
+    /// - Parameter reserved: slots that are in use otherwise.
+    init(names: [String], old: [(name: String, slot: UInt32)], reserved: [UInt32] = [], capacity: Int) {
         slots = SlotAllotment.known(names, old).map { Int($0) < capacity ? $0 : BH_NONE }
         guard slots.contains(BH_NONE) else { return }
         var used = [Bool](repeating: false, count: capacity)
-        for (_, slot) in old where Int(slot) < capacity { used[Int(slot)] = true }
+        for slot in old.map(\.slot) + reserved where Int(slot) < capacity { used[Int(slot)] = true }
         var kept = [Bool](repeating: false, count: capacity)
         for slot in slots where slot != BH_NONE { kept[Int(slot)] = true }
         var free = (0..<capacity).lazy.filter { !used[$0] }.makeIterator()

@@ -6,6 +6,9 @@ import Network
 /// The dynamic groups of a simulator: those of an instance, as they are in force, or its own, which keep their members by name from policy to policy.
 struct SimulatedGroups {
     private var members: [String: Map] = [:]
+    /// The places of the policy that is used, and those of the one before, which is still asked.
+    private var places: [(name: String, slot: UInt32)] = []
+    private var placesBefore: [UInt32] = []
     private let areBorrowed: Bool
 
     /// - Parameter instance: whose; nil, or one that has no policy in force: they have no members at first.
@@ -20,19 +23,22 @@ struct SimulatedGroups {
         }
     }
 
-    /// Gives the groups of a policy places in these maps, by the policy's order.
+    /// Gives the groups of a policy places in these maps, and returns them by the policy's order.
     mutating func use(_ view: ImageView, in maps: InstanceMaps) throws(DatapathError) -> [UInt32] {
         let names = view.groups.map(\.name)
+        let allotment = GroupAllotment(names, old: places, before: placesBefore)
         do throws(BPFError) {
             if !areBorrowed { members = members.filter { names.contains($0.key) } }
-            for (slot, name) in names.enumerated() {
+            for (name, slot) in zip(names, allotment.slots) {
                 if members[name] == nil { members[name] = try MemberTrie.make() }
-                if let map = members[name] { try maps[.groups].update(UInt32(slot), to: map) }
+                if let map = members[name] { try maps[.groups].update(slot, to: map) }
             }
         } catch {
             throw DatapathError("cannot prepare the dynamic groups of the test run", error)
         }
-        return names.indices.map { UInt32($0) }
+        placesBefore = places.map(\.slot)
+        places = zip(names, allotment.slots).map { ($0, $1) }
+        return allotment.slots
     }
 
     /// Its own groups are to have no members where they are used next.

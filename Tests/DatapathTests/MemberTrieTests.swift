@@ -105,9 +105,19 @@ private func prefix(_ text: String) throws -> Prefix { try Prefix(parsing: text)
 
     @Test func aGroupKeepsItsPlaceByName() {
         let first = GroupAllotment(["a", "b"], old: [])
-        #expect(first.slots == [0, 1] && first.fresh == [0, 1] && first.gone.isEmpty)
+        #expect(first.slots == [0, 1] && first.fresh == [0, 1] && first.gone(.gone).isEmpty)
         let second = GroupAllotment(["c", "b"], old: [("a", 0), ("b", 1)])
         // The place of the one that goes is not given to the one that comes: packets may still look there.
-        #expect(second.slots == [2, 1] && second.fresh == [2] && second.gone == [0])
+        #expect(second.slots == [2, 1] && second.fresh == [2] && second.gone(.gone) == [0])
+    }
+
+    /// The policy before is asked with the groups that it had: their places are nobody else's until it goes.
+    @Test func thePolicyBeforeKeepsItsGroups() {
+        let second = GroupAllotment(["b"], old: [("a", 0), ("b", 1)])
+        #expect(second.gone(.kept).isEmpty && second.gone(.gone) == [0])
+        // A group of that name in the third policy is a new one.
+        let third = GroupAllotment(["b", "a"], old: [("b", 1)], before: [0, 1])
+        #expect(third.slots == [1, 2] && third.fresh == [2])
+        #expect(third.gone(.kept) == [0] && third.gone(.same).isEmpty && third.gone(.gone) == [0])
     }
 }

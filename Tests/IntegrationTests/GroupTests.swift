@@ -64,6 +64,12 @@ extension Integration {
                 try client.send([number])
                 return try session.receive(milliseconds: 300) == [number]
             }
+
+            /// Whether nothing at all comes, nor what was sent before and is sent again.
+            func isSilent() throws -> Bool {
+                try client.send([0])
+                return try session.receive(milliseconds: 1000) == nil
+            }
         }
 
         @Test func aMemberIsCutOffAtOnce() throws {
@@ -85,6 +91,40 @@ extension Integration {
             #expect(try counters.port("uplink", "in").reasons["policy-changed"] ?? 0 >= 2)
             #expect(try counters.rule("deny").packets >= 2)
             counters.expectExactAccounting()
+        }
+
+        /// The policy before is asked whom it passed: it must still know whom it banned when its group is gone.
+        @Test func aBanOutlivesItsGroup() throws {
+            let site = try UplinkSite()
+            func policy(_ rules: String, _ groups: String, _ name: String) throws -> String {
+                try site.lab.file(
+                    name,
+                    """
+                    version: 1
+                    ports:
+                      uplink: { interface: up0, protects: host, defaults: { in: drop, out: drop } }
+                    \(groups)
+                    rules:
+                    \(rules)
+                    """)
+            }
+            let free = """
+                  - { name: deny, from: blocked, action: drop }
+                  - { name: web, service: tcp/80, action: accept, stateless: true }
+                  - { name: back, service: { protocol: tcp, sourcePorts: 80 }, action: accept, stateless: true }
+                """
+            try site.bulkhead.apply(try policy(free, "groups: { blocked: { dynamic: {} } }", "free.yaml"))
+            for (host, network) in [UplinkSite.v4, UplinkSite.v6] {
+                let server = try IPSocket.bound(site.host, .tcp, host, 80)
+                let session = try Session(site, server, host, 80)
+                #expect(try session.passes())
+                _ = try site.bulkhead.json(Change.self, "group", "add", "blocked", "\(network)")
+                #expect(try !session.passes())
+                let tracked = "  - { name: web, service: tcp/80, action: accept }"
+                try site.bulkhead.apply(try policy(tracked, "", "tracked.yaml"))
+                #expect(try session.isSilent())
+                try site.bulkhead.apply(try policy(free, "groups: { blocked: { dynamic: {} } }", "free.yaml"))
+            }
         }
 
         @Test func aFriendComesInUntilItIsDeleted() throws {

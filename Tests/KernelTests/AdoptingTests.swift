@@ -169,6 +169,12 @@ extension PacketTables {
                 """
                   - { name: all, action: accept }
                 """)
+            let banning = FlowScript.policy(
+                """
+                  - { name: bad, from: bad, action: drop }
+                  - { name: web, service: tcp/80, action: accept, stateless: true }
+                groups: { bad: { dynamic: {} } }
+                """)
             let datagram = talk.there(.udp(53, 40000))
             let segment = talk.there(.tcp(22, 40000, flags: 16))
             return [
@@ -180,6 +186,22 @@ extension PacketTables {
                         .frame(segment, at: "web", .in, "drop rule"),
                         .delete([talk.client.description], from: "bad"),
                         .frame(segment, at: "web", .in, "drop default"),
+                    ]),
+                FlowScript(
+                    "no new policy lifts a ban by having no such group", under: banning, adopts: true,
+                    [
+                        .add([talk.client.description], to: "bad"),
+                        .frame(talk.ask(24, 1, 1), at: "web", .in, "drop rule"),
+                        .swap(FlowScript.closed),
+                        .frame(talk.ask(24, 1, 1), at: "web", .in, "drop invalid-state"),
+                    ]),
+                FlowScript(
+                    "nor by having another group", under: banning, adopts: true,
+                    [
+                        .add([talk.client.description], to: "bad"),
+                        .frame(talk.ask(24, 1, 1), at: "web", .in, "drop rule"),
+                        .swap(FlowScript.closed + "\ngroups: { good: { dynamic: {} } }"),
+                        .frame(talk.ask(24, 1, 1), at: "web", .in, "drop invalid-state"),
                     ]),
                 FlowScript(
                     "and datagrams alike", under: open, adopts: true,

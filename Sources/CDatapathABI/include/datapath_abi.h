@@ -35,7 +35,7 @@ enum {
 	BH_SOURCE_WAYS = 8,
 	BH_SOURCE_SETS = 8192,           /* 65,536 sources under limits a source */
 	BH_GROUPS_MAX = 512,             /* dynamic groups of one policy */
-	BH_GROUP_SLOTS = 2 * BH_GROUPS_MAX, /* so that two policies in a row never share one */
+	BH_GROUP_SLOTS = 3 * BH_GROUPS_MAX, /* so that three policies in a row never share one */
 	BH_LITERALS_MAX = 8,             /* questions about dynamic groups in one of a rule's terms */
 	BH_MEMBERS_MAX = 1 << 24,        /* members of one dynamic group */
 };

@@ -32,6 +32,7 @@ public struct Bulkhead: ParsableCommand {
     /// Runs the command that `arguments` name (the process's own where nil) and ends the process with its exit code: 0 done, an
     /// interrupted stream and a closed pipe included; 1 refused or failed; 64 usage.
     public static func main(_ arguments: [String]?) {
+        StandardDescriptors.fill()
         Interruption.ignoreBrokenPipe()
         do {
             try LaterCommand.refuse(arguments ?? Array(CommandLine.arguments.dropFirst()))

@@ -145,6 +145,15 @@ private let goodPolicy = """
         #expect(try Shell.run(["bash", "-c", script]).status == 0)
     }
 
+    /// Such a descriptor's number went to the next file that was opened, and writing to it failed.
+    @Test(arguments: [">&-", "<&- >&-", "2>&-", "<&- >&- 2>&-"])
+    func aClosedDescriptorIsNoFailure(closing: String) throws {
+        let file = try TemporaryFile(goodPolicy)
+        let script = "'\(try bulkheadPath())' check --json '\(file.path)' \(closing)"
+        let result = try Shell.run(["bash", "-c", script])
+        #expect(result.status == 0, "\(result.errors)")
+    }
+
     @Test func aFullDiskIsNamed() throws {
         let file = try TemporaryFile(goodPolicy)
         let script = "'\(try bulkheadPath())' check --json '\(file.path)' > /dev/full"

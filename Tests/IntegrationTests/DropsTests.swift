@@ -228,5 +228,30 @@ extension Integration {
             }
             #expect(try capture.next() == nil)
         }
+
+        /// A capture that took the number of a closed standard output held the lines of text too.
+        @Test func noTextIsWrittenIntoACapture() throws {
+            let (site, raw) = try Self.site()
+            let path = try site.lab.file("drops.pcap", "")
+            let words = site.bulkhead.command(["drops", "--pcap", path]).joined(separator: " ")
+            let reader = try Command(["bash", "-c", "exec \(words) >&-"])
+            let frame = site.probe(to: 1000)
+            // It says that it has begun by what it writes.
+            let begun = try poll(seconds: 5) {
+                try raw.send(frame)
+                usleep(20_000)
+                return try !reader.isRunning || Data(contentsOf: URL(filePath: path)).count > 64
+            }
+            #expect(begun)
+            let result = try reader.interrupt()
+            #expect(result.status == 0, "\(result.errors)")
+            var capture = try CaptureReader(path: path)
+            var count = 0
+            while let captured = try capture.next() {
+                #expect(captured.bytes == frame.bytes)
+                count += 1
+            }
+            #expect(count > 0)
+        }
     }
 }

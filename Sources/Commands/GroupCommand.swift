@@ -194,21 +194,25 @@ struct ChosenMembers: ParsableArguments {
         let name = path == "/dev/stdin" ? "standard input" : path
         let bytes: [UInt8]
         do throws(FileError) {
-            bytes = try DiskFiles().read(path, limit: 256 << 20)
+            bytes = try DiskFiles().read(path, limit: AddressFile.sizeLimit, from: .fileOrPipe)
         } catch {
             throw Refusal("\(name) \(error)")
         }
-        var bad: [AddressFile.BadLine] = []
-        let found = AddressFile.read(bytes) { bad.append($0) }
-        for line in bad.prefix(10) {
-            StandardError.line("\(name):\(line.line):\(line.column): '\(line.text)' is no address or prefix")
+        var found: [Prefix] = []
+        var bad = 0
+        AddressFile.read(bytes) { prefix, _ in
+            found.append(prefix)
+        } refuse: { line in
+            bad += 1
+            if bad > 10 { return }
+            let what = line.text.map { "'\($0)'" } ?? "this line"
+            StandardError.line("\(name):\(line.line):\(line.column): \(what) is no address or prefix")
         }
-        guard bad.isEmpty else {
+        guard bad == 0 else {
             throw Refusal(
-                "\(counted(bad.count, "line")) of \(name) are no addresses", advice: "correct them; nothing was changed"
-            )
+                "\(counted(bad, "line")) of \(name) are no addresses", advice: "correct them; nothing was changed")
         }
-        return found.addresses.map(\.prefix)
+        return found
     }
 }
 

@@ -57,9 +57,9 @@ private struct FilesInForce: PolicyFiles {
         self.files = MemoryFiles(Dictionary(files.map { ($0.name, $0.text) }) { first, _ in first })
     }
 
-    func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+    func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
         do {
-            return try files.read(path, limit: limit)
+            return try files.read(path, limit: limit, from: source)
         } catch  where error == .missing {
             return []
         } catch {

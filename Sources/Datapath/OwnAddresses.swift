@@ -13,7 +13,7 @@ package enum KernelReading {
         if let effective = Preflight.effectiveCapabilities(), effective & (administrator | performance) == 0 {
             return "it was run without CAP_PERFMON"
         }
-        let lockdown = (try? DiskFiles().read("/sys/kernel/security/lockdown", limit: 4096)) ?? []
+        let lockdown = (try? DiskFiles().read("/sys/kernel/security/lockdown", limit: 4096, from: .regularFile)) ?? []
         return String(decoding: lockdown, as: UTF8.self).contains("[confidentiality]")
             ? "it is locked down for confidentiality" : nil
     }()

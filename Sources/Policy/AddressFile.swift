@@ -2,19 +2,26 @@ import Network
 
 /// A list of addresses as a file: one address or prefix a line, `#` and `;` start comments.
 public enum AddressFile {
+    /// Bytes of one file.
+    public static let sizeLimit = 256 << 20
+
     /// What a line should not have.
     public struct BadLine: Error, Sendable, Hashable {
         public var line: Int
         /// Of its content.
         public var column: Int
-        public var text: String
+        /// What it says, where that looks like an address with a mistake in it; nil for anything else. Root reads the
+        /// file, and whoever may write to its folder can make it a link to a file that only root may read: nothing of
+        /// that may be shown to those who see the messages.
+        public var text: String?
     }
 
-    /// The addresses, each with its line, from 1. `refuse` is told of each line that is none.
+    /// Reads them one by one: `take` gets each address with its line, from 1, and `refuse` each line that is none.
+    /// Returns how many lines there are.
+    @discardableResult
     public static func read(
-        _ bytes: [UInt8], refuse: (BadLine) -> Void
-    ) -> (addresses: [(prefix: Prefix, line: Int)], lines: Int) {
-        var result: [(prefix: Prefix, line: Int)] = []
+        _ bytes: [UInt8], take: (Prefix, Int) -> Void, refuse: (BadLine) -> Void
+    ) -> Int {
         var number = 0
         var start = 0
         while start < bytes.count {
@@ -26,14 +33,30 @@ public enum AddressFile {
             start = end + 1
             if content.isEmpty { continue }
             if let prefix = try? Prefix(parsing: bytes.span.extracting(content)) {
-                result.append((prefix, number))
+                take(prefix, number)
             } else {
-                let text = String(decoding: bytes[content], as: UTF8.self)
-                refuse(
-                    BadLine(line: number, column: column, text: text.count > 60 ? "\(text.prefix(60))..." : text))
+                refuse(BadLine(line: number, column: column, text: quotable(bytes[content])))
             }
         }
-        return (result, number)
+        return number
+    }
+
+    /// The text where it has the letters of an address alone and could be one. A key in hexadecimal could not.
+    private static func quotable(_ content: ArraySlice<UInt8>) -> String? {
+        func isOfAddress(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+                UInt8(ascii: "A")...UInt8(ascii: "F"):
+                true
+            default: isSeparator(byte) || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "-")
+            }
+        }
+        func isSeparator(_ byte: UInt8) -> Bool { byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":") }
+        // The longest range of two IPv6 addresses has 79.
+        guard content.count <= 80, content.allSatisfy(isOfAddress), content.contains(where: isSeparator) else {
+            return nil
+        }
+        return String(decoding: content, as: UTF8.self)
     }
 
     /// A line without its comment and the space around.

@@ -27,7 +27,7 @@ struct Node: Sendable {
     var kind: String {
         switch content {
         case .scalar("", isPlain: true): "nothing"
-        case .scalar(let text, _): "\"\(text.count > 60 ? text.prefix(60) + "..." : text)\""
+        case .scalar(let text, _): "\"\(Problems.cut(text, to: 60))\""
         case .sequence: "a list"
         case .mapping: "a mapping"
         }

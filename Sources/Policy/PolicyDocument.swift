@@ -61,7 +61,8 @@ struct DocumentLoader {
         let start = SourceLocation(file: path, line: 1, column: 1)
         var content: [UInt8]
         do throws(FileError) {
-            content = try files.read(path, limit: YAMLReader.sizeLimit)
+            content = try files.read(
+                path, limit: YAMLReader.sizeLimit, from: includer == nil ? .fileOrPipe : .regularFile)
         } catch {
             let subject = includer == nil ? "the policy" : "the included file \"\(path)\""
             problems.error(includer ?? start, "\(subject) \(error)")

@@ -9,15 +9,25 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
     public static let denied = FileError("cannot be read: permission denied")
     public static let directory = FileError("is a directory, not a file")
 
+    static let notRegular = FileError("is not a regular file (a symbolic link to one would do)")
+
     static func tooLarge(limit: Int) -> FileError {
         FileError("is larger than \(limit >> 20) MiB, the most that is read")
     }
 }
 
+/// What a path may lead to.
+public enum FileSource: Sendable {
+    /// A regular file, or a symbolic link to one. Reading it never waits for another process.
+    case regularFile
+    /// Also a pipe, whose end may be a long time in coming: only for what the user of a command has named himself.
+    case fileOrPipe
+}
+
 /// Where a policy's files come from.
 public protocol PolicyFiles: Sendable {
     /// The whole of a file. Refuses one of more than `limit` bytes without reading it all.
-    func read(_ path: String, limit: Int) throws(FileError) -> [UInt8]
+    func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8]
     /// The names in a directory, in any order.
     func names(in directory: String) throws(FileError) -> [String]
 }
@@ -30,7 +40,7 @@ public struct MemoryFiles: PolicyFiles {
 
     public init(_ files: [String: String]) { self.init(files.mapValues { Array($0.utf8) }) }
 
-    public func read(_ path: String, limit: Int) throws(FileError) -> [UInt8] {
+    public func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
         guard let bytes = files[path] else {
             throw files.keys.contains { $0.hasPrefix(path + "/") } ? .directory : .missing
         }

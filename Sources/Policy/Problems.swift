@@ -9,6 +9,8 @@ final class Problems {
     /// An anchored part of a document is read at each of its aliases, but reported once.
     private var seen: Set<Diagnostic> = []
     private var searches = 0
+    /// Bytes of one message, most of which are quoted from the policy.
+    private static let messageLimit = 4096
 
     func error(_ location: SourceLocation, _ message: String) {
         errorCount += 1
@@ -39,7 +41,17 @@ final class Problems {
         }.map(\.element)
     }
 
+    /// The begin of a text, in bytes: one character may be as long as a file.
+    static func cut(_ text: String, to limit: Int) -> String {
+        guard text.utf8.count > limit else { return text }
+        var end = text.utf8.index(text.startIndex, offsetBy: limit)
+        while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+        return String(text.unicodeScalars.prefix(upTo: end)) + "..."
+    }
+
     private func add(_ diagnostic: Diagnostic) {
+        var diagnostic = diagnostic
+        diagnostic.message = Problems.cut(diagnostic.message, to: Problems.messageLimit)
         guard seen.insert(diagnostic).inserted else { return }
         diagnostics.append(diagnostic)
     }

@@ -41,7 +41,7 @@ import Testing
         }
 
         var messages: [String] {
-            PolicyLoader().load("\(path)/policy.yaml") { _ in .empty }.diagnostics.map {
+            PolicyLoader().read("\(path)/policy.yaml").resolve(against: .empty).diagnostics.map {
                 "\($0)".replacingOccurrences(of: path + "/", with: "")
             }
         }
@@ -107,7 +107,7 @@ import Testing
         case "policy.yaml": files[place] = "version: \"\(long)\"\n"
         default: files[place] = long + "\n"
         }
-        let loaded = PolicyLoader(files: MemoryFiles(files)).load("policy.yaml") { _ in .empty }
+        let loaded = PolicyLoader(files: MemoryFiles(files)).read("policy.yaml").resolve(against: .empty)
         #expect(!loaded.isValid)
         #expect(loaded.diagnostics.reduce(0) { $0 + $1.message.utf8.count } < 10_000)
     }

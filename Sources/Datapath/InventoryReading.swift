@@ -51,7 +51,7 @@ extension NamespaceInventory {
         guard error >= 0 else { throw DatapathError("cannot list network devices: \(text(-error))") }
         var result: [UInt32: [String]] = [:]
         for name in unsafe Array(UnsafeBufferPointer(start: names, count: count)) {
-            result[name.index, default: []].append(text(of: name.name))
+            if isText(name.name) { result[name.index, default: []].append(text(of: name.name)) }
         }
         return result
     }
@@ -94,7 +94,8 @@ extension HostInterface {
             name: text(of: link.name), index: link.index, kind: kind, bridge: bridge,
             isEthernet: link.hardware_type == UInt16(BULKHEAD_ARPHRD_ETHER), mac: link.has_mac != 0 ? mac : nil,
             addresses: addresses, kernelKind: kernelKind,
-            facing: Facing(kind: kernelKind, isRouted: link.is_routed != 0), alternativeNames: alternativeNames)
+            facing: Facing(kind: kernelKind, isRouted: link.is_routed != 0), alternativeNames: alternativeNames,
+            isNameText: isText(link.name))
     }
 }
 
@@ -105,6 +106,13 @@ extension Prefix {
         let isV4 = Int32(address.family) == AF_INET
         let value = bytes.prefix(isV4 ? 4 : 16).reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
         self.init(IPAddress(family: isV4 ? .v4 : .v6, value: value))
+    }
+}
+
+/// Whether the C array of characters, up to its NUL, is UTF-8: any bytes can be a device's name.
+private func isText<Tuple: BitwiseCopyable>(_ tuple: Tuple) -> Bool {
+    unsafe withUnsafeBytes(of: tuple) { bytes in
+        unsafe String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self) != nil
     }
 }
 

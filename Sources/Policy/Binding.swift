@@ -3,12 +3,12 @@ import Network
 /// Binds port entries to the devices that a host has. Pure: what the host has is an argument.
 struct Binder {
     /// How an entry names a device; the stronger wins.
-    private enum Strength: Int, Comparable {
+    enum Strength: Int, Comparable {
         case bridge, glob, exact
         static func < (left: Strength, right: Strength) -> Bool { left.rawValue < right.rawValue }
     }
 
-    private struct Claim {
+    struct Claim {
         var entry: Int
         var strength: Strength
         var location: SourceLocation
@@ -20,17 +20,19 @@ struct Binder {
         var index: UInt32
     }
 
-    private let ports: [PortDefinition]
+    let ports: [PortDefinition]
     private let inventory: HostInventory
     /// Whether a device that must be there, and is not, is an error.
     private let requiresDevices: Bool
-    private let problems: Problems
+    let problems: Problems
     private var claims: [DeviceKey: [Claim]] = [:]
     /// Claimed devices, in the order of their first claims.
     private var claimed: [(key: DeviceKey, device: HostInterface)] = []
     /// By entry: its devices, and the names that no device has.
-    private var devices: [[HostInterface]]
+    private(set) var devices: [[HostInterface]]
     private var missing: [[(name: String, location: SourceLocation)]]
+    /// By entry: devices that are left out, by the place of the name or pattern that means them.
+    private(set) var leftOut: [LeftOutDevices]
 
     static func bind(
         _ ports: [PortDefinition], to inventory: HostInventory, requiresDevices: Bool, _ problems: Problems
@@ -38,6 +40,7 @@ struct Binder {
         var binder = Binder(ports: ports, inventory: inventory, requiresDevices: requiresDevices, problems)
         for index in ports.indices { binder.claim(index) }
         for (key, device) in binder.claimed { binder.award(device, binder.claims[key] ?? []) }
+        for devices in binder.leftOut { devices.warn(problems) }
         return ports.indices.flatMap { binder.bindings($0) }
     }
 
@@ -50,6 +53,7 @@ struct Binder {
         self.problems = problems
         devices = Array(repeating: [], count: ports.count)
         missing = Array(repeating: [], count: ports.count)
+        leftOut = Array(repeating: LeftOutDevices(), count: ports.count)
     }
 
     // MARK: Claims
@@ -82,13 +86,14 @@ struct Binder {
             func isMeant(_ name: String) -> Bool { glob?.matches(name) ?? (name == pattern) }
             let bridges = namespace.interfaces.filter { $0.kind == .bridge && $0.isNamed(isMeant) }
             let meant = Set(bridges.map(\.name))
-            let members = namespace.interfaces.filter { $0.bridge.map { meant.contains($0) || isMeant($0) } ?? false }
+            let members = Binder.inOrder(
+                namespace.interfaces.filter { $0.bridge.map { meant.contains($0) || isMeant($0) } ?? false })
             for device in members { claim(index, device, .bridge, at: port.selectorLocations[0], in: namespace) }
             if members.isEmpty { missing[index] = names(of: port) }
         }
     }
 
-    private func names(of port: PortDefinition) -> [(name: String, location: SourceLocation)] {
+    func names(of port: PortDefinition) -> [(name: String, location: SourceLocation)] {
         switch port.entry.selector {
         case .interfaces(let names): zip(names, port.selectorLocations).map { ($0, $1) }
         case .bridge(let name): [(name, port.selectorLocations[0])]
@@ -107,7 +112,7 @@ struct Binder {
             return
         }
         // A pattern never means the loopback device, which "*" would always match.
-        let found = namespace.interfaces.filter { $0.kind != .loopback && $0.isNamed(glob.matches) }
+        let found = Binder.inOrder(namespace.interfaces.filter { $0.kind != .loopback && $0.isNamed(glob.matches) })
         for device in found { claim(index, device, .glob, at: location, in: namespace) }
         if found.isEmpty { missing[index].append((name, location)) }
     }
@@ -126,20 +131,26 @@ struct Binder {
         guard let strongest = claims.map(\.strength).max(),
             let winner = claims.first(where: { $0.strength == strongest })
         else { return }
-        devices[winner.entry].append(device)
-        if !device.isEthernet {
-            problems.error(
-                winner.location,
-                "the device \(device.name) is not Ethernet; Bulkhead enforces on Ethernet devices only")
-        }
-        let entry = ports[winner.entry].entry
-        if let misuse = device.misuse(as: protects(entry, device), isWritten: entry.protects != nil) {
-            problems.error(winner.location, misuse)
-        }
         for claim in claims where claim.strength == strongest && claim.entry != winner.entry {
             let name = ports[winner.entry].entry.name
-            problems.error(
-                claim.location, "the device \(device.name) is in port \"\(name)\" too, at \(winner.location)")
+            let what = "is in port \"\(name)\" too, at \(winner.location)"
+            if isOthers(claim.entry, device), isOthers(winner.entry, device) {
+                leftOut[claim.entry].add(device, what, at: claim.location)
+            } else {
+                problems.error(claim.location, "the device \(device.name) \(what)")
+            }
+        }
+        if let reason = reasonToLeaveOut(device, winner) {
+            leftOut[winner.entry].add(device, reason, at: winner.location)
+            return
+        }
+        devices[winner.entry].append(device)
+        leftOut[winner.entry].places.insert(winner.location)
+        if !device.isNameText { problems.error(winner.location, "the device \(device.name) \(Binder.notText)") }
+        if !device.isEthernet { problems.error(winner.location, "the device \(device.name) \(Binder.notEthernet)") }
+        let entry = ports[winner.entry].entry
+        if let misuse = device.misuse(as: protects(entry, device), isWritten: entry.protects != nil) {
+            problems.error(winner.location, "the device \(device.name) \(misuse)")
         }
     }
 
@@ -156,10 +167,14 @@ struct Binder {
         for (name, location) in missing[index] {
             if let binding = missingBinding(index, name, location) { result.append(binding) }
         }
+        let bare = leftOut[index].barePlaces
+        for (name, location) in names(of: port) where bare.contains(location) {
+            result.append(missingBinding(index, name, as: .workload))
+        }
         return result
     }
 
-    private func protects(_ entry: PortEntry, _ device: HostInterface) -> Protects {
+    func protects(_ entry: PortEntry, _ device: HostInterface) -> Protects {
         let isGuest = device.bridge != nil && (device.kind == .tap || device.kind == .veth)
         return entry.protects ?? (entry.hasIdentity || isGuest ? .workload : .host)
     }
@@ -195,10 +210,15 @@ struct Binder {
                 location, what + inNamespace(port) + "; it is enforced once it is there and the policy is applied again"
             )
         }
+        return missingBinding(index, name, as: protects)
+    }
+
+    private func missingBinding(_ index: Int, _ name: String, as protects: Protects) -> PortBinding {
+        let entry = ports[index].entry
         return PortBinding(
-            entry: index, of: port.entry, name: self.name(index, name), protects: protects, interface: nil,
-            interfaceName: name, namespaceInode: inventory.namespaces[port.entry.namespace]?.inode,
-            protectsIsDefault: port.entry.protects == nil)
+            entry: index, of: entry, name: self.name(index, name), protects: protects, interface: nil,
+            interfaceName: name, namespaceInode: inventory.namespaces[entry.namespace]?.inode,
+            protectsIsDefault: entry.protects == nil)
     }
 
     private func isBridgeWithoutMembers(_ port: PortDefinition) -> Bool {

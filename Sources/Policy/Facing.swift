@@ -29,11 +29,11 @@ extension HostInterface {
         switch facing {
         case .beyond: return nil
         case .nothing(let instead):
-            return "the device \(name) is of the kind \(kernelKind), and what comes in by it passes no hook: \(instead)"
+            return "is of the kind \(kernelKind), and what comes in by it passes no hook: \(instead)"
         case .user:
             guard protects == .workload else { return nil }
             let why = isWritten ? "" : " (taken because the port has an identity)"
-            return "the device \(name) is of the kind \(kernelKind): it is its user's own end of the link, and "
+            return "is of the kind \(kernelKind): it is its user's own end of the link, and "
                 + "\"protects: workload\"\(why) would take what its user receives for what it sends. Write "
                 + "\"protects: host\": \"in\" is then what the user receives, \"out\" what it sends"
         }

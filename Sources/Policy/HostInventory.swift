@@ -11,6 +11,8 @@ public struct HostInterface: Sendable, Hashable {
     }
 
     public var name: String
+    /// Whether the kernel's name is UTF-8. Where it is not, `name` is not unique.
+    public var isNameText: Bool
     public var index: UInt32
     public var kind: Kind
     /// The bridge it is a member of.
@@ -29,9 +31,10 @@ public struct HostInterface: Sendable, Hashable {
     public init(
         name: String, index: UInt32, kind: Kind, bridge: String? = nil, isEthernet: Bool = true,
         mac: MACAddress? = nil, addresses: [Prefix] = [], kernelKind: String = "", facing: Facing = .beyond,
-        alternativeNames: [String] = []
+        alternativeNames: [String] = [], isNameText: Bool = true
     ) {
         self.alternativeNames = alternativeNames
+        self.isNameText = isNameText
         self.kernelKind = kernelKind
         self.facing = facing
         self.name = name

@@ -41,6 +41,22 @@ import Testing
         #expect(inventory.namespaces[nil]?.interfaces.contains { $0.name == "lo" } == true)
     }
 
+    /// Any bytes can be a name; two that are not UTF-8 look the same in a text.
+    @Test func aNameThatIsNotTextIsTold() throws {
+        let lab = try Lab()
+        let host = try lab.namespace("host")
+        try host.run(
+            "sh", "-ec",
+            """
+            ip tuntap add "$(printf 'd\\377')" mode tap
+            ip tuntap add "$(printf 'd\\303\\251')" mode tap
+            ip link property add dev "$(printf 'd\\303\\251')" altname cable altname "$(printf 'c\\376')"
+            """)
+        let devices = try #require(try HostInventory.read(namespaces: [host.name]).namespaces[host.name]).interfaces
+        #expect(devices.filter { !$0.isNameText }.map(\.name) == ["d\u{fffd}"])
+        #expect(devices.first { $0.name == "d\u{e9}" }?.alternativeNames == ["cable"])
+    }
+
     @Test func theThreadComesBack() throws {
         let lab = try Lab()
         let space = try lab.namespace("a")

@@ -61,6 +61,44 @@ extension Integration {
             #expect(!site.b.connects(to: "198.51.100.1", 81))
         }
 
+        /// Root of a container makes what its network namespace has: devices that are not Ethernet, of a kind that faces
+        /// its user, with a name that is not text. None of them is in the way of everybody else's policy.
+        @Test func aContainerDoesNotKeepTheHostFromItsPolicy() throws {
+            let site = try BridgeSite()
+            func policy(_ port: Int) throws -> String {
+                try site.lab.file(
+                    "policy.yaml",
+                    """
+                    version: 1
+                    ports:
+                      box: { interface: "eth*", netns: \(site.a.name), protects: workload }
+                      b: { interface: vm-b, protects: workload }
+                    rules:
+                      - { name: web, service: tcp/\(port), action: accept }
+                    """)
+            }
+            try site.bulkhead.apply(try policy(80))
+            try Shell.check(
+                "sh", "-ec", "[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }")
+            try site.a.run(
+                "sh", "-ec",
+                """
+                ip tuntap add eth1 mode tun
+                ip link add eth2 link eth0 type macvlan
+                ip tuntap add "$(printf 'eth\\377')" mode tap
+                ip tuntap add "$(printf 'eth\\376')" mode tap
+                """)
+            let result = try site.bulkhead.run("apply", try policy(81))
+            #expect(result.status == 0, "\(result.errors)")
+            for cause in ["eth1 is left out", "eth2 is left out", "not UTF-8"] {
+                #expect(result.errors.contains(cause), "\(result.errors)")
+            }
+            let status = try site.bulkhead.status()
+            #expect(status.generation == 2)
+            #expect(status.ports.map(\.name) == ["box/eth0", "b"])
+            #expect(status.ports.allSatisfy { $0.state == "enforcing" })
+        }
+
         @Test func aPortInAnotherNamespace() throws {
             let site = try BridgeSite()
             let policy = try site.lab.file(

@@ -81,8 +81,8 @@ final class Arena {
         }
     }
 
-    /// Measures all entries in turn, `rounds` times, each burst about `milliseconds` long. Up to a trace's length goes ahead of each untimed, for
-    /// meanwhile the others have filled the CPU's caches with their tables.
+    /// Measures all entries in turn, `rounds` times, each burst about `milliseconds` long. Up to a trace's length goes
+    /// ahead of each untimed, for meanwhile the others have filled the CPU's caches with their tables.
     func measure(rounds: Int, milliseconds: Double) throws -> [Outcome] {
         let sizes = try entries.map { try Arena.size($0, milliseconds) }
         var outcomes = entries.map { Outcome(label: $0.label, nanoseconds: []) }

@@ -86,7 +86,8 @@ struct Flood: Section {
             Datagram("198.18.0.0", IPAddress(GuestNetwork.guestAddress)!, .tcp(0, GuestNetwork.answerPort)))
     }
 
-    /// Sends all of the flood as fast as it goes beside the honest traffic, which comes first; returns how many arrived at the bridge.
+    /// Sends all of the flood as fast as it goes beside the honest traffic, which comes first; returns how many arrived
+    /// at the bridge.
     private static func send(_ flood: Generator, to place: Place, _ isStopped: () -> Bool) throws -> Int {
         var arrived = 0
         // In a few large portions, for each has to be set up.

@@ -27,7 +27,8 @@ struct Burst {
     var arrived: Int
 }
 
-/// Sends a trace's frames from the generator's namespace. Sender and receiver share a CPU, so that a burst's time is the work of both.
+/// Sends a trace's frames from the generator's namespace. Sender and receiver share a CPU, so that a burst's time is
+/// the work of both.
 final class Generator: Sendable {
     private let program: Program
     private let control: Map

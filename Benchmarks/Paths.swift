@@ -2,8 +2,8 @@ import Network
 import Policy
 import TestSupport
 
-/// What it costs to let a packet pass at tc: without a flow, by a flow, by a rule of many; beside no filter and an empty chain. What passes is not
-/// for the receiver, whose stack forgets it at once.
+/// What it costs to let a packet pass at tc: without a flow, by a flow, by a rule of many; beside no filter and an
+/// empty chain. What passes is not for the receiver, whose stack forgets it at once.
 struct Paths: Section {
     static let name = "paths"
     private static let title = "Accepted packets at tc, one CPU for sender and receiver"

@@ -44,7 +44,8 @@ func readFile(_ path: String) throws(Failure) -> String {
     return String(decoding: bytes, as: UTF8.self)
 }
 
-/// Where one filter stands: a namespace whose device `nic0`, or devices `nic0`, `nic1` and so on, hang at the generator's.
+/// Where one filter stands: a namespace whose device `nic0`, or devices `nic0`, `nic1` and so on, hang at the
+/// generator's.
 final class Place: Sendable {
     static let device = "nic0"
 

@@ -20,8 +20,8 @@ extension RuleSet {
         self.init(name: name, rules: set.ruleset.rules, dropped: dropped.map(\.frame))
     }
 
-    /// A set made up like ClassBench's, the first seed's; frames are those of its probes that it drops: TCP's and UDP's, in IPv6, where TCP's are
-    /// too long for a trace, UDP's alone.
+    /// A set made up like ClassBench's, the first seed's; frames are those of its probes that it drops: TCP's and
+    /// UDP's, in IPv6, where TCP's are too long for a trace, UDP's alone.
     init(like kind: FilterGenerator.Kind, count: Int, inIPv6: Bool = false) {
         let set = FilterGenerator.filters(kind, count: count, seed: 1)
         let protocols: Set<UInt8> = inIPv6 ? [17] : [6, 17]
@@ -38,8 +38,9 @@ extension RuleSet {
     /// Of a made-up set: a plain search finds what takes each first.
     private static let probes = 24_576
 
-    /// A made-up set: each rule accepts a range of ports between two prefixes of the benchmark range, no two rules have a packet in
-    /// common, and so sets with intervals can say the same. The frames go between pairs that rules name, to ports that none does.
+    /// A made-up set: each rule accepts a range of ports between two prefixes of the benchmark range, no two rules have
+    /// a packet in common, and so sets with intervals can say the same. The frames go between pairs that rules name, to
+    /// ports that none does.
     static func synthetic(_ count: Int) -> RuleSet {
         precondition((1...1 << 18).contains(count), "there are 262,144 pairs of prefixes")
         let pairs = (0..<count).map(Pair.init)

@@ -97,8 +97,8 @@ struct Swapping: Section {
 
     // MARK: Traffic meanwhile
 
-    /// Two instances under the same packets; the policy of one is replaced all the time, then that of the other: what memory an image happened to
-    /// get is worth more than what a change costs.
+    /// Two instances under the same packets; the policy of one is replaced all the time, then that of the other: what
+    /// memory an image happened to get is worth more than what a change costs.
     private func measureTraffic(_ report: inout Report) throws -> Double {
         let arena = try Arena(lab, "t")
         let set = RuleSet.synthetic(Swapping.count)

@@ -1,8 +1,8 @@
 import Foundation
 import PackagePlugin
 
-/// Compiles `*.bpf.c` with clang and embeds each object in a Swift source of the target: those of the target's own folder `BPF` where it
-/// has one, else those of the package's.
+/// Compiles `*.bpf.c` with clang and embeds each object in a Swift source of the target: those of the target's own
+/// folder `BPF` where it has one, else those of the package's.
 @main struct CompileBPF: BuildToolPlugin {
     func createBuildCommands(context: PluginContext, target: Target) throws -> [Command] {
         let root = context.package.directoryURL
@@ -71,8 +71,8 @@ import PackagePlugin
         return text.split(separator: "\n").contains { $0.split(separator: " ").first == "bpf" }
     }
 
-    /// The folder of this machine's `asm/` headers, which clang does not search when it compiles for BPF; checks libbpf's
-    /// headers on the way.
+    /// The folder of this machine's `asm/` headers, which clang does not search when it compiles for BPF; checks
+    /// libbpf's headers on the way.
     private func findHeaders() throws -> URL {
         let files = FileManager.default
         guard

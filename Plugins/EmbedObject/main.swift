@@ -3,8 +3,8 @@ import Foundation
 /// Compiles a BPF source and writes a Swift source that holds the object as text:
 /// `EmbedObject NAME SWIFT OBJECT CLANG ARGUMENT...`, where the arguments make clang write OBJECT.
 ///
-/// One step, because SwiftPM would take an object that a build command declares for a resource to be shipped. A base64 literal
-/// compiles at once, where an array literal of bytes would take minutes.
+/// One step, because SwiftPM would take an object that a build command declares for a resource to be shipped. A base64
+/// literal compiles at once, where an array literal of bytes would take minutes.
 func run(_ arguments: [String]) throws -> Int32 {
     guard arguments.count > 4 else {
         print("usage: EmbedObject NAME SWIFT OBJECT CLANG ARGUMENT...")

@@ -124,8 +124,8 @@ struct PcapngFile {
         return interfaces[Int(number)]
     }
 
-    /// Ticks a second: a negative power of ten, or with the highest bit set of two. Finer than the clock can count: as fine
-    /// as it can.
+    /// Ticks a second: a negative power of ten, or with the highest bit set of two. Finer than the clock can count: as
+    /// fine as it can.
     private static func resolution(_ value: UInt8) -> UInt128 {
         let exponent = Int(value & 0x7f)
         if value & 0x80 != 0 { return UInt128(1) << UInt128(min(exponent, 64)) }

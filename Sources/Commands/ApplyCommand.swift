@@ -8,7 +8,8 @@ struct ApplyCommand: ParsableCommand {
         commandName: "apply",
         abstract: "Load a policy into the kernel and put it in force.",
         discussion: """
-            The change is one atomic step: each packet is judged by the whole old policy or the whole new one. It is in force when \
+            The change is one atomic step: each packet is judged by the whole old policy or the whole new one. It is \
+            in force when \
             the command returns and needs no process from then on. What fails leaves the policy in force as it was.
             `accept` admits replies and related ICMP errors too, unless a rule is `stateless`.
 

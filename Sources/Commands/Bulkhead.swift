@@ -29,8 +29,8 @@ public struct Bulkhead: ParsableCommand {
 
     public init() {}
 
-    /// Runs the command that `arguments` name (the process's own where nil) and ends the process with its exit code: 0 done, an
-    /// interrupted stream and a closed pipe included; 1 refused or failed; 64 usage.
+    /// Runs the command that `arguments` name (the process's own where nil) and ends the process with its exit code: 0
+    /// done, an interrupted stream and a closed pipe included; 1 refused or failed; 64 usage.
     public static func main(_ arguments: [String]?) {
         StandardDescriptors.fill()
         Interruption.ignoreBrokenPipe()

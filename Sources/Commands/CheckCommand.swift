@@ -8,7 +8,8 @@ struct CheckCommand: ParsableCommand {
         commandName: "check",
         abstract: "Parse, resolve and compile a policy; report every problem.",
         discussion: """
-            Needs no privilege and changes nothing. Says which side each port protects where the policy leaves it to the device. \
+            Needs no privilege and changes nothing. Says which side each port protects where the policy leaves it to \
+            the device. \
             `accept` admits replies and related ICMP errors too, unless a rule is `stateless`.
 
             Example:

@@ -6,8 +6,10 @@ struct CountersCommand: ParsableCommand {
         commandName: "counters",
         abstract: "Show the kernel's counters by port, reason and rule.",
         discussion: """
-            Packets and bytes on the wire, since the instance was first applied; a rule that a new policy keeps keeps its counts. \
-            Of the dropped packets, emitted reached a reader, lost found no room, suppressed are all others: the three add up.
+            Packets and bytes on the wire, since the instance was first applied; a rule that a new policy keeps \
+            keeps its counts. \
+            Of the dropped packets, emitted reached a reader, lost found no room, suppressed are all others: the \
+            three add up.
 
             Example:
               bulkhead counters

@@ -7,7 +7,8 @@ struct DetachCommand: ParsableCommand {
         commandName: "detach",
         abstract: "Take ports, or the whole instance, out of the kernel.",
         discussion: """
-            Traffic passes a detached port freely, at once. The next `apply` binds it again if the policy still names it.
+            Traffic passes a detached port freely, at once. The next `apply` binds it again if the policy still \
+            names it.
 
             Example:
               bulkhead detach web-1

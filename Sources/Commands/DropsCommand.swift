@@ -11,7 +11,8 @@ struct DropsCommand: ParsableCommand {
         commandName: "drops",
         abstract: "Stream every drop as it happens.",
         discussion: """
-            Filters work in the kernel. Several at once each see all that they ask for, four at most. The stream begins with the present, \
+            Filters work in the kernel. Several at once each see all that they ask for, four at most. The stream \
+            begins with the present, \
             and ends by Ctrl-C.
 
             Example:

@@ -59,7 +59,8 @@ struct EventSink: ~Copyable {
 }
 
 extension Event {
-    /// The packet as a capture has it: the first bytes, with the tag that the kernel keeps beside the frame put back in its place.
+    /// The packet as a capture has it: the first bytes, with the tag that the kernel keeps beside the frame put back in
+    /// its place.
     var frame: CapturedFrame {
         var bytes = header
         let inFrame = Event.tagsInFrame(header)

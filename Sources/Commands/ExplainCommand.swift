@@ -12,7 +12,8 @@ struct ExplainCommand: ParsableCommand {
         abstract: "Say what becomes of a packet at each port on its way, and why.",
         discussion: """
             FROM and TO are addresses or ports; SERVICE is one that a single packet carries, such as tcp/443, udp/53, \
-            icmp/echo-request or ping. The packet that opens such a connection is judged by the real program, `out` at the port that FROM \
+            icmp/echo-request or ping. The packet that opens such a connection is judged by the real program, `out` \
+            at the port that FROM \
             is bound to and `in` at that of TO; an end bound nowhere lies beyond the host ports. Nothing is sent.
 
             Example:
@@ -45,7 +46,8 @@ struct ExplainCommand: ParsableCommand {
         if (at == nil) != (direction == nil) { throw ValidationError("--at and --direction go together") }
         if service.contains("/"), ConcreteService(service) == nil {
             throw ValidationError(
-                "'\(service)' is no service that a single packet carries, such as tcp/443, icmp/echo-request or proto/47"
+                "'\(service)' is no service that a single packet carries, such as tcp/443, icmp/echo-request or "
+                    + "proto/47"
             )
         }
         if let vlan, !(1...4094).contains(vlan) { throw ValidationError("--vlan is a tag from 1 to 4094") }

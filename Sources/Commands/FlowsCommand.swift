@@ -7,7 +7,8 @@ struct FlowsCommand: ParsableCommand {
         commandName: "flows",
         abstract: "List the connections that the kernel keeps track of.",
         discussion: """
-            One line, or one JSON object, a flow: its port (of a host entry, the entry), who opened it and to whom, its state, and the rule \
+            One line, or one JSON object, a flow: its port (of a host entry, the entry), who opened it and to whom, \
+            its state, and the rule \
             that accepted it. `opening` and `answered` are half-open.
 
             Example:

@@ -11,8 +11,10 @@ struct GroupCommand: ParsableCommand {
         commandName: "group",
         abstract: "Change or list the members of a dynamic group.",
         discussion: """
-            A group that the policy calls `dynamic` has the members that these commands give it. A change is in force when the command \
-            returns, for open connections too; members stay over a new `apply` whose policy has the group, and cease to be members when their \
+            A group that the policy calls `dynamic` has the members that these commands give it. A change is in \
+            force when the command \
+            returns, for open connections too; members stay over a new `apply` whose policy has the group, and cease \
+            to be members when their \
             time is over, with no process alive.
 
             Example:
@@ -68,7 +70,8 @@ struct GroupCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Take addresses or prefixes out.",
             discussion: """
-                A prefix as it was added; one that was not is passed over. Where a shorter prefix is a member, what is under it stays in the group.
+                A prefix as it was added; one that was not is passed over. Where a shorter prefix is a member, what \
+                is under it stays in the group.
 
                 Example:
                   bulkhead group delete blocked 203.0.113.66

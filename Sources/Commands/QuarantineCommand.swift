@@ -7,8 +7,10 @@ struct QuarantineCommand: ParsableCommand {
         commandName: "quarantine",
         abstract: "Cut a port off at once: nothing passes it in either direction.",
         discussion: """
-            In force when the command returns, open connections included, whatever the policy says; drops have the reason `quarantine`. It \
-            follows the port's name, also over a new `apply` and a device that is unplugged and comes back, until `release`. An entry's name \
+            In force when the command returns, open connections included, whatever the policy says; drops have the \
+            reason `quarantine`. It \
+            follows the port's name, also over a new `apply` and a device that is unplugged and comes back, until \
+            `release`. An entry's name \
             cuts off all its ports, those that appear later too.
 
             Example:
@@ -34,7 +36,8 @@ struct ReleaseCommand: ParsableCommand {
         commandName: "release",
         abstract: "End a port's quarantine: the policy judges its traffic again.",
         discussion: """
-            In force when the command returns. Connections that were open go on, if they have not expired meanwhile. An entry's name releases \
+            In force when the command returns. Connections that were open go on, if they have not expired meanwhile. \
+            An entry's name releases \
             all its ports.
 
             Example:

@@ -11,10 +11,14 @@ struct ReplayCommand: ParsableCommand {
         commandName: "replay",
         abstract: "Judge every packet of a capture by the real program, attached to nothing.",
         discussion: """
-            CAPTURE is a pcap or pcapng file of Ethernet frames. The verdicts are those that the packets would have at the port; \
-            nothing is sent, and no counter of the instance changes. Packets that belong together share a flow, and fragments \
-            follow their first, as at the port; with --stateless each is judged by itself. The time is the capture's: by its stamps flows and \
-            fragments time out, limits fill up again and rules expire. Packets out of order let no time pass; a capture without stamps is judged as of \
+            CAPTURE is a pcap or pcapng file of Ethernet frames. The verdicts are those that the packets would have \
+            at the port; \
+            nothing is sent, and no counter of the instance changes. Packets that belong together share a flow, and \
+            fragments \
+            follow their first, as at the port; with --stateless each is judged by itself. The time is the \
+            capture's: by its stamps flows and \
+            fragments time out, limits fill up again and rules expire. Packets out of order let no time pass; a \
+            capture without stamps is judged as of \
             now, in no time. The port is taken to be filtered for long: no connection is adopted.
 
             Example:

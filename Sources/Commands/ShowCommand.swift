@@ -8,8 +8,10 @@ struct ShowCommand: ParsableCommand {
         commandName: "show",
         abstract: "Print the text of the policy in force.",
         discussion: """
-            The text comes from the kernel's own copy, not from the file that it was once read from. A policy of several files is \
-            printed file by file, each under a comment with its name. On a terminal, characters that it would act upon are \
+            The text comes from the kernel's own copy, not from the file that it was once read from. A policy of \
+            several files is \
+            printed file by file, each under a comment with its name. On a terminal, characters that it would act \
+            upon are \
             written out; in a file or pipe the text is what was applied, byte for byte.
 
             Example:

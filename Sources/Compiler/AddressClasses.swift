@@ -4,8 +4,8 @@ import Policy
 
 /// The distinct address sets of a policy's rules, numbered by first appearance.
 struct AddressSetTable {
-    /// A set that hashes by a few of its ranges, so that a rule naming a feed of a million costs no more than any other. Their numbers are mixed
-    /// first: the hasher takes its time with each.
+    /// A set that hashes by a few of its ranges, so that a rule naming a feed of a million costs no more than any
+    /// other. Their numbers are mixed first: the hasher takes its time with each.
     private struct Key: Hashable {
         var set: AddressSet
 

@@ -12,9 +12,10 @@ struct EndPair: Hashable {
 
 /// Decides which address sets are coarse and which are fine.
 ///
-/// A cell stands for every pair of classes that a rule's two sets share with any other set of their levels, so one wide set
-/// among many narrow ones multiplies. Each side is cut at one breadth, the number of atoms in a set; the pair of cuts that
-/// makes the fewest cells is taken. Where that is still much more than there are pairs of sets, single sets are moved.
+/// A cell stands for every pair of classes that a rule's two sets share with any other set of their levels, so one wide
+/// set among many narrow ones multiplies. Each side is cut at one breadth, the number of atoms in a set; the pair of
+/// cuts that makes the fewest cells is taken. Where that is still much more than there are pairs of sets, single sets
+/// are moved.
 struct AddressLevels {
     let from: AddressSide
     let to: AddressSide

@@ -83,8 +83,8 @@ extension AddressTrie {
             return UInt32(nodes.intern(words)) | BH_TRIE_NODE
         }
 
-        /// How many bytes below `depth` every change of class shares, where the block is of one class outside of them. One
-        /// node's run has at most seven.
+        /// How many bytes below `depth` every change of class shares, where the block is of one class outside of them.
+        /// One node's run has at most seven.
         private func run(_ range: Range<Int>, depth: Int) -> Int {
             let outer = intervals.classes[range.lowerBound]
             guard range.count > 2, intervals.classes[range.upperBound - 1] == outer else { return 0 }
@@ -102,7 +102,8 @@ extension AddressTrie {
             depth == 0 ? 0 : position & ~0 << Position(Position.bitWidth - 8 * depth)
         }
 
-        /// Hands out the values of `count` equal blocks of `depth + 1` bytes from `start`, equal neighbours together or not.
+        /// Hands out the values of `count` equal blocks of `depth + 1` bytes from `start`, equal neighbours together or
+        /// not.
         mutating func slots(
             count: Int, from range: Range<Int>, start: Position, depth: Int,
             _ body: (_ value: UInt32, _ count: Int) -> Void

@@ -1,6 +1,7 @@
 import Policy
 
-/// What a policy may take. What does not fit is refused whole, with the dimension, its figure, and the rule that adds most to it.
+/// What a policy may take. What does not fit is refused whole, with the dimension, its figure, and the rule that adds
+/// most to it.
 struct Budget {
     let limits: Limits
     private let rules: [Rule]

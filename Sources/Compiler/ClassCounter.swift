@@ -1,4 +1,5 @@
-/// Counts of how many classes sets would consist of, were they divided into levels so or so, without making the classes.
+/// Counts of how many classes sets would consist of, were they divided into levels so or so, without making the
+/// classes.
 struct ClassCounter {
     /// One side's sets, divided.
     struct Levels {

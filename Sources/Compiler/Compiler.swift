@@ -88,8 +88,8 @@ struct Classes {
         return (cells, identities, trie, levels)
     }
 
-    /// Numbers the address classes of both sides and levels together: by number, the class at each; and the number of each atom's. Class 0 is in
-    /// no set.
+    /// Numbers the address classes of both sides and levels together: by number, the class at each; and the number of
+    /// each atom's. Class 0 is in no set.
     private static func numbers(
         _ atoms: AddressAtoms, _ levels: AddressLevels
     ) -> (levels: SequenceTable<UInt32>, ofAtom: [UInt32]) {

@@ -40,7 +40,8 @@ struct Conditions {
         return UInt32(records.count - 1)
     }
 
-    /// What a limit's budget is known by from policy to policy: it changes with the rule's name and the limit. Each is another, even and not 0.
+    /// What a limit's budget is known by from policy to policy: it changes with the rule's name and the limit. Each is
+    /// another, even and not 0.
     private mutating func identity(_ name: String, _ limit: RuleLimit) -> UInt32 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in "\(name) \(limit)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }

@@ -1,8 +1,8 @@
 import CDatapathABI
 import Policy
 
-/// A compiled policy: one flat, position-independent run of bytes as `datapath_abi.h` lays it out. The same policy gives
-/// the same bytes; the host's part of the header is zero.
+/// A compiled policy: one flat, position-independent run of bytes as `datapath_abi.h` lays it out. The same policy
+/// gives the same bytes; the host's part of the header is zero.
 public struct Image: Sendable {
     /// Starts with `bh_image_header`.
     public var bytes: [UInt8]

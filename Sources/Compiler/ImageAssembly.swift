@@ -170,7 +170,8 @@ struct ImageAssembly {
         return 0
     }
 
-    /// The number of a location's file; the largest number where the policy has no such file. Neighbours are of one file most often.
+    /// The number of a location's file; the largest number where the policy has no such file. Neighbours are of one
+    /// file most often.
     private mutating func file(_ location: SourceLocation) -> UInt16 {
         if let lastFile, lastFile.location.isInSameFile(as: location) { return lastFile.number }
         let number = fileNumbers[location.file] ?? .max

@@ -9,8 +9,8 @@ public struct ImageError: Error, Sendable, Hashable {
     public init(message: String) { self.message = message }
 }
 
-/// Reads an image as the kernel does: the same tables, the same look-up. A read beyond the end gives zero, as the kernel's
-/// masked loads give something harmless.
+/// Reads an image as the kernel does: the same tables, the same look-up. A read beyond the end gives zero, as the
+/// kernel's masked loads give something harmless.
 public struct ImageView: Sendable {
     let bytes: ImageBytes
     private let fixed: bh_image_header

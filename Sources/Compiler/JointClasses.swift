@@ -13,7 +13,8 @@ struct JointClasses {
     /// Of all rows, one behind the other.
     private var words: [UInt64] = []
 
-    /// A row of bits from its first word that is not zero to its last: where each rule has ports of its own, most of a row is zero.
+    /// A row of bits from its first word that is not zero to its last: where each rule has ports of its own, most of a
+    /// row is zero.
     private struct Row {
         var range = 0..<0
         /// Where its words start.

@@ -1,8 +1,9 @@
 /// Moves single address sets to the other level where that makes fewer cells.
 ///
-/// Every set that holds a part of another but not all of it cuts that one in two, if they are of one level. A cut costs as many cells as the
-/// rules pair the set that is cut with. So sets are the corners of a graph and costs its edges, and what is looked for is a division that
-/// leaves little inside of the two parts: set by set, until none is better off on the other side.
+/// Every set that holds a part of another but not all of it cuts that one in two, if they are of one level. A cut costs
+/// as many cells as the rules pair the set that is cut with. So sets are the corners of a graph and costs its edges,
+/// and what is looked for is a division that leaves little inside of the two parts: set by set, until none is better
+/// off on the other side.
 struct LevelSearch {
     private struct Edge {
         var other: UInt32

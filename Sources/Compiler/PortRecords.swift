@@ -1,8 +1,8 @@
 import CDatapathABI
 import Policy
 
-/// Which port records an image has, and where each stands: two an entry, as host and as workload, then two for each entry
-/// that drops what it does not know.
+/// Which port records an image has, and where each stands: two an entry, as host and as workload, then two for each
+/// entry that drops what it does not know.
 public struct PortRecords: Sendable, Hashable {
     private var entries: Int
     /// Ascending.

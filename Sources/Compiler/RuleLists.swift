@@ -46,7 +46,8 @@ struct RuleLists {
     /// - Parameters:
     ///   - ranks: Ascending, each once.
     ///   - partition: Of the cells that have it.
-    /// - Returns: The index of its first entry, and the rank of its first rule; nil if no packet matches any of its rules.
+    /// - Returns: The index of its first entry, and the rank of its first rule; nil if no packet matches any of its
+    ///   rules.
     mutating func add(_ ranks: [UInt32], partition: Int) -> (head: UInt32, rank: UInt32)? {
         let ranks = reachable(ranks)
         guard let first = ranks.first else { return nil }
@@ -95,7 +96,8 @@ struct RuleLists {
         return true
     }
 
-    /// A rule has entries that say what it asks as long as there is room for one of each that follows; else one that names its row of bits.
+    /// A rule has entries that say what it asks as long as there is room for one of each that follows; else one that
+    /// names its row of bits.
     private mutating func emitShort(_ ranks: [UInt32]) -> Bool {
         var room = Int(BH_LIST_SHORT)
         var needsJoint = false
@@ -142,8 +144,8 @@ struct RuleLists {
         for rank in ranks.reversed() { joint.forEachJoint(ofRule: rank) { firsts[$0] = rank } }
     }
 
-    /// By joint class, of those whose first match is conditional: the ranks that a packet may have to be tried against, up to the first
-    /// unconditional one or `BH_NONE`.
+    /// By joint class, of those whose first match is conditional: the ranks that a packet may have to be tried against,
+    /// up to the first unconditional one or `BH_NONE`.
     private func candidates(_ ranks: [UInt32]) -> [Int: [UInt32]] {
         guard ranks.contains(where: { isConditional[Int($0)] }) else { return [:] }
         var result: [Int: [UInt32]] = [:]

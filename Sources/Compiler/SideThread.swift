@@ -1,7 +1,7 @@
 import Glibc
 
-/// A thread beside the one that makes it. Dispatch waits for ever where the kernel gives no thread (a limit of processes, no memory for a
-/// stack); here whoever asks learns of it and goes on by itself, or says so.
+/// A thread beside the one that makes it. Dispatch waits for ever where the kernel gives no thread (a limit of
+/// processes, no memory for a stack); here whoever asks learns of it and goes on by itself, or says so.
 public struct SideThread: ~Copyable, Sendable {
     private let handle: pthread_t
 

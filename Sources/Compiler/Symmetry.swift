@@ -2,15 +2,17 @@ import Policy
 
 /// Where what is not TCP needs no flows, for with and without them the verdicts and the rules' counters are the same.
 ///
-/// There one rule, or the default, accepts every IP packet but TCP's, in both directions, without a limit, an end or an event. So whatever such a packet is,
-/// a reply or an ICMP error about another too, a flow could only have it accepted as it is anyway, and counted by the same rule. An error may come
-/// from neither end of a connection, and passes only where it quotes a flow; that is why a rule between two groups does not qualify. TCP keeps its flows: they
-/// tell what is `invalid-state`.
+/// There one rule, or the default, accepts every IP packet but TCP's, in both directions, without a limit, an end or an
+/// event. So whatever such a packet is, a reply or an ICMP error about another too, a flow could only have it accepted
+/// as it is anyway, and counted by the same rule. An error may come from neither end of a connection, and passes only
+/// where it quotes a flow; that is why a rule between two groups does not qualify. TCP keeps its flows: they tell what
+/// is `invalid-state`.
 package struct Symmetry: Sendable {
     package private(set) var entries: Set<Int> = []
 
     package init(_ ruleset: Ruleset) {
-        // A later policy that tells the directions apart has to adopt what is open then. Where that is not wanted, everything has a flow.
+        // A later policy that tells the directions apart has to adopt what is open then. Where that is not wanted,
+        // everything has a flow.
         guard ruleset.adopt > 0 else { return }
         // Entries where nothing has matched yet.
         var left = Set(ruleset.entries.indices)

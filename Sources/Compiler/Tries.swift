@@ -1,9 +1,11 @@
 import CDatapathABI
 import Policy
 
-/// How many conditional rules one packet may have to be tried against before one decides, at most: the programs try a fixed number.
+/// How many conditional rules one packet may have to be tried against before one decides, at most: the programs try a
+/// fixed number.
 ///
-/// A packet is of one joint class and has one list in each partition, so the longest of each partition's together are a bound.
+/// A packet is of one joint class and has one list in each partition, so the longest of each partition's together are a
+/// bound.
 struct Tries {
     /// By partition and joint class: the conditional rules of the list that has most of them there.
     private var most = [[Int: [UInt32]]](repeating: [:], count: Int(BH_PARTITIONS))

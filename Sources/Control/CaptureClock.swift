@@ -1,4 +1,5 @@
-/// What time it is in a capture: the latest stamp so far. Packets that stand in another order than they were captured in thus let no time pass.
+/// What time it is in a capture: the latest stamp so far. Packets that stand in another order than they were captured
+/// in thus let no time pass.
 package struct CaptureClock {
     /// Nanoseconds since 1970, as of which stamps count that tell no date.
     private let present: UInt64

@@ -5,7 +5,8 @@ import Policy
 import Simulation
 import Wire
 
-/// Asks the real program, attached to nothing, what it makes of a frame at a port: of a policy's file, or of the policy in force.
+/// Asks the real program, attached to nothing, what it makes of a frame at a port: of a policy's file, or of the policy
+/// in force.
 package struct PolicyJudge {
     package let names: [PortNames]
     /// The same ports, with what is bound to them.

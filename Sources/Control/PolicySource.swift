@@ -40,7 +40,8 @@ package struct PolicySource {
         return ruleset
     }
 
-    /// What of an instance's quarantine this policy does not have. An instance that is not there, or may not be asked, has none.
+    /// What of an instance's quarantine this policy does not have. An instance that is not there, or may not be asked,
+    /// has none.
     package func quarantineWarnings(_ instance: Instance) -> [String] {
         guard let ruleset = loaded.ruleset, let names = try? instance.quarantined() else { return [] }
         return QuarantineCheck.strays(
@@ -49,7 +50,8 @@ package struct PolicySource {
     }
 }
 
-/// The files of a policy in force. The lists of addresses that it read besides are not kept, and read as empty: nobody asks for groups here.
+/// The files of a policy in force. The lists of addresses that it read besides are not kept, and read as empty: nobody
+/// asks for groups here.
 private struct FilesInForce: PolicyFiles {
     private let files: MemoryFiles
 

@@ -6,8 +6,8 @@ import Wire
 /// Which direction the packets of a capture have at the port.
 package enum ReplayDirection: Sendable {
     case all(Direction)
-    /// `out` where the packet's source is in these prefixes, any other `in`. A frame in which no address was found goes by
-    /// its source MAC address: `out` where that is the port's.
+    /// `out` where the packet's source is in these prefixes, any other `in`. A frame in which no address was found goes
+    /// by its source MAC address: `out` where that is the port's.
     case inside([Prefix])
 }
 

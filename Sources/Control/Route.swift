@@ -21,7 +21,8 @@ package struct Route: Sendable {
         package var address: IPAddress
         /// The ports that were asked for by name, and to which the address is bound; nil: whichever it is bound to.
         package var ports: [Int]?
-        /// The host itself at these ports, by their devices' own address: what lies beyond is reached through them alone.
+        /// The host itself at these ports, by their devices' own address: what lies beyond is reached through them
+        /// alone.
         package var hostPorts: [Int]?
     }
 
@@ -35,8 +36,9 @@ package struct Route: Sendable {
     /// The host's own addresses: what they send or receive comes from, or goes to, no further port.
     package var local: AddressSet
 
-    /// `out` at the ports that the source is bound to, then `in` at those of the destination. An end that is bound nowhere lies
-    /// beyond the host ports: it comes `in` at each of them, and goes `out` at each; unless it is the host itself.
+    /// `out` at the ports that the source is bound to, then `in` at those of the destination. An end that is bound
+    /// nowhere lies beyond the host ports: it comes `in` at each of them, and goes `out` at each; unless it is the host
+    /// itself.
     package func hops(from source: End, to destination: End) -> [Hop] {
         let all = ports.indices.filter { ports[$0].protects == .host }
         let edge = source.hostPorts ?? destination.hostPorts ?? all

@@ -5,8 +5,9 @@ import Libbpf
 import Policy
 
 extension Instance {
-    /// Puts a compiled policy into force at these ports, in one step: every packet is judged by the whole old policy or the whole
-    /// new one. Where it throws, and where the process is killed on the way, what was in force before still is.
+    /// Puts a compiled policy into force at these ports, in one step: every packet is judged by the whole old policy or
+    /// the whole new one. Where it throws, and where the process is killed on the way, what was in force before still
+    /// is.
     ///
     /// `bindings` are the policy's entries bound to devices; a missing one is recorded and enforced by a later apply.
     public func apply(image: Image, bindings: [PortBinding]) throws(DatapathError) -> ApplyReport {
@@ -29,7 +30,8 @@ extension Instance {
         return try step.run(maps)
     }
 
-    /// Opens the instance's maps, with this build's programs in place: loads those that are missing or of another build.
+    /// Opens the instance's maps, with this build's programs in place: loads those that are missing or of another
+    /// build.
     private func preparePrograms() throws(DatapathError) -> InstanceMaps {
         try DatapathError.naming("cannot put the programs in place") {
             if let maps = try InstanceMaps.open(mapFolder) {
@@ -231,8 +233,9 @@ struct ApplyStep {
         }
     }
 
-    /// Notes since when connections that were there before may be adopted. TCP's: since a device was attached or the flow table made, until
-    /// another policy comes. What a policy passed without a flow: since that policy was replaced. Returns what becomes of the policy before.
+    /// Notes since when connections that were there before may be adopted. TCP's: since a device was attached or the
+    /// flow table made, until another policy comes. What a policy passed without a flow: since that policy was
+    /// replaced. Returns what becomes of the policy before.
     private func noteAttachment(_ devices: inout [DeviceRecord], _ old: LiveImage?) -> Instance.Before {
         let now = KernelClock.nanoseconds()
         let known = Dictionary((old?.devices() ?? []).map { ($0.identity, $0) }) { first, _ in first }
@@ -287,8 +290,8 @@ struct ApplyStep {
         return result
     }
 
-    /// Undoes what this apply attached. What cannot be undone has no record in the policy in force, so it lets packets pass, and the
-    /// next apply removes it.
+    /// Undoes what this apply attached. What cannot be undone has no record in the policy in force, so it lets packets
+    /// pass, and the next apply removes it.
     private func takeOff() {
         for (attachment, hook, namespace) in attached {
             try? NetworkNamespace.with(namespace) { () throws(DatapathError) in try attachment.detach(hook) }

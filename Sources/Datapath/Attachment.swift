@@ -17,8 +17,9 @@ struct Attachment {
     /// Of our clsact filters: first in line.
     private static let filterPriority: UInt32 = 1
 
-    /// The handle of our filters: one an instance and device id, so that two instances can share a device, and one that was renamed
-    /// and has a new id can be attached before the old one is detached. Whose a filter is says the pinned program.
+    /// The handle of our filters: one an instance and device id, so that two instances can share a device, and one that
+    /// was renamed and has a new id can be attached before the old one is detached. Whose a filter is says the pinned
+    /// program.
     var filterHandle: UInt32 {
         let instance = instance.name.utf8.reduce(UInt32(5381)) { ($0 &* 33) ^ UInt32($1) }
         return (instance % 0x7fff) << 16 | UInt32(device)
@@ -145,8 +146,8 @@ struct Attachment {
 
     // MARK: Off
 
-    /// Takes this device's program off a hook, and removes the pin. What is not there, or not ours, is left. The thread must be in
-    /// the device's namespace only where there is a filter.
+    /// Takes this device's program off a hook, and removes the pin. What is not there, or not ours, is left. The thread
+    /// must be in the device's namespace only where there is a filter.
     func detach(_ hook: HookName) throws(DatapathError) {
         try DatapathError.naming("cannot detach \(hook.rawValue) from \(name)") {
             if instance.linkFolder.holds(linkPin(hook)) {

@@ -21,8 +21,8 @@ extension Instance {
         }
     }
 
-    /// Ports and events of one moment, so that they add up: read between two packets that are dropped. Where drops come faster than that can be
-    /// read, the last reading, whose ports have what came meanwhile too.
+    /// Ports and events of one moment, so that they add up: read between two packets that are dropped. Where drops come
+    /// faster than that can be read, the last reading, whose ports have what came meanwhile too.
     private func dropsAndEvents(
         _ maps: InstanceMaps, _ image: LiveImage
     ) throws(BPFError) -> ([Counters.Port], Counters.Events) {

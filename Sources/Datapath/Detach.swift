@@ -11,8 +11,8 @@ public struct DetachReport: Sendable {
 }
 
 extension Instance {
-    /// Takes the programs off these ports; the policy stays in force at the others. Each name is an entry, `entry/device` or a
-    /// device. The next apply enforces the ports again if its policy names them.
+    /// Takes the programs off these ports; the policy stays in force at the others. Each name is an entry,
+    /// `entry/device` or a device. The next apply enforces the ports again if its policy names them.
     public func detach(ports names: [String]) throws(DatapathError) -> DetachReport {
         try Preflight.check()
         let lock = try lock(make: false)
@@ -44,8 +44,8 @@ extension Instance {
             })
     }
 
-    /// Takes everything of this instance out of the kernel: programs, filters, maps, pins. What other programs hold on the same
-    /// hooks stays.
+    /// Takes everything of this instance out of the kernel: programs, filters, maps, pins. What other programs hold on
+    /// the same hooks stays.
     public func detachAll() throws(DatapathError) -> DetachReport {
         try Preflight.check()
         let lock = try lock(make: false)
@@ -112,7 +112,8 @@ extension Instance {
         }
     }
 
-    /// Takes off what an apply left that was killed on its way: programs on hooks that the generation in force does not use.
+    /// Takes off what an apply left that was killed on its way: programs on hooks that the generation in force does not
+    /// use.
     func removeOrphans(keeping devices: [DeviceRecord]) throws(DatapathError) {
         let kept = Set(devices.flatMap { device in device.hooks.map { HookPin(device: device.id, hook: $0) } })
         for name in try linkFolder.names {
@@ -131,7 +132,8 @@ extension Instance {
         }
     }
 
-    /// Takes a filter off that is known by its pin alone. A namespace that has no name any more is out of reach, and so is what is in it.
+    /// Takes a filter off that is known by its pin alone. A namespace that has no name any more is out of reach, and so
+    /// is what is in it.
     private func removeFilter(_ pin: HookPin, at place: HookPin.Place) throws(DatapathError) {
         let namespaces = [nil] + NetworkNamespace.names
         if let namespace = namespaces.first(where: { NetworkNamespace.inode($0) == place.namespaceInode }) {

@@ -17,8 +17,8 @@ package struct DeviceAllotment {
     /// Every request with its id, and with the record of the old generation where it had the same device.
     package private(set) var devices: [(request: Request, id: UInt16, old: DeviceRecord?)] = []
 
-    /// Ids of devices that the old generation had are kept by them, and by no one else: their programs still run while the new
-    /// generation is published.
+    /// Ids of devices that the old generation had are kept by them, and by no one else: their programs still run while
+    /// the new generation is published.
     ///
     /// - Parameter replaced: ids of devices that are gone, though another has got their number.
     package init(_ requests: [Request], old: [DeviceRecord], replaced: Set<UInt16> = []) throws(DatapathError) {

@@ -127,7 +127,8 @@ extension LiveImage {
         throw NoSuchGroup.error(name, groups.map(\.name))
     }
 
-    /// Makes flows that depend on dynamic groups be judged again. Only after the groups have changed: the programs read in the other order.
+    /// Makes flows that depend on dynamic groups be judged again. Only after the groups have changed: the programs read
+    /// in the other order.
     fileprivate static func noteChange(in maps: InstanceMaps) throws {
         try withPublished(in: maps[.slots]) { try Mapping($0, writable: true).noteChange() }
     }

@@ -97,7 +97,8 @@ public struct EventFilter: Sendable, Hashable {
         return nil
     }
 
-    /// The filter in the kernel's words, without the time it expires. A port or rule that is not there any more matches nothing.
+    /// The filter in the kernel's words, without the time it expires. A port or rule that is not there any more matches
+    /// nothing.
     func raw(in image: LiveImage?) -> bh_reader {
         var raw = bh_reader()
         raw.flags = BH_READER_ACTIVE.rawValue

@@ -4,8 +4,8 @@ import Glibc
 import Libbpf
 import Synchronization
 
-/// One live stream of events: it holds one of the instance's few reader slots for as long as it lives, and the kernel frees the
-/// slot when the process dies. Nothing is queued before it is made or after it is gone.
+/// One live stream of events: it holds one of the instance's few reader slots for as long as it lives, and the kernel
+/// frees the slot when the process dies. Nothing is queued before it is made or after it is gone.
 public final class EventReader {
     private let slot: ReaderSlot
     private var ticker: Ticker?
@@ -50,9 +50,9 @@ public final class EventReader {
         slot.stop()
     }
 
-    /// Hands over events as they come, in batches in the order of the ring, until `body` returns false. An empty batch comes at
-    /// least every 50 ms, so that `body` can look whether to stop. Blocks the calling thread; a body that is slow makes the ring
-    /// fill up, and what finds no room is counted as lost.
+    /// Hands over events as they come, in batches in the order of the ring, until `body` returns false. An empty batch
+    /// comes at least every 50 ms, so that `body` can look whether to stop. Blocks the calling thread; a body that is
+    /// slow makes the ring fill up, and what finds no room is counted as lost.
     public func read(_ body: ([Event]) throws -> Bool) throws {
         while true {
             let events = try nextBatch()

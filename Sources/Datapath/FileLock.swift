@@ -11,8 +11,8 @@ package struct FileLock: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
-    /// Unlocks rather than only closes: a child that was forked in this moment, and has not got to its own program yet, holds the file open
-    /// too, and with it the lock.
+    /// Unlocks rather than only closes: a child that was forked in this moment, and has not got to its own program yet,
+    /// holds the file open too, and with it the lock.
     deinit { flock(descriptor.value, LOCK_UN) }
 }
 

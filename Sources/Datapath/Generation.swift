@@ -94,14 +94,16 @@ package struct Generation {
         store(scope, at: Int(header.ports) + record * MemoryLayout<bh_port>.stride + field)
     }
 
-    /// Says which policy is asked about what may have passed without a flow: the one before, by its generation; 0: none.
+    /// Says which policy is asked about what may have passed without a flow: the one before, by its generation; 0:
+    /// none.
     package mutating func setBefore(_ generation: UInt32) { header.before = generation }
 
     /// Binds a made-up device to a port record.
     ///
     /// - Parameters:
     ///   - attachedAt: CLOCK_MONOTONIC nanoseconds since when TCP connections are adopted; 0: none is.
-    ///   - untrackedAt: Likewise, since when a policy is replaced that passed something here without a flow; 0: none was.
+    ///   - untrackedAt: Likewise, since when a policy is replaced that passed something here without a flow; 0: none
+    ///     was.
     package mutating func bind(_ device: UInt16, toRecord record: Int, attachedAt: UInt64, untrackedAt: UInt64) {
         var raw = bh_device()
         raw.attached_at = attachedAt

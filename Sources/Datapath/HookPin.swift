@@ -2,8 +2,9 @@ import Glibc
 
 /// The pin of a program on one hook of one device, as its name tells.
 ///
-/// A link knows its device by itself: `DEVICE-HOOK`. A clsact filter does not, so its pin says where it is, and can be found again
-/// when the policy in force knows nothing of it: `DEVICE-HOOK-IFINDEX-NAMESPACE`, and `-new` while it replaces another.
+/// A link knows its device by itself: `DEVICE-HOOK`. A clsact filter does not, so its pin says where it is, and can be
+/// found again when the policy in force knows nothing of it: `DEVICE-HOOK-IFINDEX-NAMESPACE`, and `-new` while it
+/// replaces another.
 struct HookPin: Sendable, Hashable {
     var device: UInt16
     var hook: HookName

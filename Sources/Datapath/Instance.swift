@@ -2,8 +2,8 @@ import Glibc
 import Libbpf
 import Policy
 
-/// One installation of Bulkhead on this host: what is pinned under the BPF file system at its name. Everything there is to know of
-/// it is read from the kernel; it has no state files.
+/// One installation of Bulkhead on this host: what is pinned under the BPF file system at its name. Everything there is
+/// to know of it is read from the kernel; it has no state files.
 ///
 /// ```
 /// /sys/fs/bpf/NAME/bulkhead     the mark that the folder is Bulkhead's (see InstanceMark)
@@ -22,7 +22,8 @@ public struct Instance: Sendable, Hashable {
     /// The file of the host's setting of short waits (see GracePeriods).
     package let waitSetting: String
 
-    /// An instance by its name: 1 to 64 letters, digits, `_`, `-`; the BPF file system takes no dot. Nothing is asked of the kernel yet.
+    /// An instance by its name: 1 to 64 letters, digits, `_`, `-`; the BPF file system takes no dot. Nothing is asked
+    /// of the kernel yet.
     public init(_ name: String = standardName) throws(DatapathError) {
         try self.init(name, usesTCX: Instance.kernelHasTCX)
     }
@@ -72,8 +73,8 @@ public struct Instance: Sendable, Hashable {
         fileprivate let lock: FileLock
     }
 
-    /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not exist is
-    /// made.
+    /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not
+    /// exist is made.
     package func lock(make: Bool) throws(DatapathError) -> Locked {
         if make { try folder.make() }
         guard let open = try folder.open() else { throw notThere }

@@ -27,7 +27,8 @@ extension bh_settings {
             casts_context: KernelFunctions.castsContext, pad: 0)
     }
 
-    /// Of programs that are attached to nothing: the same in every run, without a limit to answers, at the time that they are told.
+    /// Of programs that are attached to nothing: the same in every run, without a limit to answers, at the time that
+    /// they are told.
     package static let simulated = bh_settings(
         ticks_per_second: KernelClock.ticksPerSecond, answer_mark: .max, answer_cost: 0, answers_all: 1,
         flow_secret: (0, 0), simulates: 1, reads_kernel: 0, casts_context: KernelFunctions.castsContext, pad: 0)

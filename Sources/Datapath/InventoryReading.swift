@@ -4,8 +4,8 @@ import Network
 import Policy
 
 extension HostInventory {
-    /// Reads the devices of the own network namespace and of these named ones from the kernel. Only entering another namespace
-    /// needs privilege. One that does not exist, or that may not be entered, is left out.
+    /// Reads the devices of the own network namespace and of these named ones from the kernel. Only entering another
+    /// namespace needs privilege. One that does not exist, or that may not be entered, is left out.
     public static func read(namespaces: Set<String> = []) throws(DatapathError) -> HostInventory {
         var inventory = HostInventory(now: Timestamp(nanoseconds: KernelClock.nanoseconds(CLOCK_REALTIME)))
         inventory.namespaces[nil] = try NamespaceInventory.read(nil)

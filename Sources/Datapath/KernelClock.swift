@@ -11,8 +11,8 @@ package enum KernelClock {
         return UInt32((1_000_000_000 + resolution.tv_nsec / 2) / resolution.tv_nsec)
     }()
 
-    /// What makes nanoseconds since 1970 of CLOCK_TAI, which the programs can read: whole seconds, and none where no one has told the kernel of leap
-    /// seconds. It wraps.
+    /// What makes nanoseconds since 1970 of CLOCK_TAI, which the programs can read: whole seconds, and none where no
+    /// one has told the kernel of leap seconds. It wraps.
     package static var wallOffset: UInt64 {
         let difference = Int64(bitPattern: nanoseconds(CLOCK_REALTIME) &- nanoseconds(CLOCK_TAI))
         let seconds = (difference + (difference < 0 ? -500_000_000 : 500_000_000)) / 1_000_000_000

@@ -19,7 +19,8 @@ package struct DeviceRecord: Sendable, Hashable {
     package var namespaceInode: UInt64
     package var interface: String
     package var namespace: String?
-    /// Nanoseconds of the monotonic clock: since when TCP connections that were there before may be adopted; 0: none may.
+    /// Nanoseconds of the monotonic clock: since when TCP connections that were there before may be adopted; 0: none
+    /// may.
     package var attachedAt: UInt64 = 0
     /// Likewise: since when something may be open here that an earlier policy passed without a flow; 0: nothing is.
     package var untrackedAt: UInt64 = 0
@@ -64,7 +65,8 @@ package struct DeviceRecord: Sendable, Hashable {
     }
 }
 
-/// The image of one generation, as the kernel's map holds it. It lives as long as it is held, also when another is in force.
+/// The image of one generation, as the kernel's map holds it. It lives as long as it is held, also when another is in
+/// force.
 package struct LiveImage: Sendable {
     package let view: ImageView
     private let owner: Owner
@@ -94,7 +96,8 @@ package struct LiveImage: Sendable {
         }
     }
 
-    /// Opens the map in a slot. An apply may replace it between the two steps, and the kernel then knows its id no more.
+    /// Opens the map in a slot. An apply may replace it between the two steps, and the kernel then knows its id no
+    /// more.
     private static func open(_ slots: Map, _ slot: UInt32) throws(BPFError) -> Map? {
         for _ in 0..<16 {
             guard let id = try slots.lookup(slot, as: UInt32.self) else { return nil }

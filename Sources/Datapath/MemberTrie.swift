@@ -2,10 +2,11 @@ import CDatapathABI
 import Libbpf
 import Network
 
-/// The members of one dynamic group, as the kernel holds them. Changed by one process at a time: the holder of the lock of publishing.
+/// The members of one dynamic group, as the kernel holds them. Changed by one process at a time: the holder of the lock
+/// of publishing.
 ///
-/// The programs ask for the longest prefix that covers an address and no other, so what is kept of a prefix is how long it *or any shorter one that
-/// covers it* is a member. Each change keeps that so.
+/// The programs ask for the longest prefix that covers an address and no other, so what is kept of a prefix is how long
+/// it *or any shorter one that covers it* is a member. Each change keeps that so.
 package struct MemberTrie {
     /// A change that does not fit: nothing of it was done.
     package struct Full: Error {
@@ -55,8 +56,8 @@ package struct MemberTrie {
         return result
     }
 
-    /// What is under a prefix. The walk comes from its first address by all of that to the prefix itself; where the address is no entry, it is made one
-    /// for the while, which changes nothing of what is said of it.
+    /// What is under a prefix. The walk comes from its first address by all of that to the prefix itself; where the
+    /// address is no entry, it is made one for the while, which changes nothing of what is said of it.
     private func under(_ prefix: Prefix) throws(BPFError) -> [Held] {
         let first = Prefix(prefix.address)
         var result: [Held] = []

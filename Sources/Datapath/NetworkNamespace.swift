@@ -7,8 +7,8 @@ import Policy
 public enum NetworkNamespace {
     static let folder = "/run/netns"
 
-    /// Runs `body` with the calling thread in a network namespace (nil: where it is), and comes back. Only the network namespace
-    /// changes: the BPF file system stays the host's.
+    /// Runs `body` with the calling thread in a network namespace (nil: where it is), and comes back. Only the network
+    /// namespace changes: the BPF file system stays the host's.
     static func with<Result>(
         _ name: String?, _ body: () throws(DatapathError) -> Result
     ) throws(DatapathError) -> Result {

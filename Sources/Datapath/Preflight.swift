@@ -80,8 +80,8 @@ package enum Preflight {
         return folder
     }
 
-    /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil where there is none, or where that cannot be
-    /// told. The table of mounts may be read where the files themselves may not.
+    /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil where there is none, or where
+    /// that cannot be told. The table of mounts may be read where the files themselves may not.
     private static func device(mountedFor process: String) -> String? {
         guard let file = unsafe fopen("/proc/\(process)/mountinfo", "re") else { return nil }
         defer { unsafe fclose(file) }
@@ -90,7 +90,8 @@ package enum Preflight {
         while unsafe fgets(&line, Int32(line.count), file) != nil {
             guard unsafe strstr(line, " \(root) ") != nil else { continue }
             let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
-            // Identity, parent, device, root, mount point, ..., "-", type, ...; the last one mounted at a place is the one seen.
+            // Identity, parent, device, root, mount point, ..., "-", type, ...; the last one mounted at a place is the
+            // one seen.
             let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
             guard words.count > 4, words[4] == root, let mark = words.firstIndex(of: "-") else { continue }
             device = words.dropFirst(mark + 1).first == "bpf" ? String(words[2]) : nil

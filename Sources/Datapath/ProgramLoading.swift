@@ -3,8 +3,8 @@ import CLibbpf
 import Libbpf
 
 extension InstanceMaps {
-    /// Opens the maps pinned in `folder`, making and pinning those that are missing there; with nil, makes private ones that end with
-    /// their holder. `entries`: maps that are to have another number of entries than the objects say.
+    /// Opens the maps pinned in `folder`, making and pinning those that are missing there; with nil, makes private ones
+    /// that end with their holder. `entries`: maps that are to have another number of entries than the objects say.
     package static func make(pinnedIn folder: PinFolder?, entries: [String: UInt32] = [:]) throws(DatapathError)
         -> InstanceMaps
     {
@@ -122,7 +122,8 @@ package final class GenericXDP {
     private let maps: InstanceMaps
     private var isThere: Bool
 
-    /// - Parameter isNew: whether what is loaded is another build's. Until it is replaced, or if it is not needed any more, tc decides alone.
+    /// - Parameter isNew: whether what is loaded is another build's. Until it is replaced, or if it is not needed any
+    ///   more, tc decides alone.
     package init(_ maps: InstanceMaps, isNew: Bool) throws(BPFError) {
         self.maps = maps
         if isNew { try maps[.genericPrograms].delete(0) }

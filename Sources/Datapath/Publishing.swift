@@ -4,8 +4,8 @@ import Libbpf
 
 /// How a policy, and a build's programs, come into force: by one update of one entry of a map each.
 extension Instance {
-    /// Taken for the moment in which an image is published, or the quarantine changed: so that neither misses the other. An apply holds it only
-    /// after everything that takes time.
+    /// Taken for the moment in which an image is published, or the quarantine changed: so that neither misses the
+    /// other. An apply holds it only after everything that takes time.
     func lockPublishing() throws(DatapathError) -> FileLock {
         for _ in 0..<5000 {
             if let lock = try mapFolder.lock() { return lock }

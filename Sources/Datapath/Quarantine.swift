@@ -17,8 +17,9 @@ public struct QuarantineReport: Sendable, Hashable {
 }
 
 extension Instance {
-    /// Cuts a port off: nothing passes it in either direction from now on, open connections included. What is remembered is its name, for
-    /// as long as the instance is there: an entry's holds for all its ports, also those that appear later.
+    /// Cuts a port off: nothing passes it in either direction from now on, open connections included. What is
+    /// remembered is its name, for as long as the instance is there: an entry's holds for all its ports, also those
+    /// that appear later.
     ///
     /// - Parameter word: an entry, `entry/device` or a device.
     public func quarantine(_ word: String) throws(DatapathError) -> QuarantineReport {
@@ -47,7 +48,8 @@ extension Instance {
 
     /// Lets a port's traffic be judged by the policy again.
     ///
-    /// - Parameter word: an entry, which releases all its ports, `entry/device`, a device, or a name that is held though no policy has it.
+    /// - Parameter word: an entry, which releases all its ports, `entry/device`, a device, or a name that is held
+    ///   though no policy has it.
     public func release(_ word: String) throws(DatapathError) -> QuarantineReport {
         try changeQuarantine { (maps, image) throws(DatapathError) in
             try DatapathError.naming("cannot release '\(word)'") {

@@ -2,8 +2,8 @@ import Compiler
 import Policy
 
 extension Instance {
-    /// What an apply would do, as far as that can be told without loading anything. Needs no privilege; with it, compares
-    /// with what is in force.
+    /// What an apply would do, as far as that can be told without loading anything. Needs no privilege; with it,
+    /// compares with what is in force.
     public func rehearse(image: Image, bindings: [PortBinding]) -> ApplyReport {
         let status = try? status()
         let present = status?.ports ?? []

@@ -1,8 +1,8 @@
 import CDatapathABI
 import Libbpf
 
-/// What was counted at ports that are not in force any more. Without it the events, which are the instance's, would not add up with the
-/// drops, which are the ports'.
+/// What was counted at ports that are not in force any more. Without it the events, which are the instance's, would not
+/// add up with the drops, which are the ports'.
 package struct RemovedPorts: BitwiseCopyable {
     package var acceptedPackets: UInt64 = 0
     package var acceptedBytes: UInt64 = 0

@@ -1,7 +1,8 @@
 import CDatapathABI
 import Libbpf
 
-/// What packets each rule has decided: map `rule_counters`, seen as memory. A value is one CPU's, with a place for each slot.
+/// What packets each rule has decided: map `rule_counters`, seen as memory. A value is one CPU's, with a place for each
+/// slot.
 struct RuleCounters: ~Copyable {
     /// How many values the map has.
     static let cpus = UInt32(Map.possibleCPUs)

@@ -1,14 +1,16 @@
 import CDatapathABI
 
-/// Which slots of a table the rules, groups or entries of a new generation have. Pure, so that it can be tested without a kernel.
+/// Which slots of a table the rules, groups or entries of a new generation have. Pure, so that it can be tested without
+/// a kernel.
 struct SlotAllotment {
     /// By the order of the names; `BH_NONE` where the table has no room.
     private(set) var slots: [UInt32] = []
     /// Slots that the old generation did not use: to be zeroed before they are used.
     private(set) var fresh: [UInt32] = []
 
-    /// What was there before keeps its slot by its name. Others get one that the old generation does not use, so that no packet that is still
-    /// judged by it counts for something of the new; only where the table has no room left is such a slot taken.
+    /// What was there before keeps its slot by its name. Others get one that the old generation does not use, so that
+    /// no packet that is still judged by it counts for something of the new; only where the table has no room left is
+    /// such a slot taken.
     ///
     /// - Parameter reserved: slots that are in use otherwise.
     init(names: [String], old: [(name: String, slot: UInt32)], reserved: [UInt32] = [], capacity: Int) {
@@ -27,8 +29,8 @@ struct SlotAllotment {
         }
     }
 
-    /// The slots that the old generation has for these names; `BH_NONE` where it has none. Most names follow each other as they did, and need not be
-    /// looked up.
+    /// The slots that the old generation has for these names; `BH_NONE` where it has none. Most names follow each other
+    /// as they did, and need not be looked up.
     private static func known(_ names: [String], _ old: [(name: String, slot: UInt32)]) -> [UInt32] {
         var indices: [String: Int]?
         var next = 0

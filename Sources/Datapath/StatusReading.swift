@@ -120,8 +120,8 @@ extension Instance {
 }
 
 extension Attachment {
-    /// Programs that see a packet before ours do, given ours by hook: any on the XDP hook that is not ours, and those in front of ours
-    /// on a tc hook.
+    /// Programs that see a packet before ours do, given ours by hook: any on the XDP hook that is not ours, and those
+    /// in front of ours on a tc hook.
     func ahead(_ own: [HookName: UInt32]) -> [String] {
         var result: [String] = []
         if let id = try? Program.queryXDP(interface: interface), id != own[.xdp] {

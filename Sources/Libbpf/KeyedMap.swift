@@ -1,7 +1,8 @@
 import CLibbpf
 import Glibc
 
-/// A map whose keys are structures rather than numbers. In a trie of prefixes a look-up finds the longest one that covers the key.
+/// A map whose keys are structures rather than numbers. In a trie of prefixes a look-up finds the longest one that
+/// covers the key.
 public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
     private let map: Map
 
@@ -45,8 +46,8 @@ public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
         try checkFound("delete an entry of", map.name) { unsafe bpf_map_delete_elem(map.descriptor.value, &key) }
     }
 
-    /// Up to `limit` entries, those that follow a key which is there, or the first ones; fewer only where there are no more. In a trie, what is under a
-    /// prefix comes before it, the lower addresses first.
+    /// Up to `limit` entries, those that follow a key which is there, or the first ones; fewer only where there are no
+    /// more. In a trie, what is under a prefix comes before it, the lower addresses first.
     public func entries(after key: Key?, limit: Int) throws(BPFError) -> [(key: Key, value: Value)] {
         let keys = UnsafeMutablePointer<Key>.allocate(capacity: limit + 1)
         let values = UnsafeMutablePointer<Value>.allocate(capacity: limit)

@@ -35,7 +35,8 @@ public struct Link: ~Copyable, Sendable {
     private let descriptor: Descriptor
     private let name: String
 
-    /// Attaches a program to a device of the calling thread's network namespace; at the tc hooks, in front of all others.
+    /// Attaches a program to a device of the calling thread's network namespace; at the tc hooks, in front of all
+    /// others.
     public init(attaching program: borrowing Program, to hook: Hook, interface: UInt32) throws(BPFError) {
         let programDescriptor = program.descriptor.value
         let value = try check("attach to \(hook) of interface", "\(interface)") {
@@ -80,7 +81,8 @@ public struct Link: ~Copyable, Sendable {
         try check("update", name) { bpf_link_update(value, programDescriptor, nil) }
     }
 
-    /// Takes the program off its hook at once, also where the link is pinned or held elsewhere. A device that is gone is no error.
+    /// Takes the program off its hook at once, also where the link is pinned or held elsewhere. A device that is gone
+    /// is no error.
     public func detach() throws(BPFError) {
         let result = bpf_link_detach(descriptor.value)
         guard result >= 0 || result == -ENOLINK || result == -EINVAL else {

@@ -1,7 +1,8 @@
 import CLibbpf
 import Glibc
 
-/// An open map, closed with its last holder. Those with numbered entries are read and written here; all of Bulkhead's are.
+/// An open map, closed with its last holder. Those with numbered entries are read and written here; all of Bulkhead's
+/// are.
 public final class Map: Sendable {
     public let name: String
     public let info: Info
@@ -131,8 +132,8 @@ public final class Map: Sendable {
         try lookupPerCPU(index...index, as: type).first ?? []
     }
 
-    /// The values of entries that follow each other, each by CPU. `Value` must be as large as the map's values, and a multiple
-    /// of eight bytes.
+    /// The values of entries that follow each other, each by CPU. `Value` must be as large as the map's values, and a
+    /// multiple of eight bytes.
     public func lookupPerCPU<Value: BitwiseCopyable>(
         _ indices: ClosedRange<UInt32>, as type: Value.Type
     ) throws(BPFError) -> [[Value]] {

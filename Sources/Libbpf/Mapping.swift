@@ -1,8 +1,8 @@
 import CLibbpf
 import Glibc
 
-/// The values of an array map that was made mappable, seen as memory. It is shared with the kernel in any case; several threads may
-/// read it.
+/// The values of an array map that was made mappable, seen as memory. It is shared with the kernel in any case; several
+/// threads may read it.
 @safe public struct Mapping: ~Copyable, @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
     public let count: Int

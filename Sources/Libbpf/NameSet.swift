@@ -1,7 +1,8 @@
 import CLibbpf
 import Glibc
 
-/// A set of names that lives in the kernel: the keys of a hash map, NUL-terminated text. Each is put in or taken out in one step.
+/// A set of names that lives in the kernel: the keys of a hash map, NUL-terminated text. Each is put in or taken out in
+/// one step.
 public struct NameSet: Sendable {
     /// Bytes of the longest name, and the NUL behind it.
     private static let keySize = 256

@@ -88,7 +88,8 @@ import Glibc
         }
     }
 
-    /// Makes the maps and loads the programs. A program that is refused is named in the error, with the verifier's whole log.
+    /// Makes the maps and loads the programs. A program that is refused is named in the error, with the verifier's
+    /// whole log.
     public consuming func load() throws(BPFError) -> LoadedObject {
         let logs = unsafe VerifierLogs(pointer)
         Messages.begin()

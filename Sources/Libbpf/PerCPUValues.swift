@@ -4,7 +4,8 @@ import CLibbpf
 @safe public final class PerCPUValues<Value: BitwiseCopyable> {
     private let values: UnsafeMutableBufferPointer<Value>
 
-    /// - Parameter value: what stands there first. Its size must be that of the map's values, and a multiple of eight bytes.
+    /// - Parameter value: what stands there first. Its size must be that of the map's values, and a multiple of eight
+    ///   bytes.
     public init(_ map: Map, repeating value: Value) throws(BPFError) {
         let size = MemoryLayout<Value>.size
         guard size == Int(map.info.valueSize), size % 8 == 0, size == MemoryLayout<Value>.stride else {

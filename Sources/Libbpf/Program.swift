@@ -106,8 +106,9 @@ public struct Program: ~Copyable, Sendable {
         return run
     }
 
-    /// Runs an XDP program on `count` copies of a frame, in the calling thread's network namespace, and does with each what it says: one
-    /// that it redirects is sent. Returns nanoseconds a frame, what is received on the way included, rests for other threads left out.
+    /// Runs an XDP program on `count` copies of a frame, in the calling thread's network namespace, and does with each
+    /// what it says: one that it redirects is sent. Returns nanoseconds a frame, what is received on the way included,
+    /// rests for other threads left out.
     public func send(frame: [UInt8], count: UInt32, batch: UInt32 = 64) throws(BPFError) -> UInt32 {
         var duration: UInt32 = 0
         let error = unsafe frame.withUnsafeBytes { frame in

@@ -34,7 +34,8 @@ import Glibc
 
     deinit { unsafe ring_buffer__free(pointer) }
 
-    /// Waits until the kernel wakes the reader or the time is over, then hands over every record that is there. Blocks the thread.
+    /// Waits until the kernel wakes the reader or the time is over, then hands over every record that is there. Blocks
+    /// the thread.
     public mutating func poll(milliseconds: Int32, _ body: (RawSpan) -> Void) throws(BPFError) {
         // A record that did not wake the reader is taken by the consume that follows.
         let result = withoutActuallyEscaping(body) { body in

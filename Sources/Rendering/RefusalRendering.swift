@@ -5,7 +5,8 @@ extension Words {
     /// What is wrong, then what to do.
     package init(_ refusal: Refusal) { self.init(cause: refusal.cause, advice: refusal.advice) }
 
-    /// Where the verifier refused a program, the end of its log goes along: the whole of it may have thousands of lines.
+    /// Where the verifier refused a program, the end of its log goes along: the whole of it may have thousands of
+    /// lines.
     package init(_ error: DatapathError) {
         let log = (error.bpf?.log ?? "").split(separator: "\n").suffix(20)
         let lines = log.map { "  \($0)" as Words }.joined(separator: "\n")

@@ -27,7 +27,8 @@ extension Status {
         let applied = Timestamp(nanoseconds: loadedAt * 1_000_000_000).utc.prefix(19)
         var text: Words = """
             instance \(instance)  generation \(generation)  policy \(file)  sha256 \(sha256.prefix(12))
-            applied \(applied)Z  memory \((memoryBytes + 1023) / 1024) KiB  readers \(readers)  flows \(flows.used) of \(flows.capacity)
+            applied \(applied)Z  memory \((memoryBytes + 1023) / 1024) KiB  readers \(readers)  flows \(flows.used) \
+            of \(flows.capacity)
             rules \(classifier.rules)  tier \(classifier.tier.rawValue)  cells \(classifier.cells)  address classes \
             \(classifier.addressClasses)  image \((classifier.bytes + 1023) / 1024) KiB
 

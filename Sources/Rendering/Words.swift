@@ -1,6 +1,7 @@
-/// Text for people. What it is put together from is written by others: comments and names in policies, lines of feeds, names of files, devices and
-/// network namespaces. So whatever is interpolated is escaped, and can neither steer a terminal nor look like a line of its own. Literals are ours
-/// and stand as they are. There is no other way to standard output and standard error but ``JSON``.
+/// Text for people. What it is put together from is written by others: comments and names in policies, lines of feeds,
+/// names of files, devices and network namespaces. So whatever is interpolated is escaped, and can neither steer a
+/// terminal nor look like a line of its own. Literals are ours and stand as they are. There is no other way to standard
+/// output and standard error but ``JSON``.
 package struct Words: Sendable, Hashable {
     package let text: String
 
@@ -18,7 +19,8 @@ package struct Words: Sendable, Hashable {
 
     package static func += (left: inout Words, right: Words) { left = left + right }
 
-    /// Text in which what a terminal would act upon, or what turns the order of letters round, is written out: `\n`, `\x1b`, `\u{202e}`.
+    /// Text in which what a terminal would act upon, or what turns the order of letters round, is written out: `\n`,
+    /// `\x1b`, `\u{202e}`.
     package static func escaped(_ text: String, except isKept: (Unicode.Scalar) -> Bool = { _ in false }) -> String {
         guard !text.utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) else { return text }
         var result = ""
@@ -77,8 +79,8 @@ extension Sequence<Words> {
 }
 
 extension Unicode.Scalar {
-    /// false for controls (C0, DEL, C1), for what has no form of its own but changes others (marks of direction among them), and for
-    /// separators of lines.
+    /// false for controls (C0, DEL, C1), for what has no form of its own but changes others (marks of direction among
+    /// them), and for separators of lines.
     package var isPrintable: Bool {
         switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: false

@@ -1,10 +1,11 @@
 import Datapath
 import Glibc
 
-/// The clocks of programs that are attached to nothing: they stand still unless they are set, so that the same frames have the same verdicts however
-/// long it takes to judge them.
+/// The clocks of programs that are attached to nothing: they stand still unless they are set, so that the same frames
+/// have the same verdicts however long it takes to judge them.
 struct SimulatedClock {
-    /// What the clock that never goes back shows, in nanoseconds; not near zero, which is what a state that was never used says.
+    /// What the clock that never goes back shows, in nanoseconds; not near zero, which is what a state that was never
+    /// used says.
     private(set) var now = start
     private static let start: UInt64 = 3_600_000_000_000
     /// Nanoseconds since 1970.
@@ -12,7 +13,8 @@ struct SimulatedClock {
         didSet { now = min(now + (time > oldValue ? min(time - oldValue, Self.most) : 0), Self.most) }
     }
 
-    /// A limit counts sixteenths of nanoseconds in 64 bits. Only a damaged capture lasts longer than these thirty years.
+    /// A limit counts sixteenths of nanoseconds in 64 bits. Only a damaged capture lasts longer than these thirty
+    /// years.
     private static let most: UInt64 = 1 << 59 + 1 << 58
 
     /// The time on the wall.
@@ -21,7 +23,8 @@ struct SimulatedClock {
     /// What makes the time of `now`; it wraps.
     var wallOffset: UInt64 { time &- now }
 
-    /// What makes the time of `now` that members of dynamic groups are aged by; it wraps. It is the kernel's at first, and goes on as `now` does.
+    /// What makes the time of `now` that members of dynamic groups are aged by; it wraps. It is the kernel's at first,
+    /// and goes on as `now` does.
     let bootOffset = KernelClock.nanoseconds(CLOCK_BOOTTIME) &- start
 
     /// That time.

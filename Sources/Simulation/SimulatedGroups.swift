@@ -3,7 +3,8 @@ import Datapath
 import Libbpf
 import Network
 
-/// The dynamic groups of a simulator: those of an instance, as they are in force, or its own, which keep their members by name from policy to policy.
+/// The dynamic groups of a simulator: those of an instance, as they are in force, or its own, which keep their members
+/// by name from policy to policy.
 struct SimulatedGroups {
     private var members: [String: Map] = [:]
     /// The places of the policy that is used, and those of the one before, which is still asked.

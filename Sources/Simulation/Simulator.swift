@@ -8,12 +8,13 @@ import Network
 import Policy
 import Wire
 
-/// Judges frames with the real programs, attached to nothing: the kernel runs them over private maps and a copy of a policy image.
-/// Nothing in force is touched or counted. The copy of a policy in force is what the kernel holds at that moment, byte by byte; a
-/// copy, because a frame is judged as at one port, and the image in force cannot be told of made-up ones.
+/// Judges frames with the real programs, attached to nothing: the kernel runs them over private maps and a copy of a
+/// policy image. Nothing in force is touched or counted. The copy of a policy in force is what the kernel holds at that
+/// moment, byte by byte; a copy, because a frame is judged as at one port, and the image in force cannot be told of
+/// made-up ones.
 ///
-/// It has tables of flows and fragments of its own, empty at first: what it judges is one traffic. Connections that were there before are not adopted, unless
-/// asked for.
+/// It has tables of flows and fragments of its own, empty at first: what it judges is one traffic. Connections that
+/// were there before are not adopted, unless asked for.
 ///
 /// Not for use by several threads at once.
 public final class Simulator {
@@ -142,8 +143,8 @@ public final class Simulator {
         mapping = try Simulator.mapping(of: map)
     }
 
-    /// Binds a made-up device to each port. As at the ports of a host, connections are adopted at the first policy alone, and then what the
-    /// policy before passed without a flow.
+    /// Binds a made-up device to each port. As at the ports of a host, connections are adopted at the first policy
+    /// alone, and then what the policy before passed without a flow.
     private static func bind(
         _ generation: inout Generation, _ view: ImageView, before: (view: ImageView, generation: UInt32)?, isFirst: Bool
     ) {
@@ -306,7 +307,8 @@ public final class Simulator {
         }
     }
 
-    /// Forgets all flows and datagrams, what was used of limits, who was in its own dynamic groups, and that time has passed.
+    /// Forgets all flows and datagrams, what was used of limits, who was in its own dynamic groups, and that time has
+    /// passed.
     public func forgetFlows() throws(DatapathError) {
         clock = SimulatedClock()
         time = clock.time
@@ -343,8 +345,8 @@ public final class Simulator {
         usedBuckets = []
     }
 
-    /// What time it is for the programs: nanoseconds since 1970. It stands still unless it is set. Set forward, so much time passes for flows, datagrams and
-    /// limits; set back, none does.
+    /// What time it is for the programs: nanoseconds since 1970. It stands still unless it is set. Set forward, so much
+    /// time passes for flows, datagrams and limits; set back, none does.
     public var time: UInt64 {
         get { clock.time }
         set {

@@ -10,8 +10,9 @@ struct TestFrame {
     /// More than this the kernel's test run of a tc program does not take.
     private static let limit = 3_400
 
-    /// The frame as the kernel takes it, and the length that the program is to heed. A frame that does not hold its Ethernet and IP
-    /// headers is refused by the kernel: it is lengthened, and the program told where it ends, so that it never reads what was made up.
+    /// The frame as the kernel takes it, and the length that the program is to heed. A frame that does not hold its
+    /// Ethernet and IP headers is refused by the kernel: it is lengthened, and the program told where it ends, so that
+    /// it never reads what was made up.
     init(_ frame: [UInt8], originalLength: Int) {
         let minimum =
             switch frame.dropFirst(12).prefix(2) {

@@ -20,7 +20,8 @@ import Wire
         #expect(
             "\(CheckReport(diagnostics: diagnostics, ports: [], rules: nil).json(isStrict: false))" == """
                 {"valid": false, "diagnostics": [{"severity": "error", "file": "policy.yaml", "line": 3, "column": 7, \
-                "message": "unknown key \\"rule\\""}, {"severity": "warning", "file": "teams/a.yaml", "line": 9, "column": 1, \
+                "message": "unknown key \\"rule\\""}, {"severity": "warning", "file": "teams/a.yaml", "line": 9, \
+                "column": 1, \
                 "message": "never matches", "rule": "late"}], "ports": []}
                 """)
     }
@@ -34,7 +35,8 @@ import Wire
             ], loadMilliseconds: 2.5, memoryBytes: 4096)
         #expect(
             "\(result.json(compiling: .microseconds(1500)))" == """
-                {"generation": 3, "changed": true, "rules": 5, "ports": [{"name": "uplink", "interface": "eth0", "netns": null, \
+                {"generation": 3, "changed": true, "rules": 5, "ports": [{"name": "uplink", "interface": "eth0", \
+                "netns": null, \
                 "mode": "xdp-native"}, {"name": "web-1", "interface": "tap-web1", "netns": "blue", "mode": null}], \
                 "compileMs": 1.5, "loadMs": 2.5, "memoryBytes": 4096, "trialUntil": null}
                 """)
@@ -58,7 +60,8 @@ import Wire
             flows: .init(used: 1, capacity: 2, opened: 3, adopted: 4, expired: 5, evicted: 6, refused: 7, ended: 8))
         #expect(
             "\(counters.json)" == """
-                {"generation": 3, "ports": [{"name": "web-1", "interface": "tap-web1", "netns": null, "direction": "in", \
+                {"generation": 3, "ports": [{"name": "web-1", "interface": "tap-web1", "netns": null, "direction": \
+                "in", \
                 "accepted": {"packets": 10, "bytes": 840}, "dropped": {"packets": 2, "bytes": 120}, \
                 "reasons": {"rule": 1, "default": 1}, "acceptReasons": {"essential": 10}, \
                 "unanswered": 0}], \
@@ -100,8 +103,10 @@ import Wire
                 {"instance": "bulkhead", "generation": 3, "policy": {"file": "policy.yaml", "sha256": "ab12"}, \
                 "trialUntil": null, "ports": [{"name": "uplink", "interface": "eth0", "netns": null, "ifindex": 2, \
                 "protects": "host", "mode": "xdp-native", "hooks": ["xdp", "tc-ingress", "tc-egress"], \
-                "state": "enforcing", "ahead": ["other"], "problems": [], "guards": []}, {"name": "web-1", "interface": "tap-web1", \
-                "netns": "blue", "ifindex": null, "protects": "workload", "mode": null, "hooks": [], "state": "missing", \
+                "state": "enforcing", "ahead": ["other"], "problems": [], "guards": []}, {"name": "web-1", \
+                "interface": "tap-web1", \
+                "netns": "blue", "ifindex": null, "protects": "workload", "mode": null, "hooks": [], "state": \
+                "missing", \
                 "ahead": [], "problems": ["gone"], "guards": ["mac", "ra"]}], \
                 "classifier": {"tier": "lists", "rules": 5, "addressClasses": 4, "cells": 3, "bytes": 2048}, \
                 "flows": {"used": 1, "capacity": 2}, \
@@ -147,7 +152,8 @@ import Wire
             hops: [.init(port: "web-1", .out, accepted), .init(port: "db-1", .in, outcome)], generation: 3)
         #expect(
             "\(explanation.json)" == """
-                {"verdict": "drop", "hops": [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": "rule", \
+                {"verdict": "drop", "hops": [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": \
+                "rule", \
                 "rule": "web-out", "source": "policy.yaml:31", "comment": "for updates", "meta": {"owner": "ops"}, \
                 "limited": true, "dynamic": true, "expires": "2030-03-17T17:46:40.000000Z"}, \
                 {"port": "db-1", "direction": "in", "verdict": "drop", "reason": "default", "rule": null, \

@@ -5,8 +5,8 @@ import Reference
 import TestSupport
 import Testing
 
-/// Public filter sets stay within the budget, and TCP and UDP probes get their first match through the image. The kernel's tests ask
-/// every one.
+/// Public filter sets stay within the budget, and TCP and UDP probes get their first match through the image. The
+/// kernel's tests ask every one.
 @Suite(.enabled(if: ClassBench.folder != nil, "BULKHEAD_CORPORA names the folder of the corpora"))
 struct ClassBenchTests {
     @Test(arguments: ClassBench.small + ["acl2_10k", "fw1_10k", "ipc1_10k"])

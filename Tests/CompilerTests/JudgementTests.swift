@@ -7,7 +7,8 @@ import TestSupport
 import Testing
 import Wire
 
-/// A policy by hand: every kind of port and rule, and what becomes of frames there. Reference and image must both say so.
+/// A policy by hand: every kind of port and rule, and what becomes of frames there. Reference and image must both say
+/// so.
 enum SmallPolicy {
     static func location(_ line: Int) -> Policy.SourceLocation { .init(file: "policy.yaml", line: line, column: 3) }
 

@@ -20,7 +20,8 @@ import Testing
         return object
     }
 
-    /// What ours accept is another's to drop, and when ours go, only ours go; with TCX, and with filters as before there was TCX.
+    /// What ours accept is another's to drop, and when ours go, only ours go; with TCX, and with filters as before
+    /// there was TCX.
     @Test(arguments: [true, false]) func oneBehindStillRunsAndStays(usesTCX: Bool) throws {
         let lab = try GuestLab()
         let instance = try Instance("\(lab.lab.id)-behind", usesTCX: usesTCX && lab.instance.usesTCX)

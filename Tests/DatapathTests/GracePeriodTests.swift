@@ -5,8 +5,8 @@ import Testing
 
 @testable import Datapath
 
-/// The host's setting of short waits. Others on this host change it too, and leave it changed for a while where they are killed: so what it is at
-/// one moment is only told of a file that stands for it, which nobody else knows.
+/// The host's setting of short waits. Others on this host change it too, and leave it changed for a while where they
+/// are killed: so what it is at one moment is only told of a file that stands for it, which nobody else knows.
 @Suite struct GracePeriodTests {
     private static let mark = "expedited"
 
@@ -21,7 +21,8 @@ import Testing
             waitSetting: try lab.lab.file("rcu_expedited", "\(value)\n"))
     }
 
-    /// A process that is killed on the way leaves the setting changed, and a mark. The next one that changes something puts both right.
+    /// A process that is killed on the way leaves the setting changed, and a mark. The next one that changes something
+    /// puts both right.
     @Test(arguments: ["apply", "detach"]) func whatAKilledProcessLeavesIsUndone(command: String) throws {
         let lab = try GuestLab()
         let instance = try Self.instance(lab, setting: "1")

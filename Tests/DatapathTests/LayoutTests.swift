@@ -5,8 +5,8 @@ import Testing
 
 @testable import Datapath
 
-/// The structures that cross the boundary are the same on both sides: what clang put into the objects' type information, and where
-/// Swift finds each field.
+/// The structures that cross the boundary are the same on both sides: what clang put into the objects' type
+/// information, and where Swift finds each field.
 @Suite struct LayoutTests {
     struct Layout: Sendable, CustomTestStringConvertible {
         struct Field: Sendable, Hashable {

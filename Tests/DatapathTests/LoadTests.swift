@@ -39,8 +39,8 @@ import Testing
     /// A refused program is named, and the verifier's log is whole.
     @Test func aRefusalIsExplained() throws {
         _ = try Lab()
-        // Without read-only data of its own the entry object has nothing to refuse, so its maps are made unfit: the program reads a
-        // value of 128 bytes from a map of four.
+        // Without read-only data of its own the entry object has nothing to refuse, so its maps are made unfit: the
+        // program reads a value of 128 bytes from a map of four.
         let object = try Object(Programs.entry.bytes, name: "entry")
         let small = try Map(type: .init(6), name: "scratch", valueSize: 4, maxEntries: 1)
         try object.reuse(small, as: "scratch")

@@ -12,8 +12,8 @@ extension Instance {
     fileprivate var pinCount: Int { get throws { try linkFolder.names.count + filterFolder.names.count } }
 }
 
-/// What goes wrong on a host: devices that go, programs of others, two applies at once, an apply that was killed. The policy in force
-/// stays as it was, and the message says what to do.
+/// What goes wrong on a host: devices that go, programs of others, two applies at once, an apply that was killed. The
+/// policy in force stays as it was, and the message says what to do.
 @Suite struct RobustnessTests {
     @Test func aHostPortIsGuardedByXDPToo() throws {
         let lab = try GuestLab()

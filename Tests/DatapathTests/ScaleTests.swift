@@ -4,7 +4,8 @@ import Testing
 @testable import Datapath
 
 @Suite struct ScaleTests {
-    /// Programs are verified and kept once however many ports there are. What a port costs is the kernel's own wait at each hook.
+    /// Programs are verified and kept once however many ports there are. What a port costs is the kernel's own wait at
+    /// each hook.
     @Test func manyPorts() throws {
         let lab = try Lab()
         let count = 60

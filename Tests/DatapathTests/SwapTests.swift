@@ -8,8 +8,8 @@ import Testing
 
 @testable import Datapath
 
-/// A change of policy is one step for every packet: while two policies that differ in every verdict replace each other all the time, each packet is
-/// judged by one of them as a whole.
+/// A change of policy is one step for every packet: while two policies that differ in every verdict replace each other
+/// all the time, each packet is judged by one of them as a whole.
 @Suite struct SwapTests {
     private static let count = 64
 
@@ -43,7 +43,8 @@ import Testing
         print("\(number) packets under \(swaps) changes of policy, judged by \(seen.count) generations")
     }
 
-    /// Replaces one policy by the other all the time, by an apply, and between two of these many times by its last step alone.
+    /// Replaces one policy by the other all the time, by an apply, and between two of these many times by its last step
+    /// alone.
     private static func swap(_ instance: Instance, _ policies: [TestPolicy], _ isStopped: () -> Bool) throws -> Int {
         let slots = try instance.openMaps()[.slots]
         func inForce() throws -> Map {

@@ -35,7 +35,8 @@ enum FuzzPolicy {
                 inLocation: place, outLocation: place))
     }
 
-    /// Gives a port some MAC addresses and the surroundings of some addresses of the corpus, or nothing, and some guards.
+    /// Gives a port some MAC addresses and the surroundings of some addresses of the corpus, or nothing, and some
+    /// guards.
     private static func bind(_ entry: inout PortEntry, _ corpus: Corpus, _ random: inout RandomNumbers) {
         let guards = random.some(of: Guard.allCases)
         entry.guards = random.pick([.off, .strict, .list(Set(guards)), .list(Set(guards))])

@@ -7,8 +7,8 @@ import Simulation
 import TestSupport
 import Wire
 
-/// Mutants of a corpus, judged by the kernel's programs and by the references: the parser, the evaluator, the models of flows, fragments and
-/// limits.
+/// Mutants of a corpus, judged by the kernel's programs and by the references: the parser, the evaluator, the models of
+/// flows, fragments and limits.
 public struct Fuzzer {
     /// A packet that they do not agree about.
     public struct Difference: Sendable, CustomStringConvertible {

@@ -158,7 +158,8 @@ extension Integration {
             try send(3)
             #expect(try poll(seconds: 2) { try site.bulkhead.counters().rule("kept").packets == 16 })
             let after = try site.bulkhead.counters()
-            // Three datagrams and what the host, which listens to none of them, answers: its errors are related, and limited.
+            // Three datagrams and what the host, which listens to none of them, answers: its errors are related, and
+            // limited.
             #expect((3...6).contains(try after.rule("renamed").packets))
             #expect(try after.port("uplink", "in").reasons["rule"] == 16)
             #expect(try after.rule("kept").bytes == 8 * (14 + 20 + 9) + 8 * (14 + 40 + 9))

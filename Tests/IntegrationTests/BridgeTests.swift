@@ -29,7 +29,8 @@ extension Integration {
             }
             defer { withExtendedLifetime(servers) {} }
             let isJudged = unknown == "judge"
-            // From a member that only the bridge's entry names to one with an entry of its own, and between two of the bridge's.
+            // From a member that only the bridge's entry names to one with an entry of its own, and between two of the
+            // bridge's.
             for guest in [site.a, c] { #expect(guest.connects(to: "198.51.100.2", 80) == isJudged) }
             #expect(c.connects(to: "2001:db8:1::1", 80) == isJudged)
             #expect(!c.connects(to: "2001:db8:1::1", 81))

@@ -154,8 +154,8 @@ extension Integration {
             if let right { try site.bulkhead.apply(try policy("protects: \(right), addresses: [198.51.100.7]")) }
         }
 
-        /// A virtual machine's macvtap: its owner is the guest, and `in` what the guest receives. At the device below it
-        /// too, in whatever mode.
+        /// A virtual machine's macvtap: its owner is the guest, and `in` what the guest receives. At the device below
+        /// it too, in whatever mode.
         @Test(arguments: ["bridge", "passthru"], ["tap0", "up0"])
         func aGuestBehindAMacvtap(mode: String, device: String) throws {
             let site = try UplinkSite()

@@ -110,8 +110,8 @@ extension Integration {
                 """)
         }
 
-        /// A device gets the number of one that is gone, or an entry that of an entry, and what comes is a reply to the one before: it
-        /// has none of the flows.
+        /// A device gets the number of one that is gone, or an entry that of an entry, and what comes is a reply to the
+        /// one before: it has none of the flows.
         @Test(arguments: Protects.allCases) func whoTakesAnothersPlaceHasNoneOfItsFlows(protects: Protects) throws {
             let site = try BridgeSite()
             let policies = try ["vm-a", "vm-b", "vm-c"].map { try Self.listening(at: $0, protects, site) }

@@ -71,7 +71,8 @@ extension Integration {
             #expect(flows.contains(#""state": "established", "adopted": true"#))
         }
 
-        /// What an earlier policy passed without a flow is adopted by one that asks for flows, however long the port has been filtered.
+        /// What an earlier policy passed without a flow is adopted by one that asks for flows, however long the port
+        /// has been filtered.
         @Test func whatPassedWithoutAFlowIsAdopted() throws {
             let site = try UplinkSite()
             func policy(_ rules: String, _ name: String) throws -> String {
@@ -138,7 +139,8 @@ extension Integration {
             #expect(try site.bulkhead.counters().port("uplink", "out").reasons["default", default: 0] >= 1)
         }
 
-        /// Once `adopt` has run out, a connection that was there before and has said nothing meanwhile is none; with `0s` none ever is.
+        /// Once `adopt` has run out, a connection that was there before and has said nothing meanwhile is none; with
+        /// `0s` none ever is.
         @Test(arguments: [0, 1]) func adoptingEnds(seconds: UInt32) throws {
             let site = try UplinkSite()
             let connections = try Self.addresses.map { address in

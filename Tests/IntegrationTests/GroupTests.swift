@@ -188,7 +188,8 @@ extension Integration {
             #expect(try site.bulkhead.json(Listed.self, "group", "list", "blocked").members.isEmpty)
         }
 
-        /// Several commands at once, some of them killed on their way: nothing of the others is lost, and the group is sound.
+        /// Several commands at once, some of them killed on their way: nothing of the others is lost, and the group is
+        /// sound.
         @Test func commandsAtOnce() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try Self.policy(site))

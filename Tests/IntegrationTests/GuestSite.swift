@@ -2,8 +2,8 @@ import Network
 import TestSupport
 import Testing
 
-/// A bridge with two guests and an uplink to a router, behind which another network is: real software on every side, and guards at every
-/// port.
+/// A bridge with two guests and an uplink to a router, behind which another network is: real software on every side,
+/// and guards at every port.
 ///
 ///     far (far0) ---- (out0) router (net0) ---- (up0) host: br0 (vm-a, vm-b) ---- (eth0) guest, other
 final class GuestSite: Sendable {
@@ -25,7 +25,8 @@ final class GuestSite: Sendable {
     static let virtual: MACAddress = "00:00:5e:00:01:07"
 
     static func guest(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.10" : "2001:db8:1:a::10" }
-    /// With another solicited-node group than the guest's: in MLD version 1 a member that hears another's report keeps silent.
+    /// With another solicited-node group than the guest's: in MLD version 1 a member that hears another's report keeps
+    /// silent.
     static func other(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.11" : "2001:db8:1:b::11" }
     static func router(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.1" : "2001:db8:1:a::1" }
     static func far(_ family: AddressFamily) -> IPAddress { family == .v4 ? "203.0.113.9" : "2001:db8:9::9" }
@@ -102,7 +103,8 @@ final class GuestSite: Sendable {
         }
     }
 
-    /// The guest's device comes up anew, as a guest that boots: with a link-local address, looking for duplicates and for routers.
+    /// The guest's device comes up anew, as a guest that boots: with a link-local address, looking for duplicates and
+    /// for routers.
     func bootGuest() throws {
         try guest.run(
             "sh", "-ec",

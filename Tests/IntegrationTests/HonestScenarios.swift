@@ -3,7 +3,8 @@ import Network
 import TestSupport
 import Testing
 
-/// What an honest guest does, with the software that guests have. Each throws, or records an issue, where it does not work.
+/// What an honest guest does, with the software that guests have. Each throws, or records an issue, where it does not
+/// work.
 enum HonestScenarios {
     struct Scenario: Sendable {
         var description: String

@@ -47,7 +47,8 @@ extension Integration {
             #expect(received.map(\.description) == expected.map(\.description))
             let counters = try site.bulkhead.counters()
             let port = try counters.port("guest", device == "vm-a" ? "out" : "in")
-            // Nobody listens: what the guest answers to untagged frames is related to the flows that the rule has opened.
+            // Nobody listens: what the guest answers to untagged frames is related to the flows that the rule has
+            // opened.
             let related = counters.ports.reduce(0) { $0 + ($1.acceptReasons["related"] ?? 0) }
             #expect(try counters.rule("tagged").packets == expected.count + related)
             let refused = isRule ? 2 : frames.count - expected.count

@@ -291,8 +291,8 @@ extension Integration {
             #expect(try site.bulkhead.counters().port("a", "out").reasons["malformed"] == attacks.count)
         }
 
-        /// A sender that goes on writing to a packet cannot change its headers after they were judged: here a container,
-        /// whose macvlan hands the memory of its packet socket on to the host's device as it is.
+        /// A sender that goes on writing to a packet cannot change its headers after they were judged: here a
+        /// container, whose macvlan hands the memory of its packet socket on to the host's device as it is.
         @Test func whatIsJudgedIsNoLongerTheSenders() throws {
             let site = try UplinkSite()
             let container = try site.lab.namespace("c")

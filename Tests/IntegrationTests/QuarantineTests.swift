@@ -149,7 +149,8 @@ extension Integration {
             #expect(try site.bulkhead.status().port("b").state == "enforcing")
         }
 
-        /// Policies are exchanged all the while, and each change of the quarantine is in force when its command returns.
+        /// Policies are exchanged all the while, and each change of the quarantine is in force when its command
+        /// returns.
         @Test func noApplyLosesIt() throws {
             let site = try BridgeSite()
             let policies = try ["one", "two"].map { name in

@@ -40,8 +40,8 @@ extension Integration {
             #expect(udp == prohibited, "UDP to \(address) \(note)", sourceLocation: sourceLocation)
         }
 
-        /// Into the host at tc ingress, out of it at tc egress; with checksums that are left to the device, and without. Generic XDP sees the answers
-        /// to what the host sends as well.
+        /// Into the host at tc ingress, out of it at tc egress; with checksums that are left to the device, and
+        /// without. Generic XDP sees the answers to what the host sends as well.
         @Test(arguments: [("auto", "xdp-native"), ("xdp", "xdp-native"), ("xdp", "xdp-generic"), ("tc", "tc")])
         func aHostsPort(mode: String, expected: String) throws {
             let site = try UplinkSite()

@@ -155,7 +155,8 @@ extension Integration {
             }
         }
 
-        /// Each packet in both families. A pcap file; where the packets have no stamps a pcapng file of simple packet blocks.
+        /// Each packet in both families. A pcap file; where the packets have no stamps a pcapng file of simple packet
+        /// blocks.
         private static func capture(_ story: Story, _ lab: Lab) throws -> String {
             let path = try lab.file("trace", "")
             if story.packets.contains(where: { $0.at == nil }) {

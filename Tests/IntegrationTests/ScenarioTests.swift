@@ -45,8 +45,8 @@ extension Integration {
             }
         }
 
-        /// What is essential is no tunnel: between guests that may send each other nothing, a long message arrives nowhere, and
-        /// a short one of the same kind does.
+        /// What is essential is no tunnel: between guests that may send each other nothing, a long message arrives
+        /// nowhere, and a short one of the same kind does.
         @Test func essentialsAreNoTunnel() throws {
             let site = try GuestSite()
             try site.apply(defaults: "in: drop, out: drop")
@@ -81,8 +81,8 @@ extension Integration {
                 + [Frame(from: mac, to: everyone, type: 0x0806, payload: arp + tail(1000))]
         }
 
-        /// Nobody receives one of the forged frames, each gives one event at each port that it meets, and an honest frame behind each
-        /// arrives: untagged, in a tag (which the kernel moves into metadata), and in two.
+        /// Nobody receives one of the forged frames, each gives one event at each port that it meets, and an honest
+        /// frame behind each arrives: untagged, in a tag (which the kernel moves into metadata), and in two.
         @Test(arguments: [[], [10], [10, 20]] as [[UInt16]]) func aForgedFrameArrivesNowhere(tags: [UInt16]) throws {
             let site = try GuestSite()
             let keys = tags.isEmpty ? "" : ", vlans: any"

@@ -44,7 +44,8 @@ extension Integration {
         private static let unjust = ["flow-table-full", "invalid-state", "policy-changed", "fragment", "malformed"]
             .flatMap { ["--reason", $0] }
 
-        /// Both accept and deny the same, each in its own way. Without adopting, for that would take in again what a policy had cut.
+        /// Both accept and deny the same, each in its own way. Without adopting, for that would take in again what a
+        /// policy had cut.
         private static func policy(_ number: Int, _ site: BridgeSite) throws -> String {
             let open = [
                 "  - { name: open, service: [tcp/80, udp/2000, ping], action: accept }",
@@ -114,8 +115,8 @@ extension Integration {
     }
 }
 
-/// What two guests say to each other: a long transfer, short connections, echoes in fragments, datagrams that are allowed and some that are not, and openings with
-/// made-up sources.
+/// What two guests say to each other: a long transfer, short connections, echoes in fragments, datagrams that are
+/// allowed and some that are not, and openings with made-up sources.
 private final class SoakTraffic {
     struct Counts: Sendable {
         var streamSent = 0
@@ -208,7 +209,8 @@ private final class SoakTraffic {
         return (made, failed)
     }
 
-    /// An allowed datagram, a denied one, and two openings from made-up addresses at a time; returns the number of the allowed.
+    /// An allowed datagram, a denied one, and two openings from made-up addresses at a time; returns the number of the
+    /// allowed.
     private static func flood(_ raw: PacketSocket, _ mac: MACAddress, _ isStopped: () -> Bool) throws -> Int {
         let ends = (BridgeSite.address(1, .v4), BridgeSite.address(2, .v4))
         let frames = [UInt16(2000), 1000].map {

@@ -61,7 +61,8 @@ extension Integration {
             return object
         }
 
-        /// A tag that the device has moved out of the frame is not in sight of XDP: what it sees as untagged is not for it to drop.
+        /// A tag that the device has moved out of the frame is not in sight of XDP: what it sees as untagged is not for
+        /// it to drop.
         @Test func aTagThatXDPDoesNotSee() throws {
             let site = try UplinkSite()
             let applied = try site.bulkhead.apply(

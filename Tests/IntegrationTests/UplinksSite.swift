@@ -2,7 +2,8 @@ import Network
 import TestSupport
 import Testing
 
-/// A host with two ways into the network, `up0` and `up1`: what it sends goes by the first, what is sent to it comes by the second.
+/// A host with two ways into the network, `up0` and `up1`: what it sends goes by the first, what is sent to it comes by
+/// the second.
 final class UplinksSite: Sendable {
     let lab: Lab
     let host: Namespace
@@ -30,7 +31,8 @@ final class UplinksSite: Sendable {
             try lab.address(host, "lo", "\(ends.host)/\(bits)")
             try lab.address(network, "lo", "\(ends.network)/\(bits)")
             let (there, back) = family == .v4 ? ("192.0.2.1", "198.51.100.2") : ("2001:db8:10::1", "2001:db8:11::2")
-            // Neighbours are known: an IPv6 host asks from the address that it is to send from, and would be answered by the other way.
+            // Neighbours are known: an IPv6 host asks from the address that it is to send from, and would be answered
+            // by the other way.
             try host.run("ip", "neigh", "add", there, "lladdr", "\(network.mac(of: "net0"))", "dev", "up0")
             try network.run("ip", "neigh", "add", back, "lladdr", "\(host.mac(of: "up1"))", "dev", "net1")
             try host.run(

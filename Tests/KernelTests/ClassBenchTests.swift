@@ -19,7 +19,8 @@ enum Effort {
 
 extension PacketTables {
     @Suite(.enabled(if: Corpora.folder != nil, "BULKHEAD_CORPORA names no folder")) struct ClassBenchTests {
-        /// Every TCP and UDP probe gets its first match, and its verdict; of a large set some 1,500, unless time does not matter.
+        /// Every TCP and UDP probe gets its first match, and its verdict; of a large set some 1,500, unless time does
+        /// not matter.
         @Test(arguments: ClassBench.small + ClassBench.large) func everyProbeGetsItsFirstMatch(set: String) throws {
             let bench = try ClassBench(set, from: try #require(Corpora.folder))
             let step = Effort.isLong || ClassBench.small.contains(set) ? 1 : max(1, bench.probes.count / 1500)

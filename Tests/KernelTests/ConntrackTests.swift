@@ -8,8 +8,8 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// The segments of ``TCPTests`` through Bulkhead and through the kernel's own connection tracking, as it forwards them in a namespace. Where the
-    /// two differ, `docs/tcp.md` says why, and it names nothing else.
+    /// The segments of ``TCPTests`` through Bulkhead and through the kernel's own connection tracking, as it forwards
+    /// them in a namespace. Where the two differ, `docs/tcp.md` says why, and it names nothing else.
     @Suite struct ConntrackTests {
         /// The table is that of one kernel: what older ones track is not the same.
         private static var isMeant: Bool {
@@ -86,7 +86,8 @@ extension PacketTables {
     }
 }
 
-/// A router that tracks connections, between two cables. It forwards every packet, and writes into its header what it takes it for.
+/// A router that tracks connections, between two cables. It forwards every packet, and writes into its header what it
+/// takes it for.
 final class ConntrackNetwork {
     private let lab: Lab
     private let router: Namespace

@@ -6,8 +6,8 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Openings with made-up sources, as many as the table has places, or `BULKHEAD_FLOOD`: they cost other openings, and nothing that is
-    /// established, wherever it is.
+    /// Openings with made-up sources, as many as the table has places, or `BULKHEAD_FLOOD`: they cost other openings,
+    /// and nothing that is established, wherever it is.
     @Suite struct FlowFloodTests {
         private static let openings =
             ProcessInfo.processInfo.environment["BULKHEAD_FLOOD"].flatMap(Int.init) ?? 262_144
@@ -26,8 +26,8 @@ extension PacketTables {
             }
         }
 
-        /// A new client takes the place of one of the port's own half-open flows, and none is refused, however small the share. Those of a large
-        /// share have time to shake hands.
+        /// A new client takes the place of one of the port's own half-open flows, and none is refused, however small
+        /// the share. Those of a large share have time to shake hands.
         @Test(arguments: [1_000, 4_096, 65_536]) func aFloodWithinAShare(share: Int) throws {
             let openings = share < 65_536 ? Self.openings / 4 : Self.openings
             // Fewer openings use up a smaller share.
@@ -139,7 +139,8 @@ extension PacketTables {
                 ).bytes
             }
 
-            /// The frame with the number spread over the source's last bits and the port. Its checksums are wrong, as a forger's may be.
+            /// The frame with the number spread over the source's last bits and the port. Its checksums are wrong, as a
+            /// forger's may be.
             mutating func next() -> [UInt8] {
                 defer { number += 1 }
                 let isV4 = number % 2 == 0

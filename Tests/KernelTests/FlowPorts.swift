@@ -29,8 +29,8 @@ struct FlowPorts {
     }
 }
 
-/// A port with a server behind it, and clients that are told apart by their ports from 1000 on: the even ones speak IPv4, the odd ones
-/// IPv6.
+/// A port with a server behind it, and clients that are told apart by their ports from 1000 on: the even ones speak
+/// IPv4, the odd ones IPv6.
 struct FlowPort {
     var record: Int
 

@@ -10,11 +10,11 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing between them: the
-    /// kernel's programs against the model.
+    /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing
+    /// between them: the kernel's programs against the model.
     @Suite struct FlowPropertyTests {
-        /// The same each time: about one seed in a hundred leads where the model does not see that more than one outcome is right, and is not yet
-        /// mended (1100411105 is one). By hand give others.
+        /// The same each time: about one seed in a hundred leads where the model does not see that more than one
+        /// outcome is right, and is not yet mended (1100411105 is one). By hand give others.
         private static let seed: UInt64 = 1
 
         @Test func theKernelAgreesWithTheModel() throws {
@@ -36,8 +36,8 @@ extension PacketTables {
             )
         }
 
-        /// What is accepted both ways passes without a flow, and has the verdicts that it would have with one, over changes of policy too as long as
-        /// the ports stay so.
+        /// What is accepted both ways passes without a flow, and has the verdicts that it would have with one, over
+        /// changes of policy too as long as the ports stay so.
         @Test func withoutFlowsWhereTheyMakeNoDifference() throws {
             let first = ProcessInfo.processInfo.environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? Self.seed
             print("flow property test: BULKHEAD_SEED=\(first)")
@@ -182,7 +182,8 @@ extension PacketTables {
                         model.use(policies[next])
                     }
                     if random.once(in: 25) {
-                        // No sum of these is a timeout, so that the moments in which the test itself runs do not matter.
+                        // No sum of these is a timeout, so that the moments in which the test itself runs do not
+                        // matter.
                         let seconds = random.pick([21, 47, 93, 151, 401, 8009])
                         simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)

@@ -9,8 +9,8 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// Parts of a few datagrams in any order, at several ports, doubled, overlapping and too short, with policies exchanged and time passing between
-    /// them: the kernel's programs against the model.
+    /// Parts of a few datagrams in any order, at several ports, doubled, overlapping and too short, with policies
+    /// exchanged and time passing between them: the kernel's programs against the model.
     @Suite struct FragmentPropertyTests {
         @Test func theKernelAgreesWithTheModel() throws {
             let environment = ProcessInfo.processInfo.environment
@@ -71,7 +71,8 @@ extension PacketTables {
                         model.use(policies[next])
                     }
                     if random.once(in: 12) {
-                        // No sum of these is just below a timeout, so that the moments in which the test itself runs do not matter.
+                        // No sum of these is just below a timeout, so that the moments in which the test itself runs do
+                        // not matter.
                         let seconds = random.pick([11, 11, 35])
                         simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)

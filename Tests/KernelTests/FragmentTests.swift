@@ -15,7 +15,8 @@ extension PacketTables {
             var identification: UInt32 = 0x8765_4321
             var isReply = false
 
-            /// The part of these units of eight bytes, without its last `less` bytes; further ones follow unless it is the last.
+            /// The part of these units of eight bytes, without its last `less` bytes; further ones follow unless it is
+            /// the last.
             func part(_ units: Range<Int>, last: Bool = false, less: Int = 0) -> Frame {
                 let payload = [UInt8](repeating: 0x51, count: 1000)
                 let segment: Segment =

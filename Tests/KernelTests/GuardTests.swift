@@ -6,8 +6,8 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// What a guest may claim and overhear. Every row is tried untagged, tagged once and twice, and where it is IP behind extension
-    /// headers as well; XDP drops a part of it and never anything else.
+    /// What a guest may claim and overhear. Every row is tried untagged, tagged once and twice, and where it is IP
+    /// behind extension headers as well; XDP drops a part of it and never anything else.
     @Suite struct GuardTests {
         /// `guest` has all that can be bound, `listed` a link-local address of its own, `open` nothing.
         private static let table = PolicyTable(

@@ -95,7 +95,8 @@ extension PacketTables {
             }
         }
 
-        /// More sources than there are places: none of those that keep within the limit is refused, and one that does not stays limited.
+        /// More sources than there are places: none of those that keep within the limit is refused, and one that does
+        /// not stays limited.
         @Test func aFloodOfForgedSourcesRefusesNoOne() throws {
             let rule = "service: udp/53, direction: in, action: accept, stateless: true"
             let text = FlowScript.policy(

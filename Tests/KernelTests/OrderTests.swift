@@ -8,7 +8,8 @@ extension PacketTables {
         private static let policy = """
             version: 1
             ports:
-              guest: { interface: tap0, protects: workload, mac: "\(Frame.guest)", addresses: [192.0.2.1, "2001:db8::1"] }
+              guest: { interface: tap0, protects: workload, mac: "\(Frame.guest)", addresses: [192.0.2.1, \
+            "2001:db8::1"] }
             defaults: { in: accept, out: accept }
             rules:
               - { name: all, action: drop }

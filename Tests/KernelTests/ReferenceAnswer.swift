@@ -2,7 +2,8 @@ import Compiler
 import Network
 import Wire
 
-/// The answer to a rejected packet as the RFCs have it, put together anew: what the program makes of the packet itself must be the same.
+/// The answer to a rejected packet as the RFCs have it, put together anew: what the program makes of the packet itself
+/// must be the same.
 enum ReferenceAnswer {
     /// The whole frame, without padding; nil where there is to be none.
     ///

@@ -9,8 +9,8 @@ import Testing
 extension PacketTables {
     /// Hosts after RFC 9293 and 5961 talk through the kernel's own programs, with loss, disorder, time, and strangers.
     @Suite struct TCPPropertyTests {
-        /// The seeds are the same each time: in one run of a hundred or so the model does not see that a filter cannot know. By hand
-        /// give other seeds and more runs, and look at what is found.
+        /// The seeds are the same each time: in one run of a hundred or so the model does not see that a filter cannot
+        /// know. By hand give other seeds and more runs, and look at what is found.
         @Test func theKernelKeepsTheModelsLaw() throws {
             let environment = ProcessInfo.processInfo.environment
             let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
@@ -30,7 +30,8 @@ extension PacketTables {
             for wanted in ["must pass", "must drop", "may"] { #expect(counts[wanted, default: 0] > 100) }
         }
 
-        /// Where nothing is dropped but what must be, the model's hosts do all that hosts do: else the test above would show little.
+        /// Where nothing is dropped but what must be, the model's hosts do all that hosts do: else the test above would
+        /// show little.
         @Test func theModelsHostsTalk() {
             var counts: [String: Int] = [:]
             for seed in 0..<UInt64(300) {

@@ -5,8 +5,9 @@ import Policy
 import Reference
 import TestSupport
 
-/// Two hosts that talk TCP through a filter, over a network that loses, repeats and reorders, with a stranger on each side who knows their addresses
-/// and ports and no number. Every segment that comes to the filter is judged by the model as well.
+/// Two hosts that talk TCP through a filter, over a network that loses, repeats and reorders, with a stranger on each
+/// side who knows their addresses and ports and no number. Every segment that comes to the filter is judged by the
+/// model as well.
 struct TCPTalk {
     struct Setting: Sendable {
         var isStrict: Bool

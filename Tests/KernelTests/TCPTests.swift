@@ -4,8 +4,8 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Who may end a connection, and who may not: each case at initial numbers where a comparison could go wrong, on both sides. What is expected
-    /// never depends on them.
+    /// Who may end a connection, and who may not: each case at initial numbers where a comparison could go wrong, on
+    /// both sides. What is expected never depends on them.
     @Suite struct TCPTests {
         static let initials: [UInt32] = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]
 

@@ -49,7 +49,8 @@ extension PacketTables {
                 return "\(outcome.verdict.rawValue) \(outcome.ruleName ?? outcome.reason?.rawValue ?? "-")"
             }
 
-            /// What is said again once it is remembered; nil where it never is. Each CPU that the program runs on has to hear it once.
+            /// What is said again once it is remembered; nil where it never is. Each CPU that the program runs on has
+            /// to hear it once.
             func repeats(_ asked: Asked) throws -> String? {
                 for _ in 0...Map.possibleCPUs {
                     let said = try says(asked)

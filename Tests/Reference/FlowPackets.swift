@@ -30,7 +30,8 @@ extension Packet {
         isOfICMP ? isEchoReply : sourcePort < destinationPort && sourcePort < 32768
     }
 
-    /// An ICMP error that may be related to a flow: unreachable, too big, time exceeded, parameter problem; never a redirect.
+    /// An ICMP error that may be related to a flow: unreachable, too big, time exceeded, parameter problem; never a
+    /// redirect.
     public var isError: Bool { isICMP && (family == .v4 ? [3, 11, 12].contains(type) : (1...4).contains(type)) }
 
     /// The ports, or for echo the identifier at both ends.

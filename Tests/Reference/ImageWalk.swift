@@ -11,7 +11,8 @@ extension ImageView {
     ///   - claim: Of the packet, see ``Packet/claim(in:)``.
     ///   - isMember: Whether an address is in a dynamic group, by index.
     ///   - isOwn: Whether an address is one of the host's own.
-    ///   - holds: Whether what a rule asks for besides packet and groups, by its number, holds; asked in ascending order.
+    ///   - holds: Whether what a rule asks for besides packet and groups, by its number, holds; asked in ascending
+    ///     order.
     public func judge(
         packet: Packet, claim: Claim? = nil, portRecord: Int, direction: Direction,
         isMember: (Int, IPAddress) -> Bool = { _, _ in false }, isOwn: (IPAddress) -> Bool = { _ in false },

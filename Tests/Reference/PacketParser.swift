@@ -4,11 +4,11 @@ import Wire
 
 /// Reads a frame as the kernel program does: one cursor, every length checked before it is used.
 ///
-/// What refuses a packet, in short: more than two VLAN tags (`vlan`); an IPv6 extension header (or AH) that is one too many,
-/// misplaced or cut short (`extension-header`); a first fragment that cannot hold its L4 header, a fragment without data, one that is not
-/// the last and no multiple of eight bytes, or one that reaches beyond 65,535 bytes (`fragment`); any other header
-/// cut short, a length that exceeds the frame or does not cover its header, or a source route of IPv4 with hops left
-/// (`malformed`).
+/// What refuses a packet, in short: more than two VLAN tags (`vlan`); an IPv6 extension header (or AH) that is one too
+/// many, misplaced or cut short (`extension-header`); a first fragment that cannot hold its L4 header, a fragment
+/// without data, one that is not the last and no multiple of eight bytes, or one that reaches beyond 65,535 bytes
+/// (`fragment`); any other header cut short, a length that exceeds the frame or does not cover its header, or a source
+/// route of IPv4 with hops left (`malformed`).
 public struct PacketParser {
     private struct Refusal: Error {
         var reason: Reason
@@ -300,8 +300,8 @@ public struct PacketParser {
 
     // MARK: Quotations
 
-    /// Reads what an ICMP error quotes: addresses, protocol, and ports or type and identifier. nil where it cannot be read, or quotes a later
-    /// fragment.
+    /// Reads what an ICMP error quotes: addresses, protocol, and ports or type and identifier. nil where it cannot be
+    /// read, or quotes a later fragment.
     ///
     /// - Parameter packet: What ``parse(_:frameLength:metadataVLAN:segments:)`` made of the frame.
     public static func quotation(in frame: [UInt8], of packet: Packet) -> Packet? {

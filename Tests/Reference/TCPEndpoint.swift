@@ -1,5 +1,5 @@
-/// One host's side of a connection, after RFC 9293 section 3.10, with the challenge ACKs of RFC 5961, the window scaling of RFC 7323, and where it
-/// says so what Linux adds. It keeps no clock of its own: its user retransmits.
+/// One host's side of a connection, after RFC 9293 section 3.10, with the challenge ACKs of RFC 5961, the window
+/// scaling of RFC 7323, and where it says so what Linux adds. It keeps no clock of its own: its user retransmits.
 public struct TCPEndpoint: Sendable {
     public enum State: Sendable, Hashable {
         case closed, listen, synSent, synReceived, established, finWait1, finWait2, closeWait, closing, lastAck

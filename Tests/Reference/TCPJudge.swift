@@ -1,5 +1,6 @@
-/// What a filter between two hosts must do with each segment, may do, or must not, given what it has seen. The hosts themselves say what they
-/// would make of a segment; where that cannot be known from what has passed, the filter may do either.
+/// What a filter between two hosts must do with each segment, may do, or must not, given what it has seen. The hosts
+/// themselves say what they would make of a segment; where that cannot be known from what has passed, the filter may do
+/// either.
 public struct TCPJudge: Sendable {
     public enum Ruling: Sendable, Hashable {
         case mustPass(String)

@@ -129,7 +129,8 @@ extension TCPJudge {
         let isClosing = Side.allCases.allSatisfy { connection.heard[$0]?.hasFIN == true }
         let most = isEstablished ? Timeout.established.most : Timeout.answered
         let least = isClosing ? Timeout.closing : isEstablished ? Timeout.established.least : Timeout.opening
-        // A SYN that is pending lets pass what a host says of a connection that the filter has forgotten, or never knew.
+        // A SYN that is pending lets pass what a host says of a connection that the filter has forgotten, or never
+        // knew.
         let isKnown = connection.life.surelyUntil > clock || pending.isEmpty
         if connection.hasEnded || !isKnown {
             connection.life.perhapsUntil = max(connection.life.perhapsUntil, clock + most)
@@ -165,7 +166,8 @@ extension TCPJudge {
             if isExact(segment, from: side, in: connection) { connection.life.perhapsUntil = clock + Timeout.closed }
             return
         }
-        // Not heeded by the host, and passed: the filter has taken it for the end, and what comes next may take the place.
+        // Not heeded by the host, and passed: the filter has taken it for the end, and what comes next may take the
+        // place.
         if response == .ignore {
             connection.hasEnded = true
             connection.life.surelyUntil = 0

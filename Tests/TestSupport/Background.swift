@@ -1,8 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Work on a thread of its own, such as traffic that goes on while a test does something else. It is asked to stop when this goes, too: a test
-/// that fails does not leave it behind.
+/// Work on a thread of its own, such as traffic that goes on while a test does something else. It is asked to stop when
+/// this goes, too: a test that fails does not leave it behind.
 public final class Background<Value: Sendable>: Sendable {
     private final class State: Sendable {
         let result = Mutex<Result<Value, any Error>?>(nil)

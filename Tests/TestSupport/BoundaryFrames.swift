@@ -2,8 +2,8 @@ import Network
 import Policy
 import Wire
 
-/// Draws frames near what a policy tells apart: addresses just in and just out of its sets, the ends of its port ranges, its
-/// types, codes, VLANs and protocols, and what is refused or essential whatever the policy.
+/// Draws frames near what a policy tells apart: addresses just in and just out of its sets, the ends of its port
+/// ranges, its types, codes, VLANs and protocols, and what is refused or essential whatever the policy.
 public struct BoundaryFrames: Sendable {
     /// A frame, and the port where it is judged.
     public struct Probe: Sendable {

@@ -1,7 +1,7 @@
 import Network
 
-/// Makes up filter sets like ClassBench's from a seed, of any size: few sites that many rules share, nested prefixes, a few popular
-/// services, and so much of each as the kind has.
+/// Makes up filter sets like ClassBench's from a seed, of any size: few sites that many rules share, nested prefixes, a
+/// few popular services, and so much of each as the kind has.
 public struct FilterGenerator {
     public enum Kind: String, Sendable, CaseIterable {
         /// Access lists: hosts and networks to servers' ports.
@@ -134,7 +134,8 @@ extension UInt32 {
 }
 
 extension FilterSet {
-    /// Packets at the edges of some filters, each with its first match; the plain search takes as long as there are filters.
+    /// Packets at the edges of some filters, each with its first match; the plain search takes as long as there are
+    /// filters.
     public func probes(_ count: Int, seed: UInt64) -> [FilterProbe] {
         var random = RandomNumbers(seed: seed)
         return (0..<count).map { _ in

@@ -2,7 +2,8 @@ import Network
 import Policy
 import Wire
 
-/// Rules as packet filters are usually given: two prefixes, two ranges of ports and a protocol each; the first match decides.
+/// Rules as packet filters are usually given: two prefixes, two ranges of ports and a protocol each; the first match
+/// decides.
 public struct FilterSet: Sendable {
     public struct Filter: Sendable, Hashable {
         public var source: Prefix
@@ -118,8 +119,8 @@ public struct FilterProbe: Sendable {
 
 // MARK: The same in IPv6
 
-/// IPv4 filters as IPv6 ones that tell the same packets apart: the address stands behind 2001:db8::/32, and again, for a host, in the
-/// last bits.
+/// IPv4 filters as IPv6 ones that tell the same packets apart: the address stands behind 2001:db8::/32, and again, for
+/// a host, in the last bits.
 extension IPAddress {
     public var inIPv6: IPAddress {
         IPAddress(v6: UInt128(0x2001_0db8) << 96 | value << 64 | value &* 0x9e37_79b9 & 0xffff_ffff)

@@ -9,7 +9,8 @@ public struct Namespace: Sendable, Hashable {
 
     public var path: String { "/run/netns/\(name)" }
 
-    /// The words that run a command inside: unlike `ip netns exec` this leaves /sys, and so the BPF file system, in sight.
+    /// The words that run a command inside: unlike `ip netns exec` this leaves /sys, and so the BPF file system, in
+    /// sight.
     public func command(_ words: [String]) -> [String] { ["nsenter", "--net=\(path)"] + words }
 
     @discardableResult
@@ -33,8 +34,8 @@ extension Namespace {
     }
 }
 
-/// Network namespaces, virtual cables and bridges of one test. Names hold the process's id, so that labs never meet; all of it is
-/// removed when the lab goes, also when the test has failed.
+/// Network namespaces, virtual cables and bridges of one test. Names hold the process's id, so that labs never meet;
+/// all of it is removed when the lab goes, also when the test has failed.
 public final class Lab: Sendable {
     private static let serial = Mutex(0)
 

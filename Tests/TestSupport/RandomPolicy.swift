@@ -2,8 +2,8 @@ import Network
 import Policy
 import Wire
 
-/// A policy made up from a seed: nested and adjacent address sets of both families, every form of service, VLANs, directions,
-/// entries, `within`.
+/// A policy made up from a seed: nested and adjacent address sets of both families, every form of service, VLANs,
+/// directions, entries, `within`.
 public struct RandomPolicy: Sendable {
     public enum Size: Sendable {
         case small
@@ -48,8 +48,8 @@ public struct RandomPolicy: Sendable {
             groups: [], rules: rules, dynamicGroups: groups)
     }
 
-    /// Makes some rules ask who is in dynamic groups, one combination of them or several. Of a small policy, so few have a condition that all may
-    /// be tried.
+    /// Makes some rules ask who is in dynamic groups, one combination of them or several. Of a small policy, so few
+    /// have a condition that all may be tried.
     private static func askMembers(
         _ rules: inout [Rule], of groups: Int, isLarge: Bool, _ random: inout RandomNumbers
     ) {

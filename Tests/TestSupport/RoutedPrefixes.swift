@@ -2,7 +2,8 @@ import Foundation
 import Network
 import Policy
 
-/// The prefixes that the world routed one day in 2015, with the network each belongs to: nested, so that the longest decides.
+/// The prefixes that the world routed one day in 2015, with the network each belongs to: nested, so that the longest
+/// decides.
 public struct RoutedPrefixes: Sendable {
     public var routes: [(prefix: Prefix, network: String)]
 
@@ -16,7 +17,8 @@ public struct RoutedPrefixes: Sendable {
         }
     }
 
-    /// A rule for the prefixes of one length of each network, the longest first: the first match is the longest. Some 114,000 rules.
+    /// A rule for the prefixes of one length of each network, the longest first: the first match is the longest. Some
+    /// 114,000 rules.
     public func ruleset() -> (ruleset: Ruleset, networks: [String]) {
         struct Key: Hashable {
             var length: Int

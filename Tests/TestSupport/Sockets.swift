@@ -79,8 +79,8 @@ public final class PacketSocket: Socket, @unchecked Sendable {
         return try SocketFailure.check(count, "receive") == 0 ? nil : Frame(bytes: Array(buffer.prefix(count)))
     }
 
-    /// Every frame of this sender that comes until none came for `quiet` milliseconds. A kernel says things of its own accord, so
-    /// tests that count give their frames a source of their own.
+    /// Every frame of this sender that comes until none came for `quiet` milliseconds. A kernel says things of its own
+    /// accord, so tests that count give their frames a source of their own.
     public func receiveAll(
         from source: MACAddress = Frame.guest, quiet: Int32 = 100
     ) throws(SocketFailure) -> [Frame] {
@@ -238,7 +238,8 @@ public final class IPSocket: Socket, @unchecked Sendable {
         _ = try SocketFailure.check(Int(unsafe lab_join(descriptor, "\(group)", interface)), "join \(group)")
     }
 
-    /// Sends so many bytes, a multiple of 256 KiB, and says how many of them have come out at the other end of the connection.
+    /// Sends so many bytes, a multiple of 256 KiB, and says how many of them have come out at the other end of the
+    /// connection.
     public func transfer(_ total: Int, to other: IPSocket) throws -> Int {
         let reading = Background { _ in
             var received = 0

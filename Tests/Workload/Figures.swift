@@ -3,8 +3,8 @@ import Datapath
 import Foundation
 import Simulation
 
-/// What a workload compiles to, and how long that and loading it take: medians, of this process's own time on a processor, for other work
-/// on the machine must not count.
+/// What a workload compiles to, and how long that and loading it take: medians, of this process's own time on a
+/// processor, for other work on the machine must not count.
 struct Figures {
     static let heading =
         "| set | rules | cells | a rule | image MiB | compile ms | load ms |\n| --- | --- | --- | --- | --- | --- | --- |"

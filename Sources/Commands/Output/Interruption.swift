@@ -4,7 +4,8 @@ import Synchronization
 /// A stream was asked to end (SIGINT or SIGTERM): the end of the work, not a failure.
 struct Interrupted: Error {}
 
-/// Lets a stream end in order when it is interrupted. A system call that waits returns EINTR, so that nothing holds it up.
+/// Lets a stream end in order when it is interrupted. A system call that waits returns EINTR, so that nothing holds it
+/// up.
 enum Interruption {
     private static let requested = Atomic<Bool>(false)
 

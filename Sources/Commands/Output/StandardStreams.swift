@@ -16,8 +16,8 @@ enum StandardOutput {
     }
 
     /// Writes all of it.
-    /// - Throws: ``ClosedPipe`` where nobody reads any more, ``Refusal`` where the text has no room, ``Interrupted`` where a
-    ///   stream was asked to end while its reader did not take it.
+    /// - Throws: ``ClosedPipe`` where nobody reads any more, ``Refusal`` where the text has no room, ``Interrupted``
+    ///   where a stream was asked to end while its reader did not take it.
     static func write(_ words: Words) throws {
         try write(Array(words.text.utf8), to: STDOUT_FILENO)
     }

@@ -13,14 +13,13 @@ let package = Package(
     products: [.executable(name: "bulkhead", targets: ["bulkhead"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // The one contract between kernel and controller.
         .target(name: "CDatapathABI"),
         .target(name: "CHeap"),
+        .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CLibbpf", linkerSettings: [.linkedLibrary("bpf")]),
         // BPF/*.bpf.c, compiled and embedded in Datapath.
         .executableTarget(name: "EmbedObject", path: "Plugins/EmbedObject", swiftSettings: settings),
@@ -30,7 +29,7 @@ let package = Package(
         .target(name: "Wire", dependencies: ["Network", "CDatapathABI"], swiftSettings: settings),
         .target(
             name: "Policy",
-            dependencies: ["Network", "Wire", .product(name: "Yams", package: "Yams")],
+            dependencies: ["Network", "Wire", "CLibyaml"],
             swiftSettings: settings),
         .target(
             name: "Compiler",
@@ -133,6 +132,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "LibbpfTests", dependencies: ["Libbpf", "CLibbpf", "TestSupport"], swiftSettings: settings),
+        // The laws of docs/architecture.md, held against the sources themselves.
+        .testTarget(name: "HouseTests", dependencies: ["Control"], swiftSettings: settings),
         .testTarget(name: "NetworkTests", dependencies: ["Network"], swiftSettings: settings),
         .testTarget(
             name: "PolicyTests", dependencies: ["TestSupport", "Policy", "Wire", "Network"], exclude: ["Fixtures"],

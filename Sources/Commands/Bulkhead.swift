@@ -20,7 +20,7 @@ public struct Bulkhead: ParsableCommand {
 
             Not supported yet: \(LaterCommand.names.joined(separator: ", ")).
             """,
-        version: "0.1.0",
+        version: Version.current,
         subcommands: [
             CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
             FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self,

@@ -1,4 +1,4 @@
-internal import CYaml
+internal import CLibyaml
 
 /// One step of libyaml's parse.
 struct YAMLEvent {

@@ -1,0 +1,2 @@
+/* libyaml's own header, as Swift imports it. */
+#include <yaml.h>

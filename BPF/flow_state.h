@@ -20,17 +20,11 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 	const __u16 fins = BH_FLOW_FIN_OPENER | BH_FLOW_FIN_ANSWERER, both = BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
 
 	if (flow->flags & seen_flag(answer)) {
-		note_segment(side, packet, flow->scales[answer & 1]);
+		note_segment(side, other, packet, flow->scales[answer & 1]);
 	} else {
-		__u32 known = side->end;
-
-		/* What either has acknowledged was sent, though what is seen first was sent again. */
 		start_side(side, packet, flow->scales[answer & 1]);
-		if (is_before(side->end, known))
-			side->end = known;
+		side->end = taken_end(packet, other);
 	}
-	if (is_before(other->end, packet->acknowledgement))
-		other->end = packet->acknowledgement;
 	/* How much of the segment follows in other fragments is not seen here. */
 	if (packet->flags & BH_PACKET_FRAGMENT_FIRST && is_before(side->end, other->granted))
 		side->end = other->granted;
@@ -46,12 +40,33 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 		flow->state = BH_FLOW_CLOSING;
 }
 
+/*
+ * Adopts a connection by another segment than before. Where the other end has spoken before it, both are there: that
+ * refreshes it, so that a stranger who speaks between can keep them from agreeing, but cannot end it. Returns whether
+ * it does.
+ */
+static __always_inline bool start_anew(struct bh_flow *flow, const struct bh_packet *packet, bool answer)
+{
+	const __u16 both = BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
+	bool lonely = is_lonely(flow, answer);
+
+	if (!is_unsure(flow))
+		return false;
+	start_in_the_middle(flow, packet, answer);
+	flow->flags &= ~(both | BH_FLOW_FIN_OPENER | BH_FLOW_FIN_ANSWERER);
+	flow->flags |= seen_flag(answer);
+	return !lonely;
+}
+
 /* Does to a TCP flow what a segment that does not just go on is to it; false where that refreshes nothing. The bucket is locked. */
 static __always_inline bool turn_tcp(struct bh_flow *flow, const struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
+	bool answer = here->forward != flow->opener_is_first;
 
 	switch (here->segment) {
+	case BH_SEGMENT_STARTS_ANEW:
+		return start_anew(flow, packet, answer);
 	case BH_SEGMENT_ANSWERS:
 		start_answered(flow, packet, here->scale);
 		break;

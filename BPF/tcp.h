@@ -11,6 +11,12 @@
 /* What an acknowledgement may lag behind, where the window is smaller: segments overtake each other. */
 #define LAG_MIN 0xffff
 
+/*
+ * How far from what was seen of a connection that was there before its numbers may lie: half the largest window that
+ * there is.
+ */
+#define REACH (1u << 29)
+
 /* Whether one sequence number comes before another: they wrap. */
 static __always_inline bool is_before(__u32 left, __u32 right)
 {
@@ -61,26 +67,40 @@ static __always_inline bool acknowledges_attempt(const struct bh_flow *flow, con
 	       acknowledges(packet, attempt->start, attempt->end);
 }
 
+/* Whether a connection was adopted, and only one end was seen yet: nothing shows that this was a true end. */
+static __always_inline bool is_unsure(const struct bh_flow *flow)
+{
+	return flow->state == BH_FLOW_OPENING && flow->flags & BH_FLOW_ADOPTED;
+}
+
 /*
- * Whether a segment is one that its sender could send and its receiver would take: it starts no further than was permitted, or behind a FIN
- * or a probe there; it is not older than the largest window; and what it acknowledges was sent, and not long ago. A segment that acknowledges
- * nothing is not heeded by anyone.
+ * Whether a segment is one that its sender could send and its receiver would take: it starts no further than was
+ * permitted, or behind a FIN or a probe there; it is not older than a window before what its receiver has
+ * acknowledged, or a keep-alive there; and what it acknowledges was sent, and not longer ago than a window (RFC 5961
+ * section 5.2). A segment that acknowledges nothing is not heeded by anyone.
+ *
+ * Each end is held against what the other has said, but for the oldest acknowledgement. So a stranger who speaks for
+ * one end and hits the window puts neither outside: not the other, whose words are not held against how far this one
+ * has sent; nor the one that he speaks for.
  */
 static __always_inline bool fits(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
 	const struct bh_flow_side *sender = &flow->sides[answer], *receiver = &flow->sides[!answer];
 	__u32 lag = sender->window > LAG_MIN ? sender->window : LAG_MIN;
-	__u32 last = receiver->end;
+	__u32 window = receiver->window, last = receiver->end;
 
 	/*
-	 * Of a connection that was there before, an end may have all that it has granted: what was seen of the other may have
-	 * been sent again.
+	 * No scale is known of a connection that was there before, and what was seen of an end may have been sent
+	 * again, so that more of it is acknowledged. Once both ends were seen, what is behind may lie twice as far
+	 * away as what is ahead: what one end makes of it does not put the other outside.
 	 */
-	if (flow->flags & BH_FLOW_ADOPTED && is_before(last, sender->granted))
-		last = sender->granted;
+	if (flow->flags & BH_FLOW_ADOPTED) {
+		window = lag = is_unsure(flow) ? REACH : 2 * REACH;
+		last += REACH;
+	}
 	return packet->tcp_flags & TCP_ACK && !is_before(receiver->granted + 1, packet->sequence) &&
-	       !is_before(segment_end(packet), sender->end - receiver->window) &&
-	       is_between(receiver->end - lag, packet->acknowledgement, last);
+	       !is_before(segment_end(packet), receiver->acknowledged - window - 1) &&
+	       is_between(sender->acknowledged - lag, packet->acknowledgement, last);
 }
 
 /* A reset to an end that has not been answered, or by one. */
@@ -110,7 +130,7 @@ static __always_inline enum bh_segment place_reset(const struct bh_flow *flow, c
 {
 	const struct bh_flow_side *sender = &flow->sides[answer], *receiver = &flow->sides[!answer];
 	__u16 fin = answer ? BH_FLOW_FIN_ANSWERER : BH_FLOW_FIN_OPENER;
-	__u32 sequence = packet->sequence, room = receiver->granted - receiver->acknowledged;
+	__u32 sequence = packet->sequence, first = receiver->acknowledged;
 	bool certain = !(flow->flags & seen_flag(!answer)) || receiver->acknowledged == sender->end;
 
 	/* It refuses the attempt. Whether the connection beside it is over cannot be told from that. */
@@ -122,17 +142,35 @@ static __always_inline enum bh_segment place_reset(const struct bh_flow *flow, c
 		return certain ? BH_SEGMENT_RESETS : BH_SEGMENT_DOUBTS;
 	if (sequence == sender->end)
 		return certain ? BH_SEGMENT_RESETS : BH_SEGMENT_DOUBTS;
-	if (sequence != receiver->acknowledged && sequence - receiver->acknowledged >= room)
+	/*
+	 * More was acknowledged than was seen: by a true end of what was sent before, or by a stranger. Only of an
+	 * adopted connection.
+	 */
+	if (is_before(sender->end, first))
+		first = sender->end - REACH;
+	if (sequence != first && sequence - first >= receiver->granted - first)
 		return BH_SEGMENT_IGNORED;
 	return is_before(sender->end, sequence) ? BH_SEGMENT_PASSES : BH_SEGMENT_DOUBTS;
+}
+
+/*
+ * Of a connection that was there before, a stranger's data may have made a reset of his look true: only one that
+ * certainly is ends it.
+ */
+static __always_inline enum bh_segment place_adopted_reset(const struct bh_flow *flow, enum bh_segment place)
+{
+	return place == BH_SEGMENT_DOUBTS || (place == BH_SEGMENT_RESETS && is_unsure(flow)) ? BH_SEGMENT_PASSES : place;
 }
 
 /* What a segment other than a SYN is to the flow that covers it; `answer`: it comes from the answerer. */
 static __noinline __attribute__((unused)) enum bh_segment
 place_segment(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
-	if (packet->tcp_flags & TCP_RST)
-		return place_reset(flow, packet, answer);
+	if (packet->tcp_flags & TCP_RST) {
+		enum bh_segment place = place_reset(flow, packet, answer);
+
+		return flow->flags & BH_FLOW_ADOPTED ? place_adopted_reset(flow, place) : place;
+	}
 	if (is_unanswered(flow)) {
 		const struct bh_flow_side *opener = &flow->sides[0];
 
@@ -146,6 +184,12 @@ place_segment(const struct bh_flow *flow, const struct bh_packet *packet, bool a
 	}
 	if (acknowledges_attempt(flow, packet, answer))
 		return is_answer_to_syn(packet) ? BH_SEGMENT_ANSWERS_ATTEMPT : BH_SEGMENT_PASSES;
+	/*
+	 * The first that was seen may have been a stranger's. So may this one: none of them can keep the true ends
+	 * from meeting.
+	 */
+	if (is_unsure(flow) && packet->tcp_flags & TCP_ACK)
+		return BH_SEGMENT_STARTS_ANEW;
 	return BH_SEGMENT_OUTSIDE;
 }
 
@@ -157,10 +201,22 @@ static __always_inline __u32 offered_window(const struct bh_packet *packet, __u8
 	return window ? window : 1;
 }
 
-/* Notes what an end says in a segment that fits. */
-static __always_inline void note_segment(struct bh_flow_side *side, const struct bh_packet *packet, __u8 scale)
+/*
+ * The sequence number behind what the receiver takes of a segment: nothing beyond the byte right behind its window, a
+ * FIN or a probe.
+ */
+static __always_inline __u32 taken_end(const struct bh_packet *packet, const struct bh_flow_side *receiver)
 {
-	__u32 end = segment_end(packet), window = offered_window(packet, scale);
+	__u32 end = segment_end(packet), most = receiver->granted + 1;
+
+	return is_before(most, end) ? most : end;
+}
+
+/* Notes what an end says in a segment that fits. */
+static __always_inline void note_segment(struct bh_flow_side *side, const struct bh_flow_side *receiver,
+					 const struct bh_packet *packet, __u8 scale)
+{
+	__u32 end = taken_end(packet, receiver), window = offered_window(packet, scale);
 
 	if (is_before(side->end, end))
 		side->end = end;
@@ -182,8 +238,9 @@ static __always_inline void start_side(struct bh_flow_side *side, const struct b
 }
 
 /*
- * A connection that was there before, of which a segment is the first that is seen. Nothing is known of the windows' scales, so they are taken for the
- * largest; of the other end no more than what this one has of it, and waits for.
+ * A connection that was there before, of which a segment is the first that is seen. Nothing is known of the windows'
+ * scales, so they are taken for the largest; of the other end no more than what this one has of it, and waits for.
+ * Its windows are not held against the other end: see fits().
  */
 static __always_inline void start_in_the_middle(struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
@@ -193,8 +250,8 @@ static __always_inline void start_in_the_middle(struct bh_flow *flow, const stru
 	start_side(sender, packet, BH_SCALE_MAX);
 	receiver->end = packet->acknowledgement;
 	receiver->acknowledged = packet->sequence;
-	receiver->window = 0xffffu << BH_SCALE_MAX;
-	receiver->granted = sender->end + receiver->window;
+	receiver->window = 0;
+	receiver->granted = sender->end + REACH;
 }
 
 /* A SYN that opens a flow. */

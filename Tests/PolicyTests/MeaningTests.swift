@@ -31,10 +31,22 @@ import Testing
         for test in tests {
             let source = try? String(contentsOf: root.appending(path: test.file), encoding: .utf8)
             #expect(source?.contains("func \(test.function)(") == true, "\(test.file) has no \(test.function)")
+            let texts = test.rows.isEmpty ? [] : extensions(of: test.file) + [source ?? ""]
             for name in test.rows {
-                #expect(source?.contains("\(name)\"") == true, "\(test.file) has no row '\(name)'")
+                #expect(texts.contains { $0.contains("\(name)\"") }, "\(test.file) has no row '\(name)'")
             }
         }
+    }
+
+    /// Rows of a suite's tables may stand in files of their own beside it, in extensions of the suite.
+    private static func extensions(of file: String) -> [String] {
+        let path = root.appending(path: file)
+        let folder = path.deletingLastPathComponent()
+        let suite = path.deletingPathExtension().lastPathComponent
+        let files = (try? FileManager.default.contentsOfDirectory(at: folder, includingPropertiesForKeys: nil)) ?? []
+        return files.filter { $0.pathExtension == "swift" }
+            .compactMap { try? String(contentsOf: $0, encoding: .utf8) }
+            .filter { $0.contains(".\(suite) {") }
     }
 
     @Test func everyLineIsThere() throws {

@@ -750,6 +750,7 @@ enum bh_segment {
 	BH_SEGMENT_CHALLENGES,           /* a SYN, which it takes for one of another connection */
 	BH_SEGMENT_RESETS,               /* its receiver takes this reset */
 	BH_SEGMENT_DOUBTS,               /* its receiver takes this reset, or answers it with an acknowledgement */
+	BH_SEGMENT_STARTS_ANEW,          /* contradicts the end that an adopted flow knows: adopted by this one */
 	BH_SEGMENT_PASSES,               /* it changes nothing, but its receiver answers it, or ends another connection by it */
 	BH_SEGMENT_IGNORED,              /* a reset that its receiver would not heed */
 };

@@ -1,0 +1,96 @@
+import Compiler
+import TestSupport
+
+/// Strangers who speak while a connection is adopted, or later. Of such a connection no scale is known, so they hit
+/// its windows easily; and still they put neither end outside.
+extension PacketTables.TCPTests {
+    static let adoptedStrangers = places.flatMap(first) + later
+
+    /// Where a stranger's numbers lie, seen from the client's and the server's.
+    private static let places = [
+        (0x4000_0000, 0x8010_0000), (0x8010_0000, 0x7ff0_0000), (0x1000_0000, 0xc000_0000), (0x1000_0000, 0x1000_0000),
+    ]
+
+    private static func first(_ client: Int, _ server: Int) -> [Row] {
+        let place = "(\(client), \(server))"
+        return [
+            Row("a stranger speaks first, from outside \(place)", adopts: true) { talk in
+                let stranger = talk.moved(client: client, server: server)
+                return join(
+                    [stranger.there(24, 1, 1, payload: 10, is: "accept adopted"), talk.back(24, 1, 1, payload: 10)],
+                    meet(talk))
+            },
+            Row("a stranger speaks first, from inside \(place)", adopts: true) { talk in
+                let stranger = talk.moved(client: client, server: server)
+                return join(
+                    [stranger.back(24, 1, 1, payload: 10, is: "accept adopted"), talk.there(Flags.ack, 1, 1)],
+                    [talk.back(24, 1, 1, payload: 10)], meet(talk))
+            },
+            Row("a stranger speaks first, and resets \(place)", adopts: true) { talk in
+                let stranger = talk.moved(client: client, server: server)
+                return join(
+                    [stranger.there(24, 1, 1, payload: 10, is: "accept adopted"), stranger.there(Flags.rst, 11)],
+                    [talk.back(24, 1, 1, payload: 10)], meet(talk))
+            },
+        ]
+    }
+
+    /// The client has not yet acknowledged ten bytes of the server's.
+    private static func meet(_ talk: Talk) -> [FlowScript.Step] {
+        [
+            talk.there(Flags.ack, 1, 11), talk.back(24, 11, 1, payload: 10), talk.there(Flags.ack, 1, 21),
+            .flows([.established]), .pass(seconds: 7400), talk.there(24, 1, 21, payload: 10),
+            talk.back(Flags.ack, 21, 11), .pass(seconds: 7400), talk.back(24, 21, 11, payload: 10),
+            talk.there(24, 11, 31, payload: 10), talk.back(Flags.rst, 31),
+        ]
+    }
+
+    private static let later = [
+        Row("a stranger speaks between all that the ends say", adopts: true) { talk in
+            let stranger = talk.moved(client: 0x4000_0000, server: 0x8010_0000)
+            let client = talk.there(24, 1, 1, payload: 10)
+            let server = talk.back(24, 1, 1, payload: 10)
+            let forged = stranger.there(24, 1, 1, payload: 10)
+            return join(
+                [stranger.there(24, 1, 1, payload: 10, is: "accept adopted")],
+                (0..<5).flatMap { _ in [.pass(seconds: 20), server, forged, client, forged, .flows([.opening])] },
+                [server], meet(talk))
+        },
+        Row("a stranger alone lets nothing last", adopts: true) { talk in
+            let stranger = talk.moved(client: 0x4000_0000, server: 0x8010_0000)
+            return [
+                talk.there(24, 1, 1, payload: 10, is: "accept adopted"), .pass(seconds: 20),
+                stranger.there(24, 1, 1, payload: 10), .pass(seconds: 15),
+                talk.there(24, 1, 1, payload: 10, is: "accept adopted"),
+            ]
+        },
+        Row("a stranger acknowledges on and on, from outside", adopts: true) { talk in
+            join(
+                [talk.there(24, 1, 1, payload: 10, is: "accept adopted"), talk.back(Flags.ack, 1, 11)],
+                (1...6).map { talk.there(Flags.ack, 11, 1 + $0 * 0x1ff0_0000, is: $0 == 1 ? passes : talk.outside) },
+                goOn(talk))
+        },
+        Row("a stranger acknowledges on and on, from inside", adopts: true) { talk in
+            join(
+                [talk.there(24, 1, 1, payload: 10, is: "accept adopted"), talk.back(Flags.ack, 1, 11)],
+                (1...6).map { talk.back(Flags.ack, 1, 11 + $0 * 0x1ff0_0000, is: $0 == 1 ? passes : talk.outside) },
+                goOn(talk))
+        },
+        Row("a stranger's data hit, and so does the reset behind them", adopts: true) { talk in
+            join(
+                [talk.there(24, 1, 1, payload: 10, is: "accept adopted"), talk.back(Flags.ack, 1, 11)],
+                [talk.there(24, 0x1000_0000, 1, payload: 100), talk.there(Flags.rst, 0x1000_0064)],
+                [.flows([.established]), .pass(seconds: 60)], goOn(talk))
+        },
+    ]
+
+    private static let passes = "accept established"
+
+    private static func goOn(_ talk: Talk) -> [FlowScript.Step] {
+        [
+            .pass(seconds: 4000), talk.back(24, 1, 11, payload: 10), talk.there(24, 11, 11, payload: 10),
+            .pass(seconds: 7400), talk.back(Flags.ack, 11, 21), talk.there(Flags.ack, 21, 11),
+            .flows([.established]), talk.back(Flags.rst, 11), talk.there(Flags.rst, 21),
+        ]
+    }
+}

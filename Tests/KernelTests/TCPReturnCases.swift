@@ -1,0 +1,62 @@
+import Compiler
+import TestSupport
+
+/// A client that lost its power, and comes back.
+extension PacketTables.TCPTests {
+    /// Where the new initial number lies, seen from the old one.
+    private static let distances = [100_000, -100_000, 0x7fff_ffff, 0x4000_0000, -0x4000_0000]
+
+    static let returns = distances.flatMap { distance in
+        [
+            Row("a client comes back: challenge, reset, and anew (\(distance))") { talk in
+                let (old, new) = (talk, talk.moved(client: distance, server: -5000))
+                return join(
+                    old.handshake(),
+                    [old.there(24, 1, 1, payload: 10), old.back(Flags.ack, 1, 11)],
+                    [
+                        new.there(Flags.syn, 0, is: "accept rule"), old.back(Flags.ack, 1, 11),
+                        old.there(Flags.rst, 11),
+                        .pass(seconds: 1), new.there(Flags.syn, 0, is: "accept rule"), new.back(Flags.synAck, 0, 1),
+                        new.there(Flags.ack, 1, 1), new.there(24, 1, 1, payload: 10), new.back(Flags.ack, 1, 11),
+                        .pass(seconds: 7400), new.there(24, 11, 1, payload: 10), new.back(Flags.rst, 1),
+                        .pass(seconds: 15),
+                        new.there(Flags.ack, 21, 1, is: invalid),
+                    ])
+            },
+            Row("a client comes back to a server that came back too, and refuses (\(distance))") { talk in
+                let (old, new) = (talk, talk.moved(client: distance))
+                return join(
+                    old.handshake(),
+                    [
+                        new.there(Flags.syn, 0, is: "accept rule"),
+                        new.back(Flags.rstAck, 0x4000_0000, 2, is: invalid),
+                        new.back(Flags.rstAck, 0, 1, bare: true),
+                    ])
+            },
+            Row("a client comes back, and the old FIN and numbers are gone (\(distance))") { talk in
+                let (old, new) = (talk, talk.moved(client: distance, server: 0x2000_0000))
+                return join(
+                    old.handshake(),
+                    [
+                        old.there(Flags.fin, 1, 1), old.back(Flags.ack, 1, 2),
+                        new.there(Flags.syn, 0, is: "accept rule"),
+                        new.back(Flags.synAck, 0, 1), new.there(Flags.ack, 1, 1), .flows([.established]),
+                        new.back(Flags.fin, 1, 1), .flows([.established]), old.there(Flags.rst, 2, is: invalid),
+                        old.back(Flags.rst, 1, is: invalid), .pass(seconds: 7400), new.there(24, 1, 2, payload: 10),
+                        new.back(Flags.ack, 2, 11), new.there(Flags.rst, 11), .flows([.closed]),
+                    ])
+            },
+            Row("a server has a connection that the filter never knew (\(distance))") { talk in
+                let (old, new) = (talk, talk.moved(client: distance, server: 77))
+                return [
+                    new.there(Flags.syn, 0, is: "accept rule"), old.back(Flags.ack, 1, 11),
+                    old.there(Flags.rst, 11),
+                    new.there(Flags.syn, 0, is: "accept rule"), new.back(Flags.synAck, 0, 1),
+                    new.there(Flags.ack, 1, 1),
+                    .flows([.established]), new.back(24, 1, 1, payload: 10), new.there(Flags.rst, 1),
+                    .flows([.closed]),
+                ]
+            },
+        ]
+    }
+}

@@ -173,11 +173,15 @@ static __noinline void place_flow(struct bh_scratch *here, __u32 index, __u32 ro
 	bpf_spin_unlock(&bucket->lock);
 }
 
-/* Puts the flow into the scope's reserve. It is counted first, so that no packet of it misses it. */
-static __always_inline void place_in_reserve(struct bh_scratch *here, __u32 now, struct placing *placing)
+/*
+ * Puts the flow into the scope's reserve. It is counted first, so that no packet of it misses it; also where it was
+ * found there, for another CPU may have taken it away and counted that.
+ */
+static __always_inline void place_in_reserve(struct bh_scratch *here, enum room room, __u32 now,
+					     struct placing *placing)
 {
 	count_overflow(here->hash, 1);
-	place_flow(here, reserve_of(here->scope), ROOM_ANY, now, placing);
+	place_flow(here, reserve_of(here->scope), room, now, placing);
 	if (!placing->placed || placing->same)
 		count_overflow(here->hash, -1);
 	else if (placing->replaced)
@@ -191,8 +195,9 @@ static __always_inline void place_in_reserve(struct bh_scratch *here, __u32 now,
 __noinline int open_flow(struct bh_scratch *here)
 {
 	struct bh_flow_totals *totals = flow_totals_here();
-	struct placing placing;
+	struct placing placing = {};
 	__u32 now, found;
+	bool in_reserve;
 	enum room room;
 
 	if (!here || !totals)
@@ -200,10 +205,12 @@ __noinline int open_flow(struct bh_scratch *here)
 	now = ticks_now(here);
 	tidy(totals, now);
 	found = find_flow(here);
+	in_reserve = found && is_reserve((found - 1) / BH_FLOW_WAYS);
 	room = take_place(here, now);
-	place_flow(here, found ? (found - 1) / BH_FLOW_WAYS : home_of(here->hash), room, now, &placing);
-	if (!placing.placed && room != ROOM_NONE)
-		place_in_reserve(here, now, &placing);
+	if (!in_reserve)
+		place_flow(here, home_of(here->hash), room, now, &placing);
+	if (!placing.placed && (in_reserve || room != ROOM_NONE))
+		place_in_reserve(here, room == ROOM_NONE ? ROOM_NONE : ROOM_ANY, now, &placing);
 	if (!placing.placed) {
 		if (room != ROOM_NONE)
 			release_place(here->scope);

@@ -27,7 +27,7 @@ public struct Fuzzer {
     private let simulator: Simulator
     private var image: Image
     private var ruleset: Ruleset
-    private var reference: ReferenceFlows
+    private var reference: ReferenceWorlds
     /// Where the burst is judged.
     private var port: (entry: Int, protects: Protects) = (0, .host)
     private var direction = Direction.in
@@ -47,7 +47,7 @@ public struct Fuzzer {
         ruleset = FuzzPolicy.ruleset(for: corpus, &random)
         image = try Compiler().compile(ruleset)
         simulator = try Simulator(image: image)
-        reference = ReferenceFlows(ruleset, start: FuzzPolicy.start)
+        reference = ReferenceWorlds(ReferenceFlows(ruleset, start: FuzzPolicy.start))
         try empty()
     }
 
@@ -55,7 +55,7 @@ public struct Fuzzer {
     private mutating func empty() throws {
         try simulator.forgetFlows()
         simulator.time = FuzzPolicy.start.nanoseconds
-        reference = ReferenceFlows(ruleset, start: FuzzPolicy.start)
+        reference = ReferenceWorlds(ReferenceFlows(ruleset, start: FuzzPolicy.start))
     }
 
     /// Judges `count` mutants; ends at the first difference, for what comes behind it may be due to it.

@@ -4,22 +4,22 @@ import Foundation
 import Network
 import Policy
 import Reference
-import Simulation
 import TestSupport
 import Testing
-import Wire
 
 extension PacketTables {
-    /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing
-    /// between them: the kernel's programs against the model.
+    /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing between them: the
+    /// kernel's programs against the model.
     @Suite struct FlowPropertyTests {
-        /// The same each time: about one seed in a hundred leads where the model does not see that more than one
-        /// outcome is right, and is not yet mended (1100411105 is one). By hand give others.
-        private static let seed: UInt64 = 1
+        /// Another each time; a failure says which.
+        private static var seed: UInt64 {
+            ProcessInfo.processInfo.environment["BULKHEAD_SEED"].flatMap(UInt64.init)
+                ?? UInt64.random(in: 0..<UInt64(UInt32.max))
+        }
 
         @Test func theKernelAgreesWithTheModel() throws {
             let environment = ProcessInfo.processInfo.environment
-            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? Self.seed
+            let first = Self.seed
             let runs = environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 60
             print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
             var reasons: [Reason: Int] = [:]
@@ -36,15 +36,17 @@ extension PacketTables {
             )
         }
 
-        /// What is accepted both ways passes without a flow, and has the verdicts that it would have with one, over
-        /// changes of policy too as long as the ports stay so.
+        /// What is accepted both ways passes without a flow, and has the verdicts that it would have with one, over changes of policy too as long as
+        /// the ports stay so.
         @Test func withoutFlowsWhereTheyMakeNoDifference() throws {
-            let first = ProcessInfo.processInfo.environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? Self.seed
-            print("flow property test: BULKHEAD_SEED=\(first)")
+            let first = Self.seed
+            let runs = ProcessInfo.processInfo.environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 40
+            print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
             var reasons: [Reason: Int] = [:]
-            for seed in first..<first + 40 {
+            for seed in first..<first + UInt64(runs) {
                 try compare(seed: seed, &reasons, tracksAll: true) { start, random in Self.symmetric(start, &random) }
             }
+            guard runs >= 40 else { return }
             #expect(Set(reasons.keys).isSuperset(of: [.rule, .default, .invalidState, .established, .related]))
         }
 
@@ -142,7 +144,7 @@ extension PacketTables {
 
         /// Someone joins or leaves a dynamic group.
         private static func changeMembers(
-            _ simulator: Simulator, _ model: inout ReferenceFlows, _ random: inout RandomNumbers
+            _ simulator: Simulator, _ model: inout ReferenceWorlds, _ random: inout RandomNumbers
         ) throws {
             let group = random.pick(["first", "second"])
             if random.once(in: 3) {
@@ -170,7 +172,8 @@ extension PacketTables {
             let policies = draw(start, &random)
             let images = try policies.map { try Compiler().compile($0) }
             let adopts = random.once(in: 2)
-            var model = ReferenceFlows(policies[0], adopts: adopts, marks: !tracksAll, start: start)
+            var model = ReferenceWorlds(
+                ReferenceFlows(policies[0], adopts: adopts, marks: !tracksAll, start: start))
             var traffic = FlowTraffic(&random)
             var counted: [Reason: Int] = [:]
             var cutOff: Set<Int> = []
@@ -182,8 +185,7 @@ extension PacketTables {
                         model.use(policies[next])
                     }
                     if random.once(in: 25) {
-                        // No sum of these is a timeout, so that the moments in which the test itself runs do not
-                        // matter.
+                        // No sum of these is a timeout, so that the moments in which the test itself runs do not matter.
                         let seconds = random.pick([21, 47, 93, 151, 401, 8009])
                         simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)
@@ -210,7 +212,7 @@ extension PacketTables {
                         claiming: packet.claim(in: drawn.frame.bytes),
                         at: .init(
                             scope: drawn.entry, entry: drawn.entry, protects: protects, isQuarantined: isQuarantined),
-                        direction: drawn.direction, found: isFound, like: isSame)
+                        direction: drawn.direction, like: isSame)
                     try #require(
                         isSame(expected),
                         "seed \(seed), step \(step): \(found.verdict) \(found.reason?.rawValue ?? "-") \(found.rule ?? -1), expected \(expected): \(drawn)"

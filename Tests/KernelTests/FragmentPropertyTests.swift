@@ -60,7 +60,7 @@ extension PacketTables {
             var policies: [Ruleset] = []
             for _ in 0..<3 { policies.append(Self.ruleset(&random)) }
             let images = try policies.map { try Compiler().compile($0) }
-            var model = ReferenceFlows(policies[0])
+            var model = ReferenceWorlds(ReferenceFlows(policies[0]))
             var traffic = FragmentTraffic(&random)
             var counted: [String: Int] = [:]
             try FlowSimulator.use(images[0], adopts: false) { simulator in

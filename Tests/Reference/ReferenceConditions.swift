@@ -4,7 +4,7 @@ import Policy
 import Wire
 
 /// A model of what conditional rules ask for besides the packet, and of what they remember.
-struct ReferenceConditions: Sendable {
+struct ReferenceConditions: Hashable, Sendable {
     /// Whose budget a packet takes.
     enum Budget: Sendable {
         /// The packet's own: it is what the rules are asked about.
@@ -19,7 +19,7 @@ struct ReferenceConditions: Sendable {
         var address: IPAddress
     }
 
-    private struct Use {
+    private struct Use: Hashable {
         var limit: RuleLimit
         /// When the whole burst is free again, in seconds times the rate.
         var fullAt = 0

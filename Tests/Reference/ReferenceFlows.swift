@@ -1,14 +1,12 @@
 import Compiler
 import Network
 import Policy
-import Wire
 
-/// A model of the tables of flows and fragments: what the kernel's programs must agree with, packet by packet. It has
-/// room for everything.
+/// A model of the tables of flows and fragments: what the kernel's programs must agree with, packet by packet. It has room for everything.
 ///
 /// What is not TCP it tells exactly. Of TCP it tells what the rules, a change of policy and time make of a flow; what
-/// the numbers of a segment make of it is the matter of ``TCPJudge``, which knows the hosts. So a segment may have more
-/// than one outcome here, and the model goes on from the one that was found.
+/// the numbers of a segment make of it is the matter of ``TCPJudge``, which knows the hosts. So a segment may have
+/// more than one outcome here, and ``ReferenceWorlds`` goes on from all that agree with what was found.
 ///
 /// Fresh, it tells what becomes of a packet that belongs to no flow.
 public struct ReferenceFlows: Sendable {
@@ -33,96 +31,34 @@ public struct ReferenceFlows: Sendable {
         }
     }
 
-    private struct End: Hashable {
-        var address: IPAddress?
-        var port: UInt16
-    }
-
-    private struct Key: Hashable {
-        var scope: Int
-        var ipProtocol: UInt8
-        /// Who sends what goes `in`, and to whom.
-        var sender: End
-        var receiver: End
-        var outerVLAN: UInt16
-        var innerVLAN: UInt16
-        /// Behind an authentication header it is another conversation.
-        var isAuthenticated: Bool
-        /// Of what an end sends to itself: such a connection has no way back that could be told from the way there.
-        var direction: Direction?
-
-        /// `tags`: of the frame that carries it, where `packet` is a quotation.
-        init(_ packet: Packet, _ direction: Direction, scope: Int, tags: Packet) {
-            self.scope = scope
-            ipProtocol = packet.ipProtocol
-            let ports = packet.flowPorts
-            let source = End(address: packet.source, port: ports.source)
-            let destination = End(address: packet.destination, port: ports.destination)
-            (sender, receiver) = direction == .in ? (source, destination) : (destination, source)
-            (outerVLAN, innerVLAN) = (tags.outerVLAN, tags.innerVLAN)
-            isAuthenticated = packet.headers.contains(51)
-            if source == destination { self.direction = direction }
-        }
-    }
-
-    private struct Record {
-        /// Of the opening packet.
-        var direction: Direction
-        /// Rank of what accepted it; nil: the default.
-        var rule: Int?
-        var generation: Int
-        /// When it is to be judged again; nil: when the policy changes.
-        var lapses: Int?
-        /// Of the opening packet.
-        var headers: Set<UInt8>
-        /// It was adopted by a packet that went against ``direction``.
-        var isByAnswerer = false
-        /// It was adopted, and one end alone was seen: whether that is the answerer.
-        var lonely: Bool?
-        /// Of what is not TCP.
-        var state = FlowState.opening
-        /// It is there until then, and gone after the other.
-        var surelyUntil: Int
-        var perhapsUntil: Int
-
-        /// Whether it cannot be told from another.
-        func isAlike(_ other: Record) -> Bool {
-            direction == other.direction && rule == other.rule && isByAnswerer == other.isByAnswerer
-        }
-    }
-
     /// What may become of a packet, and the model after that.
-    private struct Outcome {
+    struct Outcome {
         var judgement: Judgement
         var after: ReferenceFlows
     }
 
-    private var evaluator: ReferenceEvaluator
-    private var ruleset: Ruleset
-    private let adopts: Bool
+    var evaluator: ReferenceEvaluator
+    var ruleset: Ruleset
+    let adopts: Bool
     /// Whether what the compiler takes for symmetric passes without a flow, as in the kernel.
     private let marks: Bool
-    private var symmetric: Set<Int>
+    var symmetric: Set<Int>
     /// Entries where a policy was replaced that passed something without a flow.
-    private var untracked: Set<Int> = []
-    private var generation = 0
-    private var conditions: ReferenceConditions
-    private var clock: Int { conditions.clock }
+    var untracked: Set<Int> = []
+    var generation = 0
+    var conditions: ReferenceConditions
+    var clock: Int { conditions.clock }
     /// More than one where it cannot be told whose flow it is: a SYN came over it.
-    private var flows: [Key: [Record]] = [:]
+    var flows: [Key: [Record]] = [:]
     /// Who is in the policy's dynamic groups.
     public private(set) var members = ReferenceMembers()
     /// The host's own addresses, but for IPv4's loopback addresses.
     public var own: Set<Prefix> = []
     private var fragments = ReferenceFragments()
     /// Whose flows a new policy, or a change of groups, has ended.
-    private var ended: Set<Key> = []
+    var ended: Set<Key> = []
 
     /// - Parameters:
-    ///   - adopts: whether connections that were there before are adopted, for ever.
-    ///   - marks: Whether what the compiler takes for symmetric passes without a flow, as in the kernel; it makes no
-    ///     difference to verdicts.
-    ///   - start: What the clock on the wall shows.
     public init(
         _ ruleset: Ruleset, adopts: Bool = false, marks: Bool = true, start: Timestamp = Timestamp(nanoseconds: 0)
     ) {
@@ -167,22 +103,32 @@ public struct ReferenceFlows: Sendable {
     /// Judges a packet, and keeps its flow and its datagram.
     ///
     /// - Parameters:
-    ///   - quotation: What it quotes, where it is an ICMP error, see ``PacketParser/quotation(in:of:)``.
-    ///   - claim: Of the packet, see ``Packet/claim(in:)``.
-    ///   - isFound: Whether this is what the programs made of the packet: of several outcomes it is taken.
-    ///   - isLike: Whether it is the same as far as matters; asked where none is found.
     public mutating func judge(
         _ packet: Packet, quoting quotation: Packet? = nil, claiming claim: Claim? = nil, at place: Place,
-        direction: Direction, found isFound: (Judgement) -> Bool = { _ in true },
-        like isLike: (Judgement) -> Bool = { _ in false }
+        direction: Direction
     ) -> Judgement {
-        let outcomes = outcomes(of: packet, quoting: quotation, claiming: claim, at: place, direction)
-        let outcome = outcomes.first { isFound($0.judgement) } ?? outcomes.first { isLike($0.judgement) } ?? outcomes[0]
+        let outcome = outcomes(of: packet, quoting: quotation, claiming: claim, at: place, direction)[0]
         self = outcome.after
         return outcome.judgement
     }
 
-    private func outcomes(
+    /// What tells this model from another of the same packets. What is over does not.
+    struct Memory: Hashable {
+        var flows: [Key: Set<Record>]
+        var ended: Set<Key>
+        var conditions: ReferenceConditions
+        var fragments: ReferenceFragments
+    }
+
+    var memory: Memory {
+        var conditions = conditions
+        conditions.lapse = nil
+        let living = flows.mapValues { records in Set(records.filter { clock <= $0.perhapsUntil }) }
+        return Memory(
+            flows: living.filter { !$0.value.isEmpty }, ended: ended, conditions: conditions, fragments: fragments)
+    }
+
+    func outcomes(
         of packet: Packet, quoting quotation: Packet?, claiming claim: Claim?, at place: Place, _ direction: Direction
     ) -> [Outcome] {
         guard packet.fragment != .whole else {
@@ -252,7 +198,7 @@ public struct ReferenceFlows: Sendable {
     // MARK: Flows that are there
 
     /// Those that may be there.
-    private func live(_ key: Key) -> [Record] { flows[key, default: []].filter { clock <= $0.perhapsUntil } }
+    func live(_ key: Key) -> [Record] { flows[key, default: []].filter { clock <= $0.perhapsUntil } }
 
     /// A packet of a flow; of one that an earlier policy accepted, only if this one would too.
     private func admit(
@@ -288,7 +234,7 @@ public struct ReferenceFlows: Sendable {
         model.flows[key] = live(key).filter { !$0.isAlike(record) }.map {
             other in
             var other = other
-            other.surelyUntil = 0
+            other.surelyUntil = clock - 1
             return other
         }
         return model
@@ -316,13 +262,11 @@ public struct ReferenceFlows: Sendable {
         record.perhapsUntil = record.surelyUntil
     }
 
-    /// Judges an earlier policy's flow anew by what opened it, and one whose time has come; returns the denial that
-    /// ends it.
+    /// Judges an earlier policy's flow anew by what opened it, and one whose time has come; returns the denial that ends it.
     private mutating func renew(_ record: inout Record, by opening: Packet, at place: Place) -> Judgement? {
         let isOld = record.generation != generation
-        // Who is in dynamic groups, or what the host's addresses are, may have changed; where it has not, to ask once
-        // more changes nothing. The kernel asks again for the host's addresses after a second at most: a test lets that
-        // time pass.
+        // Who is in dynamic groups, or what the host's addresses are, may have changed; where it has not, to ask once more changes nothing.
+        // The kernel asks again for the host's addresses after a second at most: a test lets that time pass.
         let mayDiffer =
             record.lapses.map { clock > $0 } == true || ruleset.rules.contains { $0.asksMembers || $0.asksHost }
         guard isOld || mayDiffer else { return nil }
@@ -347,8 +291,7 @@ public struct ReferenceFlows: Sendable {
         return nil
     }
 
-    /// An error about a packet of a flow, or about one that a rule accepts without a flow. It refreshes nothing. Empty:
-    /// it is about neither.
+    /// An error about a packet of a flow, or about one that a rule accepts without a flow. It refreshes nothing. Empty: it is about neither.
     private func outcomes(
         ofErrorAbout quotation: Packet?, _ packet: Packet, at place: Place, _ direction: Direction
     ) -> [Outcome] {
@@ -381,114 +324,6 @@ public struct ReferenceFlows: Sendable {
         let key = Key(quotation, direction == .in ? .out : .in, scope: place.scope, tags: packet)
         let records = live(key)
         return !records.isEmpty && !records.contains { clock <= $0.surelyUntil }
-    }
-
-    // MARK: New flows
-
-    private mutating func ask(
-        _ packet: Packet, _ budget: ReferenceConditions.Budget, at place: Place, _ direction: Direction
-    ) -> Judgement {
-        let (evaluator, rules, groups, members) = (evaluator, ruleset.rules, ruleset.dynamicGroups, members)
-        let own = own
-        return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { group, address in
-            members.contains(address, in: groups[group].name)
-        } isOwn: { address in
-            // 127.0.0.0/8 is every host's.
-            own.contains(Prefix(address)) || (address.family == .v4 && address.value >> 24 == 127)
-        } holds: { rank in
-            conditions.holds(rules[rank], rank, for: packet, budget)
-        }
-    }
-
-    /// Of what belongs to no flow, or opens one.
-    private func outcomesOfOpening(
-        _ packet: Packet, _ key: Key, at place: Place, _ direction: Direction
-    ) -> [Outcome] {
-        var model = self
-        let plain = model.ask(packet, .taken, at: place, direction)
-        func only(_ judgement: Judgement) -> [Outcome] { [Outcome(judgement: judgement, after: model)] }
-        let isAccepted = plain.verdict == .accept
-        if passesUntracked(packet, plain, at: place) { return only(plain) }
-        if packet.isOpening || !packet.isTCP {
-            if isAccepted, packet.isOpening { model.keep(packet, key, direction, by: plain) }
-            if !isAccepted, !packet.isTCP { return model.adopt(answer: packet, plain, key, at: place, direction) }
-            return only(plain)
-        }
-        let refusal = isAccepted ? Judgement(.drop, .invalidState) : plain
-        // What a rule denies explicitly is never adopted.
-        guard adopts, isAccepted || plain.rule == nil else { return only(refusal) }
-        let adopted = model.adopt(segment: packet, plain, key, at: place, direction)
-        // After a change of policy only what the one before passed without a flow; what just ended is not adopted.
-        return generation > 0 || ended.contains(key) ? [adopted] + only(refusal) : [adopted]
-    }
-
-    /// A segment of a connection that was there before, judged by what its ports say of it.
-    private func adopt(
-        segment packet: Packet, _ plain: Judgement, _ key: Key, at place: Place, _ direction: Direction
-    ) -> Outcome {
-        var model = self
-        let isAccepted = plain.verdict == .accept
-        let (from, to) = (packet.sourcePort, packet.destinationPort)
-        let tells = from != to && min(from, to) < 32768
-        if tells, to < from {
-            guard isAccepted else { return Outcome(judgement: plain, after: model) }
-            model.keep(adopted: packet, key, direction, by: plain, isByAnswerer: false)
-            return Outcome(judgement: Judgement(.accept, .adopted, rule: plain.rule), after: model)
-        }
-        if !tells, !isAccepted { return Outcome(judgement: plain, after: model) }
-        let other: Direction = direction == .in ? .out : .in
-        let opening = model.ask(packet.reversed, .ignored(from: 0), at: place, other)
-        guard opening.verdict == .accept else { return Outcome(judgement: opening, after: model) }
-        model.keep(adopted: packet, key, other, by: opening, isByAnswerer: true)
-        return Outcome(judgement: Judgement(.accept, .adopted, rule: opening.rule), after: model)
-    }
-
-    /// Whether what accepted a packet does so without a flow.
-    private func passesUntracked(_ packet: Packet, _ judgement: Judgement, at place: Place) -> Bool {
-        guard judgement.verdict == .accept else { return false }
-        if let rank = judgement.rule, ruleset.rules[rank].isStateless { return true }
-        return symmetric.contains(place.entry) && !packet.isTCP && packet.family != nil
-    }
-
-    /// What is denied may answer what an earlier policy passed without a flow, where its ports or its type say so;
-    /// never what a rule denies.
-    private func adopt(
-        answer packet: Packet, _ denial: Judgement, _ key: Key, at place: Place, _ direction: Direction
-    ) -> [Outcome] {
-        let plain = Outcome(judgement: denial, after: self)
-        guard adopts, denial.rule == nil, untracked.contains(place.entry), packet.suggestsAnswer else { return [plain] }
-        var model = self
-        let other: Direction = direction == .in ? .out : .in
-        let opening = model.ask(packet.reversed.asRequest, .ignored(from: 0), at: place, other)
-        guard opening.verdict == .accept else { return [plain] }
-        model.keep(adopted: packet, key, other, by: opening, isByAnswerer: true)
-        return [Outcome(judgement: Judgement(.accept, .adopted, rule: opening.rule), after: model), plain]
-    }
-
-    /// What no host heeds, and what ends the connection, leaves no flow.
-    private mutating func keep(
-        adopted packet: Packet, _ key: Key, _ direction: Direction, by judgement: Judgement, isByAnswerer: Bool
-    ) {
-        guard !packet.isTCP || (packet.has(Packet.ack) && !packet.has(Packet.rst)) else { return }
-        keep(packet, key, direction, by: judgement)
-        guard var records = flows[key], var record = records.popLast() else { return }
-        record.isByAnswerer = isByAnswerer
-        if !packet.isTCP { record.lonely = isByAnswerer }
-        flows[key] = records + [record]
-    }
-
-    private mutating func keep(_ packet: Packet, _ key: Key, _ direction: Direction, by judgement: Judgement) {
-        let until = clock + FlowState.opening.timeout(ipProtocol: packet.ipProtocol)
-        var record = Record(
-            direction: direction, rule: judgement.rule, generation: generation,
-            lapses: conditions.lapse.map { clock + $0 }, headers: packet.headers, surelyUntil: until,
-            perhapsUntil: until)
-        for same in live(key) where same.isAlike(record) {
-            record.surelyUntil = max(record.surelyUntil, same.surelyUntil)
-            record.perhapsUntil = max(record.perhapsUntil, same.perhapsUntil)
-        }
-        // A SYN is remembered beside a flow that is there, and an echo request beside that of the other direction.
-        flows[key] = live(key).filter { !$0.isAlike(record) } + [record]
     }
 }
 

@@ -1,11 +1,9 @@
 import Compiler
 import Network
 import Policy
-import Wire
 
-/// A model of the table of fragments: datagrams whose first fragment was accepted, and what of them has passed. It has
-/// room for everything.
-struct ReferenceFragments: Sendable {
+/// A model of the table of fragments: datagrams whose first fragment was accepted, and what of them has passed. It has room for everything.
+struct ReferenceFragments: Hashable, Sendable {
     /// A datagram at one scope, in one direction.
     struct Key: Hashable, Sendable {
         private var scope: Int
@@ -35,7 +33,7 @@ struct ReferenceFragments: Sendable {
         case astray
     }
 
-    fileprivate struct Datagram {
+    fileprivate struct Datagram: Hashable {
         var opened: Int
         /// Bytes of the whole, once its last fragment was seen.
         var length: Int?

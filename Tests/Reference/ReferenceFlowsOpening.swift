@@ -1,0 +1,112 @@
+import Compiler
+import Network
+import Policy
+
+/// What becomes of a packet that belongs to no flow, or opens one.
+extension ReferenceFlows {
+    mutating func ask(
+        _ packet: Packet, _ budget: ReferenceConditions.Budget, at place: Place, _ direction: Direction
+    ) -> Judgement {
+        let (evaluator, rules, groups, members) = (evaluator, ruleset.rules, ruleset.dynamicGroups, members)
+        let own = own
+        return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { group, address in
+            members.contains(address, in: groups[group].name)
+        } isOwn: { address in
+            // 127.0.0.0/8 is every host's.
+            own.contains(Prefix(address)) || (address.family == .v4 && address.value >> 24 == 127)
+        } holds: { rank in
+            conditions.holds(rules[rank], rank, for: packet, budget)
+        }
+    }
+
+    /// Of what belongs to no flow, or opens one.
+    func outcomesOfOpening(
+        _ packet: Packet, _ key: Key, at place: Place, _ direction: Direction
+    ) -> [Outcome] {
+        var model = self
+        let plain = model.ask(packet, .taken, at: place, direction)
+        func only(_ judgement: Judgement) -> [Outcome] { [Outcome(judgement: judgement, after: model)] }
+        let isAccepted = plain.verdict == .accept
+        if passesUntracked(packet, plain, at: place) { return only(plain) }
+        if packet.isOpening || !packet.isTCP {
+            if isAccepted, packet.isOpening { model.keep(packet, key, direction, by: plain) }
+            if !isAccepted, !packet.isTCP { return model.adopt(answer: packet, plain, key, at: place, direction) }
+            return only(plain)
+        }
+        let refusal = isAccepted ? Judgement(.drop, .invalidState) : plain
+        // What a rule denies explicitly is never adopted.
+        guard adopts, isAccepted || plain.rule == nil else { return only(refusal) }
+        let adopted = model.adopt(segment: packet, plain, key, at: place, direction)
+        // After a change of policy only what the one before passed without a flow; what just ended is not adopted.
+        return generation > 0 || ended.contains(key) ? [adopted] + only(refusal) : [adopted]
+    }
+
+    /// A segment of a connection that was there before, judged by what its ports say of it.
+    private func adopt(
+        segment packet: Packet, _ plain: Judgement, _ key: Key, at place: Place, _ direction: Direction
+    ) -> Outcome {
+        var model = self
+        let isAccepted = plain.verdict == .accept
+        let (from, to) = (packet.sourcePort, packet.destinationPort)
+        let tells = from != to && min(from, to) < 32768
+        if tells, to < from {
+            guard isAccepted else { return Outcome(judgement: plain, after: model) }
+            model.keep(adopted: packet, key, direction, by: plain, isByAnswerer: false)
+            return Outcome(judgement: Judgement(.accept, .adopted, rule: plain.rule), after: model)
+        }
+        if !tells, !isAccepted { return Outcome(judgement: plain, after: model) }
+        let other: Direction = direction == .in ? .out : .in
+        let opening = model.ask(packet.reversed, .ignored(from: 0), at: place, other)
+        guard opening.verdict == .accept else { return Outcome(judgement: opening, after: model) }
+        model.keep(adopted: packet, key, other, by: opening, isByAnswerer: true)
+        return Outcome(judgement: Judgement(.accept, .adopted, rule: opening.rule), after: model)
+    }
+
+    /// Whether what accepted a packet does so without a flow.
+    func passesUntracked(_ packet: Packet, _ judgement: Judgement, at place: Place) -> Bool {
+        guard judgement.verdict == .accept else { return false }
+        if let rank = judgement.rule, ruleset.rules[rank].isStateless { return true }
+        return symmetric.contains(place.entry) && !packet.isTCP && packet.family != nil
+    }
+
+    /// What is denied may answer what an earlier policy passed without a flow, where its ports or its type say so;
+    /// never what a rule denies.
+    private func adopt(
+        answer packet: Packet, _ denial: Judgement, _ key: Key, at place: Place, _ direction: Direction
+    ) -> [Outcome] {
+        let plain = Outcome(judgement: denial, after: self)
+        guard adopts, denial.rule == nil, untracked.contains(place.entry), packet.suggestsAnswer else { return [plain] }
+        var model = self
+        let other: Direction = direction == .in ? .out : .in
+        let opening = model.ask(packet.reversed.asRequest, .ignored(from: 0), at: place, other)
+        guard opening.verdict == .accept else { return [plain] }
+        model.keep(adopted: packet, key, other, by: opening, isByAnswerer: true)
+        return [Outcome(judgement: Judgement(.accept, .adopted, rule: opening.rule), after: model), plain]
+    }
+
+    /// What no host heeds, and what ends the connection, leaves no flow.
+    private mutating func keep(
+        adopted packet: Packet, _ key: Key, _ direction: Direction, by judgement: Judgement, isByAnswerer: Bool
+    ) {
+        guard !packet.isTCP || (packet.has(Packet.ack) && !packet.has(Packet.rst)) else { return }
+        keep(packet, key, direction, by: judgement)
+        guard var records = flows[key], var record = records.popLast() else { return }
+        record.isByAnswerer = isByAnswerer
+        if !packet.isTCP { record.lonely = isByAnswerer }
+        flows[key] = records + [record]
+    }
+
+    private mutating func keep(_ packet: Packet, _ key: Key, _ direction: Direction, by judgement: Judgement) {
+        let until = clock + FlowState.opening.timeout(ipProtocol: packet.ipProtocol)
+        var record = Record(
+            direction: direction, rule: judgement.rule, generation: generation,
+            lapses: conditions.lapse.map { clock + $0 }, headers: packet.headers, surelyUntil: until,
+            perhapsUntil: until)
+        for same in live(key) where same.isAlike(record) {
+            record.surelyUntil = max(record.surelyUntil, same.surelyUntil)
+            record.perhapsUntil = max(record.perhapsUntil, same.perhapsUntil)
+        }
+        // A SYN is remembered beside a flow that is there, and an echo request beside that of the other direction.
+        flows[key] = live(key).filter { !$0.isAlike(record) } + [record]
+    }
+}

@@ -1,0 +1,64 @@
+import Compiler
+import Network
+import Policy
+
+/// What the model keeps of a flow.
+extension ReferenceFlows {
+    struct End: Hashable {
+        var address: IPAddress?
+        var port: UInt16
+    }
+
+    struct Key: Hashable {
+        var scope: Int
+        var ipProtocol: UInt8
+        /// Who sends what goes `in`, and to whom.
+        var sender: End
+        var receiver: End
+        var outerVLAN: UInt16
+        var innerVLAN: UInt16
+        /// Behind an authentication header it is another conversation.
+        var isAuthenticated: Bool
+        /// Of what an end sends to itself: such a connection has no way back that could be told from the way there.
+        var direction: Direction?
+
+        /// `tags`: of the frame that carries it, where `packet` is a quotation.
+        init(_ packet: Packet, _ direction: Direction, scope: Int, tags: Packet) {
+            self.scope = scope
+            ipProtocol = packet.ipProtocol
+            let ports = packet.flowPorts
+            let source = End(address: packet.source, port: ports.source)
+            let destination = End(address: packet.destination, port: ports.destination)
+            (sender, receiver) = direction == .in ? (source, destination) : (destination, source)
+            (outerVLAN, innerVLAN) = (tags.outerVLAN, tags.innerVLAN)
+            isAuthenticated = packet.headers.contains(51)
+            if source == destination { self.direction = direction }
+        }
+    }
+
+    struct Record: Hashable {
+        /// Of the opening packet.
+        var direction: Direction
+        /// Rank of what accepted it; nil: the default.
+        var rule: Int?
+        var generation: Int
+        /// When it is to be judged again; nil: when the policy changes.
+        var lapses: Int?
+        /// Of the opening packet.
+        var headers: Set<UInt8>
+        /// It was adopted by a packet that went against ``direction``.
+        var isByAnswerer = false
+        /// It was adopted, and one end alone was seen: whether that is the answerer.
+        var lonely: Bool?
+        /// Of what is not TCP.
+        var state = FlowState.opening
+        /// It is there until then, and gone after the other.
+        var surelyUntil: Int
+        var perhapsUntil: Int
+
+        /// Whether it cannot be told from another.
+        func isAlike(_ other: Record) -> Bool {
+            direction == other.direction && rule == other.rule && isByAnswerer == other.isByAnswerer
+        }
+    }
+}

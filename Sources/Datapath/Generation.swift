@@ -113,7 +113,10 @@ package struct Generation {
     }
 
     /// Adopts every connection that the policy would accept, or none, whatever the policy says.
-    package mutating func setAdopting(_ adopts: Bool) { header.adopt = adopts ? .max : 0 }
+    package mutating func setAdopting(_ adopts: Bool) {
+        // The programs add a second to what is left of it.
+        header.adopt = adopts ? .max / 2 : 0
+    }
 
     /// Records the devices; packets of a missing one are not expected, and its id leads nowhere.
     package mutating func setDevices(_ devices: [DeviceRecord]) {

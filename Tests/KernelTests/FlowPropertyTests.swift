@@ -4,12 +4,14 @@ import Foundation
 import Network
 import Policy
 import Reference
+import Simulation
 import TestSupport
 import Testing
+import Wire
 
 extension PacketTables {
-    /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing between them: the
-    /// kernel's programs against the model.
+    /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing
+    /// between them: the kernel's programs against the model.
     @Suite struct FlowPropertyTests {
         /// Another each time; a failure says which.
         private static var seed: UInt64 {
@@ -36,8 +38,8 @@ extension PacketTables {
             )
         }
 
-        /// What is accepted both ways passes without a flow, and has the verdicts that it would have with one, over changes of policy too as long as
-        /// the ports stay so.
+        /// What is accepted both ways passes without a flow, and has the verdicts that it would have with one, over
+        /// changes of policy too as long as the ports stay so.
         @Test func withoutFlowsWhereTheyMakeNoDifference() throws {
             let first = Self.seed
             let runs = ProcessInfo.processInfo.environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 40
@@ -185,7 +187,8 @@ extension PacketTables {
                         model.use(policies[next])
                     }
                     if random.once(in: 25) {
-                        // No sum of these is a timeout, so that the moments in which the test itself runs do not matter.
+                        // No sum of these is a timeout, so that the moments in which the test itself runs do not
+                        // matter.
                         let seconds = random.pick([21, 47, 93, 151, 401, 8009])
                         simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)

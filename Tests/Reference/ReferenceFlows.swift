@@ -1,8 +1,10 @@
 import Compiler
 import Network
 import Policy
+import Wire
 
-/// A model of the tables of flows and fragments: what the kernel's programs must agree with, packet by packet. It has room for everything.
+/// A model of the tables of flows and fragments: what the kernel's programs must agree with, packet by packet. It has
+/// room for everything.
 ///
 /// What is not TCP it tells exactly. Of TCP it tells what the rules, a change of policy and time make of a flow; what
 /// the numbers of a segment make of it is the matter of ``TCPJudge``, which knows the hosts. So a segment may have
@@ -262,11 +264,13 @@ public struct ReferenceFlows: Sendable {
         record.perhapsUntil = record.surelyUntil
     }
 
-    /// Judges an earlier policy's flow anew by what opened it, and one whose time has come; returns the denial that ends it.
+    /// Judges an earlier policy's flow anew by what opened it, and one whose time has come; returns the denial that
+    /// ends it.
     private mutating func renew(_ record: inout Record, by opening: Packet, at place: Place) -> Judgement? {
         let isOld = record.generation != generation
-        // Who is in dynamic groups, or what the host's addresses are, may have changed; where it has not, to ask once more changes nothing.
-        // The kernel asks again for the host's addresses after a second at most: a test lets that time pass.
+        // Who is in dynamic groups, or what the host's addresses are, may have changed; where it has not, to ask once
+        // more changes nothing. The kernel asks again for the host's addresses after a second at most: a test lets that
+        // time pass.
         let mayDiffer =
             record.lapses.map { clock > $0 } == true || ruleset.rules.contains { $0.asksMembers || $0.asksHost }
         guard isOld || mayDiffer else { return nil }
@@ -291,7 +295,8 @@ public struct ReferenceFlows: Sendable {
         return nil
     }
 
-    /// An error about a packet of a flow, or about one that a rule accepts without a flow. It refreshes nothing. Empty: it is about neither.
+    /// An error about a packet of a flow, or about one that a rule accepts without a flow. It refreshes nothing. Empty:
+    /// it is about neither.
     private func outcomes(
         ofErrorAbout quotation: Packet?, _ packet: Packet, at place: Place, _ direction: Direction
     ) -> [Outcome] {

@@ -1,6 +1,7 @@
 import Compiler
 import Network
 import Policy
+import Wire
 
 /// What becomes of a packet that belongs to no flow, or opens one.
 extension ReferenceFlows {

@@ -1,6 +1,7 @@
 import Compiler
 import Network
 import Policy
+import Wire
 
 /// What the model keeps of a flow.
 extension ReferenceFlows {

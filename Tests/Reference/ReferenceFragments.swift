@@ -1,8 +1,10 @@
 import Compiler
 import Network
 import Policy
+import Wire
 
-/// A model of the table of fragments: datagrams whose first fragment was accepted, and what of them has passed. It has room for everything.
+/// A model of the table of fragments: datagrams whose first fragment was accepted, and what of them has passed. It has
+/// room for everything.
 struct ReferenceFragments: Hashable, Sendable {
     /// A datagram at one scope, in one direction.
     struct Key: Hashable, Sendable {

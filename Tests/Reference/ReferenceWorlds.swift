@@ -1,6 +1,7 @@
 import Compiler
 import Network
 import Policy
+import Wire
 
 /// A ``ReferenceFlows`` for each thing that the tables may hold, given what was seen. Where several outcomes of a
 /// packet agree with it, all of them are followed; later packets show which was right.

@@ -14,6 +14,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
         // The one contract between kernel and controller.
@@ -21,6 +22,7 @@ let package = Package(
         .target(name: "CHeap"),
         .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CLibbpf", linkerSettings: [.linkedLibrary("bpf")]),
+        .target(name: "CNetlink", linkerSettings: [.linkedLibrary("mnl")]),
         // BPF/*.bpf.c, compiled and embedded in Datapath.
         .executableTarget(name: "EmbedObject", path: "Plugins/EmbedObject", swiftSettings: settings),
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["EmbedObject"]),
@@ -39,21 +41,28 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "Capture", swiftSettings: settings),
         // The kernel.
-        .target(name: "Libbpf", dependencies: ["CLibbpf"], swiftSettings: settings),
+        .target(name: "Libbpf", dependencies: ["CLibbpf", "CNetlink"], swiftSettings: settings),
+        .target(
+            name: "Host",
+            dependencies: ["CNetlink", "Policy", "Network", .product(name: "SystemPackage", package: "swift-system")],
+            swiftSettings: settings),
         .target(
             name: "Datapath",
             dependencies: [
-                "Libbpf", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf",
+                "Host", "Libbpf", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf",
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings, plugins: ["CompileBPF"]),
         .target(
             name: "Simulation",
-            dependencies: ["Datapath", "Libbpf", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf"],
+            dependencies: [
+                "Datapath", "Host", "Libbpf", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf",
+            ],
             swiftSettings: settings),
         // What both faces do, and how it looks.
         .target(
-            name: "Control", dependencies: ["Simulation", "Datapath", "Compiler", "Policy", "Wire", "Network"],
+            name: "Control",
+            dependencies: ["Simulation", "Datapath", "Host", "Compiler", "Policy", "Wire", "Network"],
             swiftSettings: settings),
         .target(
             name: "Rendering",
@@ -119,8 +128,8 @@ let package = Package(
         .testTarget(
             name: "DatapathTests",
             dependencies: [
-                "Simulation", "Datapath", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Wire", "Network",
-                "TestSupport",
+                "Simulation", "Datapath", "Host", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Wire",
+                "Network", "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(

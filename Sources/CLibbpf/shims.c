@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -217,9 +216,4 @@ int bulkhead_folder(int fd, struct bulkhead_folder *folder)
 		.is_bpf = system.f_type == BPF_FS_MAGIC,
 	};
 	return 0;
-}
-
-int bulkhead_enter_network_namespace(int fd)
-{
-	return setns(fd, CLONE_NEWNET) ? -errno : 0;
 }

@@ -1,5 +1,6 @@
 import Compiler
 import Datapath
+import Host
 import Policy
 
 /// A policy as it was read, and the host that it was read for.
@@ -24,7 +25,9 @@ package struct PolicySource {
 
     private init(_ loader: PolicyLoader, _ path: String, requiresDevices: Bool) throws(DatapathError) {
         let policy = loader.read(path)
-        host = try HostInventory.read(namespaces: policy.namespaces)
+        host = try DatapathError.of { () throws(HostError) in
+            try HostInventory.read(namespaces: policy.namespaces)
+        }
         loaded = policy.resolve(against: host, requiresDevices: requiresDevices)
         self.path = path
     }

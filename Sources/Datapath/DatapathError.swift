@@ -1,3 +1,4 @@
+import Host
 import Libbpf
 
 /// Why the kernel's part of a command could not be done. Whatever was in force before still is.
@@ -36,6 +37,10 @@ extension DatapathError {
             throw DatapathError("\(doing()): \(error)")
         }
     }
+}
+
+extension DatapathError: HostFailure {
+    package init(_ error: HostError) { self.init(error.message, advice: error.advice) }
 }
 
 extension DatapathError: CustomStringConvertible {

@@ -1,5 +1,6 @@
 import CDatapathABI
 import Compiler
+import Host
 import Libbpf
 import Network
 import Policy

@@ -1,6 +1,7 @@
 import CDatapathABI
 import CLibbpf
 import Glibc
+import Host
 import Libbpf
 import Synchronization
 

@@ -2,6 +2,7 @@ import CDatapathABI
 import CLibbpf
 import Compiler
 import Glibc
+import Host
 import Libbpf
 
 /// A compiled image together with the host's part: what goes into one inner map.

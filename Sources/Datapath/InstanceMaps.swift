@@ -1,6 +1,7 @@
 import CDatapathABI
 import CLibbpf
 import Crypto
+import Host
 import Libbpf
 
 /// What the instance remembers besides the policy: value of its own pinned map `instance`, which no program reads.

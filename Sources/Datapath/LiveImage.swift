@@ -1,6 +1,7 @@
 import CDatapathABI
 import Compiler
 import Glibc
+import Host
 import Libbpf
 import Policy
 

@@ -1,6 +1,7 @@
 import CDatapathABI
 import Compiler
 import Glibc
+import Host
 import Libbpf
 import Network
 import Policy
@@ -63,7 +64,9 @@ extension ApplyStep {
     package func noteOwnAddresses(_ maps: InstanceMaps) throws(DatapathError) -> String? {
         guard let obstacle = KernelReading.obstacle, view.asksHost else { return nil }
         let names = Set(bindings.map(\.namespace))
-        let inventory = try HostInventory.read(namespaces: Set(names.compactMap(\.self)))
+        let inventory = try DatapathError.of { () throws(HostError) in
+            try HostInventory.read(namespaces: Set(names.compactMap(\.self)))
+        }
         let addresses = names.reduce(into: Set<Prefix>()) { $0.formUnion(inventory.ownAddresses(in: $1)) }
         do throws(BPFError) {
             try maps.setOwn(addresses)

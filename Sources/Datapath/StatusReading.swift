@@ -1,4 +1,5 @@
 import CDatapathABI
+import Host
 import Libbpf
 import Policy
 

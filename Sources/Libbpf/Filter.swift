@@ -1,4 +1,5 @@
 import CLibbpf
+import CNetlink
 import Glibc
 
 /// A program as a direct-action filter of the clsact qdisc, for kernels before 6.6. It stays until it is detached.

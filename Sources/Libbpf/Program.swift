@@ -1,4 +1,5 @@
 import CLibbpf
+import CNetlink
 import Glibc
 
 /// A loaded program.

@@ -1,5 +1,6 @@
 import Datapath
 import Glibc
+import Host
 
 /// The clocks of programs that are attached to nothing: they stand still unless they are set, so that the same frames
 /// have the same verdicts however long it takes to judge them.

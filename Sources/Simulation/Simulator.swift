@@ -3,6 +3,7 @@ import CLibbpf
 import Compiler
 import Datapath
 import Glibc
+import Host
 import Libbpf
 import Network
 import Policy

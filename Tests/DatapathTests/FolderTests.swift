@@ -1,5 +1,6 @@
 import CLibbpf
 import Foundation
+import Host
 import Libbpf
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import Foundation
+import Host
 import Libbpf
 import TestSupport
 import Testing

@@ -1,3 +1,4 @@
+import Host
 import Network
 import Policy
 import TestSupport
@@ -16,6 +17,8 @@ import Testing
         try Shell.check(
             "sh", "-ec", "[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod /dev/net/tun c 10 200; }")
         try host.run("ip", "tuntap", "add", "tap0", "mode", "tap")
+        try host.run("ip", "tuntap", "add", "tun0", "mode", "tun")
+        try host.run("ip", "address", "add", "198.51.100.1", "peer", "198.51.100.2", "dev", "tun0")
         let long = String(repeating: "v0-", count: 40)
         try host.run("ip", "link", "property", "add", "dev", "v0", "altname", "cable", "altname", long)
         let inventory = try HostInventory.read(namespaces: [host.name, "\(lab.id)-none"])
@@ -32,6 +35,10 @@ import Testing
         #expect(devices["br0"]?.bridge == nil)
         #expect(devices["tap0"]?.kind == .tap)
         #expect(devices["tap0"]?.isEthernet == true)
+        // A link without MAC addresses, and an address whose message names the peer first.
+        #expect(devices["tun0"]?.isEthernet == false)
+        #expect(devices["tun0"]?.mac == nil)
+        #expect(devices["tun0"]?.addresses.map(\.description) == ["198.51.100.1"])
         #expect(devices["lo"]?.kind == .loopback)
         #expect(devices["lo"]?.isEthernet == false)
         let addresses = try #require(devices["br0"]?.addresses)

@@ -1,5 +1,6 @@
 import CLibbpf
 import Foundation
+import Host
 import Libbpf
 import Policy
 import TestSupport

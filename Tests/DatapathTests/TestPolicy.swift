@@ -1,4 +1,5 @@
 import Compiler
+import Host
 import Network
 import Policy
 import Wire

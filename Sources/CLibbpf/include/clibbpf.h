@@ -1,6 +1,6 @@
 /*
- * What Swift sees of libbpf, and the few shims it needs: options that libbpf takes through macros, its printing, what a
- * newer kernel knows than the headers of the distribution do, and network namespaces.
+ * What Swift sees of libbpf, and the few shims it needs: options that libbpf takes through macros, its printing, and what a
+ * newer kernel knows than the headers of the distribution do.
  *
  * A shim returns what libbpf returns: a descriptor or 0, or a negative errno.
  */
@@ -74,9 +74,6 @@ int bulkhead_map_info(int map_fd, struct bpf_map_info *info);
 /* Ids of the programs on a hook, first to run first. `count` is the room, then the number. */
 int bulkhead_program_query(int ifindex, int attach_type, uint32_t *ids, uint32_t *count);
 
-/* Id of the program on the XDP hook, 0 where there is none. */
-int bulkhead_xdp_program(int ifindex, uint32_t *id);
-
 /* ---- clsact ---- */
 
 struct bulkhead_filter {
@@ -92,15 +89,6 @@ int bulkhead_filter_attach(struct bulkhead_filter *filter, int program_fd, bool 
 int bulkhead_filter_query(struct bulkhead_filter *filter);
 int bulkhead_filter_detach(const struct bulkhead_filter *filter);
 
-struct bulkhead_filter_entry {
-	uint32_t priority;
-	uint32_t program_id;             /* 0 where the filter is no BPF program */
-	char kind[32];                   /* "bpf", "flower", ... */
-};
-
-/* The filters of a clsact hook, first to run first; free(3) the array. None where there is no qdisc. */
-int bulkhead_read_filters(int ifindex, bool egress, struct bulkhead_filter_entry **filters, size_t *count);
-
 /* ---- Test runs ---- */
 
 /*
@@ -115,7 +103,7 @@ int bulkhead_test_run(int program_fd, const void *frame, uint32_t frame_size, co
 int bulkhead_send_frames(int program_fd, const void *frame, uint32_t frame_size, uint32_t count, uint32_t batch,
 			 uint32_t *duration);
 
-/* ---- Host ---- */
+/* ---- Folders ---- */
 
 bool bulkhead_is_bpf_file_system(const char *path);
 
@@ -134,42 +122,5 @@ struct bulkhead_folder {
 };
 
 int bulkhead_folder(int fd, struct bulkhead_folder *folder);
-
-/* setns(2) for the network namespace of the calling thread. */
-int bulkhead_enter_network_namespace(int fd);
-
-enum {
-	BULKHEAD_ARPHRD_ETHER = 1,
-	BULKHEAD_ARPHRD_LOOPBACK = 772,
-};
-
-struct bulkhead_interface {
-	uint32_t index;
-	uint32_t master;                 /* 0: none */
-	uint16_t hardware_type;          /* ARPHRD_* */
-	uint8_t has_mac;
-	uint8_t mac[6];
-	uint8_t is_routed;               /* an ipvlan in mode l3s */
-	char name[16];
-	char kind[32];                   /* IFLA_INFO_KIND: "veth", "tun", "bridge", ... or empty */
-};
-
-struct bulkhead_address {
-	uint32_t index;
-	uint8_t family;                  /* AF_INET, AF_INET6 */
-	uint8_t prefix_length;
-	uint8_t bytes[16];               /* network byte order */
-};
-
-/* A further name of a device: as good as its own, and up to 127 bytes long. */
-struct bulkhead_alternative_name {
-	uint32_t index;
-	char name[128];
-};
-
-/* The devices and addresses of the calling thread's network namespace, by rtnetlink; free(3) the arrays. */
-int bulkhead_read_interfaces(struct bulkhead_interface **interfaces, size_t *count);
-int bulkhead_read_alternative_names(struct bulkhead_alternative_name **names, size_t *count);
-int bulkhead_read_addresses(struct bulkhead_address **addresses, size_t *count);
 
 #endif

@@ -1,12 +1,13 @@
-import CLibbpf
+import CNetlink
 import Glibc
 import Network
 import Policy
+import SystemPackage
 
 extension HostInventory {
     /// Reads the devices of the own network namespace and of these named ones from the kernel. Only entering another
     /// namespace needs privilege. One that does not exist, or that may not be entered, is left out.
-    public static func read(namespaces: Set<String> = []) throws(DatapathError) -> HostInventory {
+    package static func read(namespaces: Set<String> = []) throws(HostError) -> HostInventory {
         var inventory = HostInventory(now: Timestamp(nanoseconds: KernelClock.nanoseconds(CLOCK_REALTIME)))
         inventory.namespaces[nil] = try NamespaceInventory.read(nil)
         for name in namespaces.sorted() {
@@ -18,37 +19,37 @@ extension HostInventory {
 }
 
 extension NamespaceInventory {
-    static func read(_ name: String?) throws(DatapathError) -> NamespaceInventory {
-        try NetworkNamespace.with(name) { () throws(DatapathError) in
+    static func read(_ name: String?) throws(HostError) -> NamespaceInventory {
+        try NetworkNamespace.with(name) { () throws(HostError) in
             NamespaceInventory(
                 inode: NetworkNamespace.inode(nil) ?? 0, interfaces: try readInterfaces())
         }
     }
 
     /// The names of a namespace's devices, by index, the kernel's own first; and which namespace that is.
-    static func names(in namespace: String?) throws(DatapathError) -> (inode: UInt64, names: [UInt32: [String]]) {
-        try NetworkNamespace.with(namespace) { () throws(DatapathError) in
+    static func names(in namespace: String?) throws(HostError) -> (inode: UInt64, names: [UInt32: [String]]) {
+        try NetworkNamespace.with(namespace) { () throws(HostError) in
             let others = try readAlternativeNames()
             let names = try readLinks().map { ($0.index, [text(of: $0.name)] + (others[$0.index] ?? [])) }
             return (NetworkNamespace.inode(nil) ?? 0, Dictionary(names) { first, _ in first })
         }
     }
 
-    private static func readLinks() throws(DatapathError) -> [bulkhead_interface] {
+    private static func readLinks() throws(HostError) -> [bulkhead_interface] {
         var links: UnsafeMutablePointer<bulkhead_interface>?
         var count = 0
         defer { unsafe free(links) }
         let error = unsafe bulkhead_read_interfaces(&links, &count)
-        guard error >= 0 else { throw DatapathError("cannot list network devices: \(text(-error))") }
+        guard error >= 0 else { throw HostError("cannot list network devices: \(Errno(rawValue: -error))") }
         return unsafe Array(UnsafeBufferPointer(start: links, count: count))
     }
 
-    private static func readAlternativeNames() throws(DatapathError) -> [UInt32: [String]] {
+    private static func readAlternativeNames() throws(HostError) -> [UInt32: [String]] {
         var names: UnsafeMutablePointer<bulkhead_alternative_name>?
         var count = 0
         defer { unsafe free(names) }
         let error = unsafe bulkhead_read_alternative_names(&names, &count)
-        guard error >= 0 else { throw DatapathError("cannot list network devices: \(text(-error))") }
+        guard error >= 0 else { throw HostError("cannot list network devices: \(Errno(rawValue: -error))") }
         var result: [UInt32: [String]] = [:]
         for name in unsafe Array(UnsafeBufferPointer(start: names, count: count)) {
             if isText(name.name) { result[name.index, default: []].append(text(of: name.name)) }
@@ -56,14 +57,14 @@ extension NamespaceInventory {
         return result
     }
 
-    private static func readInterfaces() throws(DatapathError) -> [HostInterface] {
+    private static func readInterfaces() throws(HostError) -> [HostInterface] {
         var addresses: UnsafeMutablePointer<bulkhead_address>?
         var addressCount = 0
         defer { unsafe free(addresses) }
         let all = try readLinks()
         let alternatives = try readAlternativeNames()
         let addressError = unsafe bulkhead_read_addresses(&addresses, &addressCount)
-        guard addressError >= 0 else { throw DatapathError("cannot list addresses: \(text(-addressError))") }
+        guard addressError >= 0 else { throw HostError("cannot list addresses: \(Errno(rawValue: -addressError))") }
         var prefixes: [UInt32: [Prefix]] = [:]
         for address in unsafe Array(UnsafeBufferPointer(start: addresses, count: addressCount)) {
             prefixes[address.index, default: []].append(Prefix(address))
@@ -117,7 +118,7 @@ private func isText<Tuple: BitwiseCopyable>(_ tuple: Tuple) -> Bool {
 }
 
 /// The text of a C array of characters that a NUL ends.
-func text<Tuple: BitwiseCopyable>(of tuple: Tuple) -> String {
+package func text<Tuple: BitwiseCopyable>(of tuple: Tuple) -> String {
     unsafe withUnsafeBytes(of: tuple) { bytes in
         unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
     }

@@ -1,0 +1,70 @@
+/* Asking rtnetlink a question by libmnl, and taking its answer apart. For the files of this folder alone. */
+#ifndef BULKHEAD_NETLINK_H
+#define BULKHEAD_NETLINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libmnl/libmnl.h>
+
+/* ---- Asking ---- */
+
+/*
+ * A kind of object, and the header of its family, which says of which device or parent. An answer starts with a header
+ * of the same kind.
+ */
+struct question {
+	uint16_t type;                   /* RTM_GET* */
+	uint16_t answer;                 /* RTM_NEW* */
+	const void *header;
+	size_t size;                     /* of the header */
+};
+
+/* Asks for one object; `take` gets the answer and `result`. */
+int netlink_ask_for_one(const struct question *question, mnl_cb_t take, void *result);
+
+/* A growing array of elements of one size. */
+struct vector {
+	char *bytes;
+	size_t size;
+	size_t count;
+	size_t room;
+};
+
+/* A new element, all zero; NULL with errno where there is no memory. */
+void *netlink_append(struct vector *vector);
+
+/*
+ * Asks for all objects of a kind; `take` gets each answer and the vector, which is empty after an error. A dump that
+ * the kernel's state changed under is asked for again.
+ */
+int netlink_ask_for_all(const struct question *question, mnl_cb_t take, struct vector *vector);
+
+/* ---- Attributes ---- */
+
+/* An attribute to look for, what it must be, and where it was found. */
+struct field {
+	uint16_t type;
+	enum mnl_attr_data_type kind;
+	size_t size;                     /* of the payload; 0: as its kind says */
+	const struct nlattr *found;      /* the last one of the type; NULL: there is none */
+};
+
+struct fields {
+	struct field *first;
+	size_t count;
+};
+
+#define FIELDS(array) (&(struct fields){ array, MNL_ARRAY_SIZE(array) })
+
+/*
+ * Finds fields after a header of `size` bytes, or in a nested attribute (NULL: there is none to find). A field of a
+ * wrong length or form is an error. Returns MNL_CB_OK, or MNL_CB_ERROR with errno.
+ */
+int netlink_find_fields(const struct nlmsghdr *message, size_t size, struct fields *fields);
+int netlink_find_nested_fields(const struct nlattr *nest, struct fields *fields);
+
+/* Copies a text that was found to `to`, which is all zero. */
+void netlink_copy_text(char *to, size_t room, const struct nlattr *text);
+
+#endif

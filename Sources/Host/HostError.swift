@@ -1,0 +1,32 @@
+/// Why the host could not be read, or one of its namespaces not be entered.
+package struct HostError: Error, Sendable {
+    /// What went wrong, with its cause.
+    package var message: String
+    /// What to do about it, where that is known.
+    package var advice: String?
+
+    package init(_ message: String, advice: String? = nil) {
+        self.message = message
+        self.advice = advice
+    }
+}
+
+/// A kind of failure that a failure to read the host may become.
+package protocol HostFailure: Error {
+    init(_ error: HostError)
+}
+
+extension HostError: HostFailure {
+    package init(_ error: HostError) { self = error }
+}
+
+extension HostFailure {
+    /// Runs `body`; a failure to read the host becomes a failure of this kind.
+    package static func of<Result: ~Copyable>(_ body: () throws(HostError) -> Result) throws(Self) -> Result {
+        do {
+            return try body()
+        } catch {
+            throw Self(error)
+        }
+    }
+}

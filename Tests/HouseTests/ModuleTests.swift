@@ -8,7 +8,9 @@ import Testing
         let page = try Checkout.text("docs/architecture.md")
         let section = try #require(page.components(separatedBy: "## Modules").last)
         return section.split(separator: "\n").filter { $0.hasPrefix("| `") }.flatMap { row in
-            row.split(separator: "|")[0].split(separator: ",").map { $0.trimmingCharacters(in: .init(charactersIn: " `")) }
+            row.split(separator: "|")[0].split(separator: ",").map {
+                $0.trimmingCharacters(in: .init(charactersIn: " `"))
+            }
         }
     }
 
@@ -44,7 +46,8 @@ import Testing
     @Test func facesStayApart() throws {
         for file in try Checkout.files(under: "Sources/Commands", suffix: ".swift") {
             let imports = Set(try Checkout.imports(of: file))
-            #expect(imports.isDisjoint(with: ["Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Simulation"]), "\(file)")
+            let below: Set = ["Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Simulation"]
+            #expect(imports.isDisjoint(with: below), "\(file)")
         }
         for module in ["Control", "Rendering"] {
             for file in try Checkout.files(under: "Sources/\(module)", suffix: ".swift") {

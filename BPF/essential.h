@@ -37,6 +37,8 @@ enum {
 	ANY_MESSAGE = 1480,
 	DHCP_CLIENT = 556,
 	ND_MESSAGE = 128,
+	/* A solicitation or advertisement with one link-layer address, and nothing in front of it. */
+	ND_LEAST_MESSAGE = 32 - (IPV6_HEAD - 40),
 	ND_ROUTER_MESSAGE = 576,
 	ND_REDIRECT_MESSAGE = 1240,
 	MLD_MESSAGE = 24,
@@ -101,13 +103,18 @@ static __always_inline bool is_group_message(const struct bh_packet *packet)
 	       packet->destination_low >> 28 == 0xe;
 }
 
+static __always_inline bool is_discovery(const struct bh_packet *packet)
+{
+	return packet->type >= ND_ROUTER_SOLICITATION && packet->type <= ND_REDIRECT;
+}
+
 /* Neighbour discovery that did not cross a router, and multicast listener reports that will not. */
 static __always_inline bool is_neighbour_message(const struct bh_packet *packet)
 {
 	if (packet->protocol != IPPROTO_ICMPV6 || !(packet->flags & BH_PACKET_IPV6) ||
 	    packet->flags & BH_PACKET_FRAGMENT_FIRST || is_misplaced_unspecified(packet))
 		return false;
-	if (packet->type >= ND_ROUTER_SOLICITATION && packet->type <= ND_REDIRECT)
+	if (is_discovery(packet))
 		return packet->hop_limit == 255;
 	return ((packet->type >= MLD_QUERY && packet->type <= MLD_DONE) || packet->type == MLD_REPORT) &&
 	       packet->hop_limit == 1;
@@ -138,8 +145,22 @@ static __always_inline __u32 group_message_length(const struct bh_packet *packet
 	}
 }
 
-static __always_inline __u32 neighbour_message_length(const struct bh_packet *packet)
+/* Neighbour discovery is for the link: by its destination, not only by where it comes from. */
+static __always_inline bool may_leave_link(const struct bh_packet *packet)
 {
+	return !is_link_multicast(packet) && !is_link_local(packet);
+}
+
+/*
+ * A router sends on what is for a global address, beyond the link. Such addresses have neighbours too, who are asked
+ * whether they are still there and answer; nothing else needs to be sent to one, and no more than that takes. `sent`:
+ * by a workload.
+ */
+static __always_inline __u32 neighbour_message_length(const struct bh_packet *packet, bool sent)
+{
+	if (sent && is_discovery(packet) && may_leave_link(packet))
+		return packet->type == ND_NEIGHBOUR_SOLICITATION || packet->type == ND_NEIGHBOUR_ADVERTISEMENT ?
+			       ND_LEAST_MESSAGE : 0;
 	switch (packet->type) {
 	case ND_ROUTER_ADVERTISEMENT:
 		return ND_ROUTER_MESSAGE;
@@ -162,7 +183,7 @@ static __always_inline __u32 neighbour_message_length(const struct bh_packet *pa
  * its many outcomes no further than to its end.
  */
 static __noinline __u32 essential_length(const struct image *image, const struct bh_port *port,
-					      const struct bh_packet *packet)
+					 const struct bh_packet *packet, bool sent)
 {
 	switch (packet->protocol) {
 	case IPPROTO_UDP:
@@ -174,7 +195,7 @@ static __noinline __u32 essential_length(const struct image *image, const struct
 		return is_dhcp_answer(image, port, packet) ? ANY_MESSAGE : 0;
 	case IPPROTO_ICMPV6:
 		return packet->flags & BH_PACKET_L4 && is_neighbour_message(packet) ?
-			       neighbour_message_length(packet) : 0;
+			       neighbour_message_length(packet, sent) : 0;
 	case IPPROTO_IGMP:
 		return is_group_message(packet) && !(packet->flags & BH_PACKET_FRAGMENT_FIRST) ?
 			       group_message_length(packet) : 0;
@@ -215,8 +236,9 @@ static __always_inline bool is_control(const struct bh_packet *packet)
 
 /* What a network cannot do without, as a reason to accept; BH_REASON_NONE for anything else. */
 static __always_inline enum bh_reason essential_reason(const struct image *image, const struct bh_port *port,
-						       const struct bh_packet *packet)
+						       const struct bh_packet *packet, enum bh_direction direction)
 {
+	bool sent = port->protects == BH_WORKLOAD && direction == BH_OUT;
 	__u32 message;
 
 	if (!(port->flags & BH_PORT_ESSENTIALS))
@@ -225,7 +247,7 @@ static __always_inline enum bh_reason essential_reason(const struct image *image
 		return BH_REASON_CONTROL;
 	if (packet->flags & BH_PACKET_ARP)
 		return packet->length <= PADDED_FRAME ? BH_REASON_ESSENTIAL : BH_REASON_NONE;
-	message = essential_length(image, port, packet);
+	message = essential_length(image, port, packet, sent);
 	return message && is_bounded(packet, message) ? BH_REASON_ESSENTIAL : BH_REASON_NONE;
 }
 

@@ -154,7 +154,7 @@ static __always_inline void judge_before_rules(const struct image *image, const 
 			return;
 	}
 	JOIN_PATHS();
-	essential = essential_reason(image, port, packet);
+	essential = essential_reason(image, port, packet, judgement->direction);
 	JOIN_PATHS();
 	if (essential)
 		decide(judgement, BH_ACCEPT, essential);

@@ -188,6 +188,42 @@ extension PacketTables {
             return rows
         }()
 
+        /// A router sends on what is for a global address. What a guest sends to one is essential only where it probes
+        /// for a neighbour, or answers such a probe, and has room for nothing else.
+        private static let beyondTheLink: [PacketRow] = {
+            var rows: [PacketRow] = []
+            func add(_ description: String, _ frame: Frame, isEssential: Bool) {
+                let passes = PacketRow.Expectation.accept(.essential)
+                rows.append(
+                    PacketRow(
+                        description + ", from a guest", frame, isEssential ? passes : .drop(.default), at: ["guest"],
+                        direction: .out))
+                rows.append(PacketRow(description + ", to a guest", frame, passes, at: ["guest"], direction: .in))
+                rows.append(PacketRow(description + ", at a host's port", frame, passes, at: ["nic"], early: .leaves))
+            }
+            add(
+                "a probe of a far neighbour with a nonce", message(135, bytes: 48, hopLimit: 255, to: "2001:db8::9"),
+                isEssential: false)
+            add(
+                "a redirect to a far host", message(137, bytes: 200, hopLimit: 255, to: "2001:db8::9"),
+                isEssential: false)
+            for target in ["2001:db8::8", "fd00::8", "ff05::1", "ff0e::1", "fec0::8"] as [IPAddress] {
+                for type in 133...137 as ClosedRange<UInt8> {
+                    let isProbe = type == 135 || type == 136
+                    for bytes in [24, 32, 33, 128] {
+                        add(
+                            "neighbour discovery \(type) of \(bytes) bytes to \(target)",
+                            message(type, bytes: bytes, hopLimit: 255, to: target), isEssential: isProbe && bytes <= 32)
+                    }
+                    add(
+                        "neighbour discovery \(type) to \(target) behind a header",
+                        message(type, bytes: 32, hopLimit: 255, to: target) { $0.extensions = [.destination()] },
+                        isEssential: false)
+                }
+            }
+            return rows
+        }()
+
         // MARK: Groups and DHCP
 
         private static func igmp(
@@ -263,7 +299,8 @@ extension PacketTables {
             return rows
         }()
 
-        @Test(arguments: neighbours + lengths + tails + groups + leases) func judges(row: PacketRow) throws {
+        @Test(arguments: neighbours + lengths + beyondTheLink + tails + groups + leases)
+        func judges(row: PacketRow) throws {
             try Bench.parser.check(row)
         }
 

@@ -13,14 +13,25 @@ extension Packet {
     /// What no network works without: ARP, neighbour discovery, multicast membership, DHCP, within the link and no
     /// longer than they need be. Their hop limits prove that no router forwarded them.
     ///
-    /// - Parameter isOfPort: Whether an address is the port's, or may be, for none is bound.
-    func isEssential(isOfPort: (IPAddress) -> Bool) -> Bool {
+    /// - Parameters:
+    ///   - isSent: Whether a workload sends it. A router forwards what is for a global address, so such neighbour
+    ///     discovery is essential only as probes and answers of neighbours, with nothing but a link-layer address.
+    ///   - isOfPort: Whether an address is the port's, or may be, for none is bound.
+    func isEssential(isSent: Bool, isOfPort: (IPAddress) -> Bool) -> Bool {
         // Padded to the least frame, with two tags.
         if isARP { return length <= 60 + 2 * 4 }
         guard fragment == .whole, let most = longestMessage(isOfPort) else { return false }
+        if isSent, isNeighbourMessage, (133...137).contains(type), mayLeaveLink {
+            // 24 bytes, an option of eight, and no header before them.
+            return [135, 136].contains(type) && isWithin(40 + 24 + 8)
+        }
         // Before the message a router alert, or one IPv6 header of eight bytes.
-        let datagram = min(1500, most + (family == .v4 ? 20 + 4 : 40 + 8))
-        return end - l3Offset <= datagram && (length == end || length <= 60 + 2 * 4)
+        return isWithin(min(1500, most + (family == .v4 ? 20 + 4 : 40 + 8)))
+    }
+
+    /// Whether neither the datagram nor what pads its frame is longer.
+    private func isWithin(_ datagram: Int) -> Bool {
+        end - l3Offset <= datagram && (length == end || length <= 60 + 2 * 4)
     }
 
     private func longestMessage(_ isOfPort: (IPAddress) -> Bool) -> Int? {
@@ -54,6 +65,12 @@ extension Packet {
     private var isToLinkMulticast: Bool {
         guard family == .v6, let destination else { return false }
         return destination.value >> 120 == 0xff && destination.value >> 112 & 0xf == 2
+    }
+
+    /// Whether a router would send it on: its destination has a meaning beyond the link.
+    private var mayLeaveLink: Bool {
+        guard let destination else { return false }
+        return !isToLinkMulticast && destination.value >> 118 != 0xfe80 >> 6
     }
 
     /// Who has no address speaks to the link alone.

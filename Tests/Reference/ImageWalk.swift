@@ -27,7 +27,8 @@ extension ImageView {
         if packet.fragment == .later { return Judgement(.drop, .fragment) }
         if port.flags & BH_PORT_ESSENTIALS.rawValue != 0 {
             if isHost, packet.isControl { return Judgement(.accept, .control) }
-            if packet.isEssential(isOfPort: { !hasAddresses(port) || isBound($0, port) }) {
+            let isSent = !isHost && direction == .out
+            if packet.isEssential(isSent: isSent, isOfPort: { !hasAddresses(port) || isBound($0, port) }) {
                 return Judgement(.accept, .essential)
             }
         }

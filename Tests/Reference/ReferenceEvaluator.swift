@@ -55,7 +55,10 @@ public struct ReferenceEvaluator: Sendable {
         let port = ruleset.entries[entry]
         if port.defaults.essentials {
             if protects == .host, packet.isControl { return Judgement(.accept, .control) }
-            if packet.isEssential(isOfPort: { isOfPort($0, entry, protects) }) { return Judgement(.accept, .essential) }
+            let isSent = protects == .workload && direction == .out
+            if packet.isEssential(isSent: isSent, isOfPort: { isOfPort($0, entry, protects) }) {
+                return Judgement(.accept, .essential)
+            }
         }
         return packet.isARP ? Judgement(.drop, .nonIP) : nil
     }

@@ -17,13 +17,16 @@
 #include "kernel_types.h"
 #include "members.h"
 
-/* Steps through a table of routes at most: any real one is searched in far fewer. */
-#define LOCAL_STEPS 512
+/*
+ * Steps through a table of routes at most. A link-local address takes one for each device that has it: a router has
+ * fe80::1 on each of its bridges and VLANs. Where they do not suffice, it counts what the controller found.
+ */
+#define LOCAL_STEPS 16384
 
 #define TABLE_LOCAL 255
 #define TABLE_HASH_MASK 255
 /* Tables in one chain of their hash at most. */
-#define CHAIN_MAX 8
+#define CHAIN_MAX 16384
 #define V4_BITS 32
 
 /* enum of <linux/rtnetlink.h>, which clashes with others. */
@@ -46,12 +49,14 @@ struct local_search {
 	__u32 ways;                  /* its child that was taken: those with fewer bits set are left */
 	__u8 step;                   /* enum local_step */
 	__u8 found;
+	__u8 unfinished;             /* a search took more steps than there are */
 	/* What is being read: here and not on the stack, of which little is left where the rules are asked. */
 	__u8 type;
 	__u8 open_bits;
 	__u16 bit;
 	__u16 flags;
 	__u32 number;
+	__u32 table;                 /* the number of the table that is looked for */
 	struct vector_head head;
 	struct vector_head upper;
 	struct route_key prefix;
@@ -250,6 +255,26 @@ static long search_v4(__u32 step, struct local_search **here)
 	return 0;
 }
 
+/* Goes on to the next of IPv4's tables in a chain; `node` is the one that was found. */
+static long next_table_v4(__u32 step, struct local_search **here)
+{
+	struct local_search *search = *here;
+	struct fib_table___bh *table;
+
+	(void)step;
+	if (bpf_probe_read_kernel(&search->next, sizeof(search->next), search->next) || !search->next)
+		return LOCAL_END;
+	table = search->next - bpf_core_field_offset(struct fib_table___bh, tb_hlist);
+	if (!READ(search->number, table->tb_id))
+		return LOCAL_END;
+	if (search->number == search->table) {
+		search->node = table;
+		return LOCAL_END;
+	}
+	search->next = (void *)table + bpf_core_field_offset(struct fib_table___bh, tb_hlist.next);
+	return 0;
+}
+
 /* The start of IPv4's table of routes of a number, 0 where there is none. */
 static __always_inline struct key_vector___bh *table_v4(struct local_search *search, struct net___bh *net, __u32 number)
 {
@@ -258,18 +283,12 @@ static __always_inline struct key_vector___bh *table_v4(struct local_search *sea
 	if (!READ(search->next, net->ipv4.fib_table_hash) || !search->next)
 		return 0;
 	search->next += (number & TABLE_HASH_MASK) * sizeof(void *);
-	for (int i = 0; i < CHAIN_MAX; i++) {
-		if (bpf_probe_read_kernel(&search->next, sizeof(search->next), search->next) || !search->next)
-			return 0;
-		table = search->next - bpf_core_field_offset(struct fib_table___bh, tb_hlist);
-		if (!READ(search->number, table->tb_id))
-			return 0;
-		if (search->number == number)
-			return READ(search->next, table->tb_data) ? search->next : 0;
-		search->next = (void *)table + bpf_core_field_offset(struct fib_table___bh, tb_hlist.next);
-		JOIN_PATHS();
-	}
-	return 0;
+	search->table = number;
+	search->node = 0;
+	if (bpf_loop(CHAIN_MAX, next_table_v4, &search, 0) >= CHAIN_MAX)
+		search->unfinished = 1;
+	table = search->node;
+	return table && READ(search->next, table->tb_data) ? search->next : 0;
 }
 
 static __always_inline bool is_in_table_v4(struct local_search *search, struct net___bh *net, __u32 number)
@@ -278,8 +297,9 @@ static __always_inline bool is_in_table_v4(struct local_search *search, struct n
 	search->ways = 0;
 	search->step = LOCAL_DESCEND;
 	search->found = 0;
-	if (search->parent && take_child(search, search->parent, 0))
-		bpf_loop(LOCAL_STEPS, search_v4, &search, 0);
+	if (search->parent && take_child(search, search->parent, 0) &&
+	    bpf_loop(LOCAL_STEPS, search_v4, &search, 0) >= LOCAL_STEPS)
+		search->unfinished = 1;
 	return search->found;
 }
 
@@ -371,26 +391,37 @@ static long search_v6(__u32 step, struct local_search **here)
 	return 0;
 }
 
+/* Goes on to the next of IPv6's tables in a chain; `node` is the root of the one that was found. */
+static long next_table_v6(__u32 step, struct local_search **here)
+{
+	struct local_search *search = *here;
+	struct fib6_table___bh *table;
+
+	(void)step;
+	if (bpf_probe_read_kernel(&search->next, sizeof(search->next), search->next) || !search->next)
+		return LOCAL_END;
+	table = search->next - bpf_core_field_offset(struct fib6_table___bh, tb6_hlist);
+	if (!READ(search->number, table->tb6_id))
+		return LOCAL_END;
+	if (search->number == search->table) {
+		search->node = (void *)table + bpf_core_field_offset(struct fib6_table___bh, tb6_root);
+		return LOCAL_END;
+	}
+	search->next = (void *)table + bpf_core_field_offset(struct fib6_table___bh, tb6_hlist.next);
+	return 0;
+}
+
 /* The root of IPv6's table of routes of a number, 0 where there is none. */
 static __always_inline struct fib6_node___bh *table_v6(struct local_search *search, struct net___bh *net, __u32 number)
 {
-	struct fib6_table___bh *table;
-
 	if (!READ(search->next, net->ipv6.fib_table_hash) || !search->next)
 		return 0;
 	search->next += (number & TABLE_HASH_MASK) * sizeof(void *);
-	for (int i = 0; i < CHAIN_MAX; i++) {
-		if (bpf_probe_read_kernel(&search->next, sizeof(search->next), search->next) || !search->next)
-			return 0;
-		table = search->next - bpf_core_field_offset(struct fib6_table___bh, tb6_hlist);
-		if (!READ(search->number, table->tb6_id))
-			return 0;
-		if (search->number == number)
-			return (void *)table + bpf_core_field_offset(struct fib6_table___bh, tb6_root);
-		search->next = (void *)table + bpf_core_field_offset(struct fib6_table___bh, tb6_hlist.next);
-		JOIN_PATHS();
-	}
-	return 0;
+	search->table = number;
+	search->node = 0;
+	if (bpf_loop(CHAIN_MAX, next_table_v6, &search, 0) >= CHAIN_MAX)
+		search->unfinished = 1;
+	return search->node;
 }
 
 static __always_inline bool is_in_table_v6(struct local_search *search, struct net___bh *net, __u32 number)
@@ -398,8 +429,8 @@ static __always_inline bool is_in_table_v6(struct local_search *search, struct n
 	search->node = table_v6(search, net, number);
 	search->step = LOCAL_DESCEND;
 	search->found = 0;
-	if (search->node)
-		bpf_loop(LOCAL_STEPS, search_v6, &search, 0);
+	if (search->node && bpf_loop(LOCAL_STEPS, search_v6, &search, 0) >= LOCAL_STEPS)
+		search->unfinished = 1;
 	return search->found;
 }
 
@@ -502,7 +533,8 @@ __noinline int is_own(const struct bh_scratch *here, __u64 high, __u64 low, __u3
 		return memo->is_own;
 	memo->ticks = ticks_now(here);
 	memo->family = 0;
-	memo->is_own = is_local(search, here, family);
+	search->unfinished = 0;
+	memo->is_own = is_local(search, here, family) || (search->unfinished && was_own(search, family));
 	memo->high = search->high;
 	memo->low = search->low;
 	memo->device = here->device;

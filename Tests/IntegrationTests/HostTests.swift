@@ -213,6 +213,42 @@ extension Integration {
             #expect(try guest.rule(to: "fe80::5") == "mine")
         }
 
+        /// A router has the same link-local address on each of its devices: one route of it for each.
+        @Test func aLinkLocalAddressOfManyDevices() throws {
+            let site = try UplinkSite()
+            let devices = (1...300).map { "link add p\($0) type veth peer name q\($0)" }
+            let ends = (1...300).flatMap { ["p\($0)", "q\($0)"] }
+            let rest = ends.flatMap { ["link set \($0) up", "addr add fe80::1/64 dev \($0) nodad"] }
+            try site.host.run("ip", "-batch", try site.lab.file("devices", (devices + rest).joined(separator: "\n")))
+            try site.host.run("ip", "addr", "add", "fe80::1/64", "dev", "up0", "nodad")
+            try site.bulkhead.apply(try site.policy(Self.rules))
+            let judge = Judge(bulkhead: site.bulkhead, raw: try PacketSocket(site.network, "net0"), mac: site.mac)
+            #expect(try judge.rule(to: "fe80::1") == "mine")
+            // Every device has the anycast address of the routers of its link.
+            try Self.forward(site.host, true)
+            #expect(try judge.rule(to: "fe80::") == "mine")
+            try site.host.run("ip", "addr", "del", "fe80::1/64", "dev", "up0")
+            #expect(try judge.rule(to: "fe80::1") == "rest")
+        }
+
+        /// Tables of routes whose numbers share a chain of the kernel's hash with the host's own.
+        @Test func manyTablesOfRoutes() throws {
+            let site = try UplinkSite()
+            try site.bulkhead.apply(try site.policy(Self.rules))
+            let judge = Judge(bulkhead: site.bulkhead, raw: try PacketSocket(site.network, "net0"), mac: site.mac)
+            let tables = (1...12).map { 255 + 256 * $0 }.flatMap {
+                [
+                    "route add 198.51.100.0/24 dev up0 table \($0)",
+                    "-6 route add 2001:db8:9::/64 dev up0 table \($0)",
+                ]
+            }
+            for line in tables { try site.host.run("sh", "-ec", "ip \(line)") }
+            for address in [UplinkSite.v4.host, UplinkSite.v6.host] {
+                #expect(try judge.rule(to: address) == "mine")
+                #expect(try judge.rule(to: address.next) == "rest")
+            }
+        }
+
         /// The addresses of a VRF are the host's at its devices, and not beside it.
         @Test(.enabled(if: Kinds.has("vrf table 77"), "the kernel has no VRFs")) func inAVRF() throws {
             let site = try UplinkSite()

@@ -46,6 +46,7 @@ enum {
 	GSO_ESP = 1 << 15,
 	GSO_UDP = 1 << 16,           /* a UDP datagram that is to become IP fragments */
 	GSO_UDP_L4 = 1 << 17,        /* several UDP datagrams */
+	GSO_FRAGLIST = 1 << 18,      /* whole packets in a list, each with headers of its own */
 	GSO_TRANSPORTS = GSO_TCPV4 | GSO_TCPV6 | GSO_SCTP | GSO_UDP | GSO_UDP_L4,
 	GSO_FRAMED_TUNNELS = GSO_GRE | GSO_GRE_CSUM | GSO_UDP_TUNNEL | GSO_UDP_TUNNEL_CSUM,
 	GSO_TUNNELS = GSO_FRAMED_TUNNELS | GSO_IPXIP4 | GSO_IPXIP6 | GSO_ESP,
@@ -176,10 +177,31 @@ static __always_inline __u32 read_gso_type(struct __sk_buff *ctx)
 	return type;
 }
 
-/* Whether each segment of a super-packet will have the headers that were judged. */
-static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh_packet *packet)
+/* Whether a workload has sent the packet. */
+static __always_inline bool is_from_workload(const struct bh_scratch *here, enum bh_hook hook)
+{
+	const struct bh_port *port;
+	struct image image;
+	__u16 record;
+
+	if (hook != BH_HOOK_TC_INGRESS || !image_open(&image, BH_SLOT_IN_FORCE))
+		return false;
+	record = port_record(&image, here) & ~BH_QUARANTINED;
+	if (!record)
+		return false;
+	port = IMAGE_ELEMENT(&image, image.header->ports, record - 1, struct bh_port);
+	return port->protects == BH_WORKLOAD;
+}
+
+/*
+ * Whether each segment of a super-packet will have the headers that were judged. In a list, only the first packet's
+ * headers are: the others' are alike where the kernel made the list of what a NIC received, but a container that
+ * forwards may have changed the first alone.
+ */
+static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh_scratch *here, enum bh_hook hook)
 {
 	__u32 type = read_gso_type(ctx), transport = type & GSO_TRANSPORTS;
+	const struct bh_packet *packet = &here->packet;
 
 	/* Without a type the kernel cuts nothing, and drops it where it had to. */
 	if (!type)
@@ -187,6 +209,8 @@ static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh
 	if (!is_ip(packet))
 		return !(packet->flags & BH_PACKET_ARP);
 	if (is_fragment(packet))
+		return false;
+	if (type & GSO_FRAGLIST && is_from_workload(here, hook))
 		return false;
 	if (type & GSO_TUNNELS) {
 		__u32 inner = place_in_frame(ctx, SKB_FIELD(ctx, inner_mac_header));
@@ -211,7 +235,7 @@ static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh
 }
 
 /* Refuses a packet that would change after it was judged. A global function: verified once. */
-__noinline int check_offload(struct __sk_buff *ctx, struct bh_scratch *here)
+__noinline int check_offload(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 {
 	struct bh_packet *packet;
 
@@ -222,7 +246,7 @@ __noinline int check_offload(struct __sk_buff *ctx, struct bh_scratch *here)
 		return 0;
 	if (has_partial_checksum(ctx) && !writes_own_checksum(ctx, here))
 		packet->refusal = BH_REASON_MALFORMED;
-	else if (ctx->gso_size && !keeps_headers(ctx, packet))
+	else if (ctx->gso_size && !keeps_headers(ctx, here, hook))
 		packet->refusal = BH_REASON_MALFORMED;
 	return 0;
 }

@@ -94,7 +94,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	else if (is_syn(&here->packet))
 		read_skb_scale(ctx, here);
 	if (has_partial_checksum(ctx) || ctx->gso_size)
-		check_offload(ctx, here);
+		check_offload(ctx, here, hook);
 	judge_packet(here, hook);
 	if (!here->judgement.generation) {
 		count_unjudged(here);

@@ -291,6 +291,69 @@ extension Integration {
             #expect(try site.bulkhead.counters().port("a", "out").reasons["malformed"] == attacks.count)
         }
 
+        /// A container that forwards makes one packet of a list of them, and changes the headers of the first alone:
+        /// here its hop limit. From a workload such a list is refused; what the kernel makes of a NIC's packets passes.
+        @Test(arguments: ["workload", "host"]) func aListOfPackets(protects: String) throws {
+            let lab = try Lab()
+            let (far, box, host) = try (lab.namespace("far"), lab.namespace("box"), lab.namespace("host"))
+            try lab.veth((far, "x0"), (box, "x1"))
+            try lab.veth((box, "eth0"), (host, "vg"))
+            try lab.address(box, "x1", "203.0.113.1/24")
+            try lab.address(box, "eth0", "198.51.100.1/24")
+            let tap = try Tap(host, "vm-b", offloads: false)
+            try host.run("sh", "-ec", "ip link set vg up; ip link set vm-b up")
+            try lab.bridge(host, "br0", ports: ["vg", "vm-b"])
+            try host.run("bridge", "fdb", "replace", "\(Frame.peer)", "dev", "vm-b", "master", "static")
+            try box.run(
+                "sh", "-ec",
+                """
+                echo 1 > /proc/sys/net/ipv4/ip_forward
+                ip neigh replace 198.51.100.2 lladdr \(Frame.peer) dev eth0
+                ethtool -K x1 gro on rx-gro-list on
+                """)
+            try far.run("ethtool", "-K", "x0", "gso", "off", "tx-udp-segmentation", "off")
+            let sender = try PacketSocket(far, "x0")
+            try sender.takeOffloads()
+            let source: IPAddress = "203.0.113.9"
+            let target: IPAddress = "198.51.100.2"
+            let payload = [UInt8](repeating: 7, count: 500)
+            var frame = Frame(Datagram(source, target, .udp(4444, 53, payload: payload)), to: try box.mac(of: "x1"))
+            // The sum of the pseudo header, as who leaves the rest to others writes it.
+            var sum: UInt32 = 17 + 508
+            for address in [source, target] {
+                let value = UInt32(address.value)
+                sum += value >> 16
+                sum += value & 0xffff
+            }
+            while sum > 0xffff { sum = sum & 0xffff + sum >> 16 }
+            frame = frame.with(40, UInt8(sum >> 8), UInt8(sum & 0xff))
+            let offload = Offload(checksum: (34, 6), .datagrams, size: 100)
+            let direct = try PacketSocket(box, "eth0")
+            let last = Frame(Datagram("198.51.100.1", target, .udp(9, 9)), to: Frame.peer)
+            let mac = try box.mac(of: "eth0")
+            func arrive() throws -> Int {
+                try sender.send(frame, offload)
+                try direct.send(last)
+                let frames = try #require(try tap.receiveAll(from: mac, upTo: last))
+                return frames.count { $0.bytes.count == 14 + 28 + 100 }
+            }
+            #expect(try arrive() == 5)
+            let bulkhead = Bulkhead(lab, in: host)
+            try bulkhead.apply(
+                try lab.file(
+                    "policy.yaml",
+                    """
+                    version: 1
+                    ports:
+                      a: { interface: vg, protects: \(protects), mode: tc\(protects == "host" ? "" : ", guard: off") }
+                    defaults: { in: accept, out: accept }
+                    """))
+            #expect(try arrive() == (protects == "host" ? 5 : 0))
+            let direction = protects == "host" ? "in" : "out"
+            let malformed = try bulkhead.counters().port("a", direction).reasons["malformed"] ?? 0
+            #expect(protects == "host" ? malformed == 0 : malformed > 0)
+        }
+
         /// A sender that goes on writing to a packet cannot change its headers after they were judged: here a
         /// container, whose macvlan hands the memory of its packet socket on to the host's device as it is.
         @Test func whatIsJudgedIsNoLongerTheSenders() throws {

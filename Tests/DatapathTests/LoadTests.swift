@@ -18,9 +18,10 @@ import Testing
         return "\(error)\n\(error.messages)\nThe whole log is in \(file.path()); its end:\n\(tail)"
     }
 
-    @Test(arguments: ["entry", "tc", "xdp"]) func loads(_ name: String) throws {
+    @Test(arguments: ["entry", "tc", "xdp", "unattached"]) func loads(_ name: String) throws {
         _ = try Lab()
-        let embedded = try #require([Programs.entry, Programs.tc, Programs.xdp].first { $0.name == name })
+        let embedded = try #require(
+            [Programs.entry, Programs.tc, Programs.xdp, Programs.unattached].first { $0.name == name })
         let object = try Object(embedded.bytes, name: name)
         let names = object.programs
         #expect(!names.isEmpty)
@@ -29,7 +30,8 @@ import Testing
             for program in names {
                 let info = try loaded.program(program).info
                 print("\(program): \(info.instructions) instructions, \(info.verified) verified")
-                #expect(info.verified < 700_000, "\(program) is near the verifier's limit of a million")
+                // 6.1 counts a tenth more than 6.18 does; a fifth is left for other kernels and compilers.
+                #expect(info.verified < 800_000, "\(program) is near the verifier's limit of a million")
             }
         } catch {
             Issue.record(try keep(error))

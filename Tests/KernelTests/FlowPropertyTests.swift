@@ -13,10 +13,9 @@ extension PacketTables {
     /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing
     /// between them: the kernel's programs against the model.
     @Suite struct FlowPropertyTests {
-        /// Another each time; a failure says which.
+        /// The same each time, until as many as a thousand others have been seen to agree.
         private static var seed: UInt64 {
-            ProcessInfo.processInfo.environment["BULKHEAD_SEED"].flatMap(UInt64.init)
-                ?? UInt64.random(in: 0..<UInt64(UInt32.max))
+            ProcessInfo.processInfo.environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
         }
 
         @Test func theKernelAgreesWithTheModel() throws {

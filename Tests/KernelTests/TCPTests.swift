@@ -1,4 +1,5 @@
 import Compiler
+import Foundation
 import Network
 import TestSupport
 import Testing
@@ -9,14 +10,20 @@ extension PacketTables {
     @Suite struct TCPTests {
         static let initials: [UInt32] = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]
 
+        /// Every number with every other; under an emulated kernel each once on either side, and never with itself.
+        static let pairs: [(client: UInt32, server: UInt32)] = {
+            let all = initials.indices.flatMap { one in initials.indices.map { (one, $0) } }
+            let isShort = ProcessInfo.processInfo.environment["BULKHEAD_PAIRS"] == "short"
+            return all.filter { !isShort || ($0.0 + 2) % initials.count == $0.1 }
+                .map { (initials[$0.0], initials[$0.1]) }
+        }()
+
         @Test(arguments: cases) func goes(at row: Row) throws {
             for family in AddressFamily.allCases {
-                for client in Self.initials {
-                    for server in Self.initials {
-                        for isStrict in [false, true] {
-                            let talk = Talk(family: family, client: client, server: server, isStrict: isStrict)
-                            try row.script(talk).run()
-                        }
+                for (client, server) in Self.pairs {
+                    for isStrict in [false, true] {
+                        let talk = Talk(family: family, client: client, server: server, isStrict: isStrict)
+                        try row.script(talk).run()
                     }
                 }
             }

@@ -24,7 +24,7 @@ extension PacketTables {
                 ? Segment(number: 2, bytes: [0x16, 0, 0, 0])
                 : .icmpv6(133, 0, body: [UInt8](repeating: 0, count: 4))
             return Datagram(
-                family == .v4 ? "192.0.2.1" : "2001:db8::1", family == .v4 ? "224.0.0.22" : Ends.server(family), segment
+                family == .v4 ? "192.0.2.1" : "2001:db8::1", family == .v4 ? "224.0.0.22" : "ff02::2", segment
             ) {
                 $0.hopLimit = family == .v4 ? 1 : 255
                 change(&$0)

@@ -122,7 +122,7 @@ struct ApplyStep {
         }
         // Written before anything is published under it, so that it is never used again.
         try maps[.instance].update(0, to: state)
-        var generation = try Generation(image.bytes, number: number, loadedAt: UInt64(max(time(nil), 0)))
+        var generation = Generation(image.bytes, view, number: number, loadedAt: UInt64(max(time(nil), 0)))
         generation.setCounters(try allotCounters(old, maps))
         generation.setClock(secret: old?.view.header.secret ?? .random(in: 1 ... .max))
         if let warning = try noteOwnAddresses(maps) { warnings.append(warning) }

@@ -11,9 +11,9 @@ package struct Generation {
     private var bytes: [UInt8]
     private var header: bh_image_header
 
-    /// - Throws: where the image is not one that this version reads.
-    package init(_ image: [UInt8], number: UInt32, loadedAt: UInt64) throws(DatapathError) {
-        header = try ImageView(ofPolicy: image).header
+    /// - Parameter view: The same image, which it has checked.
+    package init(_ image: [UInt8], _ view: ImageView, number: UInt32, loadedAt: UInt64) {
+        header = view.header
         header.generation = number
         header.loaded_at = loadedAt
         bytes = image

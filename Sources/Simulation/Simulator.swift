@@ -99,7 +99,7 @@ public final class Simulator {
     ) throws(DatapathError) {
         try Preflight.check()
         view = try ImageView(ofPolicy: bytes)
-        var generation = try Simulator.generation(bytes, view, number, adopts)
+        var generation = Simulator.generation(bytes, view, number, adopts)
         limits = LimitAllotment(view.limitedRules, old: [])
         sourceLimits = view.sourceLimits
         generation.setLimitSlots(limits.slots)
@@ -126,7 +126,7 @@ public final class Simulator {
         let before = (view: view, generation: self.generation)
         self.generation -= 1
         view = try ImageView(ofPolicy: image.bytes)
-        var generation = try Simulator.generation(image.bytes, view, self.generation, adopts)
+        var generation = Simulator.generation(image.bytes, view, self.generation, adopts)
         Simulator.bind(&generation, view, before: isFresh ? nil : before, isFirst: isFresh)
         if !isFresh {
             try change { () throws(BPFError) in try maps[.slots].update(BH_SLOT_BEFORE.rawValue, to: map) }
@@ -161,8 +161,8 @@ public final class Simulator {
     /// The image as its host part is here: each host entry has a flow scope, by its record.
     private static func generation(
         _ bytes: [UInt8], _ view: ImageView, _ number: UInt32, _ adopts: Bool
-    ) throws(DatapathError) -> Generation {
-        var generation = try Generation(bytes, number: number, loadedAt: 0)
+    ) -> Generation {
+        var generation = Generation(bytes, view, number: number, loadedAt: 0)
         for record in 0..<view.portCount {
             let isHost = view.port(record)?.protects == .host
             generation.setFlowScope(isHost ? flowScope(record, view) : 0, ofRecord: record)

@@ -1,9 +1,4 @@
-import Compiler
-import Datapath
 import Network
-import Policy
-import Simulation
-import Wire
 
 /// What two words on the command line mean.
 package struct ExplainedEnds: Sendable {

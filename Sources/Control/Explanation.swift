@@ -1,6 +1,4 @@
 import Compiler
-import Datapath
-import Network
 import Policy
 import Simulation
 import Wire

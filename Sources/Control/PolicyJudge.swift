@@ -51,10 +51,7 @@ package struct PolicyJudge {
         route = Route(
             ports: bindings.map {
                 Route.Port(
-                    name: $0.name, protects: $0.protects, addresses: ruleset.entries[$0.entry].addresses,
-                    own: $0.protects == .host ? $0.interface?.addresses ?? [] : [],
-                    macs: ruleset.entries[$0.entry].claimedMACs
-                        + ($0.protects == .host ? [$0.interface?.mac].compactMap(\.self) : []))
+                    name: $0.name, protects: $0.protects, entry: ruleset.entries[$0.entry], device: $0.interface)
             }, local: source.host.addresses)
         records = bindings.map {
             image.portRecord(entry: $0.entry, protects: $0.protects, unknownToDrop: $0.isUnknownToDrop)
@@ -79,10 +76,8 @@ package struct PolicyJudge {
         route = Route(
             ports: status.ports.map {
                 Route.Port(
-                    name: $0.name, protects: $0.protects, addresses: entries[$0.entry]?.addresses ?? [],
-                    own: $0.protects == .host ? source.host.addresses(of: $0.interface, in: $0.namespace) : [],
-                    macs: (entries[$0.entry]?.claimedMACs ?? [])
-                        + ($0.protects == .host ? source.host.macs(of: $0.interface, in: $0.namespace) : []))
+                    name: $0.name, protects: $0.protects, entry: entries[$0.entry],
+                    device: source.host.device($0.interface, in: $0.namespace))
             }, local: source.host.addresses)
         records = status.ports.map(\.record)
         own = status.ports.map { source.host.ownAddresses(in: $0.namespace) }
@@ -129,11 +124,19 @@ extension HostInventory {
         AddressSet(namespaces.values.flatMap { $0.interfaces.flatMap(\.addresses) })
     }
 
-    fileprivate func addresses(of interface: String, in namespace: String?) -> [Prefix] {
-        namespaces[namespace]?.interfaces.first { $0.name == interface }?.addresses ?? []
+    fileprivate func device(_ name: String, in namespace: String?) -> HostInterface? {
+        namespaces[namespace]?.interfaces.first { $0.name == name }
     }
+}
 
-    fileprivate func macs(of interface: String, in namespace: String?) -> [MACAddress] {
-        [namespaces[namespace]?.interfaces.first { $0.name == interface }?.mac].compactMap(\.self)
+extension Route.Port {
+    /// - Parameters:
+    ///   - entry: nil where the policy has none of that name any more.
+    ///   - device: nil where it is missing.
+    fileprivate init(name: String, protects: Protects, entry: PortEntry?, device: HostInterface?) {
+        let own = protects == .host ? device : nil
+        self.init(
+            name: name, protects: protects, addresses: entry?.addresses ?? [], own: own?.addresses ?? [],
+            macs: (entry?.claimedMACs ?? []) + [own?.mac].compactMap(\.self))
     }
 }

@@ -49,7 +49,7 @@ package struct PolicySource {
         guard let ruleset = loaded.ruleset, let names = try? instance.quarantined() else { return [] }
         return QuarantineCheck.strays(
             names, entries: ruleset.entries.map(\.name),
-            bindings: loaded.bindings.map { ($0.name, ruleset.entries[$0.entry].name, $0.interfaceName) })
+            bindings: loaded.bindings.map { ($0.name, $0.entryName, $0.interfaceName) })
     }
 }
 

@@ -1,4 +1,3 @@
-import Datapath
 import Network
 import Simulation
 import Wire

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Token buckets: how much of something a second, and how much at once after a silence. */
 #ifndef BULKHEAD_BUCKET_H
 #define BULKHEAD_BUCKET_H

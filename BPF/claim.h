@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What ARP and neighbour discovery say of their sender in their payload, for the guards. */
 #ifndef BULKHEAD_CLAIM_H
 #define BULKHEAD_CLAIM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* From a packet to the first rule that matches it, through the image. */
 #ifndef BULKHEAD_CLASSIFY_H
 #define BULKHEAD_CLASSIFY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The clocks that packets are judged by: the kernel's, or what stands in for them where a program is attached to nothing. */
 #ifndef BULKHEAD_CLOCK_H
 #define BULKHEAD_CLOCK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Conditional rules: whether what they ask for besides the packet holds. */
 #ifndef BULKHEAD_CONDITION_H
 #define BULKHEAD_CONDITION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Reading a frame from its start to its end, each step within its bounds. The program that includes this file says how to load bytes that are not in the
  * linear part, with frame_load().

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * What is attached to a device: it notes which device this is and goes on with the program that all devices share.
  * Loaded once a device, so that the large programs are verified and kept once however many ports there are.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What a network cannot do without: address resolution, neighbour discovery, group membership, DHCP, link control.
  * Each within its link, in its direction, and no longer than its protocol needs, so that it is no way around the

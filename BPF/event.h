@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What is counted, and what is streamed: per-CPU counters are the truth, an event is a sample for whoever listens. */
 #ifndef BULKHEAD_EVENT_H
 #define BULKHEAD_EVENT_H

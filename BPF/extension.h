@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Fragments' headers, and the extension headers of IPv6: where each may stand, and up to which header they lead. */
 #ifndef BULKHEAD_EXTENSION_H
 #define BULKHEAD_EXTENSION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Flows: which packets have one, the key, how long one lasts, and finding a packet's own. */
 #ifndef BULKHEAD_FLOW_H
 #define BULKHEAD_FLOW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The shares of the flow table: whose its places are, giving them back, and finding what a scope can do without where it has used up its share. */
 #ifndef BULKHEAD_FLOW_SHARE_H
 #define BULKHEAD_FLOW_SHARE_H

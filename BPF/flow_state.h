@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What a flow's packets make of it: who has spoken, and TCP's states. */
 #ifndef BULKHEAD_FLOW_STATE_H
 #define BULKHEAD_FLOW_STATE_H

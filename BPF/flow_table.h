@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The flow table's buckets: reclaiming what has expired, and the place of a new flow. */
 #ifndef BULKHEAD_FLOW_TABLE_H
 #define BULKHEAD_FLOW_TABLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Fragments: a later one gets the verdict of its datagram's first. What is kept of a datagram is which parts of it have passed, so that none
  * passes twice and none contradicts another: whoever puts it together gets what was judged.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What a guest may claim to be, and what it may overhear; and whom the network may not claim to be. */
 #ifndef BULKHEAD_GUARD_H
 #define BULKHEAD_GUARD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Reading the policy image: masked loads in large pages, with no call where the image fits in one. */
 #ifndef BULKHEAD_IMAGE_H
 #define BULKHEAD_IMAGE_H

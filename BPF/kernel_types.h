@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is read of the kernel's own structures: only the fields that are asked for. Where each stands is found
  * when a program is loaded, from the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Limits of rules: how often one may match. */
 #ifndef BULKHEAD_LIMIT_H
 #define BULKHEAD_LIMIT_H

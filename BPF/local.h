@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Whether an address is the host's own at this moment: what the kernel itself would find when it decides to
  * deliver a packet to itself.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Every map of the datapath. Pinned by the controller; what each holds is in datapath_abi.h. */
 #ifndef BULKHEAD_MAPS_H
 #define BULKHEAD_MAPS_H

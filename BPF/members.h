@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Dynamic groups: whether an end of a packet is a member now. */
 #ifndef BULKHEAD_MEMBERS_H
 #define BULKHEAD_MEMBERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the kernel does to a packet after it was judged: it writes a checksum where the packet's sender asked for it,
  * and cuts a super-packet into segments. Guests and containers choose both (virtio's header, PACKET_VNET_HDR).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * From a frame's bytes to struct bh_packet: Ethernet, VLAN tags, IPv4 with options, IPv6 with extension headers, TCP, UDP, SCTP,
  * ICMP, ICMPv6, ARP. The same code serves XDP and tc.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the rules are asked about in place of the packet itself: the one that opened its flow under an earlier policy, or what would have opened a
  * connection that was there before us, which is then adopted.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What an ICMP error quotes: the head of the packet that it is about. */
 #ifndef BULKHEAD_QUOTE_H
 #define BULKHEAD_QUOTE_H

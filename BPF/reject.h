@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The answer to a rejected packet: made of the packet itself, which goes back where it came from. TCP gets a reset, all else an ICMP or ICMPv6
  * error that says that it is prohibited.

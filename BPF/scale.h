@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The window scale that a SYN offers, among its options (RFC 7323). */
 #ifndef BULKHEAD_SCALE_H
 #define BULKHEAD_SCALE_H

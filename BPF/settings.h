@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the controller sets in the programs before it loads them: constants for the verifier. */
 #ifndef BULKHEAD_SETTINGS_H
 #define BULKHEAD_SETTINGS_H

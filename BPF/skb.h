@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* How the programs at the tc hooks read a frame: from an skb, whose outermost tag may stand beside it. */
 #ifndef BULKHEAD_SKB_H
 #define BULKHEAD_SKB_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Whether a frame is for a station of this host though not for the MAC address of its port's own device: for a macvlan
  * on it (with which VRRP makes its virtual address), a VLAN device with an address of its own, a bridge above it. The

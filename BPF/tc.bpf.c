@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 /* The tc hooks: every packet of every port, both directions. Entered from the device's entry program. */
 #include <linux/if_packet.h>
 #include <linux/pkt_cls.h>

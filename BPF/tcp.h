@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * TCP as its ends see it (RFC 9293, RFC 5961): which segments lie in their windows, and which resets they take. Both ends' numbers are
  * followed by van Rooij's method: how far an end has sent, how far the other has let it, and the largest window that it was ever offered.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 /* Programs that are attached nowhere: the controller runs them by BPF_PROG_TEST_RUN. */
 #include "flow_share.h"
 #include "fragment.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* The order of judgement at a port, and its outcome in struct bh_judgement. */
 #ifndef BULKHEAD_VERDICT_H
 #define BULKHEAD_VERDICT_H

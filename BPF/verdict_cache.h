@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the rules said of packets of late, so that the next one of the same connection need not be looked up. Each CPU has a cache of its own. An
  * answer is one generation's, so a new policy needs no flush; what depends on more than the packet, a rule with a condition, is not kept.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The NIC's early path: drops what tc under the same image would surely drop, before an skb exists, and leaves the rest to tc, which
  * judges it afresh. It creates nothing and counts only its own drops.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 
 /// Cost against the number of rules, both on logarithmic scales, as an SVG.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import TestSupport
 
 /// What a packet costs with few ports and with many, all of them in use in turn.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import TestSupport
 
 /// One part of the benchmark, which makes what it needs in a lab of its own.

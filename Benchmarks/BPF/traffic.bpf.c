@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: GPL-2.0-only
 /* The programs of the benchmark itself: what makes its packets, and the limit that others are compared with. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Foundation
 
 /// Compiles a BPF source and writes a Swift source that holds the object as text:

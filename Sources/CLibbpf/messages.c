@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* libbpf's own words, kept by thread. */
 #include "clibbpf.h"
 

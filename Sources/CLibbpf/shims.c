@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Calls that libbpf takes through option macros, flattened. */
 #define _GNU_SOURCE
 #include "clibbpf.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * The devices of a network namespace and their addresses. They are asked of rtnetlink, because /sys shows those of the
  * namespace that it was mounted in, not of the thread's.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* What filters on a device: the XDP program and the filters of a clsact hook, by rtnetlink. */
 #include "cnetlink.h"
 #include "netlink.h"

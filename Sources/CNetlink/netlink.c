@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Asking rtnetlink a question by libmnl, and taking its answer apart. */
 #define _GNU_SOURCE
 #include "netlink.h"

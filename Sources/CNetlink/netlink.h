@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Asking rtnetlink a question by libmnl, and taking its answer apart. For the files of this folder alone. */
 #ifndef BULKHEAD_NETLINK_H
 #define BULKHEAD_NETLINK_H

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A stream of bytes with a position, from a file or from memory, read through one small buffer.
 struct ByteInput: ~Copyable {
     private let descriptor: Int32?

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why a capture file cannot be read or written further.
 public struct CaptureError: Error, Sendable, Hashable {
     public enum Cause: Sendable, Hashable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Reads a pcap or pcapng file frame by frame; what is in memory is one frame and a buffer, however long the file.
 ///
 /// pcap is read in both byte orders, with micro- and nanoseconds; pcapng with any number of sections and interfaces.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Writes Ethernet frames to a pcap file with nanoseconds. Each frame is in the file when ``write(_:)`` returns, so
 /// that a reader may follow along and an interrupted command leaves a whole file.
 public struct CaptureWriter: ~Copyable {

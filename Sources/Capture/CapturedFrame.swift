@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One frame of a capture file.
 public struct CapturedFrame: Sendable, Hashable {
     /// What the capture kept of the frame, from its first byte.

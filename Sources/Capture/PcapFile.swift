@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The classic format: a file header, then a header before each frame.
 struct PcapFile {
     static let microseconds: UInt32 = 0xa1b2_c3d4

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The block format: sections of blocks, each section with a byte order and interfaces of its own.
 struct PcapngFile {
     /// A section header's type, the same in both byte orders.

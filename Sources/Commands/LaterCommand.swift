@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Control
 
 /// Commands that later versions bring. Each is refused by name, so that nobody takes a typing mistake for the cause.

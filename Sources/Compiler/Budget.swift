@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Policy
 
 /// What a policy may take. What does not fit is refused whole, with the dimension, its figure, and the rule that adds

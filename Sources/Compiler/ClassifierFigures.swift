@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
 /// What an image's rules take, and by which tables a packet's rule is found. Never by a scan of all rules.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Glibc
 
 /// A thread beside the one that makes it. Dispatch waits for ever where the kernel gives no thread (a limit of

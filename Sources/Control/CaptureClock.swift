@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What time it is in a capture: the latest stamp so far. Packets that stand in another order than they were captured
 /// in thus let no time pass.
 package struct CaptureClock {

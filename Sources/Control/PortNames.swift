@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a port may be called on the command line: its name, its entry's, its device's.
 package struct PortNames: Sendable, Hashable {
     package var name: String

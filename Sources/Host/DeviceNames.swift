@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Policy
 
 /// What the kernel calls the devices of some namespaces at this moment. A policy's record has the names of the `apply`,

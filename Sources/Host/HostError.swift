@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why the host could not be read, or one of its namespaces not be entered.
 package struct HostError: Error, Sendable {
     /// What went wrong, with its cause.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import FoundationEssentials
 
 /// A compiled BPF object that the build embedded: one for each `*.bpf.c`.

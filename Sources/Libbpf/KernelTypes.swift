@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CLibbpf
 
 /// What the running kernel says of itself in its own type information.

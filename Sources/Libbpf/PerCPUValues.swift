@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CLibbpf
 
 /// Room for one entry of a per-CPU map on all CPUs, for use again and again.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A set of IPv4 and IPv6 addresses, as sorted ranges that neither overlap nor touch.
 public struct AddressSet: Sendable, Hashable {
     public private(set) var v4: [ClosedRange<UInt128>]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Reads addresses and prefixes from bytes of text; files of a million lines are read by this.
 enum AddressText {
     /// Dotted-quad IPv4 (four decimal numbers without leading zeros) or any RFC 4291 form of IPv6.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Message types of ICMP and ICMPv6 by the names that IANA registers them under.
 public enum ICMPMessage {
     /// The type of a name such as `echo-request`, by family.

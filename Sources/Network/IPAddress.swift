@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// An IP version.
 public enum AddressFamily: UInt8, Sendable, Hashable, CaseIterable {
     case v4 = 4

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A 48-bit Ethernet address.
 public struct MACAddress: Sendable, Hashable {
     /// The address as a number; the first byte on the wire is the most significant.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// An address block: an address and how many of its leading bits count.
 public struct Prefix: Sendable, Hashable {
     /// The first address; bits beyond `length` are zero.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Address blocks with a meaning of their own.
 public enum WellKnown {
     public static let multicast = AddressSet([block(0xe000_0000, 4), block(UInt128(0xff) << 120, 8, .v6)])

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A JSON value whose objects keep the order in which their fields were written.
 package enum JSON: Sendable, Equatable {
     case null

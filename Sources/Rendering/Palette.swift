@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Colour for terminals, or none.
 package struct Palette: Sendable {
     package let isColoured: Bool

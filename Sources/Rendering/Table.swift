@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Columns for people, as wide as their widest cell, two spaces apart.
 package struct Table {
     package enum Alignment {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Text for people. What it is put together from is written by others: comments and names in policies, lines of feeds,
 /// names of files, devices and network namespaces. So whatever is interpolated is escaped, and can neither steer a
 /// terminal nor look like a line of its own. Literals are ours and stand as they are. There is no other way to standard

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
 /// Which way a packet crosses a port, as the port's `protects` defines it.

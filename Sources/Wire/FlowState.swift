@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How far a flow has come.
 public enum FlowState: String, Sendable, Hashable, CaseIterable {
     /// Seen one way.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Network
 
 /// What a packet of one concrete service carries above IP.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
 /// Why a packet was judged as it was: the contract's words, in the order of `enum bh_reason`.

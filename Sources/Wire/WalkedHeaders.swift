@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
 /// The headers that may stand between IP and L4 and are walked: extension headers of IPv6, and AH.

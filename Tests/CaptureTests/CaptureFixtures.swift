@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Capture files made in memory, field by field, in either byte order.
 struct FileBuilder {
     var bytes: [UInt8] = []

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The policies that the packet tables are judged by.
 enum Bench {
     /// What a parser tells apart, behind rules that accept a few services; by default everything is dropped.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The sequence numbers of one end of a connection: positions that never wrap, and what stands for them on the wire.
 public struct SequenceSpace: Sendable, Hashable {
     /// On the wire, of position 0.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One host's side of a connection, after RFC 9293 section 3.10, with the challenge ACKs of RFC 5961, the window
 /// scaling of RFC 7323, and where it says so what Linux adds. It keeps no clock of its own: its user retransmits.
 public struct TCPEndpoint: Sendable {

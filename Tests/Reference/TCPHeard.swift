@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One of the two hosts.
 public enum Side: Int, Sendable, Hashable, CaseIterable {
     case outside, inside

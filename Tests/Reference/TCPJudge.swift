@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What a filter between two hosts must do with each segment, may do, or must not, given what it has seen. The hosts
 /// themselves say what they would make of a segment; where that cannot be known from what has passed, the filter may do
 /// either.

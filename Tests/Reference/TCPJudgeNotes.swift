@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What the judge learns of what has passed.
 extension TCPJudge {
     /// - Parameters:

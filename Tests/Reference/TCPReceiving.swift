@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// RFC 9293 section 3.10.7: a segment arrives.
 extension TCPEndpoint {
     /// - Parameters:

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A TCP segment, as one host hands it to another.
 public struct TCPSegment: Sendable, Hashable {
     public struct Flags: OptionSet, Sendable, Hashable {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Network
 
 /// A header between an IP header and L4.

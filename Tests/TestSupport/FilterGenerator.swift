@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Network
 
 /// Makes up filter sets like ClassBench's from a seed, of any size: few sites that many rules share, nested prefixes, a

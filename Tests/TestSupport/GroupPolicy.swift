@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Network
 
 /// Policies between groups, as text: what a host with many tenants has.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Random numbers that a seed repeats.
 public struct RandomNumbers: RandomNumberGenerator, Sendable {
     private var state: UInt64

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import Network
 
 /// What an IP packet carries: an L4 header and its payload, whose checksum is set when the packet is known.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A policy of tenants that each may be reached from anywhere but their own addresses: complements that all overlap.
 public struct TenantPolicy: Sendable {
     public var tenants: Int

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the benchmark asks of the system that Swift cannot: network namespaces and the scheduler. Results are 0 or a negative errno. */
 #ifndef BULKHEAD_CBENCHMARK_H
 #define BULKHEAD_CBENCHMARK_H

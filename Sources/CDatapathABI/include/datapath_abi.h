@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * The contract between kernel and controller: every structure, enumeration and limit that both sides
  * know, once. Included by BPF/ (clang, target bpf) and imported by Swift.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How the C library gets memory from the kernel, which Swift cannot set. */
 #ifndef BULKHEAD_HEAP_H
 #define BULKHEAD_HEAP_H

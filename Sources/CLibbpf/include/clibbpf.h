@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What Swift sees of libbpf, and the few shims it needs: options that libbpf takes through macros, its printing, and what a
  * newer kernel knows than the headers of the distribution do.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What rtnetlink says of the calling thread's network namespace: its devices, their addresses, and the programs and
  * filters on them.

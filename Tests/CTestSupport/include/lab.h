@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sockets inside network namespaces, for tests. A socket belongs to the namespace it was made in, so the calling thread
  * enters the namespace, makes the socket and leaves again. Results below zero are negated error numbers.

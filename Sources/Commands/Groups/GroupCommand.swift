@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Control
+import Datapath
+import Glibc
+import Network
+import Policy
+import Rendering
+
+struct GroupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "group",
+        abstract: "Change or list the members of a dynamic group.",
+        discussion: """
+            A group that the policy calls `dynamic` has the members that these commands give it. A change is in \
+            force when the command \
+            returns, for open connections too; members stay over a new `apply` whose policy has the group, and cease \
+            to be members when their \
+            time is over, with no process alive.
+
+            Example:
+              bulkhead group add blocked 203.0.113.66 2001:db8:9::/48 --for 1h
+              journalctl -u sshd | ./attackers | bulkhead group add blocked -
+              bulkhead group list blocked
+              bulkhead group delete blocked 203.0.113.66
+            """, subcommands: [Add.self, Delete.self, List.self, Flush.self])
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make addresses or prefixes members.",
+            discussion: """
+                All of them or, where one is refused, none. A member that is there already gets the new time.
+
+                Example:
+                  bulkhead group add blocked 203.0.113.66 --for 1h
+                  bulkhead group add blocked --file attackers.txt
+                """)
+
+        @OptionGroup var chosen: ChosenMembers
+        @Option(
+            name: .customLong("for"),
+            help: ArgumentHelp(
+                "For how long, such as 90s, 5m, 1h, 1d; else the group's timeout.", valueName: "duration"),
+            transform: Add.seconds)
+        var length: Int?
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var output: OutputOptions
+
+        static func seconds(_ text: String) throws -> Int {
+            guard let seconds = WrittenDuration.seconds(text), seconds > 0 else {
+                throw ValidationError("'\(text)' is no duration such as 90s, 5m, 1h or 1d")
+            }
+            guard seconds <= DynamicGroup.longestTimeout else {
+                throw ValidationError("--for is at most \(DynamicGroup.longestTimeout / 86_400)d")
+            }
+            return seconds
+        }
+
+        func run() throws {
+            let change = try chosen.change(instance) { try $0.add($1, to: chosen.group, seconds: length) }
+            if output.isJSON {
+                return try StandardOutput.line(
+                    change.json(instance.name, [("added", JSON(change.changed)), ("refreshed", JSON(change.others))]))
+            }
+            let refreshed = change.others == 0 ? "" : ", \(change.others) got a new time"
+            try StandardOutput.line("\(chosen.group): \(counted(change.changed, "member")) added\(refreshed)")
+        }
+    }
+
+    struct Delete: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take addresses or prefixes out.",
+            discussion: """
+                A prefix as it was added; one that was not is passed over. Where a shorter prefix is a member, what \
+                is under it stays in the group.
+
+                Example:
+                  bulkhead group delete blocked 203.0.113.66
+                """)
+
+        @OptionGroup var chosen: ChosenMembers
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let change = try chosen.change(instance) { try $0.delete($1, from: chosen.group) }
+            if output.isJSON {
+                return try StandardOutput.line(
+                    change.json(
+                        instance.name,
+                        [
+                            ("deleted", JSON(change.changed)), ("absent", JSON(change.others)),
+                            ("covered", JSON(change.covered.map(\.description))),
+                        ]))
+            }
+            let absent = change.others == 0 ? "" : ", \(change.others) not in it"
+            try StandardOutput.line("\(chosen.group): \(counted(change.changed, "member")) deleted\(absent)")
+            for prefix in change.covered.prefix(10) {
+                StandardError.line("warning: \(prefix) is in the group all the same: a shorter prefix is a member")
+            }
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List a group's members, or the dynamic groups.",
+            discussion: """
+                Example:
+                  bulkhead group list
+                  bulkhead group list blocked --json | jq -r '.members[].address'
+                """)
+
+        @Argument(help: "A dynamic group of the policy in force; left out: all of them, without their members.")
+        var group: String?
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let groups = try Instance(instance.name).explaining(group) { try $0.groups(group) }
+            guard group != nil, let found = groups.first else {
+                return output.isJSON
+                    ? try StandardOutput.line(["instance": .string(instance.name), "groups": GroupMembers.json(groups)])
+                    : try StandardOutput.write(GroupMembers.words(groups))
+            }
+            if output.isJSON {
+                try StandardOutput.line(found.json(instance.name))
+            } else {
+                try StandardOutput.write(found.words)
+            }
+        }
+    }
+
+    struct Flush: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Take all members out, in one step.",
+            discussion: """
+                Example:
+                  bulkhead group flush blocked
+                """)
+
+        @Argument(help: "A dynamic group of the policy in force.")
+        var group: String
+        @OptionGroup var instance: InstanceOptions
+        @OptionGroup var output: OutputOptions
+
+        func run() throws {
+            let change = try Instance(instance.name).explaining(group) { try $0.flush(group) }
+            if output.isJSON {
+                return try StandardOutput.line(change.json(instance.name, [("deleted", JSON(change.changed))]))
+            }
+            try StandardOutput.line("\(group): \(counted(change.changed, "member")) deleted")
+        }
+    }
+}
+
+/// A group, and which addresses are meant.
+struct ChosenMembers: ParsableArguments {
+    @Argument(help: "A dynamic group of the policy in force.")
+    var group: String
+    @Argument(help: "Addresses or prefixes; `-` reads them from standard input, one a line.", transform: Word.init)
+    var addresses: [Word] = []
+    @Option(help: "A file of addresses and prefixes, one a line; # and ; start comments.", completion: .file())
+    var file: String?
+
+    enum Word {
+        case prefix(Prefix)
+        case standardInput
+
+        init(_ text: String) throws {
+            if text == "-" { self = .standardInput } else { self = .prefix(try Prefix(argument: text)) }
+        }
+    }
+
+    func validate() throws {
+        if addresses.isEmpty, file == nil { throw ValidationError("name addresses or prefixes, `-` or --file FILE") }
+    }
+
+    func change(
+        _ instance: InstanceOptions, _ change: (Instance, [Prefix]) throws -> GroupChange
+    ) throws -> GroupChange {
+        let prefixes = try self.prefixes()
+        return try Instance(instance.name).explaining(group) { try change($0, prefixes) }
+    }
+
+    private func prefixes() throws -> [Prefix] {
+        var result = try file.map { try ChosenMembers.read($0) } ?? []
+        for word in addresses {
+            switch word {
+            case .prefix(let prefix): result.append(prefix)
+            case .standardInput: result += try ChosenMembers.read("/dev/stdin")
+            }
+        }
+        return result
+    }
+
+    /// The addresses of a file; where one of its lines is none, it is refused whole.
+    private static func read(_ path: String) throws -> [Prefix] {
+        let name = path == "/dev/stdin" ? "standard input" : path
+        let bytes: [UInt8]
+        do throws(FileError) {
+            bytes = try DiskFiles().read(path, limit: AddressFile.sizeLimit, from: .fileOrPipe)
+        } catch {
+            throw Refusal("\(name) \(error)")
+        }
+        var found: [Prefix] = []
+        var bad = 0
+        AddressFile.read(bytes) { prefix, _ in
+            found.append(prefix)
+        } refuse: { line in
+            bad += 1
+            if bad > 10 { return }
+            let what = line.text.map { "'\($0)'" } ?? "this line"
+            StandardError.line("\(name):\(line.line):\(line.column): \(what) is no address or prefix")
+        }
+        guard bad == 0 else {
+            throw Refusal(
+                "\(counted(bad, "line")) of \(name) are no addresses", advice: "correct them; nothing was changed")
+        }
+        return found
+    }
+}
+
+extension Prefix {
+    /// As it is written on a command line.
+    init(argument text: String) throws {
+        do {
+            try self.init(parsing: text)
+        } catch .hostBits(let meant) {
+            throw ValidationError("'\(text)' has host bits set; did you mean \(meant)?")
+        } catch {
+            throw ValidationError("'\(text)' is no address or prefix, such as 198.51.100.0/24 or 2001:db8::/32")
+        }
+    }
+}

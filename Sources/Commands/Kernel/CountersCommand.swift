@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Datapath
+
+struct CountersCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "counters",
+        abstract: "Show the kernel's counters by port, reason and rule.",
+        discussion: """
+            Packets and bytes on the wire, since the instance was first applied; a rule that a new policy keeps \
+            keeps its counts. \
+            Of the dropped packets, emitted reached a reader, lost found no room, suppressed are all others: the \
+            three add up.
+
+            Example:
+              bulkhead counters
+              bulkhead counters --watch --json | jq -c .events
+            """)
+
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+    @Flag(help: "Show them every second until interrupted.")
+    var watch = false
+
+    func run() throws {
+        let instance = try Instance(instance.name)
+        guard watch else { return try show(instance.counters()) }
+        Interruption.catchSignals()
+        while !Interruption.isRequested {
+            let counters = try instance.counters()
+            if !output.isJSON, StandardOutput.isTerminal { try StandardOutput.write("\u{1b}[H\u{1b}[2J") }
+            try show(counters)
+            Interruption.sleep(milliseconds: 1000)
+        }
+    }
+
+    private func show(_ counters: Counters) throws {
+        if output.isJSON {
+            try StandardOutput.line(counters.json)
+        } else {
+            try StandardOutput.write(counters.words)
+        }
+    }
+}

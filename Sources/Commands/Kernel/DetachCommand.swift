@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Datapath
+import Rendering
+
+struct DetachCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "detach",
+        abstract: "Take ports, or the whole instance, out of the kernel.",
+        discussion: """
+            Traffic passes a detached port freely, at once. The next `apply` binds it again if the policy still \
+            names it.
+
+            Example:
+              bulkhead detach web-1
+              bulkhead detach guests/tap9 uplink
+              bulkhead detach --all
+            """)
+
+    @Argument(help: "Ports: an entry, entry/device or a device.")
+    var ports: [String] = []
+    @Flag(help: "Every port, and the instance itself: programs, maps, counters.")
+    var all = false
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if all != ports.isEmpty { throw ValidationError("name the ports to detach, or give --all") }
+    }
+
+    func run() throws {
+        let instance = try Instance(instance.name)
+        let report = all ? try instance.detachAll() : try instance.detach(ports: ports)
+        for warning in report.warnings { StandardError.line("warning: \(warning)") }
+        if output.isJSON {
+            try StandardOutput.line(["instance": .string(instance.name), "detached": JSON(report.ports)])
+            return
+        }
+        for name in report.ports { try StandardOutput.line("\(name) is detached and passes all traffic") }
+        if all { try StandardOutput.line("instance \(instance.name) is out of the kernel") }
+    }
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Capture
+import Datapath
+import Glibc
+import Network
+import Policy
+import Wire
+
+struct DropsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "drops",
+        abstract: "Stream every drop as it happens.",
+        discussion: """
+            Filters work in the kernel. Several at once each see all that they ask for, four at most. The stream \
+            begins with the present, \
+            and ends by Ctrl-C.
+
+            Example:
+              bulkhead drops
+              bulkhead drops --port db-1 --reason default --json | jq -r .src
+              bulkhead drops --host 203.0.113.9 --count 100 --pcap drops.pcap
+            """)
+
+    @Flag(help: "Logged accepts as well.")
+    var all = false
+    @Option(help: ArgumentHelp("End after that many events.", valueName: "n"))
+    var count: Int?
+    @Option(
+        help: ArgumentHelp("Only at this port: an entry, entry/device or a device. May be repeated.", valueName: "port")
+    )
+    var port: [String] = []
+    @Option(help: ArgumentHelp("Only for this reason, such as rule or default. May be repeated.", valueName: "reason"))
+    var reason: [Reason] = []
+    @Option(help: ArgumentHelp("Only by this rule.", valueName: "rule"))
+    var rule: String?
+    @Option(help: ArgumentHelp("Only from or to this address.", valueName: "address"))
+    var host: IPAddress?
+    @Option(
+        help: ArgumentHelp("Write the packets' first bytes to a pcap file; - is standard output.", valueName: "file"))
+    var pcap: String?
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if let count, count < 1 { throw ValidationError("--count is a number from 1") }
+        if pcap == "-", output.isJSON { throw ValidationError("standard output takes --json or --pcap -, not both") }
+    }
+
+    func run() throws {
+        Interruption.catchSignals()
+        var sink = try EventSink(pcap: pcap, isJSON: output.isJSON)
+        let filter = EventFilter(
+            ports: port.isEmpty ? nil : Set(port), reasons: reason.isEmpty ? nil : Set(reason), rule: rule, host: host,
+            accepts: all)
+        let instance = try Instance(instance.name)
+        let reader = try instance.events(filter)
+        var left = count ?? .max
+        var isLast = false
+        while left > 0, !isLast {
+            // Interrupted, it still shows what had come by then.
+            isLast = Interruption.isRequested || StandardOutput.isClosed
+            for event in try reader.nextBatch().prefix(left) {
+                try sink.put(event)
+                left -= 1
+            }
+        }
+    }
+}
+
+extension Reason: ExpressibleByArgument {}
+
+extension IPAddress: ExpressibleByArgument {
+    public init?(argument: String) { self.init(argument) }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Datapath
+import Rendering
+
+struct FlowsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "flows",
+        abstract: "List the connections that the kernel keeps track of.",
+        discussion: """
+            One line, or one JSON object, a flow: its port (of a host entry, the entry), who opened it and to whom, \
+            its state, and the rule \
+            that accepted it. `opening` and `answered` are half-open.
+
+            Example:
+              bulkhead flows
+              bulkhead flows --json | jq -c 'select(.dport == 443)'
+            """)
+
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let flows = try Instance(instance.name).flows()
+        guard !output.isJSON else {
+            for (port, rule, flow) in flows { try StandardOutput.line(flow.json(port: port, rule: rule)) }
+            return
+        }
+        var table = Table([
+            .init("PORT"), .init("DIR"), .init("PROTOCOL"), .init("FROM"), .init("TO"), .init("STATE"),
+            .init("IDLE", .right), .init("RULE"),
+        ])
+        for (port, rule, flow) in flows { table.append(flow.words(port: port, rule: rule)) }
+        try StandardOutput.write(table.text)
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Datapath
+import Rendering
+
+struct QuarantineCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quarantine",
+        abstract: "Cut a port off at once: nothing passes it in either direction.",
+        discussion: """
+            In force when the command returns, open connections included, whatever the policy says; drops have the \
+            reason `quarantine`. It \
+            follows the port's name, also over a new `apply` and a device that is unplugged and comes back, until \
+            `release`. An entry's name \
+            cuts off all its ports, those that appear later too.
+
+            Example:
+              bulkhead quarantine web-1
+              bulkhead quarantine guests/tap9
+            """)
+
+    @Argument(help: "A port: an entry, entry/device or a device.")
+    var port: String
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let report = try Instance(instance.name).quarantine(port)
+        try report.show(instance.name, "quarantined", output) { name in
+            report.changed ? "\(name) is cut off: nothing passes" : "\(name) was cut off already"
+        }
+    }
+}
+
+struct ReleaseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "release",
+        abstract: "End a port's quarantine: the policy judges its traffic again.",
+        discussion: """
+            In force when the command returns. Connections that were open go on, if they have not expired meanwhile. \
+            An entry's name releases \
+            all its ports.
+
+            Example:
+              bulkhead release web-1
+              bulkhead release guests
+            """)
+
+    @Argument(help: "A port: an entry, entry/device or a device; or a quarantined name that no policy has any more.")
+    var port: String
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        let report = try Instance(instance.name).release(port)
+        try report.show(instance.name, "released", output) { name in
+            report.changed ? "\(name) is released: the policy judges it again" : "\(name) was not in quarantine"
+        }
+    }
+}
+
+extension QuarantineReport {
+    /// - Parameter deed: the name of the JSON field that holds the names.
+    fileprivate func show(
+        _ instance: String, _ deed: String, _ output: OutputOptions, words: (String) -> Words
+    ) throws {
+        for warning in warnings { StandardError.line("warning: \(warning)") }
+        guard !output.isJSON else { return try StandardOutput.line(json(instance, deed)) }
+        for name in names { try StandardOutput.line(words(name)) }
+    }
+}

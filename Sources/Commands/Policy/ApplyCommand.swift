@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Control
+import Datapath
+import Policy
+
+struct ApplyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "apply",
+        abstract: "Load a policy into the kernel and put it in force.",
+        discussion: """
+            The change is one atomic step: each packet is judged by the whole old policy or the whole new one. It is \
+            in force when \
+            the command returns and needs no process from then on. What fails leaves the policy in force as it was.
+            `accept` admits replies and related ICMP errors too, unless a rule is `stateless`.
+
+            Example:
+              bulkhead apply policy.yaml
+              bulkhead apply --dry-run policy.yaml
+            """)
+
+    @Argument(help: "The policy's file.", completion: .file(extensions: ["yaml", "yml"]))
+    var policy = standardPolicyPath
+    @Flag(help: "Do everything but load it.")
+    var dryRun = false
+    @Option(help: ArgumentHelp("Not supported yet.", valueName: "duration", visibility: .hidden))
+    var trial: String?
+    @Flag(help: ArgumentHelp("Not supported yet.", visibility: .hidden))
+    var force = false
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        if trial != nil {
+            throw Refusal(
+                "apply --trial is not supported yet",
+                advice: "to be safe from locking yourself out, arm a way back first, such as: "
+                    + "systemd-run --on-active=2m bulkhead detach --all")
+        }
+        if force {
+            throw Refusal(
+                "apply --force is not supported yet",
+                advice: "there is nothing to override in this version: leave it out")
+        }
+        let source = try PolicySource(path: policy, requiresDevices: true)
+        let prepared = try PreparedPolicy(source)
+        Notices.show(source.loaded.diagnostics)
+        let instance = try Instance(instance.name)
+        Notices.warn(source.quarantineWarnings(instance))
+        let report = dryRun ? prepared.rehearse(on: instance) : try prepared.apply(to: instance)
+        Notices.warn(report.warnings)
+        if output.isJSON {
+            try StandardOutput.line(report.json(compiling: prepared.compileTime))
+        } else {
+            try StandardOutput.write(report.words(compiling: prepared.compileTime, isRehearsal: dryRun))
+        }
+    }
+}

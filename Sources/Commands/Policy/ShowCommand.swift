@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Control
+import Datapath
+import Policy
+
+struct ShowCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "show",
+        abstract: "Print the text of the policy in force.",
+        discussion: """
+            The text comes from the kernel's own copy, not from the file that it was once read from. A policy of \
+            several files is \
+            printed file by file, each under a comment with its name. On a terminal, characters that it would act \
+            upon are \
+            written out; in a file or pipe the text is what was applied, byte for byte.
+
+            Example:
+              bulkhead show > policy.yaml
+            """)
+
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+    @Option(help: "Only if this is the generation in force: earlier ones are not kept yet.")
+    var generation: UInt32?
+
+    func run() throws {
+        let policy = try Instance(instance.name).policyInForce()
+        if let generation, generation != policy.generation {
+            throw Refusal(
+                "generation \(generation) is not in force; earlier generations are not kept in this version",
+                advice: "generation \(policy.generation) is in force: leave out --generation to see it")
+        }
+        if output.isJSON {
+            try StandardOutput.line(policy.json)
+        } else {
+            try StandardOutput.write(policy.words(isTerminal: StandardOutput.isTerminal))
+        }
+    }
+}

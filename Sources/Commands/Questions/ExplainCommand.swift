@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Control
+import Datapath
+import Network
+import Policy
+import Rendering
+import Wire
+
+struct ExplainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "explain",
+        abstract: "Say what becomes of a packet at each port on its way, and why.",
+        discussion: """
+            FROM and TO are addresses or ports; SERVICE is one that a single packet carries, such as tcp/443, udp/53, \
+            icmp/echo-request or ping. The packet that opens such a connection is judged by the real program, `out` \
+            at the port that FROM \
+            is bound to and `in` at that of TO; an end bound nowhere lies beyond the host ports. Nothing is sent.
+
+            Example:
+              bulkhead explain web-1 db-1 tcp/5432
+              bulkhead explain 203.0.113.9 198.51.100.10 tcp/443 --policy policy.yaml
+              bulkhead explain 203.0.113.9 198.51.100.10 ping --at uplink --direction in
+            """)
+
+    @Argument(help: "An address, or a port by its entry, entry/device or device.")
+    var from: String
+    @Argument(help: "Likewise.")
+    var to: String
+    @Argument(
+        help: "tcp/N, udp/N, sctp/N, icmp/TYPE[/CODE], icmpv6/TYPE[/CODE], proto/N, ping or a service of the policy.")
+    var service: String
+    @Option(help: "A policy's file instead of the policy in force.", completion: .file(extensions: ["yaml", "yml"]))
+    var policy: String?
+    @Option(help: "Judge at this port alone; with --direction.")
+    var at: String?
+    @Option(help: "The direction at that port: in or out.")
+    var direction: Direction?
+    @Option(help: "The source port of TCP, UDP and SCTP; 40000 if the service names none.")
+    var sourcePort: UInt16?
+    @Option(help: "The packet's VLAN tag, 1 to 4094.")
+    var vlan: UInt16?
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if (at == nil) != (direction == nil) { throw ValidationError("--at and --direction go together") }
+        if service.contains("/"), ConcreteService(service) == nil {
+            throw ValidationError(
+                "'\(service)' is no service that a single packet carries, such as tcp/443, icmp/echo-request or "
+                    + "proto/47"
+            )
+        }
+        if let vlan, !(1...4094).contains(vlan) { throw ValidationError("--vlan is a tag from 1 to 4094") }
+    }
+
+    func run() throws {
+        let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name))
+        Notices.show(judge.diagnostics)
+        let question = ExplainQuestion(
+            from: from, to: to, service: service, at: at.flatMap { at in direction.map { (at, $0) } },
+            sourcePort: sourcePort, vlan: vlan)
+        let (ends, explanation) = try question.answer(by: judge)
+        if output.isJSON {
+            try StandardOutput.line(explanation.json)
+        } else {
+            try StandardOutput.write(explanation.words(ends, Palette.standardOutput))
+        }
+    }
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Capture
+import Control
+import Datapath
+import Network
+import Policy
+import Wire
+
+struct ReplayCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "replay",
+        abstract: "Judge every packet of a capture by the real program, attached to nothing.",
+        discussion: """
+            CAPTURE is a pcap or pcapng file of Ethernet frames. The verdicts are those that the packets would have \
+            at the port; \
+            nothing is sent, and no counter of the instance changes. Packets that belong together share a flow, and \
+            fragments \
+            follow their first, as at the port; with --stateless each is judged by itself. The time is the \
+            capture's: by its stamps flows and \
+            fragments time out, limits fill up again and rules expire. Packets out of order let no time pass; a \
+            capture without stamps is judged as of \
+            now, in no time. The port is taken to be filtered for long: no connection is adopted.
+
+            Example:
+              bulkhead replay trace.pcap --port uplink --direction in --policy policy.yaml
+              bulkhead replay trace.pcapng --port web-1 --inside 198.51.100.10,2001:db8:1::10 --json
+            """)
+
+    @Argument(help: "A pcap or pcapng file.", completion: .file())
+    var capture: String
+    @Option(help: ArgumentHelp("The port to judge at: an entry, entry/device or a device.", valueName: "port"))
+    var port: String
+    @Option(help: "The direction of every packet: in or out.")
+    var direction: Direction?
+    @Option(
+        help: ArgumentHelp(
+            "Packets from inside are judged out, all others in: prefixes, separated by commas.", valueName: "prefixes"),
+        transform: PrefixList.init(parsing:))
+    var inside: PrefixList?
+    @Option(help: "A policy's file instead of the policy in force.", completion: .file(extensions: ["yaml", "yml"]))
+    var policy: String?
+    @Flag(help: "Judge each packet by itself, without flows or datagrams.")
+    var stateless = false
+    @OptionGroup var instance: InstanceOptions
+    @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if (direction == nil) == (inside == nil) {
+            throw ValidationError("give either --direction in|out, or --inside PREFIX,...")
+        }
+    }
+
+    func run() throws {
+        var reader = try open()
+        let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name), keepsFlows: !stateless)
+        Notices.show(judge.diagnostics)
+        let replay = try Replay(judge, at: port, direction.map(ReplayDirection.all) ?? .inside(inside?.prefixes ?? []))
+        var clock = CaptureClock(present: judge.time)
+        var packet = 0
+        var summary = VerdictCounts()
+        while let frame = try next(&reader, after: packet) {
+            packet += 1
+            guard frame.linkType == CapturedFrame.ethernet else {
+                throw Refusal(
+                    "packet \(packet) of \(capture) has link type \(frame.linkType); only Ethernet (1) can be judged",
+                    advice: "capture on an Ethernet device, not on 'any' or a tunnel")
+            }
+            let time = frame.time.map { clock.advance(to: $0) }
+            let replayed = try replay.judge(frame.bytes, length: frame.originalLength, at: time)
+            summary.add(replayed.outcome.verdict)
+            if output.isJSON {
+                try StandardOutput.line(replayed.json(packet))
+            } else {
+                try StandardOutput.line(replayed.words(packet))
+            }
+        }
+        StandardError.line("\(packet) packets: \(summary)")
+    }
+
+    private func open() throws -> CaptureReader {
+        do {
+            return try CaptureReader(path: capture)
+        } catch {
+            if case .system(_, let number) = error.cause {
+                throw Refusal("\(capture) cannot be read: \(SystemError.text(number))")
+            }
+            throw Refusal(
+                "\(capture) is no capture that can be read: \(error)", advice: "it must be a pcap or pcapng file")
+        }
+    }
+
+    private func next(_ reader: inout CaptureReader, after packet: Int) throws -> CapturedFrame? {
+        do {
+            return try reader.next()
+        } catch {
+            throw Refusal(
+                "\(capture) cannot be read beyond packet \(packet): \(error)",
+                advice: "what is before it was judged; the rest of the file is damaged or cut off")
+        }
+    }
+}
+
+/// How many packets had which verdict.
+struct VerdictCounts: Sendable, CustomStringConvertible {
+    private var counts: [Action: Int] = [:]
+
+    mutating func add(_ verdict: Action) { counts[verdict, default: 0] += 1 }
+
+    var description: String {
+        "\(counts[.accept, default: 0]) accepted, \(counts[.drop, default: 0] + counts[.reject, default: 0]) dropped"
+    }
+}
+
+/// `--inside`: the addresses behind the port.
+struct PrefixList: Sendable {
+    let prefixes: [Prefix]
+
+    init(parsing text: String) throws {
+        prefixes = try text.split(separator: ",", omittingEmptySubsequences: false).map {
+            try Prefix(argument: String($0))
+        }
+    }
+}
+
+extension Direction: ExpressibleByArgument {}

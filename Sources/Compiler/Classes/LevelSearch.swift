@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Moves single address sets to the other level where that makes fewer cells.
+///
+/// Every set that holds a part of another but not all of it cuts that one in two, if they are of one level. A cut costs
+/// as many cells as the rules pair the set that is cut with. So sets are the corners of a graph and costs its edges,
+/// and what is looked for is a division that leaves little inside of the two parts: set by set, until none is better
+/// off on the other side.
+struct LevelSearch {
+    private struct Edge {
+        var other: UInt32
+        var cost: UInt32
+    }
+
+    /// Each set's edges, one behind the other.
+    private var edges: [Edge] = []
+    private var starts = [0]
+
+    /// Sets that share atoms are counted for each atom; more than this takes too long.
+    private static let overlapLimit = 1 << 26
+    private static let rounds = 8
+
+    /// - Parameters:
+    ///   - isUsed: By set: whether some rule names it on this side.
+    ///   - costs: By set: how many classes rules pair it with, all rules together.
+    init?(_ atoms: AddressAtoms, _ atomsOfSet: ListTable, isUsed: [Bool], costs: [Int]) {
+        guard LevelSearch.overlaps(atoms, isUsed) <= LevelSearch.overlapLimit else { return nil }
+        // By set: atoms that it shares with the one in hand.
+        var shared = [Int](repeating: 0, count: atoms.setCount)
+        var others: [Int] = []
+        for set in 0..<atoms.setCount {
+            if isUsed[set] {
+                for atom in atomsOfSet[set] {
+                    for index in atoms.members.range(Int(atom)) {
+                        let other = Int(atoms.members.elements[index])
+                        guard isUsed[other], other != set else { continue }
+                        if shared[other] == 0 { others.append(other) }
+                        shared[other] += 1
+                    }
+                }
+            }
+            for other in others {
+                let cost =
+                    (shared[other] < atomsOfSet.count(set) ? costs[set] : 0)
+                    + (shared[other] < atomsOfSet.count(other) ? costs[other] : 0)
+                if cost > 0 { edges.append(Edge(other: UInt32(other), cost: UInt32(clamping: cost))) }
+                shared[other] = 0
+            }
+            others.removeAll(keepingCapacity: true)
+            starts.append(edges.count)
+        }
+    }
+
+    /// How many pairs of sets share an atom, counted for each atom.
+    private static func overlaps(_ atoms: AddressAtoms, _ isUsed: [Bool]) -> Int {
+        (0..<atoms.members.count).reduce(0) { sum, atom in
+            let count = atoms.members.range(atom).count { isUsed[Int(atoms.members.elements[$0])] }
+            return sum + count * count
+        }
+    }
+
+    /// - Parameter isFine: By set: where it is to begin with.
+    func levels(from isFine: [Bool]) -> [Bool] {
+        var isFine = isFine
+        for _ in 0..<LevelSearch.rounds {
+            var isChanged = false
+            for set in isFine.indices {
+                var gain = 0
+                for index in starts[set]..<starts[set + 1] {
+                    let cost = Int(edges[index].cost)
+                    gain += isFine[Int(edges[index].other)] == isFine[set] ? cost : -cost
+                }
+                guard gain > 0 else { continue }
+                isFine[set].toggle()
+                isChanged = true
+            }
+            if !isChanged { break }
+        }
+        return isFine
+    }
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+
+extension ImageView {
+    /// Refuses an image one of whose tables lies outside of it or across its elements' alignment.
+    static func checkTables(_ header: bh_image_header) throws(ImageError) {
+        for table in tables(of: header) {
+            let size = MemoryLayout<bh_image_header>.size
+            let end = UInt64(table.offset) + table.count * UInt64(table.stride)
+            guard Int(table.offset) >= size, Int(table.offset) % min(table.stride, 64) == 0, end <= header.size else {
+                throw ImageError(message: "the image's table of \(table.name) lies outside of the image")
+            }
+        }
+    }
+
+    private struct Table {
+        var name: String
+        var offset: UInt32
+        var count: UInt64
+        var stride: Int
+
+        init<Element>(_ name: String, _ offset: UInt32, _ count: UInt64, of type: Element.Type) {
+            self.name = name
+            self.offset = offset
+            self.count = count
+            stride = MemoryLayout<Element>.stride
+        }
+    }
+
+    /// The tables whose size the header knows.
+    private static func tables(of header: bh_image_header) -> [Table] {
+        let contexts = UInt64(header.scope_count) * UInt64(header.vlan_count)
+        let rows = UInt64(min(header.header_class_count, UInt32(BH_HEADER_SETS))) * UInt64(header.context_count)
+        let joints = rows > UInt64(UInt32.max) ? rows : rows * UInt64(header.service_count)
+        let matches = UInt64(header.match_count) * UInt64(header.match_words)
+        let partitions = all(header.partitions).map { partition in
+            Table("cells", partition.buckets, UInt64(partition.mask) + 1, of: bh_bucket.self)
+        }
+        return partitions + [
+            Table("address roots", header.v4_root, 1 << 16, of: UInt32.self),
+            Table("address nodes", header.nodes, 0, of: bh_node.self),
+            Table("address values", header.values, 0, of: UInt32.self),
+            Table("address classes", header.classes, UInt64(header.class_count), of: bh_address_class.self),
+            Table("protocols", header.protocols, UInt64(BH_PROTOCOL_INDEX_MAX.rawValue), of: bh_protocol.self),
+            Table("VLAN classes", header.vlan_classes, UInt64(BH_VLANS), of: UInt16.self),
+            Table("contexts", header.contexts, contexts, of: UInt32.self),
+            Table("joint classes", header.joints, joints, of: UInt32.self),
+            Table("matches", header.matches, matches, of: UInt64.self),
+            Table("rule lists", header.lists, 1, of: bh_list_entry.self),
+            Table("runs", header.runs, 0, of: bh_run.self),
+            Table("run values", header.run_values, 0, of: UInt32.self),
+            Table("conditions", header.conditions, UInt64(header.condition_count), of: bh_condition.self),
+            Table("dynamic groups", header.groups, UInt64(header.group_count), of: bh_group.self),
+            Table("chains", header.chains, 0, of: UInt32.self),
+            Table("rules", header.rules, UInt64(header.rule_count), of: bh_rule.self),
+            Table("notes", header.notes, UInt64(header.note_count), of: bh_note.self),
+            Table("ports", header.ports, UInt64(header.port_count), of: bh_port.self),
+            Table("strings", header.strings, UInt64(header.strings_size), of: UInt8.self),
+            Table("files", header.files, UInt64(header.file_count), of: bh_file.self),
+            Table("device ports", header.device_ports, UInt64(BH_DEVICES_MAX), of: UInt16.self),
+            Table("devices", header.devices, UInt64(BH_DEVICES_MAX), of: bh_device.self),
+        ]
+    }
+
+    /// The header's partitions as an array.
+    package static func all(
+        _ partitions: (
+            bh_partition, bh_partition, bh_partition, bh_partition, bh_partition, bh_partition, bh_partition,
+            bh_partition, bh_partition
+        )
+    ) -> [bh_partition] {
+        [
+            partitions.0, partitions.1, partitions.2, partitions.3, partitions.4, partitions.5, partitions.6,
+            partitions.7, partitions.8,
+        ]
+    }
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Policy
+import Wire
+
+/// Why bytes are no image that this version reads.
+public struct ImageError: Error, Sendable, Hashable {
+    public var message: String
+
+    public init(message: String) { self.message = message }
+}
+
+/// Reads an image as the kernel does: the same tables, the same look-up. A read beyond the end gives zero, as the
+/// kernel's masked loads give something harmless.
+public struct ImageView: Sendable {
+    let bytes: ImageBytes
+    private let fixed: bh_image_header
+
+    /// Reads a copy of an image.
+    public init(_ bytes: [UInt8]) throws(ImageError) { try self.init(ImageBytes(copying: bytes)) }
+
+    /// Reads an image in place, the kernel's own for example.
+    ///
+    /// The mapping must stay valid for as long as `owner` lives.
+    @unsafe public init(mapping: UnsafeRawBufferPointer, owner: AnyObject) throws(ImageError) {
+        try self.init(unsafe ImageBytes(unsafeMapping: mapping, owner: owner))
+    }
+
+    private init(_ bytes: ImageBytes) throws(ImageError) {
+        guard let header = bytes.load(bh_image_header.self, at: 0), header.magic == BH_IMAGE_MAGIC else {
+            throw ImageError(message: "these bytes are no policy image")
+        }
+        guard header.format == UInt32(BH_IMAGE_FORMAT) else {
+            throw ImageError(
+                message: "the image is of format \(header.format), this version reads format \(BH_IMAGE_FORMAT)")
+        }
+        guard header.size <= UInt64(bytes.count) else {
+            throw ImageError(message: "the image has \(header.size) bytes, only \(bytes.count) are there")
+        }
+        try ImageView.checkTables(header)
+        self.bytes = bytes
+        fixed = header
+    }
+
+    /// The header, the host's part as it is now.
+    public var header: bh_image_header { bytes.load(bh_image_header.self, at: 0) ?? fixed }
+
+    /// The compiler's part of the header, which never changes.
+    package var tables: bh_image_header { fixed }
+
+    /// Whether some rule depends on which addresses the host has.
+    public var asksHost: Bool { fixed.host_states > 1 }
+
+    public var sha256: [UInt8] {
+        bytes.bytes(0..<MemoryLayout<bh_image_header>.size).dropFirst(ImageView.hashOffset).prefix(32).map { $0 }
+    }
+
+    private static let hashOffset = MemoryLayout<bh_image_header>.offset(of: \.sha256) ?? 0
+
+    /// A value at an offset from the image's start.
+    public func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value? {
+        bytes.load(type, at: offset)
+    }
+
+    /// An element of a table.
+    package func element<Value: BitwiseCopyable>(_ type: Value.Type, of table: UInt32, _ index: Int) -> Value? {
+        bytes.load(type, at: Int(table) + index * MemoryLayout<Value>.stride)
+    }
+
+    /// A text by its offset in `strings`.
+    public func string(_ offset: UInt32) -> String {
+        let start = Int(fixed.strings)
+        return bytes.text(at: start + Int(offset), before: start + Int(fixed.strings_size))
+    }
+}
+
+extension ImageView {
+    /// A rule as the image records it.
+    public struct RuleRecord: Sendable, Hashable {
+        public var name: String
+        /// Column 0: the image keeps lines only.
+        public var location: SourceLocation
+        public var action: Action
+        public var log: Bool
+        public var isStateless: Bool
+        public var isLimited: Bool
+        /// Who is in a dynamic group matters.
+        public var asksMembers: Bool
+        /// From then on it does not match.
+        public var expires: Timestamp?
+        /// The host's part: slot of its counter.
+        public var counter: UInt32
+        /// The policy's rule, from 0; which of its terms this is, see `bh_rule`.
+        public var number: Int
+        public var term: Int
+        /// What people wrote at it.
+        public var note: RuleNote?
+    }
+
+    /// A dynamic group as the image records it.
+    public struct GroupRecord: Sendable, Hashable {
+        public var name: String
+        /// Column 0: the image keeps lines only.
+        public var location: SourceLocation
+        /// Members that it may have at a time.
+        public var maximum: Int
+        /// Nanoseconds that a member stays where no time is given; nil: for ever.
+        public var timeout: UInt64?
+        /// The host's part: place of its members.
+        public var slot: UInt32
+    }
+
+    /// A port record: an entry as host or as workload.
+    public struct PortRecord: Sendable, Hashable {
+        /// Of the entry.
+        public var name: String
+        public var location: SourceLocation
+        public var protects: Protects
+        public var defaultIn: Action
+        public var defaultOut: Action
+        /// Where the defaults are written; column 0.
+        public var inLocation: SourceLocation
+        public var outLocation: SourceLocation
+        public var essentials: Bool
+        public var isUnknownToDrop: Bool
+        /// Whether something passes it without a flow.
+        public var passesUntracked: Bool
+        /// Whether all that is not TCP does, for that is accepted both ways.
+        public var isSymmetric: Bool
+        public var tcp: PortEntry.TCPWindows
+        /// In force.
+        public var guards: Set<Guard>
+    }
+
+    /// Ranks: terms of rules, see `bh_rule`.
+    public var rankCount: Int { Int(fixed.rule_count) }
+    public var ruleCount: Int {
+        rankCount == 0 ? 0 : Int(element(bh_rule.self, of: fixed.rules, rankCount - 1)?.number ?? 0) + 1
+    }
+    public var groupCount: Int { Int(fixed.group_count) }
+    public var portCount: Int { Int(fixed.port_count) }
+    public var fileCount: Int { Int(fixed.file_count) }
+
+    /// The rules of the policy, in its order.
+    public var rules: [RuleRecord] { (0..<rankCount).compactMap(rule).filter { $0.term == 0 } }
+
+    /// The dynamic groups, in the policy's order.
+    public var groups: [GroupRecord] {
+        (0..<groupCount).compactMap { index in
+            guard let record = element(bh_group.self, of: fixed.groups, index) else { return nil }
+            return GroupRecord(
+                name: string(record.name), location: location(file: record.file, line: record.line),
+                maximum: Int(record.maximum), timeout: record.timeout == 0 ? nil : record.timeout, slot: record.slot)
+        }
+    }
+
+    /// The rule of a rank; nil beyond the last.
+    public func rule(_ rank: Int) -> RuleRecord? {
+        guard (0..<rankCount).contains(rank), let record = element(bh_rule.self, of: fixed.rules, rank) else {
+            return nil
+        }
+        return RuleRecord(
+            name: string(record.name), location: location(file: record.file, line: record.line),
+            action: Action(UInt32(record.verdict)) ?? .drop, log: record.flags & UInt8(BH_RULE_LOG.rawValue) != 0,
+            isStateless: record.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0,
+            isLimited: record.flags & UInt8(BH_RULE_LIMITED.rawValue) != 0,
+            asksMembers: record.flags & UInt8(BH_RULE_MEMBERS.rawValue) != 0, expires: expiry(of: record),
+            counter: record.counter, number: Int(record.number), term: Int(record.term), note: note(of: record))
+    }
+
+    private func note(of rule: bh_rule) -> RuleNote? {
+        guard rule.notes != BH_NONE else { return nil }
+        var note = RuleNote()
+        for index in Int(rule.notes)..<Int(fixed.note_count) {
+            guard let record = element(bh_note.self, of: fixed.notes, index) else { break }
+            if record.key == BH_NONE {
+                note.comment = string(record.value)
+            } else {
+                note.meta.append(.init(key: string(record.key), value: string(record.value)))
+            }
+            if record.is_last != 0 { break }
+        }
+        return note
+    }
+
+    /// The records of all ranks, as they are: what is wanted of them all is read from these.
+    private var records: some Sequence<bh_rule> {
+        (0..<rankCount).lazy.compactMap { element(bh_rule.self, of: fixed.rules, $0) }
+    }
+
+    /// The policy's rules by name, in its order, and the host's part of each: the slot of its counter.
+    public var ruleCounters: [(name: String, slot: UInt32)] {
+        records.filter { $0.term == 0 }.map { (string($0.name), $0.counter) }
+    }
+
+    /// The rules that have a limit per rule, and the number of each one's condition.
+    public var limitedRules: [(name: String, condition: Int)] {
+        if conditionCount == 0 { return [] }
+        let (limited, bySource) = (BH_RULE_LIMITED.rawValue, BH_RULE_BY_SOURCE.rawValue)
+        return records.filter { UInt32($0.flags) & (limited | bySource) == limited }
+            .map { (string($0.name), Int($0.condition)) }
+    }
+
+    /// What limits per source are known by.
+    public var sourceLimits: [UInt32] {
+        let limited = Set(limitedRules.map(\.condition))
+        return (0..<conditionCount).filter { !limited.contains($0) }.compactMap { condition($0)?.identity }
+            .filter { $0 != 0 }
+    }
+
+    private func expiry(of record: bh_rule) -> Timestamp? {
+        guard record.flags & UInt8(BH_RULE_EXPIRES.rawValue) != 0 else { return nil }
+        return condition(Int(record.condition)).map { Timestamp(nanoseconds: $0.expires) }
+    }
+
+    public var conditionCount: Int { Int(fixed.condition_count) }
+
+    /// A condition's record; nil beyond the last.
+    public func condition(_ number: Int) -> bh_condition? {
+        guard (0..<conditionCount).contains(number) else { return nil }
+        return element(bh_condition.self, of: fixed.conditions, number)
+    }
+
+    /// A port record; nil beyond the last.
+    public func port(_ number: Int) -> PortRecord? {
+        guard (0..<portCount).contains(number), let record = element(bh_port.self, of: fixed.ports, number) else {
+            return nil
+        }
+        return PortRecord(
+            name: string(record.name), location: location(file: record.file, line: record.line),
+            protects: record.protects == UInt8(BH_HOST.rawValue) ? .host : .workload,
+            defaultIn: Action(UInt32(record.defaults.0)) ?? .drop,
+            defaultOut: Action(UInt32(record.defaults.1)) ?? .drop,
+            inLocation: location(file: record.default_files.0, line: record.default_lines.0),
+            outLocation: location(file: record.default_files.1, line: record.default_lines.1),
+            essentials: record.flags & BH_PORT_ESSENTIALS.rawValue != 0,
+            isUnknownToDrop: record.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0,
+            passesUntracked: record.flags & BH_PORT_UNTRACKED.rawValue != 0,
+            isSymmetric: record.flags & BH_PORT_SYMMETRIC.rawValue != 0,
+            tcp: record.flags & BH_PORT_TCP_STRICT.rawValue != 0 ? .strict : .liberal, guards: Set(bits: record.guards))
+    }
+
+    /// The host's part of a port record: whose its flows are; 0: each device's own. nil beyond the last.
+    public func flowScope(_ number: Int) -> UInt16? {
+        guard (0..<portCount).contains(number) else { return nil }
+        return element(bh_port.self, of: fixed.ports, number)?.flow_scope
+    }
+
+    /// A file of the policy, with its text; nil beyond the last.
+    public func file(_ number: Int) -> SourceFile? {
+        guard (0..<fileCount).contains(number), let record = element(bh_file.self, of: fixed.files, number) else {
+            return nil
+        }
+        let text = bytes.bytes(Int(record.text)..<Int(record.text) + Int(record.size))
+        return SourceFile(name: string(record.name), text: String(decoding: text, as: UTF8.self))
+    }
+
+    /// A location; the file's name is empty where the image has no such file.
+    private func location(file: UInt16, line: UInt32) -> SourceLocation {
+        var name = ""
+        if Int(file) < fileCount, let record = element(bh_file.self, of: fixed.files, Int(file)) {
+            name = string(record.name)
+        }
+        return SourceLocation(file: name, line: Int(line), column: 0)
+    }
+}

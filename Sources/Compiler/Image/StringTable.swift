@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// NUL-terminated texts, each once; offset 0 is the empty one.
+struct StringTable {
+    private(set) var bytes: [UInt8] = [0]
+    private var offsets: [String: UInt32] = ["": 0]
+
+    /// - Parameter count: How many texts there will be, about.
+    init(expecting count: Int) { offsets.reserveCapacity(count) }
+
+    mutating func offset(of text: String) -> UInt32 {
+        if let offset = offsets[text] { return offset }
+        let offset = UInt32(bytes.count)
+        offsets[text] = offset
+        bytes.append(contentsOf: text.utf8)
+        bytes.append(0)
+        return offset
+    }
+}

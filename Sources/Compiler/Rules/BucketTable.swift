@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+
+/// The hash table of one partition's cells: each stands in one of two buckets of four.
+struct BucketTable {
+    /// Four a bucket; a free slot is zero.
+    private(set) var slots: [bh_cell]
+    let mask: UInt32
+    private var isFull: [Bool]
+
+    private static let width = 4
+
+    /// Places the cells in as few buckets as a first try and doubling find.
+    ///
+    /// - Parameters:
+    ///   - cells: Distinct pairs of classes.
+    ///   - limit: Of buckets.
+    init(_ cells: [bh_cell], atMost limit: Int) throws(CompileError) {
+        var buckets = 1
+        while buckets * 3 < cells.count { buckets *= 2 }
+        while buckets <= limit {
+            if let table = BucketTable(cells, buckets: buckets) {
+                self = table
+                return
+            }
+            buckets *= 2
+        }
+        throw CompileError(message: "\(cells.count) cells of address classes find no place in a hash table")
+    }
+
+    private init?(_ cells: [bh_cell], buckets: Int) {
+        slots = [bh_cell](repeating: bh_cell(), count: buckets * BucketTable.width)
+        isFull = [Bool](repeating: false, count: buckets)
+        mask = UInt32(buckets - 1)
+        for cell in cells where !place(cell) { return nil }
+        for bucket in isFull.indices where isFull[bucket] { slots[bucket * BucketTable.width].rank |= BH_BUCKET_FULL }
+    }
+
+    private func buckets(of cell: bh_cell) -> (first: Int, second: Int) {
+        let hash = bh_cell_hash(cell.from, cell.to)
+        return (Int(UInt32(truncatingIfNeeded: hash) & mask), Int(UInt32(truncatingIfNeeded: hash >> 32) & mask))
+    }
+
+    private func freeSlot(_ bucket: Int) -> Int? {
+        let start = bucket * BucketTable.width
+        return (start..<start + BucketTable.width).first { slots[$0].list == 0 }
+    }
+
+    private mutating func place(_ cell: bh_cell) -> Bool {
+        let (first, second) = buckets(of: cell)
+        if let slot = freeSlot(first) ?? vacate(first) {
+            slots[slot] = cell
+            return true
+        }
+        guard let slot = freeSlot(second) ?? vacate(second) else { return false }
+        // A bucket that overflowed never has a free slot again, so its cells[0] carries the flag.
+        isFull[first] = true
+        slots[slot] = cell
+        return true
+    }
+
+    /// Moves one cell of a full bucket, its first, to that cell's second.
+    private mutating func vacate(_ bucket: Int) -> Int? {
+        let start = bucket * BucketTable.width
+        for slot in start..<start + BucketTable.width {
+            let (first, second) = buckets(of: slots[slot])
+            guard first == bucket, second != bucket, let free = freeSlot(second) else { continue }
+            slots[free] = slots[slot]
+            isFull[bucket] = true
+            return slot
+        }
+        return nil
+    }
+}

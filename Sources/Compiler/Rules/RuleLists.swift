@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+
+/// Lists of rules as the image holds them: short ones to be scanned, long ones with a row that names the first match of
+/// each joint class.
+struct RuleLists {
+    /// Entry 0 is unused.
+    private(set) var entries = [bh_list_entry()]
+    private(set) var runs: [bh_run] = []
+    private(set) var longCount = 0
+    /// Of the matches that entries name: a rule that has it, by the number of its row in the image.
+    private var ruleOfRow: [UInt32] = []
+    var rowCount: Int { ruleOfRow.count }
+    private(set) var count = 0
+    var runValues: [UInt32] { values.elements }
+    /// Ranks, see `BH_CHAIN`.
+    var chains: [UInt32] { chainTable.elements }
+    /// Conditional rules that a packet may have to be tried against.
+    private(set) var tries = Tries()
+
+    private var values = SequenceTable<UInt32>()
+    private var chainTable = SequenceTable<UInt32>()
+    private var numbers = SequenceTable<UInt32>()
+    private var heads: [UInt32] = []
+    /// Lists that cannot be read without the joint class, by their first entries.
+    private(set) var needJoint: Set<UInt32> = []
+    private let joint: JointClasses
+    /// By rank.
+    let isConditional: [Bool]
+    /// By match: what it asks, where entries can say it.
+    private let plain: [PlainMatch?]
+    private var covered: [UInt64]
+    /// By match.
+    private var rowOfMatch: [UInt32: UInt32] = [:]
+    private var firsts: [UInt32]
+
+    init(_ joint: JointClasses, isConditional: [Bool], plain: [PlainMatch?]) {
+        self.joint = joint
+        self.plain = plain
+        self.isConditional = isConditional
+        covered = [UInt64](repeating: 0, count: joint.rowWidth)
+        firsts = [UInt32](repeating: 0, count: joint.jointCount)
+    }
+
+    /// Enters a list.
+    ///
+    /// - Parameters:
+    ///   - ranks: Ascending, each once.
+    ///   - partition: Of the cells that have it.
+    /// - Returns: The index of its first entry, and the rank of its first rule; nil if no packet matches any of its
+    ///   rules.
+    mutating func add(_ ranks: [UInt32], partition: Int) -> (head: UInt32, rank: UInt32)? {
+        let ranks = reachable(ranks)
+        guard let first = ranks.first else { return nil }
+        let candidates = candidates(ranks)
+        tries.note(candidates, partition: partition)
+        let number = numbers.intern(ranks)
+        if number == heads.count {
+            let first = UInt32(entries.count)
+            heads.append(first)
+            if emit(ranks, candidates) { needJoint.insert(first) }
+        }
+        return (heads[number], first)
+    }
+
+    /// Leaves out every rule whose matches earlier rules of the list already take, whatever their conditions say.
+    private mutating func reachable(_ ranks: [UInt32]) -> [UInt32] {
+        // By itself, for what is done with each word changes this value.
+        let joint = joint
+        defer {
+            for rank in ranks { joint.forEachWord(ofRule: rank) { number, _ in covered[number] = 0 } }
+        }
+        return ranks.filter { rank in
+            var more: UInt64 = 0
+            let covers = !isConditional[Int(rank)]
+            joint.forEachWord(ofRule: rank) { number, word in
+                more |= word & ~covered[number]
+                if covers { covered[number] |= word }
+            }
+            return more != 0
+        }
+    }
+
+    /// Returns whether the list cannot be read without the joint class.
+    private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) -> Bool {
+        count += 1
+        guard ranks.count > Int(BH_LIST_SHORT) else { return emitShort(ranks) }
+        longCount += 1
+        let marks = BH_MATCH_RUNS.rawValue | BH_MATCH_LAST.rawValue
+        entries.append(bh_list_entry(ranks[0], marks | UInt32(runs.count)))
+        findFirsts(ranks)
+        for index in candidates.keys.sorted() {
+            guard let chain = candidates[index] else { continue }
+            firsts[index] = BH_CHAIN | UInt32(chainTable.starts[chainTable.intern(chain)])
+        }
+        for start in stride(from: 0, to: joint.jointCount, by: 64) { emitRun(start) }
+        return true
+    }
+
+    /// A rule has entries that say what it asks as long as there is room for one of each that follows; else one that
+    /// names its row of bits.
+    private mutating func emitShort(_ ranks: [UInt32]) -> Bool {
+        var room = Int(BH_LIST_SHORT)
+        var needsJoint = false
+        for (index, rank) in ranks.enumerated() {
+            let following = ranks.count - index - 1
+            if let match = plain[Int(joint.matchOfRule[Int(rank)])], match.alternatives.count + following <= room {
+                for alternative in match.alternatives { entries.append(alternative.entry(rank)) }
+                room -= match.alternatives.count
+            } else {
+                entries.append(bh_list_entry(rank, row(ofRule: rank)))
+                room -= 1
+                needsJoint = true
+            }
+        }
+        entries[entries.count - 1].match |= BH_MATCH_LAST.rawValue
+        return needsJoint
+    }
+
+    /// The number of a rule's row of bits among those that the image has.
+    private mutating func row(ofRule rank: UInt32) -> UInt32 {
+        let match = joint.matchOfRule[Int(rank)]
+        if let row = rowOfMatch[match] { return row }
+        let row = UInt32(rowCount)
+        rowOfMatch[match] = row
+        ruleOfRow.append(rank)
+        return row
+    }
+
+    /// Whole rows of bits, of the matches that some entry names, one behind the other.
+    func rows(_ budget: Budget) throws(CompileError) -> [UInt64] {
+        let size = rowCount * joint.rowWidth
+        try budget.check("words of rows of bits in the image", size, atMost: \.tableEntries, by: .services)
+        var rows = [UInt64](repeating: 0, count: size)
+        for (row, rank) in ruleOfRow.enumerated() {
+            joint.forEachWord(ofRule: rank) { number, word in rows[row * joint.rowWidth + number] = word }
+        }
+        return rows
+    }
+
+    /// Sets the first matching rank of each joint class.
+    private mutating func findFirsts(_ ranks: [UInt32]) {
+        let joint = joint
+        for index in firsts.indices { firsts[index] = BH_NONE }
+        for rank in ranks.reversed() { joint.forEachJoint(ofRule: rank) { firsts[$0] = rank } }
+    }
+
+    /// By joint class, of those whose first match is conditional: the ranks that a packet may have to be tried against,
+    /// up to the first unconditional one or `BH_NONE`.
+    private func candidates(_ ranks: [UInt32]) -> [Int: [UInt32]] {
+        guard ranks.contains(where: { isConditional[Int($0)] }) else { return [:] }
+        var result: [Int: [UInt32]] = [:]
+        var open = [Bool](repeating: true, count: joint.jointCount)
+        for rank in ranks {
+            joint.forEachJoint(ofRule: rank) { index in
+                guard open[index] else { return }
+                if isConditional[Int(rank)] {
+                    result[index, default: []].append(rank)
+                } else {
+                    result[index]?.append(rank)
+                    open[index] = false
+                }
+            }
+        }
+        for index in result.keys where open[index] { result[index]?.append(BH_NONE) }
+        return result
+    }
+
+    private mutating func emitRun(_ start: Int) {
+        var run = bh_run()
+        var ranks: [UInt32] = []
+        for index in start..<min(start + 64, joint.jointCount) where index == start || firsts[index] != ranks.last {
+            run.changes |= 1 << UInt64(index - start)
+            ranks.append(firsts[index])
+        }
+        run.base = UInt32(values.starts[values.intern(ranks)])
+        runs.append(run)
+    }
+}

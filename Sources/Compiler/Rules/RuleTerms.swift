@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Policy
+
+/// The rules as the image has them: one that asks of dynamic groups, or for the host's own addresses, is there
+/// once for each combination that it
+/// asks for. Ranks are by these.
+struct RuleTerms {
+    struct Term {
+        /// The policy's rule, by rank there.
+        var number: Int
+        /// Which of that rule's terms it is.
+        var term = 0
+        /// How many follow.
+        var behind = 0
+        var membership = Rule.Ends(from: nil, to: nil)
+    }
+
+    /// With a rule for each term; the ends of one ask the same of dynamic groups and of the host.
+    private(set) var ruleset: Ruleset
+    private(set) var terms: [Term]
+
+    init(_ policy: Ruleset) {
+        ruleset = policy
+        terms = policy.rules.indices.map { Term(number: $0) }
+        guard policy.rules.indices.contains(where: { policy.rules[$0].asksMoment }) else { return }
+        ruleset.rules = []
+        terms = []
+        for (number, rule) in policy.rules.enumerated() {
+            let memberships = rule.asksMoment ? rule.memberships : [Rule.Ends(from: nil, to: nil)]
+            for (index, membership) in memberships.enumerated() {
+                var part = rule
+                if rule.asksMoment {
+                    part.ends = rule.ends.filter {
+                        $0.source == membership.source && $0.destination == membership.destination
+                    }
+                }
+                ruleset.rules.append(part)
+                terms.append(
+                    Term(
+                        number: number, term: index, behind: memberships.count - 1 - index, membership: membership))
+            }
+        }
+    }
+}
+
+extension Rule {
+    /// Whether its ends depend on more than addresses.
+    fileprivate var asksMoment: Bool { ends.contains { !$0.asksNothing } }
+}
+
+extension Rule.Ends {
+    /// The questions to dynamic groups, 0 where there are no more.
+    var literals: [UInt16] {
+        func all(_ groups: Set<Int>, _ flags: UInt32) -> [UInt16] {
+            groups.sorted().map { UInt16(UInt32($0) | flags | BH_LITERAL_USED.rawValue) }
+        }
+        let (outside, destination) = (BH_LITERAL_OUTSIDE.rawValue, BH_LITERAL_DESTINATION.rawValue)
+        let literals =
+            all(source.inside, 0) + all(self.destination.inside, destination) + all(source.outside, outside)
+            + all(self.destination.outside, destination | outside)
+        return literals + [UInt16](repeating: 0, count: max(0, Int(BH_LITERALS_MAX) - literals.count))
+    }
+}

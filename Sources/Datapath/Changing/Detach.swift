@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Host
+import Libbpf
+import Policy
+
+/// What a detach took out of the kernel.
+public struct DetachReport: Sendable {
+    /// Names of the ports that are not enforced any more.
+    public var ports: [String]
+    /// What could not be done as asked for; for people.
+    public var warnings: [String]
+}
+
+extension Instance {
+    /// Takes the programs off these ports; the policy stays in force at the others. Each name is an entry,
+    /// `entry/device` or a device. The next apply enforces the ports again if its policy names them.
+    public func detach(ports names: [String]) throws(DatapathError) -> DetachReport {
+        try Preflight.check()
+        let lock = try lock(make: false)
+        let report = try lock.instance.detachLocked(ports: names)
+        _ = consume lock
+        return report
+    }
+
+    private func detachLocked(ports names: [String]) throws(DatapathError) -> DetachReport {
+        let image = try imageInForce(try openMaps())
+        let devices = image.namedDevices()
+        var chosen: [DeviceRecord] = []
+        for name in names {
+            let found = devices.filter { image.isCalled(name, $0) }
+            guard !found.isEmpty else { throw image.unknownPort(name, self.name) }
+            chosen += found.filter { !chosen.contains($0) }
+        }
+        GracePeriods.recover(self)
+        let hooks = chosen.reduce(0) { $0 + $1.hooks.count }
+        try GracePeriods.expedited(for: hooks, by: self) { () throws(DatapathError) in
+            for device in chosen {
+                for hook in HookName.allCases { try detach(device, hook) }
+            }
+        }
+        return DetachReport(
+            ports: chosen.map { image.portName($0) },
+            warnings: chosen.filter(image.isQuarantined).map {
+                "\(image.portName($0)) was quarantined: detached it passes all traffic, until the next apply"
+            })
+    }
+
+    /// Takes everything of this instance out of the kernel: programs, filters, maps, pins. What other programs hold on
+    /// the same hooks stays.
+    public func detachAll() throws(DatapathError) -> DetachReport {
+        try Preflight.check()
+        let lock = try lock(make: false)
+        var report = try lock.instance.detachLocked()
+        if let rest = try lock.instance.removeFolders(from: folder) { report.warnings.append(rest) }
+        _ = consume lock
+        return report
+    }
+
+    /// Takes off all programs and leaves the pins of the rest.
+    func detachLocked() throws(DatapathError) -> DetachReport {
+        var report = DetachReport(ports: [], warnings: [])
+        var known: [UInt16: DeviceRecord] = [:]
+        do throws(DatapathError) {
+            if let maps = try InstanceMaps.open(mapFolder), let image = try LiveImage.published(in: maps[.slots]) {
+                for device in image.devices() {
+                    known[device.id] = device
+                    report.ports.append(image.portName(device))
+                }
+            }
+        } catch {
+            // Another version's image: its links can be taken off all the same.
+            report.warnings.append("\(error.message)")
+        }
+        GracePeriods.recover(self)
+        try GracePeriods.expedited(for: try linkFolder.names.count, by: self) { () throws(DatapathError) in
+            for device in known.values.sorted(by: { $0.id < $1.id }) {
+                for hook in HookName.allCases { try detach(device, hook) }
+            }
+            try removeOrphans(keeping: [])
+        }
+        return report
+    }
+
+    /// Removes the pins and folders of an instance that is held, and at last its own from `place`; says what is left
+    /// there because it is not ours.
+    func removeFolders(from place: PinFolder) throws(DatapathError) -> String? {
+        for pins in [filterFolder, linkFolder, mapFolder] {
+            for name in try pins.names { try pins.unpin(name) }
+            try pins.remove()
+        }
+        for reader in try readerFolder.names { try readerFolder.folder(reader).remove() }
+        try readerFolder.remove()
+        try folder.folder(GracePeriods.markName).remove()
+        let rest = try folder.names.filter { $0 != InstanceMark.name }
+        guard rest.isEmpty else {
+            return "left in \(folder.path), because it is not Bulkhead's: \(rest.joined(separator: ", "))"
+        }
+        try folder.unpin(InstanceMark.name)
+        // Whoever has renamed it meanwhile keeps an empty folder.
+        if let open = try folder.open(), place.isStill(open) { try place.remove() }
+        return nil
+    }
+
+    /// Takes a device's program off one hook. A device or namespace that is gone took it along.
+    func detach(_ device: DeviceRecord, _ hook: HookName) throws(DatapathError) {
+        let inside = NetworkNamespace.inode(device.namespace) == device.namespaceInode
+        let attachment = Attachment(self, device)
+        // Only a filter is found through its namespace; a link is known by itself.
+        if inside, !usesTCX {
+            try NetworkNamespace.with(device.namespace) { () throws(DatapathError) in try attachment.detach(hook) }
+        } else {
+            try attachment.detach(hook)
+        }
+    }
+
+    /// Takes off what an apply left that was killed on its way: programs on hooks that the generation in force does not
+    /// use.
+    func removeOrphans(keeping devices: [DeviceRecord]) throws(DatapathError) {
+        let kept = Set(devices.flatMap { device in device.hooks.map { HookPin(device: device.id, hook: $0) } })
+        for name in try linkFolder.names {
+            guard let pin = HookPin(name), !kept.contains(pin) else { continue }
+            do throws(BPFError) {
+                try Link(pinnedAt: linkFolder / name).detach()
+            } catch {
+                throw DatapathError("cannot detach what an interrupted apply left", error)
+            }
+            try linkFolder.unpin(name)
+        }
+        for name in try filterFolder.names {
+            guard let pin = HookPin(name), let place = pin.place else { continue }
+            let isKept = kept.contains(HookPin(device: pin.device, hook: pin.hook)) && !pin.isNew
+            if !isKept { try removeFilter(pin, at: place) }
+        }
+    }
+
+    /// Takes a filter off that is known by its pin alone. A namespace that has no name any more is out of reach, and so
+    /// is what is in it.
+    private func removeFilter(_ pin: HookPin, at place: HookPin.Place) throws(DatapathError) {
+        let namespaces = [nil] + NetworkNamespace.names
+        if let namespace = namespaces.first(where: { NetworkNamespace.inode($0) == place.namespaceInode }) {
+            let attachment = Attachment(
+                instance: self, device: pin.device, interface: place.interface, namespaceInode: place.namespaceInode,
+                name: "interface \(place.interface)")
+            try NetworkNamespace.with(namespace) { () throws(DatapathError) in try attachment.detach(pin.hook) }
+        }
+        try filterFolder.unpin(pin.name)
+    }
+}
+
+extension LiveImage {
+    /// Whether people may call a device by this name: its entry's, `entry/device`, or the device's own, be it an
+    /// alternative one.
+    func isCalled(_ name: String, _ device: DeviceRecord) -> Bool {
+        if covers(name, device) || device.isNamed(name) { return true }
+        let entry = entryName(device.record)
+        return name.hasPrefix("\(entry)/") && device.isNamed(String(name.dropFirst(entry.count + 1)))
+    }
+
+    func unknownPort(_ word: String, _ instance: String) -> DatapathError {
+        DatapathError(
+            "no port of instance '\(instance)' is called '\(word)'",
+            advice: "'bulkhead status' lists them: " + devices().map(portName).prefix(20).joined(separator: ", "))
+    }
+}

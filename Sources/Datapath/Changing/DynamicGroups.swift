@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Compiler
+import Glibc
+import Host
+import Libbpf
+import Network
+import Policy
+
+/// What a command made of a dynamic group.
+public struct GroupChange: Sendable, Hashable {
+    public var group: String
+    /// Prefixes that became members, or ceased to be.
+    public var changed: Int
+    /// Prefixes that were members already and got another time; or that were none and were to be deleted.
+    public var others: Int
+    /// Of the deleted, or not found, those that are in the group all the same: a shorter prefix covers them.
+    public var covered: [Prefix] = []
+}
+
+/// A dynamic group as it is.
+public struct GroupMembers: Sendable, Hashable {
+    public struct Member: Sendable, Hashable {
+        public var prefix: Prefix
+        /// Nanoseconds that it stays; nil: until it is deleted.
+        public var left: UInt64?
+    }
+
+    public var name: String
+    public var maximum: Int
+    /// Nanoseconds that a member stays where no time is given; nil: for ever.
+    public var timeout: UInt64?
+    /// In no order.
+    public var members: [Member]
+}
+
+extension Instance {
+    /// Makes prefixes members of a dynamic group: in force when it returns, all of them or, where it throws, none.
+    ///
+    /// - Parameter seconds: for how long; nil: as long as the group's timeout says, or else until they are deleted.
+    public func add(
+        _ prefixes: [Prefix], to name: String, seconds: Int? = nil
+    ) throws(DatapathError) -> GroupChange {
+        try changeGroup(name) { group, map in
+            let now = KernelClock.nanoseconds(CLOCK_BOOTTIME)
+            let length = seconds.map { UInt64($0) * 1_000_000_000 } ?? group.timeout
+            let trie = try MemberTrie(map, now: now)
+            do {
+                let added = try trie.add(
+                    prefixes, until: length.map { now + $0 } ?? MemberTrie.forever, atMost: group.maximum)
+                return GroupChange(group: name, changed: added, others: Set(prefixes).count - added)
+            } catch let full as MemberTrie.Full {
+                throw DatapathError(
+                    "group '\(name)' has room for \(group.maximum) members: \(full.members) are there, \(full.fresh) "
+                        + "would come; nothing was added",
+                    advice: "delete members, or give the group a larger \"max\" in the policy and apply it")
+            }
+        }
+    }
+
+    /// Takes prefixes out of a dynamic group; what is under them and was added by itself stays.
+    public func delete(_ prefixes: [Prefix], from name: String) throws(DatapathError) -> GroupChange {
+        try changeGroup(name) { _, map in
+            let trie = try MemberTrie(map, now: KernelClock.nanoseconds(CLOCK_BOOTTIME))
+            let deleted = try trie.delete(prefixes)
+            let all = Set(prefixes)
+            return GroupChange(
+                group: name, changed: deleted, others: all.count - deleted,
+                covered: try all.filter { try trie.contains($0) }.sorted { $0.address < $1.address })
+        }
+    }
+
+    /// Takes all members out of a dynamic group, in one step.
+    public func flush(_ name: String) throws(DatapathError) -> GroupChange {
+        try changeGroup(name) { group, map in
+            let trie = try MemberTrie(map, now: KernelClock.nanoseconds(CLOCK_BOOTTIME))
+            let count = try trie.members().count
+            try self.openMaps()[.groups].update(group.slot, to: try MemberTrie.make())
+            return GroupChange(group: name, changed: count, others: 0)
+        }
+    }
+
+    /// The policy's dynamic groups, or the one of a name, with their members.
+    public func groups(_ name: String? = nil) throws(DatapathError) -> [GroupMembers] {
+        let maps = try openMaps()
+        let image = try imageInForce(maps)
+        return try groups(
+            name.map { name throws(DatapathError) in [try image.group(name)] } ?? image.view.groups, maps)
+    }
+
+    package func groups(_ groups: [ImageView.GroupRecord], _ maps: InstanceMaps) throws(DatapathError) -> [GroupMembers]
+    {
+        try DatapathError.naming("cannot read the members") {
+            try groups.map { group in
+                let now = KernelClock.nanoseconds(CLOCK_BOOTTIME)
+                let members = try maps.members(group).map { try MemberTrie($0, now: now).members() } ?? []
+                return GroupMembers(
+                    name: group.name, maximum: group.maximum, timeout: group.timeout,
+                    members: members.map {
+                        .init(prefix: $0.prefix, left: $0.deadline == BH_FOREVER ? nil : $0.deadline - now)
+                    })
+            }
+        }
+    }
+
+    /// Runs a change of a group's members, and tells the flows that it has changed: also where it fails on its way.
+    private func changeGroup(
+        _ name: String, _ change: (ImageView.GroupRecord, Map) throws -> GroupChange
+    ) throws(DatapathError) -> GroupChange {
+        let maps = try openMaps()
+        let lock = try lockPublishing()
+        let group = try imageInForce(maps).group(name)
+        let report = try DatapathError.naming("cannot change group '\(name)'") {
+            guard let map = try maps.members(group) else {
+                throw DatapathError("group '\(name)' has no place in the kernel", advice: "apply the policy again")
+            }
+            defer { try? LiveImage.noteChange(in: maps) }
+            return try change(group, map)
+        }
+        _ = consume lock
+        return report
+    }
+}
+
+extension LiveImage {
+    fileprivate func group(_ name: String) throws(DatapathError) -> ImageView.GroupRecord {
+        let groups = view.groups
+        if let group = groups.first(where: { $0.name == name }) { return group }
+        throw NoSuchGroup.error(name, groups.map(\.name))
+    }
+
+    /// Makes flows that depend on dynamic groups be judged again. Only after the groups have changed: the programs read
+    /// in the other order.
+    fileprivate static func noteChange(in maps: InstanceMaps) throws {
+        try withPublished(in: maps[.slots]) { try Mapping($0, writable: true).noteChange() }
+    }
+}
+
+extension Mapping {
+    /// Moves an image's epoch on.
+    package func noteChange() {
+        let epoch = \bh_image_header.epoch
+        store((load(epoch) ?? 0) &+ 1, in: epoch)
+    }
+}
+
+extension InstanceMaps {
+    /// The members of a group; nil where it has no place.
+    package func members(_ group: ImageView.GroupRecord) throws(BPFError) -> Map? {
+        guard let id = try self[.groups].lookup(group.slot, as: UInt32.self) else { return nil }
+        return try Map(id: id, name: "members of \(group.name)")
+    }
+}
+
+/// Why a command cannot find a group.
+package enum NoSuchGroup {
+    package static func error(_ name: String, _ dynamic: [String]) -> DatapathError {
+        guard !dynamic.isEmpty else {
+            return DatapathError(
+                "the policy in force has no dynamic group '\(name)': it has none at all",
+                advice: "give the group \"dynamic: {}\" in the policy and apply it")
+        }
+        let nearest = NearestName.of(name, among: dynamic)
+        return DatapathError(
+            "the policy in force has no dynamic group '\(name)'",
+            advice: nearest.map { "did you mean '\($0)'?" }
+                ?? "it has: \(dynamic.prefix(20).joined(separator: ", "))")
+    }
+}
+
+/// Which places the dynamic groups of a new generation have.
+package struct GroupAllotment {
+    /// By the policy's order.
+    package private(set) var slots: [UInt32]
+    /// Places of groups that the old generation did not have.
+    package private(set) var fresh: [UInt32]
+    private let old: [UInt32]
+    private let before: [UInt32]
+
+    /// A group keeps its place, and with it its members, by its name.
+    ///
+    /// - Parameter before: places of the policy before the old generation, which is still asked.
+    package init(_ names: [String], old: [(name: String, slot: UInt32)], before: [UInt32] = []) {
+        let allotment = SlotAllotment(names: names, old: old, reserved: before, capacity: Int(BH_GROUP_SLOTS))
+        slots = allotment.slots
+        fresh = allotment.fresh
+        self.old = old.map(\.slot)
+        self.before = before
+    }
+
+    /// Places that nobody asks any more, when the new generation is in force and this has become of the policy before.
+    func gone(_ fate: Instance.Before) -> [UInt32] {
+        let asked: [UInt32] =
+            switch fate {
+            case .kept: slots + old
+            case .same: slots + before
+            case .gone: slots
+            }
+        return Set(old + before).subtracting(asked).sorted()
+    }
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Libbpf
+import Network
+
+/// The members of one dynamic group, as the kernel holds them. Changed by one process at a time: the holder of the lock
+/// of publishing.
+///
+/// The programs ask for the longest prefix that covers an address and no other, so what is kept of a prefix is how long
+/// it *or any shorter one that covers it* is a member. Each change keeps that so.
+package struct MemberTrie {
+    /// A change that does not fit: nothing of it was done.
+    package struct Full: Error {
+        package var members: Int
+        package var fresh: Int
+    }
+
+    /// What is to be added cannot end before the clock does.
+    package static let forever: UInt64 = BH_FOREVER
+
+    private typealias Entries = KeyedMap<bh_member_key, bh_member>
+    private let entries: Entries
+    /// Nanoseconds of CLOCK_BOOTTIME.
+    private let now: UInt64
+
+    package init(_ map: Map, now: UInt64) throws(BPFError) {
+        entries = try Entries(map)
+        self.now = now
+    }
+
+    package static func make() throws(BPFError) -> Map {
+        try Entries.makeTrie("bulkhead_group", capacity: 2 * UInt32(BH_MEMBERS_MAX))
+    }
+
+    // MARK: Reading
+
+    /// The members, each with the time when it ceases to be one.
+    package func members() throws(BPFError) -> [(prefix: Prefix, deadline: UInt64)] {
+        // Where an entry goes while it is read, the walk begins anew.
+        var seen: Set<Prefix> = []
+        return try all().filter { $0.entry.own > now && seen.insert($0.prefix).inserted }
+            .map { ($0.prefix, $0.entry.own) }
+    }
+
+    private typealias Held = (prefix: Prefix, entry: bh_member)
+
+    private func all() throws(BPFError) -> [Held] {
+        var result: [Held] = []
+        var last: bh_member_key?
+        let limit = 4096
+        for _ in 0..<2 * Int(BH_MEMBERS_MAX) / limit {
+            let batch = try entries.entries(after: last, limit: limit)
+            result += batch.compactMap { key, entry in Prefix(key).map { ($0, entry) } }
+            if batch.count < limit { break }
+            last = batch.last?.key
+        }
+        return result
+    }
+
+    /// What is under a prefix. The walk comes from its first address by all of that to the prefix itself; where the
+    /// address is no entry, it is made one for the while, which changes nothing of what is said of it.
+    private func under(_ prefix: Prefix) throws(BPFError) -> [Held] {
+        let first = Prefix(prefix.address)
+        var result: [Held] = []
+        let held = try entry(first)
+        if let held {
+            result.append((first, held))
+        } else {
+            try write(first, own: 0, deadline: try longest(first)?.deadline ?? 0)
+        }
+        var last = bh_member_key(first)
+        let limit = 256
+        walk: while true {
+            let batch = try entries.entries(after: last, limit: limit)
+            for (key, entry) in batch {
+                guard let found = Prefix(key), found.length > prefix.length, prefix.contains(found.address) else {
+                    break walk
+                }
+                result.append((found, entry))
+                last = key
+            }
+            if batch.count < limit { break }
+        }
+        if held == nil { try entries.delete(bh_member_key(first)) }
+        return result
+    }
+
+    private func longest(_ prefix: Prefix) throws(BPFError) -> bh_member? {
+        try entries.lookup(bh_member_key(prefix))
+    }
+
+    /// The prefix's own entry.
+    private func entry(_ prefix: Prefix) throws(BPFError) -> bh_member? {
+        guard let found = try longest(prefix), found.prefix_length == 32 + UInt32(prefix.length) else { return nil }
+        return found
+    }
+
+    /// Until when shorter prefixes cover it.
+    private func covered(_ prefix: Prefix) throws(BPFError) -> UInt64 {
+        if prefix.length == 0 { return 0 }
+        var key = bh_member_key(prefix)
+        key.prefix_length -= 1
+        return try entries.lookup(key)?.deadline ?? 0
+    }
+
+    /// Whether it is a member, by itself or in a shorter one.
+    package func contains(_ prefix: Prefix) throws(BPFError) -> Bool {
+        try longest(prefix).map { $0.deadline > now } ?? false
+    }
+
+    // MARK: Changing
+
+    /// Makes prefixes members until a deadline; one that is there already gets the new one.
+    ///
+    /// - Returns: how many were none before.
+    package func add(_ prefixes: [Prefix], until deadline: UInt64, atMost maximum: Int) throws -> Int {
+        let prefixes = MemberTrie.ordered(prefixes)
+        var count = try count()
+        var known = try prefixes.map { try entry($0) }
+        if count + known.count(where: { $0 == nil }) > maximum {
+            count = try repair()
+            known = try prefixes.map { try entry($0) }
+            let fresh = known.count { $0 == nil }
+            if count + fresh > maximum { throw Full(members: count, fresh: fresh) }
+        }
+        count += known.count { $0 == nil }
+        try keepCount(nil)
+        do {
+            for prefix in prefixes { try set(prefix, own: deadline) }
+            try settle(under: prefixes)
+        } catch {
+            // Where it fails again, the next change repairs it.
+            for (prefix, entry) in zip(prefixes, known) {
+                if let entry { try set(prefix, own: entry.own) } else { try entries.delete(bh_member_key(prefix)) }
+            }
+            _ = try repair()
+            throw error
+        }
+        try keepCount(count)
+        return known.count { ($0?.own ?? 0) <= now }
+    }
+
+    /// Takes prefixes out.
+    ///
+    /// - Returns: how many of them were members.
+    package func delete(_ prefixes: [Prefix]) throws(BPFError) -> Int {
+        let count = try count()
+        var held: [Prefix] = []
+        var deleted = 0
+        for prefix in MemberTrie.ordered(prefixes) {
+            guard let entry = try entry(prefix) else { continue }
+            held.append(prefix)
+            if entry.own > now { deleted += 1 }
+        }
+        try keepCount(nil)
+        // What is under them must not rest on them any more when they go.
+        let wide = held.filter { !$0.isOneAddress }
+        for prefix in wide { try set(prefix, own: 0) }
+        try settle(under: wide)
+        for prefix in held { try entries.delete(bh_member_key(prefix)) }
+        try keepCount(count - held.count)
+        return deleted
+    }
+
+    /// How many entries there are; those that have ceased to be members, and were not reclaimed yet, among them.
+    private func count() throws(BPFError) -> Int {
+        guard let record = try entries.lookup(MemberTrie.record) else { return 0 }
+        return record.own == BH_FOREVER ? try repair() : Int(record.own)
+    }
+
+    /// nil: it is changing. Whoever finds that was preceded by someone who was killed.
+    private func keepCount(_ count: Int?) throws(BPFError) {
+        let value = bh_member(deadline: 0, own: count.map(UInt64.init) ?? BH_FOREVER, prefix_length: 32, pad: 0)
+        try entries.update(MemberTrie.record, to: value)
+    }
+
+    private static let record = bh_member_key(
+        prefix_length: 32, family: 0, address: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+
+    /// Reclaims what has ceased to be a member, makes everything else as it should be, and counts it.
+    private func repair() throws(BPFError) -> Int {
+        var live: [Held] = []
+        for held in try all() {
+            if held.entry.own > now { live.append(held) } else { try entries.delete(bh_member_key(held.prefix)) }
+        }
+        try settle(live)
+        try keepCount(live.count)
+        return live.count
+    }
+
+    /// Shorter prefixes first, each once.
+    private static func ordered(_ prefixes: [Prefix]) -> [Prefix] {
+        var seen: Set<Prefix> = []
+        return prefixes.filter { seen.insert($0).inserted }.sorted { $0.length < $1.length }
+    }
+
+    private func set(_ prefix: Prefix, own: UInt64) throws(BPFError) {
+        try write(prefix, own: own, deadline: max(own, try covered(prefix)))
+    }
+
+    private func write(_ prefix: Prefix, own: UInt64, deadline: UInt64) throws(BPFError) {
+        try entries.update(
+            bh_member_key(prefix),
+            to: bh_member(deadline: deadline, own: own, prefix_length: 32 + UInt32(prefix.length), pad: 0))
+    }
+
+    /// Makes what is under these prefixes heed them; those that are under others are done with them.
+    private func settle(under prefixes: [Prefix]) throws(BPFError) {
+        let wide = prefixes.filter { !$0.isOneAddress }
+        var last: Prefix?
+        for prefix in wide.sorted(by: { ($0.address, $0.length) < ($1.address, $1.length) }) {
+            if let last, last.contains(prefix.address) { continue }
+            last = prefix
+            try settle(try under(prefix))
+        }
+    }
+
+    private func settle(_ held: [Held]) throws(BPFError) {
+        for (prefix, entry) in held.sorted(by: { $0.prefix.length < $1.prefix.length }) {
+            let deadline = max(entry.own, try covered(prefix))
+            if deadline != entry.deadline { try write(prefix, own: entry.own, deadline: deadline) }
+        }
+    }
+}
+
+extension Prefix {
+    fileprivate var isOneAddress: Bool { length == family.bits }
+
+    /// nil: the controller's own entry.
+    fileprivate init?(_ key: bh_member_key) {
+        guard let family = AddressFamily(rawValue: UInt8(truncatingIfNeeded: key.family)), key.prefix_length >= 32,
+            Int(key.prefix_length) <= 32 + family.bits
+        else { return nil }
+        let bytes = unsafe withUnsafeBytes(of: key.address) { unsafe Array($0) }
+        let value = bytes.prefix(family.bits / 8).reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
+        self.init(IPAddress(family: family, value: value), length: Int(key.prefix_length) - 32)
+    }
+}
+
+extension bh_member_key {
+    fileprivate init(_ prefix: Prefix) {
+        self.init()
+        prefix_length = 32 + UInt32(prefix.length)
+        family = UInt32(prefix.family.rawValue)
+        let value = prefix.address.value << UInt128(128 - prefix.family.bits)
+        unsafe withUnsafeMutableBytes(of: &address) { unsafe $0.storeBytes(of: value.bigEndian, as: UInt128.self) }
+    }
+}

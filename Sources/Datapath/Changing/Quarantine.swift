@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Compiler
+import Glibc
+import Libbpf
+import Policy
+
+/// What `quarantine` or `release` did.
+public struct QuarantineReport: Sendable, Hashable {
+    /// The names under which it is remembered: an entry, or `entry/device`.
+    public var names: [String]
+    /// The ports of the policy in force that it is about.
+    public var ports: [String]
+    /// false: it was so already.
+    public var changed: Bool
+    /// Where all of these names' ports are not what they were asked to be.
+    public var warnings: [String] = []
+}
+
+extension Instance {
+    /// Cuts a port off: nothing passes it in either direction from now on, open connections included. What is
+    /// remembered is its name, for as long as the instance is there: an entry's holds for all its ports, also those
+    /// that appear later.
+    ///
+    /// - Parameter word: an entry, `entry/device` or a device.
+    public func quarantine(_ word: String) throws(DatapathError) -> QuarantineReport {
+        try changeQuarantine { (maps, image) throws(DatapathError) in
+            let names = image.portNames(word)
+            guard !names.isEmpty else { throw image.unknownPort(word, self.name) }
+            return try self.quarantine(names, maps, image)
+        }
+    }
+
+    private func quarantine(
+        _ names: [String], _ maps: InstanceMaps, _ image: LiveImage
+    ) throws(DatapathError) -> QuarantineReport {
+        do throws(BPFError) {
+            let held = try maps.quarantine.all()
+            for name in names { try maps.quarantine.insert(name) }
+            let ports = image.devices().filter { device in names.contains { image.covers($0, device) } }
+            return QuarantineReport(
+                names: names, ports: ports.map(image.portName), changed: !held.isSuperset(of: names),
+                warnings: ports.isEmpty
+                    ? ["\(names.joined(separator: ", ")) has no device now; one that comes is cut off"] : [])
+        } catch {
+            throw DatapathError("cannot quarantine \(names.joined(separator: ", "))", error)
+        }
+    }
+
+    /// Lets a port's traffic be judged by the policy again.
+    ///
+    /// - Parameter word: an entry, which releases all its ports, `entry/device`, a device, or a name that is held
+    ///   though no policy has it.
+    public func release(_ word: String) throws(DatapathError) -> QuarantineReport {
+        try changeQuarantine { (maps, image) throws(DatapathError) in
+            try DatapathError.naming("cannot release '\(word)'") {
+                return try self.release(word, maps, image)
+            }
+        }
+    }
+
+    private func release(_ word: String, _ maps: InstanceMaps, _ image: LiveImage) throws -> QuarantineReport {
+        let held = try maps.quarantine.all()
+        var names = Set(image.portNames(word))
+        guard !names.isEmpty || held.contains(word) else { throw image.unknownPort(word, self.name) }
+        names.insert(word)
+        let freed = held.filter { name in names.contains { name == $0 || name.hasPrefix("\($0)/") } }
+        let ports = image.devices().filter { device in names.contains { image.covers($0, device) } }
+        let rest = held.subtracting(freed)
+        if let device = ports.first(where: { device in rest.contains { image.covers($0, device) } }) {
+            let entry = image.entryName(device.record)
+            throw DatapathError(
+                "\(image.portName(device)) is quarantined with all of '\(entry)'",
+                advice: "release them together: bulkhead release \(entry)")
+        }
+        for name in freed { try maps.quarantine.remove(name) }
+        return QuarantineReport(
+            names: freed.isEmpty ? names.sorted() : freed.sorted(), ports: ports.map(image.portName),
+            changed: !freed.isEmpty)
+    }
+
+    /// The names that are in quarantine.
+    public func quarantined() throws(DatapathError) -> Set<String> {
+        let maps = try openMaps()
+        do throws(BPFError) {
+            return try maps.quarantine.all()
+        } catch {
+            throw DatapathError("cannot read the quarantine", error)
+        }
+    }
+
+    /// Runs `change` on the names, then makes the image in force agree with them.
+    private func changeQuarantine(
+        _ change: (InstanceMaps, LiveImage) throws(DatapathError) -> QuarantineReport
+    ) throws(DatapathError) -> QuarantineReport {
+        let maps = try openMaps()
+        let lock = try lockPublishing()
+        let image = try imageInForce(maps)
+        let report = try change(maps, image)
+        try enforceQuarantine(maps)
+        _ = consume lock
+        return report
+    }
+}
+
+// MARK: In the image
+
+extension Instance {
+    /// Makes the image in force agree with the names that are in quarantine. The caller holds the lock of publishing.
+    private func enforceQuarantine(_ maps: InstanceMaps) throws(DatapathError) {
+        try DatapathError.naming("cannot enforce the quarantine") {
+            try LiveImage.withPublished(in: maps[.slots]) { map in
+                try LiveImage(map).mark(try maps.quarantine.all(), in: Mapping(map, writable: true))
+            }
+        }
+    }
+
+    /// Makes up for a `quarantine` or `release` that was killed between its two steps.
+    func repairQuarantine(_ maps: InstanceMaps) throws(DatapathError) {
+        let lock = try lockPublishing()
+        try enforceQuarantine(maps)
+        _ = consume lock
+    }
+}
+
+extension LiveImage {
+    /// Sets each device's mark of quarantine as these names say.
+    func mark(_ names: Set<String>, in mapping: borrowing Mapping) {
+        for device in devices() {
+            guard let old = devicePort(device.id), old != 0 else { continue }
+            let isCut = names.contains { covers($0, device) }
+            let new = isCut ? old | UInt16(BH_QUARANTINED) : old & ~UInt16(BH_QUARANTINED)
+            if new != old { mapping.store(new, at: devicePortOffset(device.id)) }
+        }
+    }
+
+    /// Whether nothing passes a device.
+    func isQuarantined(_ device: DeviceRecord) -> Bool { (devicePort(device.id) ?? 0) & UInt16(BH_QUARANTINED) != 0 }
+
+    private func devicePortOffset(_ id: UInt16) -> Int {
+        Int(view.header.device_ports) + Int(id) * MemoryLayout<UInt16>.stride
+    }
+
+    private func devicePort(_ id: UInt16) -> UInt16? { view.load(UInt16.self, at: devicePortOffset(id)) }
+
+    /// Whether a name that is in quarantine means this device: its entry's, or `entry/device`.
+    func covers(_ name: String, _ device: DeviceRecord) -> Bool {
+        let entry = entryName(device.record)
+        return name == entry || name == "\(entry)/\(device.interface)"
+    }
+
+    /// The names of what `word` means: of a port or entry by its name first, else of every port of a device so called.
+    fileprivate func portNames(_ word: String) -> [String] {
+        let devices = namedDevices()
+        if (0..<view.portCount).contains(where: { entryName($0) == word }) { return [word] }
+        if let named = devices.first(where: { covers(word, $0) }) { return [portName(named)] }
+        return Set(devices.filter { isCalled(word, $0) }.map(portName)).sorted()
+    }
+}
+
+/// What of the quarantine a policy's ports do not have.
+public enum QuarantineCheck {
+    /// Names that mean no port of these, with the reason, in words. One whose entry is there may yet come.
+    public static func strays(
+        _ names: Set<String>, entries: [String], bindings: [(name: String, entry: String, interface: String)]
+    ) -> [String] {
+        names.sorted().compactMap { name in
+            if entries.contains(name) || bindings.contains(where: { name == "\($0.entry)/\($0.interface)" }) {
+                return nil
+            }
+            let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
+            guard parts.count == 2, entries.contains(parts[0]) else {
+                return "'\(name)' is quarantined and no port of this policy: it stays so for a policy that has it again"
+            }
+            guard let other = bindings.first(where: { $0.interface == parts[1] }) else { return nil }
+            return "'\(name)' is quarantined, and in this policy the device is port '\(other.name)', which is not"
+        }
+    }
+}

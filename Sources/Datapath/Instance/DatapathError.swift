@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+import Host
+import Libbpf
+
+/// Why the kernel's part of a command could not be done. Whatever was in force before still is.
+public struct DatapathError: Error, Sendable {
+    /// What went wrong, with its cause.
+    public var message: String
+    /// What to do about it, where that is known.
+    public var advice: String?
+    /// The failed BPF call behind it, with the verifier's whole log where a program was refused.
+    public var bpf: BPFError?
+
+    public init(_ message: String, advice: String? = nil, bpf: BPFError? = nil) {
+        self.message = message
+        self.advice = advice
+        self.bpf = bpf
+    }
+
+    /// What was being done, and the call that failed at it.
+    package init(_ doing: String, _ error: BPFError, advice: String? = nil) {
+        self.init("\(doing): \(error)", advice: advice, bpf: error)
+    }
+}
+
+extension DatapathError {
+    /// Runs `body`; what it throws becomes a failure at what was being done, unless it says that itself.
+    package static func naming<Result>(
+        _ doing: @autoclosure () -> String, _ body: () throws -> Result
+    ) throws(DatapathError) -> Result {
+        do {
+            return try body()
+        } catch let error as DatapathError {
+            throw error
+        } catch let error as BPFError {
+            throw DatapathError(doing(), error)
+        } catch {
+            throw DatapathError("\(doing()): \(error)")
+        }
+    }
+}
+
+extension DatapathError: HostFailure {
+    package init(_ error: HostError) { self.init(error.message, advice: error.advice) }
+}
+
+extension DatapathError: CustomStringConvertible {
+    /// The message, then the advice.
+    public var description: String { advice.map { "\(message)\n\($0)" } ?? message }
+}

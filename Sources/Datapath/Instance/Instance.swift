@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Libbpf
+import Policy
+
+/// One installation of Bulkhead on this host: what is pinned under the BPF file system at its name. Everything there is
+/// to know of it is read from the kernel; it has no state files.
+///
+/// ```
+/// /sys/fs/bpf/NAME/bulkhead     the mark that the folder is Bulkhead's (see InstanceMark)
+/// /sys/fs/bpf/NAME/maps/        the maps, by their names
+/// /sys/fs/bpf/NAME/links/       programs attached through links (see HookPin)
+/// /sys/fs/bpf/NAME/filters/     programs attached as clsact filters, on kernels before 6.6
+/// /sys/fs/bpf/NAME/readers/     N: folders that event readers lock
+/// ```
+public struct Instance: Sendable, Hashable {
+    public static let standardName = "bulkhead"
+
+    public let name: String
+    package private(set) var folder: PinFolder
+    /// Whether programs go to the tc hooks through TCX links, or as clsact filters.
+    package let usesTCX: Bool
+    /// The file of the host's setting of short waits (see GracePeriods).
+    package let waitSetting: String
+
+    /// An instance by its name: 1 to 64 letters, digits, `_`, `-`; the BPF file system takes no dot. Nothing is asked
+    /// of the kernel yet.
+    public init(_ name: String = standardName) throws(DatapathError) {
+        try self.init(name, usesTCX: Instance.kernelHasTCX)
+    }
+
+    package init(
+        _ name: String, usesTCX: Bool, waitSetting: String = GracePeriods.standardSetting
+    ) throws(DatapathError) {
+        self.usesTCX = usesTCX
+        self.waitSetting = waitSetting
+        let isName = name.utf8.allSatisfy { byte in
+            (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+                || [45, 95].contains(byte)
+        }
+        guard isName, (1...64).contains(name.utf8.count) else {
+            throw DatapathError("'\(name)' is no instance name", advice: "use 1 to 64 letters, digits, '_' or '-'")
+        }
+        self.name = name
+        folder = PinFolder.root.folder(name)
+    }
+
+    /// The same instance, all of whose folders are found from one that is held open.
+    private init(_ other: Instance, holding open: OpenFolder) {
+        self = other
+        folder = PinFolder(open)
+    }
+
+    package var mapFolder: PinFolder { folder.folder("maps") }
+    package var linkFolder: PinFolder { folder.folder("links") }
+    package var filterFolder: PinFolder { folder.folder("filters") }
+    package var readerFolder: PinFolder { folder.folder("readers") }
+
+    /// Whether this kernel has TCX: 6.6 and later.
+    private static let kernelHasTCX: Bool = {
+        // The loopback device of any namespace has index 1. Without the right to ask, what is answered does not matter.
+        do throws(BPFError) {
+            _ = try Program.query(interface: 1, hook: .tcxIngress)
+            return true
+        } catch {
+            return error.errno != EINVAL
+        }
+    }()
+
+    /// The instance while this process alone may change it. Its folder is held open: what is renamed or replaced
+    /// meanwhile leads nowhere.
+    package struct Locked: ~Copyable {
+        package let instance: Instance
+        fileprivate let lock: FileLock
+    }
+
+    /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not
+    /// exist is made.
+    package func lock(make: Bool) throws(DatapathError) -> Locked {
+        if make { try folder.make() }
+        guard let open = try folder.open() else { throw notThere }
+        guard let lock = try folder.lock(open) else {
+            throw DatapathError(
+                "another bulkhead is changing instance '\(name)' just now", advice: "try again when it is done")
+        }
+        // An apply that was killed at its very begin leaves an empty folder.
+        let isBegun = if isMarked(open) { true } else { try isEmpty(open) }
+        guard isBegun else { throw anothers(open) }
+        if make {
+            do throws(BPFError) {
+                try InstanceMark.set(in: open)
+            } catch {
+                throw DatapathError("cannot mark \(open.path)", error)
+            }
+        }
+        return Locked(instance: Instance(self, holding: open), lock: lock)
+    }
+
+    /// The instance with its folder held open.
+    ///
+    /// - Throws: where it does not exist, or the folder of that name is not Bulkhead's.
+    package func held() throws(DatapathError) -> Instance {
+        guard let open = try folder.open() else { throw notThere }
+        guard isMarked(open) else {
+            if try isEmpty(open) { throw notThere }
+            throw anothers(open)
+        }
+        return Instance(self, holding: open)
+    }
+
+    private func isMarked(_ open: OpenFolder) -> Bool { InstanceMark.isSet(in: open) }
+
+    private func isEmpty(_ open: OpenFolder) throws(DatapathError) -> Bool {
+        do throws(BPFError) {
+            return try open.names.isEmpty
+        } catch {
+            throw DatapathError("cannot use \(open.path)", error)
+        }
+    }
+
+    private func anothers(_ open: OpenFolder) -> DatapathError {
+        DatapathError(
+            "\(open.path) is not Bulkhead's: it lacks the mark '\(InstanceMark.name)', so another tool made it",
+            advice: "choose another --instance; if an earlier build of bulkhead made it, take it out with that build")
+    }
+
+    /// Opens the maps of an instance with a policy in force.
+    package func openMaps() throws(DatapathError) -> InstanceMaps {
+        try Preflight.check()
+        guard let maps = try InstanceMaps.open(try held().mapFolder) else { throw notThere }
+        return maps
+    }
+
+    /// The image in force.
+    package func imageInForce(_ maps: InstanceMaps) throws(DatapathError) -> LiveImage {
+        guard let image = try LiveImage.published(in: maps[.slots]) else { throw notThere }
+        return image
+    }
+
+    package var notThere: DatapathError {
+        DatapathError(
+            "no policy is in force in instance '\(name)'", advice: "load one with 'bulkhead apply POLICY'")
+    }
+}

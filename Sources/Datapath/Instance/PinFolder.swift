@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+import Libbpf
+
+/// A folder of the BPF file system that holds pins. Each use opens it, one folder after the other from the file
+/// system's root on or from a folder that is held open, and looks at every one of them: what is somebody else's is
+/// refused, and no symbolic link is followed.
+package struct PinFolder: Sendable {
+    /// As people know it.
+    package let path: String
+    private let place: Place
+
+    private indirect enum Place: Sendable {
+        /// The file system's root.
+        case root
+        case below(PinFolder, String)
+        case held(OpenFolder)
+    }
+
+    /// The file system's root.
+    package static let root = PinFolder(path: Preflight.root, place: .root)
+
+    private init(path: String, place: Place) {
+        self.path = path
+        self.place = place
+    }
+
+    /// A folder that is held open, and stays the same whatever becomes of its name.
+    package init(_ open: OpenFolder) { self.init(path: open.path, place: .held(open)) }
+
+    package func folder(_ name: String) -> PinFolder { PinFolder(path: "\(path)/\(name)", place: .below(self, name)) }
+
+    /// The place of a pin in it.
+    package static func / (folder: PinFolder, name: String) throws(BPFError) -> Pin {
+        do throws(DatapathError) {
+            guard let open = try folder.open() else { throw DatapathError("\(folder.path) is not there") }
+            return Pin(name, in: open)
+        } catch {
+            throw error.bpf ?? BPFError("open", folder.path, errno: EPERM, messages: error.message)
+        }
+    }
+
+    /// Opens it; nil where it is not there.
+    ///
+    /// - Throws: where it is not this user's own, or others may enter it.
+    package func open() throws(DatapathError) -> OpenFolder? {
+        switch place {
+        case .held(let folder): return folder
+        case .root: return try Preflight.openRoot()
+        case .below(let parent, let name):
+            guard let parent = try parent.open() else { return nil }
+            let folder = try PinFolder.naming(path) { () throws(BPFError) in try parent.folder(name) }
+            if let folder, let fault = FolderCheck.fault(of: folder) { throw fault }
+            return folder
+        }
+    }
+
+    /// Makes the folder, for its owner only; one that exists is fine.
+    package func make() throws(DatapathError) {
+        guard case .below(let parent, let name) = place, let parent = try parent.open() else { return }
+        try PinFolder.naming(path) { () throws(BPFError) in try parent.make(name) }
+    }
+
+    /// The names in it, sorted; none where it does not exist.
+    package var names: [String] {
+        get throws(DatapathError) {
+            guard let open = try open() else { return [] }
+            return try PinFolder.naming(path) { () throws(BPFError) in try open.names }
+        }
+    }
+
+    package var exists: Bool { inode != nil }
+
+    /// The inode of what has its name now.
+    private var inode: UInt64? {
+        switch place {
+        case .held(let folder): folder.status.inode
+        case .root: nil
+        case .below(let parent, let name): (try? parent.open())?.inode(of: name)
+        }
+    }
+
+    package func holds(_ name: String) -> Bool { (try? open())?.holds(name) == true }
+
+    /// Removes a pin; one that is gone already is fine.
+    package func unpin(_ name: String) throws(DatapathError) {
+        guard let open = try open() else { return }
+        try PinFolder.naming(path) { () throws(BPFError) in try open.unpin(name) }
+    }
+
+    /// Removes the folder where nothing is in it; one that is gone already is fine.
+    package func remove() throws(DatapathError) {
+        guard case .below(let parent, let name) = place, let parent = try parent.open() else { return }
+        try PinFolder.naming(path) { () throws(BPFError) in try parent.removeFolder(name) }
+    }
+
+    /// Whether the folder that is held open still has this one's name.
+    package func isStill(_ open: OpenFolder) -> Bool { inode == open.status.inode }
+
+    /// Runs `body`; a symbolic link, or what is no folder, is refused in words.
+    private static func naming<Result>(
+        _ path: String, _ body: () throws(BPFError) -> Result
+    ) throws(DatapathError) -> Result {
+        do throws(BPFError) {
+            return try body()
+        } catch {
+            throw FolderCheck.fault(error, at: path)
+        }
+    }
+}
+
+extension PinFolder: Hashable {
+    package static func == (one: PinFolder, other: PinFolder) -> Bool { one.path == other.path }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(path) }
+}
+
+/// Whose a folder of the BPF file system is. The file system is open to everybody when it is mounted without a mode.
+package enum FolderCheck {
+    /// Why a folder is not this user's own; nil where it is.
+    package static func fault(of folder: OpenFolder) -> DatapathError? {
+        let status = folder.status
+        guard status.isBPF else {
+            return DatapathError("\(folder.path) is not in a BPF file system", advice: "see what is mounted there")
+        }
+        guard status.owner == geteuid() else {
+            return DatapathError(
+                "\(folder.path) belongs to \(user(status.owner)), not to \(user(geteuid())): somebody else made it",
+                advice: "look what it is and remove it, or choose another --instance; then keep others out: "
+                    + "chmod 0700 \(Preflight.root) (\(Preflight.mountCommand) at the next boot)")
+        }
+        // Whoever can open a folder can hold its lock.
+        guard status.mode & 0o077 == 0 else {
+            return DatapathError(
+                "\(folder.path) can be entered by others (mode \(octal(status.mode)))",
+                advice: "if it is Bulkhead's: chmod 0700 \(folder.path); else choose another --instance")
+        }
+        return nil
+    }
+
+    /// Why the file system's root cannot be trusted; nil where it can. Others may make folders of their own beside
+    /// ours where the sticky bit keeps them from renaming or removing ours.
+    package static func rootFault(_ status: OpenFolder.Status) -> DatapathError? {
+        guard status.owner == 0 || status.owner == geteuid() else {
+            return DatapathError(
+                "\(Preflight.root) belongs to \(user(status.owner)), who could replace what is pinned there",
+                advice: "chown root \(Preflight.root) && chmod 0700 \(Preflight.root)")
+        }
+        guard status.mode & 0o022 == 0 || status.mode & 0o1000 != 0 else {
+            return DatapathError(
+                "others may rename and remove what is pinned under \(Preflight.root) (mode \(octal(status.mode)))",
+                advice: "chmod 0700 \(Preflight.root) (\(Preflight.mountCommand) at the next boot)")
+        }
+        return nil
+    }
+
+    package static func fault(_ error: BPFError, at path: String) -> DatapathError {
+        switch error.errno {
+        case ELOOP, ENOTDIR:
+            DatapathError(
+                "\(path) is not a folder but something else, such as a symbolic link: Bulkhead did not make it",
+                advice: "look what it is and remove it, or choose another --instance; then keep others out: "
+                    + "chmod 0700 \(Preflight.root)",
+                bpf: error)
+        default: DatapathError("cannot use \(path): \(error.operation): \(error.cause)", bpf: error)
+        }
+    }
+
+    private static func user(_ number: UInt32) -> String { number == 0 ? "root" : "user \(number)" }
+
+    private static func octal(_ mode: UInt32) -> String { "0" + String(mode, radix: 8) }
+}
+
+/// An error number in words.
+package func text(_ number: Int32) -> String { unsafe String(cString: strerror(number)) }

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import CLibbpf
+import Libbpf
+
+extension InstanceMaps {
+    /// Opens the maps pinned in `folder`, making and pinning those that are missing there; with nil, makes private ones
+    /// that end with their holder. `entries`: maps that are to have another number of entries than the objects say.
+    package static func make(pinnedIn folder: PinFolder?, entries: [String: UInt32] = [:]) throws(DatapathError)
+        -> InstanceMaps
+    {
+        try DatapathError.naming("cannot make the maps") {
+            let object = try Object(Programs.tc.bytes, name: Programs.tc.name)
+            object.select(programs: [])
+            let perCPU = [MapName.ruleCounters.rawValue: RuleCounters.cpus]
+            for (map, count) in perCPU.merging(entries, uniquingKeysWith: { $1 }) {
+                try object.setEntries(count, of: map)
+            }
+            let missing = try reusePinned(folder, object)
+            let loaded = try object.load()
+            if let folder {
+                for name in missing { try loaded.map(name).pin(at: folder / name) }
+            }
+            return try InstanceMaps { name throws(BPFError) in
+                switch name {
+                case .instance:
+                    try own(name, in: folder) { () throws(BPFError) in
+                        try Map(
+                            type: BPF_MAP_TYPE_ARRAY, name: name.rawValue,
+                            valueSize: UInt32(MemoryLayout<InstanceState>.size), maxEntries: 1)
+                    }
+                case .quarantine:
+                    try own(name, in: folder) { () throws(BPFError) in
+                        try NameSet.makeMap(name.rawValue, capacity: 2 * UInt32(BH_DEVICES_MAX))
+                    }
+                default: try loaded.map(name.rawValue)
+                }
+            }
+        }
+    }
+
+    /// Gives the object what is pinned, and tells which maps are not.
+    private static func reusePinned(_ folder: PinFolder?, _ object: borrowing Object) throws -> Set<String> {
+        guard let folder else { return [] }
+        var missing: Set<String> = []
+        for definition in object.maps where !definition.isInternal {
+            guard folder.holds(definition.name) else {
+                missing.insert(definition.name)
+                continue
+            }
+            let map = try Map(pinnedAt: folder / definition.name, name: definition.name)
+            guard definition.matches(map.info) else {
+                throw DatapathError(
+                    "map '\(definition.name)' of this instance was laid out by another version of bulkhead",
+                    advice:
+                        "take that version's policy out of the kernel with 'bulkhead detach --all', then apply again")
+            }
+            try object.reuse(map, as: definition.name)
+        }
+        return missing
+    }
+
+    /// A map that no program uses: as it is pinned, or else made, and pinned.
+    private static func own(
+        _ name: MapName, in folder: PinFolder?, _ make: () throws(BPFError) -> Map
+    ) throws(BPFError) -> Map {
+        if let folder, folder.holds(name.rawValue) {
+            return try Map(pinnedAt: folder / name.rawValue, name: name.rawValue)
+        }
+        let map = try make()
+        if let folder { try map.pin(at: folder / name.rawValue) }
+        return map
+    }
+
+    /// Loads the shared program of a hook over these maps.
+    package func loadProgram(_ hook: HookName, _ settings: bh_settings) throws(BPFError) -> Program {
+        try loadProgram(hook.mainProgram, of: hook == .xdp ? Programs.xdp : Programs.tc, settings)
+    }
+
+    fileprivate func loadProgram(
+        _ name: String, of embedded: EmbeddedObject, _ settings: bh_settings = .simulated
+    ) throws(BPFError) -> Program {
+        let object = try Object(embedded.bytes, name: embedded.name)
+        object.select(programs: [name])
+        try object.setReadOnlyData(settings)
+        try share(with: object)
+        return try object.load().program(name)
+    }
+
+    /// Loads the program that reads a frame and judges nothing.
+    package func loadParser() throws(BPFError) -> Program { try loadProgram("bulkhead_parse", of: Programs.unattached) }
+
+    /// The kernel's jiffies, their low half: what flows are aged by.
+    package func jiffies() throws(BPFError) -> UInt32 {
+        try SideProgram(try loadProgram("bulkhead_clock", of: Programs.unattached)).run(mark: 0)
+    }
+
+    /// Takes out all flows and datagrams of these scopes, for their names pass on to other devices or entries.
+    package func clear(_ scopes: [UInt16]) throws(BPFError) {
+        guard !scopes.isEmpty else { return }
+        try clearFlows(of: scopes)
+        let program = SideProgram(try loadProgram("bulkhead_clear_datagrams", of: Programs.unattached))
+        for scope in scopes { _ = try program.run(mark: UInt32(scope)) }
+    }
+
+    /// A scope's count tells whether it has any.
+    private func clearFlows(of scopes: [UInt16]) throws(BPFError) {
+        var program: SideProgram?
+        for scope in scopes {
+            let state = try self[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self)
+            guard let state, state.flows != 0 else { continue }
+            if program == nil {
+                program = SideProgram(try loadProgram("bulkhead_clear_flows", of: Programs.unattached))
+            }
+            _ = try program?.run(mark: UInt32(scope))
+            try self[.flowScopes].update(UInt32(scope), to: bh_flow_scope())
+        }
+    }
+}
+
+/// The shared program of generic XDP: loaded where a device needs it, and once.
+package final class GenericXDP {
+    private let maps: InstanceMaps
+    private var isThere: Bool
+
+    /// - Parameter isNew: whether what is loaded is another build's. Until it is replaced, or if it is not needed any
+    ///   more, tc decides alone.
+    package init(_ maps: InstanceMaps, isNew: Bool) throws(BPFError) {
+        self.maps = maps
+        if isNew { try maps[.genericPrograms].delete(0) }
+        isThere = try maps[.genericPrograms].lookup(0, as: UInt32.self) != nil
+    }
+
+    package func provide() throws(BPFError) {
+        guard !isThere else { return }
+        let program = try maps.loadProgram("bulkhead_xdp_generic", of: Programs.xdp, try maps.settings())
+        try maps[.genericPrograms].update(0, to: program)
+        isThere = true
+    }
+}
+
+extension MapDefinition {
+    fileprivate func matches(_ info: Map.Info) -> Bool {
+        type == info.type && keySize == info.keySize && valueSize == info.valueSize && maxEntries == info.maxEntries
+            && flags == info.flags
+    }
+}
+
+/// A program that is attached nowhere and run once in a while.
+private final class SideProgram {
+    private let program: Program
+
+    init(_ program: consuming Program) { self.program = program }
+
+    func run(mark: UInt32) throws(BPFError) -> UInt32 {
+        var context = unsafe __sk_buff()
+        unsafe context.mark = mark
+        let bytes = unsafe withUnsafeBytes(of: context) { unsafe Array($0) }
+        return try program.testRun(frame: [UInt8](repeating: 0, count: 64), context: bytes).result
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Compiler
+import Glibc
+import Host
+import Libbpf
+import Network
+import Policy
+
+/// Whether programs may read the kernel's tables, which tell them what the host's addresses are at each moment.
+package enum KernelReading {
+    /// Why they may not; nil where they may.
+    package static let obstacle: String? = {
+        let (administrator, performance): (UInt64, UInt64) = (1 << 21, 1 << 38)
+        if let effective = Preflight.effectiveCapabilities(), effective & (administrator | performance) == 0 {
+            return "it was run without CAP_PERFMON"
+        }
+        let lockdown = (try? DiskFiles().read("/sys/kernel/security/lockdown", limit: 4096, from: .regularFile)) ?? []
+        return String(decoding: lockdown, as: UTF8.self).contains("[confidentiality]")
+            ? "it is locked down for confidentiality" : nil
+    }()
+}
+
+extension HostInventory {
+    /// The host's own addresses, as they are now.
+    ///
+    /// - Parameter namespace: the name of a network namespace, nil being the controller's own.
+    public func ownAddresses(in namespace: String?) -> Set<Prefix> {
+        Set((namespaces[namespace]?.interfaces ?? []).flatMap(\.addresses))
+    }
+}
+
+extension InstanceMaps {
+    /// Tells the programs what the host's addresses are where the kernel cannot: where they are attached to
+    /// nothing, or may not read its tables.
+    package func setOwn(_ addresses: Set<Prefix>) throws(BPFError) {
+        let map = try KeyedMap<bh_own_address, UInt32>(self[.ownAddresses])
+        let wanted = Set(addresses.prefix(Int(BH_OWN_ADDRESSES)).map { OwnAddress($0.address) })
+        let present = Set(
+            try map.entries(after: nil, limit: Int(BH_OWN_ADDRESSES)).map { OwnAddress($0.key) })
+        for address in wanted.subtracting(present) { try map.update(address.key, to: 1) }
+        for address in present.subtracting(wanted) { try map.delete(address.key) }
+    }
+}
+
+/// A key of map `own_addresses`.
+private struct OwnAddress: Hashable {
+    var high: UInt64
+    var low: UInt64
+    var family: UInt32
+
+    init(_ address: IPAddress) {
+        high = address.family == .v6 ? UInt64(truncatingIfNeeded: address.value >> 64) : 0
+        low = UInt64(truncatingIfNeeded: address.value)
+        family = UInt32(address.family.rawValue)
+    }
+
+    init(_ key: bh_own_address) { (high, low, family) = (key.high, key.low, key.family) }
+
+    var key: bh_own_address { bh_own_address(high: high, low: low, family: family, pad: 0) }
+}
+
+extension ApplyStep {
+    /// What stands in where programs may not read the kernel's tables. Returns a warning where it has to.
+    package func noteOwnAddresses(_ maps: InstanceMaps) throws(DatapathError) -> String? {
+        guard let obstacle = KernelReading.obstacle, view.asksHost else { return nil }
+        let names = Set(bindings.map(\.namespace))
+        let inventory = try DatapathError.of { () throws(HostError) in
+            try HostInventory.read(namespaces: Set(names.compactMap(\.self)))
+        }
+        let addresses = names.reduce(into: Set<Prefix>()) { $0.formUnion(inventory.ownAddresses(in: $1)) }
+        do throws(BPFError) {
+            try maps.setOwn(addresses)
+        } catch {
+            throw DatapathError("cannot note the host's addresses", error)
+        }
+        return "the kernel does not let programs read its tables (\(obstacle)): \"host\" means the addresses of "
+            + "this apply; apply again when they change"
+    }
+}

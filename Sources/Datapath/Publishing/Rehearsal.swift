@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+import Compiler
+import Policy
+
+extension Instance {
+    /// What an apply would do, as far as that can be told without loading anything. Needs no privilege; with it,
+    /// compares with what is in force.
+    public func rehearse(image: Image, bindings: [PortBinding]) -> ApplyReport {
+        let status = try? status()
+        let present = status?.ports ?? []
+        func mode(_ binding: PortBinding) -> EnforcementMode? {
+            present.first { $0.interfaceIndex == binding.interface?.index && $0.namespace == binding.namespace }?.mode
+        }
+        let isSame =
+            status?.sha256 == hexadecimal(image.sha256) && Set(present.map(\.name)) == Set(bindings.map(\.name))
+            && present.allSatisfy(\.problems.isEmpty)
+            && bindings.allSatisfy { $0.interface == nil || mode($0) != nil }
+        return ApplyReport(
+            generation: status?.generation ?? 0, changed: !isSame, rules: image.statistics.rules,
+            ports: bindings.map { binding in
+                ApplyReport.Port(
+                    name: binding.name, interface: binding.interfaceName, namespace: binding.namespace,
+                    mode: mode(binding), isMissing: binding.interface == nil)
+            }, memoryBytes: image.bytes.count)
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+
+/// Which slots of a table the rules, groups or entries of a new generation have. Pure, so that it can be tested without
+/// a kernel.
+struct SlotAllotment {
+    /// By the order of the names; `BH_NONE` where the table has no room.
+    private(set) var slots: [UInt32] = []
+    /// Slots that the old generation did not use: to be zeroed before they are used.
+    private(set) var fresh: [UInt32] = []
+
+    /// What was there before keeps its slot by its name. Others get one that the old generation does not use, so that
+    /// no packet that is still judged by it counts for something of the new; only where the table has no room left is
+    /// such a slot taken.
+    ///
+    /// - Parameter reserved: slots that are in use otherwise.
+    init(names: [String], old: [(name: String, slot: UInt32)], reserved: [UInt32] = [], capacity: Int) {
+        slots = SlotAllotment.known(names, old).map { Int($0) < capacity ? $0 : BH_NONE }
+        guard slots.contains(BH_NONE) else { return }
+        var used = [Bool](repeating: false, count: capacity)
+        for slot in old.map(\.slot) + reserved where Int(slot) < capacity { used[Int(slot)] = true }
+        var kept = [Bool](repeating: false, count: capacity)
+        for slot in slots where slot != BH_NONE { kept[Int(slot)] = true }
+        var free = (0..<capacity).lazy.filter { !used[$0] }.makeIterator()
+        var overflow = (0..<capacity).lazy.filter { used[$0] && !kept[$0] }.makeIterator()
+        for index in slots.indices where slots[index] == BH_NONE {
+            guard let slot = free.next() ?? overflow.next() else { break }
+            slots[index] = UInt32(slot)
+            fresh.append(UInt32(slot))
+        }
+    }
+
+    /// The slots that the old generation has for these names; `BH_NONE` where it has none. Most names follow each other
+    /// as they did, and need not be looked up.
+    private static func known(_ names: [String], _ old: [(name: String, slot: UInt32)]) -> [UInt32] {
+        var indices: [String: Int]?
+        var next = 0
+        return names.map { name in
+            if next < old.count, old[next].name == name {
+                next += 1
+                return old[next - 1].slot
+            }
+            if indices == nil {
+                indices = Dictionary(old.indices.map { (old[$0].name, $0) }) { first, _ in first }
+            }
+            guard let index = indices?[name] else { return BH_NONE }
+            next = index + 1
+            return old[index].slot
+        }
+    }
+}

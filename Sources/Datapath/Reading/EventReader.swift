@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import CLibbpf
+import Glibc
+import Host
+import Libbpf
+import Synchronization
+
+/// One live stream of events: it holds one of the instance's few reader slots for as long as it lives, and the kernel
+/// frees the slot when the process dies. Nothing is queued before it is made or after it is gone.
+public final class EventReader {
+    private let slot: ReaderSlot
+    private var ticker: Ticker?
+    private var ring: RingBuffer
+    private var images: [LiveImage] = []
+    /// The devices' names, and when they were read: at most once a second, and only where something is to be named.
+    private var names = DeviceNames(of: [])
+    private var namesReadAt: UInt64 = 0
+
+    /// Bytes of one reader's ring.
+    private static let ringSize: UInt32 = 4 << 20
+
+    /// Images of earlier generations that are kept, for events that they judged.
+    private static let imagesKept = 4
+
+    fileprivate init(
+        _ maps: InstanceMaps, slot number: UInt32, lock: consuming FileLock, filter: EventFilter
+    )
+        throws(DatapathError)
+    {
+        do throws(BPFError) {
+            let ring = try Map(
+                type: BPF_MAP_TYPE_RINGBUF, name: "bulkhead_events", keySize: 0, valueSize: 0,
+                maxEntries: EventReader.ringSize)
+            self.ring = try RingBuffer(ring)
+            try maps[.rings].update(number, to: ring)
+            slot = ReaderSlot(
+                number: number, lock: lock, mapping: try Mapping(maps[.readers], writable: true), maps: maps,
+                filter: filter)
+        } catch {
+            throw DatapathError("cannot read events", error)
+        }
+        if let image = slot.imageInForce() { images = [image] }
+        let slot = slot
+        // The lease is renewed while whoever reads the stream does not take it.
+        ticker = try Ticker { slot.renew() }
+        slot.renew()
+    }
+
+    deinit {
+        ticker.take()?.stop()
+        slot.stop()
+    }
+
+    /// Hands over events as they come, in batches in the order of the ring, until `body` returns false. An empty batch
+    /// comes at least every 50 ms, so that `body` can look whether to stop. Blocks the calling thread; a body that is
+    /// slow makes the ring fill up, and what finds no room is counted as lost.
+    public func read(_ body: ([Event]) throws -> Bool) throws {
+        while true {
+            let events = try nextBatch()
+            guard try body(events) else { return }
+        }
+    }
+
+    /// The events that are there, after at most 50 ms.
+    public func nextBatch() throws(DatapathError) -> [Event] {
+        // Before the wait, so that what a swap replaces meanwhile can still name the events that it judged.
+        keepImageInForce()
+        var raw: [bh_event] = []
+        do {
+            try ring.poll(milliseconds: 50) { record in
+                if let event = record.load(bh_event.self) { raw.append(event) }
+            }
+        } catch {
+            throw DatapathError("cannot read events", error)
+        }
+        let offset = EventReader.clockOffset()
+        if !raw.isEmpty { refreshNames() }
+        return raw.compactMap { Event($0, clockOffset: offset, image: image($0.judgement.generation), names: names) }
+    }
+
+    private func refreshNames() {
+        let now = KernelClock.nanoseconds()
+        guard now &- namesReadAt >= 1_000_000_000 else { return }
+        namesReadAt = now
+        names = DeviceNames(of: images.flatMap { $0.devices() })
+    }
+
+    /// The image of a generation; nil where it came into force and went again before it was read.
+    private func image(_ generation: UInt32) -> LiveImage? {
+        if let known = images.last(where: { $0.generation == generation }) { return known }
+        keepImageInForce()
+        return images.last { $0.generation == generation }
+    }
+
+    private func keepImageInForce() {
+        if let newest = images.last, slot.isInForce(newest) { return }
+        guard let current = slot.imageInForce() else { return }
+        images.append(current)
+        if images.count > EventReader.imagesKept { images.removeFirst() }
+    }
+
+    /// Nanoseconds from the monotonic clock to the time since 1970.
+    private static func clockOffset() -> UInt64 {
+        KernelClock.nanoseconds(CLOCK_REALTIME) &- KernelClock.nanoseconds(CLOCK_MONOTONIC)
+    }
+}
+
+extension Instance {
+    /// Starts a stream of events.
+    ///
+    /// - Throws: where a name of the filter is unknown, or all slots are taken.
+    public func events(_ filter: EventFilter = EventFilter()) throws(DatapathError) -> EventReader {
+        let maps = try openMaps()
+        let image = try imageInForce(maps)
+        if let unknown = filter.unknownNames(in: image) { throw unknown }
+        for slot in 0..<UInt32(BH_READERS_MAX) {
+            let folder = readerFolder.folder("\(slot)")
+            try folder.make()
+            guard let lock = try folder.lock() else { continue }
+            return try EventReader(maps, slot: slot, lock: lock, filter: filter)
+        }
+        throw DatapathError(
+            "\(BH_READERS_MAX) event streams of instance '\(name)' are being read already",
+            advice: "end one of them (another 'bulkhead drops') first")
+    }
+}
+
+/// A reader's entry in the kernel: the filter, and the time until which it holds. A thread of its own renews it every
+/// second; where that stops, the kernel switches the reader off by itself.
+private final class ReaderSlot: Sendable {
+    private let number: UInt32
+    private let lock: FileLock
+    private let mapping: Mapping
+    private let maps: InstanceMaps
+    private let filter: EventFilter
+    private let isActive = Mutex(true)
+
+    /// How long a reader is believed to live after its last sign of life.
+    private static let lease: UInt64 = 3_000_000_000
+
+    init(
+        number: UInt32, lock: consuming FileLock, mapping: consuming Mapping, maps: InstanceMaps,
+        filter: EventFilter
+    ) {
+        self.number = number
+        self.lock = lock
+        self.mapping = mapping
+        self.maps = maps
+        self.filter = filter
+    }
+
+    func imageInForce() -> LiveImage? {
+        guard let image = try? LiveImage.published(in: maps[.slots]) else { return nil }
+        return image
+    }
+
+    func isInForce(_ image: LiveImage) -> Bool { image.isPublished(in: maps[.slots]) }
+
+    func stop() {
+        isActive.withLock { isActive in
+            isActive = false
+            mapping.store(bh_reader().flags, in: \bh_reader.flags, at: offset)
+        }
+        try? maps[.rings].delete(number)
+    }
+
+    /// Writes the filter, names resolved by the policy in force, and a new time to expire.
+    func renew() {
+        var raw = filter.raw(in: imageInForce())
+        raw.expires = KernelClock.nanoseconds() + ReaderSlot.lease
+        let flags = raw.flags
+        isActive.withLock { isActive in
+            guard isActive else { return }
+            // The time and the filter first, then what makes the kernel heed them.
+            raw.flags = mapping.load(\bh_reader.flags, at: offset) ?? 0
+            mapping.store(raw, at: offset)
+            atomicMemoryFence(ordering: .releasing)
+            mapping.store(flags, in: \bh_reader.flags, at: offset)
+        }
+    }
+
+    private var offset: Int { Int(number) * MemoryLayout<bh_reader>.stride }
+}

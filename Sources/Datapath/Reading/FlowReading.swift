@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Compiler
+import Host
+import Libbpf
+import Network
+import Policy
+import Wire
+
+/// One entry of the kernel's flow table.
+public struct Flow: Sendable, Hashable {
+    public typealias State = FlowState
+
+    /// A device's id, or a host entry's number with `BH_SCOPE_ENTRY`.
+    package var scope: UInt16
+    public var ipProtocol: UInt8
+    /// Who opened it.
+    public var source: IPAddress
+    public var destination: IPAddress
+    /// TCP, UDP, SCTP; of an ICMP echo the identifier, at both ends; else 0.
+    public var sourcePort: UInt16
+    public var destinationPort: UInt16
+    /// The outer tag; 0 where untagged.
+    public var vlan: UInt16
+    /// Of the opening packet.
+    public var direction: Direction
+    public var state: State
+    public var isAdopted: Bool
+    /// Since its last packet.
+    public var idleSeconds: Int
+    /// Seconds without a packet after which it is gone.
+    public var timeoutSeconds: Int
+    /// Slot of its rule's counter; `BH_NONE` where the default accepted it.
+    package var counter: UInt32
+}
+
+/// The totals of the flow table, summed over CPUs, since the instance was first applied.
+public struct FlowTotals: Sendable, Hashable {
+    /// Places taken now, expired ones that were not reclaimed yet included.
+    public var used: UInt64 = 0
+    public var capacity: UInt64 = 0
+    public var opened: UInt64 = 0
+    public var adopted: UInt64 = 0
+    public var expired: UInt64 = 0
+    public var evicted: UInt64 = 0
+    public var refused: UInt64 = 0
+    public var ended: UInt64 = 0
+
+    public init(
+        used: UInt64 = 0, capacity: UInt64 = 0, opened: UInt64 = 0, adopted: UInt64 = 0, expired: UInt64 = 0,
+        evicted: UInt64 = 0, refused: UInt64 = 0, ended: UInt64 = 0
+    ) {
+        self.used = used
+        self.capacity = capacity
+        self.opened = opened
+        self.adopted = adopted
+        self.expired = expired
+        self.evicted = evicted
+        self.refused = refused
+        self.ended = ended
+    }
+}
+
+extension InstanceMaps {
+    /// The flows in these buckets that have not expired at a time, in jiffies.
+    package func flows(inBuckets buckets: some Sequence<UInt32>, at now: UInt32) throws(BPFError) -> [Flow] {
+        var result: [Flow] = []
+        for bucket in buckets {
+            let tags = try self[.flowBuckets].lookup(bucket, as: bh_flow_bucket.self)?.allTags ?? []
+            guard tags.contains(where: { $0 != 0 }),
+                let held = try self[.flows].lookup(bucket, as: bh_flow_ways.self)
+            else { continue }
+            for (tag, flow) in zip(tags, held.all) where tag != 0 {
+                if let flow = Flow(flow, now: now), flow.idleSeconds <= flow.timeoutSeconds { result.append(flow) }
+            }
+        }
+        return result
+    }
+
+    /// The flow table's figures.
+    package func flowTotals(scopes: some Sequence<UInt16>) throws(BPFError) -> FlowTotals {
+        var totals = FlowTotals()
+        totals.capacity = UInt64(BH_FLOWS_MAX)
+        for scope in scopes {
+            let state = try self[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self)
+            // Below zero is none, see take_place().
+            totals.used += UInt64(max(Int32(bitPattern: state?.flows ?? 0), 0))
+        }
+        for value in try self[.flowTotals].lookupPerCPU(0, as: bh_flow_totals.self) {
+            totals.opened &+= value.opened
+            totals.adopted &+= value.adopted
+            totals.expired &+= value.expired
+            totals.evicted &+= value.evicted
+            totals.refused &+= value.refused
+            totals.ended &+= value.ended
+        }
+        return totals
+    }
+}
+
+extension Instance {
+    /// The flows of the policy in force, by port, and the rule that accepted each.
+    public func flows() throws(DatapathError) -> [(port: String, rule: String?, flow: Flow)] {
+        let maps = try openMaps()
+        let image = try imageInForce(maps)
+        let entries = Dictionary(image.flowScopes().map { ($1, $0) }) { first, _ in first }
+        let devices = Dictionary(image.devices().map { ($0.id, image.portName($0)) }) { first, _ in first }
+        let rules = Dictionary(image.counterSlots().map { ($1, $0) }) { first, _ in first }
+        do throws(BPFError) {
+            return try maps.flows(inBuckets: 0..<UInt32(BH_FLOW_PLACES), at: try maps.jiffies()).compactMap { flow in
+                (entries[flow.scope] ?? devices[flow.scope]).map { ($0, rules[flow.counter], flow) }
+            }
+        } catch {
+            throw DatapathError("cannot read the flows", error)
+        }
+    }
+}
+
+extension LiveImage {
+    /// Every scope of this generation's flows.
+    package var allFlowScopes: Set<UInt16> { Set(flowScopes().map(\.scope) + devices().map(\.id)) }
+}
+
+extension Flow {
+    fileprivate init?(_ raw: bh_flow, now: UInt32) {
+        guard let state = State(raw.state) else { return nil }
+        let isV6 = raw.key.family == 6
+        func address(_ high: UInt64, _ low: UInt64) -> IPAddress {
+            isV6
+                ? IPAddress(v6: UInt128(high) << 64 | UInt128(low))
+                : IPAddress(v4: UInt32(truncatingIfNeeded: low))
+        }
+        let first = (address(raw.key.first_high, raw.key.first_low), raw.key.first_port)
+        let second = (address(raw.key.second_high, raw.key.second_low), raw.key.second_port)
+        let (opener, answerer) = raw.opener_is_first != 0 ? (first, second) : (second, first)
+        let isEcho = raw.key.protocol == (isV6 ? 58 : 1)
+        // A flow that was seen since `now` was read is not idle.
+        let ticks = max(Int32(bitPattern: now &- raw.seen), 0)
+        self.init(
+            scope: raw.key.scope, ipProtocol: raw.key.protocol, source: opener.0, destination: answerer.0,
+            // The other end of an echo has no identifier of its own.
+            sourcePort: opener.1, destinationPort: isEcho ? opener.1 : answerer.1, vlan: raw.key.outer_vlan,
+            direction: raw.direction == UInt8(BH_IN.rawValue) ? .in : .out, state: state,
+            isAdopted: raw.flags & UInt16(BH_FLOW_ADOPTED.rawValue) != 0,
+            idleSeconds: Int(ticks) / Int(KernelClock.ticksPerSecond),
+            timeoutSeconds: Int(raw.timeout) / Int(KernelClock.ticksPerSecond), counter: raw.counter)
+    }
+}
+
+extension bh_flow_bucket {
+    fileprivate var allTags: [UInt32] { [tags.0, tags.1, tags.2, tags.3, tags.4, tags.5, tags.6, tags.7] }
+
+    /// Whose flows it holds.
+    package var owners: [UInt16] {
+        [scopes.0, scopes.1, scopes.2, scopes.3, scopes.4, scopes.5, scopes.6, scopes.7].filter { $0 != 0 }
+    }
+}
+
+extension bh_flow_ways {
+    fileprivate var all: [bh_flow] {
+        [flows.0, flows.1, flows.2, flows.3, flows.4, flows.5, flows.6, flows.7]
+    }
+}

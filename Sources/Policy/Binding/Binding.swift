@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+
+/// Binds port entries to the devices that a host has. Pure: what the host has is an argument.
+struct Binder {
+    /// How an entry names a device; the stronger wins.
+    enum Strength: Int, Comparable {
+        case bridge, glob, exact
+        static func < (left: Strength, right: Strength) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    struct Claim {
+        var entry: Int
+        var strength: Strength
+        var location: SourceLocation
+    }
+
+    /// A device, in whatever way its namespace is named.
+    private struct DeviceKey: Hashable {
+        var namespace: UInt64
+        var index: UInt32
+    }
+
+    let ports: [PortDefinition]
+    private let inventory: HostInventory
+    /// Whether a device that must be there, and is not, is an error.
+    private let requiresDevices: Bool
+    let problems: Problems
+    private var claims: [DeviceKey: [Claim]] = [:]
+    /// Claimed devices, in the order of their first claims.
+    private var claimed: [(key: DeviceKey, device: HostInterface)] = []
+    /// By entry: its devices, and the names that no device has.
+    private(set) var devices: [[HostInterface]]
+    private var missing: [[(name: String, location: SourceLocation)]]
+    /// By entry: devices that are left out, by the place of the name or pattern that means them.
+    private(set) var leftOut: [LeftOutDevices]
+
+    static func bind(
+        _ ports: [PortDefinition], to inventory: HostInventory, requiresDevices: Bool, _ problems: Problems
+    ) -> [PortBinding] {
+        var binder = Binder(ports: ports, inventory: inventory, requiresDevices: requiresDevices, problems)
+        for index in ports.indices { binder.claim(index) }
+        for (key, device) in binder.claimed { binder.award(device, binder.claims[key] ?? []) }
+        for devices in binder.leftOut { devices.warn(problems) }
+        return ports.indices.flatMap { binder.bindings($0) }
+    }
+
+    private init(
+        ports: [PortDefinition], inventory: HostInventory, requiresDevices: Bool, _ problems: Problems
+    ) {
+        self.ports = ports
+        self.inventory = inventory
+        self.requiresDevices = requiresDevices
+        self.problems = problems
+        devices = Array(repeating: [], count: ports.count)
+        missing = Array(repeating: [], count: ports.count)
+        leftOut = Array(repeating: LeftOutDevices(), count: ports.count)
+    }
+
+    // MARK: Claims
+
+    private mutating func claim(_ index: Int) {
+        let port = ports[index]
+        guard let namespace = inventory.namespaces[port.entry.namespace] else {
+            guard let name = port.entry.namespace else {
+                missing[index] = names(of: port)
+                return
+            }
+            let what = "the network namespace \"\(name)\" does not exist or cannot be entered"
+            // With the namespace, a guest's devices are missing.
+            let isAwaited = (port.entry.protects ?? (port.entry.hasIdentity ? .workload : .host)) == .workload
+            if requiresDevices, !isAwaited {
+                problems.error(port.namespaceLocation, what)
+            } else {
+                problems.warning(port.namespaceLocation, isAwaited ? what : what + "; apply will refuse that")
+                missing[index] = names(of: port)
+            }
+            return
+        }
+        switch port.entry.selector {
+        case .interfaces(let names):
+            for (name, location) in zip(names, port.selectorLocations) {
+                claim(index, name, at: location, in: namespace)
+            }
+        case .bridge(let pattern):
+            let glob = Glob.isPattern(pattern) ? Glob(pattern) : nil
+            func isMeant(_ name: String) -> Bool { glob?.matches(name) ?? (name == pattern) }
+            let bridges = namespace.interfaces.filter { $0.kind == .bridge && $0.isNamed(isMeant) }
+            let meant = Set(bridges.map(\.name))
+            let members = Binder.inOrder(
+                namespace.interfaces.filter { $0.bridge.map { meant.contains($0) || isMeant($0) } ?? false })
+            for device in members { claim(index, device, .bridge, at: port.selectorLocations[0], in: namespace) }
+            if members.isEmpty { missing[index] = names(of: port) }
+        }
+    }
+
+    func names(of port: PortDefinition) -> [(name: String, location: SourceLocation)] {
+        switch port.entry.selector {
+        case .interfaces(let names): zip(names, port.selectorLocations).map { ($0, $1) }
+        case .bridge(let name): [(name, port.selectorLocations[0])]
+        }
+    }
+
+    private mutating func claim(
+        _ index: Int, _ name: String, at location: SourceLocation, in namespace: NamespaceInventory
+    ) {
+        guard Glob.isPattern(name), let glob = Glob(name) else {
+            if let device = namespace.interfaces.first(where: { $0.isNamed { $0 == name } }) {
+                claim(index, device, .exact, at: location, in: namespace)
+            } else {
+                missing[index].append((name, location))
+            }
+            return
+        }
+        // A pattern never means the loopback device, which "*" would always match.
+        let found = Binder.inOrder(namespace.interfaces.filter { $0.kind != .loopback && $0.isNamed(glob.matches) })
+        for device in found { claim(index, device, .glob, at: location, in: namespace) }
+        if found.isEmpty { missing[index].append((name, location)) }
+    }
+
+    private mutating func claim(
+        _ index: Int, _ device: HostInterface, _ strength: Strength, at location: SourceLocation,
+        in namespace: NamespaceInventory
+    ) {
+        let key = DeviceKey(namespace: namespace.inode, index: device.index)
+        if claims[key] == nil { claimed.append((key, device)) }
+        claims[key, default: []].append(Claim(entry: index, strength: strength, location: location))
+    }
+
+    /// Gives a device to the entry with the strongest claim; two equally strong entries are an error.
+    private mutating func award(_ device: HostInterface, _ claims: [Claim]) {
+        guard let strongest = claims.map(\.strength).max(),
+            let winner = claims.first(where: { $0.strength == strongest })
+        else { return }
+        for claim in claims where claim.strength == strongest && claim.entry != winner.entry {
+            let name = ports[winner.entry].entry.name
+            let what = "is in port \"\(name)\" too, at \(winner.location)"
+            if isOthers(claim.entry, device), isOthers(winner.entry, device) {
+                leftOut[claim.entry].add(device, what, at: claim.location)
+            } else {
+                problems.error(claim.location, "the device \(device.name) \(what)")
+            }
+        }
+        if let reason = reasonToLeaveOut(device, winner) {
+            leftOut[winner.entry].add(device, reason, at: winner.location)
+            return
+        }
+        devices[winner.entry].append(device)
+        leftOut[winner.entry].places.insert(winner.location)
+        if !device.isNameText { problems.error(winner.location, "the device \(device.name) \(Binder.notText)") }
+        if !device.isEthernet { problems.error(winner.location, "the device \(device.name) \(Binder.notEthernet)") }
+        let entry = ports[winner.entry].entry
+        if let misuse = device.misuse(as: protects(entry, device), isWritten: entry.protects != nil) {
+            problems.error(winner.location, "the device \(device.name) \(misuse)")
+        }
+    }
+
+    // MARK: Bindings
+
+    private func bindings(_ index: Int) -> [PortBinding] {
+        let port = ports[index]
+        if devices[index].count > 1, !port.entry.macs.isEmpty || !port.entry.addresses.isEmpty {
+            let names = devices[index].prefix(4).map(\.name).joined(separator: ", ")
+            problems.error(
+                port.entry.location, "port \"\(port.entry.name)\" binds one identity to several devices: \(names)")
+        }
+        var result = devices[index].map { binding(index, $0) }
+        for (name, location) in missing[index] {
+            if let binding = missingBinding(index, name, location) { result.append(binding) }
+        }
+        let bare = leftOut[index].barePlaces
+        for (name, location) in names(of: port) where bare.contains(location) {
+            result.append(missingBinding(index, name, as: .workload))
+        }
+        return result
+    }
+
+    func protects(_ entry: PortEntry, _ device: HostInterface) -> Protects {
+        let isGuest = device.bridge != nil && (device.kind == .tap || device.kind == .veth)
+        return entry.protects ?? (entry.hasIdentity || isGuest ? .workload : .host)
+    }
+
+    private func binding(_ index: Int, _ device: HostInterface) -> PortBinding {
+        let port = ports[index]
+        return PortBinding(
+            entry: index, of: port.entry, name: name(index, device.name), protects: protects(port.entry, device),
+            interface: device, interfaceName: device.name,
+            namespaceInode: inventory.namespaces[port.entry.namespace]?.inode,
+            isUnknownToDrop: !port.entry.judgesUnknown, protectsIsDefault: port.entry.protects == nil)
+    }
+
+    /// A workload may come later, and so may the first guest of a bridge; anything else that is missing is an error.
+    private func missingBinding(_ index: Int, _ name: String, _ location: SourceLocation) -> PortBinding? {
+        let port = ports[index]
+        let isGuest = port.entry.hasIdentity || isBridgeWithoutMembers(port)
+        let protects = port.entry.protects ?? (isGuest ? .workload : .host)
+        if protects == .host, !isBridgeWithoutMembers(port) {
+            let hint = port.entry.protects == nil ? " (a guest's device may be missing: \"protects: workload\")" : ""
+            let what =
+                Glob.isPattern(name) ? "no device matches \"\(name)\"" : "the \(kind(port)) \"\(name)\" does not exist"
+            guard !requiresDevices else {
+                problems.error(location, what + inNamespace(port) + hint)
+                return nil
+            }
+            problems.warning(location, what + inNamespace(port) + "; apply will refuse that" + hint)
+        } else if case .bridge = port.entry.selector {
+            problems.warning(location, "bridge \"\(name)\" has no member ports\(inNamespace(port)) yet")
+        } else {
+            let what = Glob.isPattern(name) ? "no device matches \"\(name)\"" : "the device \"\(name)\" is missing"
+            problems.warning(
+                location, what + inNamespace(port) + "; it is enforced once it is there and the policy is applied again"
+            )
+        }
+        return missingBinding(index, name, as: protects)
+    }
+
+    private func missingBinding(_ index: Int, _ name: String, as protects: Protects) -> PortBinding {
+        let entry = ports[index].entry
+        return PortBinding(
+            entry: index, of: entry, name: self.name(index, name), protects: protects, interface: nil,
+            interfaceName: name, namespaceInode: inventory.namespaces[entry.namespace]?.inode,
+            protectsIsDefault: entry.protects == nil)
+    }
+
+    private func isBridgeWithoutMembers(_ port: PortDefinition) -> Bool {
+        guard case .bridge(let name) = port.entry.selector else { return false }
+        if Glob.isPattern(name) { return true }
+        let interfaces = inventory.namespaces[port.entry.namespace]?.interfaces ?? []
+        return interfaces.contains { device in
+            device.kind == .bridge && device.isNamed { $0 == name }
+        }
+    }
+
+    private func kind(_ port: PortDefinition) -> String {
+        if case .bridge = port.entry.selector { "bridge" } else { "device" }
+    }
+
+    private func inNamespace(_ port: PortDefinition) -> String {
+        port.entry.namespace.map { " in network namespace \"\($0)\"" } ?? ""
+    }
+
+    /// The entry's name where it can have but one device, else with the device's.
+    private func name(_ index: Int, _ device: String) -> String {
+        let entry = ports[index].entry
+        if case .interfaces(let names) = entry.selector, names.count == 1, !Glob.isPattern(names[0]) {
+            return entry.name
+        }
+        return "\(entry.name)/\(device)"
+    }
+}

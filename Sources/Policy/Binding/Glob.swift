@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A pattern of the shell's kind: `*`, `?`, `[a-z]`, `[!a-z]`, matched over bytes.
+public struct Glob: Sendable, Hashable {
+    private enum Token: Sendable, Hashable {
+        case byte(UInt8)
+        case any
+        case star
+        case set([ClosedRange<UInt8>], negated: Bool)
+    }
+
+    private let tokens: [Token]
+
+    /// nil: a bracket is not closed, or holds nothing or a range that runs backwards.
+    public init?(_ pattern: String) {
+        var tokens: [Token] = []
+        var rest = Array(pattern.utf8)[...]
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "*"): if tokens.last != .star { tokens.append(.star) }
+            case UInt8(ascii: "?"): tokens.append(.any)
+            case UInt8(ascii: "["):
+                guard let set = Glob.set(&rest) else { return nil }
+                tokens.append(set)
+            default: tokens.append(.byte(byte))
+            }
+        }
+        self.tokens = tokens
+    }
+
+    /// Whether a text is a pattern rather than a plain name.
+    public static func isPattern(_ text: String) -> Bool {
+        text.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
+    }
+
+    /// Linear but for stars: at a mismatch only the last star is tried further.
+    public func matches(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        var (token, byte) = (0, 0)
+        var retry: (token: Int, byte: Int)?
+        while byte < bytes.count {
+            if token < tokens.count, tokens[token] == .star {
+                retry = (token, byte)
+                token += 1
+            } else if token < tokens.count, Glob.matches(tokens[token], bytes[byte]) {
+                token += 1
+                byte += 1
+            } else if let last = retry {
+                retry = (last.token, last.byte + 1)
+                (token, byte) = (last.token + 1, last.byte + 1)
+            } else {
+                return false
+            }
+        }
+        return tokens[token...].allSatisfy { $0 == .star }
+    }
+
+    private static func matches(_ token: Token, _ byte: UInt8) -> Bool {
+        switch token {
+        case .byte(let wanted): wanted == byte
+        case .any: true
+        case .star: false
+        case .set(let ranges, let negated): ranges.contains { $0.contains(byte) } != negated
+        }
+    }
+
+    private static func set(_ rest: inout ArraySlice<UInt8>) -> Token? {
+        let negated = rest.first == UInt8(ascii: "!")
+        if negated { rest.removeFirst() }
+        var ranges: [ClosedRange<UInt8>] = []
+        while let low = rest.popFirst() {
+            if low == UInt8(ascii: "]"), !ranges.isEmpty { return .set(ranges, negated: negated) }
+            var high = low
+            if rest.first == UInt8(ascii: "-"), let end = rest.dropFirst().first, end != UInt8(ascii: "]") {
+                rest.removeFirst(2)
+                high = end
+            }
+            guard low <= high else { return nil }
+            ranges.append(low...high)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+
+/// A network device as the kernel names it.
+public struct HostInterface: Sendable, Hashable {
+    public enum Kind: String, Sendable, Hashable {
+        case tap
+        case veth
+        case bridge
+        case loopback
+        case other
+    }
+
+    public var name: String
+    /// Whether the kernel's name is UTF-8. Where it is not, `name` is not unique.
+    public var isNameText: Bool
+    public var index: UInt32
+    public var kind: Kind
+    /// The bridge it is a member of.
+    public var bridge: String?
+    /// Whether its link layer is Ethernet (ARPHRD_ETHER).
+    public var isEthernet: Bool
+    public var mac: MACAddress?
+    /// Its own addresses, each a prefix of one address; not the networks they are in.
+    public var addresses: [Prefix]
+    /// The kernel's own word for its kind, such as `macvtap`; empty for a NIC.
+    public var kernelKind: String
+    public var facing: Facing
+    /// Further names (`ip link property add altname`), as good as the name.
+    public var alternativeNames: [String]
+
+    public init(
+        name: String, index: UInt32, kind: Kind, bridge: String? = nil, isEthernet: Bool = true,
+        mac: MACAddress? = nil, addresses: [Prefix] = [], kernelKind: String = "", facing: Facing = .beyond,
+        alternativeNames: [String] = [], isNameText: Bool = true
+    ) {
+        self.alternativeNames = alternativeNames
+        self.isNameText = isNameText
+        self.kernelKind = kernelKind
+        self.facing = facing
+        self.name = name
+        self.index = index
+        self.kind = kind
+        self.bridge = bridge
+        self.isEthernet = isEthernet
+        self.mac = mac
+        self.addresses = addresses
+    }
+
+    /// Whether one of the names by which the kernel knows it is meant.
+    func isNamed(_ isMeant: (String) -> Bool) -> Bool { isMeant(name) || alternativeNames.contains(where: isMeant) }
+}
+
+/// The devices of one network namespace, at one moment.
+public struct NamespaceInventory: Sendable {
+    /// Inode of the namespace, which tells it apart from any other.
+    public var inode: UInt64
+    public var interfaces: [HostInterface]
+
+    public init(inode: UInt64, interfaces: [HostInterface]) {
+        self.inode = inode
+        self.interfaces = interfaces
+    }
+}
+
+/// What the resolver needs to know of the host. A plain value, so that tests can make one up.
+public struct HostInventory: Sendable {
+    /// By the name of the network namespace; nil is the controller's own. A namespace that does not exist, or that may not be
+    /// entered, is absent.
+    public var namespaces: [String?: NamespaceInventory]
+    /// What its clock shows; nil: unknown.
+    public var now: Timestamp?
+
+    public init(namespaces: [String?: NamespaceInventory] = [:], now: Timestamp? = nil) {
+        self.namespaces = namespaces
+        self.now = now
+    }
+
+    public static let empty = HostInventory()
+}
+
+/// One device bound to one entry: a *port*.
+public struct PortBinding: Sendable, Hashable {
+    /// Index in ``Ruleset/entries``.
+    public var entry: Int
+    public var entryName: String
+    /// The entry's name, or `entry/device` where the entry has, or by its selector may have, several devices.
+    public var name: String
+    public var mode: PortEntry.Mode
+    /// As written, or: `workload` if an identity is bound or the device is a tap or veth that is a bridge member, else `host`.
+    public var protects: Protects
+    /// nil: the device is missing; it will be bound by a later apply.
+    public var interface: HostInterface?
+    /// The interface's name; for a missing device as the entry names it.
+    public var interfaceName: String
+    public var namespace: String?
+    public var namespaceInode: UInt64?
+    /// A member that only a bridge entry with `unknown: drop` names: everything is dropped.
+    public var isUnknownToDrop: Bool
+    /// `protects` was not written and was taken by the rule above.
+    public var protectsIsDefault: Bool
+
+    public init(
+        entry: Int, of definition: PortEntry, name: String, protects: Protects, interface: HostInterface?,
+        interfaceName: String, namespaceInode: UInt64?, isUnknownToDrop: Bool = false,
+        protectsIsDefault: Bool = false
+    ) {
+        self.entry = entry
+        entryName = definition.name
+        mode = definition.mode
+        namespace = definition.namespace
+        self.name = name
+        self.protects = protects
+        self.interface = interface
+        self.interfaceName = interfaceName
+        self.namespaceInode = namespaceInode
+        self.isUnknownToDrop = isUnknownToDrop
+        self.protectsIsDefault = protectsIsDefault
+    }
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A guard that is asked for by name must have something to compare with.
+enum GuardCheck {
+    static func run(_ ports: [PortDefinition], _ bindings: [PortBinding], _ problems: Problems) {
+        let sides = Dictionary(grouping: bindings, by: \.entry).mapValues { Set($0.map(\.protects)) }
+        let hasGuests = ports.contains { $0.entry.protects != .host && !$0.entry.addresses.isEmpty }
+        for (index, port) in ports.enumerated() {
+            let taken: Protects = port.entry.protects ?? (port.entry.hasIdentity ? .workload : .host)
+            let sides = sides[index] ?? [taken]
+            for (guardian, location) in port.guards {
+                for side in Protects.allCases where sides.contains(side) {
+                    if !port.entry.isPossible(guardian, side) {
+                        problems.error(location, missing(guardian, side))
+                    } else if side == .host, !hasGuests {
+                        problems.warning(
+                            location, "guard \"ip\" has nothing to guard: no address is bound to a workload")
+                    }
+                }
+            }
+        }
+    }
+
+    private static func missing(_ guardian: Guard, _ side: Protects) -> String {
+        if side == .host {
+            return "guard \"\(guardian.rawValue)\" is for a workload; a port that protects the host has only \"ip\""
+        }
+        let datum =
+            switch guardian {
+            case .mac, .promiscuous: "\"mac\""
+            case .ip: "\"addresses\""
+            default: "\"mac\" or \"addresses\""
+            }
+        return "guard \"\(guardian.rawValue)\" needs the port's \(datum)"
+    }
+}

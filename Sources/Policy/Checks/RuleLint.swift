@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+
+/// Warns of rules that no packet can reach.
+///
+/// Whether earlier rules *together* cover a rule is not asked, nor whether one set of addresses holds another: a rule is covered by
+/// an earlier one that leaves out some of its conditions and has the rest alike. That takes one look-up for each pattern of
+/// conditions in use, whatever the number of rules.
+struct RuleLint {
+    /// A rule's conditions, each by its number; 0 leaves one out.
+    private struct Conditions: Hashable {
+        var from: UInt32 = 0
+        var to: UInt32 = 0
+        var within: UInt32 = 0
+        var services: UInt32 = 0
+        var vlans: UInt32 = 0
+        var direction: UInt32 = 0
+        var entries: UInt32 = 0
+
+        /// One round for all of them: a rule is looked up several times.
+        func hash(into hasher: inout Hasher) {
+            var mixed = UInt64(from) << 32 | UInt64(to)
+            mixed = (mixed ^ mixed >> 29) &* 0xbf58_476d_1ce4_e5b9 ^ (UInt64(services) << 32 | UInt64(within))
+            mixed = (mixed ^ mixed >> 29) &* 0x94d0_49bb_1331_11eb ^ (UInt64(vlans) << 32 | UInt64(entries))
+            hasher.combine(mixed &* 3 &+ UInt64(direction))
+        }
+
+        /// Bit by condition, set where it is left out.
+        var open: UInt8 {
+            (from == 0 ? 1 : 0) | (to == 0 ? 2 : 0) | (within == 0 ? 4 : 0) | (services == 0 ? 8 : 0)
+                | (vlans == 0 ? 16 : 0) | (direction == 0 ? 32 : 0) | (entries == 0 ? 64 : 0)
+        }
+
+        /// With the conditions of `mask` left out.
+        func opened(_ mask: UInt8) -> Conditions {
+            var result = self
+            if mask & 1 != 0 { result.from = 0 }
+            if mask & 2 != 0 { result.to = 0 }
+            if mask & 4 != 0 { result.within = 0 }
+            if mask & 8 != 0 { result.services = 0 }
+            if mask & 16 != 0 { result.vlans = 0 }
+            if mask & 32 != 0 { result.direction = 0 }
+            if mask & 64 != 0 { result.entries = 0 }
+            return result
+        }
+    }
+
+    /// Numbers values from 1, so that conditions are compared by their numbers.
+    private struct Numbers<Value: Hashable> {
+        private var known: [Value: UInt32] = [:]
+
+        mutating func number(_ value: Value?) -> UInt32 {
+            guard let value else { return 0 }
+            if let number = known[value] { return number }
+            let number = UInt32(known.count + 1)
+            known[value] = number
+            return number
+        }
+    }
+
+    private var lists = Numbers<[Int]>()
+    private var vlans = Numbers<Set<UInt16>>()
+    private var entries = Numbers<Set<Int>>()
+    /// The first rule of these conditions.
+    private var earlier: [Conditions: Int] = [:]
+    private var masks: [UInt8] = []
+
+    static func run(_ rules: ParsedRules, _ problems: Problems) {
+        var lint = RuleLint()
+        lint.earlier.reserveCapacity(rules.rules.count)
+        for index in rules.rules.indices where !rules.asked[index].isFaulty {
+            guard let reason = lint.reason(rules, index) else { continue }
+            problems.rule = rules.rules[index].name
+            problems.warning(rules.rules[index].location, "the rule can never match: \(reason)")
+        }
+        problems.rule = nil
+    }
+
+    /// Why a rule can never match.
+    private mutating func reason(_ parsed: ParsedRules, _ index: Int) -> String? {
+        if parsed.rules[index].ends.isEmpty { return "a group that it names is empty" }
+        guard let cover = cover(parsed, index) else { return nil }
+        let rule = parsed.rules[cover]
+        return "rule \"\(rule.name)\", at \(rule.location), matches all that it would"
+    }
+
+    /// An earlier rule that matches whatever this one does.
+    private mutating func cover(_ parsed: ParsedRules, _ index: Int) -> Int? {
+        let conditions = conditions(parsed, index)
+        let open = conditions.open
+        for mask in masks where open & ~mask == 0 {
+            // Left out, the service is any IP packet, which other frames are not.
+            if mask & 8 != 0, parsed.rules[index].namesFrames { continue }
+            if let rule = earlier[conditions.opened(mask)] { return rule }
+        }
+        // One that may not match covers nothing.
+        if parsed.rules[index].isConditional { return nil }
+        earlier[conditions] = index
+        if !masks.contains(open) { masks.append(open) }
+        return nil
+    }
+
+    /// The rule is looked at where it is: copying each would take longer.
+    private mutating func conditions(_ parsed: ParsedRules, _ index: Int) -> Conditions {
+        let asked = parsed.asked[index]
+        var result = Conditions()
+        result.within = lists.number(asked.within)
+        if asked.within == nil {
+            let ends = parsed.rules[index].ends
+            if let from = asked.from, !ends.allSatisfy({ $0.from == nil && $0.source.isAny }) {
+                result.from = UInt32(from) + 1
+            }
+            if let to = asked.to, !ends.allSatisfy({ $0.to == nil && $0.destination.isAny }) {
+                result.to = UInt32(to) + 1
+            }
+        }
+        if let services = asked.services { result.services = UInt32(services) + 1 }
+        result.vlans = vlans.number(parsed.rules[index].vlans)
+        let directions = parsed.rules[index].directions
+        result.direction = directions.isBoth ? 0 : directions.contains(.in) ? 1 : 2
+        result.entries = entries.number(parsed.rules[index].entries)
+        return result
+    }
+}
+
+extension Rule {
+    /// Whether some of its services are frames that are not IP's.
+    fileprivate var namesFrames: Bool {
+        services?.contains { if case .ethertype = $0 { true } else { false } } ?? false
+    }
+}

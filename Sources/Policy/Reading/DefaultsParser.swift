@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+import Wire
+
+/// What holds where nothing else is written: the policy's `defaults`, or a port's.
+struct WrittenDefaults {
+    var `in`: (action: Action, location: SourceLocation)?
+    var out: (action: Action, location: SourceLocation)?
+    var essentials: Bool?
+    /// Seconds.
+    var adopt: Int?
+    var tcp: PortEntry.TCPWindows?
+
+    /// Seconds for which segments of unknown connections are adopted, where the policy does not say.
+    static let adoptSeconds = 120
+
+    /// Reads the keys that `fields` has of them.
+    init(_ fields: Fields, _ problems: Problems) {
+        `in` = WrittenDefaults.action(fields["in"], problems)
+        out = WrittenDefaults.action(fields["out"], problems)
+        essentials = fields["essentials"].flatMap(problems.isOn)
+        adopt = fields["adopt"].flatMap(problems.duration)
+        tcp = fields["tcp"].flatMap { problems.word($0) }
+    }
+
+    init() {}
+
+    private static func action(_ node: Node?, _ problems: Problems) -> (Action, SourceLocation)? {
+        guard let node, let action = problems.word(node, Action.self) else { return nil }
+        return (action, node.location)
+    }
+
+    /// An entry's defaults: its own, else the policy's, else the language's, which stand at the entry's line.
+    func over(_ policy: WrittenDefaults, entry: SourceLocation) -> PortEntry.Defaults {
+        let `in` = self.in ?? policy.in ?? (.drop, entry)
+        let out = self.out ?? policy.out ?? (.accept, entry)
+        return PortEntry.Defaults(
+            in: `in`.action, out: out.action, essentials: essentials ?? policy.essentials ?? true,
+            inLocation: `in`.location, outLocation: out.location)
+    }
+}

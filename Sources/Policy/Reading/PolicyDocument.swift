@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The files of a policy as one document: maps merged, lists in include order.
+struct PolicyDocument {
+    var files: [SourceFile] = []
+    var ports: [Node.Entry] = []
+    var groups: [Node.Entry] = []
+    var services: [Node.Entry] = []
+    var defaults: [Node.Entry] = []
+    var rules: [Node] = []
+    var assertions: [Node] = []
+}
+
+/// Reads a policy's file and what it includes.
+struct DocumentLoader {
+    static let depthLimit = 16
+    static let fileLimit = 1000
+    /// Bytes of all files of a policy together.
+    static let totalLimit = 64 << 20
+
+    private static let keys = [
+        "version", "include", "ports", "groups", "services", "defaults", "rules", "assertions",
+    ]
+
+    private let files: any PolicyFiles
+    private let problems: Problems
+    private var document = PolicyDocument()
+    private var bytes = 0
+    /// Every file that was included, and by what.
+    private var places: [String: SourceLocation] = [:]
+    private var maps: [String: [String: SourceLocation]] = [:]
+
+    /// nil: the policy's own file cannot be read as a document.
+    static func load(_ path: String, _ files: any PolicyFiles, _ problems: Problems) -> PolicyDocument? {
+        var loader = DocumentLoader(files: files, problems: problems)
+        let start = SourceLocation(file: path, line: 1, column: 1)
+        loader.places[Path.join(".", path)] = start
+        return loader.load(path, from: nil, chain: [Path.join(".", path)]) ? loader.document : nil
+    }
+
+    private init(files: any PolicyFiles, problems: Problems) {
+        self.files = files
+        self.problems = problems
+    }
+
+    /// Reads one file; what it includes comes before its own.
+    private mutating func load(_ path: String, from includer: SourceLocation?, chain: [String]) -> Bool {
+        guard let fields = fields(path, from: includer) else { return false }
+        checkVersion(fields, isRequired: includer == nil)
+        if let include = fields["include"], !include.isNothing {
+            for node in include.items { self.include(node, chain: chain) }
+        }
+        merge(fields["ports"], "ports", into: \.ports)
+        merge(fields["groups"], "groups", into: \.groups)
+        merge(fields["services"], "services", into: \.services)
+        merge(fields["defaults"], "defaults", into: \.defaults)
+        append(fields["rules"], "rules", to: \.rules)
+        append(fields["assertions"], "assertions", to: \.assertions)
+        return true
+    }
+
+    private mutating func fields(_ path: String, from includer: SourceLocation?) -> Fields? {
+        let start = SourceLocation(file: path, line: 1, column: 1)
+        var content: [UInt8]
+        do throws(FileError) {
+            content = try files.read(
+                path, limit: YAMLReader.sizeLimit, from: includer == nil ? .fileOrPipe : .regularFile)
+        } catch {
+            let subject = includer == nil ? "the policy" : "the included file \"\(path)\""
+            problems.error(includer ?? start, "\(subject) \(error)")
+            return nil
+        }
+        if content.starts(with: [0xef, 0xbb, 0xbf]) { content.removeFirst(3) }
+        bytes += content.count
+        guard bytes <= DocumentLoader.totalLimit else {
+            problems.error(
+                includer ?? start, "the policy's files have more than \(DocumentLoader.totalLimit >> 20) MiB")
+            return nil
+        }
+        guard let text = String(validating: content, as: UTF8.self) else {
+            let (line, column) = YAMLError.position(of: DocumentLoader.firstBadByte(content), in: content)
+            problems.error(SourceLocation(file: path, line: line, column: column), "the text is not UTF-8")
+            return nil
+        }
+        document.files.append(SourceFile(name: path, text: text))
+        guard let root = YAMLReader.read(content, file: path, problems) else { return nil }
+        return Fields(root, "a policy", keys: DocumentLoader.keys, problems)
+    }
+
+    private func checkVersion(_ fields: Fields, isRequired: Bool) {
+        guard let version = fields["version"] else {
+            if isRequired { problems.error(fields.location, "the policy has no \"version: 1\"") }
+            return
+        }
+        if case .scalar("1", _) = version.content { return }
+        problems.error(version.location, "expected version 1, found \(version.kind)")
+    }
+
+    private mutating func include(_ node: Node, chain: [String]) {
+        guard let pattern = problems.text(node, "the path of a file to include") else { return }
+        let path = Path.join(Path.directory(of: node.location.file), pattern)
+        for file in expand(path, at: node.location) {
+            let identity = Path.join(".", file)
+            if chain.contains(identity) {
+                problems.error(
+                    node.location, "\"\(file)\" includes itself: \((chain + [identity]).joined(separator: " > "))")
+            } else if let first = places[identity] {
+                problems.error(node.location, "\"\(file)\" is included twice; first at \(first)")
+            } else if chain.count >= DocumentLoader.depthLimit {
+                problems.error(node.location, "files are included more than \(DocumentLoader.depthLimit) deep")
+            } else if places.count >= DocumentLoader.fileLimit {
+                problems.error(node.location, "the policy has more than \(DocumentLoader.fileLimit) files")
+            } else {
+                places[identity] = node.location
+                _ = load(file, from: node.location, chain: chain + [identity])
+            }
+        }
+    }
+
+    /// The files that a pattern names, sorted; a plain path as it is.
+    private func expand(_ path: String, at location: SourceLocation) -> [String] {
+        guard Glob.isPattern(path) else { return [path] }
+        var found = [path.hasPrefix("/") ? "/" : ""]
+        for part in path.split(separator: "/").map(String.init) {
+            guard Glob.isPattern(part) else {
+                found = found.map { $0.isEmpty || $0 == "/" ? $0 + part : $0 + "/" + part }
+                continue
+            }
+            guard let glob = Glob(part) else {
+                problems.error(location, "\"\(part)\" is not a pattern: a bracket is not closed")
+                return []
+            }
+            found = found.flatMap { matches(glob, showsHidden: part.hasPrefix("."), in: $0) }
+        }
+        if found.isEmpty { problems.warning(location, "\"\(path)\" matches no file") }
+        return found
+    }
+
+    private func matches(_ glob: Glob, showsHidden: Bool, in directory: String) -> [String] {
+        let names = (try? files.names(in: directory.isEmpty ? "." : directory)) ?? []
+        return names.filter { glob.matches($0) && (showsHidden || !$0.hasPrefix(".")) }.sorted()
+            .map { directory.isEmpty || directory == "/" ? directory + $0 : directory + "/" + $0 }
+    }
+
+    /// Adds a map's entries; a key of another file's is reported with both places.
+    private mutating func merge(
+        _ node: Node?, _ section: String, into keyPath: WritableKeyPath<PolicyDocument, [Node.Entry]>
+    ) {
+        guard let node, !node.isNothing else { return }
+        guard case .mapping(let entries) = node.content else {
+            problems.error(node.location, "\"\(section)\" must be a mapping, found \(node.kind)")
+            return
+        }
+        for entry in entries {
+            if let first = maps[section, default: [:]].updateValue(entry.keyLocation, forKey: entry.key) {
+                maps[section]?[entry.key] = first
+                problems.error(entry.keyLocation, "duplicate key \"\(entry.key)\"; first at \(first)")
+            } else {
+                document[keyPath: keyPath].append(entry)
+            }
+        }
+    }
+
+    private mutating func append(
+        _ node: Node?, _ section: String, to keyPath: WritableKeyPath<PolicyDocument, [Node]>
+    ) {
+        guard let node, !node.isNothing else { return }
+        guard case .sequence(let items) = node.content else {
+            problems.error(node.location, "\"\(section)\" must be a list, found \(node.kind)")
+            return
+        }
+        if document[keyPath: keyPath].isEmpty {
+            document[keyPath: keyPath] = items
+        } else {
+            document[keyPath: keyPath] += items
+        }
+    }
+
+    /// Where the text stops being UTF-8.
+    private static func firstBadByte(_ bytes: [UInt8]) -> Int {
+        var decoder = UTF8()
+        var iterator = bytes.makeIterator()
+        var offset = 0
+        while case .scalarValue(let scalar) = decoder.decode(&iterator) { offset += UTF8.width(scalar) }
+        return offset
+    }
+}

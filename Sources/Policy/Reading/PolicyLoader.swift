@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+
+/// What became of a policy's text.
+public struct LoadedPolicy: Sendable {
+    /// Every problem, by file, line and column.
+    public var diagnostics: [Diagnostic]
+    /// nil where there is an error.
+    public var ruleset: Ruleset?
+    /// The ports that the host has for the policy's entries; empty where the policy cannot be read at all.
+    public var bindings: [PortBinding]
+
+    public var isValid: Bool { ruleset != nil }
+}
+
+/// Reads policies from files.
+public struct PolicyLoader: Sendable {
+    private let files: any PolicyFiles
+
+    public init(files: some PolicyFiles = DiskFiles()) { self.files = files }
+
+    /// Reads a policy and what it includes. Never fails: what is wrong is told when it is resolved.
+    public func read(_ path: String) -> ReadPolicy { ReadPolicy(path, files) }
+}
+
+/// A policy as it is written, before its names, sets and ports are resolved against a host.
+public struct ReadPolicy: ~Copyable {
+    private let files: any PolicyFiles
+    private let problems = Problems()
+    /// nil where it cannot be read at all.
+    private let content: Content?
+
+    private struct Content {
+        var document: PolicyDocument
+        var defaults: WrittenDefaults
+        var ports: [PortDefinition]
+    }
+
+    fileprivate init(_ path: String, _ files: any PolicyFiles) {
+        self.files = files
+        guard let document = DocumentLoader.load(path, files, problems) else {
+            content = nil
+            return
+        }
+        let start = SourceLocation(file: path, line: 1, column: 1)
+        let keys = ["in", "out", "essentials", "adopt", "tcp"]
+        let defaults = WrittenDefaults(
+            Fields(document.defaults, at: start, "\"defaults\"", keys: keys, problems), problems)
+        let ports = PortParser(defaults: defaults, problems: problems).parse(document.ports)
+        content = Content(document: document, defaults: defaults, ports: ports)
+    }
+
+    /// The named network namespaces that its ports are in. The controller's own is wanted besides.
+    public var namespaces: Set<String> { Set((content?.ports ?? []).compactMap(\.entry.namespace)) }
+
+    /// Resolves names and sets, and binds the ports to a host's devices. Never fails: what is wrong is in the result, all
+    /// of it.
+    ///
+    /// - Parameters:
+    ///   - host: The devices of ``namespaces`` and of the controller's own.
+    ///   - requiresDevices: Whether a host device or network namespace that does not exist is an error; else it is a
+    ///     warning, for whoever only asks what a policy means.
+    public consuming func resolve(against host: HostInventory, requiresDevices: Bool = true) -> LoadedPolicy {
+        guard let content else { return LoadedPolicy(diagnostics: problems.sorted, ruleset: nil, bindings: []) }
+        let (document, ports) = (content.document, content.ports)
+        let portIndices = Dictionary(ports.enumerated().map { ($1.entry.name, $0) }) { first, _ in first }
+        IdentityCheck.run(ports, problems)
+        let bindings = Binder.bind(ports, to: host, requiresDevices: requiresDevices, problems)
+        GuardCheck.run(ports, bindings, problems)
+
+        var groups = groupTable(document, ports, portIndices, host)
+        let services = ServiceTable(document.services, problems)
+        var parser = RuleParser(services: services, ports: portIndices, now: host.now, problems)
+        let rules = parser.parse(document.rules, groups: &groups)
+        AssertionParser(services: services, problems: problems).check(document.assertions, groups: &groups)
+        groups.warnOfUnused()
+        RuleLint.run(rules, problems)
+        let ruleset = Ruleset(
+            files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.rules,
+            adopt: content.defaults.adopt ?? WrittenDefaults.adoptSeconds, services: services.named,
+            dynamicGroups: groups.dynamicGroups)
+        return LoadedPolicy(
+            diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: bindings)
+    }
+
+    private func groupTable(
+        _ document: PolicyDocument, _ ports: [PortDefinition], _ portIndices: [String: Int],
+        _ inventory: HostInventory
+    ) -> GroupTable {
+        let own = inventory.namespaces[nil]?.interfaces.flatMap(\.addresses) ?? []
+        let host = AddressSet(own).subtracting(WellKnown.loopback)
+        let bound = AddressSet(ports.flatMap(\.entry.addresses))
+        let feeds = FeedTable(files: files, ports: bound, host: host, problems)
+        return GroupTable(
+            document.groups, ports: ports, portIndices: portIndices, feeds: feeds, problems)
+    }
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+
+/// An entry of `ports` and what its resolution needs besides.
+struct PortDefinition {
+    var entry: PortEntry
+    /// Groups that the entry names itself a member of.
+    var groups: [(name: String, location: SourceLocation)] = []
+    /// Where each name of the selector stands; for a bridge, the bridge.
+    var selectorLocations: [SourceLocation]
+    var namespaceLocation: SourceLocation
+    var macLocations: [SourceLocation] = []
+    var addressLocations: [SourceLocation] = []
+    /// The guards that are listed, each with its place.
+    var guards: [(guard: Guard, location: SourceLocation)] = []
+}
+
+/// Reads `ports`.
+struct PortParser {
+    private static let keys = [
+        "interface", "bridge", "netns", "protects", "mac", "addresses", "shared", "groups", "guard", "vlans",
+        "defaults", "mode", "maxFlows", "tcp", "unknown",
+    ]
+
+    private enum Unknown: String, CaseIterable { case judge, drop }
+
+    let defaults: WrittenDefaults
+    let problems: Problems
+
+    func parse(_ entries: [Node.Entry]) -> [PortDefinition] { entries.compactMap(port) }
+
+    /// nil where even the name is no name. A port with other faults is kept, so that rules may refer to it.
+    private func port(_ item: Node.Entry) -> PortDefinition? {
+        guard problems.isName(item.key, at: item.keyLocation, "the port name") else { return nil }
+        let what = "port \"\(item.key)\""
+        let fields = Fields(item.value, what, keys: PortParser.keys, problems)
+        let written = fields.map { self.written($0, what) } ?? WrittenDefaults()
+        let selector = fields.flatMap { self.selector($0, item, what) }
+        let entry = PortEntry(
+            name: item.key, location: item.keyLocation, selector: selector?.selector ?? .interfaces([]),
+            defaults: written.over(defaults, entry: item.keyLocation))
+        var port = PortDefinition(
+            entry: entry, selectorLocations: selector?.locations ?? [], namespaceLocation: item.keyLocation)
+        guard let fields else { return port }
+        readPlace(fields, into: &port)
+        IdentityParser(problems: problems).read(fields, into: &port)
+        readTraffic(fields, into: &port)
+        return port
+    }
+
+    private func written(_ fields: Fields, _ what: String) -> WrittenDefaults {
+        guard let node = fields["defaults"],
+            let defaults = Fields(node, "the defaults of \(what)", keys: ["in", "out", "essentials"], problems)
+        else { return WrittenDefaults() }
+        return WrittenDefaults(defaults, problems)
+    }
+
+    // MARK: Where
+
+    private func selector(
+        _ fields: Fields, _ item: Node.Entry, _ what: String
+    ) -> (selector: PortEntry.Selector, locations: [SourceLocation])? {
+        switch (fields["interface"], fields["bridge"]) {
+        case (let node?, nil):
+            let names = node.items.compactMap { node in interfaceName(node).map { ($0, node.location) } }
+            if case .sequence(let items) = node.content, items.isEmpty {
+                problems.error(node.location, "\(what) names no interface")
+            }
+            problems.reportRepeats(names.map(\.0), names.map(\.1), "interface")
+            return names.isEmpty ? nil : (.interfaces(names.map(\.0)), names.map(\.1))
+        case (nil, let node?):
+            return interfaceName(node).map { (.bridge($0), [node.location]) }
+        case (let interface?, let bridge?):
+            let later = max(interface.location, bridge.location)
+            problems.error(later, "\(what) has both \"interface\" and \"bridge\"; a port has one of them")
+            return nil
+        case (nil, nil):
+            problems.error(item.keyLocation, "\(what) has neither \"interface\" nor \"bridge\"")
+            return nil
+        }
+    }
+
+    private func interfaceName(_ node: Node) -> String? {
+        guard let text = problems.text(node, "an interface name or pattern") else { return nil }
+        if Glob.isPattern(text) {
+            if Glob(text) != nil, KernelNames.isInterfacePattern(text) { return text }
+            problems.error(node.location, "\"\(text)\" is not a pattern for interface names")
+            return nil
+        }
+        guard text.utf8.count <= KernelNames.longestInterface else {
+            problems.error(
+                node.location,
+                "\"\(text)\" is no interface name: it has more than \(KernelNames.longestInterface) bytes")
+            return nil
+        }
+        guard KernelNames.isInterface(text) else {
+            problems.error(
+                node.location,
+                "\"\(text)\" is no interface name: it has a slash, a colon, a space or a control character")
+            return nil
+        }
+        return text
+    }
+
+    private func readPlace(_ fields: Fields, into port: inout PortDefinition) {
+        if let node = fields["netns"], let name = problems.text(node, "the name of a network namespace") {
+            port.namespaceLocation = node.location
+            if KernelNames.isNamespace(name) {
+                port.entry.namespace = name
+            } else {
+                problems.error(
+                    node.location,
+                    "\"\(name)\" is no name of a network namespace: 'ip netns' lists those that there are")
+            }
+        }
+        port.entry.protects = fields["protects"].flatMap { problems.word($0) }
+        if let mode = fields["mode"].flatMap({ problems.word($0, PortEntry.Mode.self) }) { port.entry.mode = mode }
+        guard let node = fields["unknown"], let unknown = problems.word(node, Unknown.self) else { return }
+        if case .bridge = port.entry.selector {
+            port.entry.judgesUnknown = unknown == .judge
+        } else {
+            problems.error(node.location, "\"unknown\" is only for entries with \"bridge\"")
+        }
+    }
+
+    // MARK: Traffic
+
+    private func readTraffic(_ fields: Fields, into port: inout PortDefinition) {
+        if let node = fields["vlans"] { port.entry.vlans = vlans(node) }
+        port.entry.maxFlows = fields["maxFlows"].flatMap {
+            problems.number($0, "a number of flows", in: 1...PortEntry.flowTableSize)
+        }
+        port.entry.tcp = fields["tcp"].flatMap { problems.word($0) } ?? defaults.tcp ?? .liberal
+    }
+
+    private func vlans(_ node: Node) -> VLANAdmission? {
+        switch node.content {
+        case .scalar("none", _): return VLANAdmission.none
+        case .scalar("any", _): return .any
+        case .sequence(let items) where !items.isEmpty:
+            let tags = items.compactMap { problems.number($0, "a VLAN tag", in: 0...4094) }
+            return .list(Set(tags.map { UInt16($0) }))
+        default:
+            problems.expected("none, any or a list of VLAN tags", at: node)
+            return nil
+        }
+    }
+}
+
+extension SourceLocation: Comparable {
+    /// By file, line and column.
+    public static func < (left: SourceLocation, right: SourceLocation) -> Bool {
+        (left.file, left.line, left.column) < (right.file, right.line, right.column)
+    }
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+import Wire
+
+/// A policy's rules by rank, and what each asks for.
+struct ParsedRules {
+    var rules: [Rule] = []
+    var asked: [AskedRule] = []
+}
+
+/// What a rule was written as, which tells cheaply whether one rule covers another.
+struct AskedRule {
+    /// The numbers of what was asked for; nil: nothing was.
+    var from: Int?
+    var to: Int?
+    var within: [Int]?
+    var services: Int?
+    /// It is not what was meant, because of an error that is reported.
+    var isFaulty = false
+}
+
+/// What rules ask for as `service`.
+private struct AskedServices {
+    var services: [Service]
+    /// Equal where they are.
+    var number: Int
+
+    /// Whether some are frames that are not IP's.
+    var namesFrames: Bool { services.contains { if case .ethertype = $0 { true } else { false } } }
+}
+
+/// Reads `rules`.
+struct RuleParser {
+    private static let keys = [
+        "name", "from", "to", "within", "service", "vlan", "direction", "at", "action", "stateless", "limit", "log",
+        "expires", "comment", "meta",
+    ]
+
+    private enum WrittenDirection: String, CaseIterable { case `in`, out, both }
+
+    let problems: Problems
+    let services: ServiceTable
+    let ports: [String: Int]
+    /// nil: nobody knows.
+    let now: Timestamp?
+    /// The services of rules, by the word that they are written as, and the numbers of the distinct ones.
+    private var serviceWords: [String: AskedServices] = [:]
+    private var serviceNumbers: [[Service]: Int] = [:]
+    private var places: [String: SourceLocation] = [:]
+
+    init(services: ServiceTable, ports: [String: Int], now: Timestamp?, _ problems: Problems) {
+        self.services = services
+        self.ports = ports
+        self.now = now
+        self.problems = problems
+    }
+
+    mutating func parse(_ nodes: [Node], groups: inout GroupTable) -> ParsedRules {
+        var parsed = ParsedRules()
+        parsed.rules.reserveCapacity(nodes.count)
+        parsed.asked.reserveCapacity(nodes.count)
+        places.reserveCapacity(nodes.count)
+        groups.expect(rules: nodes.count)
+        for node in nodes {
+            problems.rule = nil
+            add(node, to: &parsed, groups: &groups)
+        }
+        problems.rule = nil
+        return parsed
+    }
+
+    private mutating func add(_ node: Node, to parsed: inout ParsedRules, groups: inout GroupTable) {
+        guard case .mapping(let entries) = node.content else {
+            problems.error(node.location, "a rule must be a mapping, found \(node.kind)")
+            return
+        }
+        let errors = problems.errorCount
+        let nameNode = entries.first { $0.key == "name" }?.value
+        if case .scalar(let text, _)? = nameNode?.content, !text.isEmpty { problems.rule = text }
+        let fields = Fields(entries, at: node.location, what, keys: RuleParser.keys, problems)
+        let name = name(nameNode, at: node.location)
+        let action = action(fields)
+        var rule = Rule(name: name ?? "", location: node.location, action: action ?? .drop)
+        var asked = AskedRule()
+        readEnds(fields, into: &rule, &asked, groups: &groups)
+        readService(fields, into: &rule, &asked)
+        readPlace(fields, into: &rule)
+        readEffect(fields, into: &rule)
+        readNotes(fields, into: &rule)
+        if problems.errorCount > errors { asked.isFaulty = true }
+        if name == nil || action == nil { return }
+        parsed.rules.append(consume rule)
+        parsed.asked.append(asked)
+    }
+
+    private mutating func name(_ node: Node?, at location: SourceLocation) -> String? {
+        guard let node else {
+            problems.error(location, "the rule has no \"name\"")
+            return nil
+        }
+        guard let name = problems.name(node, "the rule name") else { return nil }
+        if let first = places.updateValue(node.location, forKey: name) {
+            places[name] = first
+            problems.error(node.location, "duplicate rule \"\(name)\"; first at \(first)")
+            return nil
+        }
+        return name
+    }
+
+    /// The rule that is being read, for messages.
+    private var what: String { problems.rule.map { "rule \"\($0)\"" } ?? "a rule" }
+
+    private func action(_ fields: Fields) -> Action? {
+        guard let node = fields["action"] else {
+            problems.error(fields.location, "\(what) has no \"action\"")
+            return nil
+        }
+        return problems.word(node, Action.self)
+    }
+
+    // MARK: What it matches
+
+    private func readEnds(
+        _ fields: Fields, into rule: inout Rule, _ asked: inout AskedRule, groups: inout GroupTable
+    ) {
+        if let node = fields["within"] {
+            let within = groups.within(node).map { groups.asked($0) }
+            asked.within = within.map(\.number)
+            for key in ["from", "to"] {
+                guard let place = fields.place(of: key) else { continue }
+                problems.error(place, "\"within\" stands instead of \"from\" and \"to\"; a rule cannot have both")
+            }
+            rule.ends = within.flatMap { ends(from: $0, to: $0, at: node.location) }
+            asked.isFaulty = within.contains(where: \.isFaulty)
+        } else {
+            let (source, destination) = (fields["from"], fields["to"])
+            let from = source.flatMap { groups.asked($0) }
+            let to = destination.flatMap { groups.asked($0) }
+            asked.from = from?.number
+            asked.to = to?.number
+            rule.ends = ends(
+                from: from ?? .any, to: to ?? .any, at: (source ?? destination)?.location ?? fields.location)
+            asked.isFaulty = from?.isFaulty == true || to?.isFaulty == true
+        }
+        if let problem = rule.problemOfTerms {
+            problems.error((fields["within"] ?? fields["from"] ?? fields["to"])?.location ?? fields.location, problem)
+        }
+    }
+
+    /// Each combination of what both ends may be.
+    private func ends(from: AskedSet, to: AskedSet, at location: SourceLocation) -> [Rule.Ends] {
+        if from.isTooLarge || to.isTooLarge {
+            problems.error(location, "too many combinations of dynamic groups: \(Rule.termsAdvice)")
+            return []
+        }
+        var result: [Rule.Ends] = []
+        result.reserveCapacity(from.terms.count * to.terms.count)
+        for source in from.terms {
+            for destination in to.terms {
+                result.append(
+                    Rule.Ends(
+                        from: source.set, to: destination.set, source: source.membership,
+                        destination: destination.membership))
+            }
+        }
+        return result
+    }
+
+    private mutating func readService(_ fields: Fields, into rule: inout Rule, _ asked: inout AskedRule) {
+        guard let node = fields["service"] else { return }
+        let known = services(node)
+        rule.services = known.services
+        asked.services = known.number
+        guard known.namesFrames else { return }
+        let hasEnds = rule.ends.contains { $0.from != nil || $0.to != nil || !$0.asksNothing } || asked.within != nil
+        if hasEnds {
+            problems.error(
+                node.location,
+                "a non-IP frame has no addresses: \"ethertype\" goes without \"from\", \"to\" and \"within\"")
+        }
+    }
+
+    private mutating func services(_ node: Node) -> AskedServices {
+        if case .scalar(let word, _) = node.content, let known = serviceWords[word] { return known }
+        let services = services.services(ServiceParser(problems: problems).parse(node))
+        let number = serviceNumbers[services] ?? serviceNumbers.count
+        serviceNumbers[services] = number
+        let result = AskedServices(services: services, number: number)
+        // What is wrong is reported at every place.
+        if case .scalar(let word, _) = node.content, !services.isEmpty { serviceWords[word] = result }
+        return result
+    }
+
+    private func readPlace(_ fields: Fields, into rule: inout Rule) {
+        switch fields["direction"].flatMap({ problems.word($0, WrittenDirection.self) }) {
+        case .in?: rule.directions = [.in]
+        case .out?: rule.directions = [.out]
+        case .both?, nil: break
+        }
+        if let node = fields["vlan"] {
+            if node.items.isEmpty { problems.error(node.location, "expected a VLAN tag, found an empty list") }
+            let tags = node.items.compactMap { problems.number($0, "a VLAN tag", in: 0...4094) }
+            rule.vlans = Set(tags.map { UInt16($0) })
+        }
+        guard let node = fields["at"] else { return }
+        if node.items.isEmpty { problems.error(node.location, "expected a port, found an empty list") }
+        rule.entries = Set(node.items.compactMap(port))
+    }
+
+    private func port(_ node: Node) -> Int? {
+        guard let name = problems.text(node, "a port's name") else { return nil }
+        if let index = ports[name] { return index }
+        let suggestion = problems.suggestion(for: name, among: ports.keys.sorted())
+        problems.error(node.location, "undefined port \"\(name)\"\(suggestion)")
+        return nil
+    }
+
+    // MARK: What it does
+
+    private func readEffect(_ fields: Fields, into rule: inout Rule) {
+        if let node = fields["stateless"], let isStateless = problems.isTrue(node) {
+            rule.isStateless = isStateless
+            if isStateless, rule.action != .accept {
+                problems.error(node.location, "only a rule that accepts can be \"stateless\"")
+            }
+        }
+        if let log = fields["log"].flatMap(problems.isTrue) { rule.log = log }
+        if let node = fields["limit"] { rule.limit = LimitSyntax.parse(node, problems) }
+        if let node = fields["expires"], let text = problems.text(node, "a time") {
+            rule.expires = Timestamp(text)
+            if rule.expires == nil {
+                problems.error(node.location, "\"\(text)\" is no RFC 3339 time such as 2030-01-31T18:00:00Z")
+            } else if let expires = rule.expires, let now, expires <= now {
+                problems.warning(node.location, "the rule has expired and matches nothing")
+            }
+        }
+    }
+
+    private func readNotes(_ fields: Fields, into rule: inout Rule) {
+        if let node = fields["comment"] { rule.comment = note(node, "a comment") }
+        guard let node = fields["meta"] else { return }
+        guard case .mapping(let entries) = node.content else {
+            problems.error(node.location, "\"meta\" must be a mapping, found \(node.kind)")
+            return
+        }
+        rule.meta = entries.compactMap { entry in
+            note(entry.value, "a word or number").map { (key: entry.key, value: $0) }
+        }
+    }
+
+    /// Any text, the empty one too.
+    private func note(_ node: Node, _ what: String) -> String? {
+        if case .scalar(let text, _) = node.content { return text }
+        problems.expected(what, at: node)
+        return nil
+    }
+}

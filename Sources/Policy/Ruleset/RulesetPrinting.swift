@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+import Wire
+
+extension Ruleset: CustomStringConvertible {
+    /// What the policy means once every name is resolved, a line a port, group or rule; for reading and for comparing, not for parsing.
+    public var description: String {
+        var lines = entries.map(\.description)
+        if adopt != WrittenDefaults.adoptSeconds { lines.insert("adopt: \(adopt)s", at: 0) }
+        lines += dynamicGroups.enumerated().map { "dynamic #\($0) \($1.name): \($1)" }
+        lines += groups.map { "group \($0.name): \($0.words)" }
+        lines += rules.map { rule in
+            let ports = rule.entries.map { $0.sorted().map { entries[$0].name } }
+            return rule.description(at: ports)
+        }
+        return lines.map { $0 + "\n" }.joined()
+    }
+}
+
+extension PortEntry: CustomStringConvertible {
+    public var description: String {
+        var parts = ["port \(name):"]
+        switch selector {
+        case .interfaces(let names): parts.append("interface " + names.joined(separator: " "))
+        case .bridge(let name): parts.append("bridge \(name)")
+        }
+        if let namespace { parts.append("netns \(namespace)") }
+        if let protects { parts.append("protects \(protects.rawValue)") }
+        if !macs.isEmpty { parts.append("mac " + macs.map(\.description).joined(separator: " ")) }
+        if hasNoAddresses { parts.append("addresses none") }
+        if !addresses.isEmpty { parts.append("addresses " + addresses.map(\.description).joined(separator: " ")) }
+        let shared = sharedMACs.map(\.description) + sharedAddresses.map(\.description)
+        if !shared.isEmpty { parts.append("shared " + shared.joined(separator: " ")) }
+        if let guards { parts.append("guard \(guards)") }
+        if let vlans { parts.append("vlans \(vlans)") }
+        parts.append("in \(defaults.in.rawValue) out \(defaults.out.rawValue)")
+        parts.append("essentials \(defaults.essentials ? "on" : "off")")
+        if mode != .auto { parts.append("mode \(mode.rawValue)") }
+        if let maxFlows { parts.append("maxFlows \(maxFlows)") }
+        if tcp != .liberal { parts.append("tcp \(tcp.rawValue)") }
+        if !judgesUnknown { parts.append("unknown drop") }
+        return parts.joined(separator: " ")
+    }
+}
+
+extension VLANAdmission: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .none: "none"
+        case .any: "any"
+        case .list(let tags): tags.sorted().map(String.init).joined(separator: ",")
+        }
+    }
+}
+
+extension Service: CustomStringConvertible {
+    /// In the words of the policy language; ports of the source stand before an arrow.
+    public var description: String {
+        switch self {
+        case .ports(let number, let destination, let source):
+            let name = [6: "tcp", 17: "udp", 132: "sctp"][number] ?? "\(number)"
+            let from = source == [0...UInt16.max] ? "" : Service.list(source) + "->"
+            return "\(name)/\(from)\(Service.list(destination))"
+        case .icmp(let family, let type, let code):
+            let name = family == .v4 ? "icmp" : "icmpv6"
+            return "\(name)/\(type.map(String.init) ?? "*")" + (code.map { "/\($0)" } ?? "")
+        case .protocol(let number): return "proto/\(number)"
+        case .ethertype(nil): return "ethertype/llc"
+        case .ethertype(let type?):
+            let digits = String(type, radix: 16)
+            return "ethertype/0x" + String(repeating: "0", count: 4 - digits.count) + digits
+        }
+    }
+
+    private static func list(_ ranges: [ClosedRange<UInt16>]) -> String {
+        ranges.map { range in
+            if range == 0...UInt16.max { return "*" }
+            return range.count == 1 ? "\(range.lowerBound)" : "\(range.lowerBound)-\(range.upperBound)"
+        }.joined(separator: ",")
+    }
+}
+
+extension Rule {
+    /// - Parameter ports: names of the entries where the rule applies; nil for all.
+    func description(at ports: [String]?) -> String {
+        var parts = ["rule \(name): \(action.rawValue)"]
+        if isStateless { parts.append("stateless") }
+        if let limit { parts.append("\(limit)") }
+        if let expires { parts.append("expires \(expires)") }
+        if log != (action != .accept) { parts.append(log ? "log" : "no log") }
+        if ends.isEmpty { parts.append("never") }
+        for (index, end) in ends.enumerated() {
+            if index > 0 { parts.append("or") }
+            if let from = Rule.words(end.from, end.source) { parts.append("from \(from)") }
+            if let to = Rule.words(end.to, end.destination) { parts.append("to \(to)") }
+        }
+        if let services { parts.append("service " + services.map(\.description).joined(separator: " ")) }
+        if let vlans { parts.append("vlan " + vlans.sorted().map(String.init).joined(separator: ",")) }
+        if !directions.isBoth { parts.append(Direction.allCases.filter(directions.contains).map(\.rawValue).joined()) }
+        if let ports { parts.append("at " + ports.joined(separator: " ")) }
+        if let comment { parts.append("# \(comment)") }
+        if !meta.isEmpty { parts.append("{ " + meta.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + " }") }
+        return parts.joined(separator: " ")
+    }
+}
+
+extension Rule {
+    /// nil: any address.
+    private static func words(_ set: AddressSet?, _ membership: Membership) -> String? {
+        if set == nil, membership.isAny { return nil }
+        return DynamicSet.Term(set: set ?? .all, membership: membership).description
+    }
+}
+
+extension DynamicGroup: CustomStringConvertible {
+    public var description: String { "max \(maximum)" + (timeout.map { " timeout \($0)s" } ?? "") }
+}
+
+extension PortBinding: CustomStringConvertible {
+    public var description: String {
+        var parts = ["binding \(name): \(interfaceName)", protects.rawValue + (protectsIsDefault ? " (taken)" : "")]
+        if let namespace { parts.append("netns \(namespace)") }
+        if interface == nil { parts.append("missing") }
+        if isUnknownToDrop { parts.append("unknown drop") }
+        return parts.joined(separator: " ")
+    }
+}

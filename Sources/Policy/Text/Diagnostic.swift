@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A place in a policy's text; lines and columns count from 1.
+public struct SourceLocation: Sendable, Hashable {
+    private let name: FileName
+    private let lineNumber: UInt32
+    private let columnNumber: UInt32
+
+    public init(file: String, line: Int, column: Int) { self.init(FileName(file), line: line, column: column) }
+
+    init(_ file: FileName, line: Int, column: Int) {
+        name = file
+        lineNumber = UInt32(clamping: line)
+        columnNumber = UInt32(clamping: column)
+    }
+
+    /// The policy's own file as it was given; another as it is reached from there, so that it can be opened by this name.
+    public var file: String { name.text }
+    public func isInSameFile(as other: SourceLocation) -> Bool { name == other.name }
+    public var line: Int { Int(lineNumber) }
+    public var column: Int { Int(columnNumber) }
+}
+
+/// One thing that is wrong, or doubtful, in a policy.
+public struct Diagnostic: Sendable, Hashable {
+    public enum Severity: String, Sendable, Hashable {
+        case error
+        case warning
+    }
+
+    public var severity: Severity
+    public var location: SourceLocation
+    /// What is wrong, what was expected, and the nearest name where there is one.
+    public var message: String
+    /// The rule it is about, where it is about one.
+    public var rule: String?
+
+    public init(
+        _ severity: Severity, at location: SourceLocation, _ message: String, rule: String? = nil
+    ) {
+        self.severity = severity
+        self.location = location
+        self.message = message
+        self.rule = rule
+    }
+}
+
+extension Diagnostic: CustomStringConvertible {
+    /// `file:line:column: severity: message`
+    public var description: String {
+        "\(location.file):\(location.line):\(location.column): \(severity.rawValue): \(message)"
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Gathers what is wrong with a policy, so that one run reports everything.
+final class Problems {
+    private(set) var diagnostics: [Diagnostic] = []
+    private(set) var errorCount = 0
+    var hasErrors: Bool { errorCount > 0 }
+    /// The rule that is being read; diagnostics name it.
+    var rule: String?
+
+    /// An anchored part of a document is read at each of its aliases, but reported once.
+    private var seen: Set<Diagnostic> = []
+    private var searches = 0
+    /// Bytes of one message, most of which are quoted from the policy.
+    private static let messageLimit = 4096
+
+    func error(_ location: SourceLocation, _ message: String) {
+        errorCount += 1
+        add(Diagnostic(.error, at: location, message, rule: rule))
+    }
+
+    func warning(_ location: SourceLocation, _ message: String) {
+        add(Diagnostic(.warning, at: location, message, rule: rule))
+    }
+
+    /// What to say after "unknown NAME": the nearest of `names`, or nothing. Only the first hundred names of a run are looked up, for
+    /// the search is linear in the policy's size.
+    func suggestion(for name: String, among names: some Sequence<String>) -> String {
+        guard searches < 100 else { return "" }
+        searches += 1
+        guard let nearest = NearestName.of(name, among: names) else { return "" }
+        return "; did you mean \"\(nearest)\"?"
+    }
+
+    /// By file, line and column.
+    var sorted: [Diagnostic] {
+        diagnostics.enumerated().sorted { left, right in
+            let (a, b) = (left.element.location, right.element.location)
+            if a.file != b.file { return a.file < b.file }
+            if a.line != b.line { return a.line < b.line }
+            if a.column != b.column { return a.column < b.column }
+            return left.offset < right.offset
+        }.map(\.element)
+    }
+
+    /// The begin of a text, in bytes: one character may be as long as a file.
+    static func cut(_ text: String, to limit: Int) -> String {
+        guard text.utf8.count > limit else { return text }
+        var end = text.utf8.index(text.startIndex, offsetBy: limit)
+        while end.samePosition(in: text.unicodeScalars) == nil { end = text.utf8.index(before: end) }
+        return String(text.unicodeScalars.prefix(upTo: end)) + "..."
+    }
+
+    private func add(_ diagnostic: Diagnostic) {
+        var diagnostic = diagnostic
+        diagnostic.message = Problems.cut(diagnostic.message, to: Problems.messageLimit)
+        guard seen.insert(diagnostic).inserted else { return }
+        diagnostics.append(diagnostic)
+    }
+}
+
+extension SourceLocation: CustomStringConvertible {
+    /// `file:line:column`
+    public var description: String { "\(file):\(line):\(column)" }
+}

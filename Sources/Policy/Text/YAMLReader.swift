@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Reads one YAML document into nodes, with duplicates reported and growth bounded: what aliases repeat counts each time.
+struct YAMLReader {
+    /// Bytes of a document.
+    static let sizeLimit = 16 << 20
+    /// Nodes of a document, aliases expanded.
+    static let nodeLimit = 4_000_000
+    /// Lists and mappings within each other.
+    static let depthLimit = 64
+
+    /// A subtree that aliases may repeat.
+    private struct Anchor {
+        var node: Node
+        var nodes: Int
+        var depth: Int
+    }
+
+    private let file: FileName
+    private let problems: Problems
+    private var events: YAMLEvents
+    private var anchors: [String: Anchor] = [:]
+    private var nodes = 0
+    /// Deepest nesting reached since the anchored subtree that is being read began.
+    private var deepest = 0
+
+    /// The document's root. nil, with the cause reported: the text is empty, or no YAML.
+    static func read(_ bytes: [UInt8], file: String, _ problems: Problems) -> Node? {
+        if let items = OneLineItems(bytes, key: "rules", file: file), let root = read(items, file) { return root }
+        return readAll(bytes, file: file, problems)
+    }
+
+    /// Reads what was left of a document, and joins what was taken. nil: libyaml must see the whole, to judge it or to say what is wrong.
+    private static func read(_ items: OneLineItems, _ file: String) -> Node? {
+        let problems = Problems()
+        var reader = YAMLReader(file: file, problems: problems, events: YAMLEvents(items.rest))
+        reader.nodes = items.nodes
+        guard let document = try? reader.document(), !problems.hasErrors else { return nil }
+        return items.joined(to: document, spans: reader.events.spans)
+    }
+
+    /// Reads a document by libyaml alone.
+    static func readAll(_ bytes: [UInt8], file: String, _ problems: Problems) -> Node? {
+        var reader = YAMLReader(file: file, problems: problems, events: YAMLEvents(bytes))
+        do throws(YAMLError) {
+            if let root = try reader.document(), !root.isNothing { return root }
+            problems.error(
+                SourceLocation(file: file, line: 1, column: 1), "the file is empty; a policy starts with \"version: 1\""
+            )
+            return nil
+        } catch {
+            let error = error.explained(by: bytes)
+            problems.error(SourceLocation(file: file, line: error.line, column: error.column), error.message)
+            return nil
+        }
+    }
+
+    private init(file: String, problems: Problems, events: YAMLEvents) {
+        self.file = FileName(file)
+        self.problems = problems
+        self.events = events
+    }
+
+    private mutating func document() throws(YAMLError) -> Node? {
+        var event = try events.next()
+        if event.kind == .end { return nil }
+        event = try events.next()
+        let root = try node(event, depth: 0)
+        event = try events.next()
+        guard event.kind == .end else {
+            throw YAMLError(event, "a policy is one YAML document, but another one starts here")
+        }
+        return root
+    }
+
+    private mutating func node(_ event: YAMLEvent, depth: Int) throws(YAMLError) -> Node {
+        if event.hasTag { throw YAMLError(event, "YAML tags are not part of the policy language") }
+        if event.kind == .alias { return try alias(event, depth: depth) }
+        nodes += 1
+        guard nodes <= YAMLReader.nodeLimit else { throw YAMLReader.tooManyNodes(event) }
+        guard depth <= YAMLReader.depthLimit else { throw YAMLReader.tooDeep(event) }
+        let before = (nodes: nodes, deepest: deepest)
+        deepest = depth
+        let result = Node(content: try content(event, depth: depth), location: location(event))
+        if let name = event.anchor {
+            anchors[name] = Anchor(node: result, nodes: nodes - before.nodes + 1, depth: deepest - depth)
+        }
+        deepest = max(deepest, before.deepest)
+        return result
+    }
+
+    private mutating func content(_ event: YAMLEvent, depth: Int) throws(YAMLError) -> Node.Content {
+        switch event.kind {
+        case .sequenceStart:
+            var items: [Node] = []
+            var next = try events.next()
+            while next.kind != .sequenceEnd {
+                items.append(try node(next, depth: depth + 1))
+                next = try events.next()
+            }
+            return .sequence(items)
+        case .mappingStart:
+            return .mapping(try entries(depth: depth))
+        default:
+            return .scalar(event.text, isPlain: event.isPlain)
+        }
+    }
+
+    private mutating func entries(depth: Int) throws(YAMLError) -> [Node.Entry] {
+        var entries: [Node.Entry] = []
+        var places: [String: SourceLocation] = [:]
+        var next = try events.next()
+        while next.kind != .mappingEnd {
+            let key = try node(next, depth: depth + 1)
+            let value = try node(try events.next(), depth: depth + 1)
+            next = try events.next()
+            guard case .scalar(let text, _) = key.content else {
+                problems.error(key.location, "a key must be a word, found \(key.kind)")
+                continue
+            }
+            if let first = places.updateValue(key.location, forKey: text) {
+                places[text] = first
+                problems.error(key.location, "duplicate key \"\(text)\"; first at \(first)")
+                continue
+            }
+            entries.append(Node.Entry(key: text, keyLocation: key.location, value: value))
+        }
+        return entries
+    }
+
+    private mutating func alias(_ event: YAMLEvent, depth: Int) throws(YAMLError) -> Node {
+        guard let anchor = anchors[event.text] else {
+            throw YAMLError(event, "alias \"*\(event.text)\" names no earlier anchor")
+        }
+        nodes += anchor.nodes
+        guard nodes <= YAMLReader.nodeLimit else { throw YAMLReader.tooManyNodes(event) }
+        guard depth + anchor.depth <= YAMLReader.depthLimit else { throw YAMLReader.tooDeep(event) }
+        deepest = max(deepest, depth + anchor.depth)
+        return anchor.node
+    }
+
+    private func location(_ event: YAMLEvent) -> SourceLocation {
+        SourceLocation(file, line: event.line, column: event.column)
+    }
+
+    private static func tooManyNodes(_ event: YAMLEvent) -> YAMLError {
+        YAMLError(event, "the document has more than \(nodeLimit) values, with its aliases expanded")
+    }
+
+    private static func tooDeep(_ event: YAMLEvent) -> YAMLError {
+        YAMLError(event, "lists and mappings are nested more than \(depthLimit) deep")
+    }
+}

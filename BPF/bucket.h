@@ -6,10 +6,10 @@
 #include "maps.h"
 
 /*
- * Moves a bucket's clock on by a cost, see struct bh_bucket_state; false where it would pass the present. Two CPUs that race here may both pass for
+ * Moves a bucket's clock on by a cost, see struct token_bucket; false where it would pass the present. Two CPUs that race here may both pass for
  * the price of one.
  */
-static __always_inline bool take_token(struct bh_bucket_state *bucket, __u64 cost, __u64 burst)
+static __always_inline bool take_token(struct token_bucket *bucket, __u64 cost, __u64 burst)
 {
 	__u64 now = bpf_ktime_get_coarse_ns(), clock = bucket->clock;
 

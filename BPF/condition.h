@@ -29,9 +29,9 @@ static __always_inline bool is_within_limit(const struct image *image, const str
 	__u32 flags = rule->flags;
 
 	/* All terms of the rule that accepted it stand from its first one on. */
-	if (here->question == BH_ASK_OPENING)
+	if (here->question == ASK_OPENING)
 		return here->lookup.best >= here->limited_from;
-	if (here->question != BH_ASK_PACKET)
+	if (here->question != ASK_PACKET)
 		return true;
 	if (rule->verdict != BH_ACCEPT)
 		flags |= BH_RULE_STATELESS;

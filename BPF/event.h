@@ -130,7 +130,7 @@ static __always_inline bool take_sample(const struct bh_scratch *here, __u32 rea
 	__u64 key = (__u64)judgement->counter << 32 | reader << 24 | here->device << 8 | judgement->reason << 1 |
 		    judgement->direction;
 	__u32 slot = key * 0x9e3779b97f4a7c15ull >> 50 & (BH_BUCKETS - 1);
-	struct bh_bucket_state *bucket = bpf_map_lookup_elem(&buckets, &slot);
+	struct token_bucket *bucket = bpf_map_lookup_elem(&buckets, &slot);
 
 	return bucket && take_token(bucket, BH_SAMPLE_COST, BH_SAMPLE_BURST);
 }

@@ -125,22 +125,23 @@ static __always_inline bool same_key(const struct bh_flow_key *left, const struc
 		 ((a[4] ^ b[4]) & KEY_PORTS_MASK));
 }
 
-/* Seconds after which a flow that is not seen is gone. RFC 5382 asks 2 h 4 min of an established TCP connection. */
+/* Seconds after which a flow that is not seen is gone. */
 static __always_inline __u32 flow_seconds(const struct bh_flow *flow)
 {
 	if (flow->flags & BH_FLOW_DOUBTED)
-		return 10;
+		return BH_SECONDS_CLOSED;
 	switch (flow->state) {
 	case BH_FLOW_OPENING:
-		return 30;
+		return BH_SECONDS_OPENING;
 	case BH_FLOW_ANSWERED:
-		return flow->flags & BH_FLOW_TCP ? 60 : 120;
+		return flow->flags & BH_FLOW_TCP ? BH_SECONDS_ANSWERED_TCP : BH_SECONDS_ANSWERED;
 	case BH_FLOW_ESTABLISHED:
-		return flow->flags & BH_FLOW_TCP || flow->key.protocol == IPPROTO_SCTP ? 7500 : 180;
+		return flow->flags & BH_FLOW_TCP || flow->key.protocol == IPPROTO_SCTP ? BH_SECONDS_ESTABLISHED_TCP :
+											 BH_SECONDS_ESTABLISHED;
 	case BH_FLOW_CLOSING:
-		return 120;
+		return BH_SECONDS_CLOSING;
 	default:
-		return 10;
+		return BH_SECONDS_CLOSED;
 	}
 }
 
@@ -170,7 +171,7 @@ static __always_inline __u32 reserve_of(__u32 scope)
 	return BH_FLOW_BUCKETS + (scope & (BH_SCOPES_MAX - 1));
 }
 
-static __always_inline struct flow_bucket *bucket_at(__u32 index)
+static __always_inline struct bh_flow_bucket *bucket_at(__u32 index)
 {
 	return bpf_map_lookup_elem(&flow_buckets, &index);
 }
@@ -193,7 +194,7 @@ static __always_inline __u16 hint(__u32 tag)
 /*
  * Has the hints say which tags there are now; all of them where flows of the bucket are in a reserve. The bucket is locked.
  */
-static __always_inline void update_hints(__u16 *hints, const struct flow_bucket *bucket)
+static __always_inline void update_hints(__u16 *hints, const struct bh_flow_bucket *bucket)
 {
 	__u16 all = bucket->overflow ? 0xffff : 0;
 
@@ -215,7 +216,7 @@ static __always_inline struct bh_flow *flows_at(__u32 index)
 static __always_inline struct bh_flow *found_flow(const struct bh_scratch *here)
 {
 	__u32 slot = here->flow - 1, way = slot % BH_FLOW_WAYS;
-	struct flow_bucket *bucket = bucket_at(slot / BH_FLOW_WAYS);
+	struct bh_flow_bucket *bucket = bucket_at(slot / BH_FLOW_WAYS);
 	struct bh_flow *flows = flows_at(slot / BH_FLOW_WAYS);
 
 	if (!bucket || !flows || *(volatile __u32 *)&bucket->tags[way] != here->hash)
@@ -229,7 +230,7 @@ static __always_inline struct bh_flow *found_flow(const struct bh_scratch *here)
  */
 static __noinline __u32 find_in_bucket(const struct bh_scratch *here, __u32 index)
 {
-	struct flow_bucket *bucket = bucket_at(index);
+	struct bh_flow_bucket *bucket = bucket_at(index);
 	struct bh_flow *flows = flows_at(index);
 	__u32 hash = here->hash, now;
 
@@ -253,7 +254,7 @@ static __noinline __u32 find_in_bucket(const struct bh_scratch *here, __u32 inde
 static __always_inline __u32 find_flow(const struct bh_scratch *here)
 {
 	const __u16 *hints = hints_of(here->hash);
-	const struct flow_bucket *home;
+	const struct bh_flow_bucket *home;
 	__u32 slot;
 
 	if (!hints || !(*hints & hint(here->hash)))

@@ -14,7 +14,7 @@ enum {
 _Static_assert(BH_FLOW_PLACES * BH_FLOW_WAYS <= 1 << FLOW_BITS, "FLOW_BITS");
 
 /* Whether one of a bucket's flows is this scope's: four of them at a time. */
-static __always_inline bool has_flow_of(const struct flow_bucket *bucket, __u32 scope)
+static __always_inline bool has_flow_of(const struct bh_flow_bucket *bucket, __u32 scope)
 {
 	const __u64 *words = (const __u64 *)bucket->scopes, ones = 0x0001000100010001ull;
 	__u64 left = words[0] ^ scope * ones, right = words[1] ^ scope * ones;
@@ -59,7 +59,7 @@ static __always_inline bool may_end(const struct bh_flow *flow, enum ending whic
 /* Counts a flow of a hash's bucket that is put into a reserve, or is no longer in one. */
 static __always_inline void count_overflow(__u32 hash, __s32 change)
 {
-	struct flow_bucket *bucket = bucket_at(home_of(hash));
+	struct bh_flow_bucket *bucket = bucket_at(home_of(hash));
 	__u16 *hints = hints_of(hash);
 
 	if (!bucket || !hints)
@@ -76,7 +76,7 @@ static __always_inline bool is_reserve(__u32 index)
 }
 
 /* Takes a flow out of its place, if the place still holds it and it is not in better use meanwhile. `index` is the bucket's. */
-static __always_inline bool end_flow(struct flow_bucket *bucket, __u32 index, __u32 way, __u32 tag, enum ending which,
+static __always_inline bool end_flow(struct bh_flow_bucket *bucket, __u32 index, __u32 way, __u32 tag, enum ending which,
 				     __u32 now)
 {
 	struct bh_flow *flows = flows_at(index);
@@ -144,7 +144,7 @@ static long search_bucket(__u32 step, struct bh_scratch **context)
 	struct bh_scratch *here = *context;
 	struct bh_flow_search *search = &here->search;
 	__u32 index = (search->first + step) & (BH_FLOW_BUCKETS - 1);
-	const struct flow_bucket *bucket = bucket_at(index);
+	const struct bh_flow_bucket *bucket = bucket_at(index);
 	const struct bh_flow *flows;
 
 	search->visited = step + 1;
@@ -165,7 +165,7 @@ static long search_bucket(__u32 step, struct bh_scratch **context)
 static __always_inline bool end_best(const struct bh_scratch *here, struct bh_flow_totals *totals)
 {
 	__u32 place = here->search.best, index = place / BH_FLOW_WAYS & (BH_FLOW_BUCKETS - 1), way = place % BH_FLOW_WAYS;
-	struct flow_bucket *bucket = bucket_at(index);
+	struct bh_flow_bucket *bucket = bucket_at(index);
 	__u32 tag;
 
 	if (!bucket)

@@ -66,22 +66,22 @@ static __always_inline bool turn_tcp(struct bh_flow *flow, const struct bh_scrat
 	bool answer = here->forward != flow->opener_is_first;
 
 	switch (here->segment) {
-	case BH_SEGMENT_STARTS_ANEW:
+	case SEGMENT_STARTS_ANEW:
 		return start_anew(flow, packet, answer);
-	case BH_SEGMENT_ANSWERS:
+	case SEGMENT_ANSWERS:
 		start_answered(flow, packet, here->scale);
 		break;
-	case BH_SEGMENT_ANSWERS_ATTEMPT:
+	case SEGMENT_ANSWERS_ATTEMPT:
 		start_attempted(flow, packet, here->scale);
 		break;
-	case BH_SEGMENT_CHALLENGES:
+	case SEGMENT_CHALLENGES:
 		flow->sides[1].acknowledged = packet->acknowledgement;
 		flow->flags |= BH_FLOW_CHALLENGED;
 		return false;
-	case BH_SEGMENT_RESETS:
+	case SEGMENT_RESETS:
 		flow->state = BH_FLOW_CLOSED;
 		return true;
-	case BH_SEGMENT_DOUBTS:
+	case SEGMENT_DOUBTS:
 		flow->flags |= BH_FLOW_DOUBTED;
 		return true;
 	default:
@@ -114,7 +114,7 @@ static __always_inline void refresh(struct bh_flow *flow, __u32 now)
 /* The rare segments, one at a time. */
 static __always_inline void turn_flow(struct bh_scratch *here, struct bh_flow *flow, __u32 now)
 {
-	struct flow_bucket *bucket = bucket_at((here->flow - 1) / BH_FLOW_WAYS);
+	struct bh_flow_bucket *bucket = bucket_at((here->flow - 1) / BH_FLOW_WAYS);
 
 	if (!bucket)
 		return;
@@ -141,7 +141,7 @@ __noinline int advance_flow(struct bh_scratch *here)
 	lonely = is_lonely(flow, answer);
 	if (!(flow->flags & BH_FLOW_TCP)) {
 		advance_other(flow, answer);
-	} else if (here->segment == BH_SEGMENT_FITS) {
+	} else if (here->segment == SEGMENT_FITS) {
 		advance_within(flow, &here->packet, answer);
 	} else {
 		turn_flow(here, flow, now);

@@ -8,7 +8,7 @@
 /* Reclaims what has expired in one bucket, and returns how many flows that were. A global function: verified once. */
 __noinline int tidy_bucket(__u32 index, __u32 now)
 {
-	struct flow_bucket *bucket = bucket_at(index);
+	struct bh_flow_bucket *bucket = bucket_at(index);
 	const struct bh_flow *flows = flows_at(index);
 	int expired = 0;
 
@@ -54,7 +54,7 @@ static __always_inline __u64 worth(const struct bh_flow *flow, __u32 tag, const 
 }
 
 /* The best place in a bucket for a new flow; BH_NONE if there is none. */
-static __always_inline __u32 choose_place(const struct flow_bucket *bucket, const struct bh_flow *flows,
+static __always_inline __u32 choose_place(const struct bh_flow_bucket *bucket, const struct bh_flow *flows,
 					  struct bh_scratch *here, __u32 now, enum room room)
 {
 	start_search(&here->search, now);
@@ -110,7 +110,7 @@ static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scr
  */
 static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)
 {
-	__u32 left = flow->timeout - (now - flow->seen), least = 30 * settings.ticks_per_second;
+	__u32 left = flow->timeout - (now - flow->seen), least = BH_SECONDS_ATTEMPT * settings.ticks_per_second;
 	const struct bh_packet *packet = &here->packet;
 	bool answer = here->forward != flow->opener_is_first;
 
@@ -144,7 +144,7 @@ struct placing {
 /* Puts the flow of here->key into a bucket, if there is a place for it there. */
 static __noinline void place_flow(struct bh_scratch *here, __u32 index, __u32 room, __u32 now, struct placing *placing)
 {
-	struct flow_bucket *bucket = bucket_at(index);
+	struct bh_flow_bucket *bucket = bucket_at(index);
 	struct bh_flow *flows = flows_at(index);
 	__u16 *hints = hints_of(here->hash);
 	__u32 way;

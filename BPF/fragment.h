@@ -59,7 +59,7 @@ static __always_inline void make_datagram_key(struct bh_scratch *here)
 	here->fragment.bucket = bucket_in_room(here->scope, here->fragment.hash);
 }
 
-static __always_inline struct fragment_bucket *fragment_bucket_here(const struct bh_scratch *here)
+static __always_inline struct bh_fragment_bucket *fragment_bucket_here(const struct bh_scratch *here)
 {
 	__u32 bucket = here->fragment.bucket;
 
@@ -82,7 +82,7 @@ static __always_inline __u32 datagram_age(const struct bh_datagram *datagram, __
 }
 
 /* Leaves in here->fragment.way where the datagram is; BH_FRAGMENT_WAYS where it is not. The bucket is locked. */
-static __always_inline void find_datagram(const struct fragment_bucket *bucket, struct bh_scratch *here, __u32 now)
+static __always_inline void find_datagram(const struct bh_fragment_bucket *bucket, struct bh_scratch *here, __u32 now)
 {
 	here->fragment.way = BH_FRAGMENT_WAYS;
 	for (__u32 way = 0; way < BH_FRAGMENT_WAYS; way++) {
@@ -173,7 +173,7 @@ static __always_inline bool is_complete(const struct bh_datagram *datagram)
 __noinline int place_fragment(struct bh_scratch *here)
 {
 	__u32 now, place = FRAGMENT_ASTRAY, way;
-	struct fragment_bucket *bucket;
+	struct bh_fragment_bucket *bucket;
 
 	if (!here)
 		return FRAGMENT_ASTRAY;
@@ -209,7 +209,7 @@ __noinline int place_fragment(struct bh_scratch *here)
  * Leaves in here->fragment.way the place of a new datagram: a free one, or one whose time is over, else that of the oldest, which is the scope's
  * own if half the bucket is. BH_FRAGMENT_WAYS where the datagram is there already. The bucket is locked.
  */
-static __always_inline void choose_way(const struct fragment_bucket *bucket, struct bh_scratch *here, __u32 now)
+static __always_inline void choose_way(const struct bh_fragment_bucket *bucket, struct bh_scratch *here, __u32 now)
 {
 	struct bh_fragment_search *search = &here->fragment;
 
@@ -254,7 +254,7 @@ static __always_inline void open_datagram(struct bh_datagram *datagram, const st
 /* Keeps the first fragment that was accepted. False where another CPU has just kept its like. A global function: verified once. */
 __noinline int keep_datagram(struct bh_scratch *here)
 {
-	struct fragment_bucket *bucket;
+	struct bh_fragment_bucket *bucket;
 	__u32 now, way;
 	bool kept;
 

@@ -30,8 +30,6 @@ const union {
 	struct bh_flow_ways flow_ways;
 	struct bh_flow_scope flow_scope;
 	struct bh_flow_totals flow_totals;
-	struct bh_answer_v4 answer_v4;
-	struct bh_answer_v6 answer_v6;
 	struct bh_fragment_bucket fragment_bucket;
 	struct bh_limit limit;
 	struct bh_source_set source_set;
@@ -41,7 +39,6 @@ const union {
 	struct bh_event_counters event_counters;
 	struct bh_reader reader;
 	struct bh_event event;
-	struct bh_bucket_state bucket_state;
 } layouts = {};
 
 char _license[] SEC("license") = "GPL";

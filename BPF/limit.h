@@ -26,7 +26,7 @@ static __always_inline bool pay(__u64 *full_at, const struct bh_condition *condi
 static __always_inline bool pay_for_rule(const struct bh_condition *condition, __u64 price, __u64 now)
 {
 	__u32 slot = condition->slot;
-	struct limit *limit = bpf_map_lookup_elem(&limits, &slot);
+	struct bh_limit *limit = bpf_map_lookup_elem(&limits, &slot);
 	bool paid;
 
 	if (!limit)
@@ -42,7 +42,7 @@ static __always_inline bool pay_for_rule(const struct bh_condition *condition, _
 }
 
 /* The place of a source in its set: its own, else the one that is, or will be, free first. */
-static __always_inline __u32 source_way(struct source_set *set, __u32 identity, __u64 source)
+static __always_inline __u32 source_way(struct bh_source_set *set, __u32 identity, __u64 source)
 {
 	__u64 least = ~0ull;
 	__u32 way = 0;
@@ -65,7 +65,7 @@ static __always_inline bool pay_for_source(const struct bh_condition *condition,
 	bool v6 = packet->flags & BH_PACKET_IPV6, paid;
 	__u32 identity = condition->identity | v6, index, way;
 	__u64 source = v6 ? packet->source_high : packet->source_low;
-	struct source_set *set;
+	struct bh_source_set *set;
 
 	index = bh_source_set_of(secret, source, identity);
 	set = bpf_map_lookup_elem(&sources, &index);

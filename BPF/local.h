@@ -17,6 +17,7 @@
 #include <bpf/bpf_endian.h>
 #include "kernel_types.h"
 #include "members.h"
+#include "question.h"
 
 /*
  * Steps through a table of routes at most. A link-local address takes one for each device that has it: a router has
@@ -515,7 +516,7 @@ static __always_inline bool was_own(struct local_search *search, __u32 family)
 __noinline int is_own(const struct bh_scratch *here, __u64 high, __u64 low, __u32 family)
 {
 	struct local_search *search;
-	struct bh_local_memo *memo;
+	struct local_memo *memo;
 	__u32 slot = 0;
 
 	search = bpf_map_lookup_elem(&local_searches, &slot);
@@ -525,7 +526,7 @@ __noinline int is_own(const struct bh_scratch *here, __u64 high, __u64 low, __u3
 	search->low = low;
 	if (settings.simulates || !knows_kernel())
 		return was_own(search, family);
-	slot = ((high ^ low ^ here->device) * 0x9e3779b97f4a7c15ull >> 32) & (BH_LOCAL_MEMOS - 1);
+	slot = ((high ^ low ^ here->device) * 0x9e3779b97f4a7c15ull >> 32) & (LOCAL_MEMOS - 1);
 	memo = bpf_map_lookup_elem(&local_memos, &slot);
 	if (!memo)
 		return 0;
@@ -543,9 +544,6 @@ __noinline int is_own(const struct bh_scratch *here, __u64 high, __u64 low, __u3
 	return memo->is_own;
 }
 
-/* Flows that were accepted by what the host's addresses were are judged again after a second, for these may change. */
-#define HOST_LAPSE 1000000000ull
-
 /*
  * Which ends of a packet are the host's own, as far as the rules of a scope ask; see enum bh_host_question. What
  * is not known yet is noted: it is found out
@@ -561,7 +559,7 @@ static __always_inline __u32 host_state(const struct image *image, const struct 
 	if (!(packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)))
 		return BH_HOST_NO_ADDRESSES;
 	here->asked_host = 1;
-	note_lapse(here, HOST_LAPSE);
+	note_lapse(here, BH_HOST_LAPSE_SECONDS * 1000000000ull);
 	/* The next question may be about another packet. */
 	here->host_found = 0;
 	if (!found)
@@ -577,7 +575,7 @@ __noinline int find_own(struct bh_scratch *here)
 
 	if (!here)
 		return 0;
-	packet = here->question == BH_ASK_PACKET ? &here->packet : &here->subject;
+	packet = here->question == ASK_PACKET ? &here->packet : &here->subject;
 	family = packet->flags & BH_PACKET_IPV4 ? 4 : 6;
 	if (here->host_wanted & BH_HOST_SOURCE && is_own(here, packet->source_high, packet->source_low, family))
 		found |= BH_HOST_SOURCE;

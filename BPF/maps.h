@@ -1,64 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Every map of the datapath. Pinned by the controller; what each holds is in datapath_abi.h. */
+/*
+ * Every map of the datapath. The controller pins them. What both sides read of a map is in datapath_abi.h; what only
+ * the programs read is here.
+ */
 #ifndef BULKHEAD_MAPS_H
 #define BULKHEAD_MAPS_H
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+#include "answer.h"
 #include "datapath_abi.h"
-
-/* What has a lock, as the kernel sees it: only one of this very type may be locked. */
-struct flow_bucket {
-	struct bpf_spin_lock lock;
-	__u32 overflow;
-	__u16 scopes[BH_FLOW_WAYS];
-	__u32 tags[BH_FLOW_WAYS];
-	__u64 pad1;
-};
-
-struct limit {
-	struct bpf_spin_lock lock;
-	__u32 identity;
-	__u64 full_at;
-};
-
-struct source_set {
-	struct bpf_spin_lock lock;
-	__u32 pad[7];
-	__u32 identities[BH_SOURCE_WAYS];
-	__u64 sources[BH_SOURCE_WAYS];
-	__u64 full_at[BH_SOURCE_WAYS];
-};
-
-_Static_assert(sizeof(struct limit) == sizeof(struct bh_limit), "limit");
-_Static_assert(sizeof(struct source_set) == sizeof(struct bh_source_set), "source_set");
-_Static_assert(sizeof(struct flow_bucket) == sizeof(struct bh_flow_bucket), "flow_bucket");
-
-/* Likewise struct bh_fragment_bucket. */
-struct fragment_bucket {
-	struct bpf_spin_lock lock;
-	__u32 pad[7];
-	__u32 tags[BH_FRAGMENT_WAYS];
-	struct bh_datagram datagrams[BH_FRAGMENT_WAYS];
-};
-
-_Static_assert(sizeof(struct fragment_bucket) == sizeof(struct bh_fragment_bucket), "fragment_bucket");
 
 struct rule_counters {
 	struct bh_count counts[BH_RULES_MAX];
 };
 
-/* A bit of flows' tags each, see hint(). */
+/* The hints of a line of buckets: each flow's tag sets one bit of its bucket's, see hint(). */
 struct flow_hints {
 	__u16 hints[BH_FLOW_HINTS];
-};
-
-struct answers_v4 {
-	struct bh_answer_v4 sets[BH_ANSWER_SETS][BH_ANSWER_WAYS];
-};
-
-struct answers_v6 {
-	struct bh_answer_v6 sets[BH_ANSWER_SETS][BH_ANSWER_WAYS];
 };
 
 /* An image: as many pages as it needs. */
@@ -110,21 +69,29 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, BH_ANSWER_BLOCKS);
+	__uint(max_entries, ANSWER_BLOCKS);
 	__type(key, __u32);
 	__type(value, struct answers_v4);
 } verdicts_v4 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, BH_ANSWER_BLOCKS);
+	__uint(max_entries, ANSWER_BLOCKS);
 	__type(key, __u32);
 	__type(value, struct answers_v6);
 } verdicts_v6 SEC(".maps");
 
+/*
+ * Samples events, or answers to rejected packets: a clock that each of them moves on by its cost and that may not pass
+ * the present. It lags at most a burst behind.
+ */
+struct token_bucket {
+	__u64 clock; /* CLOCK_MONOTONIC nanoseconds */
+};
+
 struct reader_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 22);
+	__uint(max_entries, BH_RING_SIZE);
 };
 
 /* A ring has one consumer, so each reader brings its own. */
@@ -147,7 +114,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_BUCKETS);
 	__type(key, __u32);
-	__type(value, struct bh_bucket_state);
+	__type(value, struct token_bucket);
 } buckets SEC(".maps");
 
 /* How many answers to rejected packets a device may send, by device. */
@@ -155,14 +122,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_DEVICES_MAX);
 	__type(key, __u32);
-	__type(value, struct bh_bucket_state);
+	__type(value, struct token_bucket);
 } answers SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_FLOW_PLACES);
 	__type(key, __u32);
-	__type(value, struct flow_bucket);
+	__type(value, struct bh_flow_bucket);
 } flow_buckets SEC(".maps");
 
 struct {
@@ -197,21 +164,21 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_FRAGMENT_BUCKETS);
 	__type(key, __u32);
-	__type(value, struct fragment_bucket);
+	__type(value, struct bh_fragment_bucket);
 } fragments SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_LIMITS_MAX);
 	__type(key, __u32);
-	__type(value, struct limit);
+	__type(value, struct bh_limit);
 } limits SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_SOURCE_SETS);
 	__type(key, __u32);
-	__type(value, struct source_set);
+	__type(value, struct bh_source_set);
 } sources SEC(".maps");
 
 /* The members of a dynamic group. It takes the room that they need. */
@@ -239,11 +206,25 @@ struct {
 	__type(value, __u32);
 } own_addresses SEC(".maps");
 
+/* What the kernel's tables said of an address at a device. It holds for the tick that it was said in. */
+struct local_memo {
+	__u64 high;
+	__u64 low;
+	__u32 device;
+	__u32 ticks; /* jiffies, low half */
+	__u8 family; /* 4 or 6; 0: nothing was said */
+	__u8 is_own;
+	__u8 pad[6];
+};
+
+enum { LOCAL_MEMOS = 256 };
+
+/* By a hash of address and device. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, BH_LOCAL_MEMOS);
+	__uint(max_entries, LOCAL_MEMOS);
 	__type(key, __u32);
-	__type(value, struct bh_local_memo);
+	__type(value, struct local_memo);
 } local_memos SEC(".maps");
 
 /*

@@ -5,15 +5,12 @@
 
 #include "clock.h"
 
-/* A flow whose judgement ends some day is judged again after a minute at the latest: clocks are set, and hosts sleep. */
-#define LAPSE_MAX 60
-
 /* Notes for how long, in nanoseconds, what the rules say will hold at most. */
 static __always_inline void note_lapse(struct bh_scratch *here, __u64 left)
 {
-	__u32 ticks = LAPSE_MAX * settings.ticks_per_second;
+	__u32 ticks = BH_LAPSE_SECONDS * settings.ticks_per_second;
 
-	if (left < LAPSE_MAX * 1000000000ull)
+	if (left < BH_LAPSE_SECONDS * 1000000000ull)
 		ticks = left * settings.ticks_per_second / 1000000000 + 1;
 	if (!here->lapse || ticks < here->lapse)
 		here->lapse = ticks;

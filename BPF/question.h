@@ -12,6 +12,16 @@
 #define ASKS_BEFORE 1
 #endif
 
+/* What the rules are asked, and about which packet. */
+enum question {
+	ASK_PACKET, /* the packet itself, as a new connection's or one of no connection */
+	ASK_OPENING, /* the opening packet of a flow that an earlier policy accepted */
+	ASK_QUOTED, /* what an ICMP error quotes: does a stateless rule accept it? */
+	ASK_ADOPTED, /* what would have opened a connection that was there before us */
+	ASK_BEFORE, /* the packet itself, of the previous policy: did that pass it without a flow? */
+	ASK_REPLY, /* the other way of an adopted flow: does a rule deny it? */
+};
+
 static __always_inline void reverse(struct bh_packet *packet)
 {
 	__u64 high = packet->source_high, low = packet->source_low;
@@ -41,7 +51,7 @@ static __always_inline void ask_about_opening(struct bh_scratch *here, const str
 		reverse(&here->subject);
 	if (is_icmp(&here->subject))
 		as_request(&here->subject);
-	here->question = BH_ASK_OPENING;
+	here->question = ASK_OPENING;
 	here->asked_direction = flow->direction;
 	/* Within one policy, limited rules ahead of the one that accepted it were over their limit. */
 	here->limited_from = flow->generation == here->judgement.generation ? flow->rule : 0;
@@ -90,9 +100,6 @@ static __always_inline bool is_denied_by_rule(const struct bh_judgement *judgeme
 	return judgement->verdict != BH_ACCEPT && judgement->reason == BH_REASON_RULE;
 }
 
-/* Seconds in a day. */
-#define BAR_MAX 86400
-
 /* How long what is ended now must be kept from being adopted, in jiffies: as long as anything here may be. */
 static __always_inline __u32 bar_time(const struct image *image, const struct bh_scratch *here)
 {
@@ -103,7 +110,7 @@ static __always_inline __u32 bar_time(const struct image *image, const struct bh
 	__u32 seconds = attached > untracked ? attached : untracked;
 
 	/* A tick counter's low half wraps after weeks. */
-	return (seconds > BAR_MAX ? BAR_MAX : seconds) * settings.ticks_per_second;
+	return (seconds > BH_BAR_SECONDS ? BH_BAR_SECONDS : seconds) * settings.ticks_per_second;
 }
 
 /* Has the rules asked about what would have opened the packet's connection from the other side. */
@@ -115,7 +122,7 @@ static __always_inline void ask_about_other_way(struct bh_scratch *here)
 		as_request(&here->subject);
 	here->asked_direction ^= 1;
 	here->opener_is_first = !here->forward;
-	here->question = BH_ASK_ADOPTED;
+	here->question = ASK_ADOPTED;
 	here->denial = here->judgement;
 }
 
@@ -130,7 +137,7 @@ static __always_inline bool ask_before(struct bh_scratch *here)
 		return false;
 	}
 	here->subject = here->packet;
-	here->question = BH_ASK_BEFORE;
+	here->question = ASK_BEFORE;
 	here->denial = here->judgement;
 	return true;
 }
@@ -145,7 +152,7 @@ static __always_inline void ask_about_reply(struct bh_scratch *here)
 	if (is_icmp(&here->subject))
 		here->subject.type = here->subject.flags & BH_PACKET_IPV4 ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY;
 	here->asked_direction ^= 1;
-	here->question = BH_ASK_REPLY;
+	here->question = ASK_REPLY;
 	here->denial = here->judgement;
 }
 

@@ -63,7 +63,7 @@ static __always_inline bool is_answerable(const struct bh_packet *packet)
 static __always_inline bool take_answer(const struct bh_scratch *here)
 {
 	__u32 device = here->device & (BH_DEVICES_MAX - 1);
-	struct bh_bucket_state *bucket = bpf_map_lookup_elem(&answers, &device);
+	struct token_bucket *bucket = bpf_map_lookup_elem(&answers, &device);
 
 	return bucket && take_token(bucket, settings.answer_cost, BH_ANSWER_BURST);
 }

@@ -18,6 +18,20 @@
  */
 #define REACH (1u << 29)
 
+/* What a TCP segment is to the flow that covers it. */
+enum segment {
+	SEGMENT_OUTSIDE, /* of the windows: it moves nothing */
+	SEGMENT_FITS,
+	SEGMENT_ANSWERS, /* the SYN that opened the flow */
+	SEGMENT_ANSWERS_ATTEMPT, /* a SYN that came over it */
+	SEGMENT_CHALLENGES, /* a SYN, which it takes for one of another connection */
+	SEGMENT_RESETS, /* its receiver takes this reset */
+	SEGMENT_DOUBTS, /* its receiver takes this reset, or answers it with an acknowledgement */
+	SEGMENT_STARTS_ANEW, /* contradicts the end that an adopted flow knows: adopted by this one */
+	SEGMENT_PASSES, /* it changes nothing, but its receiver answers it, or ends another connection by it */
+	SEGMENT_IGNORED, /* a reset that its receiver would not heed */
+};
+
 /* Whether one sequence number comes before another: they wrap. */
 static __always_inline bool is_before(__u32 left, __u32 right)
 {
@@ -105,19 +119,19 @@ static __always_inline bool fits(const struct bh_flow *flow, const struct bh_pac
 }
 
 /* A reset to an end that has not been answered, or by one. */
-static __always_inline enum bh_segment place_early_reset(const struct bh_flow *flow, const struct bh_packet *packet,
+static __always_inline enum segment place_early_reset(const struct bh_flow *flow, const struct bh_packet *packet,
 							 bool answer)
 {
 	const struct bh_flow_side *opener = &flow->sides[0];
 	__u32 start = opener->acknowledged;
 
 	if (answer)
-		return acknowledges(packet, start, opener->end) ? BH_SEGMENT_RESETS : BH_SEGMENT_IGNORED;
+		return acknowledges(packet, start, opener->end) ? SEGMENT_RESETS : SEGMENT_IGNORED;
 	if (is_between(start + 1, packet->sequence, opener->end))
-		return BH_SEGMENT_RESETS;
+		return SEGMENT_RESETS;
 	if (flow->flags & BH_FLOW_CHALLENGED && packet->sequence == flow->sides[1].acknowledged)
-		return BH_SEGMENT_PASSES;
-	return BH_SEGMENT_IGNORED;
+		return SEGMENT_PASSES;
+	return SEGMENT_IGNORED;
 }
 
 /*
@@ -126,7 +140,7 @@ static __always_inline enum bh_segment place_early_reset(const struct bh_flow *f
  * with an acknowledgement; outside it is not heeded. As Linux does, a receiver also takes the number of a FIN that it has, and the end of the last
  * data that it has, though some before be missing.
  */
-static __always_inline enum bh_segment place_reset(const struct bh_flow *flow, const struct bh_packet *packet,
+static __always_inline enum segment place_reset(const struct bh_flow *flow, const struct bh_packet *packet,
 						   bool answer)
 {
 	const struct bh_flow_side *sender = &flow->sides[answer], *receiver = &flow->sides[!answer];
@@ -136,13 +150,13 @@ static __always_inline enum bh_segment place_reset(const struct bh_flow *flow, c
 
 	/* It refuses the attempt. Whether the connection beside it is over cannot be told from that. */
 	if (acknowledges_attempt(flow, packet, answer))
-		return BH_SEGMENT_PASSES;
+		return SEGMENT_PASSES;
 	if (is_unanswered(flow))
 		return place_early_reset(flow, packet, answer);
 	if (flow->flags & fin && sequence == sender->end - 1)
-		return certain ? BH_SEGMENT_RESETS : BH_SEGMENT_DOUBTS;
+		return certain ? SEGMENT_RESETS : SEGMENT_DOUBTS;
 	if (sequence == sender->end)
-		return certain ? BH_SEGMENT_RESETS : BH_SEGMENT_DOUBTS;
+		return certain ? SEGMENT_RESETS : SEGMENT_DOUBTS;
 	/*
 	 * More was acknowledged than was seen: by a true end of what was sent before, or by a stranger. Only of an
 	 * adopted connection.
@@ -150,25 +164,25 @@ static __always_inline enum bh_segment place_reset(const struct bh_flow *flow, c
 	if (is_before(sender->end, first))
 		first = sender->end - REACH;
 	if (sequence != first && sequence - first >= receiver->granted - first)
-		return BH_SEGMENT_IGNORED;
-	return is_before(sender->end, sequence) ? BH_SEGMENT_PASSES : BH_SEGMENT_DOUBTS;
+		return SEGMENT_IGNORED;
+	return is_before(sender->end, sequence) ? SEGMENT_PASSES : SEGMENT_DOUBTS;
 }
 
 /*
  * Of a connection that was there before, a stranger's data may have made a reset of his look true: only one that
  * certainly is ends it.
  */
-static __always_inline enum bh_segment place_adopted_reset(const struct bh_flow *flow, enum bh_segment place)
+static __always_inline enum segment place_adopted_reset(const struct bh_flow *flow, enum segment place)
 {
-	return place == BH_SEGMENT_DOUBTS || (place == BH_SEGMENT_RESETS && is_unsure(flow)) ? BH_SEGMENT_PASSES : place;
+	return place == SEGMENT_DOUBTS || (place == SEGMENT_RESETS && is_unsure(flow)) ? SEGMENT_PASSES : place;
 }
 
 /* What a segment other than a SYN is to the flow that covers it; `answer`: it comes from the answerer. */
-static __noinline __attribute__((unused)) enum bh_segment
+static __noinline __attribute__((unused)) enum segment
 place_segment(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
 	if (packet->tcp_flags & TCP_RST) {
-		enum bh_segment place = place_reset(flow, packet, answer);
+		enum segment place = place_reset(flow, packet, answer);
 
 		return flow->flags & BH_FLOW_ADOPTED ? place_adopted_reset(flow, place) : place;
 	}
@@ -176,22 +190,22 @@ place_segment(const struct bh_flow *flow, const struct bh_packet *packet, bool a
 		const struct bh_flow_side *opener = &flow->sides[0];
 
 		if (answer && is_answer_to_syn(packet) && acknowledges(packet, opener->acknowledged, opener->end))
-			return BH_SEGMENT_ANSWERS;
+			return SEGMENT_ANSWERS;
 		/* So speaks an end that has the connection still open, to a SYN or of its own accord. */
 		if (answer && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK)
-			return BH_SEGMENT_CHALLENGES;
+			return SEGMENT_CHALLENGES;
 	} else if (fits(flow, packet, answer)) {
-		return BH_SEGMENT_FITS;
+		return SEGMENT_FITS;
 	}
 	if (acknowledges_attempt(flow, packet, answer))
-		return is_answer_to_syn(packet) ? BH_SEGMENT_ANSWERS_ATTEMPT : BH_SEGMENT_PASSES;
+		return is_answer_to_syn(packet) ? SEGMENT_ANSWERS_ATTEMPT : SEGMENT_PASSES;
 	/*
 	 * The first that was seen may have been a stranger's. So may this one: none of them can keep the true ends
 	 * from meeting.
 	 */
 	if (is_unsure(flow) && packet->tcp_flags & TCP_ACK)
-		return BH_SEGMENT_STARTS_ANEW;
-	return BH_SEGMENT_OUTSIDE;
+		return SEGMENT_STARTS_ANEW;
+	return SEGMENT_OUTSIDE;
 }
 
 /* Bytes of the window that a segment offers, at least 1: a closed window is probed. */

@@ -6,7 +6,7 @@
 
 static long clear_bucket(__u32 index, __u32 *scope)
 {
-	struct flow_bucket *bucket = bucket_at(index);
+	struct bh_flow_bucket *bucket = bucket_at(index);
 
 	if (!bucket)
 		return 1;
@@ -33,7 +33,7 @@ int bulkhead_clear_flows(struct __sk_buff *ctx)
 static long forget_datagrams(__u32 index, __u32 *scope)
 {
 	__u32 number = bucket_in_room(*scope, index);
-	struct fragment_bucket *bucket = bpf_map_lookup_elem(&fragments, &number);
+	struct bh_fragment_bucket *bucket = bpf_map_lookup_elem(&fragments, &number);
 
 	if (!bucket)
 		return 1;

@@ -213,11 +213,11 @@ static __always_inline bool is_addressed_to_sender(const struct bh_scratch *here
 }
 
 /* Why a segment is dropped though a flow covers it; BH_REASON_NONE where it is not. */
-static __always_inline enum bh_reason segment_refusal(const struct bh_port *port, enum bh_segment segment)
+static __always_inline enum bh_reason segment_refusal(const struct bh_port *port, enum segment segment)
 {
-	if (segment == BH_SEGMENT_IGNORED)
+	if (segment == SEGMENT_IGNORED)
 		return BH_REASON_INVALID_STATE;
-	if (segment == BH_SEGMENT_OUTSIDE && port->flags & BH_PORT_TCP_STRICT)
+	if (segment == SEGMENT_OUTSIDE && port->flags & BH_PORT_TCP_STRICT)
 		return BH_REASON_INVALID_STATE;
 	return BH_REASON_NONE;
 }
@@ -246,7 +246,7 @@ static __always_inline void judge_by_flow(const struct bh_port *port, struct bh_
 	JOIN_PATHS();
 	if (!flow) {
 		if (error) {
-			here->question = BH_ASK_QUOTED;
+			here->question = ASK_QUOTED;
 			here->asked_direction = judgement->direction ^ 1;
 		}
 		return;
@@ -285,7 +285,7 @@ static __always_inline bool conclude_packet(const struct image *image, struct bh
 			ask_about_other_way(here);
 		else if (may_ask_before(image, here))
 			return ask_before(here);
-		return here->question != BH_ASK_PACKET;
+		return here->question != ASK_PACKET;
 	}
 	if (before || may_adopt(image, here))
 		return conclude_adopting(here, accepted);
@@ -302,7 +302,7 @@ static __always_inline bool conclude_before(const struct image *image, struct bh
 	bool accepted = here->denial.verdict == BH_ACCEPT;
 
 	here->judgement = here->denial;
-	here->question = BH_ASK_PACKET;
+	here->question = ASK_PACKET;
 	if (passed)
 		return conclude_packet(image, here, accepted, true);
 	if (accepted)
@@ -316,13 +316,13 @@ static __always_inline bool conclude_opening(const struct image *image, struct b
 	struct bh_judgement *judgement = &here->judgement;
 	const struct bh_flow *flow = found_flow(here);
 
-	if (holds && here->question == BH_ASK_OPENING && flow && flow->flags & BH_FLOW_BY_ANSWERER) {
+	if (holds && here->question == ASK_OPENING && flow && flow->flags & BH_FLOW_BY_ANSWERER) {
 		ask_about_reply(here);
 		return true;
 	}
-	if (here->question == BH_ASK_REPLY && holds)
+	if (here->question == ASK_REPLY && holds)
 		*judgement = here->denial;
-	here->question = BH_ASK_OPENING;
+	here->question = ASK_OPENING;
 	if (!holds)
 		here->bar = bar_time(image, here);
 	decide(judgement, holds ? BH_ACCEPT : BH_DROP,
@@ -338,21 +338,21 @@ static __always_inline bool conclude(const struct image *image, struct bh_scratc
 	bool accepted = judgement->verdict == BH_ACCEPT, stateless = here->stateless;
 
 	switch (here->question) {
-	case BH_ASK_OPENING:
+	case ASK_OPENING:
 		return conclude_opening(image, here, accepted);
-	case BH_ASK_REPLY:
+	case ASK_REPLY:
 		return conclude_opening(image, here, !is_denied_by_rule(judgement));
-	case BH_ASK_QUOTED:
+	case ASK_QUOTED:
 		if (accepted && stateless) {
 			decide(judgement, BH_ACCEPT, BH_REASON_RELATED);
 			return false;
 		}
-		here->question = BH_ASK_PACKET;
+		here->question = ASK_PACKET;
 		here->asked_direction = judgement->direction;
 		return true;
-	case BH_ASK_BEFORE:
+	case ASK_BEFORE:
 		return conclude_before(image, here, accepted && stateless);
-	case BH_ASK_ADOPTED:
+	case ASK_ADOPTED:
 		if (accepted)
 			adopt(here);
 		else if (here->packet.protocol != IPPROTO_TCP)
@@ -374,10 +374,10 @@ static __always_inline __u16 port_record(const struct image *image, const struct
  */
 static __always_inline bool ask_rules(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
 {
-	const struct bh_packet *subject = here->question == BH_ASK_PACKET ? &here->packet : &here->subject;
+	const struct bh_packet *subject = here->question == ASK_PACKET ? &here->packet : &here->subject;
 
 	/* The policy before has answered by now. */
-	if (here->question != BH_ASK_BEFORE && !judge_by_rules(image, port, subject, here))
+	if (here->question != ASK_BEFORE && !judge_by_rules(image, port, subject, here))
 		return true;
 	JOIN_PATHS();
 	here->lookup.floor = 0;
@@ -388,7 +388,7 @@ static __always_inline bool ask_rules(const struct image *image, const struct bh
  * Makes the flow that a new policy denies a mark that its connection is not to be adopted, if its place still is its
  * own: another CPU may have given the place to another connection meanwhile.
  */
-static __always_inline bool bar_flow(struct flow_bucket *bucket, __u32 way, struct bh_flow *flow,
+static __always_inline bool bar_flow(struct bh_flow_bucket *bucket, __u32 way, struct bh_flow *flow,
 				     const struct bh_scratch *here)
 {
 	__u32 now = ticks_now(here);
@@ -410,7 +410,7 @@ static __always_inline void end_found_flow(const struct bh_scratch *here)
 {
 	struct bh_flow_totals *totals = flow_totals_here();
 	__u32 slot = here->flow - 1, index = slot / BH_FLOW_WAYS;
-	struct flow_bucket *bucket = bucket_at(index);
+	struct bh_flow_bucket *bucket = bucket_at(index);
 	struct bh_flow *flow = found_flow(here);
 	bool ended;
 
@@ -445,7 +445,7 @@ __noinline int settle_flow(struct bh_scratch *here)
 	flow = found_flow(here);
 	if (judgement->verdict != BH_ACCEPT || !flow)
 		return 0;
-	if (here->question == BH_ASK_OPENING)
+	if (here->question == ASK_OPENING)
 		note_judgement(flow, here, ticks_now(here));
 	judgement->rule = BH_NONE;
 	/* An error refreshes nothing. */
@@ -481,14 +481,14 @@ static __always_inline void begin(const struct image *image, const struct bh_por
 	here->host_wanted = 0;
 	here->host_found = 0;
 	here->lookup.floor = 0;
-	here->question = BH_ASK_PACKET;
+	here->question = ASK_PACKET;
 	here->asked_direction = here->judgement.direction;
 	here->scope = port->flow_scope ? port->flow_scope : here->device;
 	here->share = port->flow_share;
 	here->asks = 0;
 	here->bar = 0;
 	here->barred = 0;
-	here->segment = BH_SEGMENT_OUTSIDE;
+	here->segment = SEGMENT_OUTSIDE;
 	judge_before_rules(image, port, quarantined, here, hook);
 	JOIN_PATHS();
 	/* XDP does not read what an ICMP error quotes, and leaves all of them to tc. */
@@ -502,7 +502,7 @@ static __always_inline void begin(const struct image *image, const struct bh_por
 enum {
 	JUDGED,
 	ASK_AGAIN,
-	ASK_BEFORE,
+	ASK_POLICY_BEFORE,
 };
 
 /* No image or no port record: the packet passes, and its generation is 0. */
@@ -554,7 +554,7 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	here->asks = ask_rules(&image, port, here);
 	if (!here->asks)
 		return JUDGED;
-	return here->question == BH_ASK_BEFORE ? ASK_BEFORE : ASK_AGAIN;
+	return here->question == ASK_BEFORE ? ASK_POLICY_BEFORE : ASK_AGAIN;
 }
 
 /*
@@ -631,7 +631,7 @@ static __always_inline void judge_packet(struct bh_scratch *here, enum bh_hook h
 
 	here->asks = 0;
 	said = judge_on(here, hook);
-	if (ASKS_BEFORE && said == ASK_BEFORE) {
+	if (ASKS_BEFORE && said == ASK_POLICY_BEFORE) {
 		ask_before_until_answered(here);
 		said = judge_on(here, hook);
 	}

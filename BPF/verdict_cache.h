@@ -16,12 +16,12 @@ static __always_inline bool is_cacheable(const struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
 
-	return here->question == BH_ASK_PACKET && packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6) &&
+	return here->question == ASK_PACKET && packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6) &&
 	       !(packet->flags & BH_PACKET_HEADERS) && !is_icmp(packet);
 }
 
 /* The packet as answers name it, but for its addresses. */
-static __always_inline void name_packet(const struct bh_scratch *here, struct bh_answer *name)
+static __always_inline void name_packet(const struct bh_scratch *here, struct answer *name)
 {
 	const struct bh_judgement *judgement = &here->judgement;
 	const struct bh_packet *packet = &here->packet;
@@ -32,9 +32,9 @@ static __always_inline void name_packet(const struct bh_scratch *here, struct bh
 		      packet->protocol << 8;
 }
 
-static __always_inline bool has_name(const struct bh_answer *answer, const struct bh_answer *name)
+static __always_inline bool has_name(const struct answer *answer, const struct answer *name)
 {
-	return !((answer->service ^ name->service) | ((answer->place ^ name->place) & ~(__u64)BH_ANSWER_BITS));
+	return !((answer->service ^ name->service) | ((answer->place ^ name->place) & ~(__u64)ANSWER_BITS));
 }
 
 static __always_inline __u64 addresses_v4(const struct bh_packet *packet)
@@ -42,7 +42,7 @@ static __always_inline __u64 addresses_v4(const struct bh_packet *packet)
 	return packet->source_low << 32 | packet->destination_low;
 }
 
-static __always_inline bool has_addresses(const struct bh_answer_v6 *way, const struct bh_packet *packet)
+static __always_inline bool has_addresses(const struct answer_v6 *way, const struct bh_packet *packet)
 {
 	return !((way->source_high ^ packet->source_high) | (way->source_low ^ packet->source_low) |
 		 (way->destination_high ^ packet->destination_high) | (way->destination_low ^ packet->destination_low));
@@ -53,29 +53,29 @@ static __always_inline bool has_addresses(const struct bh_answer_v6 *way, const 
  */
 static __always_inline void *answer_set(void *verdicts, const struct bh_scratch *here, __u32 size)
 {
-	__u32 number = here->hash >> 8 ^ here->forward, index = number / BH_ANSWER_SETS % BH_ANSWER_BLOCKS;
+	__u32 number = here->hash >> 8 ^ here->forward, index = number / ANSWER_SETS % ANSWER_BLOCKS;
 	__u8 *block = bpf_map_lookup_elem(verdicts, &index);
 
-	return block ? block + number % BH_ANSWER_SETS * BH_ANSWER_WAYS * size : NULL;
+	return block ? block + number % ANSWER_SETS * ANSWER_WAYS * size : NULL;
 }
 
-static __always_inline const struct bh_answer *find_v4(const struct bh_scratch *here, const struct bh_answer *name)
+static __always_inline const struct answer *find_v4(const struct bh_scratch *here, const struct answer *name)
 {
-	const struct bh_answer_v4 *set = answer_set(&verdicts_v4, here, sizeof(*set));
+	const struct answer_v4 *set = answer_set(&verdicts_v4, here, sizeof(*set));
 	__u64 addresses = addresses_v4(&here->packet);
 
-	for (int way = 0; set && way < BH_ANSWER_WAYS; way++) {
+	for (int way = 0; set && way < ANSWER_WAYS; way++) {
 		if (set[way].addresses == addresses && has_name(&set[way].answer, name))
 			return &set[way].answer;
 	}
 	return NULL;
 }
 
-static __always_inline const struct bh_answer *find_v6(const struct bh_scratch *here, const struct bh_answer *name)
+static __always_inline const struct answer *find_v6(const struct bh_scratch *here, const struct answer *name)
 {
-	const struct bh_answer_v6 *set = answer_set(&verdicts_v6, here, sizeof(*set));
+	const struct answer_v6 *set = answer_set(&verdicts_v6, here, sizeof(*set));
 
-	for (int way = 0; set && way < BH_ANSWER_WAYS; way++) {
+	for (int way = 0; set && way < ANSWER_WAYS; way++) {
 		if (has_addresses(&set[way], &here->packet) && has_name(&set[way].answer, name))
 			return &set[way].answer;
 	}
@@ -86,43 +86,43 @@ static __always_inline const struct bh_answer *find_v6(const struct bh_scratch *
 static __always_inline bool recall(struct bh_scratch *here)
 {
 	struct bh_judgement *judgement = &here->judgement;
-	const struct bh_answer *answer;
-	struct bh_answer name;
+	const struct answer *answer;
+	struct answer name;
 
 	name_packet(here, &name);
 	answer = here->packet.flags & BH_PACKET_IPV4 ? find_v4(here, &name) : find_v6(here, &name);
 	here->recalled = answer != NULL;
 	if (!answer)
 		return false;
-	judgement->verdict = answer->place & BH_ANSWER_VERDICT;
+	judgement->verdict = answer->place & ANSWER_VERDICT;
 	judgement->reason = answer->rule == BH_NONE ? BH_REASON_DEFAULT : BH_REASON_RULE;
 	judgement->rule = answer->rule;
 	judgement->counter = answer->counter;
-	judgement->log = !!(answer->place & BH_ANSWER_LOG);
-	here->stateless = !!(answer->place & BH_ANSWER_STATELESS);
+	judgement->log = !!(answer->place & ANSWER_LOG);
+	here->stateless = !!(answer->place & ANSWER_STATELESS);
 	return true;
 }
 
 /* What the rules said. */
-static __always_inline void note_answer(const struct bh_scratch *here, struct bh_answer *answer)
+static __always_inline void note_answer(const struct bh_scratch *here, struct answer *answer)
 {
 	const struct bh_judgement *judgement = &here->judgement;
 
 	name_packet(here, answer);
-	answer->place |= (judgement->verdict & BH_ANSWER_VERDICT) | (judgement->log ? BH_ANSWER_LOG : 0) |
-			 (here->stateless ? BH_ANSWER_STATELESS : 0);
+	answer->place |= (judgement->verdict & ANSWER_VERDICT) | (judgement->log ? ANSWER_LOG : 0) |
+			 (here->stateless ? ANSWER_STATELESS : 0);
 	answer->rule = judgement->rule;
 	answer->counter = judgement->counter;
 }
 
 static __always_inline void remember_v4(const struct bh_scratch *here)
 {
-	struct bh_answer_v4 *set = answer_set(&verdicts_v4, here, sizeof(*set));
+	struct answer_v4 *set = answer_set(&verdicts_v4, here, sizeof(*set));
 
 	if (!set)
 		return;
 #pragma unroll
-	for (int way = BH_ANSWER_WAYS - 1; way > 0; way--)
+	for (int way = ANSWER_WAYS - 1; way > 0; way--)
 		set[way] = set[way - 1];
 	set->addresses = addresses_v4(&here->packet);
 	note_answer(here, &set->answer);
@@ -131,12 +131,12 @@ static __always_inline void remember_v4(const struct bh_scratch *here)
 static __always_inline void remember_v6(const struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
-	struct bh_answer_v6 *set = answer_set(&verdicts_v6, here, sizeof(*set));
+	struct answer_v6 *set = answer_set(&verdicts_v6, here, sizeof(*set));
 
 	if (!set)
 		return;
 #pragma unroll
-	for (int way = BH_ANSWER_WAYS - 1; way > 0; way--)
+	for (int way = ANSWER_WAYS - 1; way > 0; way--)
 		set[way] = set[way - 1];
 	set->source_high = packet->source_high;
 	set->source_low = packet->source_low;

@@ -13,9 +13,7 @@ import PackagePlugin
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path()).sorted()
         let sources = names.filter { $0.hasSuffix(".bpf.c") }
         guard !sources.isEmpty else { throw Failure("\(folder.path()) holds no *.bpf.c") }
-        let headers =
-            names.filter { $0.hasSuffix(".h") }.map { folder.appending(path: $0) }
-            + [abi.appending(path: "datapath_abi.h")]
+        let headers = try headers(in: folder) + headers(in: abi) + headers(in: abi.appending(path: "abi"))
         let clang = try findClang(context)
         let system = try findHeaders()
         let embed = try context.tool(named: "EmbedObject").url
@@ -36,6 +34,11 @@ import PackagePlugin
                 arguments: [stem, swift.path(), object.path(), clang.path()] + options,
                 inputFiles: [source] + headers, outputFiles: [swift])
         }
+    }
+
+    private func headers(in folder: URL) throws -> [URL] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path()).sorted()
+            .filter { $0.hasSuffix(".h") }.map { folder.appending(path: $0) }
     }
 
     /// A clang that can emit BPF: the one that SwiftPM names, else one on the path or in the usual places.

@@ -196,14 +196,6 @@ import Testing
                 \.opened, \.adopted, \.expired, \.evicted, \.refused, \.ended, \.hand, \.pad, \.pad1,
             ]),
         layout(
-            "bh_answer", of: bh_answer.self, ["service", "place", "rule", "counter"],
-            [\.service, \.place, \.rule, \.counter]),
-        layout("bh_answer_v4", of: bh_answer_v4.self, ["addresses", "answer"], [\.addresses, \.answer]),
-        layout(
-            "bh_answer_v6", of: bh_answer_v6.self,
-            ["source_high", "source_low", "destination_high", "destination_low", "answer", "pad"],
-            [\.source_high, \.source_low, \.destination_high, \.destination_low, \.answer, \.pad]),
-        layout(
             "bh_scratch", of: bh_scratch.self,
             [
                 "device", "frame_length", "packet", "judgement", "denial", "subject", "key", "hash", "flow", "share",
@@ -263,9 +255,6 @@ import Testing
             "bh_own_address", of: bh_own_address.self, ["high", "low", "family", "pad"],
             [\.high, \.low, \.family, \.pad]),
         layout(
-            "bh_local_memo", of: bh_local_memo.self, ["high", "low", "device", "ticks", "family", "is_own", "pad"],
-            [\.high, \.low, \.device, \.ticks, \.family, \.is_own, \.pad]),
-        layout(
             "bh_limit", of: bh_limit.self, ["lock", "identity", "full_at"], [\.lock, \.identity, \.full_at]),
         layout(
             "bh_source_set", of: bh_source_set.self, ["lock", "pad", "identities", "sources", "full_at"],
@@ -292,7 +281,6 @@ import Testing
         layout(
             "bh_event", of: bh_event.self, ["time", "device", "captured", "judgement", "packet", "header"],
             [\.time, \.device, \.captured, \.judgement, \.packet, \.header]),
-        layout("bh_bucket_state", of: bh_bucket_state.self, ["clock"], [\.clock]),
     ]
 
     private static let objects = [EmbeddedObject.layout, Programs.entry, Programs.tc, Programs.xdp]

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * What a CPU knows of the packet that it judges. It lives in a map because the stack is small, and because the verifier
+ * does not follow what is written there. A simulation writes it before a program runs and reads it afterwards.
+ */
+#ifndef BULKHEAD_ABI_SCRATCH_H
+#define BULKHEAD_ABI_SCRATCH_H
+
+#include <linux/types.h>
+#include "flow.h"
+#include "fragment.h"
+#include "packet.h"
+#include "words.h"
+
+/* A look-up on its way through the image. */
+struct bh_lookup {
+	__u32 joint;              /* joint class, where a list could need it */
+	__u32 best;               /* lowest rank so far */
+	__u32 floor;              /* ranks below do not count */
+	__u32 partitions;         /* bit by partition, where both ends have a cell */
+	__u32 from[BH_LEVEL_MAX]; /* class of the source by level */
+	__u32 to[BH_LEVEL_MAX];
+};
+
+_Static_assert(sizeof(struct bh_lookup) == 40, "bh_lookup");
+
+/* A search for a place: for a new flow in its bucket, or in the whole table for a flow that its scope can give up. */
+struct bh_flow_search {
+	__u64 best;    /* the place's worth, then in the lower bits the place; 0 where none was found */
+	__u32 first;   /* bucket */
+	__u32 visited; /* buckets */
+	__u32 found;   /* places of any worth */
+	__u32 now;     /* jiffies, low half */
+};
+
+_Static_assert(sizeof(struct bh_flow_search) == 24, "bh_flow_search");
+
+/* A search of a bucket, or of a datagram's ranges. Indices are one past the last where nothing was found. */
+struct bh_fragment_search {
+	struct bh_datagram_key key;
+	__u32 hash;    /* of the key; never 0 */
+	__u32 bucket;  /* in the room of the key's scope */
+	__u32 age;     /* of the oldest datagram */
+	__u32 own_age; /* of the scope's own oldest */
+	__u8 way;
+	__u8 own_way;
+	__u8 own;    /* datagrams of the scope's own in the bucket */
+	__u8 before; /* range that ends where the fragment starts */
+	__u8 after;  /* range that starts where it ends */
+	__u8 free;   /* a free range */
+	__u8 refused;
+	__u8 pad;
+};
+
+_Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
+
+/* Value of map `scratch`, one, per CPU. The entry program sets `device` and `frame_length`. */
+struct bh_scratch {
+	__u32 device;
+	__u32 frame_length; /* bytes on the wire: what the packet had before a capture cut it */
+	struct bh_packet packet;
+	struct bh_judgement judgement;
+	struct bh_judgement denial; /* of a packet that may yet be an answer */
+	/* what the rules are asked about in place of the packet: a flow's opening packet, an error's quotation */
+	struct bh_packet subject;
+	struct bh_flow_key key; /* of the packet, or of what it quotes */
+	__u32 hash;             /* of the key; never 0 */
+	__u32 flow;             /* slot of the flow that covers it, counted from 1; 0 for none */
+	__u32 share;            /* flows that its scope may have */
+	__u16 scope;            /* whose flows: a device's id, or a host entry's number with BH_SCOPE_ENTRY */
+	__u8 forward;           /* whether the packet's (the quotation's) source is the key's first endpoint */
+	__u8 question;          /* enum question of BPF/ */
+	__u8 asked_direction;   /* in which the rules are asked */
+	__u8 opens;             /* whether the packet was accepted as a new flow's */
+	__u8 opener_is_first;   /* of that flow */
+	__u8 unsure;            /* XDP: a limit had a say, and only tc asks limits */
+	__u8 asks;              /* whether the rules are still to be asked */
+	__u8 stateless;         /* whether they accept without a flow */
+	/* whether the verdict could depend on what XDP does not see: a VLAN tag, the mark of an answer */
+	__u8 hidden_matters;
+	__u8 asked_members; /* whether what the rules said depends on who is in a dynamic group */
+	__u32 limited_from; /* a flow's opening packet: limited rules from this rank on match, those below do not */
+	__u32 lapse;        /* jiffies for which what the rules said holds; 0: until the policy changes */
+	__u32 epoch;        /* of the image, before the rules are asked */
+	__u32 bar;          /* jiffies for which a connection that is ended now is not to be adopted */
+	__u8 recalled;      /* whether the verdict cache knew what the rules say */
+	__u8 asked_host;    /* whether what the rules said depends on which addresses the host has */
+	__u8 host_wanted;   /* enum bh_host_question: to be found out before the rules are asked again */
+	__u8 host_found;    /* what was found out, with BH_HOST_FOUND */
+	__u8 segment;       /* enum segment of BPF/: what a TCP segment is to the flow that covers it */
+	__u8 scale;         /* of a SYN's window, or BH_SCALE_NONE */
+	__u8 barred;        /* whether a flow of the packet's connection was ended: it is not adopted */
+	__u8 option;        /* place of the TCP option being read, in `header` */
+	struct bh_lookup lookup;
+	struct bh_flow_search search;
+	struct bh_fragment_search fragment;
+	struct bh_claim claim;
+	__u8 header[64]; /* the header being read */
+	__u64 now;       /* in a simulation, nanoseconds: what stands in for the clocks */
+	__u64 frame;     /* address of the kernel's struct sk_buff or xdp_buff, for probes of it */
+};
+
+_Static_assert(sizeof(struct bh_scratch) == 656, "bh_scratch");
+
+#endif

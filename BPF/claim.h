@@ -5,12 +5,6 @@
 
 #include "essential.h"
 
-#define ARP_REQUEST 1
-#define RARP_REQUEST 3
-
-#define ND_SOURCE_LINK_ADDRESS 1
-#define ND_TARGET_LINK_ADDRESS 2
-
 /* Neighbour discovery whatever its hop limit, also where a first fragment begins it. */
 static __always_inline bool is_neighbour_discovery(const struct bh_packet *packet)
 {
@@ -47,8 +41,8 @@ static __always_inline bool read_arp(void *ctx, struct bh_scratch *here)
 	_Static_assert(sizeof(*body) == 28, "an ARP body over Ethernet and IPv4");
 	if (frame_load(ctx, here->packet.l3_offset, here->header, sizeof(*body)))
 		return false;
-	if (body->hardware != bpf_htons(1) || body->protocol != bpf_htons(ETH_P_IP) || body->hardware_length != 6 ||
-	    body->protocol_length != 4)
+	if (body->hardware != bpf_htons(ARP_ETHERNET) || body->protocol != bpf_htons(ETH_P_IP) ||
+	    body->hardware_length != ETH_ALEN || body->protocol_length != sizeof(__be32))
 		return false;
 	claim->operation = bpf_ntohs(body->operation);
 	claim->mac = mac_number(body->sender_mac);
@@ -86,16 +80,17 @@ static __always_inline bool read_option(void *ctx, struct bh_scratch *here)
 	__u32 offset = here->packet.payload, length;
 	__u64 mac;
 
-	if (offset + 8 > here->packet.end || frame_load(ctx, offset, here->header, 8))
+	if (offset + ND_OPTION_UNIT > here->packet.end ||
+	    frame_load(ctx, offset, here->header, ND_OPTION_UNIT))
 		return false;
-	length = here->header[1] * 8;
+	length = here->header[1] * ND_OPTION_UNIT;
 	if (!length || offset + length > here->packet.end)
 		return false;
 	here->packet.payload = offset + length;
 	if (here->header[0] != ND_SOURCE_LINK_ADDRESS && here->header[0] != ND_TARGET_LINK_ADDRESS)
 		return true;
 	mac = mac_number(here->header + 2);
-	if (length != 8 || (claim->has_mac && claim->mac != mac))
+	if (length != ND_OPTION_UNIT || (claim->has_mac && claim->mac != mac))
 		return false;
 	claim->mac = mac;
 	claim->has_mac = 1;
@@ -112,7 +107,7 @@ static __always_inline bool read_discovery(void *ctx, struct bh_scratch *here)
 	if (packet->flags & BH_PACKET_FRAGMENT_FIRST || packet->payload > packet->end)
 		return false;
 	if (packet->type >= ND_NEIGHBOUR_SOLICITATION) {
-		if (frame_load(ctx, packet->l4_offset + 8, here->header, 16))
+		if (frame_load(ctx, packet->l4_offset + ICMP_HEADER, here->header, 16))
 			return false;
 		here->claim.target_high = bpf_be64_to_cpu(half[0]);
 		here->claim.target_low = bpf_be64_to_cpu(half[1]);

@@ -11,7 +11,7 @@ const volatile __u32 entry_device = 0;
 
 static __always_inline void enter(__u32 frame_length)
 {
-	struct bh_scratch *here = scratch_here();
+	struct bh_scratch *here = this_cpu_scratch();
 
 	if (here) {
 		here->device = entry_device;

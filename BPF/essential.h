@@ -10,28 +10,13 @@
 #include "classify.h"
 #include "packet.h"
 
-#define IGMP_QUERY 0x11
-#define IGMP_REPORT 0x22
-#define IGMP_ROUTER_ADVERTISEMENT 0x30
-
-#define MLD_QUERY 130
-#define MLD_DONE 132
-#define MLD_REPORT 143
-#define MULTICAST_ROUTER_ADVERTISEMENT 151
-
-#define ND_ROUTER_SOLICITATION 133
-#define ND_ROUTER_ADVERTISEMENT 134
-#define ND_NEIGHBOUR_SOLICITATION 135
-#define ND_NEIGHBOUR_ADVERTISEMENT 136
-#define ND_REDIRECT 137
-
 enum {
 	/* Frames: what is padded to the least length with two tags, and the longest that is not a jumbo frame. */
 	PADDED_FRAME = 68,
 	WHOLE_FRAME = 1522,
 	/* What may stand before a message: IPv4 with a router alert, IPv6 with one short header. */
-	IPV4_HEAD = 24,
-	IPV6_HEAD = 48,
+	IPV4_HEAD = IPV4_HEADER + 4,
+	IPV6_HEAD = IPV6_HEADER + 8,
 	/* The longest datagram. */
 	ETHERNET_MTU = 1500,
 	/* Messages, from the transport header on. */
@@ -39,7 +24,7 @@ enum {
 	DHCP_CLIENT = 556,
 	ND_MESSAGE = 128,
 	/* A solicitation or advertisement with one link-layer address, and nothing in front of it. */
-	ND_LEAST_MESSAGE = 32 - (IPV6_HEAD - 40),
+	ND_LEAST_MESSAGE = 32 - (IPV6_HEAD - IPV6_HEADER),
 	ND_ROUTER_MESSAGE = 576,
 	ND_REDIRECT_MESSAGE = 1240,
 	MLD_MESSAGE = 24,
@@ -79,8 +64,8 @@ static __always_inline bool is_dhcp_request(const struct bh_packet *packet)
 	__u16 from = packet->source_port, to = packet->destination_port;
 
 	if (packet->flags & BH_PACKET_IPV4)
-		return from == 68 && to == 67 && is_ipv4_broadcast(packet);
-	return from == 546 && to == 547 && is_link_multicast(packet);
+		return from == DHCP_CLIENT_PORT && to == DHCP_SERVER_PORT && is_ipv4_broadcast(packet);
+	return from == DHCPV6_CLIENT_PORT && to == DHCPV6_SERVER_PORT && is_link_multicast(packet);
 }
 
 /* A DHCP server that answers: everyone, or by the address that it gives, which is the port's where one is bound. */
@@ -90,8 +75,8 @@ static __always_inline bool is_dhcp_answer(const struct image *image, const stru
 	__u16 from = packet->source_port, to = packet->destination_port;
 
 	if (packet->flags & BH_PACKET_IPV6)
-		return from == 547 && to == 546 && is_link_local(packet);
-	if (from != 67 || to != 68)
+		return from == DHCPV6_SERVER_PORT && to == DHCPV6_CLIENT_PORT && is_link_local(packet);
+	if (from != DHCP_SERVER_PORT || to != DHCP_CLIENT_PORT)
 		return false;
 	return is_ipv4_broadcast(packet) || !(port->flags & BH_PORT_HAS_ADDRESSES) ||
 	       trie_class(image, port->v4, packet->destination_low << 32, 0);
@@ -100,7 +85,7 @@ static __always_inline bool is_dhcp_answer(const struct image *image, const stru
 /* Group membership of IPv4, which no router forwards. */
 static __always_inline bool is_group_message(const struct bh_packet *packet)
 {
-	return packet->protocol == IPPROTO_IGMP && packet->flags & BH_PACKET_IPV4 && packet->hop_limit == 1 &&
+	return packet->protocol == IPPROTO_IGMP && packet->flags & BH_PACKET_IPV4 && packet->hop_limit == HOP_LIMIT_LINK &&
 	       packet->destination_low >> 28 == 0xe;
 }
 
@@ -116,9 +101,9 @@ static __always_inline bool is_neighbour_message(const struct bh_packet *packet)
 	    packet->flags & BH_PACKET_FRAGMENT_FIRST || is_misplaced_unspecified(packet))
 		return false;
 	if (is_discovery(packet))
-		return packet->hop_limit == 255;
+		return packet->hop_limit == HOP_LIMIT_MAX;
 	return ((packet->type >= MLD_QUERY && packet->type <= MLD_DONE) || packet->type == MLD_REPORT) &&
-	       packet->hop_limit == 1;
+	       packet->hop_limit == HOP_LIMIT_LINK;
 }
 
 /*
@@ -152,6 +137,12 @@ static __always_inline bool may_leave_link(const struct bh_packet *packet)
 	return !is_link_multicast(packet) && !is_link_local(packet);
 }
 
+/* A solicitation or advertisement of a neighbour. */
+static __always_inline bool is_neighbour_probe(const struct bh_packet *packet)
+{
+	return packet->type == ND_NEIGHBOUR_SOLICITATION || packet->type == ND_NEIGHBOUR_ADVERTISEMENT;
+}
+
 /*
  * A router sends on what is for a global address, beyond the link. Such addresses have neighbours too, who are asked
  * whether they are still there and answer; nothing else needs to be sent to one, and no more than that takes. `sent`:
@@ -160,8 +151,7 @@ static __always_inline bool may_leave_link(const struct bh_packet *packet)
 static __always_inline __u32 neighbour_message_length(const struct bh_packet *packet, bool sent)
 {
 	if (sent && is_discovery(packet) && may_leave_link(packet))
-		return packet->type == ND_NEIGHBOUR_SOLICITATION || packet->type == ND_NEIGHBOUR_ADVERTISEMENT ?
-			       ND_LEAST_MESSAGE : 0;
+		return is_neighbour_probe(packet) ? ND_LEAST_MESSAGE : 0;
 	switch (packet->type) {
 	case ND_ROUTER_ADVERTISEMENT:
 		return ND_ROUTER_MESSAGE;
@@ -171,7 +161,7 @@ static __always_inline __u32 neighbour_message_length(const struct bh_packet *pa
 		return MLD_QUERY_MESSAGE;
 	case MLD_REPORT:
 		return report_length(packet, 20, 16, MLD_MESSAGE);
-	case MLD_QUERY + 1:
+	case MLD_OLD_REPORT:
 	case MLD_DONE:
 		return MLD_MESSAGE;
 	default:
@@ -195,11 +185,13 @@ static __noinline __u32 essential_length(const struct image *image, const struct
 			return DHCP_CLIENT;
 		return is_dhcp_answer(image, port, packet) ? ANY_MESSAGE : 0;
 	case IPPROTO_ICMPV6:
-		return packet->flags & BH_PACKET_L4 && is_neighbour_message(packet) ?
-			       neighbour_message_length(packet, sent) : 0;
+		if (!(packet->flags & BH_PACKET_L4) || !is_neighbour_message(packet))
+			return 0;
+		return neighbour_message_length(packet, sent);
 	case IPPROTO_IGMP:
-		return is_group_message(packet) && !(packet->flags & BH_PACKET_FRAGMENT_FIRST) ?
-			       group_message_length(packet) : 0;
+		if (!is_group_message(packet) || packet->flags & BH_PACKET_FRAGMENT_FIRST)
+			return 0;
+		return group_message_length(packet);
 	default:
 		return 0;
 	}

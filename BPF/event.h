@@ -55,7 +55,7 @@ static __always_inline void count_unanswered(const struct bh_scratch *here)
 		port->unanswered += here->packet.segments;
 }
 
-static __always_inline struct bh_event_counters *event_counters_here(void)
+static __always_inline struct bh_event_counters *this_cpu_event_counters(void)
 {
 	__u32 zero = 0;
 
@@ -177,7 +177,7 @@ static __always_inline bool emit(void *ctx, const struct bh_scratch *here, __u32
 /* Streams the packet to those who want it, and accounts for it: emitted, lost or suppressed. */
 static __always_inline void report(void *ctx, const struct bh_scratch *here)
 {
-	struct bh_event_counters *counters = event_counters_here();
+	struct bh_event_counters *counters = this_cpu_event_counters();
 	bool accepted = here->judgement.verdict == BH_ACCEPT;
 	__u32 wanting = 0, segments = here->packet.segments;
 	bool emitted = false, sampled = false;
@@ -205,7 +205,7 @@ static __always_inline void report(void *ctx, const struct bh_scratch *here)
 /* A packet that found no image or no port record passed unjudged. */
 static __always_inline void count_unjudged(const struct bh_scratch *here)
 {
-	struct bh_event_counters *counters = event_counters_here();
+	struct bh_event_counters *counters = this_cpu_event_counters();
 
 	if (counters)
 		counters->unjudged += here->packet.segments;

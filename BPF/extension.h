@@ -3,10 +3,9 @@
 #ifndef BULKHEAD_EXTENSION_H
 #define BULKHEAD_EXTENSION_H
 
-#include <linux/in.h>
-#include <linux/in6.h>
 #include <bpf/bpf_endian.h>
 #include "cursor.h"
+#include "protocol.h"
 
 /*
  * What a fragment's header says: of which datagram it is, and where its data stands in it. `head`: bytes in front of the data that the
@@ -21,7 +20,7 @@ static __always_inline void note_fragment(struct bh_packet *packet, __u32 identi
 	packet->flags |= offset ? BH_PACKET_FRAGMENT_LATER : BH_PACKET_FRAGMENT_FIRST;
 	if (more)
 		packet->flags |= BH_PACKET_FRAGMENT_MORE;
-	if (!length || (more && length & 7) || head + offset + length > 0xffff)
+	if (!length || (more && length & 7) || head + offset + length > DATAGRAM_MAX)
 		packet->flags |= BH_PACKET_FRAGMENT_UNSOUND;
 }
 
@@ -52,8 +51,8 @@ static __always_inline bool read_fragment_header(const struct extension *header,
 	if (packet->flags & BH_PACKET_FRAGMENT_HEADER)
 		return false;
 	packet->flags |= BH_PACKET_FRAGMENT_HEADER;
-	if (fragment & 0xfff9)
-		note_fragment(packet, bpf_ntohl(header->rest), fragment & 0xfff8, fragment & 1, packet->end - data,
+	if (fragment & IPV6_IS_FRAGMENT)
+		note_fragment(packet, bpf_ntohl(header->rest), fragment & IPV6_FRAGMENT_OFFSET, fragment & IPV6_MORE_FRAGMENTS, packet->end - data,
 			      packet->l4_offset - start);
 	return true;
 }

@@ -4,17 +4,8 @@
 #define BULKHEAD_FLOW_H
 
 #include "clock.h"
+#include "icmp.h"
 #include "packet.h"
-
-#define TCP_FIN 1
-#define TCP_SYN 2
-#define TCP_RST 4
-#define TCP_ACK 16
-
-#define ICMP_ECHO_REPLY 0
-#define ICMP_ECHO_REQUEST 8
-#define ICMPV6_ECHO_REQUEST 128
-#define ICMPV6_ECHO_REPLY 129
 
 /* The VLANs' part of the fourth word of a key counts, unless the program may not see tags. */
 #ifdef TAGS_MAY_BE_HIDDEN
@@ -22,23 +13,6 @@
 #else
 #define KEY_PORTS_MASK 0xffffffffffffffffull
 #endif
-
-static __always_inline bool is_echo_request(const struct bh_packet *packet)
-{
-	return (packet->protocol == IPPROTO_ICMP && packet->type == ICMP_ECHO_REQUEST) ||
-	       (packet->protocol == IPPROTO_ICMPV6 && packet->type == ICMPV6_ECHO_REQUEST);
-}
-
-static __always_inline bool is_echo(const struct bh_packet *packet)
-{
-	return is_echo_request(packet) || (packet->protocol == IPPROTO_ICMP && packet->type == ICMP_ECHO_REPLY) ||
-	       (packet->protocol == IPPROTO_ICMPV6 && packet->type == ICMPV6_ECHO_REPLY);
-}
-
-static __always_inline bool is_icmp(const struct bh_packet *packet)
-{
-	return packet->protocol == (packet->flags & BH_PACKET_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-}
 
 /* Whether packets of this kind have flows: every IP packet but ICMP messages other than echo. */
 static __always_inline bool is_tracked(const struct bh_packet *packet)

@@ -22,7 +22,7 @@ static __always_inline bool has_flow_of(const struct bh_flow_bucket *bucket, __u
 	return (((left - ones) & ~left) | ((right - ones) & ~right)) & ones << 15;
 }
 
-static __always_inline struct bh_flow_totals *flow_totals_here(void)
+static __always_inline struct bh_flow_totals *this_cpu_flow_totals(void)
 {
 	__u32 zero = 0;
 
@@ -209,7 +209,7 @@ static __always_inline bool search_table(struct bh_scratch *here, struct bh_flow
  */
 static __always_inline bool give_up_place(struct bh_scratch *here, struct bh_flow_scope *owner, __u32 now)
 {
-	struct bh_flow_totals *totals = flow_totals_here();
+	struct bh_flow_totals *totals = this_cpu_flow_totals();
 
 	if (!totals)
 		return false;

@@ -195,7 +195,7 @@ static __always_inline void place_in_reserve(struct bh_scratch *here, enum room 
  */
 __noinline int open_flow(struct bh_scratch *here)
 {
-	struct bh_flow_totals *totals = flow_totals_here();
+	struct bh_flow_totals *totals = this_cpu_flow_totals();
 	struct placing placing = {};
 	__u32 now, found;
 	bool in_reserve;

@@ -59,7 +59,7 @@ static __always_inline void make_datagram_key(struct bh_scratch *here)
 	here->fragment.bucket = bucket_in_room(here->scope, here->fragment.hash);
 }
 
-static __always_inline struct bh_fragment_bucket *fragment_bucket_here(const struct bh_scratch *here)
+static __always_inline struct bh_fragment_bucket *fragment_bucket_of(const struct bh_scratch *here)
 {
 	__u32 bucket = here->fragment.bucket;
 
@@ -179,7 +179,7 @@ __noinline int place_fragment(struct bh_scratch *here)
 		return FRAGMENT_ASTRAY;
 	now = ticks_now(here);
 	make_datagram_key(here);
-	bucket = fragment_bucket_here(here);
+	bucket = fragment_bucket_of(here);
 	if (!bucket)
 		return FRAGMENT_ASTRAY;
 	bpf_spin_lock(&bucket->lock);
@@ -261,7 +261,7 @@ __noinline int keep_datagram(struct bh_scratch *here)
 	if (!here)
 		return 0;
 	now = ticks_now(here);
-	bucket = fragment_bucket_here(here);
+	bucket = fragment_bucket_of(here);
 	if (!bucket)
 		return 0;
 	bpf_spin_lock(&bucket->lock);

@@ -7,9 +7,6 @@
 #include "classify.h"
 #include "essential.h"
 
-#define ICMP_REDIRECT 5
-#define ICMP_ROUTER_ADVERTISEMENT 9
-
 /* Whether a MAC address is one of the port's. */
 static __noinline bool is_own_mac(const struct image *image, __u32 list, __u64 mac)
 {
@@ -70,7 +67,8 @@ static __always_inline bool is_dhcp_server(const struct bh_packet *packet)
 {
 	__u16 from = packet->source_port, to = packet->destination_port;
 
-	return packet->protocol == IPPROTO_UDP && (from == 67 || from == 547 || to == 68 || to == 546);
+	return packet->protocol == IPPROTO_UDP && (from == DHCP_SERVER_PORT || from == DHCPV6_SERVER_PORT ||
+						   to == DHCP_CLIENT_PORT || to == DHCPV6_CLIENT_PORT);
 }
 
 /* What makes a switch send a port all that goes to many: queries, the announcements of multicast routers, and PIM. */

@@ -265,7 +265,7 @@ struct {
 	__type(value, __u32);
 } generic_programs SEC(".maps");
 
-static __always_inline struct bh_scratch *scratch_here(void)
+static __always_inline struct bh_scratch *this_cpu_scratch(void)
 {
 	__u32 zero = 0;
 

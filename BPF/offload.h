@@ -8,12 +8,10 @@
 #define BULKHEAD_OFFLOAD_H
 
 #include <bpf/bpf_core_read.h>
+#include "icmp.h"
 #include "packet.h"
+#include "port.h"
 #include "settings.h"
-
-#ifndef IPPROTO_MPLS
-#define IPPROTO_MPLS 137
-#endif
 
 /* What is read of the kernel's own structures; the loader finds where it stands in the running kernel. */
 struct sk_buff {
@@ -164,7 +162,7 @@ static __always_inline bool writes_own_checksum(struct __sk_buff *ctx, const str
 	if (start == packet->l4_offset)
 		return checksum_offset(packet->protocol) &&
 		       SKB_FIELD(ctx, csum_offset) == checksum_offset(packet->protocol);
-	if (!may_be_tunnel(packet->protocol) || start < packet->l4_offset + 8)
+	if (!may_be_tunnel(packet->protocol) || start < packet->l4_offset + UDP_HEADER)
 		return false;
 	return packet->protocol != IPPROTO_UDP || SKB_BITS(ctx, encapsulation);
 }
@@ -181,17 +179,12 @@ static __always_inline __u32 read_gso_type(struct __sk_buff *ctx)
 /* Whether a workload has sent the packet. */
 static __always_inline bool is_from_workload(const struct bh_scratch *here, enum bh_hook hook)
 {
-	const struct bh_port *port;
+	struct found_port found;
 	struct image image;
-	__u16 record;
 
 	if (hook != BH_HOOK_TC_INGRESS || !image_open(&image, BH_SLOT_IN_FORCE))
 		return false;
-	record = port_record(&image, here) & ~BH_QUARANTINED;
-	if (!record)
-		return false;
-	port = IMAGE_ELEMENT(&image, image.header->ports, record - 1, struct bh_port);
-	return port->protects == BH_WORKLOAD;
+	return find_port(&image, here, &found) && found.port->protects == BH_WORKLOAD;
 }
 
 /*

@@ -6,18 +6,9 @@
 #ifndef BULKHEAD_PACKET_H
 #define BULKHEAD_PACKET_H
 
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/in6.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <bpf/bpf_endian.h>
 #include <stdbool.h>
 #include "extension.h"
-
-#ifndef IPPROTO_SCTP
-#define IPPROTO_SCTP 132
-#endif
 
 static __always_inline bool is_vlan(__be16 ethertype)
 {
@@ -96,19 +87,13 @@ static __always_inline bool bound_datagram(struct cursor *cursor, __u32 start, _
 	__u32 room = cursor->end - start;
 
 	/* A super-packet of more than 65,535 bytes cannot say so in sixteen bits. */
-	if (length == 0 && offloaded && room > 0xffff)
+	if (length == 0 && offloaded && room > DATAGRAM_MAX)
 		return true;
 	if (length > room)
 		return false;
 	cursor->end = start + length;
 	return true;
 }
-
-#define IPV4_OPTIONS_MAX 40
-#define IPV4_OPTION_END 0
-#define IPV4_OPTION_NONE 1
-#define IPV4_LOOSE_SOURCE_ROUTE 131
-#define IPV4_STRICT_SOURCE_ROUTE 137
 
 static __always_inline bool is_source_route(__u8 option)
 {
@@ -169,7 +154,7 @@ static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct b
 	if (!cursor_peek(cursor, sizeof(*header)))
 		return BH_REASON_MALFORMED;
 	header_length = (cursor->header[0] & 15) * 4;
-	if (cursor->header[0] >> 4 != 4 || header_length < sizeof(*header))
+	if (cursor->header[0] >> 4 != IPV4 || header_length < sizeof(*header))
 		return BH_REASON_MALFORMED;
 	if (!bound_datagram(cursor, start, bpf_ntohs(header->tot_len), offloaded) || start + header_length > cursor->end)
 		return BH_REASON_MALFORMED;
@@ -180,9 +165,9 @@ static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct b
 	packet->protocol = header->protocol;
 	packet->hop_limit = header->ttl;
 	fragment = bpf_ntohs(header->frag_off);
-	if (fragment & 0x3fff) {
+	if (fragment & IPV4_IS_FRAGMENT) {
 		packet->fragment_protocol = header->protocol;
-		note_fragment(packet, bpf_ntohs(header->id), (fragment & 0x1fff) * 8, fragment & 0x2000,
+		note_fragment(packet, bpf_ntohs(header->id), (fragment & IPV4_FRAGMENT_OFFSET) * 8, fragment & IPV4_MORE_FRAGMENTS,
 			      cursor->end - cursor->offset, header_length);
 	}
 	if (header_length > sizeof(*header) &&
@@ -207,7 +192,7 @@ static __always_inline enum bh_reason parse_ipv6(struct cursor *cursor, struct b
 	__u32 start = cursor->offset + sizeof(struct ipv6hdr);
 	const struct ipv6hdr *header = (void *)cursor->header;
 
-	if (!cursor_read(cursor, sizeof(*header)) || cursor->header[0] >> 4 != 6)
+	if (!cursor_read(cursor, sizeof(*header)) || cursor->header[0] >> 4 != IPV6)
 		return BH_REASON_MALFORMED;
 	if (!bound_datagram(cursor, start, bpf_ntohs(header->payload_len), offloaded))
 		return BH_REASON_MALFORMED;
@@ -223,19 +208,22 @@ static __always_inline __u32 transport_minimum(const struct bh_packet *packet)
 {
 	switch (packet->protocol) {
 	case IPPROTO_TCP:
-		return 20;
+		return TCP_HEADER;
 	case IPPROTO_UDP:
-		return 8;
+		return UDP_HEADER;
 	case IPPROTO_SCTP:
-		return 12;
+		return SCTP_HEADER;
 	case IPPROTO_ICMP:
-		return packet->flags & BH_PACKET_IPV4 ? 8 : 0;
+		return packet->flags & BH_PACKET_IPV4 ? ICMP_HEADER : 0;
 	case IPPROTO_ICMPV6:
-		return packet->flags & BH_PACKET_IPV6 ? 8 : 0;
+		return packet->flags & BH_PACKET_IPV6 ? ICMP_HEADER : 0;
 	default:
 		return 0;
 	}
 }
+
+/* Bytes of a transport header that say who its ends are. */
+enum { ENDS = 8 };
 
 /* What the first eight bytes of a transport header say of both ends: ports, or type, code and identifier. */
 static __always_inline void read_ends(const __u8 *header, struct bh_packet *packet)
@@ -259,7 +247,7 @@ static __always_inline bool parse_tcp(struct cursor *cursor, struct bh_packet *p
 	const __u8 *header = cursor->header;
 	__u32 length;
 
-	if (!cursor_peek(cursor, 20))
+	if (!cursor_peek(cursor, TCP_HEADER))
 		return false;
 	read_ends(header, packet);
 	packet->sequence = bpf_ntohl(*(__be32 *)(header + 4));
@@ -268,7 +256,7 @@ static __always_inline bool parse_tcp(struct cursor *cursor, struct bh_packet *p
 	packet->tcp_flags = header[13];
 	packet->window = bpf_ntohs(*(__be16 *)(header + 14));
 	cursor->offset += length;
-	if (length < 20 || cursor->offset > cursor->end)
+	if (length < TCP_HEADER || cursor->offset > cursor->end)
 		return false;
 	packet->payload = cursor->end - cursor->offset;
 	return true;
@@ -282,12 +270,12 @@ static __always_inline void read_group_message(struct cursor *cursor, struct bh_
 {
 	const __be16 *half = (const __be16 *)cursor->header;
 
-	if (packet->protocol != IPPROTO_IGMP || !(packet->flags & BH_PACKET_IPV4) || !cursor_peek(cursor, 8))
+	if (packet->protocol != IPPROTO_IGMP || !(packet->flags & BH_PACKET_IPV4) || !cursor_peek(cursor, IGMP_HEADER))
 		return;
 	packet->type = cursor->header[0];
 	packet->records = bpf_ntohs(half[3]);
 	/* It is judged, so it is not to stay its sender's: see read_frame(). */
-	cursor->offset += 8;
+	cursor->offset += IGMP_HEADER;
 }
 
 /* Reads ports, or type and code. Leaves in `cursor->offset` where the payload starts. */
@@ -304,14 +292,14 @@ static __always_inline bool parse_transport(struct cursor *cursor, struct bh_pac
 		return false;
 	if (packet->protocol == IPPROTO_TCP)
 		return parse_tcp(cursor, packet);
-	if (!cursor_peek(cursor, 8))
+	if (!cursor_peek(cursor, ENDS))
 		return false;
 	read_ends(cursor->header, packet);
 	cursor->offset += minimum;
 	if (packet->protocol != IPPROTO_UDP)
 		return true;
 	/* A fragment's datagram may be longer than what is here of it. */
-	return bpf_ntohs(half[2]) >= 8 && (bpf_ntohs(half[2]) <= room || packet->flags & BH_PACKET_FRAGMENT_FIRST);
+	return bpf_ntohs(half[2]) >= UDP_HEADER && (bpf_ntohs(half[2]) <= room || packet->flags & BH_PACKET_FRAGMENT_FIRST);
 }
 
 static __always_inline enum bh_reason parse_ip(struct cursor *cursor, struct bh_packet *packet, bool offloaded)

@@ -7,6 +7,7 @@
 #define BULKHEAD_QUESTION_H
 
 #include "flow.h"
+#include "port.h"
 
 #ifndef ASKS_BEFORE
 #define ASKS_BEFORE 1
@@ -57,11 +58,6 @@ static __always_inline void ask_about_opening(struct bh_scratch *here, const str
 	here->limited_from = flow->generation == here->judgement.generation ? flow->rule : 0;
 }
 
-static __always_inline const struct bh_device *device_here(const struct image *image, const struct bh_scratch *here)
-{
-	return IMAGE_ELEMENT(image, image->header->devices, here->device & (BH_DEVICES_MAX - 1), struct bh_device);
-}
-
 /* Seconds until what was there at a time is adopted no more; 0 where it is not. */
 static __always_inline __u32 seconds_of_adopting(const struct image *image, __u64 since)
 {
@@ -74,7 +70,7 @@ static __always_inline __u32 seconds_of_adopting(const struct image *image, __u6
 /* Whether a TCP connection that was there when the port was first filtered is adopted. */
 static __always_inline bool may_adopt(const struct image *image, const struct bh_scratch *here)
 {
-	return !here->barred && seconds_of_adopting(image, device_here(image, here)->attached_at);
+	return !here->barred && seconds_of_adopting(image, device_record(image, here)->attached_at);
 }
 
 /* Whether the policy before is to be asked about the packet: it passed something here without a flow, and not long ago. */
@@ -83,7 +79,7 @@ static __always_inline bool may_ask_before(const struct image *image, const stru
 	/* What most policies have at hand. */
 	if (!image->header->before || here->barred)
 		return false;
-	return seconds_of_adopting(image, device_here(image, here)->untracked_at);
+	return seconds_of_adopting(image, device_record(image, here)->untracked_at);
 }
 
 /* Whether a packet other than TCP's could be an answer: where its ports, or its type, say so. */
@@ -91,7 +87,7 @@ static __always_inline bool may_be_answer(const struct bh_packet *packet)
 {
 	if (is_icmp(packet))
 		return !is_echo_request(packet);
-	return packet->source_port < packet->destination_port && packet->source_port < 32768;
+	return packet->source_port < packet->destination_port && packet->source_port < CLIENT_PORTS;
 }
 
 /* Whether a rule, and not just a default, refuses what was asked about. */
@@ -103,7 +99,7 @@ static __always_inline bool is_denied_by_rule(const struct bh_judgement *judgeme
 /* How long what is ended now must be kept from being adopted, in jiffies: as long as anything here may be. */
 static __always_inline __u32 bar_time(const struct image *image, const struct bh_scratch *here)
 {
-	const struct bh_device *device = device_here(image, here);
+	const struct bh_device *device = device_record(image, here);
 	__u32 attached = seconds_of_adopting(image, device->attached_at);
 	__u32 untracked = seconds_of_adopting(image, device->untracked_at);
 
@@ -171,7 +167,7 @@ static __always_inline void adopt(struct bh_scratch *here)
 static __always_inline bool conclude_adopting(struct bh_scratch *here, bool accepted)
 {
 	__u16 from = here->packet.source_port, to = here->packet.destination_port;
-	bool known = from != to && (from < 32768 || to < 32768);
+	bool known = from != to && (from < CLIENT_PORTS || to < CLIENT_PORTS);
 
 	if (is_denied_by_rule(&here->judgement))
 		return false;

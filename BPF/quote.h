@@ -3,20 +3,22 @@
 #ifndef BULKHEAD_QUOTE_H
 #define BULKHEAD_QUOTE_H
 
+#include "icmp.h"
 #include "packet.h"
 
 static __always_inline bool read_quoted_ip(void *ctx, struct bh_scratch *here)
 {
 	struct bh_packet *quoted = &here->subject;
-	__u32 start = here->packet.l4_offset + 8;
+	__u32 start = here->packet.l4_offset + ICMP_HEADER;
 	const struct ipv6hdr *v6 = (void *)here->header;
 	const struct iphdr *v4 = (void *)here->header;
 
 	quoted->end = here->packet.end;
 	if (here->packet.flags & BH_PACKET_IPV4) {
-		if (start + 20 > quoted->end || frame_load(ctx, start, here->header, 20))
+		if (start + IPV4_HEADER > quoted->end || frame_load(ctx, start, here->header, IPV4_HEADER))
 			return false;
-		if (here->header[0] >> 4 != 4 || (here->header[0] & 15) < 5 || v4->frag_off & bpf_htons(0x1fff))
+		if (here->header[0] >> 4 != IPV4 || (here->header[0] & 15) < IPV4_HEADER / 4 ||
+		    v4->frag_off & bpf_htons(IPV4_FRAGMENT_OFFSET))
 			return false;
 		quoted->source_low = bpf_ntohl(v4->saddr);
 		quoted->destination_low = bpf_ntohl(v4->daddr);
@@ -25,11 +27,12 @@ static __always_inline bool read_quoted_ip(void *ctx, struct bh_scratch *here)
 		quoted->flags = BH_PACKET_IPV4;
 		return true;
 	}
-	if (start + 40 > quoted->end || frame_load(ctx, start, here->header, 40) || here->header[0] >> 4 != 6)
+	if (start + IPV6_HEADER > quoted->end || frame_load(ctx, start, here->header, IPV6_HEADER) ||
+	    here->header[0] >> 4 != IPV6)
 		return false;
 	read_ipv6_addresses(v6, quoted);
 	quoted->protocol = v6->nexthdr;
-	quoted->l4_offset = start + 40;
+	quoted->l4_offset = start + IPV6_HEADER;
 	quoted->flags = BH_PACKET_IPV6;
 	return true;
 }
@@ -43,7 +46,7 @@ static __always_inline bool read_quoted_transport(void *ctx, struct bh_scratch *
 		return false;
 	if (!transport_minimum(quoted))
 		return true;
-	if (quoted->l4_offset + 8 > quoted->end || frame_load(ctx, quoted->l4_offset, here->header, 8))
+	if (quoted->l4_offset + ENDS > quoted->end || frame_load(ctx, quoted->l4_offset, here->header, ENDS))
 		return false;
 	JOIN_PATHS();
 	read_ends(here->header, quoted);

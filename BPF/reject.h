@@ -11,12 +11,22 @@
 #include "offload.h"
 #include "station.h"
 
-/* The longest answer, without its Ethernet header: RFC 1812 for ICMP, RFC 4443 for ICMPv6. */
-#define ANSWER_V4_MAX 576
-#define ANSWER_V6_MAX 1280
-#define ICMP_HEADER 8
-#define PIECE 64
-#define PIECES ((ANSWER_V6_MAX - 40) / PIECE + 1)
+enum {
+	/* The longest answer without its Ethernet header: RFC 1812 for ICMP, RFC 4443 for ICMPv6. */
+	ANSWER_V4_MAX = 576,
+	ANSWER_V6_MAX = 1280,
+	ANSWER_HOPS = 64,
+	/* The service of ICMP errors, internetwork control (RFC 1812). */
+	CONTROL_SERVICE = 0xc0,
+	/* Version and length of an IPv4 header without options. */
+	IPV4_FIRST_BYTE = IPV4 << 4 | IPV4_HEADER / 4,
+	/* Type and code, as the highest bytes of a word. */
+	PROHIBITED_V4 = ICMP_UNREACHABLE << 24 | ICMP_CODE_PROHIBITED << 16,
+	PROHIBITED_V6 = ICMPV6_UNREACHABLE << 24 | ICMPV6_CODE_PROHIBITED << 16,
+	/* A quotation is summed in pieces of so many bytes. */
+	PIECE = 64,
+	PIECES = (ANSWER_V6_MAX - IPV6_HEADER) / PIECE + 1,
+};
 
 /* Who may be answered: one host, named by its own address. */
 static __always_inline bool is_one_v4(__u32 address)
@@ -27,16 +37,6 @@ static __always_inline bool is_one_v4(__u32 address)
 static __always_inline bool is_one_v6(__u64 high, __u64 low)
 {
 	return high >> 56 != 0xff && (high || low > 1);
-}
-
-/* What ICMP itself says is answered where it is a question or an answer of a known kind: never an error or a redirect. */
-static __always_inline bool is_message(const struct bh_packet *packet)
-{
-	__u8 type = packet->type;
-
-	if (packet->flags & BH_PACKET_IPV6)
-		return type >= 128 && type != 137;
-	return type == 0 || type == 8 || (type >= 13 && type <= 18) || type == 42 || type == 43;
 }
 
 /* Whether a rejected packet is one that RFC 1122 and RFC 4443 let be answered. */
@@ -56,7 +56,7 @@ static __always_inline bool is_answerable(const struct bh_packet *packet)
 	}
 	if (packet->protocol == IPPROTO_TCP)
 		return packet->flags & BH_PACKET_L4 && !(packet->tcp_flags & TCP_RST);
-	return !is_icmp(packet) || (packet->flags & BH_PACKET_L4 && is_message(packet));
+	return !is_icmp(packet) || (packet->flags & BH_PACKET_L4 && is_query(packet));
 }
 
 /* Whether the device may send another answer now. */
@@ -102,19 +102,19 @@ static __always_inline long put_ip(struct __sk_buff *ctx, const struct bh_packet
 
 	*sum = (__u64)bpf_htonl(length) + bpf_htonl(protocol);
 	if (packet->flags & BH_PACKET_IPV4) {
-		__u32 service = protocol == IPPROTO_ICMP ? 0xc0 : 0;
+		__u32 service = protocol == IPPROTO_ICMP ? CONTROL_SERVICE : 0;
 
-		words[0] = bpf_htonl(0x45000000 | service << 16 | (20 + length));
-		words[1] = bpf_htonl(0x4000);
-		words[2] = bpf_htonl(64u << 24 | (__u32)protocol << 16);
+		words[0] = bpf_htonl(IPV4_FIRST_BYTE << 24 | service << 16 | (IPV4_HEADER + length));
+		words[1] = bpf_htonl(IPV4_DONT_FRAGMENT);
+		words[2] = bpf_htonl((__u32)ANSWER_HOPS << 24 | (__u32)protocol << 16);
 		words[3] = bpf_htonl((__u32)packet->destination_low);
 		words[4] = bpf_htonl((__u32)packet->source_low);
 		*sum = sum_of(words + 3, 8, *sum);
-		((__u16 *)words)[5] = checksum_of(sum_of(words, 20, 0));
-		return bpf_skb_store_bytes(ctx, packet->l3_offset, words, 20, BPF_F_RECOMPUTE_CSUM);
+		((__u16 *)words)[5] = checksum_of(sum_of(words, IPV4_HEADER, 0));
+		return bpf_skb_store_bytes(ctx, packet->l3_offset, words, IPV4_HEADER, BPF_F_RECOMPUTE_CSUM);
 	}
-	words[0] = bpf_htonl(0x60000000);
-	words[1] = bpf_htonl(length << 16 | (__u32)protocol << 8 | 64);
+	words[0] = bpf_htonl((__u32)IPV6 << 28);
+	words[1] = bpf_htonl(length << 16 | (__u32)protocol << 8 | ANSWER_HOPS);
 	words[2] = bpf_htonl(packet->destination_high >> 32);
 	words[3] = bpf_htonl((__u32)packet->destination_high);
 	words[4] = bpf_htonl(packet->destination_low >> 32);
@@ -124,12 +124,12 @@ static __always_inline long put_ip(struct __sk_buff *ctx, const struct bh_packet
 	words[8] = bpf_htonl(packet->source_low >> 32);
 	words[9] = bpf_htonl((__u32)packet->source_low);
 	*sum = sum_of(words + 2, 32, *sum);
-	return bpf_skb_store_bytes(ctx, packet->l3_offset, words, 40, BPF_F_RECOMPUTE_CSUM);
+	return bpf_skb_store_bytes(ctx, packet->l3_offset, words, IPV6_HEADER, BPF_F_RECOMPUTE_CSUM);
 }
 
 static __always_inline __u32 ip_header_size(const struct bh_packet *packet)
 {
-	return packet->flags & BH_PACKET_IPV4 ? 20 : 40;
+	return packet->flags & BH_PACKET_IPV4 ? IPV4_HEADER : IPV6_HEADER;
 }
 
 /*
@@ -139,7 +139,7 @@ static __always_inline __u32 ip_header_size(const struct bh_packet *packet)
 static __always_inline bool make_reset(struct __sk_buff *ctx, struct bh_scratch *here, int partial)
 {
 	struct bh_packet *packet = &here->packet;
-	__u32 place = packet->l3_offset + ip_header_size(packet), size = place + 20;
+	__u32 place = packet->l3_offset + ip_header_size(packet), size = place + TCP_HEADER;
 	__u32 flags = TCP_RST, sequence = packet->acknowledgement, acknowledgement = 0;
 	struct {
 		__be32 words[4];
@@ -163,9 +163,9 @@ static __always_inline bool make_reset(struct __sk_buff *ctx, struct bh_scratch 
 	header.words[2] = bpf_htonl(acknowledgement);
 	header.words[3] = bpf_htonl(5u << 28 | flags << 16);
 	header.checksum = header.urgent = 0;
-	if (bpf_skb_change_tail(ctx, size, 0) || put_ip(ctx, packet, IPPROTO_TCP, 20, &sum))
+	if (bpf_skb_change_tail(ctx, size, 0) || put_ip(ctx, packet, IPPROTO_TCP, TCP_HEADER, &sum))
 		return false;
-	header.checksum = partial ? (__u16)~checksum_of(sum) : checksum_of(sum_of(&header, 20, sum));
+	header.checksum = partial ? (__u16)~checksum_of(sum) : checksum_of(sum_of(&header, TCP_HEADER, sum));
 	return !bpf_skb_store_bytes(ctx, place, &header, sizeof(header), BPF_F_RECOMPUTE_CSUM);
 }
 
@@ -222,7 +222,7 @@ static __always_inline bool make_error(struct __sk_buff *ctx, struct bh_scratch 
 	bool v4 = packet->flags & BH_PACKET_IPV4;
 	__u32 start = packet->l3_offset, room = ip_header_size(packet) + ICMP_HEADER, quoted;
 	__u32 end = start + (v4 ? ANSWER_V4_MAX : ANSWER_V6_MAX) - room, summed;
-	__be32 icmp[2] = { bpf_htonl(v4 ? 3u << 24 | 13u << 16 : 1u << 24 | 1u << 16), 0 };
+	__be32 icmp[2] = { bpf_htonl(v4 ? PROHIBITED_V4 : PROHIBITED_V6), 0 };
 	__be16 ethertypes[6], seed = 0;
 	__u64 sum, tags;
 
@@ -233,8 +233,8 @@ static __always_inline bool make_error(struct __sk_buff *ctx, struct bh_scratch 
 	summed = end;
 	if (partial) {
 		summed = packet->l4_offset;
-		if (packet->protocol != IPPROTO_UDP || summed + 8 > end ||
-		    bpf_skb_load_bytes(ctx, summed + 6, &seed, sizeof(seed)))
+		if (packet->protocol != IPPROTO_UDP || summed + UDP_HEADER > end ||
+		    bpf_skb_load_bytes(ctx, summed + checksum_offset(IPPROTO_UDP), &seed, sizeof(seed)))
 			return false;
 	}
 	tags = start - 2 * ETH_ALEN;

@@ -5,11 +5,6 @@
 
 #include "flow.h"
 
-#define TCP_OPTION_END 0
-#define TCP_OPTION_NONE 1
-#define TCP_OPTION_SCALE 3
-#define TCP_OPTIONS_MAX 40
-
 static __always_inline bool is_syn(const struct bh_packet *packet)
 {
 	return packet->protocol == IPPROTO_TCP && packet->flags & BH_PACKET_L4 && packet->tcp_flags & TCP_SYN;
@@ -19,7 +14,7 @@ static __always_inline bool is_syn(const struct bh_packet *packet)
 static __always_inline __u32 load_options(void *ctx, struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
-	__u32 start = packet->l4_offset + 20;
+	__u32 start = packet->l4_offset + TCP_HEADER;
 	__u64 size = packet->end - packet->payload - start;
 
 	if (!size || size > TCP_OPTIONS_MAX)
@@ -42,7 +37,7 @@ static __always_inline bool read_scale_option(struct bh_scratch *here, __u32 siz
 	here->option = next;
 	if (kind == TCP_OPTION_NONE)
 		return true;
-	if (kind == TCP_OPTION_SCALE && length == 3) {
+	if (kind == TCP_OPTION_SCALE && length == TCP_OPTION_SCALE_SIZE) {
 		here->scale = scale > BH_SCALE_MAX ? BH_SCALE_MAX : scale;
 		return false;
 	}

@@ -6,7 +6,8 @@
 #include "quote.h"
 #include "scale.h"
 #include "skb.h"
-#include "verdict.h"
+#include "judge.h"
+#include "judge_settle.h"
 #include "offload.h"
 #include "reject.h"
 #include "event.h"
@@ -80,7 +81,7 @@ static __always_inline bool is_looped_back(const struct __sk_buff *ctx, enum bh_
 
 static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 {
-	struct bh_scratch *here = scratch_here();
+	struct bh_scratch *here = this_cpu_scratch();
 
 	if (is_looped_back(ctx, hook))
 		return TC_ACT_UNSPEC;

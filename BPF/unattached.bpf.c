@@ -67,7 +67,7 @@ int bulkhead_clock(struct __sk_buff *ctx __attribute__((unused)))
 SEC("tc")
 int bulkhead_parse(struct __sk_buff *ctx)
 {
-	struct bh_scratch *here = scratch_here();
+	struct bh_scratch *here = this_cpu_scratch();
 
 	if (here)
 		parse_skb(ctx, here);

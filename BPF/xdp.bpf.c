@@ -13,7 +13,7 @@
 #define ASKS_BEFORE 0
 
 #include "packet.h"
-#include "verdict.h"
+#include "judge.h"
 #include "event.h"
 
 /* Longer frames may be super-packets in generic mode, whose segments XDP cannot count. An Ethernet frame with two tags. */
@@ -88,7 +88,7 @@ static __always_inline bool may_be_looped_back(struct xdp_md *ctx, const struct 
 
 static __always_inline int filter(struct xdp_md *ctx, bool generic)
 {
-	struct bh_scratch *here = scratch_here();
+	struct bh_scratch *here = this_cpu_scratch();
 
 	if (!here || (generic && may_be_looped_back(ctx, here)))
 		return XDP_PASS;

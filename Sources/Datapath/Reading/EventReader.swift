@@ -18,7 +18,7 @@ public final class EventReader {
     private var namesReadAt: UInt64 = 0
 
     /// Bytes of one reader's ring.
-    private static let ringSize: UInt32 = 4 << 20
+    private static let ringSize = UInt32(BH_RING_SIZE)
 
     /// Images of earlier generations that are kept, for events that they judged.
     private static let imagesKept = 4

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The driver: takes a packet through the stages of judgement, and asks the rules as often as it takes. The stages, in
+ * the order of docs/policy.md: judge_before_rules.h, judge_by_flow.h, judge_by_rules.h, judge_conclude.h. What is done
+ * about the judgement is judge_settle.h.
+ */
+#ifndef BULKHEAD_JUDGE_H
+#define BULKHEAD_JUDGE_H
+
+#include "judge_before_rules.h"
+#include "judge_by_flow.h"
+#include "judge_by_rules.h"
+#include "judge_conclude.h"
+#include "port.h"
+
+/*
+ * Asks the rules once. Returns whether there is more to ask: the rules after one whose condition does not hold, or the
+ * next question.
+ */
+static __always_inline bool ask_rules(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
+{
+	const struct bh_packet *subject = here->question == ASK_PACKET ? &here->packet : &here->subject;
+
+	/* The previous policy has answered by now. */
+	if (here->question != ASK_BEFORE && !judge_by_rules(image, port, subject, here))
+		return true;
+	JOIN_PATHS();
+	here->lookup.floor = 0;
+	return conclude(image, here);
+}
+
+static __always_inline bool is_reset(const struct bh_packet *packet)
+{
+	return packet->protocol == IPPROTO_TCP && packet->tcp_flags & TCP_RST;
+}
+
+/* Forgets what was found out about an earlier packet, or under another generation. */
+static __always_inline void start_anew_at(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
+{
+	here->flow = 0;
+	here->opens = 0;
+	here->unsure = 0;
+	here->lapse = 0;
+	/* Before the groups themselves, because they are changed first. */
+	here->epoch = *(volatile const __u32 *)&image->header->epoch;
+	here->asked_members = 0;
+	here->asked_host = 0;
+	here->host_wanted = 0;
+	here->host_found = 0;
+	here->lookup.floor = 0;
+	here->question = ASK_PACKET;
+	here->asked_direction = here->judgement.direction;
+	here->scope = port->flow_scope ? port->flow_scope : here->device;
+	here->share = port->flow_share;
+	here->asks = 0;
+	here->bar = 0;
+	here->barred = 0;
+	here->segment = SEGMENT_OUTSIDE;
+}
+
+/* The stages before the rules. Leaves in here->asks whether the rules are to be asked. */
+static __always_inline void begin(const struct image *image, const struct found_port *found, struct bh_scratch *here,
+				  enum bh_hook hook)
+{
+	const struct bh_port *port = found->port;
+	struct bh_judgement *judgement = &here->judgement;
+
+	clear_judgement(judgement);
+	judgement->generation = image->header->generation;
+	judgement->port = found->record;
+	judgement->direction = direction_of(hook, port->protects);
+	here->hidden_matters = image->header->flags & BH_IMAGE_VLAN_SENSITIVE || port->vlan_mode != BH_VLAN_ANY ||
+			       (image->header->flags & BH_IMAGE_REJECTS && is_reset(&here->packet));
+	start_anew_at(image, port, here);
+	judge_before_rules(image, port, found->is_quarantined, here, hook);
+	JOIN_PATHS();
+	/* XDP does not read what an ICMP error quotes, and leaves all of them to tc. */
+	if (judgement->reason != BH_REASON_NONE || (hook == BH_HOOK_XDP && is_error(&here->packet)))
+		return;
+	JOIN_PATHS();
+	judge_by_flow(port, here);
+	here->asks = judgement->reason == BH_REASON_NONE;
+}
+
+/* What is to be done next. */
+enum step {
+	JUDGED,
+	ASK_AGAIN,
+	ASK_POLICY_BEFORE,
+};
+
+/* No image or no port record: the packet passes, and its generation is 0. */
+static __always_inline int pass_unjudged(struct bh_scratch *here)
+{
+	clear_judgement(&here->judgement);
+	here->flow = 0;
+	here->opens = 0;
+	return JUDGED;
+}
+
+/*
+ * Judges the packet in `here` by the policy in force, up to one question to the rules: while it returns ASK_AGAIN it is
+ * to be called again. It reads the slot at each call; where another generation has come into force meanwhile, it starts
+ * anew: one packet, one generation. A global function: verified once, whatever its callers are.
+ */
+__noinline int judge(struct bh_scratch *here, __u32 hook)
+{
+	struct found_port found;
+	struct image image;
+
+	if (!here)
+		return JUDGED;
+	if (!image_open(&image, BH_SLOT_IN_FORCE))
+		return pass_unjudged(here);
+	if (!find_port(&image, here, &found))
+		return pass_unjudged(here);
+	if (!here->asks || here->judgement.generation != image.header->generation) {
+		begin(&image, &found, here, hook);
+		/*
+		 * The rules are asked at the next call: so the verifier follows the look-up once, and not for each way
+		 * that leads to it.
+		 */
+		return here->asks ? ASK_AGAIN : JUDGED;
+	}
+	JOIN_PATHS();
+	here->asks = ask_rules(&image, found.port, here);
+	if (!here->asks)
+		return JUDGED;
+	return here->question == ASK_BEFORE ? ASK_POLICY_BEFORE : ASK_AGAIN;
+}
+
+/*
+ * Asks the previous policy about the packet. Where it is not there, did not know the port, or dropped the packet before
+ * it asked its rules, it passed nothing. Returns whether it has answered. A global function: verified once. It is not
+ * called from judge(), whose stack is deep as it is.
+ */
+__noinline int ask_policy_before(struct bh_scratch *here)
+{
+	struct found_port found;
+	enum bh_reason refusal;
+	struct image image;
+	__u32 generation;
+
+	if (!here)
+		return 1;
+	here->judgement.verdict = BH_DROP;
+	if (!image_open(&image, BH_SLOT_IN_FORCE))
+		return 1;
+	generation = image.header->before;
+	if (!image_open(&image, BH_SLOT_BEFORE) || image.header->generation != generation)
+		return 1;
+	if (!find_port(&image, here, &found) || found.is_quarantined)
+		return 1;
+	refusal = port_refusal(&image, found.port, false, here);
+	JOIN_PATHS();
+	if (refusal)
+		return 1;
+	return judge_by_rules(&image, found.port, &here->subject, here);
+}
+
+/* Finds out what the rules want to know of the host's addresses: here, where the stack is shallow. */
+static __always_inline void find_own_if_wanted(struct bh_scratch *here)
+{
+	if (here->host_wanted)
+		find_own(here);
+}
+
+static __always_inline void ask_before_until_answered(struct bh_scratch *here)
+{
+#pragma unroll
+	for (int i = 0; i <= BH_TRIES_MAX + 1; i++) {
+		if (ask_policy_before(here))
+			return;
+		find_own_if_wanted(here);
+	}
+}
+
+/*
+ * Judges on until there is nothing more to ask of the policy in force. The rules are asked two questions at most: about
+ * what a packet quotes and itself, about it and what opened its connection, or about a flow's opening and its other
+ * way. Each question may need to know of the host.
+ */
+static __always_inline int judge_on(struct bh_scratch *here, enum bh_hook hook)
+{
+	int step = ASK_AGAIN;
+
+#pragma unroll
+	for (int i = 0; i < 2 * (BH_TRIES_MAX + 1) + 4; i++) {
+		step = judge(here, hook);
+		if (step != ASK_AGAIN)
+			break;
+		find_own_if_wanted(here);
+	}
+	return step;
+}
+
+/* Judges the packet in `here`. */
+static __always_inline void judge_packet(struct bh_scratch *here, enum bh_hook hook)
+{
+	int step;
+
+	here->asks = 0;
+	step = judge_on(here, hook);
+	if (ASKS_BEFORE && step == ASK_POLICY_BEFORE) {
+		ask_before_until_answered(here);
+		step = judge_on(here, hook);
+	}
+	/* Not reached: the compiler of the policy refuses what would take more. */
+	if (step != JUDGED)
+		decide(&here->judgement, BH_DROP, BH_REASON_DEFAULT);
+}
+
+#endif

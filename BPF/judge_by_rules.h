@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The third stage: what the rules, or the port's default, say of a packet. */
+#ifndef BULKHEAD_JUDGE_BY_RULES_H
+#define BULKHEAD_JUDGE_BY_RULES_H
+
+#include "condition.h"
+#include "judgement.h"
+#include "verdict_cache.h"
+
+static __always_inline void judge_by_default(const struct bh_port *port, const struct bh_packet *packet,
+					     struct bh_scratch *here)
+{
+	if (!(packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)))
+		return decide(&here->judgement, BH_DROP, BH_REASON_NON_IP);
+	decide(&here->judgement, port->defaults[here->asked_direction & 1], BH_REASON_DEFAULT);
+}
+
+/*
+ * The stage. Writes what the rules say, and whether they would accept without a flow. Returns false where it is to be
+ * called again: the rule that was found has a condition that does not hold, so the rules after it are asked next; or it
+ * must be known first whether an end is the host's own.
+ */
+static __always_inline bool judge_by_rules(const struct image *image, const struct bh_port *port,
+					   const struct bh_packet *packet, struct bh_scratch *here)
+{
+	struct bh_judgement *judgement = &here->judgement;
+	const struct bh_rule *rule;
+	__u32 rank = BH_NONE, skip;
+	bool cacheable = is_cacheable(here) && !here->lookup.floor;
+
+	if (cacheable && recall(here))
+		return true;
+	JOIN_PATHS();
+	judgement->rule = BH_NONE;
+	judgement->counter = BH_NONE;
+	here->stateless = port->flags & BH_PORT_SYMMETRIC && packet->protocol != IPPROTO_TCP;
+	if (!(packet->flags & BH_PACKET_ARP))
+		rank = classify(image, packet, port->scopes[here->asked_direction & 1], here);
+	if (here->host_wanted)
+		return false;
+	if (rank == BH_NONE) {
+		judge_by_default(port, packet, here);
+		if (cacheable && !here->asked_host)
+			remember(here);
+		return true;
+	}
+	rule = IMAGE_ELEMENT(image, image->header->rules, rank, struct bh_rule);
+	skip = rule->flags & BH_RULE_CONDITIONAL ? ranks_to_skip(image, rule, packet, here) : 0;
+	if (skip) {
+		here->lookup.floor = rank + skip;
+		return false;
+	}
+	decide(judgement, rule->verdict, BH_REASON_RULE);
+	judgement->rule = rank - rule->term;
+	judgement->counter = rule->counter;
+	judgement->log = rule->flags & BH_RULE_LOG;
+	if (rule->flags & BH_RULE_STATELESS)
+		here->stateless = 1;
+	if (cacheable && !here->asked_host && !(rule->flags & BH_RULE_CONDITIONAL))
+		remember(here);
+	return true;
+}
+
+#endif

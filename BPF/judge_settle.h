@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The last stage: what is done about a judgement, to the flow table and to the datagrams in fragments. tc's alone. */
+#ifndef BULKHEAD_JUDGE_SETTLE_H
+#define BULKHEAD_JUDGE_SETTLE_H
+
+#include "flow_table.h"
+#include "fragment.h"
+#include "judgement.h"
+#include "question.h"
+
+/*
+ * Turns the flow that a new policy denies into a mark that its connection is not to be adopted, if its place still is
+ * its own: another CPU may have given the place to another connection meanwhile.
+ */
+static __always_inline bool bar_flow(struct bh_flow_bucket *bucket, __u32 way, struct bh_flow *flow,
+				     const struct bh_scratch *here)
+{
+	__u32 now = ticks_now(here);
+	bool barred = false;
+
+	bpf_spin_lock(&bucket->lock);
+	if (bucket->tags[way] == here->hash) {
+		flow->state = BH_FLOW_BARRED;
+		flow->seen = now;
+		flow->timeout = here->bar;
+		barred = true;
+	}
+	bpf_spin_unlock(&bucket->lock);
+	return barred;
+}
+
+/* Ends the flow that a new policy denies. */
+static __always_inline void end_found_flow(const struct bh_scratch *here)
+{
+	struct bh_flow_totals *totals = this_cpu_flow_totals();
+	__u32 slot = here->flow - 1, index = slot / BH_FLOW_WAYS;
+	struct bh_flow_bucket *bucket = bucket_at(index);
+	struct bh_flow *flow = found_flow(here);
+	bool ended;
+
+	if (!bucket || !totals || !flow)
+		return;
+	ended = here->bar ? bar_flow(bucket, slot % BH_FLOW_WAYS, flow, here) :
+			    end_flow(bucket, index, slot, here->hash, END_ANY, 0);
+	if (ended)
+		totals->ended++;
+}
+
+/* Opens, ends or moves on the packet's flow. A global function: verified once. */
+__noinline int settle_flow(struct bh_scratch *here)
+{
+	struct bh_judgement *judgement;
+	struct bh_flow *flow;
+
+	if (!here)
+		return 0;
+	judgement = &here->judgement;
+	if (here->opens) {
+		if (!open_flow(here))
+			overrule(judgement, BH_REASON_FLOW_TABLE_FULL);
+		return 0;
+	}
+	if (!here->flow)
+		return 0;
+	if (judgement->reason == BH_REASON_POLICY_CHANGED) {
+		end_found_flow(here);
+		return 0;
+	}
+	flow = found_flow(here);
+	if (judgement->verdict != BH_ACCEPT || !flow)
+		return 0;
+	if (here->question == ASK_OPENING)
+		note_judgement(flow, here, ticks_now(here));
+	judgement->rule = BH_NONE;
+	/* An error refreshes nothing. */
+	if (judgement->reason == BH_REASON_ESTABLISHED)
+		advance_flow(here);
+	return 0;
+}
+
+/* Keeps a first fragment that was accepted, for those that follow. */
+static __always_inline void settle_fragment(struct bh_scratch *here)
+{
+	bool opened = here->packet.flags & BH_PACKET_FRAGMENT_FIRST && here->judgement.verdict == BH_ACCEPT;
+
+	if (opened && !keep_datagram(here))
+		overrule(&here->judgement, BH_REASON_FRAGMENT);
+}
+
+#endif

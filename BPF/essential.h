@@ -9,6 +9,7 @@
 
 #include "classify.h"
 #include "packet.h"
+#include "reach.h"
 
 enum {
 	/* Frames: what is padded to the least length with two tags, and the longest that is not a jumbo frame. */
@@ -34,22 +35,6 @@ enum {
 	/* Of one record of a report: 64 sources. */
 	REPORT_SOURCES = 64,
 };
-
-/* What the IP layer knows of where the packet goes. */
-static __always_inline bool is_link_multicast(const struct bh_packet *packet)
-{
-	return (packet->destination_high >> 48 & 0xff0f) == 0xff02;
-}
-
-static __always_inline bool is_link_local(const struct bh_packet *packet)
-{
-	return packet->destination_high >> 54 == 0xfe80 >> 6;
-}
-
-static __always_inline bool is_ipv4_broadcast(const struct bh_packet *packet)
-{
-	return packet->destination_low == 0xffffffff;
-}
 
 /* Who has no address yet speaks to the link, and to nobody in particular. */
 static __always_inline bool is_misplaced_unspecified(const struct bh_packet *packet)
@@ -86,7 +71,7 @@ static __always_inline bool is_dhcp_answer(const struct image *image, const stru
 static __always_inline bool is_group_message(const struct bh_packet *packet)
 {
 	return packet->protocol == IPPROTO_IGMP && packet->flags & BH_PACKET_IPV4 && packet->hop_limit == HOP_LIMIT_LINK &&
-	       packet->destination_low >> 28 == 0xe;
+	       is_ipv4_multicast(packet);
 }
 
 static __always_inline bool is_discovery(const struct bh_packet *packet)

@@ -329,6 +329,13 @@ static __always_inline enum bh_reason parse_ip(struct cursor *cursor, struct bh_
 	return BH_REASON_NONE;
 }
 
+/* What a frame's metadata says of it. */
+struct metadata {
+	bool has_tag; /* a VLAN tag that is not in the frame */
+	__u16 tag;
+	bool is_offloaded; /* a super-packet, which segmentation offload will cut */
+};
+
 /* A cursor at the start of the frame, and an empty packet to be filled. */
 static __always_inline struct cursor start_frame(void *ctx, __u32 data, __u32 data_end, struct bh_scratch *here)
 {
@@ -346,8 +353,7 @@ static __always_inline struct cursor start_frame(void *ctx, __u32 data, __u32 da
 	return cursor;
 }
 
-/* All of it. `packet` comes zeroed but for a tag found in metadata; `offloaded`: a segmentation-offload super-packet. */
-static __always_inline enum bh_reason parse_frame(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
+static __always_inline enum bh_reason parse_headers(struct cursor *cursor, struct bh_packet *packet, bool offloaded)
 {
 	enum bh_reason refusal = parse_ethernet(cursor, packet);
 
@@ -363,6 +369,19 @@ static __always_inline enum bh_reason parse_frame(struct cursor *cursor, struct 
 	default:
 		return BH_REASON_NONE;
 	}
+}
+
+/* Reads the frame from `data` to `data_end` into here->packet. Returns where its headers end. */
+static __always_inline __u32 parse_frame(void *ctx, __u32 data, __u32 data_end, const struct metadata *metadata,
+					 struct bh_scratch *here)
+{
+	struct cursor cursor = start_frame(ctx, data, data_end, here);
+	struct bh_packet *packet = &here->packet;
+
+	if (metadata->has_tag)
+		add_tag(packet, metadata->tag);
+	packet->refusal = parse_headers(&cursor, packet, metadata->is_offloaded);
+	return cursor.offset;
 }
 
 #endif

@@ -29,18 +29,17 @@ static __always_inline void count_segments(struct __sk_buff *ctx, struct bh_pack
 /* Reads the frame into `here->packet`. Returns where the headers end. A global function: verified once. */
 __noinline int parse_skb(struct __sk_buff *ctx, struct bh_scratch *here)
 {
-	struct bh_packet *packet;
-	struct cursor cursor;
+	struct metadata metadata = {};
+	__u32 headers;
 
 	if (!here)
 		return 0;
-	cursor = start_frame(ctx, ctx->data, ctx->data_end, here);
-	packet = &here->packet;
-	if (ctx->vlan_present)
-		add_tag(packet, ctx->vlan_tci);
-	packet->refusal = parse_frame(&cursor, packet, ctx->gso_size > 0);
-	count_segments(ctx, packet, cursor.offset);
-	return cursor.offset;
+	metadata.has_tag = ctx->vlan_present;
+	metadata.tag = ctx->vlan_tci;
+	metadata.is_offloaded = ctx->gso_size > 0;
+	headers = parse_frame(ctx, ctx->data, ctx->data_end, &metadata, here);
+	count_segments(ctx, &here->packet, headers);
+	return headers;
 }
 
 #endif

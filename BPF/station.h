@@ -30,9 +30,9 @@ static __always_inline bool is_wanted(struct station_search *search, void *addre
 	return !bpf_probe_read_kernel(&search->mac, ETH_ALEN, address) && search->mac == search->wanted;
 }
 
-static long next_station(__u32 step, struct station_search **here)
+static long next_station(__u32 step, struct station_search **context)
 {
-	struct station_search *search = *here;
+	struct station_search *search = *context;
 	struct netdev_hw_addr___bh *entry;
 
 	(void)step;

@@ -27,16 +27,13 @@ static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 
 /* Reads the frame into `here->packet`. A global function: verified once. */
 __noinline int parse_xdp(struct xdp_md *ctx, struct bh_scratch *here)
 {
-	struct bh_packet *packet;
-	struct cursor cursor;
+	struct metadata none = {};
 
 	if (!here)
 		return 0;
-	cursor = start_frame(ctx, ctx->data, ctx->data_end, here);
-	packet = &here->packet;
-	packet->segments = 1;
-	packet->wire_bytes = here->frame_length;
-	packet->refusal = parse_frame(&cursor, packet, false);
+	parse_frame(ctx, ctx->data, ctx->data_end, &none, here);
+	here->packet.segments = 1;
+	here->packet.wire_bytes = here->frame_length;
 	return 0;
 }
 

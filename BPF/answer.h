@@ -14,16 +14,16 @@ enum answer_flag {
 };
 
 enum {
-	ANSWER_WAYS = 4, /* in a set */
-	ANSWER_SETS = 64, /* in a block */
+	ANSWER_WAYS = 4,     /* in a set */
+	ANSWER_SETS = 64,    /* in a block */
 	ANSWER_BLOCKS = 128, /* 32,768 answers: of IPv4 a MiB per CPU, of IPv6 two */
 };
 
 /* All zero where there is none, because no generation is 0. */
 struct answer {
 	__u64 service; /* source port, destination port, VLANs from the outside in; sixteen bits each */
-	__u64 place; /* generation, port record, direction, protocol, answer: 32, 15, 1, 8 and 8 bits */
-	__u32 rule; /* as in struct bh_judgement */
+	__u64 place;   /* generation, port record, direction, protocol, answer: 32, 15, 1, 8 and 8 bits */
+	__u32 rule;    /* as in struct bh_judgement */
 	__u32 counter;
 };
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What ARP and neighbour discovery say of their sender in their payload, for the guards. */
+/* Reads what ARP and neighbour discovery say of their sender in their payload, for the guards. */
 #ifndef BULKHEAD_CLAIM_H
 #define BULKHEAD_CLAIM_H
 
 #include "essential.h"
 
-/* Neighbour discovery whatever its hop limit, also where a first fragment begins it. */
+/* Neighbour discovery of any hop limit, also where a first fragment begins it. */
 static __always_inline bool is_neighbour_discovery(const struct bh_packet *packet)
 {
 	return packet->flags & BH_PACKET_L4 && packet->flags & BH_PACKET_IPV6 && packet->protocol == IPPROTO_ICMPV6 &&
@@ -49,7 +49,7 @@ static __always_inline bool read_arp(void *ctx, struct bh_scratch *here)
 	claim->has_mac = 1;
 	claim->sender = (__u32)bpf_ntohs(body->sender[0]) << 16 | bpf_ntohs(body->sender[1]);
 	claim->target_low = bpf_ntohl(body->target);
-	/* Without an address there is nothing to tell others, only to ask. */
+	/* A sender without an address can only ask; it has nothing to tell. */
 	if (here->packet.ethertype != ETH_P_RARP)
 		return claim->sender || claim->operation == ARP_REQUEST;
 	return claim->operation == RARP_REQUEST && claim->mac == mac_number(body->target_mac);
@@ -71,8 +71,9 @@ static __always_inline __u32 discovery_length(__u8 type)
 }
 
 /*
- * Reads the option at packet->payload, and moves that behind it; false where it is unsound or names another link-layer address than one before
- * it. The place lives in the packet for the verifier's sake: it then sees equal steps and checks one.
+ * Reads the option at packet->payload and moves on to the next; false where the option is unsound, or names another
+ * link-layer address than an earlier one. The place lives in the packet, so the verifier sees equal steps and checks
+ * one.
  */
 static __always_inline bool read_option(void *ctx, struct bh_scratch *here)
 {
@@ -80,8 +81,7 @@ static __always_inline bool read_option(void *ctx, struct bh_scratch *here)
 	__u32 offset = here->packet.payload, length;
 	__u64 mac;
 
-	if (offset + ND_OPTION_UNIT > here->packet.end ||
-	    frame_load(ctx, offset, here->header, ND_OPTION_UNIT))
+	if (offset + ND_OPTION_UNIT > here->packet.end || frame_load(ctx, offset, here->header, ND_OPTION_UNIT))
 		return false;
 	length = here->header[1] * ND_OPTION_UNIT;
 	if (!length || offset + length > here->packet.end)

@@ -6,7 +6,10 @@
 #include <linux/in.h>
 #include "local.h"
 
-/* One node of the address trie: goes past its run, then takes eight bits. `high` and `low` are what is left of the address. */
+/*
+ * Takes one step in the address trie: goes past the node's run, then takes eight bits. `high` and `low` are what is
+ * left of the address.
+ */
 static __always_inline __u32 trie_step(const struct image *image, __u32 value, __u64 *high, __u64 *low)
 {
 	__u32 at = image->header->nodes + (value & ~BH_TRIE_NODE) * (__u32)sizeof(struct bh_node);
@@ -22,7 +25,7 @@ static __always_inline __u32 trie_step(const struct image *image, __u32 value, _
 	run = node->path_bits & 63;
 	if ((*high ^ node->path) & node->path_mask)
 		return node->otherwise;
-	/* In two steps, for a shift by 64 is none. */
+	/* In two steps, because a shift by 64 does nothing. */
 	*high = *high << run | *low >> 1 >> (63 - run);
 	*low <<= run;
 	word = *high >> 62;
@@ -52,7 +55,7 @@ static __always_inline __u32 v4_value(const struct image *image, __u64 low, __u6
 	return *IMAGE_ELEMENT(image, image->header->v4_root, low >> 16 & 0xffff, __u32);
 }
 
-/* The classes of both IPv4 addresses, step by step side by side, so that what the one waits for does not keep the other. */
+/* The classes of both IPv4 addresses, step by step side by side, so that neither waits for the other's memory. */
 static __always_inline void v4_classes(const struct image *image, const struct bh_packet *packet, __u32 *source,
 				       __u32 *destination)
 {
@@ -73,7 +76,7 @@ static __always_inline void v4_classes(const struct image *image, const struct b
 	*destination = destination_value;
 }
 
-/* The classes of both IPv6 addresses, likewise side by side. */
+/* The classes of both IPv6 addresses, side by side as well. */
 static __always_inline void v6_classes(const struct image *image, const struct bh_packet *packet, __u32 *source,
 				       __u32 *destination)
 {
@@ -137,7 +140,7 @@ static __always_inline __u32 service_class(const struct image *image, const stru
 	return *IMAGE_ELEMENT(image, protocol->services, first * protocol->stride + second, __u32);
 }
 
-/* Service, headers before it, port, direction, VLAN and whether the ends are the host's own as one class. */
+/* One class for service, headers before it, port, direction, VLAN, and whether the ends are the host's own. */
 static __noinline __u32 joint_class(const struct image *image, const struct bh_packet *packet, __u32 scope,
 				    struct bh_scratch *here)
 {
@@ -160,7 +163,7 @@ static __noinline __u32 joint_class(const struct image *image, const struct bh_p
 /* The first rank of a chain from the floor on. */
 static __noinline __u32 follow_chain(const struct image *image, __u32 chain, __u32 floor)
 {
-	/* Unrolled as above. */
+	/* Unrolled for the reason in match_list(). */
 #pragma unroll
 	for (__u32 i = 0; i <= BH_TRIES_MAX; i++) {
 		__u32 rank = *IMAGE_ELEMENT(image, image->header->chains, chain + i, __u32);
@@ -203,9 +206,12 @@ static __always_inline bool matches(const struct image *image, const struct bh_l
 
 /* The first rule of a list that matches, from the floor on and lower than the best; BH_NONE where there is none. */
 static __always_inline __u32 match_list(const struct image *image, __u32 list, const struct bh_packet *packet,
-				   const struct bh_lookup *lookup)
+					const struct bh_lookup *lookup)
 {
-	/* Unrolled, for clang may lay the loop out so that it is re-entered by falling through, which 6.1 takes for endless. */
+	/*
+	 * Unrolled, because clang may lay the loop out so that it is re-entered by falling through, which Linux 6.1
+	 * takes for an endless loop.
+	 */
 #pragma unroll
 	for (__u32 i = 0; i < BH_LIST_SHORT; i++) {
 		const struct bh_list_entry *entry =
@@ -263,7 +269,10 @@ static __noinline __u32 ask_partition(const struct image *image, __u32 index, __
 	return rank < lookup->best ? rank : lookup->best;
 }
 
-/* Writes the classes of both ends, and the partitions in which both have a cell. Returns whether a list there could need the joint class. */
+/*
+ * Writes the classes of both ends, and the partitions in which both have a cell. Returns whether a list there may need
+ * the joint class.
+ */
 static __always_inline bool class_addresses(const struct image *image, const struct bh_packet *packet,
 					    struct bh_lookup *lookup)
 {
@@ -286,7 +295,7 @@ static __always_inline bool class_addresses(const struct image *image, const str
 	return joint & class->to_joint;
 }
 
-/* Finds what does not change from one question about a packet to the next. */
+/* Finds what stays the same from one question about a packet to the next. */
 static __always_inline void find_classes(const struct image *image, const struct bh_packet *packet, __u32 scope,
 					 struct bh_scratch *here)
 {
@@ -303,8 +312,8 @@ static __always_inline void find_classes(const struct image *image, const struct
 }
 
 /*
- * The rank of the first rule from the floor on that matches, whatever its conditions are; BH_NONE if none does. Above a floor of 0 the packet's classes
- * are those that were found before.
+ * The rank of the first rule from the floor on that matches, whatever its conditions; BH_NONE if none does. Where the
+ * floor is above 0, the packet's classes are known from the last call.
  */
 static __noinline __u32 classify(const struct image *image, const struct bh_packet *packet, __u32 scope,
 				 struct bh_scratch *here)
@@ -322,7 +331,8 @@ static __noinline __u32 classify(const struct image *image, const struct bh_pack
 		if (partitions >> i & 1) {
 			__u64 from = lookup->from[i / BH_LEVEL_MAX];
 
-			lookup->best = ask_partition(image, i, from << 32 | lookup->to[i % BH_LEVEL_MAX], packet, lookup);
+			lookup->best =
+				ask_partition(image, i, from << 32 | lookup->to[i % BH_LEVEL_MAX], packet, lookup);
 			JOIN_PATHS();
 		}
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The clocks that packets are judged by: the kernel's, or what stands in for them where a program is attached to nothing. */
+/* The clocks that packets are judged by: the kernel's, or a simulation's where a program is attached to nothing. */
 #ifndef BULKHEAD_CLOCK_H
 #define BULKHEAD_CLOCK_H
 
@@ -26,7 +26,10 @@ static __always_inline __u64 wall_now(const struct image *image, const struct bh
 	return (settings.simulates ? here->now : bpf_ktime_get_tai_ns()) + image->header->wall_offset;
 }
 
-/* Nanoseconds since the start, sleep included: what members of dynamic groups are aged by. `offset` is the image's. */
+/*
+ * Nanoseconds since the start, sleep included, by which members of dynamic groups age. `offset` is the image's
+ * boot_offset.
+ */
 static __always_inline __u64 boot_now(const struct bh_scratch *here, __u64 offset)
 {
 	return (settings.simulates ? here->now : bpf_ktime_get_boot_ns()) + offset;

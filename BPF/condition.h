@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Conditional rules: whether what they ask for besides the packet holds. */
+/* Conditional rules: whether their conditions hold. */
 #ifndef BULKHEAD_CONDITION_H
 #define BULKHEAD_CONDITION_H
 
@@ -19,8 +19,8 @@ static __always_inline bool is_in_time(const struct image *image, const struct b
 }
 
 /*
- * A limit counts what a packet does for itself. Questions about other packets than the one that is here ignore it, and so does a TCP segment at
- * a stateful rule that is no opening: it will not open a flow there, or else be adopted.
+ * A limit counts the packet that is here. Questions about other packets ignore it. So does a TCP segment that is not an
+ * opening at a stateful rule: it opens no flow there, unless it is adopted.
  */
 static __always_inline bool is_within_limit(const struct image *image, const struct bh_rule *rule,
 					    const struct bh_condition *condition, struct bh_scratch *here)
@@ -28,7 +28,7 @@ static __always_inline bool is_within_limit(const struct image *image, const str
 	const struct bh_packet *packet = &here->packet;
 	__u32 flags = rule->flags;
 
-	/* All terms of the rule that accepted it stand from its first one on. */
+	/* The rule's terms stand one after another, and limited_from is the rank of the first. */
 	if (here->question == ASK_OPENING)
 		return here->lookup.best >= here->limited_from;
 	if (here->question != ASK_PACKET)
@@ -42,8 +42,8 @@ static __always_inline bool is_within_limit(const struct image *image, const str
 }
 
 /*
- * Whether a conditional rule that a packet matches is in force for it: 0 where it is, else how many ranks to go on. Whether it is in time and
- * within its limit is the same for all terms of a rule, and is asked once.
+ * 0 where a conditional rule that a packet matches is in force for it, else how many ranks to go on. All terms of a
+ * rule share its expiry and its limit, so these are asked once.
  */
 static __always_inline __u32 ranks_to_skip(const struct image *image, const struct bh_rule *rule,
 					   const struct bh_packet *packet, struct bh_scratch *here)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Reading a frame from its start to its end, each step within its bounds. The program that includes this file says how to load bytes that are not in the
- * linear part, with frame_load().
+ * Reading a frame from its start to its end, each step within its bounds. The program that includes this file defines
+ * frame_load(), which loads bytes that are not in the linear part.
  */
 #ifndef BULKHEAD_CURSOR_H
 #define BULKHEAD_CURSOR_H
@@ -19,15 +19,15 @@ struct cursor {
 	const __u8 *data_end;
 	__u32 offset;
 	__u32 end;
-	__u8 *header;                /* of bh_scratch: where what is read is put */
+	__u8 *header; /* of bh_scratch: where what is read is put */
 };
 
 /* No header starts behind this: it holds the largest chain of extension headers that is accepted. */
 #define OFFSET_MAX 0x7fff
 
 /*
- * Copies by words, wherever they lie, as x86-64 and arm64 can. The compiler, which does not know that, would copy byte by byte, and what is
- * then read of them by words had to wait for the bytes.
+ * Copies by words, wherever they lie, as x86-64 and arm64 can. The compiler does not know that. It would copy byte by
+ * byte, and a later read of a whole word would wait for all of its bytes.
  */
 static __always_inline void copy_bytes(__u8 *to, const __u8 *from, __u32 size)
 {
@@ -42,13 +42,19 @@ static __always_inline void copy_bytes(__u8 *to, const __u8 *from, __u32 size)
 		*(__u16 *)to = *(const __u16 *)from;
 }
 
-/* Puts the next `size` bytes, an even number, into cursor->header without going past them; false where the frame or datagram ends before. */
+/*
+ * Puts the next `size` bytes, an even number, into cursor->header without going past them; false where the frame or
+ * datagram ends before that.
+ */
 static __always_inline bool cursor_peek(const struct cursor *cursor, __u32 size)
 {
 	__u64 offset = cursor->offset;
 	const __u8 *from;
 
-	/* The verifier has to see the very register bounded that is added, not what the compiler knows to be the same. */
+	/*
+	 * The verifier must see bounds on the very register that is added, not on another that the compiler knows to be
+	 * equal.
+	 */
 	asm volatile("" : "+r"(offset));
 	if (offset > OFFSET_MAX || offset + size > cursor->end)
 		return false;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What is attached to a device: it notes which device this is and goes on with the program that all devices share.
- * Loaded once a device, so that the large programs are verified and kept once however many ports there are.
+ * What is attached to a device: it notes which device this is and goes on with the program that all devices share. It
+ * is loaded once per device, so that the large programs are verified and kept once, however many ports there are.
  */
 #include <linux/pkt_cls.h>
 #include "maps.h"
@@ -44,8 +44,9 @@ int entry_xdp(struct xdp_md *ctx)
 }
 
 /*
- * Generic XDP takes whole frames. For a program that takes parts, Linux 6.9 and later make another buffer of the frame and lose how long its
- * Ethernet header is: tc's programs, ours and others', then take the IP header for it.
+ * Generic XDP takes whole frames. For a program that takes frames in parts, Linux 6.9 and later make another buffer of
+ * the frame and lose the length of its Ethernet header. Programs at tc, ours and others', would then take the IP header
+ * for it.
  */
 SEC("xdp")
 int entry_xdp_generic(struct xdp_md *ctx)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a network cannot do without: address resolution, neighbour discovery, group membership, DHCP, link control.
- * Each within its link, in its direction, and no longer than its protocol needs, so that it is no way around the
- * rules; docs/decisions.md has the reason for each number.
+ * What a network cannot do without: address resolution, neighbour discovery, group membership, DHCP, link control. Each
+ * is accepted within its link, in its direction, and no longer than its protocol needs, so nobody gets around the rules
+ * by it. docs/decisions.md has the reason for each number.
  */
 #ifndef BULKHEAD_ESSENTIAL_H
 #define BULKHEAD_ESSENTIAL_H
@@ -12,7 +12,10 @@
 #include "reach.h"
 
 enum {
-	/* Frames: what is padded to the least length with two tags, and the longest that is not a jumbo frame. */
+	/*
+	 * Frames: the least length with two tags, to which frames are padded, and the longest that is not a jumbo
+	 * frame.
+	 */
 	PADDED_FRAME = 68,
 	WHOLE_FRAME = 1522,
 	/* What may stand before a message: IPv4 with a router alert, IPv6 with one short header. */
@@ -32,18 +35,18 @@ enum {
 	MLD_QUERY_MESSAGE = 540,
 	IGMP_MESSAGE = 8,
 	IGMP_QUERY_MESSAGE = 140,
-	/* Of one record of a report: 64 sources. */
+	/* Sources of one record of a report. */
 	REPORT_SOURCES = 64,
 };
 
-/* Who has no address yet speaks to the link, and to nobody in particular. */
+/* A sender without an address speaks to the link, and to nobody in particular. */
 static __always_inline bool is_misplaced_unspecified(const struct bh_packet *packet)
 {
 	return packet->flags & BH_PACKET_IPV6 && !packet->source_high && !packet->source_low &&
 	       !is_link_multicast(packet);
 }
 
-/* A DHCP client that asks whoever is there. */
+/* A DHCP client's question to all servers. */
 static __always_inline bool is_dhcp_request(const struct bh_packet *packet)
 {
 	__u16 from = packet->source_port, to = packet->destination_port;
@@ -53,7 +56,10 @@ static __always_inline bool is_dhcp_request(const struct bh_packet *packet)
 	return from == DHCPV6_CLIENT_PORT && to == DHCPV6_SERVER_PORT && is_link_multicast(packet);
 }
 
-/* A DHCP server that answers: everyone, or by the address that it gives, which is the port's where one is bound. */
+/*
+ * A DHCP server's answer: to everyone, or to the address that it gives, which must be the port's where addresses are
+ * bound.
+ */
 static __always_inline bool is_dhcp_answer(const struct image *image, const struct bh_port *port,
 					   const struct bh_packet *packet)
 {
@@ -67,11 +73,11 @@ static __always_inline bool is_dhcp_answer(const struct image *image, const stru
 	       trie_class(image, port->v4, packet->destination_low << 32, 0);
 }
 
-/* Group membership of IPv4, which no router forwards. */
+/* IPv4 group membership, which no router forwards. */
 static __always_inline bool is_group_message(const struct bh_packet *packet)
 {
-	return packet->protocol == IPPROTO_IGMP && packet->flags & BH_PACKET_IPV4 && packet->hop_limit == HOP_LIMIT_LINK &&
-	       is_ipv4_multicast(packet);
+	return packet->protocol == IPPROTO_IGMP && packet->flags & BH_PACKET_IPV4 &&
+	       packet->hop_limit == HOP_LIMIT_LINK && is_ipv4_multicast(packet);
 }
 
 static __always_inline bool is_discovery(const struct bh_packet *packet)
@@ -92,8 +98,8 @@ static __always_inline bool is_neighbour_message(const struct bh_packet *packet)
 }
 
 /*
- * How long a report may be that says how many records it has, each of `record` bytes and sources of `source`
- * bytes. One that cannot hold them may be as long as an older message.
+ * How long a report may be by the number of records that it states, each of `record` bytes and with sources of `source`
+ * bytes. One too short for its records may be as long as an older message.
  */
 static __always_inline __u32 report_length(const struct bh_packet *packet, __u32 record, __u32 source, __u32 older)
 {
@@ -116,7 +122,7 @@ static __always_inline __u32 group_message_length(const struct bh_packet *packet
 	}
 }
 
-/* Neighbour discovery is for the link: by its destination, not only by where it comes from. */
+/* Neighbour discovery must stay on the link by its destination, and not only come from it. */
 static __always_inline bool may_leave_link(const struct bh_packet *packet)
 {
 	return !is_link_multicast(packet) && !is_link_local(packet);
@@ -129,9 +135,9 @@ static __always_inline bool is_neighbour_probe(const struct bh_packet *packet)
 }
 
 /*
- * A router sends on what is for a global address, beyond the link. Such addresses have neighbours too, who are asked
- * whether they are still there and answer; nothing else needs to be sent to one, and no more than that takes. `sent`:
- * by a workload.
+ * How long a message may be. A router forwards what is for a global address, beyond the link. Neighbours with such
+ * addresses are asked whether they are still there, and answer. So only these two messages may go to a global address,
+ * in their least length. `sent`: by a workload.
  */
 static __always_inline __u32 neighbour_message_length(const struct bh_packet *packet, bool sent)
 {
@@ -155,8 +161,8 @@ static __always_inline __u32 neighbour_message_length(const struct bh_packet *pa
 }
 
 /*
- * How long the message may be if it is one that a network cannot do without; else 0. A function of its own: the verifier then follows
- * its many outcomes no further than to its end.
+ * How long the message may be if a network cannot do without it; else 0. Not inlined, so the verifier follows its many
+ * outcomes only to its end.
  */
 static __noinline __u32 essential_length(const struct image *image, const struct bh_port *port,
 					 const struct bh_packet *packet, bool sent)
@@ -193,15 +199,15 @@ static __always_inline bool is_bounded(const struct bh_packet *packet, __u32 mes
 	       (packet->length <= packet->end || packet->length <= PADDED_FRAME);
 }
 
-/* Frames in which other packets travel: a host that takes them would take these. */
+/* Frames that carry other packets: a host that takes the frames would take the packets. */
 static __always_inline bool carries_packets(__u16 ethertype)
 {
 	return ethertype == ETH_P_PPP_SES || ethertype == ETH_P_MPLS_UC || ethertype == ETH_P_MPLS_MC;
 }
 
 /*
- * Frames to 01:80:c2:00:00:00-0f: spanning tree, link aggregation, link discovery. What IP or ARP is in such a
- * frame is judged as any.
+ * Frames to 01:80:c2:00:00:00-0f: spanning tree, link aggregation, link discovery. IP or ARP in such a frame is judged
+ * as in any other.
  */
 static __always_inline bool is_control(const struct bh_packet *packet)
 {
@@ -212,7 +218,7 @@ static __always_inline bool is_control(const struct bh_packet *packet)
 	       !carries_packets(packet->ethertype) && packet->length <= WHOLE_FRAME;
 }
 
-/* What a network cannot do without, as a reason to accept; BH_REASON_NONE for anything else. */
+/* The reason to accept what a network cannot do without; BH_REASON_NONE for anything else. */
 static __always_inline enum bh_reason essential_reason(const struct image *image, const struct bh_port *port,
 						       const struct bh_packet *packet, enum bh_direction direction)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What is counted, and what is streamed: per-CPU counters are the truth, an event is a sample for whoever listens. */
+/* Counting and streaming. Per-CPU counters are exact; events are a sample for whoever listens. */
 #ifndef BULKHEAD_EVENT_H
 #define BULKHEAD_EVENT_H
 
@@ -14,7 +14,9 @@ static __always_inline struct bh_port_counters *port_counters_of(const struct bh
 	return bpf_map_lookup_elem(&port_counters, &index);
 }
 
-/* Adds the packet to its port's and its rule's counters. Packets are wire packets: a super-packet counts its segments. */
+/*
+ * Adds the packet to its port's and its rule's counters. Packets are wire packets: a super-packet counts its segments.
+ */
 static __always_inline void count_packet(const struct bh_scratch *here)
 {
 	const struct bh_judgement *judgement = &here->judgement;
@@ -31,7 +33,7 @@ static __always_inline void count_packet(const struct bh_scratch *here)
 
 		count->packets += packet->segments;
 		count->bytes += packet->wire_bytes;
-		/* The verifier has to see the very register bounded that indexes. */
+		/* The verifier must see bounds on the very register that indexes. */
 		asm volatile("" : "+r"(reason));
 		if (reason < BH_REASON_MAX)
 			reasons[reason] += packet->segments;
@@ -46,7 +48,7 @@ static __always_inline void count_packet(const struct bh_scratch *here)
 	}
 }
 
-/* A rejected packet that got no answer. */
+/* Counts a rejected packet that got no answer. */
 static __always_inline void count_unanswered(const struct bh_scratch *here)
 {
 	struct bh_port_counters *port = port_counters_of(here);
@@ -91,7 +93,7 @@ static __always_inline bool wants(const struct bh_reader *reader, const struct b
 	return !(flags & BH_READER_HOST) || is_host(reader, &here->packet);
 }
 
-/* Whether a reader still renews what it asked for; one that has stopped is switched off here. */
+/* Whether a reader still renews its request. One that has stopped is switched off here. */
 static __always_inline bool is_alive(__u32 slot)
 {
 	struct bh_reader *reader = bpf_map_lookup_elem(&readers, &slot);
@@ -104,7 +106,7 @@ static __always_inline bool is_alive(__u32 slot)
 	return false;
 }
 
-/* The slots of the readers that want this packet, one bit each. */
+/* The slots of the readers that want this packet, one bit per slot. */
 static __always_inline __u32 wanting_readers(const struct bh_scratch *here)
 {
 	__u32 wanting = 0;
@@ -120,9 +122,9 @@ static __always_inline __u32 wanting_readers(const struct bh_scratch *here)
 }
 
 /*
- * Whether this packet's bucket lets it be streamed to a reader: one a (reader, device, direction, reason, rule), though several may
- * share a slot. A reader has buckets of its own, for what another takes is not to cost it an event. A race for a token changes no count: what was
- * emitted is counted as emitted.
+ * Whether this packet's token bucket lets it be streamed to a reader. There is one bucket per reader, device,
+ * direction, reason and rule, though several may share a slot. Each reader has its own, so that no reader costs another
+ * an event. A race for a token changes no count: what was emitted is counted as emitted.
  */
 static __always_inline bool take_sample(const struct bh_scratch *here, __u32 reader)
 {
@@ -135,7 +137,9 @@ static __always_inline bool take_sample(const struct bh_scratch *here, __u32 rea
 	return bucket && take_token(bucket, BH_SAMPLE_COST, BH_SAMPLE_BURST);
 }
 
-/* Wakes the reader when a quarter of its ring is full; before that its own clock does, several times a second. */
+/*
+ * Wakes the reader when a quarter of its ring is full. Before that the reader wakes by itself, several times a second.
+ */
 static __always_inline __u64 wakeup(void *ring)
 {
 	__u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
@@ -164,7 +168,10 @@ static __always_inline bool emit(void *ctx, const struct bh_scratch *here, __u32
 	event->packet = here->packet;
 	if (captured > BH_HEADER_BYTES)
 		captured = BH_HEADER_BYTES;
-	/* From 1 to BH_HEADER_BYTES in a form that the verifier of 6.1 follows; nothing of no bytes can be loaded, so 0 becomes all. */
+	/*
+	 * From 1 to BH_HEADER_BYTES in a form that the verifier of Linux 6.1 follows. Nothing can be loaded with a size
+	 * of 0, so 0 becomes all.
+	 */
 	asm volatile("" : "+r"(captured));
 	captured = ((captured - 1) & (BH_HEADER_BYTES - 1)) + 1;
 	if (frame_load(ctx, 0, event->header, captured))
@@ -187,7 +194,10 @@ static __always_inline void report(void *ctx, const struct bh_scratch *here)
 	if (here->judgement.log)
 		wanting = wanting_readers(here);
 	for (__u32 slot = 0; slot < BH_READERS_MAX; slot++) {
-		/* The clock comes last, for it costs most: what is not sampled is suppressed, whether the reader lives or not. */
+		/*
+		 * The clock comes last, because it costs most. What is not sampled is suppressed, whether the reader
+		 * lives or not.
+		 */
 		if (!(wanting >> slot & 1) || !take_sample(here, slot) || !is_alive(slot))
 			continue;
 		sampled = true;
@@ -202,7 +212,7 @@ static __always_inline void report(void *ctx, const struct bh_scratch *here)
 		*(accepted ? &counters->accepts_suppressed : &counters->suppressed) += segments;
 }
 
-/* A packet that found no image or no port record passed unjudged. */
+/* Counts a packet that passed unjudged, because it found no image or no port record. */
 static __always_inline void count_unjudged(const struct bh_scratch *here)
 {
 	struct bh_event_counters *counters = this_cpu_event_counters();

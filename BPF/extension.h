@@ -8,8 +8,8 @@
 #include "protocol.h"
 
 /*
- * What a fragment's header says: of which datagram it is, and where its data stands in it. `head`: bytes in front of the data that the
- * datagram's length counts.
+ * Notes what a fragment's header says: which datagram it belongs to, and where its data stands there. `head` is the
+ * number of bytes before the data that the datagram's length counts.
  */
 static __always_inline void note_fragment(struct bh_packet *packet, __u32 identification, __u32 offset, bool more,
 					  __u32 length, __u32 head)
@@ -28,7 +28,7 @@ static __always_inline void note_fragment(struct bh_packet *packet, __u32 identi
 struct extension {
 	__u8 next;
 	__u8 length;
-	__u8 type;                   /* routing header */
+	__u8 type; /* routing header */
 	__u8 segments_left;
 	__be32 rest;
 };
@@ -43,7 +43,7 @@ static __always_inline bool is_extension(const struct bh_packet *packet)
 						  protocol == IPPROTO_FRAGMENT || protocol == IPPROTO_DSTOPTS);
 }
 
-/* The fragment header. False for a second one. */
+/* Reads a fragment header; false for a second one. */
 static __always_inline bool read_fragment_header(const struct extension *header, struct bh_packet *packet, __u32 start)
 {
 	__u32 fragment = (__u32)header->type << 8 | header->segments_left, data = packet->l4_offset + sizeof(*header);
@@ -52,12 +52,12 @@ static __always_inline bool read_fragment_header(const struct extension *header,
 		return false;
 	packet->flags |= BH_PACKET_FRAGMENT_HEADER;
 	if (fragment & IPV6_IS_FRAGMENT)
-		note_fragment(packet, bpf_ntohl(header->rest), fragment & IPV6_FRAGMENT_OFFSET, fragment & IPV6_MORE_FRAGMENTS, packet->end - data,
-			      packet->l4_offset - start);
+		note_fragment(packet, bpf_ntohl(header->rest), fragment & IPV6_FRAGMENT_OFFSET,
+			      fragment & IPV6_MORE_FRAGMENTS, packet->end - data, packet->l4_offset - start);
 	return true;
 }
 
-/* What is noted of a header other than a fragment's, which notes itself. */
+/* The flag of a header. A fragment header sets its own, see read_fragment_header(). */
 static __always_inline __u32 header_flag(__u8 protocol)
 {
 	switch (protocol) {
@@ -74,14 +74,16 @@ static __always_inline __u32 header_flag(__u8 protocol)
 	}
 }
 
-/* Whether a header that is whole may stand where it stands, and say what it says. */
+/* Whether a whole header may stand where it does and say what it says. */
 static __always_inline bool is_sound(const struct extension *header, struct bh_packet *packet, __u32 start)
 {
 	switch (packet->protocol) {
 	case IPPROTO_HOPOPTS:
 		return packet->l4_offset == start;
 	case IPPROTO_ROUTING:
-		/* Of any type: with segments left the packet goes on to where its destination field does not say. */
+		/*
+		 * Of any type: with segments left, the packet goes on to another place than its destination field says.
+		 */
 		return header->segments_left == 0;
 	case IPPROTO_AH:
 		return header->length >= 1;
@@ -93,8 +95,9 @@ static __always_inline bool is_sound(const struct extension *header, struct bh_p
 }
 
 /*
- * Walks extension headers from packet->l4_offset up to the transport header, or to a later fragment's data, and leaves its place there.
- * All that changes from step to step lives in the packet, not in registers: the verifier then sees nine equal steps and checks one.
+ * Walks extension headers from packet->l4_offset up to the transport header, or to a later fragment's data, and leaves
+ * its place there. All that changes from step to step lives in the packet, not in registers, so the verifier sees nine
+ * equal steps and checks one.
  */
 static __noinline enum bh_reason walk_extensions(void *ctx, struct bh_packet *packet)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Flows: which packets have one, the key, how long one lasts, and finding a packet's own. */
+/* Flows: which packets have one, its key, how long it lasts, and how a packet finds its own. */
 #ifndef BULKHEAD_FLOW_H
 #define BULKHEAD_FLOW_H
 
@@ -7,7 +7,7 @@
 #include "icmp.h"
 #include "packet.h"
 
-/* The VLANs' part of the fourth word of a key counts, unless the program may not see tags. */
+/* Which bits of a key's ports and VLANs are compared: not the VLANs where the program may not see tags. */
 #ifdef TAGS_MAY_BE_HIDDEN
 #define KEY_PORTS_MASK 0x00000000ffffffffull
 #else
@@ -51,8 +51,8 @@ static __always_inline __u32 key_hash(const struct bh_flow_key *key)
 }
 
 /*
- * Writes the key of a packet that crosses the port in `direction`, and its hash. Both directions of a connection have the same. The VLANs are
- * no part of the hash, so that a program that may not see them finds the bucket.
+ * Writes the key of a packet that crosses the port in `direction`, and its hash. Both directions of a connection have
+ * the same key. The VLANs are not part of the hash, so that a program that may not see them finds the bucket.
  */
 static __always_inline void make_key(struct bh_scratch *here, const struct bh_packet *packet, __u32 direction)
 {
@@ -60,7 +60,7 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 	__u16 source_port = packet->source_port, destination_port = packet->destination_port;
 	bool forward;
 
-	/* Requests of the same identifier each way are two conversations. */
+	/* Requests with the same identifier each way are two conversations. */
 	if (is_icmp(packet)) {
 		source_port = is_echo_request(packet) ? packet->echo : ~packet->echo;
 		destination_port = ~source_port;
@@ -83,7 +83,7 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 	key->protocol = packet->protocol;
 	key->family = packet->flags & BH_PACKET_IPV6 ? 6 : 4;
 	key->direction = forward ? direction : !direction;
-	/* What was let in behind authentication is not let in without it. */
+	/* A flow that was accepted behind an authentication header admits nothing without one. */
 	key->authenticated = !!(packet->flags & BH_PACKET_AUTHENTICATION);
 	__builtin_memset(key->pad, 0, sizeof(key->pad));
 	here->forward = forward;
@@ -94,7 +94,10 @@ static __always_inline bool same_key(const struct bh_flow_key *left, const struc
 {
 	const __u64 *a = (const __u64 *)left, *b = (const __u64 *)right;
 
-	/* Without a branch for each word: the tag has all but told already, and the verifier follows each branch of each place. */
+	/*
+	 * Without a branch per word: the tags being equal, the keys nearly always are, and the verifier would follow
+	 * each branch.
+	 */
 	return !((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]) | (a[5] ^ b[5]) |
 		 ((a[4] ^ b[4]) & KEY_PORTS_MASK));
 }
@@ -159,14 +162,15 @@ static __always_inline __u16 *hints_of(__u32 hash)
 	return line ? &line->hints[number % BH_FLOW_HINTS] : NULL;
 }
 
-/* The bit that a tag sets in its bucket's hints: of its hash, one that does not choose the bucket. */
+/* The bit that a tag sets in its bucket's hints, by bits of the hash that do not choose the bucket. */
 static __always_inline __u16 hint(__u32 tag)
 {
 	return 1 << (tag >> 28);
 }
 
 /*
- * Has the hints say which tags there are now; all of them where flows of the bucket are in a reserve. The bucket is locked.
+ * Sets the hints of the tags that are there now; all hints where flows of the bucket are in a reserve. The bucket is
+ * locked.
  */
 static __always_inline void update_hints(__u16 *hints, const struct bh_flow_bucket *bucket)
 {
@@ -199,8 +203,8 @@ static __always_inline struct bh_flow *found_flow(const struct bh_scratch *here)
 }
 
 /*
- * Finds the flow of here->key in a bucket: its slot counted from 1, or 0. Reads without the lock: a place that is being replaced shows
- * another tag before its key changes and after.
+ * Finds the flow of here->key in a bucket: its slot counted from 1, or 0. It reads without the lock, because a place
+ * that is being replaced shows another tag before its key changes and after.
  */
 static __noinline __u32 find_in_bucket(const struct bh_scratch *here, __u32 index)
 {

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The shares of the flow table: whose its places are, giving them back, and finding what a scope can do without where it has used up its share. */
+/*
+ * The shares of the flow table: whose places they are, how they are given back, and which flow a scope gives up that
+ * has used up its share.
+ */
 #ifndef BULKHEAD_FLOW_SHARE_H
 #define BULKHEAD_FLOW_SHARE_H
 
 #include "flow_state.h"
 
 enum {
-	FLOW_BITS = 19,                  /* of a place in the table or a reserve */
-	SEARCH_ENOUGH = 8,               /* flows to choose from, where they are many */
-	SEARCH_SHORT = 2048,             /* buckets */
+	FLOW_BITS = 19,      /* of a place in the table or a reserve */
+	SEARCH_ENOUGH = 8,   /* flows to choose from, where they are many */
+	SEARCH_SHORT = 2048, /* buckets */
 };
 
-_Static_assert(BH_FLOW_PLACES * BH_FLOW_WAYS <= 1 << FLOW_BITS, "FLOW_BITS");
+_Static_assert((1 << FLOW_BITS) >= BH_FLOW_PLACES * BH_FLOW_WAYS, "FLOW_BITS");
 
 /* Whether one of a bucket's flows is this scope's: four of them at a time. */
 static __always_inline bool has_flow_of(const struct bh_flow_bucket *bucket, __u32 scope)
@@ -48,7 +51,7 @@ static __always_inline bool is_half_open(const struct bh_flow *flow)
 enum ending {
 	END_ANY,
 	END_EXPIRED,
-	END_HALF_OPEN,                   /* or expired */
+	END_HALF_OPEN, /* or expired */
 };
 
 static __always_inline bool may_end(const struct bh_flow *flow, enum ending which, __u32 now)
@@ -56,7 +59,7 @@ static __always_inline bool may_end(const struct bh_flow *flow, enum ending whic
 	return which == END_ANY || is_expired(flow, now) || (which == END_HALF_OPEN && is_half_open(flow));
 }
 
-/* Counts a flow of a hash's bucket that is put into a reserve, or is no longer in one. */
+/* Counts a flow of a hash's bucket that goes into a reserve, or leaves it. */
 static __always_inline void count_overflow(__u32 hash, __s32 change)
 {
 	struct bh_flow_bucket *bucket = bucket_at(home_of(hash));
@@ -75,9 +78,9 @@ static __always_inline bool is_reserve(__u32 index)
 	return index >= BH_FLOW_BUCKETS;
 }
 
-/* Takes a flow out of its place, if the place still holds it and it is not in better use meanwhile. `index` is the bucket's. */
-static __always_inline bool end_flow(struct bh_flow_bucket *bucket, __u32 index, __u32 way, __u32 tag, enum ending which,
-				     __u32 now)
+/* Takes a flow out of its place, if the place still holds it and it may still be ended. `index` is the bucket's. */
+static __always_inline bool end_flow(struct bh_flow_bucket *bucket, __u32 index, __u32 way, __u32 tag,
+				     enum ending which, __u32 now)
 {
 	struct bh_flow *flows = flows_at(index);
 	__u16 *hints = hints_of(index);
@@ -106,10 +109,10 @@ static __always_inline bool end_flow(struct bh_flow_bucket *bucket, __u32 index,
 	return true;
 }
 
-/* How well a flow can be done without, 0 being not: an expired one, a half-open one by its age. */
+/* How easily a flow can be given up: an expired one first, then half-open ones by their age; 0 for any other. */
 static __always_inline __u64 staleness(const struct bh_flow *flow, __u32 now)
 {
-	/* Below zero where another CPU has seen it since `now` was read. */
+	/* Negative where another CPU has seen the flow since `now` was read. */
 	__s32 age = now - flow->seen;
 
 	if (is_expired(flow, now))
@@ -126,7 +129,7 @@ static __always_inline void start_search(struct bh_flow_search *search, __u32 no
 	search->now = now;
 }
 
-/* Notes a place as the best if it is; one of no worth is none. */
+/* Notes a place if it is the best so far; a place without worth does not count. */
 static __always_inline void consider(struct bh_flow_search *search, __u64 worth, __u32 place)
 {
 	__u64 candidate = worth << FLOW_BITS | place;
@@ -164,7 +167,8 @@ static long search_bucket(__u32 step, struct bh_scratch **context)
 /* Ends what a search has found best; false where another CPU was faster. */
 static __always_inline bool end_best(const struct bh_scratch *here, struct bh_flow_totals *totals)
 {
-	__u32 place = here->search.best, index = place / BH_FLOW_WAYS & (BH_FLOW_BUCKETS - 1), way = place % BH_FLOW_WAYS;
+	__u32 place = here->search.best, way = place % BH_FLOW_WAYS;
+	__u32 index = place / BH_FLOW_WAYS & (BH_FLOW_BUCKETS - 1);
 	struct bh_flow_bucket *bucket = bucket_at(index);
 	__u32 tag;
 
@@ -182,8 +186,8 @@ static __always_inline bool end_best(const struct bh_scratch *here, struct bh_fl
 }
 
 /*
- * Searches on from where the scope's last search ended. The whole table is searched four times a second at most, a part of it otherwise; and not
- * again in the same jiffy where that was in vain.
+ * Searches on from where the scope's last search ended: the whole table four times a second at most, else a part of it.
+ * After a search in vain it does not search again in the same jiffy.
  */
 static __always_inline bool search_table(struct bh_scratch *here, struct bh_flow_scope *owner, __u32 now)
 {
@@ -204,8 +208,8 @@ static __always_inline bool search_table(struct bh_scratch *here, struct bh_flow
 }
 
 /*
- * A scope that has used up its share gives up one of its own flows that has expired, or of a few half-open ones the stalest. Where another CPU takes
- * that one, there is a second try.
+ * Has a scope that has used up its share give up a flow of its own: one that has expired, or the stalest of a few
+ * half-open ones. Where another CPU takes that one, there is a second try.
  */
 static __always_inline bool give_up_place(struct bh_scratch *here, struct bh_flow_scope *owner, __u32 now)
 {
@@ -220,14 +224,14 @@ static __always_inline bool give_up_place(struct bh_scratch *here, struct bh_flo
 
 /* What a new flow may take. */
 enum room {
-	ROOM_NONE,                       /* its own connection's place */
-	ROOM_OWN,                        /* also a free place, or a half-open flow's, rather one of the scope's own */
-	ROOM_ANY,                        /* also a free place, or a half-open flow's */
+	ROOM_NONE, /* its own connection's place */
+	ROOM_OWN,  /* also a free place, or a half-open flow's, rather one of the scope's own */
+	ROOM_ANY,  /* also a free place, or a half-open flow's */
 };
 
 /*
- * Takes a place of the scope's share, if need be from another of its flows: returns enum room. CPUs that race may take a few more, and a count below
- * zero is none. A global function: verified once.
+ * Takes a place of the scope's share, if need be from another of its flows; returns enum room. CPUs that race may take
+ * a few more than the share. A count below zero counts as 0. A global function: verified once.
  */
 __noinline int take_place(struct bh_scratch *here, __u32 now)
 {

@@ -6,19 +6,20 @@
 #include "tcp.h"
 
 /*
- * Whether a packet of a flow that was adopted comes from the only end that was seen yet. It refreshes nothing: what was adopted lasts if it is seen
- * both ways.
+ * Whether a packet of an adopted flow comes from the only end that was seen yet. Such a packet refreshes nothing: an
+ * adopted flow lasts only if it is seen both ways.
  */
 static __always_inline bool is_lonely(const struct bh_flow *flow, bool answer)
 {
 	return flow->state == BH_FLOW_OPENING && flow->flags & BH_FLOW_ADOPTED && flow->flags & seen_flag(answer);
 }
 
-/* A segment within the windows. Of a connection that was reset, only the time goes on. */
+/* A segment within the windows. A connection that was reset changes nothing but its time. */
 static __always_inline void advance_within(struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
 	struct bh_flow_side *side = &flow->sides[answer & 1], *other = &flow->sides[!answer];
-	const __u16 fins = BH_FLOW_FIN_OPENER | BH_FLOW_FIN_ANSWERER, both = BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
+	const __u16 fins = BH_FLOW_FIN_OPENER | BH_FLOW_FIN_ANSWERER;
+	const __u16 both = BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
 
 	if (flow->flags & seen_flag(answer)) {
 		note_segment(side, other, packet, flow->scales[answer & 1]);
@@ -26,7 +27,7 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 		start_side(side, packet, flow->scales[answer & 1]);
 		side->end = taken_end(packet, other);
 	}
-	/* How much of the segment follows in other fragments is not seen here. */
+	/* It is not seen here how much of the segment follows in other fragments. */
 	if (packet->flags & BH_PACKET_FRAGMENT_FIRST && is_before(side->end, other->granted))
 		side->end = other->granted;
 	if (flow->state == BH_FLOW_CLOSED)
@@ -34,7 +35,10 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 	flow->flags = (flow->flags | seen_flag(answer)) & ~BH_FLOW_DOUBTED;
 	if (packet->tcp_flags & TCP_FIN)
 		flow->flags |= answer ? BH_FLOW_FIN_ANSWERER : BH_FLOW_FIN_OPENER;
-	/* What the opener goes on with acknowledges the answer, or it would not fit. What was adopted needs both ends. */
+	/*
+	 * When the opener goes on, it acknowledges the answer, or the segment would not fit. An adopted flow needs both
+	 * ends.
+	 */
 	if (flow->state == BH_FLOW_ANSWERED ? !answer : flow->state == BH_FLOW_OPENING && (flow->flags & both) == both)
 		flow->state = BH_FLOW_ESTABLISHED;
 	if ((flow->flags & fins) == fins)
@@ -42,9 +46,9 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 }
 
 /*
- * Adopts a connection by another segment than before. Where the other end has spoken before it, both are there: that
- * refreshes it, so that a stranger who speaks between can keep them from agreeing, but cannot end it. Returns whether
- * it does.
+ * Adopts a connection by another segment than before. Where the other end spoke before, both ends are there, and the
+ * segment refreshes the flow. So a stranger who speaks in between can keep the ends from agreeing, but cannot end the
+ * flow. Returns whether the segment refreshes it.
  */
 static __always_inline bool start_anew(struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
@@ -59,7 +63,10 @@ static __always_inline bool start_anew(struct bh_flow *flow, const struct bh_pac
 	return !lonely;
 }
 
-/* Does to a TCP flow what a segment that does not just go on is to it; false where that refreshes nothing. The bucket is locked. */
+/*
+ * Changes a TCP flow by a segment that does more than go on; false where the segment refreshes nothing. The bucket is
+ * locked.
+ */
 static __always_inline bool turn_tcp(struct bh_flow *flow, const struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
@@ -111,7 +118,7 @@ static __always_inline void refresh(struct bh_flow *flow, __u32 now)
 	flow->timeout = flow_timeout(flow);
 }
 
-/* The rare segments, one at a time. */
+/* Takes note of the rare segments, under the lock. */
 static __always_inline void turn_flow(struct bh_scratch *here, struct bh_flow *flow, __u32 now)
 {
 	struct bh_flow_bucket *bucket = bucket_at((here->flow - 1) / BH_FLOW_WAYS);
@@ -124,7 +131,10 @@ static __always_inline void turn_flow(struct bh_scratch *here, struct bh_flow *f
 	bpf_spin_unlock(&bucket->lock);
 }
 
-/* Takes note of a packet that its flow has admitted. CPUs that race here write what either saw. A global function: verified once. */
+/*
+ * Takes note of a packet that its flow has admitted. CPUs that race here write what one of them saw. A global function:
+ * verified once.
+ */
 __noinline int advance_flow(struct bh_scratch *here)
 {
 	struct bh_flow *flow;

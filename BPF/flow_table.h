@@ -25,8 +25,8 @@ __noinline int tidy_bucket(__u32 index, __u32 now)
 }
 
 /*
- * Each insertion tidies two buckets, so the table is tidied as fast as it is used and a scope's count of flows stays close to the truth.
- * CPUs start from different places only by chance; each goes round by itself.
+ * Each insertion tidies two buckets, so the table is tidied as fast as it is used, and a scope's count of flows stays
+ * close to the truth. Each CPU goes round by itself, from wherever it happens to be.
  */
 static __always_inline void tidy(struct bh_flow_totals *totals, __u32 now)
 {
@@ -34,10 +34,13 @@ static __always_inline void tidy(struct bh_flow_totals *totals, __u32 now)
 	totals->expired += tidy_bucket(totals->hand++ % BH_FLOW_PLACES, now);
 }
 
-/* More than the age of any flow that is half-open. */
+/* Added to the worth of the scope's own flows: more than the age of any half-open flow. */
 #define OWN (1ull << 31)
 
-/* How good a place is for a new flow, 0 being no good: its own connection's, a free one, that of a stale flow. */
+/*
+ * How good a place is for a new flow: best its own connection's, then a free one, then that of a stale flow; 0 for any
+ * other.
+ */
 static __always_inline __u64 worth(const struct bh_flow *flow, __u32 tag, const struct bh_scratch *here, __u32 now,
 				   enum room room)
 {
@@ -105,8 +108,9 @@ static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scr
 }
 
 /*
- * What becomes of a flow that is there when a packet opens it. A SYN over a connection that is not reset is remembered beside it, with time for
- * an answer: its ends will tell a new connection from an old one. Returns whether the flow stays; else a new one takes its place.
+ * Decides about a flow that is there already when a packet opens it. A SYN over a connection that was not reset is
+ * remembered in the flow, with time for an answer: the ends will tell whether it is a new connection. Returns whether
+ * the flow stays; else a new one takes its place.
  */
 static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)
 {
@@ -120,7 +124,7 @@ static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scra
 		return true;
 	if (left < least)
 		flow->timeout += least - left;
-	/* The SYN once more. */
+	/* The same SYN once more. */
 	if (is_unanswered(flow) && !answer && flow->sides[0].acknowledged == packet->sequence)
 		return true;
 	flow->attempt.start = packet->sequence;
@@ -131,12 +135,12 @@ static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scra
 	return true;
 }
 
-/* What became of the place that an opening took. */
+/* What happened to the place that an opening took. */
 struct placing {
-	__u32 replaced;                  /* tag of the flow that was there; 0: none */
-	__u32 scope;                     /* its */
+	__u32 replaced; /* tag of the flow that was there; 0: none */
+	__u32 scope;    /* its */
 	__u8 placed;
-	__u8 same;                       /* it was of the same connection */
+	__u8 same; /* it was of the same connection */
 	__u8 expired;
 	__u8 pad;
 };
@@ -175,8 +179,8 @@ static __noinline void place_flow(struct bh_scratch *here, __u32 index, __u32 ro
 }
 
 /*
- * Puts the flow into the scope's reserve. It is counted first, so that no packet of it misses it; also where it was
- * found there, for another CPU may have taken it away and counted that.
+ * Puts the flow into the scope's reserve. It is counted first, so that none of its packets misses it; also where it was
+ * found there, because another CPU may have taken it away and counted that.
  */
 static __always_inline void place_in_reserve(struct bh_scratch *here, enum room room, __u32 now,
 					     struct placing *placing)
@@ -190,8 +194,8 @@ static __always_inline void place_in_reserve(struct bh_scratch *here, enum room 
 }
 
 /*
- * Makes the flow of a packet that was accepted as its first: in its bucket, else in its scope's reserve. Returns 0 where there was no room. A
- * global function: verified once.
+ * Opens the flow of a packet that was accepted as its first: in its bucket, else in its scope's reserve. Returns 0
+ * where there was no room. A global function: verified once.
  */
 __noinline int open_flow(struct bh_scratch *here)
 {
@@ -218,7 +222,10 @@ __noinline int open_flow(struct bh_scratch *here)
 		totals->refused++;
 		return 0;
 	}
-	/* The place that was taken belonged to a flow that is gone, or that goes on. Without room it is the same flow's. */
+	/*
+	 * The place belonged to a flow that is gone or that goes on, so one place too many was taken. Without room none
+	 * was taken.
+	 */
 	if (placing.replaced && room != ROOM_NONE)
 		release_place(placing.scope);
 	if (!placing.same)

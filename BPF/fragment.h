@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Fragments: a later one gets the verdict of its datagram's first. What is kept of a datagram is which parts of it have passed, so that none
- * passes twice and none contradicts another: whoever puts it together gets what was judged.
+ * Fragments: a later one gets the verdict of its datagram's first. The table keeps which parts of a datagram have
+ * passed, so that none passes twice and none contradicts another. So whoever reassembles the datagram gets what was
+ * judged.
  */
 #ifndef BULKHEAD_FRAGMENT_H
 #define BULKHEAD_FRAGMENT_H
@@ -10,9 +11,9 @@
 
 /* Where a fragment belongs. */
 enum fragment_place {
-	FRAGMENT_OPENS,              /* the first of a datagram that is not known: to be judged */
-	FRAGMENT_FOLLOWS,            /* has its place in a datagram whose first was accepted */
-	FRAGMENT_ASTRAY,             /* has none: its first was not seen, or it overlaps */
+	FRAGMENT_OPENS,   /* the first of a datagram that is not known: to be judged */
+	FRAGMENT_FOLLOWS, /* has its place in a datagram whose first was accepted */
+	FRAGMENT_ASTRAY,  /* has none: its first was not seen, or it overlaps */
 };
 
 /* The number of the key's bucket, in the room of its scope. */
@@ -23,7 +24,7 @@ static __always_inline __u32 bucket_in_room(__u32 scope, __u32 hash)
 	return scope % BH_DEVICE_ROOMS * BH_DEVICE_ROOM + hash % BH_DEVICE_ROOM;
 }
 
-/* A keyed hash, so that nobody can aim his fragments at the places of another's. */
+/* A keyed hash, so that nobody can aim fragments at the places of another's. */
 static __always_inline __u32 datagram_hash(const struct bh_datagram_key *key)
 {
 	struct bh_sip sip = bh_sip_start(settings.flow_secret[0], settings.flow_secret[1]);
@@ -73,7 +74,10 @@ static __always_inline bool is_same_datagram(const struct bh_datagram_key *left,
 	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4] && a[5] == b[5];
 }
 
-/* Jiffies since its first fragment; more than any where its time is over. Another CPU may have opened it a moment after `now` was read. */
+/*
+ * Jiffies since the first fragment; BH_NONE where the datagram's time is over. Another CPU may have opened it a moment
+ * after `now` was read.
+ */
 static __always_inline __u32 datagram_age(const struct bh_datagram *datagram, __u32 now)
 {
 	__u32 age = now - datagram->opened + settings.ticks_per_second;
@@ -112,7 +116,10 @@ static __always_inline void compare_range(const struct bh_range *range, struct b
 		search->after = index;
 }
 
-/* Adds a fragment that fits to the part in front of it, the part behind it, both, or neither. False where there are too many parts. */
+/*
+ * Adds a fragment that fits to the part in front of it, the part behind it, both, or neither. False where there are too
+ * many parts.
+ */
 static __always_inline bool join_ranges(struct bh_datagram *datagram, const struct bh_fragment_search *search,
 					__u32 start, __u32 end)
 {
@@ -136,7 +143,10 @@ static __always_inline bool join_ranges(struct bh_datagram *datagram, const stru
 	return true;
 }
 
-/* Notes that a later fragment passes; false where it must not: it overlaps, or contradicts where the datagram ends. The bucket is locked. */
+/*
+ * Notes that a later fragment passes; false where it must not: it overlaps, or contradicts where the datagram ends. The
+ * bucket is locked.
+ */
 static __always_inline bool cover(struct bh_datagram *datagram, struct bh_scratch *here)
 {
 	struct bh_fragment_search *search = &here->fragment;
@@ -159,16 +169,16 @@ static __always_inline bool cover(struct bh_datagram *datagram, struct bh_scratc
 	return true;
 }
 
-/* Whether all of it has passed. */
+/* Whether all parts of the datagram have passed. */
 static __always_inline bool is_complete(const struct bh_datagram *datagram)
 {
 	return datagram->end != BH_NONE && datagram->ranges[0].end * 8 >= datagram->end;
 }
 
 /*
- * Finds a fragment's place, and takes it: a later one's is no other's from then on. A datagram that is complete is forgotten, so that its
- * identification may be used again. What an earlier policy accepted the first of goes on: the verdict was its datagram's. A global
- * function: verified once.
+ * Finds a fragment's place. A later fragment takes its place: no other may have it from then on. A datagram that is
+ * complete is forgotten, so that its identification may be used again. Where an earlier policy accepted the first
+ * fragment, the others follow it: the verdict was for the datagram. A global function: verified once.
  */
 __noinline int place_fragment(struct bh_scratch *here)
 {
@@ -193,7 +203,7 @@ __noinline int place_fragment(struct bh_scratch *here)
 		struct bh_datagram *datagram = &bucket->datagrams[way];
 
 		if (cover(datagram, here)) {
-			/* The slot may be another rule's by now. */
+			/* Under another generation the slot may belong to another rule. */
 			if (datagram->generation == here->judgement.generation)
 				here->judgement.counter = datagram->counter;
 			place = FRAGMENT_FOLLOWS;
@@ -206,8 +216,9 @@ __noinline int place_fragment(struct bh_scratch *here)
 }
 
 /*
- * Leaves in here->fragment.way the place of a new datagram: a free one, or one whose time is over, else that of the oldest, which is the scope's
- * own if half the bucket is. BH_FRAGMENT_WAYS where the datagram is there already. The bucket is locked.
+ * Leaves in here->fragment.way the place of a new datagram: a free one, or one whose time is over, else that of the
+ * oldest datagram; of the scope's own oldest, if half the bucket is the scope's. Sets here->fragment.refused where the
+ * datagram is there already. The bucket is locked.
  */
 static __always_inline void choose_way(const struct bh_fragment_bucket *bucket, struct bh_scratch *here, __u32 now)
 {
@@ -251,7 +262,10 @@ static __always_inline void open_datagram(struct bh_datagram *datagram, const st
 	datagram->ranges[0].end = here->packet.fragment_length / 8;
 }
 
-/* Keeps the first fragment that was accepted. False where another CPU has just kept its like. A global function: verified once. */
+/*
+ * Keeps a datagram whose first fragment was accepted. False where another CPU has just kept the same. A global
+ * function: verified once.
+ */
 __noinline int keep_datagram(struct bh_scratch *here)
 {
 	struct bh_fragment_bucket *bucket;

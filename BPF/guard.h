@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What a guest may claim to be, and what it may overhear; and whom the network may not claim to be. */
+/* The guards: what a guest may claim to be and may overhear, and what the network may not claim to be. */
 #ifndef BULKHEAD_GUARD_H
 #define BULKHEAD_GUARD_H
 
@@ -20,7 +20,7 @@ static __noinline bool is_own_mac(const struct image *image, __u32 list, __u64 m
 	return false;
 }
 
-/* Who sends must be the port, and what is sent to it must be for it, or for many. */
+/* A frame from the port must have its MAC address as source; a frame to it must be for it, or for many. */
 static __always_inline bool is_honest_mac(const struct image *image, const struct bh_port *port,
 					  const struct bh_packet *packet, bool claims)
 {
@@ -31,7 +31,7 @@ static __always_inline bool is_honest_mac(const struct image *image, const struc
 	return is_own_mac(image, port->macs, mac_number(claims ? packet->source_mac : packet->destination_mac));
 }
 
-/* Who has no address yet may ask for one, and say which groups it is in. */
+/* A sender without an address may ask for one, and say which groups it is in. */
 static __always_inline bool may_be_unspecified(const struct bh_packet *packet)
 {
 	if (packet->flags & BH_PACKET_IPV4)
@@ -41,7 +41,7 @@ static __always_inline bool may_be_unspecified(const struct bh_packet *packet)
 	       packet->type != ND_REDIRECT;
 }
 
-/* A guest's source is its own; what comes to a host from the network is none of its guests'. */
+/* A guest's source must be its own. What comes to a host from the network must not have one of its guests' sources. */
 static __always_inline bool is_honest_source(const struct image *image, const struct bh_port *port,
 					     const struct bh_packet *packet)
 {
@@ -62,7 +62,7 @@ static __always_inline bool is_honest_source(const struct image *image, const st
 	return is_bound == is_guest;
 }
 
-/* Clients take an answer from whatever port it comes. */
+/* Clients accept an answer from any port. */
 static __always_inline bool is_dhcp_server(const struct bh_packet *packet)
 {
 	__u16 from = packet->source_port, to = packet->destination_port;
@@ -71,7 +71,7 @@ static __always_inline bool is_dhcp_server(const struct bh_packet *packet)
 						   to == DHCP_CLIENT_PORT || to == DHCPV6_CLIENT_PORT);
 }
 
-/* What makes a switch send a port all that goes to many: queries, the announcements of multicast routers, and PIM. */
+/* What makes a switch send all multicast to a port: queries, announcements of multicast routers, and PIM. */
 static __always_inline bool is_multicast_router_message(const struct bh_packet *packet)
 {
 	if (packet->protocol == IPPROTO_PIM)
@@ -84,7 +84,7 @@ static __always_inline bool is_multicast_router_message(const struct bh_packet *
 }
 
 /*
- * What tells hosts where to send their packets, router advertisements and redirects of both versions; or tells
+ * What tells hosts where to send their packets: router advertisements and redirects of both versions; or tells
  * switches.
  */
 static __always_inline bool is_router_message(const struct bh_packet *packet)
@@ -101,8 +101,9 @@ static __always_inline bool is_router_message(const struct bh_packet *packet)
 }
 
 /*
- * Which address the packet claims beside its source, and whether it does. In ARP it is the sender's; 0.0.0.0 may probe for an address, and RARP
- * does not know it yet. In neighbour discovery an advertisement claims its target, and so does the probe for a duplicate address.
+ * Writes which address the packet claims besides its source; false where it claims none. In ARP it is the sender's.
+ * Where that is 0.0.0.0, ARP probes for its target, and RARP does not know its address yet. In neighbour discovery an
+ * advertisement claims its target, and so does the probe for a duplicate address.
  */
 static __always_inline bool claimed_address(const struct bh_scratch *here, __u64 *high, __u64 *low)
 {
@@ -129,7 +130,7 @@ static __always_inline bool is_honest_claim(const struct image *image, const str
 	const struct bh_claim *claim = &here->claim;
 	__u64 high, low;
 
-	/* XDP has read none, and is not sure of what follows from that. */
+	/* XDP reads no claims, so it leaves the reason that follows to tc, see is_sure(). */
 	if (claim->state != BH_CLAIM_SOUND)
 		return false;
 	if (port->macs && claim->has_mac && !is_own_mac(image, port->macs, claim->mac))

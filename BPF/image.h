@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reading the policy image: masked loads in large pages, with no call where the image fits in one. */
+/* Reading the policy image: masked loads in large pages, without a call where the image fits in one. */
 #ifndef BULKHEAD_IMAGE_H
 #define BULKHEAD_IMAGE_H
 
@@ -7,8 +7,9 @@
 #include "maps.h"
 
 /*
- * Makes the compiler read again from memory. The verifier knows nothing of what is in map memory, so paths that differ only in such
- * values are one path to it from here on; without this the branches of the parser and of the look-up multiply.
+ * Makes the compiler read again from memory. The verifier knows nothing of what is in map memory, so from here on it
+ * takes paths that differ only in such values for one. Without this, the branches of the parser and of the look-up
+ * multiply.
  */
 #define JOIN_PATHS() asm volatile("" ::: "memory")
 
@@ -30,8 +31,9 @@ static __always_inline bool image_open(struct image *image, __u32 slot)
 }
 
 /*
- * The element of `size` bytes, a power of two, at `offset`. The mask keeps the load inside the page, which is all that the verifier
- * asks; that the offset means something is the loader's promise, which refuses an image that points outside itself.
+ * The element of `size` bytes, a power of two, at `offset`. The mask keeps the load inside the page, which is all that
+ * the verifier asks. The loader promises that the offset means something: it refuses an image that points outside
+ * itself.
  */
 static __always_inline const void *image_at(const struct image *image, __u32 offset, __u32 size)
 {
@@ -47,7 +49,7 @@ static __always_inline const void *image_at(const struct image *image, __u32 off
 	return page + (offset & (BH_PAGE_SIZE - size));
 }
 
-/* Like image_at; NULL where the image has no such page. */
+/* The same as image_at(), but NULL where the image has no such page. */
 static __always_inline const void *image_find(const struct image *image, __u32 offset, __u32 size)
 {
 	const __u8 *page = (const __u8 *)image->header;

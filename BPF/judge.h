@@ -35,7 +35,7 @@ static __always_inline bool is_reset(const struct bh_packet *packet)
 }
 
 /* Forgets what was found out about an earlier packet, or under another generation. */
-static __always_inline void start_anew_at(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
+static __always_inline void start_packet(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
 {
 	here->flow = 0;
 	here->opens = 0;
@@ -71,7 +71,7 @@ static __always_inline void begin(const struct image *image, const struct found_
 	judgement->direction = direction_of(hook, port->protects);
 	here->hidden_matters = image->header->flags & BH_IMAGE_VLAN_SENSITIVE || port->vlan_mode != BH_VLAN_ANY ||
 			       (image->header->flags & BH_IMAGE_REJECTS && is_reset(&here->packet));
-	start_anew_at(image, port, here);
+	start_packet(image, port, here);
 	judge_before_rules(image, port, found->is_quarantined, here, hook);
 	JOIN_PATHS();
 	/* XDP does not read what an ICMP error quotes, and leaves all of them to tc. */

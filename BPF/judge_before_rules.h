@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The first stage: what is settled before flows and rules. Parsing, VLANs, quarantine, guards, fragments, essentials. */
+/*
+ * The first stage: what is settled before flows and rules. Parsing, VLANs, quarantine, guards, fragments, essentials.
+ */
 #ifndef BULKHEAD_JUDGE_BEFORE_RULES_H
 #define BULKHEAD_JUDGE_BEFORE_RULES_H
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What is read of the kernel's own structures: only the fields that are asked for. Where each stands is found
- * when a program is loaded, from the
- * type information of the kernel that runs (CO-RE), so that the order here says nothing. What follows the three
- * underscores is not a part
- * of a name.
+ * What is read of the kernel's own structures: only the fields that are needed. The place of each is found when a
+ * program is loaded, by the type information of the running kernel (CO-RE), so the order here says nothing. What
+ * follows the three underscores is not part of a name.
  */
 #ifndef BULKHEAD_KERNEL_TYPES_H
 #define BULKHEAD_KERNEL_TYPES_H
@@ -150,12 +148,12 @@ struct fib6_table___bh {
 
 #pragma clang attribute pop
 
-/* The first fields of struct key_vector, side by side since 2015, to be read at once. */
+/* The first fields of struct key_vector, side by side since 2015, so that they can be read at once. */
 struct vector_head {
 	__u32 key;
-	__u8 position;                /* bits behind those that it tells apart */
-	__u8 bits;                    /* how many it tells apart; 0 of a leaf */
-	__u8 longest;                 /* most bits that a prefix below leaves open */
+	__u8 position; /* bits behind those that it tells apart */
+	__u8 bits;     /* how many it tells apart; 0 of a leaf */
+	__u8 longest;  /* most bits that a prefix below leaves open */
 	__u8 pad;
 };
 

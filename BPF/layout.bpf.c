@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No program: every structure of the contract in one place, so that this object's type information describes them all and a test can
- * compare it with what the controller sees. Structures that programs only use through pointers are in no other object's.
+ * Not a program: every structure of the contract in one place, so that this object's type information describes them
+ * all. A test compares it with what the controller sees. No other object describes structures that programs only use
+ * through pointers.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

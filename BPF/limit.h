@@ -10,8 +10,8 @@
 #endif
 
 /*
- * Moves a limit's clock on by a price, unless it would run further ahead of the present than the limit's span. A clock that lags behind starts
- * from now. So no more than the burst, and what the rate adds, ever passes in any stretch of time.
+ * Moves a limit's clock on by a price, unless it would run further ahead of the present than the limit's span. A clock
+ * that lags behind starts from now. So in any stretch of time no more passes than the burst and what the rate adds.
  */
 static __always_inline bool pay(__u64 *full_at, const struct bh_condition *condition, __u64 price, __u64 now)
 {
@@ -41,7 +41,7 @@ static __always_inline bool pay_for_rule(const struct bh_condition *condition, _
 	return paid;
 }
 
-/* The place of a source in its set: its own, else the one that is, or will be, free first. */
+/* The place of a source in its set: its own, else the one that is free first. */
 static __always_inline __u32 source_way(struct bh_source_set *set, __u32 identity, __u64 source)
 {
 	__u64 least = ~0ull;
@@ -84,8 +84,8 @@ static __always_inline bool pay_for_source(const struct bh_condition *condition,
 }
 
 /*
- * Takes a limited rule's budget for the packet itself; false where it is used up. What goes on without a flow takes one for each wire packet, a
- * new flow one. A global function: verified once.
+ * Takes a limited rule's budget for the packet itself; false where it is used up. Stateless packets cost one token per
+ * wire packet; a new flow costs one. A global function: verified once.
  */
 __noinline int take_budget(const struct bh_scratch *here, const struct bh_condition *condition, __u32 flags,
 			   __u64 secret)

@@ -19,7 +19,7 @@
 /* The first byte of the addresses that IPv4 keeps for a host itself. */
 enum { LOOPBACK_V4 = 127 };
 
-/* Whether the kernel that runs has all that is read here; known when the program is loaded. */
+/* Whether the running kernel has all that is read here; known when the program is loaded. */
 static __always_inline bool knows_kernel(void)
 {
 	return settings.reads_kernel && bpf_core_field_exists(struct net___bh, ipv4.fib_table_hash) &&
@@ -36,7 +36,7 @@ static __always_inline bool knows_kernel(void)
 	       bpf_core_field_exists(struct fib_nh_common___bh, nhc_dev);
 }
 
-/* Notes which frame this is, for the device that it is at. */
+/* Notes which frame this is, so that its device can be found. */
 static __always_inline void note_frame(void *ctx, struct bh_scratch *here)
 {
 	if (settings.reads_kernel)
@@ -130,7 +130,10 @@ static __always_inline __u32 host_state(const struct image *image, const struct 
 	return found & asked;
 }
 
-/* Finds out what the rules want to know about the ends of the packet that they are asked about. A global function: verified once. */
+/*
+ * Finds out what the rules want to know about the ends of the packet that they are asked about. A global function:
+ * verified once.
+ */
 __noinline int find_own(struct bh_scratch *here)
 {
 	const struct bh_packet *packet;

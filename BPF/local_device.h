@@ -27,7 +27,7 @@ static __always_inline struct net_device___bh *device_of(struct local_search *se
 #endif
 }
 
-/* The device that another is a part of. */
+/* The device that another one is a part of. */
 static __always_inline struct net_device___bh *master_of(struct local_search *search, struct net_device___bh *device)
 {
 	struct netdev_adjacent___bh *upper;
@@ -65,7 +65,7 @@ static __always_inline __u32 vrf_table(struct local_search *search, struct net_d
 	if (!READ(search->next, ops->kind) || bpf_probe_read_kernel(&search->number, 4, search->next) ||
 	    search->number != bpf_htonl(VRF_KIND))
 		return 0;
-	/* What a device keeps for itself stands behind what all have, at the next line of 32 bytes. */
+	/* A device's private data follows struct net_device, at the next multiple of 32 bytes. */
 	size = (bpf_core_type_size(struct net_device___bh) + 31) & ~31;
 	/*
 	 * Where the VRF driver was not there when the program was loaded: behind three pointers, where it has been ever

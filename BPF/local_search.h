@@ -21,10 +21,10 @@ struct local_search {
 	__u64 high;
 	__u64 low;
 	struct net_device___bh *devices[STACKED_MAX];
-	void *node;      /* where the search is */
-	void *parent;    /* IPv4: the last node with other ways to go */
-	__u32 ways;      /* its child that was taken: those with fewer bits set are left */
-	__u8 step;       /* enum local_step */
+	void *node;   /* where the search is */
+	void *parent; /* IPv4: the last node with other ways to go */
+	__u32 ways;   /* its child that was taken: those with fewer bits set are left */
+	__u8 step;    /* enum local_step */
 	__u8 found;
 	__u8 unfinished; /* a search took more steps than there are */
 	/* What is being read: here and not on the stack, of which little is left where the rules are asked. */

@@ -16,9 +16,7 @@ static __always_inline bool take_child(struct local_search *search, struct key_v
 	return search->node;
 }
 
-/*
- * Goes on with the child that has one bit less set than the one that was taken last: there is the next shorter prefix.
- */
+/* Goes on with the child whose index has one bit less set than the last one's: the next shorter prefix is there. */
 static __always_inline long go_back(struct local_search *search)
 {
 	struct key_vector___bh *parent = search->parent;

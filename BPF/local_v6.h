@@ -30,7 +30,7 @@ static __always_inline bool has_prefix(const struct local_search *search)
 	return !length || !(high >> ((64 - length) & 63));
 }
 
-/* One route of a prefix, `next`. A link-local address may be that of several devices. */
+/* One route of a prefix, `next`. Several devices may have the same link-local address. */
 static __always_inline long read_route(struct local_search *search)
 {
 	struct fib6_info___bh *route = search->next;
@@ -54,7 +54,7 @@ static __always_inline long descend_v6(struct local_search *search, struct fib6_
 		return LOCAL_END;
 	if (search->bit >= 64)
 		bits = search->low;
-	/* An address's own node has no others below. */
+	/* The node of a whole address has no others below it. */
 	if (search->bit < 128 && bits >> (63 - (search->bit & 63)) & 1) {
 		if (!READ(search->next, node->right))
 			return LOCAL_END;

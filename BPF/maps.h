@@ -20,7 +20,7 @@ struct flow_hints {
 	__u16 hints[BH_FLOW_HINTS];
 };
 
-/* An image: as many pages as it needs. */
+/* An image, of as many pages as it needs. */
 struct image_pages {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -44,14 +44,19 @@ struct {
 	__type(value, struct bh_scratch);
 } scratch SEC(".maps");
 
+enum { PORT_COUNTERS = BH_DEVICES_MAX * BH_DIRECTION_MAX };
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, BH_DEVICES_MAX * BH_DIRECTION_MAX);
+	__uint(max_entries, PORT_COUNTERS);
 	__type(key, __u32);
 	__type(value, struct bh_port_counters);
 } port_counters SEC(".maps");
 
-/* By CPU: the controller says how many there are. A per-CPU map of as many values would be read by way of a table as large. */
+/*
+ * By CPU; the controller sets how many. In a per-CPU map of as many values each access would go through a table as
+ * large.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -181,7 +186,7 @@ struct {
 	__type(value, struct bh_source_set);
 } sources SEC(".maps");
 
-/* The members of a dynamic group. It takes the room that they need. */
+/* The members of a dynamic group. It takes only the room that they need. */
 struct member_trie {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 2 * BH_MEMBERS_MAX);
@@ -228,7 +233,7 @@ struct {
 } local_memos SEC(".maps");
 
 /*
- * Room for a search of the kernel's tables, see struct local_search: in a map, for the verifier does not
+ * Room for a search of the kernel's tables, see struct local_search. It is in a map, because the verifier does not
  * follow what is written there.
  */
 struct local_search_room {
@@ -257,7 +262,10 @@ struct {
 	__type(value, __u32);
 } xdp_programs SEC(".maps");
 
-/* Generic XDP's own: programs that take frames in parts, as native XDP's do, and those that do not, share no such map. */
+/*
+ * Generic XDP has its own map, because programs that take frames in parts, as native XDP's do, cannot share one with
+ * those that do not.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 1);

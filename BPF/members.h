@@ -5,7 +5,7 @@
 
 #include "clock.h"
 
-/* Notes for how long, in nanoseconds, what the rules say will hold at most. */
+/* Notes that what the rules say holds for so many nanoseconds at most. */
 static __always_inline void note_lapse(struct bh_scratch *here, __u64 left)
 {
 	__u32 ticks = BH_LAPSE_SECONDS * settings.ticks_per_second;
@@ -23,8 +23,9 @@ static __always_inline void write_address(__u8 *bytes, __u64 high, __u64 low)
 }
 
 /*
- * Whether an end of the packet is a member of the group in a slot. Where that ends some day, what the rules say holds until then, whichever answer they
- * wait for. `boot_offset` is the image's. A global function: verified once.
+ * Whether an end of the packet is a member of the group in a slot. Where the membership ends some day, what the rules
+ * say holds only until then, whether they ask for a member or for none. `boot_offset` is the image's. A global
+ * function: verified once.
  */
 __noinline int is_member(struct bh_scratch *here, const struct bh_packet *packet, __u32 slot, __u32 destination,
 			 __u64 boot_offset)
@@ -65,7 +66,7 @@ static __noinline bool members_hold(const struct image *image, const struct bh_c
 				    const struct bh_packet *packet, struct bh_scratch *here)
 {
 	here->asked_members = 1;
-	/* What has no addresses is at the ends of no rule that names some. */
+	/* A frame without addresses matches no rule that names addresses. */
 	if (!(packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)))
 		return false;
 #pragma unroll

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the kernel does to a packet after it was judged: it writes a checksum where the packet's sender asked for it,
- * and cuts a super-packet into segments. Guests and containers choose both (virtio's header, PACKET_VNET_HDR).
- * Nothing that was judged may change.
+ * What the kernel does to a packet after it was judged: it writes a checksum where the sender asked for it, and cuts a
+ * super-packet into segments. Guests and containers choose both (virtio's header, PACKET_VNET_HDR). Nothing that was
+ * judged may change.
  */
 #ifndef BULKHEAD_OFFLOAD_H
 #define BULKHEAD_OFFLOAD_H
@@ -17,7 +17,7 @@
 struct sk_buff {
 	__u8 ip_summed : 2;
 	__u8 encapsulation : 1;
-	__u16 csum_start;            /* like all places here, from `head` on */
+	__u16 csum_start; /* like all places here, from `head` on */
 	__u16 csum_offset;
 	__u16 inner_mac_header;
 	__u32 end;
@@ -43,9 +43,9 @@ enum {
 	GSO_UDP_TUNNEL_CSUM = 1 << 11,
 	GSO_SCTP = 1 << 14,
 	GSO_ESP = 1 << 15,
-	GSO_UDP = 1 << 16,           /* a UDP datagram that is to become IP fragments */
-	GSO_UDP_L4 = 1 << 17,        /* several UDP datagrams */
-	GSO_FRAGLIST = 1 << 18,      /* whole packets in a list, each with headers of its own */
+	GSO_UDP = 1 << 16,      /* a UDP datagram that is to become IP fragments */
+	GSO_UDP_L4 = 1 << 17,   /* several UDP datagrams */
+	GSO_FRAGLIST = 1 << 18, /* whole packets in a list, each with headers of its own */
 	GSO_TRANSPORTS = GSO_TCPV4 | GSO_TCPV6 | GSO_SCTP | GSO_UDP | GSO_UDP_L4,
 	GSO_FRAMED_TUNNELS = GSO_GRE | GSO_GRE_CSUM | GSO_UDP_TUNNEL | GSO_UDP_TUNNEL_CSUM,
 	GSO_TUNNELS = GSO_FRAMED_TUNNELS | GSO_IPXIP4 | GSO_IPXIP6 | GSO_ESP,
@@ -55,29 +55,31 @@ enum {
 extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
 
 /*
- * A field of the packet's struct sk_buff. An older kernel has no function that yields it, but `ctx` is it, by
- * another type: its memory is read like any of the kernel's, which costs a call.
+ * A field of the packet's struct sk_buff. An older kernel has no function that yields it. But `ctx` is its address by
+ * another type, so a probe can read it, at the cost of a call.
  */
-#define SKB_FIELD(ctx, field) ({                                                                              \
-	typeof(((struct sk_buff *)0)->field) value = 0;                                                       \
-	if (settings.casts_context)                                                                           \
-		value = ((struct sk_buff *)bpf_cast_to_kern_ctx(ctx))->field;                                 \
-	else                                                                                                  \
-		bpf_probe_read_kernel(&value, sizeof(value), &((struct sk_buff *)(void *)(ctx))->field);      \
-	value;                                                                                                \
-})
+#define SKB_FIELD(ctx, field)                                                                                    \
+	({                                                                                                       \
+		typeof(((struct sk_buff *)0)->field) value = 0;                                                  \
+		if (settings.casts_context)                                                                      \
+			value = ((struct sk_buff *)bpf_cast_to_kern_ctx(ctx))->field;                            \
+		else                                                                                             \
+			bpf_probe_read_kernel(&value, sizeof(value), &((struct sk_buff *)(void *)(ctx))->field); \
+		value;                                                                                           \
+	})
 
-#define SKB_BITS(ctx, field) ({                                                                               \
-	struct sk_buff *skb = settings.casts_context ? NULL : (void *)(ctx);                                  \
-	__u64 bits;                                                                                           \
-	if (settings.casts_context) {                                                                         \
-		skb = bpf_cast_to_kern_ctx(ctx);                                                              \
-		bits = BPF_CORE_READ_BITFIELD(skb, field);                                                    \
-	} else {                                                                                              \
-		bits = BPF_CORE_READ_BITFIELD_PROBED(skb, field);                                             \
-	}                                                                                                     \
-	bits;                                                                                                 \
-})
+#define SKB_BITS(ctx, field)                                                         \
+	({                                                                           \
+		struct sk_buff *skb = settings.casts_context ? NULL : (void *)(ctx); \
+		__u64 bits;                                                          \
+		if (settings.casts_context) {                                        \
+			skb = bpf_cast_to_kern_ctx(ctx);                             \
+			bits = BPF_CORE_READ_BITFIELD(skb, field);                   \
+		} else {                                                             \
+			bits = BPF_CORE_READ_BITFIELD_PROBED(skb, field);            \
+		}                                                                    \
+		bits;                                                                \
+	})
 
 /* Whether the kernel, or the device, is yet to write a checksum. */
 static __always_inline bool has_partial_checksum(struct __sk_buff *ctx)
@@ -85,19 +87,22 @@ static __always_inline bool has_partial_checksum(struct __sk_buff *ctx)
 	return SKB_BITS(ctx, ip_summed) == CHECKSUM_PARTIAL;
 }
 
-/* Where in the frame a place is that counts from `head` on. One before the frame is beyond any frame's end. */
+/*
+ * The offset in the frame of a place that counts from `head` on. A place before the frame becomes one beyond any
+ * frame's end.
+ */
 static __always_inline __u32 place_in_frame(struct __sk_buff *ctx, __u32 place)
 {
 	return place - (__u32)((__u64)SKB_FIELD(ctx, data) - (__u64)SKB_FIELD(ctx, head));
 }
 
-/* Where in the frame what a partial checksum covers begins. */
+/* The offset in the frame where a partial checksum's cover begins. */
 static __always_inline __u32 checksum_start(struct __sk_buff *ctx)
 {
 	return place_in_frame(ctx, SKB_FIELD(ctx, csum_start));
 }
 
-/* Where in a transport header its checksum stands; 0 for a protocol whose checksum is never left to others. */
+/* The offset of the checksum in a transport header; 0 for a protocol whose checksum is never left to others. */
 static __always_inline __u32 checksum_offset(__u8 protocol)
 {
 	switch (protocol) {
@@ -114,7 +119,7 @@ static __always_inline __u32 checksum_offset(__u8 protocol)
 	}
 }
 
-/* Whether what stands behind the header is another packet's, which is not judged. */
+/* Whether another packet, which is not judged, may stand behind the header. */
 static __always_inline bool may_be_tunnel(__u8 protocol)
 {
 	switch (protocol) {
@@ -141,8 +146,8 @@ static __always_inline bool is_fragment(const struct bh_packet *packet)
 }
 
 /*
- * Whether a partial checksum will be written into the checksum field of the packet's own transport header, or of
- * what a tunnel carries. Of a frame that is neither IP nor ARP nothing behind its ethertype is judged.
+ * Whether a partial checksum will be written into the checksum field of the packet's own transport header, or of what a
+ * tunnel carries. In a frame that is neither IP nor ARP nothing behind the ethertype is judged.
  */
 static __always_inline bool writes_own_checksum(struct __sk_buff *ctx, const struct bh_scratch *here)
 {
@@ -155,7 +160,9 @@ static __always_inline bool writes_own_checksum(struct __sk_buff *ctx, const str
 		return !(packet->flags & BH_PACKET_ARP) && start >= packet->l3_offset;
 	if (is_fragment(packet))
 		return false;
-	/* An error that `reject` made quotes UDP whose checksum is still open; of a quotation no checksum is judged. */
+	/*
+	 * An error that `reject` made may quote UDP whose checksum is still open. No checksum of a quotation is judged.
+	 */
 	if (is_error(packet))
 		return here->subject.flags && here->subject.protocol == IPPROTO_UDP &&
 		       start == here->subject.l4_offset && SKB_FIELD(ctx, csum_offset) == checksum_offset(IPPROTO_UDP);
@@ -189,7 +196,7 @@ static __always_inline bool is_from_workload(const struct bh_scratch *here, enum
 
 /*
  * Whether each segment of a super-packet will have the headers that were judged. In a list, only the first packet's
- * headers are: the others' are alike where the kernel made the list of what a NIC received, but a container that
+ * headers were. The others are alike where the kernel made the list of what a NIC received, but a container that
  * forwards may have changed the first alone.
  */
 static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh_scratch *here, enum bh_hook hook)
@@ -197,7 +204,7 @@ static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh
 	__u32 type = read_gso_type(ctx), transport = type & GSO_TRANSPORTS;
 	const struct bh_packet *packet = &here->packet;
 
-	/* Without a type the kernel cuts nothing, and drops it where it had to. */
+	/* Without a type the kernel cuts nothing, and drops the packet where it would have to. */
 	if (!type)
 		return true;
 	if (!is_ip(packet))
@@ -217,7 +224,7 @@ static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh
 	case IPPROTO_TCP:
 		return transport == (packet->flags & BH_PACKET_IPV4 ? GSO_TCPV4 : GSO_TCPV6);
 	case IPPROTO_UDP:
-		/* The first fragment holds the header, and where the others belong is counted in units of eight bytes. */
+		/* The first fragment holds the header, and the places of the others count in units of eight bytes. */
 		if (transport == GSO_UDP)
 			return ctx->gso_size && ctx->gso_size % 8 == 0;
 		return transport == GSO_UDP_L4;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From a frame's bytes to struct bh_packet: Ethernet, VLAN tags, IPv4 with options, IPv6 with extension headers, TCP, UDP, SCTP,
- * ICMP, ICMPv6, ARP. The same code serves XDP and tc.
+ * From a frame's bytes to struct bh_packet: Ethernet, VLAN tags, IPv4 with options, IPv6 with extension headers, TCP,
+ * UDP, SCTP, ICMP, ICMPv6, ARP. The same code serves XDP and tc.
  */
 #ifndef BULKHEAD_PACKET_H
 #define BULKHEAD_PACKET_H
@@ -15,7 +15,7 @@ static __always_inline bool is_vlan(__be16 ethertype)
 	return ethertype == bpf_htons(ETH_P_8021Q) || ethertype == bpf_htons(ETH_P_8021AD);
 }
 
-/* A tag of VLAN 0 has a priority and no VLAN: Linux passes over it on its way to the tag that counts. */
+/* A tag of VLAN 0 has a priority and no VLAN. Linux goes past it to the tag that counts. */
 static __always_inline void add_tag(struct bh_packet *packet, __u16 tci)
 {
 	packet->vlan_tags++;
@@ -64,7 +64,7 @@ static __always_inline enum bh_reason parse_ethernet(struct cursor *cursor, stru
 	return BH_REASON_NONE;
 }
 
-/* ARP and RARP: only that all of it is there. */
+/* ARP and RARP: only checks that all of it is there. */
 static __always_inline enum bh_reason parse_arp(struct cursor *cursor, struct bh_packet *packet)
 {
 	const struct {
@@ -81,12 +81,12 @@ static __always_inline enum bh_reason parse_arp(struct cursor *cursor, struct bh
 	return BH_REASON_NONE;
 }
 
-/* Sets where the datagram ends from the length its header gives; false if the frame is shorter. */
+/* Sets where the datagram ends by the length that its header states; false if the frame is shorter. */
 static __always_inline bool bound_datagram(struct cursor *cursor, __u32 start, __u32 length, bool offloaded)
 {
 	__u32 room = cursor->end - start;
 
-	/* A super-packet of more than 65,535 bytes cannot say so in sixteen bits. */
+	/* A super-packet of more than 65,535 bytes cannot state its length in sixteen bits. */
 	if (length == 0 && offloaded && room > DATAGRAM_MAX)
 		return true;
 	if (length > room)
@@ -101,9 +101,9 @@ static __always_inline bool is_source_route(__u8 option)
 }
 
 /*
- * Whether an IPv4 option, from packet->payload to packet->l4_offset, sends the packet on to where its destination
- * field does not say, or is such an option and cannot be read. What stands behind an option of impossible length
- * is no option for any host. The place lives in the packet for the verifier's sake.
+ * Whether an IPv4 option between packet->payload and packet->l4_offset sends the packet on to another place than its
+ * destination field says, or is of that kind and cannot be read. No host reads options behind one of impossible length.
+ * The place lives in the packet, so the verifier sees equal steps and checks one.
  */
 static __noinline bool has_hops_left(void *ctx, struct bh_packet *packet)
 {
@@ -112,21 +112,20 @@ static __noinline bool has_hops_left(void *ctx, struct bh_packet *packet)
 	for (int i = 0; i < IPV4_OPTIONS_MAX; i++) {
 		__u32 offset = packet->payload, left = packet->l4_offset - offset;
 
-		if (!left || left > IPV4_OPTIONS_MAX || frame_load(ctx, offset, &kind, 1) ||
-		    kind == IPV4_OPTION_END)
+		if (!left || left > IPV4_OPTIONS_MAX || frame_load(ctx, offset, &kind, 1) || kind == IPV4_OPTION_END)
 			return false;
 		if (kind == IPV4_OPTION_NONE) {
 			packet->payload = offset + 1;
 			continue;
 		}
-		/* Apart from the kind: a load that fails leaves zeroes. */
+		/* Not into `kind`: a load that fails leaves zeroes. */
 		if (left < 1 + sizeof(rest) || frame_load(ctx, offset + 1, rest, sizeof(rest)) || rest[0] < 2 ||
 		    rest[0] > left) {
 			JOIN_PATHS();
 			return is_source_route(kind);
 		}
 		JOIN_PATHS();
-		/* A route of two bytes has no place to say how far it has come. */
+		/* A route of two bytes has no room for how far it has come. */
 		if (is_source_route(kind) && (rest[0] < 3 || rest[1] <= rest[0]))
 			return true;
 		packet->payload = offset + rest[0];
@@ -156,7 +155,8 @@ static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct b
 	header_length = (cursor->header[0] & 15) * 4;
 	if (cursor->header[0] >> 4 != IPV4 || header_length < sizeof(*header))
 		return BH_REASON_MALFORMED;
-	if (!bound_datagram(cursor, start, bpf_ntohs(header->tot_len), offloaded) || start + header_length > cursor->end)
+	if (!bound_datagram(cursor, start, bpf_ntohs(header->tot_len), offloaded) ||
+	    start + header_length > cursor->end)
 		return BH_REASON_MALFORMED;
 	cursor->offset = start + header_length;
 	packet->flags |= BH_PACKET_IPV4;
@@ -167,8 +167,8 @@ static __always_inline enum bh_reason parse_ipv4(struct cursor *cursor, struct b
 	fragment = bpf_ntohs(header->frag_off);
 	if (fragment & IPV4_IS_FRAGMENT) {
 		packet->fragment_protocol = header->protocol;
-		note_fragment(packet, bpf_ntohs(header->id), (fragment & IPV4_FRAGMENT_OFFSET) * 8, fragment & IPV4_MORE_FRAGMENTS,
-			      cursor->end - cursor->offset, header_length);
+		note_fragment(packet, bpf_ntohs(header->id), (fragment & IPV4_FRAGMENT_OFFSET) * 8,
+			      fragment & IPV4_MORE_FRAGMENTS, cursor->end - cursor->offset, header_length);
 	}
 	if (header_length > sizeof(*header) &&
 	    is_source_routed(cursor->ctx, packet, start + sizeof(*header), start + header_length))
@@ -203,7 +203,7 @@ static __always_inline enum bh_reason parse_ipv6(struct cursor *cursor, struct b
 	return BH_REASON_NONE;
 }
 
-/* How long the transport header must be at least; 0 for a protocol that is not looked into. */
+/* The least length of the transport header; 0 for a protocol that is not looked into. */
 static __always_inline __u32 transport_minimum(const struct bh_packet *packet)
 {
 	switch (packet->protocol) {
@@ -263,8 +263,8 @@ static __always_inline bool parse_tcp(struct cursor *cursor, struct bh_packet *p
 }
 
 /*
- * The type of an IGMP message, and how many records it says it has. One of fewer than eight bytes is none to any
- * host.
+ * Reads the type of an IGMP message, and how many records it says it has. No host takes a message of fewer than eight
+ * bytes.
  */
 static __always_inline void read_group_message(struct cursor *cursor, struct bh_packet *packet)
 {
@@ -274,7 +274,7 @@ static __always_inline void read_group_message(struct cursor *cursor, struct bh_
 		return;
 	packet->type = cursor->header[0];
 	packet->records = bpf_ntohs(half[3]);
-	/* It is judged, so it is not to stay its sender's: see read_frame(). */
+	/* It is judged, so it must not stay in memory that its sender can write: see read_frame(). */
 	cursor->offset += IGMP_HEADER;
 }
 
@@ -298,8 +298,9 @@ static __always_inline bool parse_transport(struct cursor *cursor, struct bh_pac
 	cursor->offset += minimum;
 	if (packet->protocol != IPPROTO_UDP)
 		return true;
-	/* A fragment's datagram may be longer than what is here of it. */
-	return bpf_ntohs(half[2]) >= UDP_HEADER && (bpf_ntohs(half[2]) <= room || packet->flags & BH_PACKET_FRAGMENT_FIRST);
+	/* A fragment holds only a part of its datagram. */
+	return bpf_ntohs(half[2]) >= UDP_HEADER &&
+	       (bpf_ntohs(half[2]) <= room || packet->flags & BH_PACKET_FRAGMENT_FIRST);
 }
 
 static __always_inline enum bh_reason parse_ip(struct cursor *cursor, struct bh_packet *packet, bool offloaded)

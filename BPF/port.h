@@ -18,8 +18,7 @@ struct found_port {
 static __always_inline bool find_port(const struct image *image, const struct bh_scratch *here,
 				      struct found_port *found)
 {
-	__u16 entry =
-		*IMAGE_ELEMENT(image, image->header->device_ports, here->device & (BH_DEVICES_MAX - 1), __u16);
+	__u16 entry = *IMAGE_ELEMENT(image, image->header->device_ports, here->device & (BH_DEVICES_MAX - 1), __u16);
 
 	if (!entry)
 		return false;

@@ -83,7 +83,7 @@ enum {
 	ICMP_ROUTER_ADVERTISEMENT = 9,
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAMETER_PROBLEM = 12,
-	ICMP_TIMESTAMP = 13, /* the first of six kinds of questions and answers */
+	ICMP_TIMESTAMP = 13,  /* the first of six kinds of questions and answers */
 	ICMP_MASK_REPLY = 18, /* the last of them */
 	ICMP_EXTENDED_ECHO_REQUEST = 42,
 	ICMP_EXTENDED_ECHO_REPLY = 43,
@@ -97,7 +97,7 @@ enum {
 	ICMPV6_TOO_BIG = 2,
 	ICMPV6_TIME_EXCEEDED = 3,
 	ICMPV6_PARAMETER_PROBLEM = 4,
-	ICMPV6_ECHO_REQUEST = 128, /* from here on messages, below errors */
+	ICMPV6_ECHO_REQUEST = 128, /* messages from here on, errors below */
 	ICMPV6_ECHO_REPLY = 129,
 	MLD_QUERY = 130,
 	MLD_OLD_REPORT = 131,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the rules are asked about in place of the packet itself: the one that opened its flow under an earlier policy, or what would have opened a
- * connection that was there before us, which is then adopted.
+ * What the rules are asked about in place of the packet itself: the packet that opened its flow under an earlier
+ * policy, or the packet that would have opened a connection that was there before us, which is then adopted.
  */
 #ifndef BULKHEAD_QUESTION_H
 #define BULKHEAD_QUESTION_H
@@ -15,12 +15,12 @@
 
 /* What the rules are asked, and about which packet. */
 enum question {
-	ASK_PACKET, /* the packet itself, as a new connection's or one of no connection */
+	ASK_PACKET,  /* the packet itself, as a new connection's or one of no connection */
 	ASK_OPENING, /* the opening packet of a flow that an earlier policy accepted */
-	ASK_QUOTED, /* what an ICMP error quotes: does a stateless rule accept it? */
+	ASK_QUOTED,  /* what an ICMP error quotes: does a stateless rule accept it? */
 	ASK_ADOPTED, /* what would have opened a connection that was there before us */
-	ASK_BEFORE, /* the packet itself, of the previous policy: did that pass it without a flow? */
-	ASK_REPLY, /* the other way of an adopted flow: does a rule deny it? */
+	ASK_BEFORE,  /* the packet itself, of the previous policy: did that pass it without a flow? */
+	ASK_REPLY,   /* the other way of an adopted flow: does a rule deny it? */
 };
 
 static __always_inline void reverse(struct bh_packet *packet)
@@ -46,22 +46,22 @@ static __always_inline void ask_about_opening(struct bh_scratch *here, const str
 {
 	if (!error)
 		here->subject = here->packet;
-	here->subject.flags = (here->subject.flags & ~BH_PACKET_HEADERS) |
-			      (__u32)flow->headers << BH_PACKET_HEADERS_SHIFT;
+	here->subject.flags &= ~BH_PACKET_HEADERS;
+	here->subject.flags |= (__u32)flow->headers << BH_PACKET_HEADERS_SHIFT;
 	if (here->forward != flow->opener_is_first)
 		reverse(&here->subject);
 	if (is_icmp(&here->subject))
 		as_request(&here->subject);
 	here->question = ASK_OPENING;
 	here->asked_direction = flow->direction;
-	/* Within one policy, limited rules ahead of the one that accepted it were over their limit. */
+	/* Within one policy, limited rules before the one that accepted the flow were over their limit. */
 	here->limited_from = flow->generation == here->judgement.generation ? flow->rule : 0;
 }
 
-/* Seconds until what was there at a time is adopted no more; 0 where it is not. */
+/* Seconds for which connections that were there at a time are still adopted; 0 where they are not. */
 static __always_inline __u32 seconds_of_adopting(const struct image *image, __u64 since)
 {
-	/* The coarse clock may be behind the time that was noted: nothing is adopted for no time. */
+	/* The coarse clock may be behind the time that was noted, so `adopt` itself is checked for 0. */
 	__u64 now = bpf_ktime_get_coarse_ns(), end = since + image->header->adopt * 1000000000ull;
 
 	return since && image->header->adopt && now < end ? (end - now) / 1000000000 + 1 : 0;
@@ -73,16 +73,19 @@ static __always_inline bool may_adopt(const struct image *image, const struct bh
 	return !here->barred && seconds_of_adopting(image, device_record(image, here)->attached_at);
 }
 
-/* Whether the policy before is to be asked about the packet: it passed something here without a flow, and not long ago. */
+/*
+ * Whether the previous policy is to be asked about the packet: it passed something here without a flow, and not long
+ * ago.
+ */
 static __always_inline bool may_ask_before(const struct image *image, const struct bh_scratch *here)
 {
-	/* What most policies have at hand. */
+	/* Most packets end here, without a look at the clock. */
 	if (!image->header->before || here->barred)
 		return false;
 	return seconds_of_adopting(image, device_record(image, here)->untracked_at);
 }
 
-/* Whether a packet other than TCP's could be an answer: where its ports, or its type, say so. */
+/* Whether a packet other than TCP's could be an answer, by its ports or its type. */
 static __always_inline bool may_be_answer(const struct bh_packet *packet)
 {
 	if (is_icmp(packet))
@@ -96,7 +99,10 @@ static __always_inline bool is_denied_by_rule(const struct bh_judgement *judgeme
 	return judgement->verdict != BH_ACCEPT && judgement->reason == BH_REASON_RULE;
 }
 
-/* How long what is ended now must be kept from being adopted, in jiffies: as long as anything here may be. */
+/*
+ * For how many jiffies a flow that is ended now must be kept from being adopted: as long as anything here may be
+ * adopted.
+ */
 static __always_inline __u32 bar_time(const struct image *image, const struct bh_scratch *here)
 {
 	const struct bh_device *device = device_record(image, here);
@@ -105,7 +111,7 @@ static __always_inline __u32 bar_time(const struct image *image, const struct bh
 
 	__u32 seconds = attached > untracked ? attached : untracked;
 
-	/* A tick counter's low half wraps after weeks. */
+	/* The low half of a tick counter wraps after weeks. */
 	return (seconds > BH_BAR_SECONDS ? BH_BAR_SECONDS : seconds) * settings.ticks_per_second;
 }
 
@@ -123,8 +129,8 @@ static __always_inline void ask_about_other_way(struct bh_scratch *here)
 }
 
 /*
- * Has the policy before asked about the packet itself. What the one in force says of it is kept. XDP leaves it to tc. Returns whether there is
- * something to ask.
+ * Has the previous policy asked about the packet itself, and keeps what the one in force says of it. XDP leaves this to
+ * tc. Returns whether there is something to ask.
  */
 static __always_inline bool ask_before(struct bh_scratch *here)
 {
@@ -139,8 +145,8 @@ static __always_inline bool ask_before(struct bh_scratch *here)
 }
 
 /*
- * Has the rules asked about the other way of a flow that was adopted: who was adopted as the one who answers may be denied by name, though the
- * opening that was made up for it is accepted.
+ * Has the rules asked about the other way of an adopted flow. Its opening packet was made up: that may be accepted,
+ * though a rule denies by name the packets that the answerer sends.
  */
 static __always_inline void ask_about_reply(struct bh_scratch *here)
 {
@@ -152,7 +158,10 @@ static __always_inline void ask_about_reply(struct bh_scratch *here)
 	here->denial = here->judgement;
 }
 
-/* Accepts a connection that was there before us. A reset ends it at once, and what acknowledges nothing is not heeded: neither makes a flow. */
+/*
+ * Accepts a connection that was there before us. A reset would end it at once, and no receiver heeds a segment that
+ * acknowledges nothing: neither makes a flow.
+ */
 static __always_inline void adopt(struct bh_scratch *here)
 {
 	here->opens = here->packet.protocol != IPPROTO_TCP || (here->packet.tcp_flags & (TCP_RST | TCP_ACK)) == TCP_ACK;
@@ -161,8 +170,9 @@ static __always_inline void adopt(struct bh_scratch *here)
 }
 
 /*
- * A segment of a connection that was there before us is judged as what would have opened it: the packet to the lower port. Where the ports do
- * not tell, both ways must be accepted. What a rule denies by name is not adopted. Returns whether the rules are to be asked about the other way.
+ * Concludes about a segment of a connection that was there before us. It is judged as the packet that would have opened
+ * the connection, the one to the lower port. Where the ports do not tell, both ways must be accepted. What a rule
+ * denies by name is not adopted. Returns whether the rules are to be asked about the other way.
  */
 static __always_inline bool conclude_adopting(struct bh_scratch *here, bool accepted)
 {

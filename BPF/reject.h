@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The answer to a rejected packet: made of the packet itself, which goes back where it came from. TCP gets a reset, all else an ICMP or ICMPv6
- * error that says that it is prohibited.
+ * The answer to a rejected packet. It is made of the packet itself and goes back where that came from. TCP gets a
+ * reset, all else an ICMP or ICMPv6 error that says "prohibited".
  */
 #ifndef BULKHEAD_REJECT_H
 #define BULKHEAD_REJECT_H
@@ -28,7 +28,7 @@ enum {
 	PIECES = (ANSWER_V6_MAX - IPV6_HEADER) / PIECE + 1,
 };
 
-/* Who may be answered: one host, named by its own address. */
+/* Whether an address is one host's own: only such may be answered. */
 static __always_inline bool is_one_v4(__u32 address)
 {
 	return address >> 24 != 0 && address >> 24 != 127 && address >> 28 < 14;
@@ -84,7 +84,7 @@ static __always_inline __u64 sum_of(void *bytes, __u32 size, __u64 sum)
 	return sum + (__u32)bpf_csum_diff(NULL, 0, bytes, size, 0);
 }
 
-/* The Ethernet addresses, exchanged. What a checksum of the whole frame covers starts behind them. */
+/* Writes the Ethernet addresses, exchanged. A checksum of the whole frame starts behind them. */
 static __always_inline long put_addresses(struct __sk_buff *ctx, const struct bh_packet *packet)
 {
 	__u8 addresses[2 * ETH_ALEN];
@@ -133,8 +133,9 @@ static __always_inline __u32 ip_header_size(const struct bh_packet *packet)
 }
 
 /*
- * A reset with the numbers of RFC 793. Where the packet had options or extension headers the reset stands before where its TCP header was;
- * what is left behind it is padding, which a checksum that is yet to be written may not lie in.
+ * A reset with the numbers of RFC 793. Where the packet had options or extension headers, the reset stands before the
+ * place of its TCP header. What is left behind the reset is padding, and a checksum that is yet to be written may not
+ * lie there.
  */
 static __always_inline bool make_reset(struct __sk_buff *ctx, struct bh_scratch *here, int partial)
 {
@@ -169,7 +170,7 @@ static __always_inline bool make_reset(struct __sk_buff *ctx, struct bh_scratch 
 	return !bpf_skb_store_bytes(ctx, place, &header, sizeof(header), BPF_F_RECOMPUTE_CSUM);
 }
 
-/* What is left to be added up of a quotation. */
+/* What of a quotation is left to be added up. */
 struct summing {
 	struct __sk_buff *ctx;
 	struct bh_scratch *here;
@@ -187,7 +188,7 @@ static long sum_piece(__u32 index __attribute__((unused)), struct summing *left)
 	if (left->count == 0)
 		return 1;
 	__builtin_memset(here->header, 0, PIECE);
-	/* From 1 to PIECE in a form that the verifier of 6.1 follows. */
+	/* From 1 to PIECE in a form that the verifier of Linux 6.1 follows. */
 	asm volatile("" : "+r"(piece));
 	piece = ((piece - 1) & (PIECE - 1)) + 1;
 	if (bpf_skb_load_bytes(left->ctx, left->offset, here->header, piece)) {
@@ -200,7 +201,10 @@ static long sum_piece(__u32 index __attribute__((unused)), struct summing *left)
 	return 0;
 }
 
-/* Adds up `count` bytes of the frame, from an even number of bytes into the message. False where they are not all there, or too many. */
+/*
+ * Adds up `count` bytes of the frame, from an even number of bytes into the message. False where they are not all
+ * there, or too many.
+ */
 static __always_inline bool sum_quotation(struct __sk_buff *ctx, struct bh_scratch *here, __u32 offset, __u32 count,
 					  __u64 *sum)
 {
@@ -212,9 +216,9 @@ static __always_inline bool sum_quotation(struct __sk_buff *ctx, struct bh_scrat
 }
 
 /*
- * An ICMP error that quotes the packet from its IP header on, which stays where it is: the answer's headers are put before it. A checksum that is
- * yet to be written is that of UDP in the quotation, and what it will be is known: it makes the sum from the UDP header on the complement of
- * what stands there now.
+ * An ICMP error that quotes the packet from its IP header on. The packet stays where it is, and the answer's headers
+ * are put before it. A checksum that is yet to be written is that of UDP in the quotation. What it will be is known: it
+ * makes the sum from the UDP header on the complement of what stands there now.
  */
 static __always_inline bool make_error(struct __sk_buff *ctx, struct bh_scratch *here, int partial)
 {
@@ -259,9 +263,10 @@ static __always_inline bool make_error(struct __sk_buff *ctx, struct bh_scratch 
 }
 
 /*
- * Turns a rejected packet into its answer, marked as ours. Returns false where there is to be none; the packet is spoilt then. A super-packet is
- * answered once. At a host's device, what is another host's is not answered: a switch may have flooded it. What is for another device of this
- * host is answered, from the address that it was sent to. A global function: verified once.
+ * Turns a rejected packet into its answer, marked as ours. Returns 0 where there is to be none; the packet is spoilt
+ * then. A super-packet is answered once. At a host's device, a frame for another host is not answered: a switch may
+ * have flooded it. A frame for another device of this host is answered, from the address that it was sent to. A global
+ * function: verified once.
  */
 __noinline int make_answer(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 {
@@ -279,7 +284,7 @@ __noinline int make_answer(struct __sk_buff *ctx, struct bh_scratch *here, __u32
 	if (!take_answer(here))
 		return 0;
 	partial = has_partial_checksum(ctx);
-	/* That of what a tunnel carries would be written into the answer. */
+	/* A checksum of what a tunnel carries would be written into the answer. */
 	if (partial && checksum_start(ctx) != packet->l4_offset)
 		return 0;
 	if (packet->protocol == IPPROTO_TCP ? !make_reset(ctx, here, partial) : !make_error(ctx, here, partial))
@@ -291,9 +296,9 @@ __noinline int make_answer(struct __sk_buff *ctx, struct bh_scratch *here, __u32
 }
 
 /*
- * An answer that comes back at the device's other hook, which it crosses unjudged and uncounted. The mark is random, nothing that came over a wire
- * or through a veth has one, and it goes no further. What leaves by a macvlan may have any mark; but it was not received by this device, as what an
- * answer is made of was.
+ * Whether this is one of our answers, which comes back at the device's other hook and crosses it unjudged and
+ * uncounted. The mark is random, nothing that came over a wire or through a veth has one, and it goes no further. What
+ * leaves by a macvlan may have any mark; but this device did not receive it, as it received what an answer is made of.
  */
 static __always_inline bool is_answer(struct __sk_buff *ctx, enum bh_hook hook)
 {

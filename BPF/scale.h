@@ -19,7 +19,7 @@ static __always_inline __u32 load_options(void *ctx, struct bh_scratch *here)
 
 	if (!size || size > TCP_OPTIONS_MAX)
 		return 0;
-	/* From 1 to 64 in a form that the verifier of 6.1 follows. */
+	/* From 1 to 64 in a form that the verifier of Linux 6.1 follows. */
 	asm volatile("" : "+r"(size));
 	size = ((size - 1) & (sizeof(here->header) - 1)) + 1;
 	return frame_load(ctx, start, here->header, size) ? 0 : size;
@@ -45,8 +45,8 @@ static __always_inline bool read_scale_option(struct bh_scratch *here, __u32 siz
 }
 
 /*
- * Reads the scale into here->scale. Which option comes next lives in memory, not in a register: the verifier then sees forty equal steps and checks
- * one.
+ * Reads the scale into here->scale. Which option comes next lives in memory, not in a register, so the verifier sees
+ * forty equal steps and checks one.
  */
 static __always_inline void read_scale(void *ctx, struct bh_scratch *here)
 {

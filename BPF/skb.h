@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* How the programs at the tc hooks read a frame: from an skb, whose outermost tag may stand beside it. */
+/* How the programs at the tc hooks read a frame: from an skb, whose outermost tag may stand in its metadata. */
 #ifndef BULKHEAD_SKB_H
 #define BULKHEAD_SKB_H
 
@@ -10,7 +10,7 @@ static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 
 	return bpf_skb_load_bytes(ctx, offset, to, size);
 }
 
-/* Wire packets and bytes of a super-packet: each segment repeats the headers, which end at `headers`. */
+/* Counts wire packets and bytes of a super-packet: each segment repeats the headers, which end at `headers`. */
 static __always_inline void count_segments(struct __sk_buff *ctx, struct bh_packet *packet, __u32 headers)
 {
 	__u32 size = ctx->gso_size, segments = ctx->gso_segs;
@@ -19,7 +19,7 @@ static __always_inline void count_segments(struct __sk_buff *ctx, struct bh_pack
 	packet->wire_bytes = packet->length;
 	if (!size || packet->length <= headers)
 		return;
-	/* What a guest hands over comes without a count. */
+	/* A guest's super-packet comes without a count. */
 	if (!segments)
 		segments = (packet->length - headers + size - 1) / size;
 	packet->segments = segments;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Whether a frame is for a station of this host though not for the MAC address of its port's own device: for a macvlan
- * on it (with which VRRP makes its virtual address), a VLAN device with an address of its own, a bridge above it. The
- * kernel keeps in each device's `uc` the addresses that devices above it want received. It is read as local.h reads
- * routes.
+ * on it (with which VRRP makes its virtual address), a VLAN device with its own address, or a bridge above it. The
+ * kernel keeps in each device's `uc` the addresses that devices above it want to receive. The list is read as local.h
+ * reads routes.
  */
 #ifndef BULKHEAD_STATION_H
 #define BULKHEAD_STATION_H
@@ -15,7 +15,7 @@
 
 struct station_search {
 	struct local_search room;
-	void *head;                  /* of the list, where it ends */
+	void *head; /* of the list, where it ends */
 	__u64 mac;
 	__u64 wanted;
 	__u32 found;
@@ -45,7 +45,7 @@ static long next_station(__u32 step, struct station_search **context)
 	return READ(search->room.next, entry->list.next) ? 0 : LOCAL_END;
 }
 
-/* Whether a device receives for the address that is wanted, beside its own. */
+/* Whether a device receives for the wanted address besides its own. */
 static __always_inline bool receives(struct station_search *search, struct net_device___bh *device)
 {
 	search->found = 0;
@@ -55,7 +55,7 @@ static __always_inline bool receives(struct station_search *search, struct net_d
 	return search->found;
 }
 
-/* Whether it is a device's own address. */
+/* Whether the wanted address is a device's own. */
 static __always_inline bool is_address_of(struct station_search *search, struct net_device___bh *device)
 {
 	return device && READ(search->room.next, device->dev_addr) && is_wanted(search, search->room.next);

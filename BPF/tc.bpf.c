@@ -12,7 +12,7 @@
 #include "reject.h"
 #include "event.h"
 
-/* How much of the packet is judged: its headers, and all of it where what it says in its payload counts too. */
+/* How much of the packet is judged: its headers, or all of it where its payload counts too. */
 static __always_inline __u32 judged_length(struct __sk_buff *ctx, const struct bh_scratch *here, __u32 headers)
 {
 	if (is_error(&here->packet) || makes_claim(&here->packet) || headers > ctx->len)
@@ -21,8 +21,9 @@ static __always_inline __u32 judged_length(struct __sk_buff *ctx, const struct b
 }
 
 /*
- * Reads the frame. Beyond the packet's linear part there may be memory that its sender still writes to (PACKET_TX_RING, a guest's pages):
- * what is judged must not lie there, or something else could be delivered. It is copied, and read from the copy.
+ * Reads the frame. Beyond the packet's linear part there may be memory that its sender still writes to (PACKET_TX_RING,
+ * a guest's pages). What is judged must not lie there, or something else could be delivered. So it is copied, and read
+ * from the copy.
  */
 static __always_inline void read_frame(struct __sk_buff *ctx, struct bh_scratch *here)
 {
@@ -69,10 +70,10 @@ static __always_inline int reject(struct __sk_buff *ctx, struct bh_scratch *here
 }
 
 /*
- * The host's own multicast and broadcast on its way back to the host: it was judged on its way out, and comes
- * without a link header. Nobody else can send such a packet, for only the host's IP layer gives it this type: what
- * comes from a device has another, which the device's own code works out of the link header, and neither tc nor
- * BPF can change a packet to it.
+ * Whether this is the host's own multicast or broadcast on its way back to the host. It was judged on its way out, and
+ * comes without a link header. Nobody else can send such a packet, because only the host's IP layer gives it this type.
+ * A packet from a device has another type, which the device's driver works out of the link header, and neither tc nor
+ * BPF can change a packet to this one.
  */
 static __always_inline bool is_looped_back(const struct __sk_buff *ctx, enum bh_hook hook)
 {

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * TCP as its ends see it (RFC 9293, RFC 5961): which segments lie in their windows, and which resets they take. Both ends' numbers are
- * followed by van Rooij's method: how far an end has sent, how far the other has let it, and the largest window that it was ever offered.
- * A segment that lies outside moves nothing, so whoever knows no number can do nothing to a connection.
+ * TCP as its ends see it (RFC 9293, RFC 5961): which segments lie in their windows, and which resets they take. Both
+ * ends' numbers are followed by van Rooij's method: how far an end has sent, how far the other has let it, and the
+ * largest window that it was ever offered. A segment outside the windows changes nothing, so whoever does not know the
+ * numbers can do nothing to a connection.
  */
 #ifndef BULKHEAD_TCP_H
 #define BULKHEAD_TCP_H
 
 #include "flow.h"
 
-/* What an acknowledgement may lag behind, where the window is smaller: segments overtake each other. */
+/* How far an acknowledgement may lag behind at least, however small the window: segments overtake each other. */
 #define LAG_MIN 0xffff
 
 /*
- * How far from what was seen of a connection that was there before its numbers may lie: half the largest window that
- * there is.
+ * How far the numbers of a connection that was there before may lie from what was seen of it: half the largest window
+ * that there is.
  */
 #define REACH (1u << 29)
 
@@ -22,14 +23,14 @@
 enum segment {
 	SEGMENT_OUTSIDE, /* of the windows: it moves nothing */
 	SEGMENT_FITS,
-	SEGMENT_ANSWERS, /* the SYN that opened the flow */
+	SEGMENT_ANSWERS,         /* the SYN that opened the flow */
 	SEGMENT_ANSWERS_ATTEMPT, /* a SYN that came over it */
-	SEGMENT_CHALLENGES, /* a SYN, which it takes for one of another connection */
-	SEGMENT_RESETS, /* its receiver takes this reset */
-	SEGMENT_DOUBTS, /* its receiver takes this reset, or answers it with an acknowledgement */
-	SEGMENT_STARTS_ANEW, /* contradicts the end that an adopted flow knows: adopted by this one */
-	SEGMENT_PASSES, /* it changes nothing, but its receiver answers it, or ends another connection by it */
-	SEGMENT_IGNORED, /* a reset that its receiver would not heed */
+	SEGMENT_CHALLENGES,      /* a SYN, which it takes for one of another connection */
+	SEGMENT_RESETS,          /* its receiver takes this reset */
+	SEGMENT_DOUBTS,          /* its receiver takes this reset, or answers it with an acknowledgement */
+	SEGMENT_STARTS_ANEW,     /* contradicts the end that an adopted flow knows: adopted by this one */
+	SEGMENT_PASSES,          /* it changes nothing, but its receiver answers it, or ends another connection by it */
+	SEGMENT_IGNORED,         /* a reset that its receiver would not heed */
 };
 
 /* Whether one sequence number comes before another: they wrap. */
@@ -73,8 +74,12 @@ static __always_inline bool acknowledges(const struct bh_packet *packet, __u32 s
 	return packet->tcp_flags & TCP_ACK && is_between(start + 1, packet->acknowledgement, end);
 }
 
-/* Whether the packet, which comes from the answerer or the opener, acknowledges the SYN that the other end sent over its connection. */
-static __always_inline bool acknowledges_attempt(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
+/*
+ * Whether the packet, which comes from the answerer or the opener, acknowledges the SYN that the other end sent over
+ * its connection.
+ */
+static __always_inline bool acknowledges_attempt(const struct bh_flow *flow, const struct bh_packet *packet,
+						 bool answer)
 {
 	const struct bh_attempt *attempt = &flow->attempt;
 
@@ -82,21 +87,21 @@ static __always_inline bool acknowledges_attempt(const struct bh_flow *flow, con
 	       acknowledges(packet, attempt->start, attempt->end);
 }
 
-/* Whether a connection was adopted, and only one end was seen yet: nothing shows that this was a true end. */
+/* Whether a connection was adopted and only one end was seen yet: nothing shows that this was a true end. */
 static __always_inline bool is_unsure(const struct bh_flow *flow)
 {
 	return flow->state == BH_FLOW_OPENING && flow->flags & BH_FLOW_ADOPTED;
 }
 
 /*
- * Whether a segment is one that its sender could send and its receiver would take: it starts no further than was
- * permitted, or behind a FIN or a probe there; it is not older than a window before what its receiver has
- * acknowledged, or a keep-alive there; and what it acknowledges was sent, and not longer ago than a window (RFC 5961
- * section 5.2). A segment that acknowledges nothing is not heeded by anyone.
+ * Whether a segment is one that its sender could send and its receiver would take. It starts no further than was
+ * permitted, or one byte further as after a FIN or a probe. It is not older than a window before what its receiver has
+ * acknowledged, or one byte older as a keep-alive is. And what it acknowledges was sent, and no longer ago than a
+ * window (RFC 5961 section 5.2). No receiver heeds a segment that acknowledges nothing.
  *
- * Each end is held against what the other has said, but for the oldest acknowledgement. So a stranger who speaks for
- * one end and hits the window puts neither outside: not the other, whose words are not held against how far this one
- * has sent; nor the one that he speaks for.
+ * Each end is held against what the other has said, except for the oldest acknowledgement. So a stranger who speaks for
+ * one end and hits the window puts neither end outside: not the other, which is not held against how far this one has
+ * sent; nor the one that the stranger speaks for.
  */
 static __always_inline bool fits(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
@@ -105,9 +110,9 @@ static __always_inline bool fits(const struct bh_flow *flow, const struct bh_pac
 	__u32 window = receiver->window, last = receiver->end;
 
 	/*
-	 * No scale is known of a connection that was there before, and what was seen of an end may have been sent
-	 * again, so that more of it is acknowledged. Once both ends were seen, what is behind may lie twice as far
-	 * away as what is ahead: what one end makes of it does not put the other outside.
+	 * The scales of a connection that was there before are not known. What was seen of an end may have been sent
+	 * again, so that more of it is acknowledged already. Once both ends were seen, numbers behind may lie twice as
+	 * far away as numbers ahead, so that what one end makes of them does not put the other outside.
 	 */
 	if (flow->flags & BH_FLOW_ADOPTED) {
 		window = lag = is_unsure(flow) ? REACH : 2 * REACH;
@@ -118,9 +123,9 @@ static __always_inline bool fits(const struct bh_flow *flow, const struct bh_pac
 	       is_between(sender->acknowledged - lag, packet->acknowledgement, last);
 }
 
-/* A reset to an end that has not been answered, or by one. */
+/* A reset to or from an end that has not been answered. */
 static __always_inline enum segment place_early_reset(const struct bh_flow *flow, const struct bh_packet *packet,
-							 bool answer)
+						      bool answer)
 {
 	const struct bh_flow_side *opener = &flow->sides[0];
 	__u32 start = opener->acknowledged;
@@ -135,20 +140,20 @@ static __always_inline enum segment place_early_reset(const struct bh_flow *flow
 }
 
 /*
- * What a reset is to its receiver. It is taken where its number is the one that the receiver waits for. That lies between its last
- * acknowledgement and the end of what it was sent; where these differ, it cannot be known from here. Elsewhere in the window the reset is answered
- * with an acknowledgement; outside it is not heeded. As Linux does, a receiver also takes the number of a FIN that it has, and the end of the last
- * data that it has, though some before be missing.
+ * What a reset is to its receiver. The receiver takes it where its number is the one that the receiver waits for. That
+ * number lies between the receiver's last acknowledgement and the end of what it was sent; where these differ, it
+ * cannot be known from here. Elsewhere in the window the receiver answers the reset with an acknowledgement; outside it
+ * does not heed it. As Linux does, a receiver also takes the number of a FIN that it has, and the end of the last data
+ * that it has, though earlier data may be missing.
  */
-static __always_inline enum segment place_reset(const struct bh_flow *flow, const struct bh_packet *packet,
-						   bool answer)
+static __always_inline enum segment place_reset(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
 	const struct bh_flow_side *sender = &flow->sides[answer], *receiver = &flow->sides[!answer];
 	__u16 fin = answer ? BH_FLOW_FIN_ANSWERER : BH_FLOW_FIN_OPENER;
 	__u32 sequence = packet->sequence, first = receiver->acknowledged;
 	bool certain = !(flow->flags & seen_flag(!answer)) || receiver->acknowledged == sender->end;
 
-	/* It refuses the attempt. Whether the connection beside it is over cannot be told from that. */
+	/* It refuses the attempt. That does not tell whether the connection itself is over. */
 	if (acknowledges_attempt(flow, packet, answer))
 		return SEGMENT_PASSES;
 	if (is_unanswered(flow))
@@ -158,7 +163,7 @@ static __always_inline enum segment place_reset(const struct bh_flow *flow, cons
 	if (sequence == sender->end)
 		return certain ? SEGMENT_RESETS : SEGMENT_DOUBTS;
 	/*
-	 * More was acknowledged than was seen: by a true end of what was sent before, or by a stranger. Only of an
+	 * More was acknowledged than was seen: by a true end that saw earlier data, or by a stranger. Only in an
 	 * adopted connection.
 	 */
 	if (is_before(sender->end, first))
@@ -169,8 +174,8 @@ static __always_inline enum segment place_reset(const struct bh_flow *flow, cons
 }
 
 /*
- * Of a connection that was there before, a stranger's data may have made a reset of his look true: only one that
- * certainly is ends it.
+ * In a connection that was there before, a stranger's data may have made a stranger's reset look true. Only a reset
+ * that is certain ends it.
  */
 static __always_inline enum segment place_adopted_reset(const struct bh_flow *flow, enum segment place)
 {
@@ -178,8 +183,8 @@ static __always_inline enum segment place_adopted_reset(const struct bh_flow *fl
 }
 
 /* What a segment other than a SYN is to the flow that covers it; `answer`: it comes from the answerer. */
-static __noinline __attribute__((unused)) enum segment
-place_segment(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
+static __noinline __attribute__((unused)) enum segment place_segment(const struct bh_flow *flow,
+								     const struct bh_packet *packet, bool answer)
 {
 	if (packet->tcp_flags & TCP_RST) {
 		enum segment place = place_reset(flow, packet, answer);
@@ -191,7 +196,7 @@ place_segment(const struct bh_flow *flow, const struct bh_packet *packet, bool a
 
 		if (answer && is_answer_to_syn(packet) && acknowledges(packet, opener->acknowledged, opener->end))
 			return SEGMENT_ANSWERS;
-		/* So speaks an end that has the connection still open, to a SYN or of its own accord. */
+		/* An end that still has the connection open speaks so, to a SYN or of its own accord. */
 		if (answer && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK)
 			return SEGMENT_CHALLENGES;
 	} else if (fits(flow, packet, answer)) {
@@ -200,8 +205,8 @@ place_segment(const struct bh_flow *flow, const struct bh_packet *packet, bool a
 	if (acknowledges_attempt(flow, packet, answer))
 		return is_answer_to_syn(packet) ? SEGMENT_ANSWERS_ATTEMPT : SEGMENT_PASSES;
 	/*
-	 * The first that was seen may have been a stranger's. So may this one: none of them can keep the true ends
-	 * from meeting.
+	 * The first segment that was seen may have been a stranger's, and so may this one. Neither can keep the true
+	 * ends from meeting.
 	 */
 	if (is_unsure(flow) && packet->tcp_flags & TCP_ACK)
 		return SEGMENT_STARTS_ANEW;
@@ -217,8 +222,8 @@ static __always_inline __u32 offered_window(const struct bh_packet *packet, __u8
 }
 
 /*
- * The sequence number behind what the receiver takes of a segment: nothing beyond the byte right behind its window, a
- * FIN or a probe.
+ * The sequence number behind what the receiver takes of a segment: at most one byte beyond its window, which is a FIN
+ * or a probe.
  */
 static __always_inline __u32 taken_end(const struct bh_packet *packet, const struct bh_flow_side *receiver)
 {
@@ -243,7 +248,7 @@ static __always_inline void note_segment(struct bh_flow_side *side, const struct
 		side->window = window;
 }
 
-/* The first segment that is seen of an end of a connection that was there before. */
+/* Starts a side by the first segment that is seen of it, in a connection that was there before. */
 static __always_inline void start_side(struct bh_flow_side *side, const struct bh_packet *packet, __u8 scale)
 {
 	side->end = segment_end(packet);
@@ -253,9 +258,9 @@ static __always_inline void start_side(struct bh_flow_side *side, const struct b
 }
 
 /*
- * A connection that was there before, of which a segment is the first that is seen. Nothing is known of the windows'
- * scales, so they are taken for the largest; of the other end no more than what this one has of it, and waits for.
- * Its windows are not held against the other end: see fits().
+ * Starts a connection that was there before, by the first segment that is seen. The windows' scales are not known, so
+ * they are taken for the largest. Of the other end is known what this one has acknowledged and waits for. The windows
+ * are not held against the other end: see fits().
  */
 static __always_inline void start_in_the_middle(struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
@@ -269,7 +274,7 @@ static __always_inline void start_in_the_middle(struct bh_flow *flow, const stru
 	receiver->granted = sender->end + REACH;
 }
 
-/* A SYN that opens a flow. */
+/* Starts a flow by the SYN that opens it. */
 static __always_inline void start_opening(struct bh_flow *flow, const struct bh_packet *packet, __u8 scale)
 {
 	struct bh_flow_side *opener = &flow->sides[0];
@@ -281,8 +286,9 @@ static __always_inline void start_opening(struct bh_flow *flow, const struct bh_
 }
 
 /*
- * The answer to a SYN, whose numbers are those of the opener's side: now both ends' are known. What the opener will acknowledge is taken for
- * granted: it is what a reset to it must be held against. Scales hold where both ends offer one.
+ * Takes the answer to a SYN, whose numbers the opener's side has: now both ends' numbers are known. It is assumed that
+ * the opener acknowledges the answer, because a reset to it must be held against that. Scales hold where both ends
+ * offer one.
  */
 static __always_inline void start_answered(struct bh_flow *flow, const struct bh_packet *packet, __u8 scale)
 {
@@ -296,7 +302,10 @@ static __always_inline void start_answered(struct bh_flow *flow, const struct bh
 	flow->scales[1] = scaled ? scale : 0;
 }
 
-/* The SYN that came over the flow was answered: the flow is that connection now, and whoever sent the SYN its opener. To be judged again. */
+/*
+ * The SYN that came over the flow was answered. The flow is that connection now, its opener is the sender of the SYN,
+ * and it is to be judged again.
+ */
 static __always_inline void start_attempted(struct bh_flow *flow, const struct bh_packet *packet, __u8 scale)
 {
 	struct bh_flow_side *opener = &flow->sides[0];

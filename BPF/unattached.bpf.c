@@ -19,7 +19,7 @@ static long clear_bucket(__u32 index, __u32 *scope)
 	return 0;
 }
 
-/* Takes out all flows of a scope, the mark, which passes on to another device. */
+/* Takes out all flows of a scope, which the mark names, before the scope passes on to another device. */
 SEC("tc")
 int bulkhead_clear_flows(struct __sk_buff *ctx)
 {
@@ -46,7 +46,7 @@ static long forget_datagrams(__u32 index, __u32 *scope)
 	return 0;
 }
 
-/* Forgets the datagrams of a scope, the mark. */
+/* Forgets the datagrams of a scope, which the mark names. */
 SEC("tc")
 int bulkhead_clear_datagrams(struct __sk_buff *ctx)
 {
@@ -56,7 +56,7 @@ int bulkhead_clear_datagrams(struct __sk_buff *ctx)
 	return 0;
 }
 
-/* Tells the time that flows are aged by. */
+/* Tells the time by which flows age. */
 SEC("tc")
 int bulkhead_clock(struct __sk_buff *ctx __attribute__((unused)))
 {

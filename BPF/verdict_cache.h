@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the rules said of packets of late, so that the next one of the same connection need not be looked up. Each CPU has a cache of its own. An
- * answer is one generation's, so a new policy needs no flush; what depends on more than the packet, a rule with a condition, is not kept.
+ * What the rules said of recent packets, so that the next one of the same connection need not be looked up. Each CPU
+ * has its own cache. An answer names its generation, so a new policy needs no flush. What depends on more than the
+ * packet, such as a rule with a condition, is not kept.
  */
 #ifndef BULKHEAD_VERDICT_CACHE_H
 #define BULKHEAD_VERDICT_CACHE_H
@@ -9,8 +10,8 @@
 #include "flow.h"
 
 /*
- * Whether the cache may know the packet: its hash was made for its flow, and of ICMP, or of a packet with headers
- * before L4, the rules see more than an answer names.
+ * Whether the cache may know the packet. Its hash was made for its flow. ICMP, and packets with headers before the
+ * transport header, are not kept, because the rules see more of them than an answer names.
  */
 static __always_inline bool is_cacheable(const struct bh_scratch *here)
 {
@@ -20,7 +21,7 @@ static __always_inline bool is_cacheable(const struct bh_scratch *here)
 	       !(packet->flags & BH_PACKET_HEADERS) && !is_icmp(packet);
 }
 
-/* The packet as answers name it, but for its addresses. */
+/* Writes the packet's name in answers, without its addresses. */
 static __always_inline void name_packet(const struct bh_scratch *here, struct answer *name)
 {
 	const struct bh_judgement *judgement = &here->judgement;
@@ -49,7 +50,8 @@ static __always_inline bool has_addresses(const struct answer_v6 *way, const str
 }
 
 /*
- * The set of the packet's answers, of `size` bytes each, in a map of them; NULL where there is none. Both ways of a connection have the same hash.
+ * The set of the packet's answers, of `size` bytes each, in one of the two maps; NULL where there is none. Both ways of
+ * a connection have the same hash.
  */
 static __always_inline void *answer_set(void *verdicts, const struct bh_scratch *here, __u32 size)
 {
@@ -82,7 +84,7 @@ static __always_inline const struct answer *find_v6(const struct bh_scratch *her
 	return NULL;
 }
 
-/* Judges the packet as one like it was judged; false where none is remembered. */
+/* Judges the packet as an earlier one like it; false where none is remembered. */
 static __always_inline bool recall(struct bh_scratch *here)
 {
 	struct bh_judgement *judgement = &here->judgement;
@@ -103,7 +105,7 @@ static __always_inline bool recall(struct bh_scratch *here)
 	return true;
 }
 
-/* What the rules said. */
+/* Writes what the rules said. */
 static __always_inline void note_answer(const struct bh_scratch *here, struct answer *answer)
 {
 	const struct bh_judgement *judgement = &here->judgement;
@@ -145,7 +147,9 @@ static __always_inline void remember_v6(const struct bh_scratch *here)
 	note_answer(here, &set->answer);
 }
 
-/* Keeps the judgement for others like the packet, in place of the oldest in its set. A global function: verified once. */
+/*
+ * Keeps the judgement for packets like this one, in place of the oldest in its set. A global function: verified once.
+ */
 __noinline int remember(const struct bh_scratch *here)
 {
 	if (!here)

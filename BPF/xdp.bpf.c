@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The NIC's early path: drops what tc under the same image would surely drop, before an skb exists, and leaves the rest to tc, which
- * judges it afresh. It creates nothing and counts only its own drops.
+ * The NIC's early path. It drops what tc under the same image would surely drop, before an skb exists, and leaves the
+ * rest to tc, which judges it afresh. It creates nothing and counts only its own drops.
  */
-/* Flows are found whatever their VLAN, for a flow that tc would find must not be missed. */
+/* Flows are found whatever their VLAN, because a flow that tc would find must not be missed. */
 #define TAGS_MAY_BE_HIDDEN
 /* Limits count what tc judges. */
 #define TAKES_BUDGETS 0
-/* What struct bh_scratch names is a struct xdp_buff. */
+/* The frame that struct bh_scratch names is a struct xdp_buff. */
 #define FRAME_IS_XDP
-/* What the policy before passed is tc's to know. */
+/* Only tc asks the previous policy. */
 #define ASKS_BEFORE 0
 
 #include "packet.h"
 #include "judge.h"
 #include "event.h"
 
-/* Longer frames may be super-packets in generic mode, whose segments XDP cannot count. An Ethernet frame with two tags. */
+/*
+ * An Ethernet frame with two tags. Longer frames may be super-packets in generic mode, whose segments XDP cannot count.
+ */
 #define FRAME_MAX 1522
 
 static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size)
@@ -37,7 +39,10 @@ __noinline int parse_xdp(struct xdp_md *ctx, struct bh_scratch *here)
 	return 0;
 }
 
-/* Whether tc would surely drop it too. A tag may be hidden in metadata, and so is the mark of an answer: what depends on one is not sure. */
+/*
+ * Whether tc would surely drop it too. A tag may be hidden in metadata, and an answer's mark always is: what depends on
+ * one is not sure.
+ */
 static __always_inline bool is_sure(const struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
@@ -63,9 +68,9 @@ static __always_inline bool is_sure(const struct bh_scratch *here)
 }
 
 /*
- * Whether the frame may be the host's own multicast on its way back to the host. Generic XDP sees that too, with
- * the IP header where a link header should be, and cannot see what kind of packet it is. tc can, and judges what
- * only looks like it.
+ * Whether the frame may be the host's own multicast on its way back to the host. Generic XDP sees that too, with the IP
+ * header where a link header should be, and cannot see what kind of packet it is. tc can, and judges what only looks
+ * like it.
  */
 static __always_inline bool may_be_looped_back(struct xdp_md *ctx, const struct bh_scratch *here)
 {
@@ -93,7 +98,7 @@ static __always_inline int filter(struct xdp_md *ctx, bool generic)
 	parse_xdp(ctx, here);
 	judge_packet(here, BH_HOOK_XDP);
 	if (!here->judgement.generation || !is_sure(here)) {
-		/* Not this hook's to say. */
+		/* It is not for this hook to say. */
 		here->judgement.verdict = BH_ACCEPT;
 		here->judgement.reason = BH_REASON_NONE;
 		return XDP_PASS;

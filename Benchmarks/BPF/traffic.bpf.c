@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The programs of the benchmark itself: what makes its packets, and the limit that others are compared with. */
+/*
+ * The programs of the benchmark itself: one makes its packets, the others are the limit that contenders are compared
+ * with.
+ */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
@@ -8,11 +11,11 @@ enum { FRAMES = 8192, FRAME_SIZE = 64 };
 
 /* What to send where; written by user space between bursts. */
 struct control {
-	__u32 target;                    /* interface to send from */
-	__u32 next;                      /* frame that comes next */
-	__u32 forge;                     /* whether each frame gets a source of its own */
-	__u32 serial;                    /* of the next forged source */
-	__u32 spread;                    /* interfaces from `target` on that take turns, 64 frames each */
+	__u32 target; /* interface to send from */
+	__u32 next;   /* frame that comes next */
+	__u32 forge;  /* whether each frame gets a source of its own */
+	__u32 serial; /* of the next forged source */
+	__u32 spread; /* interfaces from `target` on that take turns, 64 frames each */
 };
 
 struct {
@@ -34,7 +37,10 @@ struct {
 	__type(value, struct frame);
 } frames SEC(".maps");
 
-/* Gives an IPv4 frame whose source ends in seventeen zero bits, and whose source port is 0, another source; its IP checksum stays right. */
+/*
+ * Gives another source to an IPv4 frame whose source ends in seventeen zero bits and whose source port is 0. The IP
+ * checksum stays right.
+ */
 static __always_inline void forge_source(__u8 *frame, __u32 serial)
 {
 	__u32 low = serial & 0x1ffff, sum;

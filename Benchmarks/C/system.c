@@ -23,7 +23,7 @@ static __thread cpu_set_t allowed;
 
 int bench_begin_burst(int first)
 {
-	struct sched_param priority = {.sched_priority = 1};
+	struct sched_param priority = { .sched_priority = 1 };
 	int chosen = -1;
 	cpu_set_t one;
 
@@ -41,7 +41,7 @@ int bench_begin_burst(int first)
 
 void bench_end_burst(void)
 {
-	struct sched_param ordinary = {.sched_priority = 0};
+	struct sched_param ordinary = { .sched_priority = 0 };
 
 	sched_setscheduler(0, SCHED_OTHER, &ordinary);
 	sched_setaffinity(0, sizeof(allowed), &allowed);

@@ -23,7 +23,7 @@ static double now(void)
 
 static struct sockaddr_in name_of(const char *address, uint16_t port)
 {
-	struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_port = htons(port) };
 
 	inet_pton(AF_INET, address, &name.sin_addr);
 	return name;
@@ -33,13 +33,16 @@ static struct sockaddr_in name_of(const char *address, uint16_t port)
 static int make_socket(void)
 {
 	int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1, window = 128 << 10;
-	struct timeval limit = {.tv_sec = 5};
+	struct timeval limit = { .tv_sec = 5 };
 
 	if (descriptor < 0)
 		return -errno;
 	setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	/* With a window that the kernel tunes, one stream is three times as fast as the next, by what memory it happened to get. */
+	/*
+	 * With a window that the kernel tunes, one stream may be three times as fast as the next, depending on the
+	 * memory that it got.
+	 */
 	setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &window, sizeof(window));
 	setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
@@ -110,7 +113,7 @@ static int start(void *(*body)(void *), int descriptor, int answers)
 
 	if (!service)
 		return -ENOMEM;
-	*service = (struct service){.descriptor = descriptor, .answers = answers};
+	*service = (struct service){ .descriptor = descriptor, .answers = answers };
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, 1 << 18);
@@ -121,7 +124,7 @@ static int start(void *(*body)(void *), int descriptor, int answers)
 	return -error;
 }
 
-/* Its connections' threads inherit that they come before all ordinary ones, on the first CPU. */
+/* The threads of its connections inherit this: they come before all ordinary threads, on the first CPU. */
 static void *run_thread_of_listener(void *argument)
 {
 	struct service service = *(struct service *)argument;
@@ -173,7 +176,7 @@ int64_t bench_stream(int connection, double seconds)
 
 static void wait_until(double time)
 {
-	struct timespec moment = {.tv_sec = (time_t)time};
+	struct timespec moment = { .tv_sec = (time_t)time };
 
 	moment.tv_nsec = (long)((time - (double)moment.tv_sec) * 1e9);
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &moment, NULL);

@@ -21,7 +21,10 @@ void bulkhead_prepare_heap(size_t bytes)
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
 	mallopt(M_TOP_PAD, (int)bytes);
 	uintptr_t start = (uintptr_t)sbrk(0);
-	/* More than there is, so that the heap grows by all of it; volatile, or the compiler sees that nothing is done with it. */
+	/*
+	 * More than there is, so that the heap grows by all of it. Volatile, so that the compiler does not leave it out
+	 * as unused.
+	 */
 	void *volatile block = malloc(LARGE_PAGE);
 	uintptr_t end = (uintptr_t)sbrk(0);
 	free(block);
@@ -31,5 +34,8 @@ void bulkhead_prepare_heap(size_t bytes)
 		madvise((void *)start, end - start, MADV_HUGEPAGE);
 }
 #else
-void bulkhead_prepare_heap(size_t bytes) { (void)bytes; }
+void bulkhead_prepare_heap(size_t bytes)
+{
+	(void)bytes;
+}
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* libbpf's own words, kept by thread. */
+/* libbpf's messages, kept per thread. */
 #include "clibbpf.h"
 
 #include <stdarg.h>

@@ -125,8 +125,8 @@ int bulkhead_filter_attach(struct bulkhead_filter *filter, int program_fd, bool 
 {
 	LIBBPF_OPTS(bpf_tc_hook, both, .ifindex = filter->ifindex, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = filter->ifindex, .attach_point = attach_point(filter));
-	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .handle = filter->handle,
-		    .priority = filter->priority, .flags = replace ? BPF_TC_F_REPLACE : 0);
+	LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .handle = filter->handle, .priority = filter->priority,
+		    .flags = replace ? BPF_TC_F_REPLACE : 0);
 	int error = bpf_tc_hook_create(&both);
 
 	if (error && error != -EEXIST)

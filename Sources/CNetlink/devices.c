@@ -25,8 +25,7 @@ static int ask_for_links(mnl_cb_t take, struct vector *vector)
 {
 	struct ifinfomsg all = { 0 };
 
-	return netlink_ask_for_all(
-		&(struct question){ RTM_GETLINK, RTM_NEWLINK, &all, sizeof(all) }, take, vector);
+	return netlink_ask_for_all(&(struct question){ RTM_GETLINK, RTM_NEWLINK, &all, sizeof(all) }, take, vector);
 }
 
 /* ---- Devices ---- */
@@ -182,8 +181,8 @@ int bulkhead_read_addresses(struct bulkhead_address **addresses, size_t *count)
 {
 	struct vector vector = { .size = sizeof(**addresses) };
 	struct ifaddrmsg all = { 0 };
-	int error = netlink_ask_for_all(
-		&(struct question){ RTM_GETADDR, RTM_NEWADDR, &all, sizeof(all) }, take_address, &vector);
+	int error = netlink_ask_for_all(&(struct question){ RTM_GETADDR, RTM_NEWADDR, &all, sizeof(all) }, take_address,
+					&vector);
 
 	*addresses = (struct bulkhead_address *)vector.bytes;
 	*count = vector.count;

@@ -30,8 +30,8 @@ int bulkhead_xdp_program(int ifindex, uint32_t *id)
 	struct ifinfomsg link = { .ifi_index = ifindex };
 
 	*id = 0;
-	return netlink_ask_for_one(
-		&(struct question){ RTM_GETLINK, RTM_NEWLINK, &link, sizeof(link) }, take_xdp_program, id);
+	return netlink_ask_for_one(&(struct question){ RTM_GETLINK, RTM_NEWLINK, &link, sizeof(link) },
+				   take_xdp_program, id);
 }
 
 static int take_program(const struct nlattr *options, struct bulkhead_filter_entry *filter)
@@ -76,8 +76,8 @@ int bulkhead_read_filters(int ifindex, bool egress, struct bulkhead_filter_entry
 		.tcm_ifindex = ifindex,
 		.tcm_parent = TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS),
 	};
-	int error = netlink_ask_for_all(
-		&(struct question){ RTM_GETTFILTER, RTM_NEWTFILTER, &hook, sizeof(hook) }, take_filter, &vector);
+	int error = netlink_ask_for_all(&(struct question){ RTM_GETTFILTER, RTM_NEWTFILTER, &hook, sizeof(hook) },
+					take_filter, &vector);
 
 	*filters = (struct bulkhead_filter_entry *)vector.bytes;
 	*count = vector.count;

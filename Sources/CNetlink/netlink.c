@@ -137,8 +137,8 @@ static int find(const struct nlattr *attribute, void *data)
 
 		if (mnl_attr_get_type(attribute) != field->type)
 			continue;
-		if (field->size ? mnl_attr_validate2(attribute, field->kind, field->size)
-				: mnl_attr_validate(attribute, field->kind))
+		if (field->size ? mnl_attr_validate2(attribute, field->kind, field->size) :
+				  mnl_attr_validate(attribute, field->kind))
 			return MNL_CB_ERROR;
 		field->found = attribute;
 	}

@@ -15,10 +15,10 @@
  * of the same kind.
  */
 struct question {
-	uint16_t type;                   /* RTM_GET* */
-	uint16_t answer;                 /* RTM_NEW* */
+	uint16_t type;   /* RTM_GET* */
+	uint16_t answer; /* RTM_NEW* */
 	const void *header;
-	size_t size;                     /* of the header */
+	size_t size; /* of the header */
 };
 
 /* Asks for one object; `take` gets the answer and `result`. */
@@ -47,8 +47,8 @@ int netlink_ask_for_all(const struct question *question, mnl_cb_t take, struct v
 struct field {
 	uint16_t type;
 	enum mnl_attr_data_type kind;
-	size_t size;                     /* of the payload; 0: as its kind says */
-	const struct nlattr *found;      /* the last one of the type; NULL: there is none */
+	size_t size;                /* of the payload; 0: as its kind says */
+	const struct nlattr *found; /* the last one of the type; NULL: there is none */
 };
 
 struct fields {

@@ -6,9 +6,10 @@
 #include <stddef.h>
 
 /*
- * For a process that reads a whole policy and ends soon: sets aside addresses for `bytes` of heap, in large pages where the kernel gives
- * them when asked (it takes memory only as the pages are touched), and keeps what is freed for what is allocated next. Thousands of small
- * pages, each faulted in by itself and many of them twice, are a seventh of what an apply takes.
+ * Prepares the heap of a process that reads a whole policy and ends soon. It sets aside addresses for `bytes` of heap,
+ * in large pages where the kernel gives them when asked; memory is taken only as the pages are touched. What is freed
+ * is kept for what is allocated next. Without this, thousands of small pages, each faulted in by itself and many of
+ * them twice, take a seventh of the time of an apply.
  */
 void bulkhead_prepare_heap(size_t bytes);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What Swift sees of libbpf, and the few shims it needs: options that libbpf takes through macros, its printing, and what a
- * newer kernel knows than the headers of the distribution do.
+ * What Swift sees of libbpf, and the few shims that it needs: options that libbpf takes through macros, its printing,
+ * and what a newer kernel has than the distribution's headers.
  *
  * A shim returns what libbpf returns: a descriptor or 0, or a negative errno.
  */
@@ -18,9 +18,12 @@
 
 /* ---- Printing ---- */
 
-/* From now on libbpf's warnings are kept, by thread, instead of printed. */
+/* From now on libbpf's warnings are kept per thread instead of printed. */
 void bulkhead_capture_messages(void);
-/* What libbpf said on this thread since the last call; empty if nothing. Valid until the next libbpf call on the thread. */
+/*
+ * What libbpf said on this thread since the last call; empty if nothing. Valid until the next libbpf call on the
+ * thread.
+ */
 const char *bulkhead_take_messages(void);
 
 /* ---- Objects ---- */
@@ -34,7 +37,10 @@ int bulkhead_map_create(enum bpf_map_type type, const char *name, uint32_t key_s
 int bulkhead_map_update_batch(int map_fd, const void *keys, const void *values, uint32_t count);
 /* Looks up `count` keys from `first` on; `count` is then the number found. */
 int bulkhead_map_lookup_batch(int map_fd, uint32_t first, void *keys, void *values, uint32_t *count);
-/* Looks up `count` keys that follow one which is there, or the first ones; `count` is then the number found. `position` has room for a key. */
+/*
+ * Looks up `count` keys that follow the key `after`, or the first ones where that is NULL; `count` is then the number
+ * found. `position` has room for a key.
+ */
 int bulkhead_map_read_batch(int map_fd, void *after, void *position, void *keys, void *values, uint32_t *count);
 
 /* ---- Links ---- */
@@ -54,8 +60,8 @@ struct bulkhead_link_info {
 	uint32_t type;
 	uint32_t id;
 	uint32_t program_id;
-	uint32_t ifindex;                /* XDP and TCX: 0 where the device is gone */
-	uint32_t attach_type;            /* TCX */
+	uint32_t ifindex;     /* XDP and TCX: 0 where the device is gone */
+	uint32_t attach_type; /* TCX */
 };
 
 int bulkhead_link_info(int link_fd, struct bulkhead_link_info *info);
@@ -63,8 +69,8 @@ int bulkhead_link_info(int link_fd, struct bulkhead_link_info *info);
 struct bulkhead_program_info {
 	uint32_t type;
 	uint32_t id;
-	uint32_t instructions;           /* as the verifier left them */
-	uint32_t verified;               /* instructions that the verifier walked */
+	uint32_t instructions; /* as the verifier left them */
+	uint32_t verified;     /* instructions that the verifier walked */
 	uint8_t tag[8];
 	char name[16];
 };
@@ -93,14 +99,17 @@ int bulkhead_filter_detach(const struct bulkhead_filter *filter);
 /* ---- Test runs ---- */
 
 /*
- * Runs a program on a frame; `context` may be NULL. What it made of the frame goes to `output`, which has room for `output_size` bytes.
- * `result`: what it returned; `duration`: ns a run.
+ * Runs a program on a frame; `context` may be NULL. What it made of the frame goes to `output`, which has room for
+ * `output_size` bytes. `result` is what it returned, `duration` nanoseconds per run.
  */
 int bulkhead_test_run(int program_fd, const void *frame, uint32_t frame_size, const void *context,
 		      uint32_t context_size, uint32_t repeat, void *output, uint32_t *output_size, uint32_t *result,
 		      uint32_t *duration);
 
-/* Runs an XDP program on `count` copies of a frame and does with each what it says: one that it redirects is sent. Linux 5.18. */
+/*
+ * Runs an XDP program on `count` copies of a frame and does with each what it says: one that it redirects is sent.
+ * Linux 5.18.
+ */
 int bulkhead_send_frames(int program_fd, const void *frame, uint32_t frame_size, uint32_t count, uint32_t batch,
 			 uint32_t *duration);
 
@@ -109,17 +118,17 @@ int bulkhead_send_frames(int program_fd, const void *frame, uint32_t frame_size,
 bool bulkhead_is_bpf_file_system(const char *path);
 
 /*
- * Opens a folder without following a symbolic link anywhere on the way. With a parent (else -1) `name` is found
- * below it, and neither leaves it nor crosses into another file system. `by_path`: only as the parent of others,
- * which asks for no right to read it.
+ * Opens a folder without following a symbolic link anywhere on the way. With a parent (else -1) `name` is found below
+ * it, and neither leaves it nor crosses into another file system. `by_path`: only as the parent of others, which asks
+ * for no right to read it.
  */
 int bulkhead_open_folder(int parent, const char *name, bool by_path);
 
 struct bulkhead_folder {
 	uint64_t inode;
 	uint32_t owner;
-	uint32_t mode;                   /* the permissions and the sticky bit */
-	bool is_bpf;                     /* it lies in a BPF file system */
+	uint32_t mode; /* the permissions and the sticky bit */
+	bool is_bpf;   /* it lies in a BPF file system */
 };
 
 int bulkhead_folder(int fd, struct bulkhead_folder *folder);

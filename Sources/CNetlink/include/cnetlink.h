@@ -4,9 +4,9 @@
  * filters on them.
  *
  * A call returns 0, or a negative errno. It returns -EAGAIN where the answer changed while it was read, time and again.
- * An array that a call returns belongs to the caller, who releases it with free(3). On an error it is NULL.
- * Numbers are in host byte order. MAC and IP addresses are bytes in network order. A text ends with a NUL; one that is
- * longer than its room is cut.
+ * An array that a call returns belongs to the caller, who releases it with free(3). On an error it is NULL. Numbers are
+ * in host byte order. MAC and IP addresses are bytes in network order. A text ends with a NUL; one that is longer than
+ * its room is cut.
  */
 #ifndef BULKHEAD_CNETLINK_H
 #define BULKHEAD_CNETLINK_H
@@ -29,20 +29,20 @@ enum {
 
 struct bulkhead_interface {
 	uint32_t index;
-	uint32_t master;                 /* 0: none */
-	uint16_t hardware_type;          /* ARPHRD_* */
+	uint32_t master;        /* 0: none */
+	uint16_t hardware_type; /* ARPHRD_* */
 	uint8_t has_mac;
 	uint8_t mac[6];
-	uint8_t is_routed;               /* an ipvlan in mode l3s */
+	uint8_t is_routed; /* an ipvlan in mode l3s */
 	char name[16];
-	char kind[32];                   /* IFLA_INFO_KIND: "veth", "tun", "bridge", ... or empty */
+	char kind[32]; /* IFLA_INFO_KIND: "veth", "tun", "bridge", ... or empty */
 };
 
 struct bulkhead_address {
 	uint32_t index;
-	uint8_t family;                  /* AF_INET, AF_INET6 */
+	uint8_t family; /* AF_INET, AF_INET6 */
 	uint8_t prefix_length;
-	uint8_t bytes[16];               /* network byte order; the first 4 for AF_INET */
+	uint8_t bytes[16]; /* network byte order; the first 4 for AF_INET */
 };
 
 /* A further name of a device: as good as its own, and up to 127 bytes long. */
@@ -62,8 +62,8 @@ int bulkhead_xdp_program(int ifindex, uint32_t *id);
 
 struct bulkhead_filter_entry {
 	uint32_t priority;
-	uint32_t program_id;             /* 0: the filter is not a BPF program */
-	char kind[32];                   /* "bpf", "flower", ... */
+	uint32_t program_id; /* 0: the filter is not a BPF program */
+	char kind[32];       /* "bpf", "flower", ... */
 };
 
 /* The filters of a clsact hook, first to run first. There are none where there is no qdisc. */

@@ -44,7 +44,7 @@ extension CaptureError.Cause: CustomStringConvertible {
         case .unknownFormat(let magic): "neither pcap nor pcapng (the file starts with 0x\(String(magic, radix: 16)))"
         case .unsupportedVersion(let major, let minor): "version \(major).\(minor) of the format is not supported"
         case .truncated(let what): "the file ends inside \(what)"
-        case .oversized(let bytes): "a frame of \(bytes) bytes; at most \(CaptureReader.frameLimit) are read"
+        case .oversized(let bytes): "a frame of \(bytes) bytes; at most \(CapturedFrame.largest) are read"
         case .badBlock(let type, let why): "pcapng block of type \(type): \(why)"
         case .unknownInterface(let index): "a packet of interface \(index), which the section does not describe"
         }

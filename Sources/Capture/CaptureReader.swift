@@ -5,9 +5,6 @@
 /// pcap is read in both byte orders, with micro- and nanoseconds; pcapng with any number of sections and interfaces.
 /// Blocks and options that say nothing about frames are skipped.
 public struct CaptureReader: ~Copyable {
-    /// The most bytes of one frame. The largest super-packet of Linux (BIG TCP) has half as many.
-    public static let frameLimit = 1 << 20
-
     private enum Format {
         case pcap(PcapFile)
         case pcapng(PcapngFile)

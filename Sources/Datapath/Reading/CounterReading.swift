@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-import Compiler
 import Libbpf
-import Policy
 import Wire
 
 extension Instance {
@@ -112,8 +110,4 @@ private struct PortTotal {
             return Counters.ReasonCount(reason: reason, packets: packets)
         }
     }
-}
-
-extension Count {
-    init(_ value: bh_count) { self.init(packets: value.packets, bytes: value.bytes) }
 }

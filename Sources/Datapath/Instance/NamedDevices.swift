@@ -30,4 +30,24 @@ extension LiveImage {
             return device
         }
     }
+
+    /// Whether a name that is in quarantine means this device: its entry's, or `entry/device`.
+    func covers(_ name: String, _ device: DeviceRecord) -> Bool {
+        let entry = entryName(device.record)
+        return name == entry || name == "\(entry)/\(device.interface)"
+    }
+
+    /// Whether people may call a device by this name: its entry's, `entry/device`, or the device's own, be it an
+    /// alternative one.
+    func isCalled(_ name: String, _ device: DeviceRecord) -> Bool {
+        if covers(name, device) || device.isNamed(name) { return true }
+        let entry = entryName(device.record)
+        return name.hasPrefix("\(entry)/") && device.isNamed(String(name.dropFirst(entry.count + 1)))
+    }
+
+    func unknownPort(_ word: String, _ instance: String) -> DatapathError {
+        DatapathError(
+            "no port of instance '\(instance)' is called '\(word)'",
+            advice: "'bulkhead status' lists them: " + devices().map(portName).prefix(20).joined(separator: ", "))
+    }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Libbpf
+import Policy
 
 /// What `quarantine` or `release` did.
 public struct QuarantineReport: Sendable, Hashable {
@@ -133,17 +134,17 @@ extension LiveImage {
 public enum QuarantineCheck {
     /// Names that mean no port of these, with the reason, in words. One whose entry is there may yet come.
     public static func strays(
-        _ names: Set<String>, entries: [String], bindings: [(name: String, entry: String, interface: String)]
+        _ names: Set<String>, entries: [String], ports: [Port]
     ) -> [String] {
         names.sorted().compactMap { name in
-            if entries.contains(name) || bindings.contains(where: { name == "\($0.entry)/\($0.interface)" }) {
+            if entries.contains(name) || ports.contains(where: { name == "\($0.entry)/\($0.interface)" }) {
                 return nil
             }
             let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
             guard parts.count == 2, entries.contains(parts[0]) else {
                 return "'\(name)' is quarantined and no port of this policy: it stays so for a policy that has it again"
             }
-            guard let other = bindings.first(where: { $0.interface == parts[1] }) else { return nil }
+            guard let other = ports.first(where: { $0.interface == parts[1] }) else { return nil }
             return "'\(name)' is quarantined, and in this policy the device is port '\(other.name)', which is not"
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Host
+import Policy
 
 extension DeviceNames {
     /// Reads the names in the namespaces of these devices.
@@ -29,6 +30,14 @@ extension LiveImage {
             device.presentNames = names[device]
             return device
         }
+    }
+
+    /// The port of a device, called as it is now as far as that was read.
+    func port(_ device: DeviceRecord) -> Port {
+        Port(
+            name: portName(device), entry: entryName(device.record), interface: device.presentName,
+            namespace: device.namespace, protects: protects(device.record),
+            alternativeNames: Array(device.presentNames.dropFirst()))
     }
 
     /// Whether a name that is in quarantine means this device: its entry's, or `entry/device`.

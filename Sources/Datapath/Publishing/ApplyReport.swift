@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import Policy
 
 /// What an apply did, or would do.
 public struct ApplyReport: Sendable {
-    public struct Port: Sendable, Hashable {
-        public var name: String
-        public var interface: String
-        public var namespace: String?
+    public struct PortReport: Sendable, Hashable {
+        public var port: Port
         /// nil: the device is missing, or, in a rehearsal, not enforced yet.
         public var mode: EnforcementMode?
         public var isMissing: Bool
@@ -16,7 +15,7 @@ public struct ApplyReport: Sendable {
     /// false: the same policy at the same ports was in force already, and nothing was touched.
     public var changed: Bool
     public var rules: Int
-    public var ports: [Port]
+    public var ports: [PortReport]
     public var loadMilliseconds: Double = 0
     /// Kernel memory of all maps of the instance; of a rehearsal, of the image alone.
     public var memoryBytes: Int

@@ -134,7 +134,7 @@ struct ApplyStep {
         guard let old else { return [] }
         return allotment.devices.compactMap { request, _, before in
             guard let before, request.isOfSeveral, before.interface != request.identity.interface else { return nil }
-            return (old.portName(before), request.port)
+            return (old.portName(before), request.port.name)
         }
     }
 
@@ -172,8 +172,9 @@ struct ApplyStep {
 
     /// The names of the entries that protect the host somewhere.
     private var hostEntries: [String] {
-        Dictionary(bindings.filter { $0.protects == .host }.map { ($0.entry, $0.entryName) }) { first, _ in first }
-            .sorted { $0.key < $1.key }.map(\.value)
+        Dictionary(bindings.filter { $0.port.protects == .host }.map { ($0.entry, $0.port.entry) }) { first, _ in first
+        }
+        .sorted { $0.key < $1.key }.map(\.value)
     }
 
     private func setFlowScopes(_ allotment: FlowScopeAllotment, of generation: inout Generation) {
@@ -275,9 +276,8 @@ struct ApplyStep {
             generation: generation, changed: changed, rules: live.view.ruleCount,
             ports: bindings.map { binding in
                 let identity = DeviceAllotment.Request(binding, image: image).identity
-                return ApplyReport.Port(
-                    name: binding.name, interface: binding.interfaceName, namespace: binding.namespace,
-                    mode: modes[identity] ?? nil, isMissing: binding.interface == nil)
+                return ApplyReport.PortReport(
+                    port: binding.port, mode: modes[identity] ?? nil, isMissing: binding.interface == nil)
             }, memoryBytes: maps.memory + live.memory, warnings: warnings)
     }
 }

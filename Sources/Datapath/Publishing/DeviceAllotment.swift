@@ -11,9 +11,7 @@ package struct DeviceAllotment {
         package var record: Int
         package var isOfSeveral: Bool
         package var mode: PortEntry.Mode
-        package var protects: Protects
-        /// As the report calls it.
-        package var port: String
+        package var port: Port
     }
 
     /// Every request with its id, and with the record of the old generation where it had the same device.
@@ -50,14 +48,13 @@ extension DeviceAllotment.Request {
     init(_ binding: PortBinding, image: Image) {
         self.init(
             identity: DeviceRecord.Identity(
-                interface: String(decoding: binding.interfaceName.utf8.prefix(15), as: UTF8.self),
-                namespace: binding.namespace,
+                interface: String(decoding: binding.port.interface.utf8.prefix(15), as: UTF8.self),
+                namespace: binding.port.namespace,
                 inode: binding.interface == nil ? 0 : binding.namespaceInode ?? 0,
                 index: binding.interface?.index ?? 0),
             record: image.portRecord(
-                entry: binding.entry, protects: binding.protects, unknownToDrop: binding.isUnknownToDrop),
-            isOfSeveral: binding.name != binding.entryName, mode: binding.mode, protects: binding.protects,
-            port: binding.name)
+                entry: binding.entry, protects: binding.port.protects, unknownToDrop: binding.isUnknownToDrop),
+            isOfSeveral: binding.port.name != binding.port.entry, mode: binding.mode, port: binding.port)
     }
 }
 

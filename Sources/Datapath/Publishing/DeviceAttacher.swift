@@ -32,7 +32,7 @@ struct DeviceAttacher {
 
     private var wantsXDP: Bool {
         switch request.mode {
-        case .auto: request.protects == .host
+        case .auto: request.port.protects == .host
         case .xdp: true
         case .tc: false
         }
@@ -81,7 +81,7 @@ struct DeviceAttacher {
         }
         guard native.errno != ENODEV else { throw native }
         let other = attachment.otherOnXDP()
-        let subject = "port '\(request.port)' (\(request.identity.interface))"
+        let subject = "port '\(request.port.name)' (\(request.identity.interface))"
         if request.mode == .xdp {
             if let other {
                 outcome.failure = DatapathError(
@@ -114,10 +114,10 @@ struct DeviceAttacher {
         let place = request.identity.namespace.map { " in network namespace '\($0)'" } ?? ""
         if error.errno == ENODEV {
             return DatapathError(
-                "interface '\(interface)'\(place) of port '\(request.port)' has vanished meanwhile",
+                "interface '\(interface)'\(place) of port '\(request.port.name)' has vanished meanwhile",
                 advice: "apply again: the policy in force is as it was", bpf: error)
         }
         return DatapathError(
-            "cannot enforce port '\(request.port)' at interface '\(interface)'\(place)", error)
+            "cannot enforce port '\(request.port.name)' at interface '\(interface)'\(place)", error)
     }
 }

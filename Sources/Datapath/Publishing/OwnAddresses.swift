@@ -30,7 +30,7 @@ extension InstanceMaps {
     /// What stands in where programs may not read the kernel's tables. Returns a warning where it has to.
     func noteOwnAddresses(for view: ImageView, at bindings: [PortBinding]) throws(DatapathError) -> String? {
         guard let obstacle = KernelReading.obstacle, view.asksHost else { return nil }
-        let names = Set(bindings.map(\.namespace))
+        let names = Set(bindings.map(\.port.namespace))
         let inventory = try DatapathError.of { () throws(HostError) in
             try HostInventory.read(namespaces: Set(names.compactMap(\.self)))
         }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import Policy
 import Wire
 
 /// The kernel's counters, summed over CPUs.
 public struct Counters: Sendable {
     /// One port in one direction.
-    public struct Port: Sendable, Hashable {
-        public var name: String
-        public var interface: String
-        public var namespace: String?
+    public struct PortCount: Sendable, Hashable {
+        public var port: Port
         public var direction: Direction
         public var accepted: Count
         /// Rejects are drops.
@@ -25,7 +24,7 @@ public struct Counters: Sendable {
         public var packets: UInt64
     }
 
-    public struct Rule: Sendable, Hashable {
+    public struct RuleCount: Sendable, Hashable {
         public var name: String
         public var count: Count
     }
@@ -43,11 +42,11 @@ public struct Counters: Sendable {
     }
 
     public var generation: UInt32
-    public var ports: [Port]
+    public var ports: [PortCount]
     /// Of all ports that were in force and are not any more.
     public var removed: (accepted: Count, dropped: Count)
     /// In the policy's order.
-    public var rules: [Rule]
+    public var rules: [RuleCount]
     public var events: Events
     public var flows: FlowTotals
 }

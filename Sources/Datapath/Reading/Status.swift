@@ -10,15 +10,11 @@ public struct Status: Sendable {
         case missing
     }
 
-    public struct Port: Sendable, Hashable {
-        public var name: String
-        /// The entry's name.
-        public var entry: String
-        public var interface: String
-        public var namespace: String?
+    public struct PortStatus: Sendable, Hashable {
+        /// A missing device's names are those of the apply.
+        public var port: Port
         /// nil where the device is missing.
         public var interfaceIndex: UInt32?
-        public var protects: Protects
         /// nil where the device is missing.
         public var mode: EnforcementMode?
         /// Of `xdp`, `tc-ingress`, `tc-egress`: where a program of this instance runs.
@@ -34,8 +30,6 @@ public struct Status: Sendable {
         public var record: Int
         /// In force.
         public var guards: Set<Guard> = []
-        /// What else the kernel calls the device.
-        public var alternativeNames: [String] = []
     }
 
     public var instance: String
@@ -46,7 +40,7 @@ public struct Status: Sendable {
     public var sha256: String
     /// Seconds since 1970.
     public var loadedAt: UInt64
-    public var ports: [Port]
+    public var ports: [PortStatus]
     public var memoryBytes: Int
     public var classifier: ClassifierFigures
     public var flows: FlowTotals

@@ -2,7 +2,6 @@
 import Capture
 import Control
 import Datapath
-import Glibc
 import Rendering
 
 /// Where `drops` puts events: lines or JSON on standard output, and packets in a capture.
@@ -20,7 +19,7 @@ struct EventSink: ~Copyable {
         do {
             switch pcap {
             case nil: capture = nil
-            case "-": capture = try CaptureWriter(descriptor: STDOUT_FILENO)
+            case "-": capture = try CaptureWriter(.standardOutput)
             case let path?: capture = try CaptureWriter(path: path)
             }
         } catch {
@@ -47,13 +46,13 @@ struct EventSink: ~Copyable {
 
     private static func failure(_ error: CaptureError, _ path: String) -> any Error {
         switch error.cause {
-        case .system(_, EPIPE): ClosedPipe()
-        case .system(_, ENOSPC), .system(_, EDQUOT):
+        case .system(_, .brokenPipe): ClosedPipe()
+        case .system(_, .noSpace), .system(_, .diskQuotaExceeded):
             Refusal(
                 "\(path) cannot be written: no space left on the device",
                 advice: "what was written until now is whole; free some space, or write elsewhere")
         case .system(_, let number):
-            Refusal("\(path) cannot be written: \(SystemError.text(number))", advice: "write to another file")
+            Refusal("\(path) cannot be written: \(number)", advice: "write to another file")
         default: Refusal("\(path) cannot be written: \(error)")
         }
     }

@@ -83,7 +83,7 @@ struct ReplayCommand: ParsableCommand {
             return try CaptureReader(path: capture)
         } catch {
             if case .system(_, let number) = error.cause {
-                throw Refusal("\(capture) cannot be read: \(SystemError.text(number))")
+                throw Refusal("\(capture) cannot be read: \(number)")
             }
             throw Refusal(
                 "\(capture) is no capture that can be read: \(error)", advice: "it must be a pcap or pcapng file")

@@ -43,7 +43,7 @@ package enum FolderCheck {
 
     package static func fault(_ error: BPFError, at path: String) -> DatapathError {
         switch error.errno {
-        case ELOOP, ENOTDIR:
+        case .tooManySymbolicLinkLevels, .notDirectory:
             DatapathError(
                 "\(path) is not a folder but something else, such as a symbolic link: Bulkhead did not make it",
                 advice: "look what it is and remove it, or choose another --instance; then keep others out: "

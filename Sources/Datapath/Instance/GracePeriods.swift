@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
 import Libbpf
+import SystemPackage
 
 /// Shortens the kernel's waits while many programs are attached or taken off, and while a policy is put in force.
 ///
@@ -31,7 +31,7 @@ struct GracePeriods {
 
     /// Runs `body` with short waits, where the host lets it be done.
     func expedited<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-        guard let setting = open(), let lock = FileLock(setting),
+        guard let setting = open(), let lock = try? FileLock(setting),
             GracePeriods.value(lock.descriptor) == UInt8(ascii: "0")
         else { return try body() }
         // The mark comes first, so that the setting is never changed without it.
@@ -51,17 +51,19 @@ struct GracePeriods {
     private var mark: PinFolder { folder.folder(GracePeriods.markName) }
 
     private func open() -> Descriptor? {
-        let value = unsafe Glibc.open(setting, O_RDWR | O_CLOEXEC)
-        return value < 0 ? nil : Descriptor(owning: value)
+        guard let file = try? FileDescriptor.open(FilePath(setting), .readWrite, options: .closeOnExec) else { return nil }
+        return Descriptor(owning: file)
     }
 
     private static func value(_ setting: borrowing Descriptor) -> UInt8? {
         var byte: UInt8 = 0
-        return unsafe pread(setting.value, &byte, 1, 0) == 1 ? byte : nil
+        let count = unsafe withUnsafeMutableBytes(of: &byte) {
+            unsafe try? setting.file.read(fromAbsoluteOffset: 0, into: $0)
+        }
+        return count == 1 ? byte : nil
     }
 
     private static func set(_ text: String, _ setting: borrowing Descriptor) -> Bool {
-        let bytes = Array(text.utf8)
-        return unsafe pwrite(setting.value, bytes, bytes.count, 0) == bytes.count
+        (try? setting.file.writeAll(toAbsoluteOffset: 0, text.utf8)) == text.utf8.count
     }
 }

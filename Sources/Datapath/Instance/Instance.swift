@@ -65,7 +65,7 @@ public struct Instance: Sendable, Hashable {
             _ = try Program.query(interface: 1, hook: .tcxIngress)
             return true
         } catch {
-            return error.errno != EINVAL
+            return error.errno != .invalidArgument
         }
     }()
 

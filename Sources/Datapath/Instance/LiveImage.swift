@@ -44,7 +44,7 @@ package struct LiveImage: Sendable {
             do throws(BPFError) {
                 return try Map(id: id, name: "policy image")
             } catch {
-                guard error.errno == ENOENT else { throw error }
+                guard error.errno == .noSuchFileOrDirectory else { throw error }
             }
         }
         throw BPFError("open", "policy image, which is being replaced again and again", errno: EBUSY)

@@ -131,6 +131,3 @@ extension PinFolder: Hashable {
 
     package func hash(into hasher: inout Hasher) { hasher.combine(path) }
 }
-
-/// An error number in words.
-package func text(_ number: Int32) -> String { unsafe String(cString: strerror(number)) }

@@ -30,7 +30,7 @@ package enum Preflight {
             _ = try Map(type: BPF_MAP_TYPE_ARRAY, name: "bulkhead_probe", valueSize: 8, maxEntries: 1)
         } catch {
             let advice =
-                error.errno == ENOSYS
+                error.errno == .noFunction
                 ? "the kernel was built without CONFIG_BPF_SYSCALL; use a distribution's kernel, 6.1 or later"
                 : "run it as root, outside of a container that forbids bpf(2)"
             throw DatapathError("this kernel does not let BPF maps be made: \(error.cause)", advice: advice, bpf: error)

@@ -79,7 +79,7 @@ struct DeviceAttacher {
         } catch {
             native = error
         }
-        guard native.errno != ENODEV else { throw native }
+        guard native.errno != .operationNotSupportedByDevice else { throw native }
         let other = attachment.otherOnXDP()
         let subject = "port '\(request.port.name)' (\(request.identity.interface))"
         if request.mode == .xdp {
@@ -112,7 +112,7 @@ struct DeviceAttacher {
     private func explain(_ error: BPFError) -> DatapathError {
         let interface = request.identity.interface
         let place = request.identity.namespace.map { " in network namespace '\($0)'" } ?? ""
-        if error.errno == ENODEV {
+        if error.errno == .operationNotSupportedByDevice {
             return DatapathError(
                 "interface '\(interface)'\(place) of port '\(request.port.name)' has vanished meanwhile",
                 advice: "apply again: the policy in force is as it was", bpf: error)

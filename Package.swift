@@ -66,7 +66,9 @@ let package = Package(
         // What both faces do, and how it looks.
         .target(
             name: "Control",
-            dependencies: ["Simulation", "Datapath", "Host", "Compiler", "Policy", "Wire", "Network"],
+            dependencies: [
+                "Simulation", "Datapath", "Host", "Capture", "Compiler", "Policy", "Wire", "Network",
+            ],
             swiftSettings: settings),
         .target(
             name: "Rendering",
@@ -76,7 +78,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Control", "Rendering", "Datapath", "Policy", "Capture", "Wire", "Network", system,
+                "Control", "Rendering", "Policy", "Capture", "Wire", "Network", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -132,8 +134,8 @@ let package = Package(
         .testTarget(
             name: "DatapathTests",
             dependencies: [
-                "Simulation", "Datapath", "Host", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Wire",
-                "Network", "TestSupport",
+                "Control", "Simulation", "Datapath", "Host", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy",
+                "Wire", "Network", "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(

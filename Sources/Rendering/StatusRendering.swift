@@ -10,7 +10,7 @@ extension Status {
             "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": nil,
             "ports": .array(ports.map(\.json)), "classifier": classifier.json,
             "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)], "quarantine": JSON(quarantine),
-            "groups": GroupMembers.json(groups),
+            "groups": groups.json,
         ]
     }
 

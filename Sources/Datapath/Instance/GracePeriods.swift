@@ -51,7 +51,9 @@ struct GracePeriods {
     private var mark: PinFolder { folder.folder(GracePeriods.markName) }
 
     private func open() -> Descriptor? {
-        guard let file = try? FileDescriptor.open(FilePath(setting), .readWrite, options: .closeOnExec) else { return nil }
+        guard let file = try? FileDescriptor.open(FilePath(setting), .readWrite, options: .closeOnExec) else {
+            return nil
+        }
         return Descriptor(owning: file)
     }
 

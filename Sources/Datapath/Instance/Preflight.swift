@@ -63,8 +63,8 @@ package enum Preflight {
         }
     }
 
-    /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil where there is none, or where that
-    /// cannot be told. The table of mounts may be read where the files themselves may not.
+    /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil where there is none, or where
+    /// that cannot be told. The table of mounts may be read where the files themselves may not.
     private static func device(mountedFor process: String) -> String? {
         guard let file = unsafe fopen("/proc/\(process)/mountinfo", "re") else { return nil }
         defer { unsafe fclose(file) }

@@ -13,7 +13,7 @@ public struct Counters: Sendable {
         public var dropped: Count
         /// Dropped packets by reason, those that are zero left out, in the contract's order.
         public var drops: [ReasonCount]
-        /// Accepted packets by reason, likewise.
+        /// Accepted packets by reason, in the same form.
         public var accepts: [ReasonCount]
         /// Of the dropped, rejected packets that got no answer.
         public var unanswered: UInt64 = 0

@@ -9,6 +9,9 @@ let settings: [SwiftSetting] = [
     .strictMemorySafety(),
 ]
 
+/// Error numbers with their words, descriptors, paths.
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
 let package = Package(
     name: "bulkhead",
     products: [.executable(name: "bulkhead", targets: ["bulkhead"])],
@@ -32,7 +35,7 @@ let package = Package(
         .target(name: "Wire", dependencies: ["Network", "CDatapathABI"], swiftSettings: settings),
         .target(
             name: "Policy",
-            dependencies: ["Network", "Wire", "CLibyaml"],
+            dependencies: ["Network", "Wire", "CLibyaml", system],
             swiftSettings: settings),
         .target(
             name: "Compiler",
@@ -40,17 +43,17 @@ let package = Package(
                 "Network", "Wire", "Policy", "CDatapathABI", .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
-        .target(name: "Capture", swiftSettings: settings),
+        .target(name: "Capture", dependencies: [system], swiftSettings: settings),
         // The kernel.
-        .target(name: "Libbpf", dependencies: ["CLibbpf", "CNetlink"], swiftSettings: settings),
+        .target(name: "Libbpf", dependencies: ["CLibbpf", "CNetlink", system], swiftSettings: settings),
         .target(
             name: "Host",
-            dependencies: ["CNetlink", "Policy", "Network", .product(name: "SystemPackage", package: "swift-system")],
+            dependencies: ["CNetlink", "Policy", "Network", system],
             swiftSettings: settings),
         .target(
             name: "Datapath",
             dependencies: [
-                "Host", "Libbpf", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf",
+                "Host", "Libbpf", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf", system,
                 .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings, plugins: ["CompileBPF"]),
@@ -63,7 +66,9 @@ let package = Package(
         // What both faces do, and how it looks.
         .target(
             name: "Control",
-            dependencies: ["Simulation", "Datapath", "Host", "Compiler", "Policy", "Wire", "Network"],
+            dependencies: [
+                "Simulation", "Datapath", "Host", "Capture", "Compiler", "Policy", "Wire", "Network",
+            ],
             swiftSettings: settings),
         .target(
             name: "Rendering",
@@ -73,7 +78,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Control", "Rendering", "Datapath", "Policy", "Capture", "Wire", "Network",
+                "Control", "Rendering", "Policy", "Capture", "Wire", "Network", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -129,8 +134,8 @@ let package = Package(
         .testTarget(
             name: "DatapathTests",
             dependencies: [
-                "Simulation", "Datapath", "Host", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy", "Wire",
-                "Network", "TestSupport",
+                "Control", "Simulation", "Datapath", "Host", "Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Policy",
+                "Wire", "Network", "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(

@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
+import SystemPackage
 
 /// A stream of bytes with a position, from a file or from memory, read through one small buffer.
 struct ByteInput: ~Copyable {
-    private let descriptor: Int32?
+    private let file: FileDescriptor?
     private var buffer: [UInt8]
     private var start = 0
     private var end: Int
     private(set) var offset: UInt64 = 0
 
-    init(descriptor: Int32) {
-        self.descriptor = descriptor
+    /// Takes over an open file.
+    init(_ file: FileDescriptor) {
+        self.file = file
         buffer = [UInt8](repeating: 0, count: 1 << 16)
         end = 0
     }
 
     init(bytes: [UInt8]) {
-        descriptor = nil
+        file = nil
         buffer = bytes
         end = bytes.count
     }
 
     deinit {
-        if let descriptor { SystemCall.close(descriptor) }
+        if let file { try? file.close() }
     }
 
     /// Whether no byte is left.
@@ -58,10 +60,9 @@ struct ByteInput: ~Copyable {
 
     private mutating func available() throws(CaptureError) -> Int {
         if start < end { return end - start }
-        guard let descriptor else { return 0 }
-        let count = SystemCall.read(descriptor, into: &buffer)
-        if count < 0 {
-            throw CaptureError(offset: offset, cause: .system(operation: "read", errno: Int32(-count)))
+        guard let file else { return 0 }
+        let count = try CaptureError.naming("read", at: offset) {
+            try unsafe buffer.withUnsafeMutableBytes { try unsafe file.read(into: $0) }
         }
         start = 0
         end = count

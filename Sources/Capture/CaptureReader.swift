@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import SystemPackage
 
 /// Reads a pcap or pcapng file frame by frame; what is in memory is one frame and a buffer, however long the file.
 ///
 /// pcap is read in both byte orders, with micro- and nanoseconds; pcapng with any number of sections and interfaces.
 /// Blocks and options that say nothing about frames are skipped.
 public struct CaptureReader: ~Copyable {
-    /// The most bytes of one frame. The largest super-packet of Linux (BIG TCP) has half as many.
-    public static let frameLimit = 1 << 20
-
     private enum Format {
         case pcap(PcapFile)
         case pcapng(PcapngFile)
@@ -19,11 +17,11 @@ public struct CaptureReader: ~Copyable {
 
     /// Opens the file at `path`, which may be a pipe, and reads its header.
     public init(path: String) throws(CaptureError) {
-        let descriptor = SystemCall.openToRead(path)
-        if descriptor < 0 {
-            throw CaptureError(offset: 0, cause: .system(operation: path, errno: -descriptor))
+        // Interrupted, it must not wait on for the other end of a pipe.
+        let file = try CaptureError.naming(path, at: 0) {
+            try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec, retryOnInterrupt: false)
         }
-        try self.init(input: ByteInput(descriptor: descriptor))
+        try self.init(input: ByteInput(file))
     }
 
     /// Reads a file that is in memory.

@@ -1,28 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
+import SystemPackage
 
 /// Writes Ethernet frames to a pcap file with nanoseconds. Each frame is in the file when ``write(_:)`` returns, so
 /// that a reader may follow along and an interrupted command leaves a whole file.
 public struct CaptureWriter: ~Copyable {
-    private let descriptor: Int32
+    private let file: FileDescriptor
     private let closes: Bool
     private var offset: UInt64 = 0
 
-    /// Creates or empties the file at `path`; only its owner may read it.
+    /// Creates or empties the file at `path`; only its owner may read it, because captures hold what people send each
+    /// other.
     public init(path: String, snapLength: UInt32 = 262_144) throws(CaptureError) {
-        let descriptor = SystemCall.openToWrite(path)
-        if descriptor < 0 {
-            throw CaptureError(offset: 0, cause: .system(operation: path, errno: -descriptor))
+        // Interrupted, it must not wait on for the other end of a pipe.
+        let file = try CaptureError.naming(path, at: 0) {
+            try FileDescriptor.open(
+                FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: .ownerReadWrite,
+                retryOnInterrupt: false)
         }
-        try self.init(descriptor: descriptor, closes: true, snapLength: snapLength)
+        try self.init(file, closes: true, snapLength: snapLength)
     }
 
-    /// Writes to an open descriptor, such as 1, and leaves it open.
-    public init(descriptor: Int32, snapLength: UInt32 = 262_144) throws(CaptureError) {
-        try self.init(descriptor: descriptor, closes: false, snapLength: snapLength)
+    /// Writes to an open file, such as standard output, and leaves it open.
+    public init(_ file: FileDescriptor, snapLength: UInt32 = 262_144) throws(CaptureError) {
+        try self.init(file, closes: false, snapLength: snapLength)
     }
 
-    private init(descriptor: Int32, closes: Bool, snapLength: UInt32) throws(CaptureError) {
-        self.descriptor = descriptor
+    private init(_ file: FileDescriptor, closes: Bool, snapLength: UInt32) throws(CaptureError) {
+        self.file = file
         self.closes = closes
         var header: [UInt8] = []
         header.append(little: PcapFile.nanoseconds)
@@ -36,7 +40,7 @@ public struct CaptureWriter: ~Copyable {
     }
 
     deinit {
-        if closes { SystemCall.close(descriptor) }
+        if closes { try? file.close() }
     }
 
     /// Appends a frame; one without a time is given the start of 1970.
@@ -52,8 +56,8 @@ public struct CaptureWriter: ~Copyable {
     }
 
     private mutating func put(_ bytes: [UInt8]) throws(CaptureError) {
-        let error = SystemCall.write(descriptor, bytes)
-        if error != 0 { throw CaptureError(offset: offset, cause: .system(operation: "write", errno: error)) }
+        let file = file
+        _ = try CaptureError.naming("write", at: offset) { try file.writeAll(bytes) }
         offset += UInt64(bytes.count)
     }
 }

@@ -18,6 +18,9 @@ public struct CapturedFrame: Sendable, Hashable {
         self.time = time
     }
 
+    /// The most bytes that are read of one frame. The largest super-packet of Linux (BIG TCP) has half as many.
+    static let largest = 1 << 20
+
     /// LINKTYPE_ETHERNET.
     public static let ethernet = 1
 }

@@ -33,7 +33,7 @@ struct PcapFile {
         let begin = input.offset
         let record = Fields(bytes: try input.take(16, of: "a record header"), isBigEndian: isBigEndian)
         let captured = record.u32(8)
-        if captured > CaptureReader.frameLimit {
+        if captured > CapturedFrame.largest {
             throw CaptureError(offset: begin, cause: .oversized(bytes: UInt64(captured)))
         }
         // A hostile fraction may exceed a second; 2^32 units of a microsecond still fit.

@@ -180,7 +180,7 @@ private struct Block {
 
     mutating func frame(_ count: UInt32, _ input: inout ByteInput) throws(CaptureError) -> [UInt8] {
         try skip(Int(count))
-        if count > CaptureReader.frameLimit {
+        if count > CapturedFrame.largest {
             throw CaptureError(offset: begin, cause: .oversized(bytes: UInt64(count)))
         }
         return try input.take(Int(count), of: "a frame")

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
-import Datapath
 import Glibc
 import Rendering
 
@@ -43,12 +42,9 @@ public struct Bulkhead: ParsableCommand {
             Glibc.exit(EXIT_SUCCESS)
         } catch is Interrupted {
             Glibc.exit(EXIT_SUCCESS)
-        } catch let refusal as Refusal {
-            Notices.show(refusal.diagnostics)
-            fail(Words(refusal))
-        } catch let error as DatapathError {
-            fail(Words(error))
         } catch {
+            if let refusal = error as? Refusal { Notices.show(refusal.diagnostics) }
+            if let words = Words(failure: error) { fail(words) }
             end(with: error, arguments)
         }
     }

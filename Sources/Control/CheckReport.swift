@@ -54,6 +54,6 @@ package struct CheckedPort: Sendable {
         self.binding = binding
         let entry = ruleset.entries[binding.entry]
         hasIdentity = entry.hasIdentity
-        guards = entry.guards(binding.protects)
+        guards = entry.guards(binding.port.protects)
     }
 }

@@ -33,7 +33,7 @@ package struct ExplainQuestion: Sendable {
     /// - Throws: ``Refusal`` where the question makes no sense for this policy.
     package func answer(by judge: PolicyJudge) throws -> (ends: ExplainedEnds, explanation: Explanation) {
         let service = try concreteService(judge.services)
-        let ends = try ExplainedEnds(from: from, to: to, service: service, judge.names, judge.route)
+        let ends = try ExplainedEnds(from: from, to: to, service: service, judge.route)
         guard let carried = service.probe(ends.family) else {
             throw Refusal(
                 "an IP\(ends.family) packet carries no such ICMP message",
@@ -44,9 +44,9 @@ package struct ExplainQuestion: Sendable {
             destinationMAC: MACAddress(0x0200_0000_0002), service: carried,
             sourcePort: sourcePort ?? service.sourcePort ?? 40000, vlan: vlan)
         let hops = try crossed(ends, judge).map { port, direction in
-            let frame = probe.crossing(judge.route.ports[port], direction).bytes
+            let frame = probe.crossing(judge.route.stops[port], direction).bytes
             let outcome = try judge.judge(frame, length: frame.count, at: port, direction)
-            return Explanation.Hop(port: judge.names[port].name, direction, outcome)
+            return Explanation.Hop(port: judge.ports[port].name, direction, outcome)
         }
         return (ends, Explanation(hops: hops, generation: judge.generation))
     }

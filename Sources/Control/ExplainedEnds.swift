@@ -9,11 +9,9 @@ package struct ExplainedEnds: Sendable {
     package var family: AddressFamily { source.address.family }
 
     /// Ends of one IP version, of one that can carry the service where there is a choice.
-    package init(from: String, to: String, service: ConcreteService, _ names: [PortNames], _ route: Route)
-        throws(Refusal)
-    {
-        let sources = try Self.candidates(from, names, route)
-        let destinations = try Self.candidates(to, names, route)
+    package init(from: String, to: String, service: ConcreteService, _ route: Route) throws(Refusal) {
+        let sources = try Self.candidates(from, route)
+        let destinations = try Self.candidates(to, route)
         let pairs = sources.flatMap { source in
             destinations.filter { $0.address.family == source.address.family }.map { (source, $0) }
         }
@@ -25,13 +23,11 @@ package struct ExplainedEnds: Sendable {
     }
 
     /// An address itself; of a port the first address of each bound prefix, or its device's own.
-    private static func candidates(
-        _ word: String, _ names: [PortNames], _ route: Route
-    ) throws(Refusal) -> [Route.End] {
+    private static func candidates(_ word: String, _ route: Route) throws(Refusal) -> [Route.End] {
         if let address = IPAddress(word) { return [Route.End(address: address)] }
-        let ports = try PortNames.required(word, in: names)
-        let bound = ports.flatMap { route.ports[$0].addresses }
-        let prefixes = bound.isEmpty ? ports.flatMap { route.ports[$0].own } : bound
+        let ports = try route.stops.map(\.port).required(word)
+        let bound = ports.flatMap { route.stops[$0].addresses }
+        let prefixes = bound.isEmpty ? ports.flatMap { route.stops[$0].own } : bound
         guard !prefixes.isEmpty else {
             throw Refusal(
                 "no address is bound to port '\(word)'",

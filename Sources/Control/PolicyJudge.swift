@@ -9,8 +9,7 @@ import Wire
 /// Asks the real program, attached to nothing, what it makes of a frame at a port: of a policy's file, or of the policy
 /// in force.
 package struct PolicyJudge {
-    package let names: [PortNames]
-    /// The same ports, with what is bound to them.
+    /// The policy's ports, with what is bound to them.
     package let route: Route
     /// nil for a policy that is not in force.
     package let generation: UInt32?
@@ -44,20 +43,13 @@ package struct PolicyJudge {
         generation = nil
         diagnostics = source.loaded.diagnostics
         services = ruleset.services
-        names = bindings.map {
-            PortNames(
-                name: $0.name, entry: $0.entryName, interface: $0.interfaceName,
-                alternatives: $0.interface?.alternativeNames ?? [])
-        }
         route = Route(
-            ports: bindings.map {
-                Route.Port(
-                    name: $0.name, protects: $0.protects, entry: ruleset.entries[$0.entry], device: $0.interface)
-            }, local: source.host.addresses)
+            stops: bindings.map { Route.Stop($0.port, entry: ruleset.entries[$0.entry], device: $0.interface) },
+            local: source.host.addresses)
         records = bindings.map {
-            image.portRecord(entry: $0.entry, protects: $0.protects, unknownToDrop: $0.isUnknownToDrop)
+            image.portRecord(entry: $0.entry, protects: $0.port.protects, unknownToDrop: $0.isUnknownToDrop)
         }
-        own = bindings.map { source.host.ownAddresses(in: $0.namespace) }
+        own = bindings.map { source.host.ownAddresses(in: $0.port.namespace) }
         areQuarantined = bindings.map { _ in false }
         simulator = try Simulator(image: image, membersOf: instance)
     }
@@ -70,28 +62,24 @@ package struct PolicyJudge {
         diagnostics = []
         services = source.loaded.ruleset?.services ?? [:]
         let entries = Dictionary((source.loaded.ruleset?.entries ?? []).map { ($0.name, $0) }) { first, _ in first }
-        names = status.ports.map {
-            PortNames(
-                name: $0.name, entry: $0.entry, interface: $0.interface, alternatives: $0.alternativeNames)
-        }
         route = Route(
-            ports: status.ports.map {
-                Route.Port(
-                    name: $0.name, protects: $0.protects, entry: entries[$0.entry],
-                    device: source.host.device($0.interface, in: $0.namespace))
+            stops: status.ports.map(\.port).map {
+                Route.Stop($0, entry: entries[$0.entry], device: source.host.device($0.interface, in: $0.namespace))
             }, local: source.host.addresses)
         records = status.ports.map(\.record)
-        own = status.ports.map { source.host.ownAddresses(in: $0.namespace) }
+        own = status.ports.map { source.host.ownAddresses(in: $0.port.namespace) }
         areQuarantined = status.ports.map { $0.state == .quarantined }
     }
 
+    package var ports: [Port] { route.stops.map(\.port) }
+
     /// The one port that `word` means; of several that are judged alike, the first.
     package func port(_ word: String) throws(Refusal) -> Int {
-        let found = try PortNames.required(word, in: names)
+        let found = try ports.required(word)
         guard Set(found.map { [records[$0], areQuarantined[$0] ? 1 : 0] }).count == 1 else {
             throw Refusal(
                 "'\(word)' means several ports that are judged differently",
-                advice: "name one of them: \(found.map { names[$0].name }.joined(separator: ", "))")
+                advice: "name one of them: \(found.map { ports[$0].name }.joined(separator: ", "))")
         }
         return found[0]
     }
@@ -130,14 +118,14 @@ extension HostInventory {
     }
 }
 
-extension Route.Port {
+extension Route.Stop {
     /// - Parameters:
     ///   - entry: nil where the policy has none of that name any more.
     ///   - device: nil where it is missing.
-    fileprivate init(name: String, protects: Protects, entry: PortEntry?, device: HostInterface?) {
-        let own = protects == .host ? device : nil
+    fileprivate init(_ port: Port, entry: PortEntry?, device: HostInterface?) {
+        let own = port.protects == .host ? device : nil
         self.init(
-            name: name, protects: protects, addresses: entry?.addresses ?? [], own: own?.addresses ?? [],
+            port: port, addresses: entry?.addresses ?? [], own: own?.addresses ?? [],
             macs: (entry?.claimedMACs ?? []) + [own?.mac].compactMap(\.self))
     }
 }

@@ -49,8 +49,7 @@ package struct PolicySource {
     package func quarantineWarnings(_ instance: Instance) -> [String] {
         guard let ruleset = loaded.ruleset, let names = try? instance.quarantined() else { return [] }
         return QuarantineCheck.strays(
-            names, entries: ruleset.entries.map(\.name),
-            bindings: loaded.bindings.map { ($0.name, $0.entryName, $0.interfaceName) })
+            names, entries: ruleset.entries.map(\.name), ports: loaded.bindings.map(\.port))
     }
 }
 

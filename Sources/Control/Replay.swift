@@ -48,7 +48,7 @@ package struct Replay {
             let packet = try judge.parse(frame, length: length)
             let isInside =
                 packet.source.map { source in prefixes.contains { $0.contains(source) } }
-                ?? judge.route.ports[port].macs.contains(packet.sourceMAC)
+                ?? judge.route.stops[port].macs.contains(packet.sourceMAC)
             return isInside ? .out : .in
         }
     }

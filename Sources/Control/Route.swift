@@ -5,10 +5,9 @@ import Wire
 
 /// The ports that a packet crosses from one end to the other, and in which direction each.
 package struct Route: Sendable {
-    package struct Port: Sendable, Hashable {
-        /// The port's name: its entry's, or `entry/device`.
-        package var name: String
-        package var protects: Protects
+    /// A port, and what is to be found at it.
+    package struct Stop: Sendable, Hashable {
+        package var port: Port
         /// Bound to the port.
         package var addresses: [Prefix]
         /// The device's own, on a port that protects the host.
@@ -28,12 +27,12 @@ package struct Route: Sendable {
     }
 
     package struct Hop: Sendable, Hashable {
-        /// Index in ``ports``.
+        /// Index in ``stops``.
         package var port: Int
         package var direction: Direction
     }
 
-    package var ports: [Port]
+    package var stops: [Stop]
     /// The host's own addresses: what they send or receive comes from, or goes to, no further port.
     package var local: AddressSet
 
@@ -41,7 +40,7 @@ package struct Route: Sendable {
     /// nowhere lies beyond the host ports: it comes `in` at each of them, and goes `out` at each; unless it is the host
     /// itself.
     package func hops(from source: End, to destination: End) -> [Hop] {
-        let all = ports.indices.filter { ports[$0].protects == .host }
+        let all = stops.indices.filter { stops[$0].port.protects == .host }
         let edge = source.hostPorts ?? destination.hostPorts ?? all
         return hops(at: source, bound: .out, beyond: .in, edge) + hops(at: destination, bound: .in, beyond: .out, edge)
     }
@@ -55,7 +54,7 @@ package struct Route: Sendable {
 
     /// The ports that an address is bound to; of a common prefix and an address in it, the address is meant.
     private func owners(of address: IPAddress) -> [Int] {
-        let lengths = ports.map { port in port.addresses.filter { $0.contains(address) }.map(\.length).max() }
+        let lengths = stops.map { stop in stop.addresses.filter { $0.contains(address) }.map(\.length).max() }
         guard let longest = lengths.compactMap(\.self).max() else { return [] }
         return lengths.indices.filter { lengths[$0] == longest }
     }
@@ -63,8 +62,8 @@ package struct Route: Sendable {
 
 extension ProbeFrame {
     /// As a guest's port sees it: a guest sends from the MAC address that is bound to its port, and is sent to at that.
-    package func crossing(_ port: Route.Port, _ direction: Direction) -> ProbeFrame {
-        guard port.protects == .workload, let mac = port.macs.first else { return self }
+    package func crossing(_ stop: Route.Stop, _ direction: Direction) -> ProbeFrame {
+        guard stop.port.protects == .workload, let mac = stop.macs.first else { return self }
         var frame = self
         if direction == .out { frame.sourceMAC = mac } else { frame.destinationMAC = mac }
         return frame

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibbpf
 import Glibc
+import SystemPackage
 
 /// Why a call to the kernel's BPF part failed.
 public struct BPFError: Error, Sendable {
@@ -8,17 +9,17 @@ public struct BPFError: Error, Sendable {
     public var operation: String
     /// The program, map, link or path it was tried with.
     public var object: String
-    /// The kernel's error number, positive.
-    public var errno: Int32
+    public var errno: Errno
     /// What libbpf said about it; empty if nothing.
     public var messages: String
     /// The verifier's whole log where a program was refused; else empty.
     public var log: String
 
+    /// - Parameter errno: The kernel's error number, positive.
     public init(_ operation: String, _ object: String, errno: Int32, messages: String = "", log: String = "") {
         self.operation = operation
         self.object = object
-        self.errno = errno
+        self.errno = Errno(rawValue: errno)
         self.messages = messages
         self.log = log
     }
@@ -34,7 +35,7 @@ public struct BPFError: Error, Sendable {
     }
 
     /// The error number in words.
-    public var cause: String { unsafe String(cString: strerror(errno)) }
+    public var cause: String { errno.description }
 }
 
 extension BPFError: CustomStringConvertible {
@@ -75,7 +76,8 @@ func check(
     throw BPFError(operation, object(), errno: -result, messages: Messages.take())
 }
 
-/// Likewise, of a call that looks for an entry: false where it is not there.
+/// Throws what a call that looks for an entry returned, if it is negative; an entry that is not there is no error, and
+/// the result is false.
 @discardableResult
 func checkFound(
     _ operation: @autoclosure () -> String, _ object: @autoclosure () -> String, _ call: () -> Int32

@@ -1,19 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import SystemPackage
 
-/// An owned file descriptor, closed at the end of its life.
+/// A file descriptor with an owner: it is closed at the end of the owner's life.
 public struct Descriptor: ~Copyable, Sendable {
-    public let value: Int32
+    public let file: FileDescriptor
+
+    /// As the C library takes it.
+    public var value: Int32 { file.rawValue }
 
     /// Takes over an open descriptor.
-    public init(owning value: Int32) { self.value = value }
+    public init(owning file: FileDescriptor) { self.file = file }
 
-    deinit { close(value) }
+    init(owning value: Int32) { self.init(owning: FileDescriptor(rawValue: value)) }
+
+    /// Another descriptor of the same thing, which programs that are started do not get.
+    init(duplicating value: Int32, of name: String) throws(BPFError) {
+        let copy = fcntl(value, F_DUPFD_CLOEXEC, 0)
+        guard copy >= 0 else { throw BPFError("duplicate", name, errno: errno) }
+        self.init(owning: copy)
+    }
+
+    deinit { try? file.close() }
 
     /// Another descriptor of the same thing.
     public func duplicate() throws(BPFError) -> Descriptor {
-        let copy = fcntl(value, F_DUPFD_CLOEXEC, 0)
-        guard copy >= 0 else { throw BPFError("duplicate", "descriptor", errno: errno) }
-        return Descriptor(owning: copy)
+        try Descriptor(duplicating: value, of: "descriptor")
     }
 }

@@ -151,19 +151,13 @@ public struct LoadedObject: ~Copyable {
     public func program(_ name: String) throws(BPFError) -> Program {
         let value = object.programDescriptor(name)
         guard value >= 0 else { throw BPFError("find program", name, errno: -value) }
-        return Program(try duplicate(value, name), name: name)
+        return Program(try Descriptor(duplicating: value, of: name), name: name)
     }
 
     /// A map that the object uses, held on its own.
     public func map(_ name: String) throws(BPFError) -> Map {
         let value = object.mapDescriptor(name)
         guard value >= 0 else { throw BPFError("find map", name, errno: -value) }
-        return try Map(try duplicate(value, name), name: name)
-    }
-
-    private func duplicate(_ value: Int32, _ name: String) throws(BPFError) -> Descriptor {
-        let copy = fcntl(value, F_DUPFD_CLOEXEC, 0)
-        guard copy >= 0 else { throw BPFError("duplicate", name, errno: errno) }
-        return Descriptor(owning: copy)
+        return try Map(try Descriptor(duplicating: value, of: name), name: name)
     }
 }

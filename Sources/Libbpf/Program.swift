@@ -121,10 +121,3 @@ public struct Program: ~Copyable, Sendable {
         return duration
     }
 }
-
-/// The text of a C array of characters that a NUL ends.
-func text<Tuple: BitwiseCopyable>(of tuple: Tuple) -> String {
-    unsafe withUnsafeBytes(of: tuple) { bytes in
-        unsafe String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-    }
-}

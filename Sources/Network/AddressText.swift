@@ -1,5 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
+extension IPAddress: LosslessStringConvertible {
+    /// Reads dotted-quad IPv4 (four decimal numbers without leading zeros) or any RFC 4291 form of IPv6.
+    public init?(_ text: String) {
+        guard let address = AddressText.address(text.utf8.span) else { return nil }
+        self = address
+    }
+}
+
+extension Prefix {
+    /// Reads `ADDRESS` or `ADDRESS/LENGTH`; host bits must be zero.
+    public init(parsing text: String) throws(ParseError) {
+        try self.init(parsing: text.utf8.span)
+    }
+
+    /// Reads the same from bytes.
+    public init(parsing text: Span<UInt8>) throws(ParseError) { self = try AddressText.prefix(text) }
+}
+
 /// Reads addresses and prefixes from bytes of text; files of a million lines are read by this.
 enum AddressText {
     /// Dotted-quad IPv4 (four decimal numbers without leading zeros) or any RFC 4291 form of IPv6.

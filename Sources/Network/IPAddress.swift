@@ -31,13 +31,7 @@ extension IPAddress: Comparable {
     }
 }
 
-extension IPAddress: LosslessStringConvertible {
-    /// Reads dotted-quad IPv4 (four decimal numbers without leading zeros) or any RFC 4291 form of IPv6.
-    public init?(_ text: String) {
-        guard let address = AddressText.address(text.utf8.span) else { return nil }
-        self = address
-    }
-
+extension IPAddress: CustomStringConvertible {
     /// Dotted quad, or the canonical IPv6 form of RFC 5952.
     public var description: String {
         family == .v4 ? IPAddress.printV4(UInt32(truncatingIfNeeded: value)) : IPAddress.printV6(value)

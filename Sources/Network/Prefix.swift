@@ -43,12 +43,4 @@ extension Prefix {
         /// Bits beyond the length are set; the prefix that was likely meant.
         case hostBits(Prefix)
     }
-
-    /// Reads `ADDRESS` or `ADDRESS/LENGTH`; host bits must be zero.
-    public init(parsing text: String) throws(ParseError) {
-        try self.init(parsing: text.utf8.span)
-    }
-
-    /// Reads the same from bytes.
-    public init(parsing text: Span<UInt8>) throws(ParseError) { self = try AddressText.prefix(text) }
 }

@@ -6,10 +6,10 @@ extension ApplyReport {
         [
             "generation": JSON(generation), "changed": .bool(changed), "rules": JSON(rules),
             "ports": .array(
-                ports.map { port in
+                ports.map { report in
                     [
-                        "name": .string(port.name), "interface": .string(port.interface), "netns": JSON(port.namespace),
-                        "mode": JSON(port.mode?.rawValue),
+                        "name": .string(report.port.name), "interface": .string(report.port.interface),
+                        "netns": JSON(report.port.namespace), "mode": JSON(report.mode?.rawValue),
                     ]
                 }),
             "compileMs": .decimal(compiling / .milliseconds(1)), "loadMs": .decimal(loadMilliseconds),
@@ -19,10 +19,10 @@ extension ApplyReport {
 
     package func words(compiling: Duration, isRehearsal: Bool) -> Words {
         var table = Table([.init("PORT"), .init("DEVICE"), .init("MODE")])
-        for port in ports {
+        for report in ports {
             table.append([
-                port.name, deviceName(port.interface, port.namespace),
-                port.mode?.rawValue ?? (port.isMissing ? "missing" : "-"),
+                report.port.name, report.port.device,
+                report.mode?.rawValue ?? (report.isMissing ? "missing" : "-"),
             ])
         }
         var text = ports.isEmpty ? "" : table.text + "\n"

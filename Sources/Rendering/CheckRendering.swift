@@ -27,19 +27,19 @@ extension CheckedPort {
     package var taken: Words? {
         guard binding.protectsIsDefault, hasIdentity || binding.interface != nil else { return nil }
         let why = hasIdentity ? "an identity is bound to it" : "its device is \(device)"
-        return "\(binding.name): taken for protects: \(binding.protects.rawValue), as \(why)"
+        return "\(binding.port.name): taken for protects: \(binding.port.protects.rawValue), as \(why)"
     }
 
     private var device: String {
-        guard binding.protects == .workload else { return "no tap or veth on a bridge" }
+        guard binding.port.protects == .workload else { return "no tap or veth on a bridge" }
         return "a \(binding.interface?.kind.rawValue ?? "device") on a bridge"
     }
 
     package var json: JSON {
         [
-            "name": .string(binding.name), "interface": .string(binding.interfaceName),
-            "netns": JSON(binding.namespace),
-            "protects": .string(binding.protects.rawValue), "protectsIsDefault": .bool(binding.protectsIsDefault),
+            "name": .string(binding.port.name), "interface": .string(binding.port.interface),
+            "netns": JSON(binding.port.namespace),
+            "protects": .string(binding.port.protects.rawValue), "protectsIsDefault": .bool(binding.protectsIsDefault),
             "missing": .bool(binding.interface == nil), "guards": JSON(guards.words),
         ]
     }

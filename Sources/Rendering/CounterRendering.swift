@@ -19,12 +19,10 @@ extension Counters {
             .init("PORT"), .init("DEVICE"), .init("DIR"), .init("ACCEPTED", .right), .init("BYTES", .right),
             .init("DROPPED", .right), .init("BYTES", .right), .init("REASONS"),
         ])
-        for port in ports {
+        for count in ports {
             byPort.append([
-                port.name, deviceName(port.interface, port.namespace), port.direction.rawValue,
-                "\(port.accepted.packets)",
-                "\(port.accepted.bytes)", "\(port.dropped.packets)", "\(port.dropped.bytes)",
-                port.words,
+                count.port.name, count.port.device, count.direction.rawValue, "\(count.accepted.packets)",
+                "\(count.accepted.bytes)", "\(count.dropped.packets)", "\(count.dropped.bytes)", count.words,
             ])
         }
         var byRule = Table([.init("RULE"), .init("PACKETS", .right), .init("BYTES", .right)])
@@ -43,7 +41,7 @@ extension Counters {
     }
 }
 
-extension Counters.Port {
+extension Counters.PortCount {
     /// Why packets were dropped, and how many that were rejected got no answer.
     fileprivate var words: String {
         let reasons = drops.map { "\($0.reason.rawValue) \($0.packets)" }.joined(separator: ", ")
@@ -52,7 +50,7 @@ extension Counters.Port {
 
     fileprivate var json: JSON {
         [
-            "name": .string(name), "interface": .string(interface), "netns": JSON(namespace),
+            "name": .string(port.name), "interface": .string(port.interface), "netns": JSON(port.namespace),
             "direction": .string(direction.rawValue), "accepted": accepted.json, "dropped": dropped.json,
             "reasons": JSON(counts: drops), "acceptReasons": JSON(counts: accepts), "unanswered": JSON(unanswered),
         ]

@@ -14,17 +14,16 @@ package struct EventWords {
 
     /// `db-1(tap-db1)`; the generation that knew the names may be gone already.
     private var place: String {
-        guard let port = event.port, let interface = event.interface else { return "?" }
-        return "\(port)(\(deviceName(interface, event.namespace)))"
+        event.port.map { "\($0.name)(\($0.device))" } ?? "?"
     }
 
     package var json: JSON {
         let packet = PacketWords(event.packet)
         return [
-            "time": .string(Timestamp(nanoseconds: event.time).utc), "port": JSON(event.port),
-            "interface": JSON(event.interface), "netns": JSON(event.namespace),
+            "time": .string(Timestamp(nanoseconds: event.time).utc), "port": JSON(event.port?.name),
+            "interface": JSON(event.port?.interface), "netns": JSON(event.port?.namespace),
             "direction": .string(event.direction.rawValue), "verdict": .string(event.verdict.rawValue),
-            "reason": .string(event.reason.rawValue), "rule": JSON(event.rule), "source": JSON(source),
+            "reason": .string(event.reason.rawValue), "rule": JSON(event.rule?.name), "source": JSON(source),
             "generation": JSON(event.generation),
             "srcMac": JSON(packet.sourceMAC), "dstMac": JSON(packet.destinationMAC),
             "etherType": JSON(optional: packet.etherType), "vlan": JSON(optional: packet.vlan),
@@ -32,8 +31,8 @@ package struct EventWords {
             "protocol": JSON(packet.protocolName), "sport": JSON(optional: packet.sourcePort),
             "dport": JSON(optional: packet.destinationPort), "tcpFlags": JSON(packet.tcpFlags),
             "icmpType": JSON(optional: packet.icmpType), "icmpCode": JSON(optional: packet.icmpCode),
-            "length": JSON(event.packet.length), "comment": JSON(event.note?.comment),
-            "meta": event.note?.metaJSON ?? nil,
+            "length": JSON(event.packet.length), "comment": JSON(event.rule?.note?.comment),
+            "meta": event.rule?.note?.metaJSON ?? nil,
         ]
     }
 
@@ -43,8 +42,8 @@ package struct EventWords {
         let painted = event.verdict == .accept ? palette.green(verdict) : palette.red(verdict)
         let time = Timestamp(nanoseconds: event.time).localClock
         let packet = PacketWords(event.packet).phrase
-        let cause = palette.bold("\(event.rule.map { "rule \($0)" } ?? event.reason.rawValue)")
-        let note = event.note.map { palette.faint("  # \($0.words)") } ?? ""
+        let cause = palette.bold("\(event.rule.map { "rule \($0.name)" } ?? event.reason.rawValue)")
+        let note = event.rule?.note.map { palette.faint("  # \($0.words)") } ?? ""
         let place = palette.faint("\(source ?? "-")")
         return "\(time) \(painted) \(event.direction.rawValue) \(self.place) \(packet)  \(cause)  \(place)\(note)"
     }

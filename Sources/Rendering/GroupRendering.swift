@@ -11,10 +11,10 @@ extension GroupChange {
     }
 }
 
-extension GroupMembers {
-    package static func json(_ groups: [GroupMembers]) -> JSON {
+extension [GroupMembers] {
+    package var json: JSON {
         .array(
-            groups.map {
+            map {
                 [
                     "name": .string($0.name), "members": JSON($0.members.count), "max": JSON($0.maximum),
                     "timeout": JSON(optional: $0.timeout.map { $0 / 1_000_000_000 }),
@@ -22,10 +22,10 @@ extension GroupMembers {
             })
     }
 
-    package static func words(_ groups: [GroupMembers]) -> Words {
-        if groups.isEmpty { return "the policy in force has no dynamic groups\n" }
+    package var words: Words {
+        if isEmpty { return "the policy in force has no dynamic groups\n" }
         var table = Table([.init("GROUP"), .init("MEMBERS", .right), .init("MAX", .right), .init("TIMEOUT", .right)])
-        for group in groups {
+        for group in self {
             table.append([
                 group.name, "\(group.members.count)", "\(group.maximum)",
                 group.timeout.map { "\($0 / 1_000_000_000)s" } ?? "-",
@@ -33,7 +33,9 @@ extension GroupMembers {
         }
         return table.text
     }
+}
 
+extension GroupMembers {
     package func json(_ instance: String) -> JSON {
         [
             "instance": .string(instance), "group": .string(name), "max": JSON(maximum),

@@ -11,4 +11,14 @@ extension QuarantineReport {
         fields.append("changed", .bool(changed))
         return .object(fields)
     }
+
+    package var wordsOfQuarantine: Words {
+        lines { changed ? "\($0) is cut off: nothing passes" : "\($0) was cut off already" }
+    }
+
+    package var wordsOfRelease: Words {
+        lines { changed ? "\($0) is released: the policy judges it again" : "\($0) was not in quarantine" }
+    }
+
+    private func lines(_ words: (String) -> Words) -> Words { names.map { words($0) + "\n" }.joined() }
 }

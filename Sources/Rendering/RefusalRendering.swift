@@ -3,6 +3,15 @@ import Control
 import Datapath
 
 extension Words {
+    /// What is wrong where a call of Control has failed, then what to do; nil for what it does not throw.
+    package init?(failure error: any Error) {
+        switch error {
+        case let refusal as Refusal: self.init(refusal)
+        case let error as DatapathError: self.init(error)
+        default: return nil
+        }
+    }
+
     /// What is wrong, then what to do.
     package init(_ refusal: Refusal) { self.init(cause: refusal.cause, advice: refusal.advice) }
 

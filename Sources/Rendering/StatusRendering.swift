@@ -10,7 +10,7 @@ extension Status {
             "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": nil,
             "ports": .array(ports.map(\.json)), "classifier": classifier.json,
             "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)], "quarantine": JSON(quarantine),
-            "groups": GroupMembers.json(groups),
+            "groups": groups.json,
         ]
     }
 
@@ -18,11 +18,11 @@ extension Status {
         var table = Table([
             .init("PORT"), .init("DEVICE"), .init("PROTECTS"), .init("MODE"), .init("HOOKS"), .init("STATE"),
         ])
-        for port in ports {
+        for status in ports {
             table.append([
-                port.name, deviceName(port.interface, port.namespace), port.protects.rawValue,
-                port.mode?.rawValue ?? "-",
-                port.hooks.isEmpty ? "-" : port.hooks.joined(separator: " "), port.state.rawValue,
+                status.port.name, status.port.device, status.port.protects.rawValue,
+                status.mode?.rawValue ?? "-",
+                status.hooks.isEmpty ? "-" : status.hooks.joined(separator: " "), status.state.rawValue,
             ])
         }
         let applied = Timestamp(nanoseconds: loadedAt * 1_000_000_000).utc.prefix(19)
@@ -41,11 +41,10 @@ extension Status {
             text += "dynamic groups: \(fills.joined(separator: ", "))\n"
         }
         if !quarantine.isEmpty { text += palette.yellow("quarantined: \(quarantine.joined(separator: ", "))") + "\n" }
-        for port in ports {
-            for other in port.ahead {
-                text += palette.yellow("\(port.name): ahead of ours on the hook: \(other)") + "\n"
-            }
-            for problem in port.problems { text += palette.red("\(port.name): \(problem)") + "\n" }
+        for status in ports {
+            let name = status.port.name
+            for other in status.ahead { text += palette.yellow("\(name): ahead of ours on the hook: \(other)") + "\n" }
+            for problem in status.problems { text += palette.red("\(name): \(problem)") + "\n" }
         }
         return text
     }
@@ -60,11 +59,11 @@ extension ClassifierFigures {
     }
 }
 
-extension Status.Port {
+extension Status.PortStatus {
     fileprivate var json: JSON {
         [
-            "name": .string(name), "interface": .string(interface), "netns": JSON(namespace),
-            "ifindex": JSON(optional: interfaceIndex), "protects": .string(protects.rawValue),
+            "name": .string(port.name), "interface": .string(port.interface), "netns": JSON(port.namespace),
+            "ifindex": JSON(optional: interfaceIndex), "protects": .string(port.protects.rawValue),
             "mode": JSON(mode?.rawValue),
             "hooks": JSON(hooks), "state": .string(state.rawValue), "ahead": JSON(ahead), "problems": JSON(problems),
             "guards": JSON(guards.words),

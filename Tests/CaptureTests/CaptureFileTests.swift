@@ -46,22 +46,23 @@ private func inTemporaryFolder(_ body: (URL) throws -> Void) throws {
     @Test func aMissingFileAndAFolderAreNamed() throws {
         try inTemporaryFolder { folder in
             let missing = folder.appending(path: "none").path
-            #expect(throws: CaptureError(offset: 0, cause: .system(operation: missing, errno: ENOENT))) {
+            #expect(throws: CaptureError(offset: 0, cause: .system(operation: missing, errno: .noSuchFileOrDirectory)))
+            {
                 _ = try CaptureReader(path: missing)
             }
-            #expect(throws: CaptureError(offset: 0, cause: .system(operation: "read", errno: EISDIR))) {
+            #expect(throws: CaptureError(offset: 0, cause: .system(operation: "read", errno: .isDirectory))) {
                 _ = try CaptureReader(path: folder.path)
             }
-            #expect(throws: CaptureError(offset: 0, cause: .system(operation: folder.path, errno: EISDIR))) {
+            #expect(throws: CaptureError(offset: 0, cause: .system(operation: folder.path, errno: .isDirectory))) {
                 _ = try CaptureWriter(path: folder.path)
             }
-            let error = CaptureError(offset: 0, cause: .system(operation: missing, errno: ENOENT))
+            let error = CaptureError(offset: 0, cause: .system(operation: missing, errno: .noSuchFileOrDirectory))
             #expect("\(error)" == "\(missing): No such file or directory")
         }
     }
 
     @Test func aFullDiskIsAnError() throws {
-        #expect(throws: CaptureError(offset: 0, cause: .system(operation: "write", errno: ENOSPC))) {
+        #expect(throws: CaptureError(offset: 0, cause: .system(operation: "write", errno: .noSpace))) {
             _ = try CaptureWriter(path: "/dev/full")
         }
     }

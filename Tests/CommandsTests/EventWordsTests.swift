@@ -15,11 +15,16 @@ private func address(_ text: String) throws -> IPAddress { try #require(IPAddres
 private func event(
     _ packet: Packet, rule: String? = nil, note: RuleNote? = nil, header: [UInt8] = []
 ) -> Event {
-    Event(
-        time: 1_767_323_045_000_001_000, port: "db-1", interface: "tap-db1", namespace: nil, direction: .in,
-        verdict: .drop,
-        reason: rule == nil ? .default : .rule, rule: rule, note: note,
-        source: SourceLocation(file: "policy.yaml", line: 28, column: 0), generation: 3, packet: packet, header: header)
+    let place = SourceLocation(file: "policy.yaml", line: 28, column: 0)
+    let decided = rule.map {
+        ImageView.RuleRecord(
+            name: $0, location: place, action: .drop, log: true, isStateless: false, isLimited: false,
+            asksMembers: false, counter: 0, number: 0, term: 0, note: note)
+    }
+    return Event(
+        time: 1_767_323_045_000_001_000, port: Port(name: "db-1", interface: "tap-db1", protects: .workload),
+        direction: .in, verdict: .drop, reason: rule == nil ? .default : .rule, rule: decided, source: place,
+        generation: 3, packet: packet, header: header)
 }
 
 private func packet(_ change: (inout Packet) throws -> Void) rethrows -> Packet {

@@ -12,6 +12,9 @@ import Wire
 
 /// The contract's JSON, byte for byte.
 @Suite struct GoldenTests {
+    private let uplink = Port(name: "uplink", interface: "eth0", protects: .host)
+    private let web = Port(name: "web-1", interface: "tap-web1", namespace: "blue", protects: .workload)
+
     @Test func check() {
         let diagnostics = [
             Diagnostic(.error, at: SourceLocation(file: "policy.yaml", line: 3, column: 7), "unknown key \"rule\""),
@@ -31,8 +34,8 @@ import Wire
         let result = ApplyReport(
             generation: 3, changed: true, rules: 5,
             ports: [
-                .init(name: "uplink", interface: "eth0", namespace: nil, mode: .xdpNative, isMissing: false),
-                .init(name: "web-1", interface: "tap-web1", namespace: "blue", mode: nil, isMissing: true),
+                .init(port: uplink, mode: .xdpNative, isMissing: false),
+                .init(port: web, mode: nil, isMissing: true),
             ], loadMilliseconds: 2.5, memoryBytes: 4096)
         #expect(
             "\(result.json(compiling: .microseconds(1500)))" == """
@@ -48,7 +51,7 @@ import Wire
             generation: 3,
             ports: [
                 .init(
-                    name: "web-1", interface: "tap-web1", namespace: nil, direction: .in,
+                    port: Port(name: "web-1", interface: "tap-web1", protects: .workload), direction: .in,
                     accepted: Count(packets: 10, bytes: 840), dropped: Count(packets: 2, bytes: 120),
                     drops: [.init(reason: .rule, packets: 1), .init(reason: .default, packets: 1)],
                     accepts: [.init(reason: .essential, packets: 10)])
@@ -76,18 +79,17 @@ import Wire
     }
 
     @Test func status() throws {
-        let web = try Prefix(parsing: "192.0.2.0/24")
+        let member = try Prefix(parsing: "192.0.2.0/24")
         let status = Status(
             instance: "bulkhead", generation: 3, file: "policy.yaml", sha256: "ab12", loadedAt: 0,
             ports: [
                 .init(
-                    name: "uplink", entry: "uplink", interface: "eth0", namespace: nil, interfaceIndex: 2,
-                    protects: .host,
-                    mode: .xdpNative, hooks: ["xdp", "tc-ingress", "tc-egress"], state: .enforcing, ahead: ["other"],
+                    port: uplink, interfaceIndex: 2, mode: .xdpNative, hooks: ["xdp", "tc-ingress", "tc-egress"],
+                    state: .enforcing, ahead: ["other"],
                     problems: [], device: 1, record: 0),
                 .init(
-                    name: "web-1", entry: "web-1", interface: "tap-web1", namespace: "blue", interfaceIndex: nil,
-                    protects: .workload, mode: nil, hooks: [], state: .missing, ahead: [], problems: ["gone"],
+                    port: web, interfaceIndex: nil, mode: nil, hooks: [], state: .missing, ahead: [],
+                    problems: ["gone"],
                     device: 2,
                     record: 3, guards: [.mac, .ra]),
             ], memoryBytes: 4096,
@@ -96,7 +98,7 @@ import Wire
             groups: [
                 .init(
                     name: "blocked", maximum: 100, timeout: 3_600_000_000_000,
-                    members: [.init(prefix: web, left: nil)]),
+                    members: [.init(prefix: member, left: nil)]),
                 .init(name: "friends", maximum: 65536, timeout: nil, members: []),
             ])
         #expect(

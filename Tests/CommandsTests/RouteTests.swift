@@ -11,16 +11,18 @@ import Wire
 
 private func address(_ text: String) throws -> IPAddress { try #require(IPAddress(text)) }
 
+private func stop(_ name: String, _ protects: Protects, _ addresses: String...) throws -> Route.Stop {
+    Route.Stop(
+        port: Port(name: name, interface: "dev-\(name)", protects: protects),
+        addresses: try addresses.map { try Prefix(parsing: $0) })
+}
+
 private func route() throws -> Route {
     Route(
-        ports: [
-            .init(name: "uplink", protects: .host, addresses: []),
-            .init(
-                name: "web", protects: .workload,
-                addresses: [try Prefix(parsing: "198.51.100.10"), try Prefix(parsing: "2001:db8:1::10")]),
-            .init(name: "db", protects: .workload, addresses: [try Prefix(parsing: "198.51.100.20")]),
-            .init(name: "backup", protects: .host, addresses: []),
-            .init(name: "pool", protects: .workload, addresses: [try Prefix(parsing: "198.51.100.0/24")]),
+        stops: [
+            try stop("uplink", .host), try stop("web", .workload, "198.51.100.10", "2001:db8:1::10"),
+            try stop("db", .workload, "198.51.100.20"), try stop("backup", .host),
+            try stop("pool", .workload, "198.51.100.0/24"),
         ], local: AddressSet([try Prefix(parsing: "192.0.2.1")]))
 }
 
@@ -41,7 +43,7 @@ private func route() throws -> Route {
         let route = try route()
         let hops = route.hops(
             from: .init(address: try address(source)), to: .init(address: try address(destination)))
-        #expect(hops.map { "\(route.ports[$0.port].name) \($0.direction)" } == expected)
+        #expect(hops.map { "\(route.stops[$0.port].port.name) \($0.direction)" } == expected)
     }
 }
 
@@ -181,11 +183,11 @@ private func route() throws -> Route {
     }
 }
 
-@Suite struct PortNamesTests {
+@Suite struct PortSearchTests {
     private let ports = [
-        PortNames(name: "guests/tap1", entry: "guests", interface: "tap1"),
-        PortNames(name: "guests/tap2", entry: "guests", interface: "tap2"),
-        PortNames(name: "tap2", entry: "tap2", interface: "eth7"),
+        Port(name: "guests/tap1", entry: "guests", interface: "tap1", protects: .workload),
+        Port(name: "guests/tap2", entry: "guests", interface: "tap2", protects: .workload),
+        Port(name: "tap2", interface: "eth7", protects: .workload),
     ]
 
     @Test(
@@ -193,7 +195,7 @@ private func route() throws -> Route {
             ("guests/tap1", [0]), ("guests", [0, 1]), ("tap1", [0]), ("tap2", [2]), ("eth7", [2]), ("other", []),
         ] as [(String, [Int])])
     func findsByNameThenEntryThenDevice(word: String, expected: [Int]) {
-        #expect(PortNames.find(word, in: ports) == expected)
+        #expect(ports.called(word) == expected)
     }
 
     @Test func namesThePortsThatThereAre() {
@@ -202,16 +204,12 @@ private func route() throws -> Route {
                 "there is no port 'x'",
                 advice: "the ports are guests/tap1, guests/tap2, tap2; an entry's or device's name will do too")
         ) {
-            try PortNames.required("x", in: ports)
+            try ports.required("x")
         }
     }
 }
 
 @Suite struct ExplainedEndsTests {
-    private let names = ["uplink", "web", "db", "backup", "pool"].map {
-        PortNames(name: $0, entry: $0, interface: "dev-\($0)")
-    }
-
     @Test(
         arguments: [
             ("web", "db", "tcp/1", "198.51.100.10 > 198.51.100.20", ["web out", "db in"]),
@@ -222,18 +220,18 @@ private func route() throws -> Route {
         ] as [(String, String, String, String, [String])])
     func areAddressesOrPorts(from: String, to: String, service: String, addresses: String, expected: [String]) throws {
         var route = try route()
-        route.ports[0].own = [try Prefix(parsing: "192.0.2.1")]
+        route.stops[0].own = [try Prefix(parsing: "192.0.2.1")]
         let ends = try ExplainedEnds(
-            from: from, to: to, service: try #require(ConcreteService(service)), names, route)
+            from: from, to: to, service: try #require(ConcreteService(service)), route)
         #expect("\(ends.source.address) > \(ends.destination.address)" == addresses)
         let hops = route.hops(from: ends.source, to: ends.destination)
-        #expect(hops.map { "\(route.ports[$0.port].name) \($0.direction)" } == expected)
+        #expect(hops.map { "\(route.stops[$0.port].port.name) \($0.direction)" } == expected)
     }
 
     @Test(arguments: [("backup", "web"), ("nowhere", "web"), ("198.51.100.1", "2001:db8::1")])
     func areRefusedWithoutAnAddress(from: String, to: String) throws {
         let route = try route()
         let service = try #require(ConcreteService("tcp/1"))
-        #expect(throws: Refusal.self) { try ExplainedEnds(from: from, to: to, service: service, names, route) }
+        #expect(throws: Refusal.self) { try ExplainedEnds(from: from, to: to, service: service, route) }
     }
 }

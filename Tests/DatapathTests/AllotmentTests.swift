@@ -9,7 +9,7 @@ import Testing
     private func request(_ interface: String, _ index: UInt32) -> DeviceAllotment.Request {
         DeviceAllotment.Request(
             identity: .init(interface: interface, namespace: nil, inode: 1, index: index), record: 0,
-            isOfSeveral: false, mode: .auto, protects: .workload, port: interface)
+            isOfSeveral: false, mode: .auto, port: Port(name: interface, interface: interface, protects: .workload))
     }
 
     private func records(_ allotment: DeviceAllotment) -> [DeviceRecord] {

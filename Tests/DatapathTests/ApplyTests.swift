@@ -66,11 +66,11 @@ struct GuestLab {
         let status = try lab.instance.status()
         #expect(status.generation == 2)
         #expect(status.file == "policy.yaml")
-        #expect(status.ports.map(\.name) == ["guest"])
+        #expect(status.ports.map(\.port.name) == ["guest"])
         #expect(status.ports.map(\.hooks) == [["tc-ingress", "tc-egress"]])
         #expect(status.ports.map(\.state) == [.enforcing])
         #expect(status.ports.map(\.ahead) == [[]])
-        #expect(status.ports.map(\.namespace) == [lab.host.name])
+        #expect(status.ports.map(\.port.namespace) == [lab.host.name])
 
         let counters = try lab.instance.counters()
         #expect(counters.rules.map(\.name) == ["ping"])

@@ -30,12 +30,12 @@ import Testing
         #expect(try !lab.ping())
         let events = try collect(reader) { $0.contains { $0.reason == .rule } }
         let event = try #require(events.first { $0.reason == .rule })
-        #expect(event.port == "guest")
-        #expect(event.interface == "tap0")
-        #expect(event.namespace == lab.host.name)
+        #expect(event.port?.name == "guest")
+        #expect(event.port?.interface == "tap0")
+        #expect(event.port?.namespace == lab.host.name)
         #expect(event.direction == .out)
         #expect(event.verdict == .drop)
-        #expect(event.rule == "no-ping")
+        #expect(event.rule?.name == "no-ping")
         #expect(event.source?.file == "policy.yaml")
         #expect(event.source?.line == 20)
         #expect(event.generation == 1)
@@ -65,7 +65,7 @@ import Testing
         let seen = try collect(all) { $0.contains { $0.reason == .rule } && $0.contains { $0.reason == .default } }
         #expect(Set(seen.map(\.reason)).isSuperset(of: [.rule, .default]))
         let narrow = try collect(byRule) { !$0.isEmpty }
-        #expect(Set(narrow.map(\.rule)) == ["no-ping"])
+        #expect(Set(narrow.map(\.rule?.name)) == ["no-ping"])
         #expect(Set(try collect(byDefault) { !$0.isEmpty }.map(\.reason)) == [.default])
         #expect(try elsewhere.nextBatch() == [])
     }
@@ -84,8 +84,8 @@ import Testing
         policy.rule("stop", [.icmp(.v4, type: nil, code: nil)], .drop)
         try policy.apply(lab.instance)
         #expect(try !lab.ping())
-        let events = try collect(reader) { $0.contains { $0.rule == "stop" } }
-        #expect(events.contains { $0.rule == "stop" && $0.generation == 2 })
+        let events = try collect(reader) { $0.contains { $0.rule?.name == "stop" } }
+        #expect(events.contains { $0.rule?.name == "stop" && $0.generation == 2 })
     }
 
     @Test func whatWasJudgedBeforeASwapIsNamed() throws {
@@ -100,8 +100,8 @@ import Testing
         let events = try collect(reader) { !$0.isEmpty }
         let event = try #require(events.first)
         #expect(event.generation == 1)
-        #expect(event.rule == "first")
-        #expect(event.port == "guest")
+        #expect(event.rule?.name == "first")
+        #expect(event.port?.name == "guest")
     }
 
     @Test func countsAddUp() throws {

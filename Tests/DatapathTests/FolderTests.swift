@@ -68,7 +68,7 @@ import Testing
 
     @Test(arguments: Stranger.allCases) func whatIsNotOursIsRefusedAndLeft(stranger: Stranger) throws {
         let lab = try GuestLab()
-        let path = "\(Preflight.root)/\(lab.instance.name)"
+        let path = "\(BPFFileSystem.root)/\(lab.instance.name)"
         Self.clean(lab.lab, path)
         let there = try stranger.make(at: path)
         let before = try Self.listing(path)
@@ -102,7 +102,7 @@ import Testing
 
     @Test(arguments: Swap.allCases) func aSwapBetweenTheStepsLeadsNowhere(swap: Swap) throws {
         let lab = try GuestLab()
-        let path = "\(Preflight.root)/\(lab.instance.name)"
+        let path = "\(BPFFileSystem.root)/\(lab.instance.name)"
         Self.clean(lab.lab, path)
         try lab.policy.apply(lab.instance)
         // Another instance, marked and in force, is what would be worth most.
@@ -134,7 +134,7 @@ import Testing
     /// The swap comes before the lock: there is nothing of ours by that name any more.
     @Test func whatWasSwappedBeforeTheLockIsRefused() throws {
         let lab = try GuestLab()
-        let path = "\(Preflight.root)/\(lab.instance.name)"
+        let path = "\(BPFFileSystem.root)/\(lab.instance.name)"
         Self.clean(lab.lab, path)
         try lab.policy.apply(lab.instance)
         let open = try #require(try lab.instance.folder.open())
@@ -152,7 +152,7 @@ import Testing
     /// A link or folder of another tool in our own folder is no reason to remove it.
     @Test func whatOthersPutIntoOursStays() throws {
         let lab = try GuestLab()
-        let path = "\(Preflight.root)/\(lab.instance.name)"
+        let path = "\(BPFFileSystem.root)/\(lab.instance.name)"
         Self.clean(lab.lab, path)
         try lab.policy.apply(lab.instance)
         try Stranger.pin(at: "\(path)/strange")
@@ -171,7 +171,7 @@ import Testing
     /// An apply that was killed before it marked its folder.
     @Test func anEmptyFolderOfOursIsTakenOver() throws {
         let lab = try GuestLab()
-        let path = "\(Preflight.root)/\(lab.instance.name)"
+        let path = "\(BPFFileSystem.root)/\(lab.instance.name)"
         try Shell.check("mkdir", "-m", "0700", path)
         let refusal = #expect(throws: DatapathError.self) { try lab.instance.status() }
         #expect(refusal?.message.contains("no policy is in force") == true)
@@ -211,7 +211,7 @@ import Testing
         let lab = try GuestLab()
         try lab.policy.apply(lab.instance)
         for folder in ["", "/maps", "/readers", "/links"] {
-            let path = "\(Preflight.root)/\(lab.instance.name)\(folder)"
+            let path = "\(BPFFileSystem.root)/\(lab.instance.name)\(folder)"
             let result = try Shell.run([
                 "setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "flock", "-n", path, "true",
             ])

@@ -64,7 +64,7 @@ import Testing
         let device = try #require(try lab.instance.imageInForce(try lab.instance.openMaps()).devices().first)
         let path = try Self.object(lab.lab, "foreign_ok", returns: 0)
         let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
-        let pin = Pin("\(lab.lab.id)-foreign", in: try Preflight.openRoot())
+        let pin = Pin("\(lab.lab.id)-foreign", in: try #require(try PinFolder.root.open()))
         lab.lab.atEnd { try? pin.folder.unpin(pin.name) }
         try NetworkNamespace.with(lab.host.name) { () throws(DatapathError) in
             do throws(BPFError) {

@@ -46,13 +46,13 @@ import Testing
         let lab = try GuestLab()
         let instance = try Self.instance(lab, setting: "0")
         try lab.policy.apply(instance)
-        let within = try GracePeriods.expedited(for: 100, by: instance) {
+        let within = try instance.gracePeriods.expedited(for: 100) {
             (setting: try Self.value(instance.waitSetting), isMarked: instance.folder.holds(Self.mark))
         }
         #expect(within == ("1", true))
         #expect(try Self.value(instance.waitSetting) == "0")
         #expect(!instance.folder.holds(Self.mark))
-        GracePeriods.expedited(for: 2, by: instance) { #expect(!instance.folder.holds(Self.mark)) }
+        instance.gracePeriods.expedited(for: 2) { #expect(!instance.folder.holds(Self.mark)) }
     }
 
     /// Whoever has set it himself finds it set.
@@ -60,7 +60,7 @@ import Testing
         let lab = try GuestLab()
         let instance = try Self.instance(lab, setting: "1")
         try lab.policy.apply(instance)
-        GracePeriods.expedited(for: 100, by: instance) { #expect(!instance.folder.holds(Self.mark)) }
+        instance.gracePeriods.expedited(for: 100) { #expect(!instance.folder.holds(Self.mark)) }
         #expect(try Self.value(instance.waitSetting) == "1")
     }
 
@@ -71,7 +71,7 @@ import Testing
         let instance = lab.instance
         #expect(
             try poll(seconds: 10) {
-                try GracePeriods.expedited(for: 100, by: instance) {
+                try instance.gracePeriods.expedited(for: 100) {
                     try Self.value(instance.waitSetting) == "1" && instance.folder.holds(Self.mark)
                 }
             })

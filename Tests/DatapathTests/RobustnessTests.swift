@@ -154,7 +154,7 @@ extension Instance {
         try policy.apply(lab.instance)
         try Shell.check("ip", "netns", "delete", lab.host.name)
         let status = try lab.instance.status()
-        #expect(status.ports.map(\.name) == ["guest"])
+        #expect(status.ports.map(\.port.name) == ["guest"])
         policy.rule("any", nil, .accept)
         #expect(try policy.apply(lab.instance).ports.map(\.mode) == [nil])
         _ = try lab.instance.detachAll()

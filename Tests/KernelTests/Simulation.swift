@@ -82,7 +82,7 @@ struct Simulation: Sendable {
     init(policy text: String) throws {
         let (loaded, ruleset) = try Self.load(text)
         image = try Compiler().compile(ruleset)
-        bindings = Dictionary(loaded.bindings.map { ($0.name, $0) }) { first, _ in first }
+        bindings = Dictionary(loaded.bindings.map { ($0.port.name, $0) }) { first, _ in first }
         serial = Programs.nextSerial()
     }
 
@@ -130,7 +130,7 @@ struct Simulation: Sendable {
     /// The port of that name in a policy as written.
     func binding(_ name: String) -> Port? {
         bindings[name].map {
-            port(entry: $0.entry, protects: $0.protects, isUnknownToDrop: $0.isUnknownToDrop)
+            port(entry: $0.entry, protects: $0.port.protects, isUnknownToDrop: $0.isUnknownToDrop)
         }
     }
 

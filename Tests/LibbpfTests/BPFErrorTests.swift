@@ -28,6 +28,6 @@ import Testing
     @Test func libbpfsWordsGoIntoTheError() {
         let error = #expect(throws: BPFError.self) { _ = try Object([0x7f, 0x45, 0x4c, 0x46], name: "cut") }
         #expect(error?.messages.contains("libbpf") == true)
-        #expect(error?.errno != 0)
+        #expect(error?.errno.rawValue != 0)
     }
 }

@@ -25,7 +25,7 @@ import Testing
         let wrong = #expect(throws: BPFError.self) { try map.lookup(0, as: UInt32.self) }
         #expect(wrong?.object.contains("of 16") == true)
         let beyond = #expect(throws: BPFError.self) { try map.update(4, to: Pair(first: 0, second: 0)) }
-        #expect(beyond?.errno == 7)
+        #expect(beyond?.errno.rawValue == 7)
         #expect(try Map(id: map.info.id, name: "again").lookup(3, as: Pair.self)?.second == 2)
     }
 

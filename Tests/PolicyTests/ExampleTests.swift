@@ -23,7 +23,7 @@ import Testing
         #expect(ruleset.rules.count >= 5)
         #expect(loaded.bindings.allSatisfy { $0.interface != nil })
         for guest in guests {
-            #expect(loaded.bindings.contains { $0.interfaceName == guest && $0.protects == .workload })
+            #expect(loaded.bindings.contains { $0.port.interface == guest && $0.port.protects == .workload })
         }
     }
 

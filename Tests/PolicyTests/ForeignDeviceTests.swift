@@ -81,7 +81,7 @@ import Testing
     @Test(arguments: ForeignDeviceTests.left) func isLeftOut(_ row: Row) {
         let loaded = load(row.box, row.devices, row.own)
         #expect(loaded.isValid, "\(loaded.diagnostics)")
-        let ports = loaded.bindings.map { $0.name + ($0.interface == nil ? " missing" : "") }
+        let ports = loaded.bindings.map { $0.port.name + ($0.interface == nil ? " missing" : "") }
         #expect(ports == row.ports)
         #expect(Set(loaded.diagnostics.map(\.message)) == Set(row.warnings))
     }
@@ -92,7 +92,7 @@ import Testing
             "interface: \"eth*\", netns: c, protects: workload",
             [Self.device("eth0", 2), Self.device("eth1", 3, kind: "macvlan")], [])
         #expect(loaded.isValid, "\(loaded.diagnostics)")
-        #expect(loaded.bindings.map(\.name) == ["box/eth0"])
+        #expect(loaded.bindings.map(\.port.name) == ["box/eth0"])
         #expect(loaded.diagnostics[0].message.hasPrefix("the device eth1 \(Self.out) it is of the kind macvlan"))
     }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
-import Datapath
-import Glibc
 import Network
 import Policy
 import Rendering
@@ -57,7 +55,7 @@ struct GroupCommand: ParsableCommand {
         }
 
         func run() throws {
-            let change = try chosen.change(instance) { try $0.add($1, to: chosen.group, seconds: length) }
+            let change = try instance.controller.add(chosen.prefixes(), to: chosen.group, seconds: length)
             if output.isJSON {
                 return try StandardOutput.line(
                     change.json(instance.name, [("added", JSON(change.changed)), ("refreshed", JSON(change.others))]))
@@ -83,7 +81,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let change = try chosen.change(instance) { try $0.delete($1, from: chosen.group) }
+            let change = try instance.controller.delete(chosen.prefixes(), from: chosen.group)
             if output.isJSON {
                 return try StandardOutput.line(
                     change.json(
@@ -116,17 +114,12 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let groups = try Instance(instance.name).explaining(group) { try $0.groups(group) }
+            let groups = try instance.controller.groups(group)
             guard group != nil, let found = groups.first else {
-                return output.isJSON
-                    ? try StandardOutput.line(["instance": .string(instance.name), "groups": GroupMembers.json(groups)])
-                    : try StandardOutput.write(GroupMembers.words(groups))
+                return try output.show(
+                    ["instance": .string(instance.name), "groups": groups.json], or: groups.words)
             }
-            if output.isJSON {
-                try StandardOutput.line(found.json(instance.name))
-            } else {
-                try StandardOutput.write(found.words)
-            }
+            try output.show(found.json(instance.name), or: found.words)
         }
     }
 
@@ -144,7 +137,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let change = try Instance(instance.name).explaining(group) { try $0.flush(group) }
+            let change = try instance.controller.flush(group)
             if output.isJSON {
                 return try StandardOutput.line(change.json(instance.name, [("deleted", JSON(change.changed))]))
             }
@@ -175,14 +168,8 @@ struct ChosenMembers: ParsableArguments {
         if addresses.isEmpty, file == nil { throw ValidationError("name addresses or prefixes, `-` or --file FILE") }
     }
 
-    func change(
-        _ instance: InstanceOptions, _ change: (Instance, [Prefix]) throws -> GroupChange
-    ) throws -> GroupChange {
-        let prefixes = try self.prefixes()
-        return try Instance(instance.name).explaining(group) { try change($0, prefixes) }
-    }
-
-    private func prefixes() throws -> [Prefix] {
+    /// What is meant, files and standard input read.
+    func prefixes() throws -> [Prefix] {
         var result = try file.map { try ChosenMembers.read($0) } ?? []
         for word in addresses {
             switch word {

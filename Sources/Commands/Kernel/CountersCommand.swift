@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Datapath
+import Control
+import Rendering
 
 struct CountersCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,22 +24,15 @@ struct CountersCommand: ParsableCommand {
     var watch = false
 
     func run() throws {
-        let instance = try Instance(instance.name)
-        guard watch else { return try show(instance.counters()) }
-        Interruption.catchSignals()
-        while !Interruption.isRequested {
-            let counters = try instance.counters()
-            if !output.isJSON, StandardOutput.isTerminal { try StandardOutput.write("\u{1b}[H\u{1b}[2J") }
-            try show(counters)
-            Interruption.sleep(milliseconds: 1000)
+        let controller = try instance.controller
+        guard watch else {
+            let counters = try controller.counters()
+            return try output.show(counters.json, or: counters.words)
         }
-    }
-
-    private func show(_ counters: Counters) throws {
-        if output.isJSON {
-            try StandardOutput.line(counters.json)
-        } else {
-            try StandardOutput.write(counters.words)
+        Interruption.catchSignals()
+        try controller.followCounters(every: .seconds(1), until: Interruption.isRequested) { counters in
+            let clearing: Words = StandardOutput.isTerminal ? "\u{1b}[H\u{1b}[2J" : ""
+            try output.show(counters.json, or: clearing + counters.words)
         }
     }
 }

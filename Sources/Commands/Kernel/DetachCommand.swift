@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Datapath
+import Control
 import Rendering
 
 struct DetachCommand: ParsableCommand {
@@ -29,9 +29,9 @@ struct DetachCommand: ParsableCommand {
     }
 
     func run() throws {
-        let instance = try Instance(instance.name)
-        let report = all ? try instance.detachAll() : try instance.detach(ports: ports)
-        for warning in report.warnings { StandardError.line("warning: \(warning)") }
+        let controller = try instance.controller
+        let report = try all ? controller.detachAll() : controller.detach(ports: ports)
+        Notices.warn(report.warnings)
         if output.isJSON {
             try StandardOutput.line(["instance": .string(instance.name), "detached": JSON(report.ports)])
             return

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Capture
-import Datapath
-import Glibc
+import Control
 import Network
-import Policy
+import Rendering
 import Wire
 
 struct DropsCommand: ParsableCommand {
@@ -50,20 +48,11 @@ struct DropsCommand: ParsableCommand {
     func run() throws {
         Interruption.catchSignals()
         var sink = try EventSink(pcap: pcap, isJSON: output.isJSON)
-        let filter = EventFilter(
-            ports: port.isEmpty ? nil : Set(port), reasons: reason.isEmpty ? nil : Set(reason), rule: rule, host: host,
-            accepts: all)
-        let instance = try Instance(instance.name)
-        let reader = try instance.events(filter)
-        var left = count ?? .max
-        var isLast = false
-        while left > 0, !isLast {
-            // Interrupted, it still shows what had come by then.
-            isLast = Interruption.isRequested || StandardOutput.isClosed
-            for event in try reader.nextBatch().prefix(left) {
-                try sink.put(event)
-                left -= 1
-            }
+        let question = EventQuestion(
+            ports: port, reasons: reason, rule: rule, host: host, accepts: all, count: count)
+        let stream = try instance.controller.events(question)
+        try stream.read(until: Interruption.isRequested || StandardOutput.isClosed) { event in
+            try sink.put(EventWords(event))
         }
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Capture
 import Control
-import Datapath
-import Glibc
 import Rendering
 
 /// Where `drops` puts events: lines or JSON on standard output, and packets in a capture.
@@ -20,7 +18,7 @@ struct EventSink: ~Copyable {
         do {
             switch pcap {
             case nil: capture = nil
-            case "-": capture = try CaptureWriter(descriptor: STDOUT_FILENO)
+            case "-": capture = try CaptureWriter(.standardOutput)
             case let path?: capture = try CaptureWriter(path: path)
             }
         } catch {
@@ -28,16 +26,15 @@ struct EventSink: ~Copyable {
         }
     }
 
-    mutating func put(_ event: Event) throws {
+    mutating func put(_ words: EventWords) throws {
         if capture != nil {
             do {
-                try capture?.write(event.frame)
+                try capture?.write(words.event.frame)
             } catch {
                 throw EventSink.failure(error, capturePath)
             }
         }
         guard showsEvents else { return }
-        let words = EventWords(event)
         if isJSON {
             try StandardOutput.line(words.json)
         } else {
@@ -47,39 +44,14 @@ struct EventSink: ~Copyable {
 
     private static func failure(_ error: CaptureError, _ path: String) -> any Error {
         switch error.cause {
-        case .system(_, EPIPE): ClosedPipe()
-        case .system(_, ENOSPC), .system(_, EDQUOT):
+        case .system(_, .brokenPipe): ClosedPipe()
+        case .system(_, .noSpace), .system(_, .diskQuotaExceeded):
             Refusal(
                 "\(path) cannot be written: no space left on the device",
                 advice: "what was written until now is whole; free some space, or write elsewhere")
         case .system(_, let number):
-            Refusal("\(path) cannot be written: \(SystemError.text(number))", advice: "write to another file")
+            Refusal("\(path) cannot be written: \(number)", advice: "write to another file")
         default: Refusal("\(path) cannot be written: \(error)")
         }
-    }
-}
-
-extension Event {
-    /// The packet as a capture has it: the first bytes, with the tag that the kernel keeps beside the frame put back in
-    /// its place.
-    var frame: CapturedFrame {
-        var bytes = header
-        let inFrame = Event.tagsInFrame(header)
-        if packet.vlanTags > inFrame, bytes.count >= 12 {
-            // Where the tag in the frame is the outer one, that beside it is of VLAN 0.
-            let tag = inFrame > 0 && !packet.hasInnerTag ? 0 : packet.outerVLAN
-            bytes.insert(contentsOf: [0x81, 0, UInt8(tag >> 8), UInt8(tag & 255)], at: 12)
-        }
-        return CapturedFrame(bytes: bytes, originalLength: packet.length, time: time)
-    }
-
-    private static func tagsInFrame(_ bytes: [UInt8]) -> Int {
-        var count = 0
-        var offset = 12
-        while offset + 1 < bytes.count, [0x8100, 0x88a8].contains(Int(bytes[offset]) << 8 | Int(bytes[offset + 1])) {
-            count += 1
-            offset += 4
-        }
-        return count
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Datapath
+import Control
 import Rendering
 
 struct FlowsCommand: ParsableCommand {
@@ -21,7 +21,7 @@ struct FlowsCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let flows = try Instance(instance.name).flows()
+        let flows = try instance.controller.flows()
         guard !output.isJSON else {
             for (port, rule, flow) in flows { try StandardOutput.line(flow.json(port: port, rule: rule)) }
             return

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Datapath
+import Control
 import Rendering
 
 struct QuarantineCommand: ParsableCommand {
@@ -25,10 +25,9 @@ struct QuarantineCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let report = try Instance(instance.name).quarantine(port)
-        try report.show(instance.name, "quarantined", output) { name in
-            report.changed ? "\(name) is cut off: nothing passes" : "\(name) was cut off already"
-        }
+        let report = try instance.controller.quarantine(port)
+        Notices.warn(report.warnings)
+        try output.show(report.json(instance.name, "quarantined"), or: report.wordsOfQuarantine)
     }
 }
 
@@ -52,20 +51,8 @@ struct ReleaseCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let report = try Instance(instance.name).release(port)
-        try report.show(instance.name, "released", output) { name in
-            report.changed ? "\(name) is released: the policy judges it again" : "\(name) was not in quarantine"
-        }
-    }
-}
-
-extension QuarantineReport {
-    /// - Parameter deed: the name of the JSON field that holds the names.
-    fileprivate func show(
-        _ instance: String, _ deed: String, _ output: OutputOptions, words: (String) -> Words
-    ) throws {
-        for warning in warnings { StandardError.line("warning: \(warning)") }
-        guard !output.isJSON else { return try StandardOutput.line(json(instance, deed)) }
-        for name in names { try StandardOutput.line(words(name)) }
+        let report = try instance.controller.release(port)
+        Notices.warn(report.warnings)
+        try output.show(report.json(instance.name, "released"), or: report.wordsOfRelease)
     }
 }

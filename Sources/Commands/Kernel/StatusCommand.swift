@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Datapath
-import Policy
+import Control
 import Rendering
 
 struct StatusCommand: ParsableCommand {
@@ -22,12 +21,7 @@ struct StatusCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let instance = try Instance(instance.name)
-        let status = try instance.status()
-        if output.isJSON {
-            try StandardOutput.line(status.json)
-        } else {
-            try StandardOutput.write(status.words(Palette.standardOutput))
-        }
+        let status = try instance.controller.status()
+        try output.show(status.json, or: status.words(Palette.standardOutput))
     }
 }

@@ -28,14 +28,4 @@ enum Interruption {
 
     /// A write to a closed pipe is an error that is handled, not a signal that kills.
     static func ignoreBrokenPipe() { _ = signal(SIGPIPE, SIG_IGN) }
-
-    /// Waits that long, or until interrupted.
-    static func sleep(milliseconds: Int) {
-        var rest = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
-        while !isRequested {
-            var left = timespec()
-            guard unsafe nanosleep(&rest, &left) != 0, errno == EINTR else { return }
-            rest = left
-        }
-    }
 }

@@ -2,6 +2,7 @@
 import Control
 import Glibc
 import Rendering
+import SystemPackage
 
 /// Standard output was closed by its reader: the end of the work, not a failure.
 struct ClosedPipe: Error {}
@@ -54,7 +55,7 @@ enum StandardOutput {
                 "standard output cannot be written: no space left on the device",
                 advice: "free some space, or send the output elsewhere")
         default:
-            throw Refusal("standard output cannot be written: \(SystemError.text(code))")
+            throw Refusal("standard output cannot be written: \(Errno(rawValue: code))")
         }
     }
 }
@@ -64,14 +65,6 @@ enum StandardError {
     static func line(_ words: Words) {
         let bytes = Array((words.text + "\n").utf8)
         _ = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    }
-}
-
-/// The system's words for an error number.
-enum SystemError {
-    static func text(_ code: Int32) -> String {
-        guard let words = unsafe strerror(code) else { return "error \(code)" }
-        return unsafe String(cString: words)
     }
 }
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
-import Datapath
-import Policy
+import Rendering
 
 struct ApplyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -45,14 +44,12 @@ struct ApplyCommand: ParsableCommand {
         let source = try PolicySource(path: policy, requiresDevices: true)
         let prepared = try PreparedPolicy(source)
         Notices.show(source.loaded.diagnostics)
-        let instance = try Instance(instance.name)
-        Notices.warn(source.quarantineWarnings(instance))
-        let report = dryRun ? prepared.rehearse(on: instance) : try prepared.apply(to: instance)
+        let controller = try instance.controller
+        Notices.warn(controller.quarantineWarnings(source))
+        let report = dryRun ? controller.rehearse(prepared) : try controller.apply(prepared)
         Notices.warn(report.warnings)
-        if output.isJSON {
-            try StandardOutput.line(report.json(compiling: prepared.compileTime))
-        } else {
-            try StandardOutput.write(report.words(compiling: prepared.compileTime, isRehearsal: dryRun))
-        }
+        try output.show(
+            report.json(compiling: prepared.compileTime),
+            or: report.words(compiling: prepared.compileTime, isRehearsal: dryRun))
     }
 }

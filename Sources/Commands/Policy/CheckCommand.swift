@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
-import Datapath
-import Policy
+import Rendering
 
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -26,7 +25,7 @@ struct CheckCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let report = try CheckReport(path: policy, instance: Instance(instance.name))
+        let report = try instance.controller.check(policy)
         let isValid = report.isValid(isStrict: strict)
         if output.isJSON {
             try StandardOutput.line(report.json(isStrict: strict))

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
-import Datapath
-import Policy
+import Rendering
 
 struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,16 +24,12 @@ struct ShowCommand: ParsableCommand {
     var generation: UInt32?
 
     func run() throws {
-        let policy = try Instance(instance.name).policyInForce()
+        let policy = try instance.controller.policyInForce()
         if let generation, generation != policy.generation {
             throw Refusal(
                 "generation \(generation) is not in force; earlier generations are not kept in this version",
                 advice: "generation \(policy.generation) is in force: leave out --generation to see it")
         }
-        if output.isJSON {
-            try StandardOutput.line(policy.json)
-        } else {
-            try StandardOutput.write(policy.words(isTerminal: StandardOutput.isTerminal))
-        }
+        try output.show(policy.json, or: policy.words(isTerminal: StandardOutput.isTerminal))
     }
 }

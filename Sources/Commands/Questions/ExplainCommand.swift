@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
-import Datapath
 import Network
 import Policy
 import Rendering
@@ -55,16 +54,12 @@ struct ExplainCommand: ParsableCommand {
     }
 
     func run() throws {
-        let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name))
+        let judge = try instance.controller.judge(policy: policy)
         Notices.show(judge.diagnostics)
         let question = ExplainQuestion(
             from: from, to: to, service: service, at: at.flatMap { at in direction.map { (at, $0) } },
             sourcePort: sourcePort, vlan: vlan)
         let (ends, explanation) = try question.answer(by: judge)
-        if output.isJSON {
-            try StandardOutput.line(explanation.json)
-        } else {
-            try StandardOutput.write(explanation.words(ends, Palette.standardOutput))
-        }
+        try output.show(explanation.json, or: explanation.words(ends, Palette.standardOutput))
     }
 }

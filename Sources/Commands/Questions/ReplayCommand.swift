@@ -2,9 +2,9 @@
 import ArgumentParser
 import Capture
 import Control
-import Datapath
 import Network
 import Policy
+import Rendering
 import Wire
 
 struct ReplayCommand: ParsableCommand {
@@ -53,7 +53,7 @@ struct ReplayCommand: ParsableCommand {
 
     func run() throws {
         var reader = try open()
-        let judge = try PolicyJudge(policy: policy, instance: Instance(instance.name), keepsFlows: !stateless)
+        let judge = try instance.controller.judge(policy: policy, keepsFlows: !stateless)
         Notices.show(judge.diagnostics)
         let replay = try Replay(judge, at: port, direction.map(ReplayDirection.all) ?? .inside(inside?.prefixes ?? []))
         var clock = CaptureClock(present: judge.time)
@@ -69,11 +69,7 @@ struct ReplayCommand: ParsableCommand {
             let time = frame.time.map { clock.advance(to: $0) }
             let replayed = try replay.judge(frame.bytes, length: frame.originalLength, at: time)
             summary.add(replayed.outcome.verdict)
-            if output.isJSON {
-                try StandardOutput.line(replayed.json(packet))
-            } else {
-                try StandardOutput.line(replayed.words(packet))
-            }
+            try output.show(replayed.json(packet), or: replayed.words(packet) + "\n")
         }
         StandardError.line("\(packet) packets: \(summary)")
     }
@@ -83,7 +79,7 @@ struct ReplayCommand: ParsableCommand {
             return try CaptureReader(path: capture)
         } catch {
             if case .system(_, let number) = error.cause {
-                throw Refusal("\(capture) cannot be read: \(SystemError.text(number))")
+                throw Refusal("\(capture) cannot be read: \(number)")
             }
             throw Refusal(
                 "\(capture) is no capture that can be read: \(error)", advice: "it must be a pcap or pcapng file")

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
 import Host
 import Libbpf
-import Policy
 
 /// What a detach took out of the kernel.
 public struct DetachReport: Sendable {
@@ -32,9 +30,9 @@ extension Instance {
             guard !found.isEmpty else { throw image.unknownPort(name, self.name) }
             chosen += found.filter { !chosen.contains($0) }
         }
-        GracePeriods.recover(self)
+        gracePeriods.recover()
         let hooks = chosen.reduce(0) { $0 + $1.hooks.count }
-        try GracePeriods.expedited(for: hooks, by: self) { () throws(DatapathError) in
+        try gracePeriods.expedited(for: hooks) { () throws(DatapathError) in
             for device in chosen {
                 for hook in HookName.allCases { try detach(device, hook) }
             }
@@ -72,8 +70,8 @@ extension Instance {
             // Another version's image: its links can be taken off all the same.
             report.warnings.append("\(error.message)")
         }
-        GracePeriods.recover(self)
-        try GracePeriods.expedited(for: try linkFolder.names.count, by: self) { () throws(DatapathError) in
+        gracePeriods.recover()
+        try gracePeriods.expedited(for: try linkFolder.names.count) { () throws(DatapathError) in
             for device in known.values.sorted(by: { $0.id < $1.id }) {
                 for hook in HookName.allCases { try detach(device, hook) }
             }
@@ -145,21 +143,5 @@ extension Instance {
             try NetworkNamespace.with(namespace) { () throws(DatapathError) in try attachment.detach(pin.hook) }
         }
         try filterFolder.unpin(pin.name)
-    }
-}
-
-extension LiveImage {
-    /// Whether people may call a device by this name: its entry's, `entry/device`, or the device's own, be it an
-    /// alternative one.
-    func isCalled(_ name: String, _ device: DeviceRecord) -> Bool {
-        if covers(name, device) || device.isNamed(name) { return true }
-        let entry = entryName(device.record)
-        return name.hasPrefix("\(entry)/") && device.isNamed(String(name.dropFirst(entry.count + 1)))
-    }
-
-    func unknownPort(_ word: String, _ instance: String) -> DatapathError {
-        DatapathError(
-            "no port of instance '\(instance)' is called '\(word)'",
-            advice: "'bulkhead status' lists them: " + devices().map(portName).prefix(20).joined(separator: ", "))
     }
 }

@@ -7,33 +7,6 @@ import Libbpf
 import Network
 import Policy
 
-/// What a command made of a dynamic group.
-public struct GroupChange: Sendable, Hashable {
-    public var group: String
-    /// Prefixes that became members, or ceased to be.
-    public var changed: Int
-    /// Prefixes that were members already and got another time; or that were none and were to be deleted.
-    public var others: Int
-    /// Of the deleted, or not found, those that are in the group all the same: a shorter prefix covers them.
-    public var covered: [Prefix] = []
-}
-
-/// A dynamic group as it is.
-public struct GroupMembers: Sendable, Hashable {
-    public struct Member: Sendable, Hashable {
-        public var prefix: Prefix
-        /// Nanoseconds that it stays; nil: until it is deleted.
-        public var left: UInt64?
-    }
-
-    public var name: String
-    public var maximum: Int
-    /// Nanoseconds that a member stays where no time is given; nil: for ever.
-    public var timeout: UInt64?
-    /// In no order.
-    public var members: [Member]
-}
-
 extension Instance {
     /// Makes prefixes members of a dynamic group: in force when it returns, all of them or, where it throws, none.
     ///
@@ -165,37 +138,5 @@ package enum NoSuchGroup {
             "the policy in force has no dynamic group '\(name)'",
             advice: nearest.map { "did you mean '\($0)'?" }
                 ?? "it has: \(dynamic.prefix(20).joined(separator: ", "))")
-    }
-}
-
-/// Which places the dynamic groups of a new generation have.
-package struct GroupAllotment {
-    /// By the policy's order.
-    package private(set) var slots: [UInt32]
-    /// Places of groups that the old generation did not have.
-    package private(set) var fresh: [UInt32]
-    private let old: [UInt32]
-    private let before: [UInt32]
-
-    /// A group keeps its place, and with it its members, by its name.
-    ///
-    /// - Parameter before: places of the policy before the old generation, which is still asked.
-    package init(_ names: [String], old: [(name: String, slot: UInt32)], before: [UInt32] = []) {
-        let allotment = SlotAllotment(names: names, old: old, reserved: before, capacity: Int(BH_GROUP_SLOTS))
-        slots = allotment.slots
-        fresh = allotment.fresh
-        self.old = old.map(\.slot)
-        self.before = before
-    }
-
-    /// Places that nobody asks any more, when the new generation is in force and this has become of the policy before.
-    func gone(_ fate: Instance.Before) -> [UInt32] {
-        let asked: [UInt32] =
-            switch fate {
-            case .kept: slots + old
-            case .same: slots + before
-            case .gone: slots
-            }
-        return Set(old + before).subtracting(asked).sorted()
     }
 }

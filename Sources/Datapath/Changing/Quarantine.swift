@@ -1,7 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CDatapathABI
-import Compiler
-import Glibc
 import Libbpf
 import Policy
 
@@ -124,31 +121,6 @@ extension Instance {
 }
 
 extension LiveImage {
-    /// Sets each device's mark of quarantine as these names say.
-    func mark(_ names: Set<String>, in mapping: borrowing Mapping) {
-        for device in devices() {
-            guard let old = devicePort(device.id), old != 0 else { continue }
-            let isCut = names.contains { covers($0, device) }
-            let new = isCut ? old | UInt16(BH_QUARANTINED) : old & ~UInt16(BH_QUARANTINED)
-            if new != old { mapping.store(new, at: devicePortOffset(device.id)) }
-        }
-    }
-
-    /// Whether nothing passes a device.
-    func isQuarantined(_ device: DeviceRecord) -> Bool { (devicePort(device.id) ?? 0) & UInt16(BH_QUARANTINED) != 0 }
-
-    private func devicePortOffset(_ id: UInt16) -> Int {
-        Int(view.header.device_ports) + Int(id) * MemoryLayout<UInt16>.stride
-    }
-
-    private func devicePort(_ id: UInt16) -> UInt16? { view.load(UInt16.self, at: devicePortOffset(id)) }
-
-    /// Whether a name that is in quarantine means this device: its entry's, or `entry/device`.
-    func covers(_ name: String, _ device: DeviceRecord) -> Bool {
-        let entry = entryName(device.record)
-        return name == entry || name == "\(entry)/\(device.interface)"
-    }
-
     /// The names of what `word` means: of a port or entry by its name first, else of every port of a device so called.
     fileprivate func portNames(_ word: String) -> [String] {
         let devices = namedDevices()
@@ -162,17 +134,17 @@ extension LiveImage {
 public enum QuarantineCheck {
     /// Names that mean no port of these, with the reason, in words. One whose entry is there may yet come.
     public static func strays(
-        _ names: Set<String>, entries: [String], bindings: [(name: String, entry: String, interface: String)]
+        _ names: Set<String>, entries: [String], ports: [Port]
     ) -> [String] {
         names.sorted().compactMap { name in
-            if entries.contains(name) || bindings.contains(where: { name == "\($0.entry)/\($0.interface)" }) {
+            if entries.contains(name) || ports.contains(where: { name == "\($0.entry)/\($0.interface)" }) {
                 return nil
             }
             let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
             guard parts.count == 2, entries.contains(parts[0]) else {
                 return "'\(name)' is quarantined and no port of this policy: it stays so for a policy that has it again"
             }
-            guard let other = bindings.first(where: { $0.interface == parts[1] }) else { return nil }
+            guard let other = ports.first(where: { $0.interface == parts[1] }) else { return nil }
             return "'\(name)' is quarantined, and in this policy the device is port '\(other.name)', which is not"
         }
     }

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import Libbpf
+import SystemPackage
 
 /// A file or folder that this process alone may change, until the end of this value's life or of the process.
 package struct FileLock: ~Copyable, Sendable {
     package let descriptor: Descriptor
 
-    /// Locks what is open. nil: `errno` says why; EWOULDBLOCK: someone else has it.
-    package init?(_ descriptor: consuming Descriptor) {
-        guard flock(descriptor.value, LOCK_EX | LOCK_NB) == 0 else { return nil }
+    /// Locks what is open.
+    ///
+    /// - Throws: `wouldBlock` where someone else has it.
+    package init(_ descriptor: consuming Descriptor) throws(Errno) {
+        guard flock(descriptor.value, LOCK_EX | LOCK_NB) == 0 else { throw Errno(rawValue: errno) }
         self.descriptor = descriptor
     }
 
@@ -34,9 +37,12 @@ extension PinFolder {
         } catch {
             throw DatapathError("cannot lock \(path)", error)
         }
-        guard let lock = FileLock(copy) else {
-            if errno == EWOULDBLOCK { return nil }
-            throw DatapathError("cannot lock \(path): \(text(errno))")
+        let lock: FileLock
+        do throws(Errno) {
+            lock = try FileLock(copy)
+        } catch {
+            if error == .wouldBlock { return nil }
+            throw DatapathError("cannot lock \(path): \(error)")
         }
         guard isStill(open) else { return nil }
         return lock

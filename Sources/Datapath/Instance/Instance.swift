@@ -56,6 +56,8 @@ public struct Instance: Sendable, Hashable {
     package var filterFolder: PinFolder { folder.folder("filters") }
     package var readerFolder: PinFolder { folder.folder("readers") }
 
+    var gracePeriods: GracePeriods { GracePeriods(setting: waitSetting, folder: folder) }
+
     /// Whether this kernel has TCX: 6.6 and later.
     private static let kernelHasTCX: Bool = {
         // The loopback device of any namespace has index 1. Without the right to ask, what is answered does not matter.
@@ -63,7 +65,7 @@ public struct Instance: Sendable, Hashable {
             _ = try Program.query(interface: 1, hook: .tcxIngress)
             return true
         } catch {
-            return error.errno != EINVAL
+            return error.errno != .invalidArgument
         }
     }()
 

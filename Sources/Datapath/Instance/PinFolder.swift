@@ -18,7 +18,7 @@ package struct PinFolder: Sendable {
     }
 
     /// The file system's root.
-    package static let root = PinFolder(path: Preflight.root, place: .root)
+    package static let root = PinFolder(path: BPFFileSystem.root, place: .root)
 
     private init(path: String, place: Place) {
         self.path = path
@@ -46,13 +46,30 @@ package struct PinFolder: Sendable {
     package func open() throws(DatapathError) -> OpenFolder? {
         switch place {
         case .held(let folder): return folder
-        case .root: return try Preflight.openRoot()
+        case .root: return try PinFolder.openRoot()
         case .below(let parent, let name):
             guard let parent = try parent.open() else { return nil }
             let folder = try PinFolder.naming(path) { () throws(BPFError) in try parent.folder(name) }
             if let folder, let fault = FolderCheck.fault(of: folder) { throw fault }
             return folder
         }
+    }
+
+    /// The file system's root, held open; nobody else may have a say about what is pinned there.
+    private static func openRoot() throws(DatapathError) -> OpenFolder {
+        let folder: OpenFolder
+        do throws(BPFError) {
+            folder = try OpenFolder(path: BPFFileSystem.root)
+        } catch {
+            throw FolderCheck.fault(error, at: BPFFileSystem.root)
+        }
+        guard folder.status.isBPF else {
+            throw DatapathError(
+                "no BPF file system is mounted at \(BPFFileSystem.root)",
+                advice: "mount it: \(BPFFileSystem.mountCommand)")
+        }
+        if let fault = FolderCheck.rootFault(folder.status) { throw fault }
+        return folder
     }
 
     /// Makes the folder, for its owner only; one that exists is fine.
@@ -114,62 +131,3 @@ extension PinFolder: Hashable {
 
     package func hash(into hasher: inout Hasher) { hasher.combine(path) }
 }
-
-/// Whose a folder of the BPF file system is. The file system is open to everybody when it is mounted without a mode.
-package enum FolderCheck {
-    /// Why a folder is not this user's own; nil where it is.
-    package static func fault(of folder: OpenFolder) -> DatapathError? {
-        let status = folder.status
-        guard status.isBPF else {
-            return DatapathError("\(folder.path) is not in a BPF file system", advice: "see what is mounted there")
-        }
-        guard status.owner == geteuid() else {
-            return DatapathError(
-                "\(folder.path) belongs to \(user(status.owner)), not to \(user(geteuid())): somebody else made it",
-                advice: "look what it is and remove it, or choose another --instance; then keep others out: "
-                    + "chmod 0700 \(Preflight.root) (\(Preflight.mountCommand) at the next boot)")
-        }
-        // Whoever can open a folder can hold its lock.
-        guard status.mode & 0o077 == 0 else {
-            return DatapathError(
-                "\(folder.path) can be entered by others (mode \(octal(status.mode)))",
-                advice: "if it is Bulkhead's: chmod 0700 \(folder.path); else choose another --instance")
-        }
-        return nil
-    }
-
-    /// Why the file system's root cannot be trusted; nil where it can. Others may make folders of their own beside
-    /// ours where the sticky bit keeps them from renaming or removing ours.
-    package static func rootFault(_ status: OpenFolder.Status) -> DatapathError? {
-        guard status.owner == 0 || status.owner == geteuid() else {
-            return DatapathError(
-                "\(Preflight.root) belongs to \(user(status.owner)), who could replace what is pinned there",
-                advice: "chown root \(Preflight.root) && chmod 0700 \(Preflight.root)")
-        }
-        guard status.mode & 0o022 == 0 || status.mode & 0o1000 != 0 else {
-            return DatapathError(
-                "others may rename and remove what is pinned under \(Preflight.root) (mode \(octal(status.mode)))",
-                advice: "chmod 0700 \(Preflight.root) (\(Preflight.mountCommand) at the next boot)")
-        }
-        return nil
-    }
-
-    package static func fault(_ error: BPFError, at path: String) -> DatapathError {
-        switch error.errno {
-        case ELOOP, ENOTDIR:
-            DatapathError(
-                "\(path) is not a folder but something else, such as a symbolic link: Bulkhead did not make it",
-                advice: "look what it is and remove it, or choose another --instance; then keep others out: "
-                    + "chmod 0700 \(Preflight.root)",
-                bpf: error)
-        default: DatapathError("cannot use \(path): \(error.operation): \(error.cause)", bpf: error)
-        }
-    }
-
-    private static func user(_ number: UInt32) -> String { number == 0 ? "root" : "user \(number)" }
-
-    private static func octal(_ mode: UInt32) -> String { "0" + String(mode, radix: 8) }
-}
-
-/// An error number in words.
-package func text(_ number: Int32) -> String { unsafe String(cString: strerror(number)) }

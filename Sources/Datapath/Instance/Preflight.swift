@@ -5,10 +5,6 @@ import Libbpf
 
 /// What must hold before the kernel can be asked for anything; each refusal says what to do.
 package enum Preflight {
-    package static let root = "/sys/fs/bpf"
-    /// So mounted, nobody but root can make anything there.
-    package static let mountCommand = "mount -t bpf -o mode=0700 bpf \(root)"
-
     package static func check() throws(DatapathError) {
         try checkPrivilege()
         try checkBPF()
@@ -17,7 +13,7 @@ package enum Preflight {
     }
 
     private static func checkPrivilege() throws(DatapathError) {
-        guard let effective = effectiveCapabilities() else { return }
+        guard let effective = Capabilities.effective() else { return }
         func has(_ capability: UInt64) -> Bool { effective >> capability & 1 == 1 }
         let administrator = has(21)
         let network = has(12)
@@ -34,7 +30,7 @@ package enum Preflight {
             _ = try Map(type: BPF_MAP_TYPE_ARRAY, name: "bulkhead_probe", valueSize: 8, maxEntries: 1)
         } catch {
             let advice =
-                error.errno == ENOSYS
+                error.errno == .noFunction
                 ? "the kernel was built without CONFIG_BPF_SYSCALL; use a distribution's kernel, 6.1 or later"
                 : "run it as root, outside of a container that forbids bpf(2)"
             throw DatapathError("this kernel does not let BPF maps be made: \(error.cause)", advice: advice, bpf: error)
@@ -51,34 +47,20 @@ package enum Preflight {
 
     /// Pins must outlive the process, so the file system must be the one that the host's first process sees.
     private static func checkFileSystem() throws(DatapathError) {
-        guard unsafe bulkhead_is_bpf_file_system(root) else {
+        guard unsafe bulkhead_is_bpf_file_system(BPFFileSystem.root) else {
             if device(mountedFor: "1") != nil {
-                throw hidden("\(root) is hidden by a private mount namespace")
+                throw hidden("\(BPFFileSystem.root) is hidden by a private mount namespace")
             }
             throw DatapathError(
-                "no BPF file system is mounted at \(root)",
-                advice: "mount it: \(mountCommand); under 'ip netns exec', which hides it, use "
+                "no BPF file system is mounted at \(BPFFileSystem.root)",
+                advice: "mount it: \(BPFFileSystem.mountCommand); under 'ip netns exec', which hides it, use "
                     + "'nsenter --net=/run/netns/NAME' or netns: in the policy instead")
         }
         guard let own = device(mountedFor: "self"), let host = device(mountedFor: "1") else { return }
         guard own == host else {
-            throw hidden("\(root) belongs to a private mount namespace: a policy pinned there would end with it")
+            throw hidden(
+                "\(BPFFileSystem.root) belongs to a private mount namespace: a policy pinned there would end with it")
         }
-    }
-
-    /// The file system's root, held open; nobody else may have a say about what is pinned there.
-    package static func openRoot() throws(DatapathError) -> OpenFolder {
-        let folder: OpenFolder
-        do throws(BPFError) {
-            folder = try OpenFolder(path: root)
-        } catch {
-            throw FolderCheck.fault(error, at: root)
-        }
-        guard folder.status.isBPF else {
-            throw DatapathError("no BPF file system is mounted at \(root)", advice: "mount it: \(mountCommand)")
-        }
-        if let fault = FolderCheck.rootFault(folder.status) { throw fault }
-        return folder
     }
 
     /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil where there is none, or where
@@ -89,12 +71,14 @@ package enum Preflight {
         var device: String?
         var line = [CChar](repeating: 0, count: 4096)
         while unsafe fgets(&line, Int32(line.count), file) != nil {
-            guard unsafe strstr(line, " \(root) ") != nil else { continue }
+            guard unsafe strstr(line, " \(BPFFileSystem.root) ") != nil else { continue }
             let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
             // Identity, parent, device, root, mount point, ..., "-", type, ...; the last one mounted at a place is the
             // one seen.
             let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
-            guard words.count > 4, words[4] == root, let mark = words.firstIndex(of: "-") else { continue }
+            guard words.count > 4, words[4] == BPFFileSystem.root, let mark = words.firstIndex(of: "-") else {
+                continue
+            }
             device = words.dropFirst(mark + 1).first == "bpf" ? String(words[2]) : nil
         }
         return device
@@ -105,16 +89,5 @@ package enum Preflight {
             message,
             advice: "do not run it under 'ip netns exec'; name the namespace in the policy (netns:), or use "
                 + "'nsenter --net=/run/netns/NAME'")
-    }
-
-    /// The effective capabilities of this process; nil where /proc cannot be read.
-    package static func effectiveCapabilities() -> UInt64? {
-        guard let file = unsafe fopen("/proc/self/status", "re") else { return nil }
-        defer { unsafe fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
-        while unsafe fgets(&line, Int32(line.count), file) != nil {
-            if unsafe strncmp(line, "CapEff:", 7) == 0 { return unsafe UInt64(strtoull(Array(line[7...]), nil, 16)) }
-        }
-        return nil
     }
 }

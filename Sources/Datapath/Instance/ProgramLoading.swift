@@ -77,7 +77,7 @@ extension InstanceMaps {
         try loadProgram(hook.mainProgram, of: hook == .xdp ? Programs.xdp : Programs.tc, settings)
     }
 
-    fileprivate func loadProgram(
+    func loadProgram(
         _ name: String, of embedded: EmbeddedObject, _ settings: bh_settings = .simulated
     ) throws(BPFError) -> Program {
         let object = try Object(embedded.bytes, name: embedded.name)
@@ -115,27 +115,6 @@ extension InstanceMaps {
             _ = try program?.run(mark: UInt32(scope))
             try self[.flowScopes].update(UInt32(scope), to: bh_flow_scope())
         }
-    }
-}
-
-/// The shared program of generic XDP: loaded where a device needs it, and once.
-package final class GenericXDP {
-    private let maps: InstanceMaps
-    private var isThere: Bool
-
-    /// - Parameter isNew: whether what is loaded is another build's. Until it is replaced, or if it is not needed any
-    ///   more, tc decides alone.
-    package init(_ maps: InstanceMaps, isNew: Bool) throws(BPFError) {
-        self.maps = maps
-        if isNew { try maps[.genericPrograms].delete(0) }
-        isThere = try maps[.genericPrograms].lookup(0, as: UInt32.self) != nil
-    }
-
-    package func provide() throws(BPFError) {
-        guard !isThere else { return }
-        let program = try maps.loadProgram("bulkhead_xdp_generic", of: Programs.xdp, try maps.settings())
-        try maps[.genericPrograms].update(0, to: program)
-        isThere = true
     }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
+import Compiler
 import Policy
 
 /// Which device ids a new generation uses. Pure, so that it can be tested without a kernel.
@@ -10,9 +11,7 @@ package struct DeviceAllotment {
         package var record: Int
         package var isOfSeveral: Bool
         package var mode: PortEntry.Mode
-        package var protects: Protects
-        /// As the report calls it.
-        package var port: String
+        package var port: Port
     }
 
     /// Every request with its id, and with the record of the old generation where it had the same device.
@@ -45,41 +44,25 @@ package struct DeviceAllotment {
     }
 }
 
-/// Which flow scopes the host entries of a new generation have.
-package struct FlowScopeAllotment {
-    /// By entry name; an entry that is missing here has a scope a device.
-    package private(set) var scopes: [String: UInt16] = [:]
-    /// Scopes that the old generation did not use: to be cleared before they are used.
-    package private(set) var fresh: [UInt16] = []
-
-    /// An entry keeps its scope by its name.
-    package init(entries: [String], old: [(name: String, scope: UInt16)]) {
-        let base = UInt32(BH_SCOPE_ENTRY)
-        let slots = SlotAllotment(
-            names: entries, old: old.map { ($0.name, UInt32($0.scope) &- base) }, capacity: Int(BH_DEVICES_MAX))
-        for (name, slot) in zip(entries, slots.slots) where slot != BH_NONE { scopes[name] = UInt16(base + slot) }
-        fresh = slots.fresh.map { UInt16(base + $0) }
+extension DeviceAllotment.Request {
+    init(_ binding: PortBinding, image: Image) {
+        self.init(
+            identity: DeviceRecord.Identity(
+                interface: String(decoding: binding.port.interface.utf8.prefix(15), as: UTF8.self),
+                namespace: binding.port.namespace,
+                inode: binding.interface == nil ? 0 : binding.namespaceInode ?? 0,
+                index: binding.interface?.index ?? 0),
+            record: image.portRecord(
+                entry: binding.entry, protects: binding.port.protects, unknownToDrop: binding.isUnknownToDrop),
+            isOfSeveral: binding.port.name != binding.port.entry, mode: binding.mode, port: binding.port)
     }
 }
 
-/// Which places of `limits` the rules of a new generation have.
-package struct LimitAllotment {
-    /// By condition.
-    package private(set) var slots: [Int: UInt32] = [:]
-    /// By rule name.
-    package private(set) var named: [(name: String, slot: UInt32)] = []
-    /// Places that no rule of the old generation had: to be zeroed before they are used.
-    package private(set) var fresh: [UInt32] = []
-
-    /// A rule keeps its place by its name.
-    package init(_ rules: [(name: String, condition: Int)], old: [(name: String, slot: UInt32)]) {
-        if rules.isEmpty { return }
-        // A rule's terms share it, and stand one behind the other.
-        let names = rules.indices.filter { $0 == 0 || rules[$0].name != rules[$0 - 1].name }.map { rules[$0].name }
-        let allotment = SlotAllotment(names: names, old: old, capacity: Int(BH_LIMITS_MAX))
-        named = Array(zip(names, allotment.slots))
-        let byName = Dictionary(named.map { ($0.name, $0.slot) }) { first, _ in first }
-        for rule in rules { slots[rule.condition] = byName[rule.name] }
-        fresh = allotment.fresh
+extension DeviceRecord {
+    init(_ request: DeviceAllotment.Request, id: UInt16, mode: EnforcementMode?) {
+        self.init(
+            id: id, interfaceIndex: request.identity.index, record: request.record, mode: mode,
+            isOfSeveral: request.isOfSeveral, namespaceInode: request.identity.inode,
+            interface: request.identity.interface, namespace: request.identity.namespace)
     }
 }

@@ -32,7 +32,7 @@ struct DeviceAttacher {
 
     private var wantsXDP: Bool {
         switch request.mode {
-        case .auto: request.protects == .host
+        case .auto: request.port.protects == .host
         case .xdp: true
         case .tc: false
         }
@@ -79,9 +79,9 @@ struct DeviceAttacher {
         } catch {
             native = error
         }
-        guard native.errno != ENODEV else { throw native }
+        guard native.errno != .operationNotSupportedByDevice else { throw native }
         let other = attachment.otherOnXDP()
-        let subject = "port '\(request.port)' (\(request.identity.interface))"
+        let subject = "port '\(request.port.name)' (\(request.identity.interface))"
         if request.mode == .xdp {
             if let other {
                 outcome.failure = DatapathError(
@@ -112,12 +112,12 @@ struct DeviceAttacher {
     private func explain(_ error: BPFError) -> DatapathError {
         let interface = request.identity.interface
         let place = request.identity.namespace.map { " in network namespace '\($0)'" } ?? ""
-        if error.errno == ENODEV {
+        if error.errno == .operationNotSupportedByDevice {
             return DatapathError(
-                "interface '\(interface)'\(place) of port '\(request.port)' has vanished meanwhile",
+                "interface '\(interface)'\(place) of port '\(request.port.name)' has vanished meanwhile",
                 advice: "apply again: the policy in force is as it was", bpf: error)
         }
         return DatapathError(
-            "cannot enforce port '\(request.port)' at interface '\(interface)'\(place)", error)
+            "cannot enforce port '\(request.port.name)' at interface '\(interface)'\(place)", error)
     }
 }

@@ -1,25 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 import Compiler
-import Glibc
 import Host
 import Libbpf
 import Network
 import Policy
-
-/// Whether programs may read the kernel's tables, which tell them what the host's addresses are at each moment.
-package enum KernelReading {
-    /// Why they may not; nil where they may.
-    package static let obstacle: String? = {
-        let (administrator, performance): (UInt64, UInt64) = (1 << 21, 1 << 38)
-        if let effective = Preflight.effectiveCapabilities(), effective & (administrator | performance) == 0 {
-            return "it was run without CAP_PERFMON"
-        }
-        let lockdown = (try? DiskFiles().read("/sys/kernel/security/lockdown", limit: 4096, from: .regularFile)) ?? []
-        return String(decoding: lockdown, as: UTF8.self).contains("[confidentiality]")
-            ? "it is locked down for confidentiality" : nil
-    }()
-}
 
 extension HostInventory {
     /// The host's own addresses, as they are now.
@@ -41,6 +26,23 @@ extension InstanceMaps {
         for address in wanted.subtracting(present) { try map.update(address.key, to: 1) }
         for address in present.subtracting(wanted) { try map.delete(address.key) }
     }
+
+    /// What stands in where programs may not read the kernel's tables. Returns a warning where it has to.
+    func noteOwnAddresses(for view: ImageView, at bindings: [PortBinding]) throws(DatapathError) -> String? {
+        guard let obstacle = KernelReading.obstacle, view.asksHost else { return nil }
+        let names = Set(bindings.map(\.port.namespace))
+        let inventory = try DatapathError.of { () throws(HostError) in
+            try HostInventory.read(namespaces: Set(names.compactMap(\.self)))
+        }
+        let addresses = names.reduce(into: Set<Prefix>()) { $0.formUnion(inventory.ownAddresses(in: $1)) }
+        do throws(BPFError) {
+            try setOwn(addresses)
+        } catch {
+            throw DatapathError("cannot note the host's addresses", error)
+        }
+        return "the kernel does not let programs read its tables (\(obstacle)): \"host\" means the addresses of "
+            + "this apply; apply again when they change"
+    }
 }
 
 /// A key of map `own_addresses`.
@@ -58,23 +60,4 @@ private struct OwnAddress: Hashable {
     init(_ key: bh_own_address) { (high, low, family) = (key.high, key.low, key.family) }
 
     var key: bh_own_address { bh_own_address(high: high, low: low, family: family, pad: 0) }
-}
-
-extension ApplyStep {
-    /// What stands in where programs may not read the kernel's tables. Returns a warning where it has to.
-    package func noteOwnAddresses(_ maps: InstanceMaps) throws(DatapathError) -> String? {
-        guard let obstacle = KernelReading.obstacle, view.asksHost else { return nil }
-        let names = Set(bindings.map(\.namespace))
-        let inventory = try DatapathError.of { () throws(HostError) in
-            try HostInventory.read(namespaces: Set(names.compactMap(\.self)))
-        }
-        let addresses = names.reduce(into: Set<Prefix>()) { $0.formUnion(inventory.ownAddresses(in: $1)) }
-        do throws(BPFError) {
-            try maps.setOwn(addresses)
-        } catch {
-            throw DatapathError("cannot note the host's addresses", error)
-        }
-        return "the kernel does not let programs read its tables (\(obstacle)): \"host\" means the addresses of "
-            + "this apply; apply again when they change"
-    }
 }

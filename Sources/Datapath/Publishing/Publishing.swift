@@ -42,7 +42,7 @@ extension Instance {
         let names = held.union(followers)
         if !names.isEmpty { try LiveImage(map).mark(names, in: Mapping(map, writable: true)) }
         // The kernel waits until every CPU has left the old image.
-        try GracePeriods.expedited(by: self) {
+        try gracePeriods.expedited {
             if before == .kept {
                 try LiveImage.withPublished(in: maps[.slots]) {
                     try maps[.slots].update(BH_SLOT_BEFORE.rawValue, to: $0)

@@ -9,18 +9,19 @@ extension Instance {
         let status = try? status()
         let present = status?.ports ?? []
         func mode(_ binding: PortBinding) -> EnforcementMode? {
-            present.first { $0.interfaceIndex == binding.interface?.index && $0.namespace == binding.namespace }?.mode
+            present.first {
+                $0.interfaceIndex == binding.interface?.index && $0.port.namespace == binding.port.namespace
+            }?.mode
         }
         let isSame =
-            status?.sha256 == hexadecimal(image.sha256) && Set(present.map(\.name)) == Set(bindings.map(\.name))
+            status?.sha256 == hexadecimal(image.sha256)
+            && Set(present.map(\.port.name)) == Set(bindings.map(\.port.name))
             && present.allSatisfy(\.problems.isEmpty)
             && bindings.allSatisfy { $0.interface == nil || mode($0) != nil }
         return ApplyReport(
             generation: status?.generation ?? 0, changed: !isSame, rules: image.statistics.rules,
             ports: bindings.map { binding in
-                ApplyReport.Port(
-                    name: binding.name, interface: binding.interfaceName, namespace: binding.namespace,
-                    mode: mode(binding), isMissing: binding.interface == nil)
+                ApplyReport.PortReport(port: binding.port, mode: mode(binding), isMissing: binding.interface == nil)
             }, memoryBytes: image.bytes.count)
     }
 }

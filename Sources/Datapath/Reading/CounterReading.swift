@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-import Compiler
 import Libbpf
-import Policy
 import Wire
 
 extension Instance {
@@ -26,7 +24,7 @@ extension Instance {
     /// faster than that can be read, the last reading, whose ports have what came meanwhile too.
     private func dropsAndEvents(
         _ maps: InstanceMaps, _ image: LiveImage
-    ) throws(BPFError) -> ([Counters.Port], Counters.Events) {
+    ) throws(BPFError) -> ([Counters.PortCount], Counters.Events) {
         let devices = image.namedDevices()
         var before = try eventCounters(maps)
         var ports = try portCounters(maps, image, devices)
@@ -41,17 +39,17 @@ extension Instance {
 
     private func portCounters(
         _ maps: InstanceMaps, _ image: LiveImage, _ devices: [DeviceRecord]
-    ) throws(BPFError) -> [Counters.Port] {
-        var result: [Counters.Port] = []
+    ) throws(BPFError) -> [Counters.PortCount] {
+        var result: [Counters.PortCount] = []
         for device in devices {
             let first = UInt32(device.id) * BH_DIRECTION_MAX.rawValue
             let values = try maps[.portCounters].lookupPerCPU(first...first + 1, as: bh_port_counters.self)
             for (direction, values) in zip(Direction.allCases, values) {
                 let total = values.reduce(into: PortTotal()) { $0.add($1) }
                 result.append(
-                    Counters.Port(
-                        name: image.portName(device), interface: device.presentName, namespace: device.namespace,
-                        direction: direction, accepted: total.accepted, dropped: total.dropped,
+                    Counters.PortCount(
+                        port: image.port(device), direction: direction, accepted: total.accepted,
+                        dropped: total.dropped,
                         drops: total.reasons(total.drops), accepts: total.reasons(total.accepts),
                         unanswered: total.unanswered))
             }
@@ -61,10 +59,10 @@ extension Instance {
 
     private func ruleCounters(
         _ maps: InstanceMaps, _ image: LiveImage
-    ) throws(BPFError) -> [Counters.Rule] {
+    ) throws(BPFError) -> [Counters.RuleCount] {
         let counters = try RuleCounters(maps)
         return image.counterSlots().map { name, slot in
-            Counters.Rule(name: name, count: slot == BH_NONE ? Count() : counters.total(slot))
+            Counters.RuleCount(name: name, count: slot == BH_NONE ? Count() : counters.total(slot))
         }
     }
 
@@ -112,8 +110,4 @@ private struct PortTotal {
             return Counters.ReasonCount(reason: reason, packets: packets)
         }
     }
-}
-
-extension Count {
-    init(_ value: bh_count) { self.init(packets: value.packets, bytes: value.bytes) }
 }

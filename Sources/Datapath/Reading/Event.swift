@@ -12,17 +12,12 @@ public struct Event: Sendable, Hashable {
     /// Nanoseconds since 1970, UTC.
     public var time: UInt64
     /// nil where the generation that judged it is not known any more.
-    public var port: String?
-    public var interface: String?
-    /// The network namespace as the policy calls it; nil: the controller's own.
-    public var namespace: String?
+    public var port: Port?
     public var direction: Direction
     public var verdict: Action
     public var reason: Reason
     /// The rule that decided, where one did.
-    public var rule: String?
-    /// What people wrote at that rule.
-    public var note: RuleNote?
+    public var rule: ImageView.RuleRecord?
     /// The rule's line, the default's, or else the port's; column 0.
     public var source: SourceLocation?
     public var generation: UInt32
@@ -47,16 +42,12 @@ extension Event {
         packet = Packet(raw.packet)
         let captured = min(Int(raw.captured), Int(BH_HEADER_BYTES))
         header = unsafe withUnsafeBytes(of: raw.header) { unsafe Array($0.prefix(captured)) }
-        if let device = UInt16(exactly: raw.device).flatMap({ image?.device($0) }) {
-            port = image?.portName(device)
-            interface = names[device].first ?? device.interface
-            namespace = device.namespace
-        }
         guard let image else { return }
-        let place = image.view.source(of: raw.judgement)
-        rule = place.rule?.name
-        note = place.rule?.note
-        source = place.location
+        if var device = UInt16(exactly: raw.device).flatMap({ image.device($0) }) {
+            device.presentNames = names[device]
+            port = image.port(device)
+        }
+        (rule, source) = image.view.source(of: raw.judgement)
     }
 }
 

@@ -1,65 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-import Compiler
 import Host
 import Libbpf
 import Network
-import Policy
-import Wire
-
-/// One entry of the kernel's flow table.
-public struct Flow: Sendable, Hashable {
-    public typealias State = FlowState
-
-    /// A device's id, or a host entry's number with `BH_SCOPE_ENTRY`.
-    package var scope: UInt16
-    public var ipProtocol: UInt8
-    /// Who opened it.
-    public var source: IPAddress
-    public var destination: IPAddress
-    /// TCP, UDP, SCTP; of an ICMP echo the identifier, at both ends; else 0.
-    public var sourcePort: UInt16
-    public var destinationPort: UInt16
-    /// The outer tag; 0 where untagged.
-    public var vlan: UInt16
-    /// Of the opening packet.
-    public var direction: Direction
-    public var state: State
-    public var isAdopted: Bool
-    /// Since its last packet.
-    public var idleSeconds: Int
-    /// Seconds without a packet after which it is gone.
-    public var timeoutSeconds: Int
-    /// Slot of its rule's counter; `BH_NONE` where the default accepted it.
-    package var counter: UInt32
-}
-
-/// The totals of the flow table, summed over CPUs, since the instance was first applied.
-public struct FlowTotals: Sendable, Hashable {
-    /// Places taken now, expired ones that were not reclaimed yet included.
-    public var used: UInt64 = 0
-    public var capacity: UInt64 = 0
-    public var opened: UInt64 = 0
-    public var adopted: UInt64 = 0
-    public var expired: UInt64 = 0
-    public var evicted: UInt64 = 0
-    public var refused: UInt64 = 0
-    public var ended: UInt64 = 0
-
-    public init(
-        used: UInt64 = 0, capacity: UInt64 = 0, opened: UInt64 = 0, adopted: UInt64 = 0, expired: UInt64 = 0,
-        evicted: UInt64 = 0, refused: UInt64 = 0, ended: UInt64 = 0
-    ) {
-        self.used = used
-        self.capacity = capacity
-        self.opened = opened
-        self.adopted = adopted
-        self.expired = expired
-        self.evicted = evicted
-        self.refused = refused
-        self.ended = ended
-    }
-}
 
 extension InstanceMaps {
     /// The flows in these buckets that have not expired at a time, in jiffies.

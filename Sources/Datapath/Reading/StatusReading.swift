@@ -9,7 +9,7 @@ extension Instance {
     public func status() throws(DatapathError) -> Status {
         let maps = try openMaps()
         let image = try imageInForce(maps)
-        var ports: [Status.Port] = []
+        var ports: [Status.PortStatus] = []
         let devices = image.namedDevices()
         let byNamespace = Dictionary(grouping: devices) { $0.namespace }
         for (namespace, devices) in byNamespace {
@@ -52,7 +52,7 @@ extension Instance {
     }
 
     /// - Parameter inside: whether the calling thread is in the device's namespace.
-    private func status(of device: DeviceRecord, _ image: LiveImage, inside: Bool) -> Status.Port {
+    private func status(of device: DeviceRecord, _ image: LiveImage, inside: Bool) -> Status.PortStatus {
         let attachment = Attachment(self, device)
         var programs: [HookName: UInt32] = [:]
         for hook in device.hooks {
@@ -70,17 +70,16 @@ extension Instance {
         if !isMissing, device.presentName != device.interface {
             problems.append("the device was called '\(device.interface)' when the policy was applied: apply again")
         }
-        return Status.Port(
-            name: image.portName(device), entry: image.entryName(device.record),
-            interface: isMissing ? device.interface : device.presentName,
-            namespace: device.namespace, interfaceIndex: isMissing ? nil : device.interfaceIndex,
-            protects: image.protects(device.record), mode: isMissing ? nil : device.mode,
+        var known = device
+        if isMissing { known.presentNames = [] }
+        return Status.PortStatus(
+            port: image.port(known), interfaceIndex: isMissing ? nil : device.interfaceIndex,
+            mode: isMissing ? nil : device.mode,
             hooks: device.hooks.filter { programs[$0] != nil }.map(\.rawValue),
             state: isMissing ? .missing : image.isQuarantined(device) ? .quarantined : .enforcing,
             ahead: inside ? attachment.ahead(programs) : [],
             problems: problems, device: device.id, record: device.record,
-            guards: image.view.port(device.record)?.guards ?? [],
-            alternativeNames: isMissing ? [] : Array(device.presentNames.dropFirst()))
+            guards: image.view.port(device.record)?.guards ?? [])
     }
 
     /// Whether a device has a program of ours on one of its hooks at least.
@@ -115,9 +114,7 @@ extension Instance {
         return PolicyInForce(
             generation: image.generation, files: (0..<view.fileCount).compactMap { view.file($0) },
             sha256: hexadecimal(view.sha256), loadedAt: view.header.loaded_at,
-            rules: view.rules.map {
-                PolicyInForce.Rule(name: $0.name, location: $0.location, action: $0.action, log: $0.log)
-            })
+            rules: view.rules)
     }
 }
 

@@ -2,6 +2,7 @@
 import Compiler
 import Glibc
 import Libbpf
+import SystemPackage
 
 /// Calls something every second on a thread of its own, until it is stopped.
 struct Ticker: ~Copyable {
@@ -11,11 +12,14 @@ struct Ticker: ~Copyable {
 
     /// - Throws: where there is no thread to be had.
     init(_ body: @escaping @Sendable () -> Void) throws(DatapathError) {
-        var ends: [Int32] = [-1, -1]
-        guard unsafe Glibc.pipe(&ends) == 0 else { throw DatapathError("cannot make a pipe: \(text(errno))") }
-        for value in ends { _ = fcntl(value, F_SETFD, FD_CLOEXEC) }
-        let end = Descriptor(owning: ends[0])
-        let pipe = Descriptor(owning: ends[1])
+        let ends: (readEnd: FileDescriptor, writeEnd: FileDescriptor)
+        do {
+            ends = try FileDescriptor.pipe(options: .closeOnExec)
+        } catch {
+            throw DatapathError("cannot make a pipe: \(error)")
+        }
+        let end = Descriptor(owning: ends.readEnd)
+        let pipe = Descriptor(owning: ends.writeEnd)
         let thread = SideThread {
             // Closed at the other end it hangs up.
             var wait = pollfd(fd: end.value, events: 0, revents: 0)

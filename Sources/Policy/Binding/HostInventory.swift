@@ -79,21 +79,16 @@ public struct HostInventory: Sendable {
     public static let empty = HostInventory()
 }
 
-/// One device bound to one entry: a *port*.
+/// One device bound to one entry: what a policy asks for at a port.
 public struct PortBinding: Sendable, Hashable {
+    /// What it protects is as written, or: `workload` if an identity is bound or the device is a tap or veth that is a
+    /// bridge member, else `host`.
+    public var port: Port
     /// Index in ``Ruleset/entries``.
     public var entry: Int
-    public var entryName: String
-    /// The entry's name, or `entry/device` where the entry has, or by its selector may have, several devices.
-    public var name: String
     public var mode: PortEntry.Mode
-    /// As written, or: `workload` if an identity is bound or the device is a tap or veth that is a bridge member, else `host`.
-    public var protects: Protects
     /// nil: the device is missing; it will be bound by a later apply.
     public var interface: HostInterface?
-    /// The interface's name; for a missing device as the entry names it.
-    public var interfaceName: String
-    public var namespace: String?
     public var namespaceInode: UInt64?
     /// A member that only a bridge entry with `unknown: drop` names: everything is dropped.
     public var isUnknownToDrop: Bool
@@ -105,14 +100,12 @@ public struct PortBinding: Sendable, Hashable {
         interfaceName: String, namespaceInode: UInt64?, isUnknownToDrop: Bool = false,
         protectsIsDefault: Bool = false
     ) {
+        port = Port(
+            name: name, entry: definition.name, interface: interfaceName, namespace: definition.namespace,
+            protects: protects, alternativeNames: interface?.alternativeNames ?? [])
         self.entry = entry
-        entryName = definition.name
         mode = definition.mode
-        namespace = definition.namespace
-        self.name = name
-        self.protects = protects
         self.interface = interface
-        self.interfaceName = interfaceName
         self.namespaceInode = namespaceInode
         self.isUnknownToDrop = isUnknownToDrop
         self.protectsIsDefault = protectsIsDefault

@@ -3,7 +3,7 @@
 /// A guard that is asked for by name must have something to compare with.
 enum GuardCheck {
     static func run(_ ports: [PortDefinition], _ bindings: [PortBinding], _ problems: Problems) {
-        let sides = Dictionary(grouping: bindings, by: \.entry).mapValues { Set($0.map(\.protects)) }
+        let sides = Dictionary(grouping: bindings, by: \.entry).mapValues { Set($0.map(\.port.protects)) }
         let hasGuests = ports.contains { $0.entry.protects != .host && !$0.entry.addresses.isEmpty }
         for (index, port) in ports.enumerated() {
             let taken: Protects = port.entry.protects ?? (port.entry.hasIdentity ? .workload : .host)

@@ -118,8 +118,10 @@ extension DynamicGroup: CustomStringConvertible {
 
 extension PortBinding: CustomStringConvertible {
     public var description: String {
-        var parts = ["binding \(name): \(interfaceName)", protects.rawValue + (protectsIsDefault ? " (taken)" : "")]
-        if let namespace { parts.append("netns \(namespace)") }
+        var parts = [
+            "binding \(port.name): \(port.interface)", port.protects.rawValue + (protectsIsDefault ? " (taken)" : ""),
+        ]
+        if let namespace = port.namespace { parts.append("netns \(namespace)") }
         if interface == nil { parts.append("missing") }
         if isUnknownToDrop { parts.append("unknown drop") }
         return parts.joined(separator: " ")

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import FoundationEssentials
+import SystemPackage
 
 #if canImport(Glibc)
     import Glibc
@@ -79,7 +80,7 @@ public struct DiskFiles: PolicyFiles {
         case EISDIR: .directory
         case ELOOP: FileError("is a symbolic link to itself")
         case EAGAIN: FileError("cannot be read: it waits for more to come")
-        default: FileError("cannot be read: \(unsafe String(cString: strerror(code)))")
+        default: FileError("cannot be read: \(Errno(rawValue: code))")
         }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
 import Libbpf
+import SystemPackage
 
 /// Shortens the kernel's waits while many programs are attached or taken off, and while a policy is put in force.
 ///
@@ -9,53 +9,63 @@ import Libbpf
 /// CPUs instead, and takes about 1 ms. The setting is the whole host's. So it is changed only where the wait is most of
 /// what is to be done, by one process at a time, and for no longer than that takes; a mark in the instance's folder
 /// tells the next apply or detach to change it back where a process was killed in between.
-enum GracePeriods {
+struct GracePeriods {
     static let standardSetting = "/sys/kernel/rcu_expedited"
     static let markName = "expedited"
     /// Fewer hooks than this are not worth it.
     private static let worthwhile = 16
 
+    /// The file of the host's setting.
+    let setting: String
+    /// Of the instance; the mark stands in it.
+    let folder: PinFolder
+
     /// Runs `body`, which attaches to or takes off so many hooks; where that is worth it, and the host lets it be done,
     /// with short waits.
-    static func expedited<Result, Failure: Error>(
-        for hooks: Int, by instance: Instance, _ body: () throws(Failure) -> Result
+    func expedited<Result, Failure: Error>(
+        for hooks: Int, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        guard hooks >= worthwhile else { return try body() }
-        return try expedited(by: instance, body)
+        guard hooks >= GracePeriods.worthwhile else { return try body() }
+        return try expedited(body)
     }
 
     /// Runs `body` with short waits, where the host lets it be done.
-    static func expedited<Result, Failure: Error>(
-        by instance: Instance, _ body: () throws(Failure) -> Result
-    ) throws(Failure) -> Result {
-        guard let setting = opened(instance), let lock = FileLock(setting), value(lock.descriptor) == UInt8(ascii: "0")
+    func expedited<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        guard let setting = open(), let lock = try? FileLock(setting),
+            GracePeriods.value(lock.descriptor) == UInt8(ascii: "0")
         else { return try body() }
         // The mark comes first, so that the setting is never changed without it.
-        guard (try? instance.folder.folder(markName).make()) != nil else { return try body() }
-        defer { if set("0", lock.descriptor) { try? instance.folder.folder(markName).remove() } }
-        _ = set("1", lock.descriptor)
+        guard (try? mark.make()) != nil else { return try body() }
+        defer { if GracePeriods.set("0", lock.descriptor) { try? mark.remove() } }
+        _ = GracePeriods.set("1", lock.descriptor)
         return try body()
     }
 
     /// Changes back what a process that was killed has left; without the lock, for nobody may come after this one.
     /// Whoever has the setting just then waits longer, and no more.
-    static func recover(_ instance: Instance) {
-        guard instance.folder.holds(markName), let setting = opened(instance) else { return }
-        if set("0", setting) { try? instance.folder.folder(markName).remove() }
+    func recover() {
+        guard folder.holds(GracePeriods.markName), let setting = open() else { return }
+        if GracePeriods.set("0", setting) { try? mark.remove() }
     }
 
-    private static func opened(_ instance: Instance) -> Descriptor? {
-        let value = unsafe open(instance.waitSetting, O_RDWR | O_CLOEXEC)
-        return value < 0 ? nil : Descriptor(owning: value)
+    private var mark: PinFolder { folder.folder(GracePeriods.markName) }
+
+    private func open() -> Descriptor? {
+        guard let file = try? FileDescriptor.open(FilePath(setting), .readWrite, options: .closeOnExec) else {
+            return nil
+        }
+        return Descriptor(owning: file)
     }
 
     private static func value(_ setting: borrowing Descriptor) -> UInt8? {
         var byte: UInt8 = 0
-        return unsafe pread(setting.value, &byte, 1, 0) == 1 ? byte : nil
+        let count = unsafe withUnsafeMutableBytes(of: &byte) {
+            unsafe try? setting.file.read(fromAbsoluteOffset: 0, into: $0)
+        }
+        return count == 1 ? byte : nil
     }
 
     private static func set(_ text: String, _ setting: borrowing Descriptor) -> Bool {
-        let bytes = Array(text.utf8)
-        return unsafe pwrite(setting.value, bytes, bytes.count, 0) == bytes.count
+        (try? setting.file.writeAll(toAbsoluteOffset: 0, text.utf8)) == text.utf8.count
     }
 }

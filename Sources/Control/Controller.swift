@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+import Datapath
+import Network
+import Policy
+
+/// One instance of Bulkhead on this host, as a face of the product asks it: each question and each change is a call
+/// with a typed result. Nothing is printed.
+package struct Controller: Sendable {
+    package static let standardInstance = Instance.standardName
+
+    private let instance: Instance
+
+    /// - Throws: where no instance can have this name.
+    package init(instance name: String) throws(DatapathError) { instance = try Instance(name) }
+
+    // MARK: Policies
+
+    package func check(_ path: String) throws(DatapathError) -> CheckReport {
+        try CheckReport(path: path, instance: instance)
+    }
+
+    /// What of the quarantine a policy does not have.
+    package func quarantineWarnings(_ source: PolicySource) -> [String] { source.quarantineWarnings(instance) }
+
+    /// Puts a policy in force.
+    package func apply(_ policy: PreparedPolicy) throws(DatapathError) -> ApplyReport { try policy.apply(to: instance) }
+
+    /// What putting a policy in force would do.
+    package func rehearse(_ policy: PreparedPolicy) -> ApplyReport { policy.rehearse(on: instance) }
+
+    package func policyInForce() throws(DatapathError) -> PolicyInForce { try instance.policyInForce() }
+
+    /// Asks the programs of a policy's file, or of the policy in force where there is none.
+    ///
+    /// - Parameter keepsFlows: Whether a frame's flow is there for the next.
+    package func judge(policy: String?, keepsFlows: Bool = false) throws -> PolicyJudge {
+        try PolicyJudge(policy: policy, instance: instance, keepsFlows: keepsFlows)
+    }
+
+    // MARK: What the kernel does
+
+    package func status() throws(DatapathError) -> Status { try instance.status() }
+
+    package func counters() throws(DatapathError) -> Counters { try instance.counters() }
+
+    /// By port, with the name of the rule that accepted each.
+    package func flows() throws(DatapathError) -> [(port: String, rule: String?, flow: Flow)] { try instance.flows() }
+
+    // MARK: Ports
+
+    package func detach(ports: [String]) throws(DatapathError) -> DetachReport { try instance.detach(ports: ports) }
+
+    package func detachAll() throws(DatapathError) -> DetachReport { try instance.detachAll() }
+
+    /// - Parameter port: An entry, `entry/device` or a device.
+    package func quarantine(_ port: String) throws(DatapathError) -> QuarantineReport { try instance.quarantine(port) }
+
+    /// - Parameter port: The same, or a name that is held though no policy has it.
+    package func release(_ port: String) throws(DatapathError) -> QuarantineReport { try instance.release(port) }
+
+    // MARK: Dynamic groups
+
+    /// All of them, or the one of a name.
+    package func groups(_ name: String? = nil) throws -> [GroupMembers] {
+        try explaining(name) { try instance.groups(name) }
+    }
+
+    /// - Parameter seconds: For how long; nil: as the group says.
+    package func add(_ prefixes: [Prefix], to group: String, seconds: Int? = nil) throws -> GroupChange {
+        try explaining(group) { try instance.add(prefixes, to: group, seconds: seconds) }
+    }
+
+    package func delete(_ prefixes: [Prefix], from group: String) throws -> GroupChange {
+        try explaining(group) { try instance.delete(prefixes, from: group) }
+    }
+
+    /// Takes all members out.
+    package func flush(_ group: String) throws -> GroupChange { try explaining(group) { try instance.flush(group) } }
+
+    /// Runs `body`; where it fails for a group that the policy has and that is not dynamic, says so.
+    private func explaining<Result>(_ group: String?, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as DatapathError {
+            guard let group, let policy = try? policyInForce(), let source = try? PolicySource(inForce: policy),
+                let ruleset = source.loaded.ruleset, ruleset.groups.contains(where: { $0.name == group }),
+                !ruleset.dynamicGroups.contains(where: { $0.name == group })
+            else { throw error }
+            throw Refusal(
+                "group '\(group)' is not dynamic: its members are those that the policy names",
+                advice: "give it \"dynamic: {}\" in the policy and apply it, or change the policy")
+        }
+    }
+
+    // MARK: Streams
+
+    /// Reads the counters now and after every interval, until `isEnded`. Blocks the calling thread.
+    package func followCounters(
+        every interval: Duration, until isEnded: @autoclosure () -> Bool, _ body: (Counters) throws -> Void
+    ) throws {
+        while !isEnded() {
+            try body(try counters())
+            Pause.wait(interval, until: isEnded)
+        }
+    }
+
+    /// Starts to stream drops, and logged accepts where they are asked for. What happened before is not in it.
+    package func events(_ question: EventQuestion) throws(DatapathError) -> EventStream {
+        EventStream(try instance.events(question.filter), atMost: question.count)
+    }
+}

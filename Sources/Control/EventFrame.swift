@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import Capture
+import Datapath
+
+extension Event {
+    /// The packet as a capture has it: the first bytes, with the tag that the kernel keeps beside the frame put back in
+    /// its place.
+    package var frame: CapturedFrame {
+        var bytes = header
+        let inFrame = Event.tagsInFrame(header)
+        if packet.vlanTags > inFrame, bytes.count >= 12 {
+            // Where the tag in the frame is the outer one, that beside it is of VLAN 0.
+            let tag = inFrame > 0 && !packet.hasInnerTag ? 0 : packet.outerVLAN
+            bytes.insert(contentsOf: [0x81, 0, UInt8(tag >> 8), UInt8(tag & 255)], at: 12)
+        }
+        return CapturedFrame(bytes: bytes, originalLength: packet.length, time: time)
+    }
+
+    private static func tagsInFrame(_ bytes: [UInt8]) -> Int {
+        var count = 0
+        var offset = 12
+        while offset + 1 < bytes.count, [0x8100, 0x88a8].contains(Int(bytes[offset]) << 8 | Int(bytes[offset + 1])) {
+            count += 1
+            offset += 4
+        }
+        return count
+    }
+}

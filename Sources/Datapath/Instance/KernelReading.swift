@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+import Policy
+
+/// Whether programs may read the kernel's tables, which tell them what the host's addresses are at each moment.
+package enum KernelReading {
+    /// Why they may not; nil where they may.
+    package static let obstacle: String? = {
+        let (administrator, performance): (UInt64, UInt64) = (1 << 21, 1 << 38)
+        if let effective = Capabilities.effective(), effective & (administrator | performance) == 0 {
+            return "it was run without CAP_PERFMON"
+        }
+        let lockdown = (try? DiskFiles().read("/sys/kernel/security/lockdown", limit: 4096, from: .regularFile)) ?? []
+        return String(decoding: lockdown, as: UTF8.self).contains("[confidentiality]")
+            ? "it is locked down for confidentiality" : nil
+    }()
+}

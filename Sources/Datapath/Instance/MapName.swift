@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A map of an instance, named as its pin is.
+package enum MapName: String, CaseIterable {
+    case slots
+    case scratch
+    case portCounters = "port_counters"
+    case ruleCounters = "rule_counters"
+    case eventCounters = "event_counters"
+    case rings
+    case readers
+    case buckets
+    case answers
+    case flows
+    case flowBuckets = "flow_buckets"
+    case flowHints = "flow_hints"
+    case flowScopes = "flow_scopes"
+    case flowTotals = "flow_totals"
+    case verdictsV4 = "verdicts_v4"
+    case verdictsV6 = "verdicts_v6"
+    case fragments
+    case limits
+    case sources
+    case groups
+    case ownAddresses = "own_addresses"
+    case localMemos = "local_memos"
+    case localSearches = "local_searches"
+    case tcPrograms = "tc_programs"
+    case xdpPrograms = "xdp_programs"
+    case genericPrograms = "generic_programs"
+    /// The controller's own, see ``InstanceState``.
+    case instance
+    /// The names of ports that are cut off; the controller's own too.
+    case quarantine
+
+    /// Those that the programs use.
+    package static let ofPrograms = allCases.filter { $0 != .instance && $0 != .quarantine }
+}

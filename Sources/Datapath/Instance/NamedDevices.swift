@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import Host
+import Policy
+
+extension DeviceNames {
+    /// Reads the names in the namespaces of these devices.
+    init(of devices: [DeviceRecord]) {
+        self.init(in: Set(devices.lazy.filter { $0.interfaceIndex != 0 }.map(\.namespace)))
+    }
+
+    subscript(device: DeviceRecord) -> [String] { self[device.interfaceIndex, inNamespace: device.namespaceInode] }
+}
+
+extension DeviceRecord {
+    /// As the kernel calls it now, as far as that was read.
+    var presentName: String { presentNames.first ?? interface }
+
+    func isNamed(_ word: String) -> Bool {
+        presentNames.isEmpty ? word == interface : presentNames.contains(word)
+    }
+}
+
+extension LiveImage {
+    /// The devices of this generation, with the names that they have now.
+    func namedDevices() -> [DeviceRecord] {
+        let devices = devices()
+        let names = DeviceNames(of: devices)
+        return devices.map { device in
+            var device = device
+            device.presentNames = names[device]
+            return device
+        }
+    }
+
+    /// The port of a device, called as it is now as far as that was read.
+    func port(_ device: DeviceRecord) -> Port {
+        Port(
+            name: portName(device), entry: entryName(device.record), interface: device.presentName,
+            namespace: device.namespace, protects: protects(device.record),
+            alternativeNames: Array(device.presentNames.dropFirst()))
+    }
+
+    /// Whether a name that is in quarantine means this device: its entry's, or `entry/device`.
+    func covers(_ name: String, _ device: DeviceRecord) -> Bool {
+        let entry = entryName(device.record)
+        return name == entry || name == "\(entry)/\(device.interface)"
+    }
+
+    /// Whether people may call a device by this name: its entry's, `entry/device`, or the device's own, be it an
+    /// alternative one.
+    func isCalled(_ name: String, _ device: DeviceRecord) -> Bool {
+        if covers(name, device) || device.isNamed(name) { return true }
+        let entry = entryName(device.record)
+        return name.hasPrefix("\(entry)/") && device.isNamed(String(name.dropFirst(entry.count + 1)))
+    }
+
+    func unknownPort(_ word: String, _ instance: String) -> DatapathError {
+        DatapathError(
+            "no port of instance '\(instance)' is called '\(word)'",
+            advice: "'bulkhead status' lists them: " + devices().map(portName).prefix(20).joined(separator: ", "))
+    }
+}

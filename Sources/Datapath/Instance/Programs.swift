@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+import Crypto
+import Libbpf
+
+/// The BPF objects of this build.
+package enum Programs {
+    package static let entry = EmbeddedObject.entry
+    package static let tc = EmbeddedObject.tc
+    package static let xdp = EmbeddedObject.xdp
+    package static let unattached = EmbeddedObject.unattached
+
+    /// SHA-256 of all of them.
+    package static let hash: (UInt64, UInt64, UInt64, UInt64) = {
+        var hash = SHA256()
+        for object in [entry, tc, xdp, unattached] { hash.update(data: object.bytes) }
+        return unsafe hash.finalize().withUnsafeBytes {
+            unsafe $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self)
+        }
+    }()
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Host
+
+extension bh_settings {
+    /// Those of an instance's programs.
+    package init(_ state: InstanceState) {
+        self.init(
+            ticks_per_second: KernelClock.ticksPerSecond, answer_mark: state.answerMark,
+            answer_cost: UInt32(BH_ANSWER_COST), answers_all: 0, flow_secret: state.flowSecret,
+            simulates: 0, reads_kernel: KernelReading.obstacle == nil ? 1 : 0,
+            casts_context: KernelFunctions.castsContext, pad: 0)
+    }
+
+    /// Of programs that are attached to nothing: the same in every run, without a limit to answers, at the time that
+    /// they are told.
+    package static let simulated = bh_settings(
+        ticks_per_second: KernelClock.ticksPerSecond, answer_mark: .max, answer_cost: 0, answers_all: 1,
+        flow_secret: (0, 0), simulates: 1, reads_kernel: 0, casts_context: KernelFunctions.castsContext, pad: 0)
+}

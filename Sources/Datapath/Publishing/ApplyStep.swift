@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Compiler
+import Glibc
+import Host
+import Libbpf
+import Policy
+
+/// One apply on its way.
+struct ApplyStep {
+    let instance: Instance
+    let image: Image
+    let bindings: [PortBinding]
+    /// The same image, to be read.
+    let view: ImageView
+    /// Whether the flow table was there before this apply.
+    let hadFlows: Bool
+    private var warnings: [String] = []
+    /// What this apply attached, to be taken off should it fail.
+    private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
+
+    init(instance: Instance, image: Image, bindings: [PortBinding], hadFlows: Bool) throws(DatapathError) {
+        self.instance = instance
+        self.hadFlows = hadFlows
+        self.image = image
+        self.bindings = bindings
+        view = try ImageView(ofPolicy: image.bytes)
+    }
+
+    mutating func run(_ maps: InstanceMaps) throws(DatapathError) -> ApplyReport {
+        try DatapathError.naming("cannot apply the policy") {
+            let old = try LiveImage.published(in: maps[.slots])
+            let state = try maps.state()
+            let samePrograms = state.programs == Programs.hash
+            let requests = bindings.map { DeviceAllotment.Request($0, image: image) }
+            instance.gracePeriods.recover()
+            try instance.removeOrphans(keeping: old?.devices() ?? [])
+            if let old, samePrograms, let report = try unchanged(old, requests, maps) { return report }
+            return try change(from: old, state: state, requests: requests, maps: maps)
+        }
+    }
+
+    // MARK: Nothing to do
+
+    /// The report of an apply that finds everything as it should be; nil where something is to be done.
+    private func unchanged(
+        _ old: LiveImage, _ requests: [DeviceAllotment.Request], _ maps: InstanceMaps
+    ) throws(DatapathError) -> ApplyReport? {
+        let devices = old.devices()
+        let present = Dictionary(devices.map { ($0.identity, $0) }) { first, _ in first }
+        guard old.view.sha256 == image.sha256, devices.count == requests.count else { return nil }
+        for request in requests {
+            guard let device = present[request.identity], device.record == request.record,
+                device.isOfSeveral == request.isOfSeveral, device.interface == request.identity.interface,
+                device.namespace == request.identity.namespace
+            else { return nil }
+        }
+        guard try instance.brokenHooks(devices).isEmpty else { return nil }
+        try instance.repairQuarantine(maps)
+        return report(generation: old.generation, changed: false, devices: devices, live: old, maps)
+    }
+
+    // MARK: A new generation
+
+    private mutating func change(
+        from old: LiveImage?, state: InstanceState, requests: [DeviceAllotment.Request],
+        maps: InstanceMaps
+    ) throws -> ApplyReport {
+        let allotment = try DeviceAllotment(
+            requests, old: old?.devices() ?? [], replaced: replaced(old?.devices() ?? [], by: requests))
+        var state = state
+        state.generation += 1
+        guard let number = UInt32(exactly: state.generation) else {
+            throw DatapathError("this instance has used up its generation numbers", advice: "bulkhead detach --all")
+        }
+        // Written before anything is published under it, so that it is never used again.
+        try maps[.instance].update(0, to: state)
+        var generation = Generation(image.bytes, view, number: number, loadedAt: UInt64(max(time(nil), 0)))
+        generation.setCounters(try allotCounters(old, maps))
+        generation.setClock(secret: old?.view.header.secret ?? .random(in: 1 ... .max))
+        if let warning = try maps.noteOwnAddresses(for: view, at: bindings) { warnings.append(warning) }
+        try allotLimits(old, maps, of: &generation)
+        let groups = try allotGroups(old, maps, of: &generation)
+        // What does not fit into the kernel's memory is refused before a device is touched.
+        let map = try generation.allocate()
+        let fresh = allotment.devices.filter { $0.old == nil }.map(\.id)
+        try maps.retire(fresh, &state)
+        let scopes = FlowScopeAllotment(entries: hostEntries, old: old?.flowScopes() ?? [])
+        setFlowScopes(scopes, of: &generation)
+        // In tables that were made just now there is nothing.
+        if hadFlows { try maps.clear(scopes.fresh + fresh) }
+        let before: Instance.Before
+        do {
+            var devices = try instance.gracePeriods.expedited(for: 2 * fresh.count) {
+                try attach(allotment, replacing: state.programs != Programs.hash, maps)
+            }
+            before = noteAttachment(&devices, old)
+            switch before {
+            case .kept: generation.setBefore(old?.generation ?? 0)
+            case .same: generation.setBefore(old?.view.header.before ?? 0)
+            case .gone: break
+            }
+            generation.setDevices(devices)
+            try generation.fill(map)
+            try instance.publish(map, before: before, renamed: renamed(allotment, old), maps)
+        } catch {
+            takeOff()
+            throw error
+        }
+        state.programs = Programs.hash
+        try maps[.instance].update(0, to: state)
+        let new = try LiveImage(map)
+        let devices = new.devices()
+        let kept = Set(devices.map(\.id))
+        try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
+        for slot in groups.gone(before) { try maps[.groups].delete(slot) }
+        let gone = (old?.devices() ?? []).count { !kept.contains($0.id) }
+        instance.gracePeriods.expedited(for: 2 * gone) { detachGone(old?.devices() ?? [], keeping: devices) }
+        return report(generation: number, changed: true, devices: devices, live: new, maps)
+    }
+
+    /// Devices whose number and namespace a request has, but not their name, and that hold no program any more: the
+    /// kernel gave the number to another device.
+    private func replaced(_ devices: [DeviceRecord], by requests: [DeviceAllotment.Request]) -> Set<UInt16> {
+        let names = Dictionary(requests.map { ($0.identity, $0.identity.interface) }) { first, _ in first }
+        let doubtful = devices.filter { device in
+            names[device.identity].map { $0 != device.interface } ?? false && device.mode != nil
+        }
+        return Set(doubtful.filter { !instance.holdsProgram($0) }.map(\.id))
+    }
+
+    /// The ports whose device has another name than in the generation in force, by their old and new names.
+    private func renamed(_ allotment: DeviceAllotment, _ old: LiveImage?) -> [(from: String, to: String)] {
+        guard let old else { return [] }
+        return allotment.devices.compactMap { request, _, before in
+            guard let before, request.isOfSeveral, before.interface != request.identity.interface else { return nil }
+            return (old.portName(before), request.port.name)
+        }
+    }
+
+    private func allotCounters(_ old: LiveImage?, _ maps: InstanceMaps) throws -> [UInt32] {
+        let counters = SlotAllotment(
+            names: view.ruleCounters.map(\.name), old: old?.counterSlots() ?? [],
+            capacity: Int(BH_RULES_MAX))
+        if !counters.fresh.isEmpty {
+            let values = try RuleCounters(maps, writable: true)
+            for slot in counters.fresh { values.zero(slot) }
+        }
+        return counters.slots
+    }
+
+    /// A limit keeps what is used of it by its rule's name.
+    private func allotLimits(_ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation) throws {
+        let allotment = LimitAllotment(view.limitedRules, old: old?.limitSlots() ?? [])
+        for slot in allotment.fresh { try maps[.limits].update(slot, to: bh_limit()) }
+        generation.setLimitSlots(allotment.slots)
+    }
+
+    /// A dynamic group keeps its members by its name; a new one has none. Those of the policy before stay as long as it
+    /// is asked: without them it would seem to have passed whom it banned.
+    private func allotGroups(
+        _ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation
+    ) throws -> GroupAllotment {
+        let before = try LiveImage.published(in: maps[.slots], slot: BH_SLOT_BEFORE.rawValue)
+        let allotment = GroupAllotment(
+            view.groups.map(\.name), old: old?.groupSlots() ?? [],
+            before: before?.groupSlots().map(\.slot) ?? [])
+        for slot in allotment.fresh { try maps[.groups].update(slot, to: try MemberTrie.make()) }
+        generation.setGroupSlots(allotment.slots)
+        return allotment
+    }
+
+    /// The names of the entries that protect the host somewhere.
+    private var hostEntries: [String] {
+        Dictionary(bindings.filter { $0.port.protects == .host }.map { ($0.entry, $0.port.entry) }) { first, _ in first
+        }
+        .sorted { $0.key < $1.key }.map(\.value)
+    }
+
+    private func setFlowScopes(_ allotment: FlowScopeAllotment, of generation: inout Generation) {
+        for record in 0..<view.portCount {
+            guard let port = view.port(record), port.protects == .host, !port.isUnknownToDrop,
+                let scope = allotment.scopes[port.name]
+            else {
+                continue
+            }
+            generation.setFlowScope(scope, ofRecord: record)
+        }
+    }
+
+    /// Notes since when connections that were there before may be adopted. TCP's: since a device was attached or the
+    /// flow table made, until another policy comes. What a policy passed without a flow: since that policy was
+    /// replaced. Returns what becomes of the policy before.
+    private func noteAttachment(_ devices: inout [DeviceRecord], _ old: LiveImage?) -> Instance.Before {
+        let now = KernelClock.nanoseconds()
+        let known = Dictionary((old?.devices() ?? []).map { ($0.identity, $0) }) { first, _ in first }
+        let isSame = old?.view.sha256 == image.sha256
+        var isAsked = false
+        for index in devices.indices {
+            guard hadFlows, let old, let before = known[devices[index].identity], before.id == devices[index].id
+            else {
+                devices[index].attachedAt = now
+                continue
+            }
+            devices[index].attachedAt = isSame ? before.attachedAt : 0
+            devices[index].untrackedAt =
+                isSame ? before.untrackedAt : old.passesUntracked(before.record) ? now : 0
+            isAsked = isAsked || devices[index].untrackedAt != 0
+        }
+        return isSame ? .same : isAsked ? .kept : .gone
+    }
+
+    /// Puts programs on every device that lacks one, and tells how each is enforced.
+    private mutating func attach(
+        _ allotment: DeviceAllotment, replacing: Bool, _ maps: InstanceMaps
+    ) throws -> [DeviceRecord] {
+        var result: [DeviceRecord] = []
+        let generic = try GenericXDP(maps, isNew: replacing)
+        let byNamespace = Dictionary(grouping: allotment.devices) { $0.request.identity.namespace }
+        for (namespace, devices) in byNamespace.sorted(by: { ($0.key ?? "") < ($1.key ?? "") }) {
+            let present = devices.filter { $0.request.identity.index != 0 }
+            for device in devices where device.request.identity.index == 0 {
+                result.append(DeviceRecord(device.request, id: device.id, mode: nil))
+            }
+            guard !present.isEmpty else { continue }
+            try NetworkNamespace.with(namespace) { () throws(DatapathError) in
+                guard NetworkNamespace.inode(nil) == present[0].request.identity.inode else {
+                    throw DatapathError(
+                        "network namespace '\(namespace ?? "")' was made anew meanwhile", advice: "apply again")
+                }
+                for (request, id, old) in present {
+                    let attacher = DeviceAttacher(
+                        attachment: Attachment(
+                            instance: instance, device: id, interface: request.identity.index,
+                            namespaceInode: request.identity.inode, name: request.identity.interface), request: request,
+                        old: old)
+                    let outcome = try attacher.run(replacing: replacing, maps, generic)
+                    attached += outcome.attached.map { (attacher.attachment, $0, namespace) }
+                    warnings += outcome.warnings
+                    if let failure = outcome.failure { throw failure }
+                    result.append(DeviceRecord(request, id: id, mode: outcome.mode))
+                }
+            }
+        }
+        return result
+    }
+
+    /// Undoes what this apply attached. What cannot be undone has no record in the policy in force, so it lets packets
+    /// pass, and the next apply removes it.
+    private func takeOff() {
+        for (attachment, hook, namespace) in attached {
+            try? NetworkNamespace.with(namespace) { () throws(DatapathError) in try attachment.detach(hook) }
+        }
+    }
+
+    /// Takes the programs off devices that the new policy does not name, and hooks that a device does not use any more.
+    private mutating func detachGone(_ old: [DeviceRecord], keeping new: [DeviceRecord]) {
+        let kept = Dictionary(new.map { ($0.id, Set($0.hooks)) }) { first, _ in first }
+        for device in old {
+            for hook in HookName.allCases where !(kept[device.id]?.contains(hook) ?? false) {
+                do throws(DatapathError) {
+                    try instance.detach(device, hook)
+                } catch {
+                    warnings.append("\(error)")
+                }
+            }
+        }
+    }
+
+    private func report(
+        generation: UInt32, changed: Bool, devices: [DeviceRecord], live: LiveImage,
+        _ maps: InstanceMaps
+    ) -> ApplyReport {
+        let modes = Dictionary(devices.map { ($0.identity, $0.mode) }) { first, _ in first }
+        return ApplyReport(
+            generation: generation, changed: changed, rules: live.view.ruleCount,
+            ports: bindings.map { binding in
+                let identity = DeviceAllotment.Request(binding, image: image).identity
+                return ApplyReport.PortReport(
+                    port: binding.port, mode: modes[identity] ?? nil, isMissing: binding.interface == nil)
+            }, memoryBytes: maps.memory + live.memory, warnings: warnings)
+    }
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+
+/// Which flow scopes the host entries of a new generation have.
+package struct FlowScopeAllotment {
+    /// By entry name; an entry that is missing here has a scope a device.
+    package private(set) var scopes: [String: UInt16] = [:]
+    /// Scopes that the old generation did not use: to be cleared before they are used.
+    package private(set) var fresh: [UInt16] = []
+
+    /// An entry keeps its scope by its name.
+    package init(entries: [String], old: [(name: String, scope: UInt16)]) {
+        let base = UInt32(BH_SCOPE_ENTRY)
+        let slots = SlotAllotment(
+            names: entries, old: old.map { ($0.name, UInt32($0.scope) &- base) }, capacity: Int(BH_DEVICES_MAX))
+        for (name, slot) in zip(entries, slots.slots) where slot != BH_NONE { scopes[name] = UInt16(base + slot) }
+        fresh = slots.fresh.map { UInt16(base + $0) }
+    }
+}

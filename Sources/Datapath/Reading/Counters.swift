@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import Policy
+import Wire
+
+/// The kernel's counters, summed over CPUs.
+public struct Counters: Sendable {
+    /// One port in one direction.
+    public struct PortCount: Sendable, Hashable {
+        public var port: Port
+        public var direction: Direction
+        public var accepted: Count
+        /// Rejects are drops.
+        public var dropped: Count
+        /// Dropped packets by reason, those that are zero left out, in the contract's order.
+        public var drops: [ReasonCount]
+        /// Accepted packets by reason, in the same form.
+        public var accepts: [ReasonCount]
+        /// Of the dropped, rejected packets that got no answer.
+        public var unanswered: UInt64 = 0
+    }
+
+    public struct ReasonCount: Sendable, Hashable {
+        public var reason: Reason
+        public var packets: UInt64
+    }
+
+    public struct RuleCount: Sendable, Hashable {
+        public var name: String
+        public var count: Count
+    }
+
+    /// What became of the events; drops and accepts apart.
+    public struct Events: Sendable, Hashable {
+        public var emitted: UInt64
+        public var suppressed: UInt64
+        public var lost: UInt64
+        public var acceptsEmitted: UInt64
+        public var acceptsSuppressed: UInt64
+        public var acceptsLost: UInt64
+        /// Packets that found no image or no port record, and passed.
+        public var unjudged: UInt64
+    }
+
+    public var generation: UInt32
+    public var ports: [PortCount]
+    /// Of all ports that were in force and are not any more.
+    public var removed: (accepted: Count, dropped: Count)
+    /// In the policy's order.
+    public var rules: [RuleCount]
+    public var events: Events
+    public var flows: FlowTotals
+}

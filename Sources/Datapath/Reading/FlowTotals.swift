@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The totals of the flow table, summed over CPUs, since the instance was first applied.
+public struct FlowTotals: Sendable, Hashable {
+    /// Places taken now, expired ones that were not reclaimed yet included.
+    public var used: UInt64 = 0
+    public var capacity: UInt64 = 0
+    public var opened: UInt64 = 0
+    public var adopted: UInt64 = 0
+    public var expired: UInt64 = 0
+    public var evicted: UInt64 = 0
+    public var refused: UInt64 = 0
+    public var ended: UInt64 = 0
+
+    public init(
+        used: UInt64 = 0, capacity: UInt64 = 0, opened: UInt64 = 0, adopted: UInt64 = 0, expired: UInt64 = 0,
+        evicted: UInt64 = 0, refused: UInt64 = 0, ended: UInt64 = 0
+    ) {
+        self.used = used
+        self.capacity = capacity
+        self.opened = opened
+        self.adopted = adopted
+        self.expired = expired
+        self.evicted = evicted
+        self.refused = refused
+        self.ended = ended
+    }
+}

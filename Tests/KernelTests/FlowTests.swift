@@ -182,6 +182,20 @@ extension PacketTables {
                         .frame(authenticated(talk, back: true), at: "web", .out, established),
                     ]),
                 FlowScript(
+                    "requests with the same identifier each way are two conversations",
+                    under: FlowScript.policy("  - { name: ping, service: ping, action: accept }"),
+                    [
+                        .frame(talk.there(talk.echo.reply), at: "web", .in, "drop default"),
+                        .frame(talk.there(talk.echo.request), at: "web", .in, "accept rule"),
+                        .frame(talk.there(talk.echo.reply), at: "web", .in, "drop default"),
+                        .frame(talk.back(talk.echo.request), at: "web", .out, "accept rule"),
+                        .frame(talk.there(talk.echo.reply), at: "web", .in, established),
+                        .frame(talk.there(talk.echo.request), at: "web", .in, established),
+                        .flows([.answered, .opening]),
+                        .frame(talk.there(talk.echo.reply), at: "web", .in, established),
+                        .frame(talk.back(talk.echo.reply), at: "web", .out, established),
+                    ]),
+                FlowScript(
                     "an echo reply of another identifier",
                     [
                         .frame(talk.there(talk.echo.request), at: "web", .in, "accept rule"),
@@ -235,6 +249,17 @@ extension PacketTables {
                         .frame(talk.error(to: talk.server, about: pong), at: "web", .in, related),
                         .frame(
                             talk.error(to: talk.client, about: datagram(talk.echo.request)), at: "web", .out, related),
+                    ]),
+                FlowScript(
+                    "no error about a request that goes the other way than the one that opened the flow",
+                    [
+                        .frame(talk.there(talk.echo.request), at: "web", .in, "accept rule"),
+                        .frame(
+                            talk.error(to: talk.server, about: datagram(talk.echo.request, back: true)), at: "web",
+                            .in, "drop default"),
+                        .frame(
+                            talk.error(to: talk.client, about: datagram(talk.echo.reply)), at: "web", .out,
+                            "drop default"),
                     ]),
                 FlowScript(
                     "never a redirect",
@@ -422,5 +447,10 @@ extension PacketTables {
         }
 
         @Test(arguments: scripts) func goes(script: FlowScript) throws { try script.run() }
+
+        @Test(arguments: scripts) func theModelAgrees(script: FlowScript) throws {
+            // In the model there is always room.
+            if !script.policy.contains("maxFlows") { try script.runModel() }
+        }
     }
 }

@@ -184,11 +184,9 @@ public struct ReferenceFlows: Sendable {
         }
         let key = Key(packet, direction, scope: place.scope, tags: packet)
         if packet.isTCP, packet.isOpening { return model.outcomesOfOpening(packet, key, at: place, direction) }
-        let records = live(key)
+        let records = live(key, of: packet, direction)
         outcomes = records.isEmpty ? [] : model.admit(packet, records, key, at: place, direction)
-        let isCovered = records.contains {
-            clock <= $0.surelyUntil && !packet.contradicts(isAnswer: direction != $0.direction)
-        }
+        let isCovered = records.contains { clock <= $0.surelyUntil }
         return isCovered ? outcomes : outcomes + model.outcomesOfOpening(packet, key, at: place, direction)
     }
 
@@ -203,6 +201,16 @@ public struct ReferenceFlows: Sendable {
     /// Those that may be there.
     func live(_ key: Key) -> [Record] { flows[key, default: []].filter { clock <= $0.perhapsUntil } }
 
+    /// Those that a packet may belong to: an echo request each way begins a conversation of its own.
+    private func live(_ key: Key, of packet: Packet, _ direction: Direction) -> [Record] {
+        live(key).filter { !packet.contradicts(isAnswer: direction != $0.direction) }
+    }
+
+    /// Of some of a key's records others have become.
+    private mutating func replace(_ records: [Record], of key: Key, by new: [Record]) {
+        flows[key] = live(key).filter { !records.contains($0) } + new
+    }
+
     /// A packet of a flow; of one that an earlier policy accepted, only if this one would too.
     private func admit(
         _ packet: Packet, _ records: [Record], _ key: Key, at place: Place, _ direction: Direction
@@ -212,16 +220,15 @@ public struct ReferenceFlows: Sendable {
         var model = self
         for var record in records {
             let isAnswer = direction != record.direction
-            if packet.isEchoRequest, isAnswer { continue }
             if let denial = model.renew(&record, by: isAnswer ? packet.reversed : packet, at: place) {
-                outcomes.append(Outcome(judgement: denial, after: forgetting(record, of: key)))
+                outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
             } else {
                 model.advance(&record, by: packet, isAnswer: isAnswer)
                 admitted.append(record)
             }
         }
         if !admitted.isEmpty {
-            model.flows[key] = admitted
+            model.replace(records, of: key, by: admitted)
             outcomes.insert(Outcome(judgement: Judgement(.accept, .established), after: model), at: 0)
         }
         if packet.isTCP, packet.has(Packet.rst) || ruleset.entries[place.entry].tcp == .strict {
@@ -231,15 +238,15 @@ public struct ReferenceFlows: Sendable {
     }
 
     /// One of those that it may have been was there, and has ended; whether another is left nobody knows.
-    private func forgetting(_ record: Record, of key: Key) -> ReferenceFlows {
+    private func forgetting(_ record: Record, among records: [Record], of key: Key) -> ReferenceFlows {
         var model = self
         model.ended.insert(key)
-        model.flows[key] = live(key).filter { !$0.isAlike(record) }.map {
-            other in
+        let others = records.filter { !$0.isAlike(record) }.map { other in
             var other = other
             other.surelyUntil = clock - 1
             return other
         }
+        model.replace(records, of: key, by: others)
         return model
     }
 
@@ -304,15 +311,15 @@ public struct ReferenceFlows: Sendable {
         guard let quotation, packet.destination == quotation.source else { return [] }
         let quoted: Direction = direction == .in ? .out : .in
         let key = Key(quotation, quoted, scope: place.scope, tags: packet)
-        let records = quotation.isTracked ? live(key) : []
+        let records = quotation.isTracked ? live(key, of: quotation, quoted) : []
         var outcomes: [Outcome] = []
         for var record in records {
             var model = self
             let opening = quoted == record.direction ? quotation : quotation.reversed
             if let denial = model.renew(&record, by: opening, at: place) {
-                outcomes.append(Outcome(judgement: denial, after: forgetting(record, of: key)))
+                outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
             } else {
-                if records.count == 1 { model.flows[key] = [record] }
+                if records.count == 1 { model.replace(records, of: key, by: [record]) }
                 outcomes.append(Outcome(judgement: Judgement(.accept, .related), after: model))
             }
         }
@@ -336,6 +343,6 @@ public struct ReferenceFlows: Sendable {
 extension Packet {
     /// Whether an echo message goes the other way than its flow has it go.
     fileprivate func contradicts(isAnswer: Bool) -> Bool {
-        ipProtocol == 1 || ipProtocol == 58 ? isEchoRequest == isAnswer : false
+        isAnswer ? isEchoRequest : isEchoReply
     }
 }

@@ -33,6 +33,13 @@ extension PacketTables {
                         payload: Array(repeating: 1, count: payload)))
             }
 
+            func echo(_ identifier: UInt16) -> (request: Segment, reply: Segment) {
+                let body = [UInt8(identifier >> 8), UInt8(identifier & 255), 0, 1]
+                return family == .v4
+                    ? (.icmp(8, body: body), .icmp(0, body: body))
+                    : (.icmpv6(128, body: body), .icmpv6(129, body: body))
+            }
+
             var echo: (request: Segment, reply: Segment) {
                 family == .v4 ? (.icmp(8), .icmp(0)) : (.icmpv6(128), .icmpv6(129))
             }
@@ -195,6 +202,15 @@ extension PacketTables {
                         .frame(talk.there(talk.echo.reply), at: "web", .in, established),
                         .frame(talk.back(talk.echo.reply), at: "web", .out, established),
                     ]),
+                FlowScript(
+                    "no request of another identifier the other way, nor a reply from who asked",
+                    [.frame(talk.there(talk.echo(1).request), at: "web", .in, "accept rule")]
+                        + [0, 1, 2, 0xfffe, 0xffff].flatMap { number -> [FlowScript.Step] in
+                            [
+                                .frame(talk.back(talk.echo(number).request), at: "web", .out, "drop default"),
+                                .frame(talk.there(talk.echo(number).reply), at: "web", .in, "drop default"),
+                            ]
+                        }),
                 FlowScript(
                     "an echo reply of another identifier",
                     [
@@ -434,15 +450,48 @@ extension PacketTables {
         }
 
         private static func limits(_ talk: Talk) -> [FlowScript] {
+            let few = FlowScript.policy(
+                """
+                  - { name: few, service: tcp/80, direction: in, limit: { rate: 1/m, burst: 1 }, action: drop }
+                  - { name: others, service: tcp/80, direction: in, action: accept }
+                """)
+            let fewAnswers =
+                FlowScript.policy(
+                    """
+                      - name: few
+                        service: { protocol: tcp, ports: "*", sourcePorts: 80 }
+                        direction: out
+                        limit: { rate: 1/m, burst: 1 }
+                        action: drop
+                      - { name: web, from: { except: bad }, service: tcp/80, direction: in, action: accept }
+                    """) + "\ngroups: { bad: { dynamic: { max: 8, timeout: 1h } } }"
             let other = { (port: UInt16) in talk.there(.tcp(port, 80)) }
             return [
+                FlowScript(
+                    "a SYN that was over a limit goes on where it came over another one", under: few,
+                    [
+                        .frame(talk.ask(2, 1000), at: "web", .in, "drop rule"),
+                        .frame(talk.ask(2, 1000), at: "web", .in, "accept rule"),
+                        .frame(talk.ask(2, 70000), at: "web", .in, "accept rule"),
+                        .frame(talk.answer(18, 5000, 70001), at: "web", .out, established),
+                        .frame(talk.ask(16, 70001, 5001), at: "web", .in, established),
+                        .frame(talk.answer(16, 5001, 70001), at: "web", .out, established),
+                    ]),
+                FlowScript(
+                    "what was adopted over a limit goes on", under: fewAnswers, adopts: true,
+                    [
+                        .frame(talk.answer(16, 5001, 1001), at: "web", .out, "drop rule"),
+                        .frame(talk.answer(16, 5001, 1001), at: "web", .out, "accept adopted"),
+                        .frame(talk.answer(16, 5001, 1001), at: "web", .out, established),
+                        .frame(talk.ask(16, 1001, 5001), at: "web", .in, established),
+                    ]),
                 FlowScript(
                     "maxFlows", under: FlowScript.narrow,
                     talk.handshake() + [
                         .frame(other(40001), at: "web", .in, "drop flow-table-full"),
                         .frame(other(40001), at: "db", .in, "accept rule"),
                         .frame(talk.ask(16, 1001, 5001), at: "web", .in, established),
-                    ])
+                    ]),
             ]
         }
 

@@ -220,9 +220,11 @@ public struct ReferenceFlows: Sendable {
         var model = self
         for var record in records {
             let isAnswer = direction != record.direction
-            if let denial = model.renew(&record, by: isAnswer ? packet.reversed : packet, at: place) {
+            let renewal = model.renew(&record, by: isAnswer ? packet.reversed : packet, at: place)
+            if let denial = renewal.denial {
                 outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
-            } else {
+            }
+            if renewal.mayHold {
                 model.advance(&record, by: packet, isAnswer: isAnswer)
                 admitted.append(record)
             }
@@ -272,35 +274,42 @@ public struct ReferenceFlows: Sendable {
         record.perhapsUntil = record.surelyUntil
     }
 
-    /// Judges an earlier policy's flow anew by what opened it, and one whose time has come; returns the denial that
-    /// ends it.
-    private mutating func renew(_ record: inout Record, by opening: Packet, at place: Place) -> Judgement? {
+    /// Judges an earlier policy's flow anew by what opened it, and one whose time has come.
+    ///
+    /// - Returns: The denial that ends it, if any, and whether it may hold.
+    private mutating func renew(
+        _ record: inout Record, by opening: Packet, at place: Place
+    ) -> (denial: Judgement?, mayHold: Bool) {
+        var perhaps: Judgement?
         let isOld = record.generation != generation
         // Who is in dynamic groups, or what the host's addresses are, may have changed; where it has not, to ask once
         // more changes nothing. The kernel asks again for the host's addresses after a second at most: a test lets that
         // time pass.
         let mayDiffer =
             record.lapses.map { clock > $0 } == true || ruleset.rules.contains { $0.asksMembers || $0.asksHost }
-        guard isOld || mayDiffer else { return nil }
+        guard isOld || mayDiffer else { return (nil, true) }
         var opening = opening
         opening.headers = record.headers
         // Limited rules ahead of the one that accepted it were over their limit.
         let first = isOld ? 0 : record.rule ?? .max
         let judgement = ask(opening.asRequest, .ignored(from: first), at: place, record.direction)
         guard judgement.verdict == .accept else {
-            return Judgement(.drop, .policyChanged, rule: judgement.rule)
+            return (Judgement(.drop, .policyChanged, rule: judgement.rule), false)
         }
         if record.isByAnswerer {
             let other: Direction = record.direction == .in ? .out : .in
             let reply = ask(opening.asRequest.reversed.asReply, .ignored(from: 0), at: place, other)
-            if reply.verdict != .accept, reply.rule != nil {
-                return Judgement(.drop, .policyChanged, rule: reply.rule)
+            if reply.verdict != .accept, let rule = reply.rule {
+                // Within one policy it is asked only where something may have changed, and whether its limit was over
+                // when it let the connection be adopted nobody knows.
+                perhaps = Judgement(.drop, .policyChanged, rule: rule)
+                if isOld || ruleset.rules[rule].limit == nil { return (perhaps, false) }
             }
         }
         record.generation = generation
         record.rule = judgement.rule
         record.lapses = conditions.lapse.map { clock + $0 }
-        return nil
+        return (perhaps, true)
     }
 
     /// An error about a packet of a flow, or about one that a rule accepts without a flow. It refreshes nothing. Empty:
@@ -316,9 +325,11 @@ public struct ReferenceFlows: Sendable {
         for var record in records {
             var model = self
             let opening = quoted == record.direction ? quotation : quotation.reversed
-            if let denial = model.renew(&record, by: opening, at: place) {
+            let renewal = model.renew(&record, by: opening, at: place)
+            if let denial = renewal.denial {
                 outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
-            } else {
+            }
+            if renewal.mayHold {
                 if records.count == 1 { model.replace(records, of: key, by: [record]) }
                 outcomes.append(Outcome(judgement: Judgement(.accept, .related), after: model))
             }

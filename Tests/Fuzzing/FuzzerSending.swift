@@ -61,7 +61,8 @@ extension Fuzzer {
         if !segments.isSure {
             var plain = offload
             plain.cut = nil
-            ways.append((plain, 1))
+            // How much of a limit it takes depends on that.
+            ways.insert((plain, 1), at: found.packet.segments > 1 ? 1 : 0)
         }
         var said = ""
         for (way, count) in ways {

@@ -105,7 +105,7 @@ let package = Package(
         .target(
             name: "Fuzzing",
             dependencies: [
-                "Reference", "TestSupport", "Capture", "Simulation", "Datapath", "Compiler", "Policy", "Wire",
+                "Reference", "TestSupport", "Capture", "Simulation", "Datapath", "Libbpf", "Compiler", "Policy", "Wire",
                 "Network",
             ],
             path: "Tests/Fuzzing", swiftSettings: settings),

@@ -60,10 +60,15 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 	__u16 source_port = packet->source_port, destination_port = packet->destination_port;
 	bool forward;
 
-	/* Requests with the same identifier each way are two conversations. */
+	/*
+	 * Requests each way are two conversations, whatever their identifiers: no two identifiers have the same pair,
+	 * turned round or not.
+	 */
 	if (is_icmp(packet)) {
-		source_port = is_echo_request(packet) ? packet->echo : ~packet->echo;
-		destination_port = ~source_port;
+		__u16 next = packet->echo + 1;
+
+		source_port = is_echo_request(packet) ? packet->echo : next;
+		destination_port = is_echo_request(packet) ? next : packet->echo;
 	}
 	if (packet->source_high != packet->destination_high)
 		forward = packet->source_high < packet->destination_high;

@@ -132,6 +132,9 @@ static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scra
 	flow->attempt.window = packet->window;
 	flow->attempt.scale = here->scale;
 	flow->attempt.from = answer ? BH_ATTEMPT_ANSWERER : BH_ATTEMPT_OPENER;
+	/* Both connections have the same opening packet: what accepts the new one accepts the old one too. */
+	if (!answer && !(flow->flags & BH_FLOW_BY_ANSWERER))
+		note_judgement(flow, here, now);
 	return true;
 }
 

@@ -303,8 +303,8 @@ static __always_inline void start_answered(struct bh_flow *flow, const struct bh
 }
 
 /*
- * The SYN that came over the flow was answered. The flow is that connection now, its opener is the sender of the SYN,
- * and it is to be judged again.
+ * The SYN that came over the flow was answered: the flow is that connection now, and whoever sent the SYN its opener.
+ * Where nothing was noted of what the rules said of it, it is to be judged again.
  */
 static __always_inline void start_attempted(struct bh_flow *flow, const struct bh_packet *packet, __u8 scale)
 {
@@ -313,13 +313,15 @@ static __always_inline void start_attempted(struct bh_flow *flow, const struct b
 	if (flow->attempt.from == BH_ATTEMPT_ANSWERER) {
 		flow->opener_is_first = !flow->opener_is_first;
 		flow->direction = !flow->direction;
+		flow->generation = 0;
 	}
+	if (flow->flags & BH_FLOW_BY_ANSWERER)
+		flow->generation = 0;
 	opener->end = flow->attempt.end;
 	opener->window = flow->attempt.window ? flow->attempt.window : 1;
 	flow->scales[0] = flow->attempt.scale;
 	start_answered(flow, packet, scale);
 	flow->flags = BH_FLOW_TCP | (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS));
-	flow->generation = 0;
 }
 
 #endif

@@ -87,6 +87,11 @@ public struct Program: ~Copyable, Sendable {
         public var duration: UInt32
         /// What it made of the frame.
         public var output: [UInt8] = []
+
+        package init(result: UInt32, duration: UInt32) {
+            self.result = result
+            self.duration = duration
+        }
     }
 
     /// Runs the program on a frame, attached to nothing. `context` is a `__sk_buff` or `xdp_md`, or empty.

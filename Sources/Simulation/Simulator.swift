@@ -30,14 +30,13 @@ public final class Simulator {
     public private(set) var wasRecalled = false
 
     private let maps: InstanceMaps
-    /// The programs that were asked for; each takes the verifier a while.
+    /// Those that were asked for; each takes the verifier a while.
     private var programs: [Hook: Loaded] = [:]
     /// The program that reads a frame, once it was asked for.
     private var parser: Loaded?
 
-    private final class Loaded {
+    final class Loaded {
         let program: Program
-
         init(_ program: consuming Program) { self.program = program }
     }
 
@@ -233,6 +232,22 @@ public final class Simulator {
         frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, hook: Hook,
         segmentSize: UInt32 = 0, segments: UInt32 = 0, isQuarantined: Bool = false
     ) throws(DatapathError) -> Outcome {
+        let fitted = TestFrame(frame, originalLength: originalLength ?? frame.count)
+        let outcome = try judge(
+            length: fitted.length, portRecord: portRecord, device: device, hook: hook, isQuarantined: isQuarantined
+        ) { () throws(BPFError) in
+            try loaded(hook).program.testRun(
+                frame: fitted.bytes, context: TestFrame.context(segmentSize, segments, hook: hook))
+        }
+        if let outcome { return outcome }
+        throw DatapathError("the program said nothing of the frame")
+    }
+
+    /// Judges a frame that `run` has the program of a hook see; nil where it does not see it.
+    func judge(
+        length: Int, portRecord: Int, device: UInt16?, hook: Hook, isQuarantined: Bool,
+        _ run: () throws(BPFError) -> Program.Run
+    ) throws(DatapathError) -> Outcome? {
         isFresh = false
         guard let record = UInt16(exactly: portRecord + 1), portRecord >= 0, portRecord < view.portCount else {
             throw DatapathError("the policy has no port record \(portRecord)")
@@ -243,26 +258,22 @@ public final class Simulator {
             at: devicePorts + Int(device) * MemoryLayout<UInt16>.size)
         var input = bh_scratch()
         input.device = UInt32(device)
-        let fitted = TestFrame(frame, originalLength: originalLength ?? frame.count)
-        input.frame_length = UInt32(clamping: fitted.length)
+        input.frame_length = UInt32(clamping: length)
         input.now = clock.now
         // To tell the CPU that the program ran on.
         input.judgement.verdict = BH_NONE
         do throws(BPFError) {
             try scratch.store(input, in: maps[.scratch], at: 0)
-            let run = try run(
-                fitted.bytes, hook, TestFrame.context(segmentSize, segments, hook: hook))
+            let run = try run()
             try scratch.load(from: maps[.scratch], at: 0)
-            if let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) {
-                if hook != .xdp { try noteState(found) }
-                noteSource(found.packet)
-                wasRecalled = found.recalled != 0
-                return Outcome(found, run, view)
-            }
+            guard let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) else { return nil }
+            if hook != .xdp { try noteState(found) }
+            noteSource(found.packet)
+            wasRecalled = found.recalled != 0
+            return Outcome(found, run, view)
         } catch {
             throw DatapathError("cannot run the program", error)
         }
-        throw DatapathError("the program said nothing of the frame")
     }
 
     /// Reads a frame as the programs at the tc hooks do, and judges nothing.
@@ -379,14 +390,11 @@ public final class Simulator {
         }
     }
 
-    private func run(_ frame: [UInt8], _ hook: Hook, _ context: [UInt8]) throws(BPFError) -> Program.Run {
-        let loaded: Loaded
-        if let known = programs[hook] {
-            loaded = known
-        } else {
-            loaded = Loaded(try maps.loadProgram(hook, settings))
-            programs[hook] = loaded
-        }
-        return try loaded.program.testRun(frame: frame, context: context)
+    /// The program of a hook; it is loaded when it is first asked for.
+    func loaded(_ hook: Hook) throws(BPFError) -> Loaded {
+        if let known = programs[hook] { return known }
+        let loaded = Loaded(try maps.loadProgram(hook, settings))
+        programs[hook] = loaded
+        return loaded
     }
 }

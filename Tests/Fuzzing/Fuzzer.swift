@@ -19,19 +19,23 @@ public struct Fuzzer {
     }
 
     /// Verdicts and reasons, and how often each was found.
-    public private(set) var counts: [String: Int] = [:]
+    public internal(set) var counts: [String: Int] = [:]
     public private(set) var droppedEarly = 0
+    /// Of those that a guest sent with a vnet header: how many the programs judged, and how many frames came of them.
+    public internal(set) var sent = 0
+    public internal(set) var arrived = 0
 
     private let corpus: Corpus
     private var mutator: Mutator
-    private var random: RandomNumbers
-    private let simulator: Simulator
-    private var image: Image
-    private var ruleset: Ruleset
-    private var reference: ReferenceWorlds
+    var random: RandomNumbers
+    let simulator: Simulator
+    private(set) var image: Image
+    private(set) var ruleset: Ruleset
+    var reference: ReferenceWorlds
     /// Where the burst is judged.
-    private var port: (entry: Int, protects: Protects) = (0, .host)
-    private var direction = Direction.in
+    private(set) var port: (entry: Int, protects: Protects) = (0, .host)
+    private(set) var direction = Direction.in
+    private let taps: FuzzTaps?
 
     private static let ports: [(entry: Int, protects: Protects)] = [(0, .host), (1, .workload), (2, .workload)]
     /// More than this the kernel's test run of a tc program does not take.
@@ -41,13 +45,15 @@ public struct Fuzzer {
     /// Packets after which another policy comes into force, and the tables are emptied as well.
     private static let policySpan = 312 * tableSpan
 
-    public init(_ corpus: Corpus, seed: UInt64) throws {
+    /// - Parameter offloads: Whether a tap sends some mutants with vnet headers. A seed gives other mutants then.
+    public init(_ corpus: Corpus, seed: UInt64, offloads: Bool = false) throws {
         self.corpus = corpus
         random = RandomNumbers(seed: seed)
         mutator = Mutator(corpus)
         ruleset = FuzzPolicy.ruleset(for: corpus, &random)
         image = try Compiler().compile(ruleset)
         simulator = try Simulator(image: image)
+        taps = offloads ? try FuzzTaps(simulator) : nil
         reference = ReferenceWorlds(ReferenceFlows(ruleset, start: FuzzPolicy.start))
         try empty()
     }
@@ -86,6 +92,11 @@ public struct Fuzzer {
         }
         let (entry, protects) = port
         let bytes = Array(mutant.frame.prefix(Self.frameLimit))
+        if let taps, entry == 1, direction == .out, bytes.count >= 14, bytes.count == mutant.originalLength,
+            !random.once(in: 4)
+        {
+            return try judge(bytes, sentBy: taps)
+        }
         var (length, segments) = (mutant.originalLength, 1)
         var packet = PacketParser.parse(bytes, frameLength: length)
         if random.once(in: 16), packet.hasL4, [6, 17].contains(packet.ipProtocol), packet.fragment == .whole {

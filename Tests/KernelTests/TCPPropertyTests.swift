@@ -82,7 +82,7 @@ extension PacketTables {
                             frame: frame.bytes, portRecord: images[0].portRecord(entry: 0, protects: .workload),
                             direction: side == .outside ? .in : .out)
                         let passed = found.verdict == .accept
-                        talk.note(passed: passed, &random)
+                        talk.note(passed: passed, because: found.reason?.rawValue ?? "-", &random)
                         switch ruling {
                         case .mustPass(let why):
                             counted["must pass", default: 0] += 1
@@ -99,7 +99,7 @@ extension PacketTables {
                 }
             }
             counts.merge(counted, uniquingKeysWith: +)
-            return failure.map { "\($0), \(setting)\n" + talk.log.suffix(30).joined(separator: "\n") }
+            return failure.map { "\($0), \(setting)\n" + talk.log.suffix(60).joined(separator: "\n") }
         }
     }
 }

@@ -174,9 +174,9 @@ struct TCPTalk {
     }
 
     /// What the filter did with the last segment.
-    mutating func note(passed: Bool, _ random: inout RandomNumbers) {
+    mutating func note(passed: Bool, because reason: String = "", _ random: inout RandomNumbers) {
         guard let next = inHand, let receiver = ends[next.from.other] else { return }
-        log[log.count - 1] += passed ? " passes" : " dropped"
+        log[log.count - 1] += (passed ? " passes " : " dropped ") + reason
         guard passed else { return }
         judge.notePassed(
             next.sent.segment, from: next.from, sender: identity(next), isHonest: next.isHonest, to: receiver,

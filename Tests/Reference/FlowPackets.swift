@@ -15,7 +15,7 @@ extension Packet {
 
     private var isOfICMP: Bool { ipProtocol == (family == .v4 ? 1 : 58) }
     package var isEchoRequest: Bool { isOfICMP && type == (family == .v4 ? 8 : 128) }
-    private var isEchoReply: Bool { isOfICMP && type == (family == .v4 ? 0 : 129) }
+    package var isEchoReply: Bool { isOfICMP && type == (family == .v4 ? 0 : 129) }
 
     /// Every IP packet, but of ICMP only echo.
     package var isTracked: Bool { family != nil && (!isOfICMP || isEchoRequest || isEchoReply) }

@@ -184,11 +184,9 @@ public struct ReferenceFlows: Sendable {
         }
         let key = Key(packet, direction, scope: place.scope, tags: packet)
         if packet.isTCP, packet.isOpening { return model.outcomesOfOpening(packet, key, at: place, direction) }
-        let records = live(key)
+        let records = live(key, of: packet, direction)
         outcomes = records.isEmpty ? [] : model.admit(packet, records, key, at: place, direction)
-        let isCovered = records.contains {
-            clock <= $0.surelyUntil && !packet.contradicts(isAnswer: direction != $0.direction)
-        }
+        let isCovered = records.contains { clock <= $0.surelyUntil }
         return isCovered ? outcomes : outcomes + model.outcomesOfOpening(packet, key, at: place, direction)
     }
 
@@ -203,6 +201,16 @@ public struct ReferenceFlows: Sendable {
     /// Those that may be there.
     func live(_ key: Key) -> [Record] { flows[key, default: []].filter { clock <= $0.perhapsUntil } }
 
+    /// Those that a packet may belong to: an echo request each way begins a conversation of its own.
+    private func live(_ key: Key, of packet: Packet, _ direction: Direction) -> [Record] {
+        live(key).filter { !packet.contradicts(isAnswer: direction != $0.direction) }
+    }
+
+    /// Of some of a key's records others have become.
+    private mutating func replace(_ records: [Record], of key: Key, by new: [Record]) {
+        flows[key] = live(key).filter { !records.contains($0) } + new
+    }
+
     /// A packet of a flow; of one that an earlier policy accepted, only if this one would too.
     private func admit(
         _ packet: Packet, _ records: [Record], _ key: Key, at place: Place, _ direction: Direction
@@ -212,16 +220,17 @@ public struct ReferenceFlows: Sendable {
         var model = self
         for var record in records {
             let isAnswer = direction != record.direction
-            if packet.isEchoRequest, isAnswer { continue }
-            if let denial = model.renew(&record, by: isAnswer ? packet.reversed : packet, at: place) {
-                outcomes.append(Outcome(judgement: denial, after: forgetting(record, of: key)))
-            } else {
+            let renewal = model.renew(&record, by: isAnswer ? packet.reversed : packet, at: place)
+            if let denial = renewal.denial {
+                outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
+            }
+            if renewal.mayHold {
                 model.advance(&record, by: packet, isAnswer: isAnswer)
                 admitted.append(record)
             }
         }
         if !admitted.isEmpty {
-            model.flows[key] = admitted
+            model.replace(records, of: key, by: admitted)
             outcomes.insert(Outcome(judgement: Judgement(.accept, .established), after: model), at: 0)
         }
         if packet.isTCP, packet.has(Packet.rst) || ruleset.entries[place.entry].tcp == .strict {
@@ -231,15 +240,15 @@ public struct ReferenceFlows: Sendable {
     }
 
     /// One of those that it may have been was there, and has ended; whether another is left nobody knows.
-    private func forgetting(_ record: Record, of key: Key) -> ReferenceFlows {
+    private func forgetting(_ record: Record, among records: [Record], of key: Key) -> ReferenceFlows {
         var model = self
         model.ended.insert(key)
-        model.flows[key] = live(key).filter { !$0.isAlike(record) }.map {
-            other in
+        let others = records.filter { !$0.isAlike(record) }.map { other in
             var other = other
             other.surelyUntil = clock - 1
             return other
         }
+        model.replace(records, of: key, by: others)
         return model
     }
 
@@ -265,35 +274,42 @@ public struct ReferenceFlows: Sendable {
         record.perhapsUntil = record.surelyUntil
     }
 
-    /// Judges an earlier policy's flow anew by what opened it, and one whose time has come; returns the denial that
-    /// ends it.
-    private mutating func renew(_ record: inout Record, by opening: Packet, at place: Place) -> Judgement? {
+    /// Judges an earlier policy's flow anew by what opened it, and one whose time has come.
+    ///
+    /// - Returns: The denial that ends it, if any, and whether it may hold.
+    private mutating func renew(
+        _ record: inout Record, by opening: Packet, at place: Place
+    ) -> (denial: Judgement?, mayHold: Bool) {
+        var perhaps: Judgement?
         let isOld = record.generation != generation
         // Who is in dynamic groups, or what the host's addresses are, may have changed; where it has not, to ask once
         // more changes nothing. The kernel asks again for the host's addresses after a second at most: a test lets that
         // time pass.
         let mayDiffer =
             record.lapses.map { clock > $0 } == true || ruleset.rules.contains { $0.asksMembers || $0.asksHost }
-        guard isOld || mayDiffer else { return nil }
+        guard isOld || mayDiffer else { return (nil, true) }
         var opening = opening
         opening.headers = record.headers
         // Limited rules ahead of the one that accepted it were over their limit.
         let first = isOld ? 0 : record.rule ?? .max
         let judgement = ask(opening.asRequest, .ignored(from: first), at: place, record.direction)
         guard judgement.verdict == .accept else {
-            return Judgement(.drop, .policyChanged, rule: judgement.rule)
+            return (Judgement(.drop, .policyChanged, rule: judgement.rule), false)
         }
         if record.isByAnswerer {
             let other: Direction = record.direction == .in ? .out : .in
             let reply = ask(opening.asRequest.reversed.asReply, .ignored(from: 0), at: place, other)
-            if reply.verdict != .accept, reply.rule != nil {
-                return Judgement(.drop, .policyChanged, rule: reply.rule)
+            if reply.verdict != .accept, let rule = reply.rule {
+                // Within one policy it is asked only where something may have changed, and whether its limit was over
+                // when it let the connection be adopted nobody knows.
+                perhaps = Judgement(.drop, .policyChanged, rule: rule)
+                if isOld || ruleset.rules[rule].limit == nil { return (perhaps, false) }
             }
         }
         record.generation = generation
         record.rule = judgement.rule
         record.lapses = conditions.lapse.map { clock + $0 }
-        return nil
+        return (perhaps, true)
     }
 
     /// An error about a packet of a flow, or about one that a rule accepts without a flow. It refreshes nothing. Empty:
@@ -304,15 +320,17 @@ public struct ReferenceFlows: Sendable {
         guard let quotation, packet.destination == quotation.source else { return [] }
         let quoted: Direction = direction == .in ? .out : .in
         let key = Key(quotation, quoted, scope: place.scope, tags: packet)
-        let records = quotation.isTracked ? live(key) : []
+        let records = quotation.isTracked ? live(key, of: quotation, quoted) : []
         var outcomes: [Outcome] = []
         for var record in records {
             var model = self
             let opening = quoted == record.direction ? quotation : quotation.reversed
-            if let denial = model.renew(&record, by: opening, at: place) {
-                outcomes.append(Outcome(judgement: denial, after: forgetting(record, of: key)))
-            } else {
-                if records.count == 1 { model.flows[key] = [record] }
+            let renewal = model.renew(&record, by: opening, at: place)
+            if let denial = renewal.denial {
+                outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
+            }
+            if renewal.mayHold {
+                if records.count == 1 { model.replace(records, of: key, by: [record]) }
                 outcomes.append(Outcome(judgement: Judgement(.accept, .related), after: model))
             }
         }
@@ -336,6 +354,6 @@ public struct ReferenceFlows: Sendable {
 extension Packet {
     /// Whether an echo message goes the other way than its flow has it go.
     fileprivate func contradicts(isAnswer: Bool) -> Bool {
-        ipProtocol == 1 || ipProtocol == 58 ? isEchoRequest == isAnswer : false
+        isAnswer ? isEchoRequest : isEchoReply
     }
 }

@@ -34,7 +34,10 @@ extension ReferenceFlows {
             (sender, receiver) = direction == .in ? (source, destination) : (destination, source)
             (outerVLAN, innerVLAN) = (tags.outerVLAN, tags.innerVLAN)
             isAuthenticated = packet.headers.contains(51)
-            if source == destination { self.direction = direction }
+            // Of echo it can be told.
+            if source == destination {
+                self.direction = packet.isEchoReply ? (direction == .in ? .out : .in) : direction
+            }
         }
     }
 

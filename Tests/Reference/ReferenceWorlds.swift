@@ -26,6 +26,11 @@ public struct ReferenceWorlds: Sendable {
         for index in worlds.indices { worlds[index].change(group, change) }
     }
 
+    /// These are the host's own addresses from now on.
+    public mutating func setOwn(_ addresses: Set<Prefix>) {
+        for index in worlds.indices { worlds[index].own = addresses }
+    }
+
     /// Judges a packet, see ``ReferenceFlows/judge(_:quoting:claiming:at:direction:)``. Returns an outcome that
     /// agrees with what was found, as `isLike` tells; where none does, one that might have been.
     public mutating func judge(

@@ -76,14 +76,15 @@ extension TCPJudge {
         // Beside a connection it may be remembered as long as that is there.
         let latest = connection == nil ? clock + Timeout.opening : Int.max
         let life = Life(surelyUntil: clock + Timeout.opening, perhapsUntil: latest)
-        if let index = pending.firstIndex(where: { $0.from == side && $0.initial == segment.sequence }) {
-            if segment.length > pending[index].segment.length { pending[index].segment = segment }
-            pending[index].life = life
-            return
-        }
+        let known = pending.firstIndex { $0.from == side && $0.initial == segment.sequence }
         // Of several from one side only the last is surely remembered, and beside a live connection only one.
         for index in pending.indices where pending[index].from == side || isConnectionAlive || pending.count > 1 {
-            pending[index].life.surelyUntil = 0
+            if index != known { pending[index].life.surelyUntil = 0 }
+        }
+        if let known {
+            if segment.length > pending[known].segment.length { pending[known].segment = segment }
+            pending[known].life = life
+            return
         }
         // Nor is a connection that is half open a live one: what is new may take its place.
         if let connection, !Side.allCases.allSatisfy({ connection.isAcknowledged[$0] == true }) {

@@ -166,10 +166,27 @@ public final class Tap: Socket, @unchecked Sendable {
     }
 
     public func send(_ frame: Frame, _ offload: Offload = Offload()) throws(SocketFailure) {
-        let bytes = (offloads ? offload.bytes : []) + frame.bytes
-        // A tap takes a frame by one write.
-        let count = unsafe write(descriptor, bytes, bytes.count)
+        try write((offloads ? offload.bytes : []) + frame.bytes)
+    }
+
+    /// A frame with its vnet header, if it has one: a tap takes it by one write.
+    public func write(_ bytes: [UInt8]) throws(SocketFailure) {
+        let count = unsafe Glibc.write(descriptor, bytes, bytes.count)
         guard count == bytes.count else { throw SocketFailure(operation: "write to the tap", errno: errno) }
+    }
+
+    /// The frames that are there now, each with its vnet header if the tap has them.
+    public func readAll() -> [[UInt8]] {
+        var frames: [[UInt8]] = []
+        var wait = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        while unsafe poll(&wait, 1, 0) > 0 {
+            let frame = unsafe [UInt8](unsafeUninitializedCapacity: 70_000) { buffer, count in
+                count = max(unsafe read(descriptor, buffer.baseAddress, buffer.count), 0)
+            }
+            if frame.isEmpty { break }
+            frames.append(frame)
+        }
+        return frames
     }
 
     /// Every frame of this sender that comes until `last` has come, which is not among them; nil where none comes for a

@@ -24,7 +24,7 @@ struct bh_flow_key {
 	__u64 first_low;
 	__u64 second_high;
 	__u64 second_low;
-	__u16 first_port; /* ICMP echo: the identifier where requests come from, its complement at the other end */
+	__u16 first_port; /* ICMP echo: the identifier where requests come from, the next number at the other end */
 	__u16 second_port;
 	__u16 outer_vlan;
 	__u16 inner_vlan;

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+import Compiler
+import Fuzzing
+import Network
+import Simulation
+import TestSupport
+import Testing
+
+extension PacketTables {
+    /// What a guest leaves to the kernel, at a tap whose hook runs the programs: a test run cannot be told of it.
+    @Suite struct SentOffloadTests {
+        private struct Row {
+            var description: String
+            var frame: Frame
+            var header: VnetHeader
+            var expected: String
+
+            init(_ description: String, _ frame: Frame, _ header: VnetHeader, _ expected: String) {
+                self.description = description
+                self.frame = frame
+                self.header = header
+                self.expected = expected
+            }
+        }
+
+        private static let policy = """
+            version: 1
+            ports:
+              guest: { interface: tap0, protects: workload, guard: off }
+            defaults: { in: drop, out: drop }
+            rules:
+              - { name: diameter, service: sctp/3868, action: accept }
+              - { name: tunnels, service: [proto/4, proto/41, udp/9899], action: accept }
+            """
+
+        private static let accepted = "accept rule"
+        private static let malformed = "drop malformed"
+
+        /// The CRC-32C of SCTP stands at 8, in four bytes (RFC 9260).
+        private static func sctp(_ family: AddressFamily) -> [Row] {
+            let l4 = 14 + (family == .v4 ? 20 : 40)
+            let segment = Segment.sctp(chunks: [UInt8](repeating: 7, count: 68))
+            let whole = Ends.frame(family, segment)
+            func row(_ text: String, _ start: Int, _ offset: Int, _ expected: String = malformed) -> Row {
+                Row("\(family) \(text)", whole, VnetHeader(start: start, offset: offset), expected)
+            }
+            return [
+                row("the checksum's own field", l4, 8, accepted),
+                row("the field's second half", l4, 10),
+                row("the ports", l4, 0), row("the destination port", l4, 2),
+                row("the tag", l4, 4), row("the tag's second half", l4, 6),
+                row("the first chunk", l4, 12), row("TCP's field", l4, 16),
+                row("the field, from the tag on", l4 + 4, 4),
+                row("a chunk, from itself on", l4 + 12, 8),
+                Row(
+                    "\(family) of a first fragment",
+                    Ends.frame(family, segment) { $0.fragment = .first },
+                    VnetHeader(start: family == .v4 ? l4 : l4 + 8, offset: 8), malformed),
+                Row(
+                    "\(family) behind an authentication header",
+                    Ends.frame(family, segment) { $0.extensions = [.authentication()] },
+                    VnetHeader(start: l4 + 24, offset: 8), accepted),
+            ]
+        }
+
+        /// SCTP in a tunnel is not judged; in UDP (RFC 6951) nobody but the kernel could say that it is one.
+        private static func carried(_ family: AddressFamily) -> [Row] {
+            let l4 = 14 + (family == .v4 ? 20 : 40)
+            let inner = Ends.datagram(family, .sctp(chunks: [UInt8](repeating: 7, count: 64))).bytes
+            let tunnel = Ends.frame(family, Segment(number: family == .v4 ? 4 : 41, bytes: inner))
+            let udp = Ends.frame(family, .udp(9899, 9899, payload: Array(inner.dropFirst(l4 - 14))))
+            return [
+                Row(
+                    "\(family) in a tunnel", tunnel, VnetHeader(start: l4 + l4 - 14, offset: 8), accepted),
+                Row("\(family) in UDP", udp, VnetHeader(start: l4 + 8, offset: 8), malformed),
+                Row("\(family) in UDP, the datagram's own", udp, VnetHeader(start: l4, offset: 6), accepted),
+            ]
+        }
+
+        @Test func aChecksumOfSCTPIsWrittenIntoItsField() throws {
+            let image = try Compiler().compile(Simulation.ruleset(Self.policy))
+            let simulator = try Simulator(image: image)
+            let taps = try FuzzTaps(simulator)
+            let record = image.portRecord(entry: 0, protects: .workload)
+            for row in AddressFamily.allCases.flatMap({ Self.sctp($0) + Self.carried($0) }) {
+                try simulator.forgetFlows()
+                let bytes = row.frame.bytes
+                let found = try simulator.judge(length: bytes.count, portRecord: record, hook: .tcIngress) {
+                    taps.send(bytes, row.header)
+                }
+                let said = found.map { "\($0.verdict.rawValue) \($0.reason?.rawValue ?? "-")" }
+                #expect(said == row.expected, "\(row.description)")
+                let got = taps.receive()
+                #expect(got.count == (row.expected == Self.accepted ? 1 : 0), "\(row.description)")
+                guard let frame = got.first, frame.count == bytes.count else { continue }
+                let field = Int(row.header.start) + Int(row.header.offset)
+                let changed = bytes.indices.filter { frame[$0] != bytes[$0] }
+                #expect(changed.allSatisfy { (field..<field + 2).contains($0) }, "\(row.description): \(changed)")
+            }
+        }
+    }
+}

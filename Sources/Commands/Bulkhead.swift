@@ -12,7 +12,7 @@ public struct Bulkhead: ParsableCommand {
         abstract: "A firewall inside the host's own virtual switch.",
         discussion: """
             One policy file says which packets may cross each NIC, bridge port, tap and veth. The kernel enforces it; \
-            nothing has to keep running.
+            no process has to keep running.
 
             Example:
               bulkhead check policy.yaml
@@ -26,6 +26,7 @@ public struct Bulkhead: ParsableCommand {
             CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
             FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self,
             GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
+            ManualCommand.self,
         ])
 
     public init() {}

@@ -4,7 +4,9 @@ import Datapath
 
 /// `--instance`: which installation of several on one host.
 struct InstanceOptions: ParsableArguments {
-    @Option(name: .customLong("instance"), help: "Which of several installations on this host.")
+    @Option(
+        name: .customLong("instance"),
+        help: ArgumentHelp("Which of several installations on this host is meant.", valueName: "name"))
     var name = Instance.standardName
 
     func validate() throws {
@@ -18,9 +20,9 @@ struct InstanceOptions: ParsableArguments {
 
 /// `--json`: machine output instead of words.
 struct OutputOptions: ParsableArguments {
-    @Flag(name: .customLong("json"), help: "Write JSON to standard output.")
+    @Flag(name: .customLong("json"), help: "Write JSON to standard output instead of text.")
     var isJSON = false
 }
 
-/// Where `check` and `apply` look for the policy that they are not told.
+/// The policy file that `check` and `apply` read if none is named.
 let standardPolicyPath = "/etc/bulkhead/policy.yaml"

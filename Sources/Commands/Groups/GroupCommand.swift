@@ -12,11 +12,9 @@ struct GroupCommand: ParsableCommand {
         commandName: "group",
         abstract: "Change or list the members of a dynamic group.",
         discussion: """
-            A group that the policy calls `dynamic` has the members that these commands give it. A change is in \
-            force when the command \
-            returns, for open connections too; members stay over a new `apply` whose policy has the group, and cease \
-            to be members when their \
-            time is over, with no process alive.
+            The members of a group that the policy calls `dynamic` are what these commands make them. A change is in \
+            force when the command returns, also for open connections. Members stay over a new `apply` whose policy \
+            has the group. A member whose time is over ceases to be one by itself; no process has to run.
 
             Example:
               bulkhead group add blocked 203.0.113.66 2001:db8:9::/48 --for 1h
@@ -27,9 +25,10 @@ struct GroupCommand: ParsableCommand {
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make addresses or prefixes members.",
+            abstract: "Add addresses or prefixes to a group.",
             discussion: """
-                All of them or, where one is refused, none. A member that is there already gets the new time.
+                Either all of them become members or, if one is refused, none. A member that is already there gets the \
+                new time.
 
                 Example:
                   bulkhead group add blocked 203.0.113.66 --for 1h
@@ -40,7 +39,8 @@ struct GroupCommand: ParsableCommand {
         @Option(
             name: .customLong("for"),
             help: ArgumentHelp(
-                "For how long, such as 90s, 5m, 1h, 1d; else the group's timeout.", valueName: "duration"),
+                "How long they stay, such as 90s, 5m, 1h or 1d; if left out, the group's timeout.",
+                valueName: "duration"),
             transform: Add.seconds)
         var length: Int?
         @OptionGroup var instance: InstanceOptions
@@ -69,10 +69,10 @@ struct GroupCommand: ParsableCommand {
 
     struct Delete: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take addresses or prefixes out.",
+            abstract: "Take addresses or prefixes out of a group.",
             discussion: """
-                A prefix as it was added; one that was not is passed over. Where a shorter prefix is a member, what \
-                is under it stays in the group.
+                Write a prefix as it was added; one that is not a member is passed over. An address stays in the group \
+                if a shorter prefix around it is a member; the command warns of that.
 
                 Example:
                   bulkhead group delete blocked 203.0.113.66
@@ -105,12 +105,15 @@ struct GroupCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List a group's members, or the dynamic groups.",
             discussion: """
+                Without a group, all dynamic groups are listed with their sizes. With one, its members are listed, \
+                each with the time that it has left.
+
                 Example:
                   bulkhead group list
                   bulkhead group list blocked --json | jq -r '.members[].address'
                 """)
 
-        @Argument(help: "A dynamic group of the policy in force; left out: all of them, without their members.")
+        @Argument(help: "A dynamic group of the policy in force; if left out, all are listed without their members.")
         var group: String?
         @OptionGroup var instance: InstanceOptions
         @OptionGroup var output: OutputOptions
@@ -132,8 +135,10 @@ struct GroupCommand: ParsableCommand {
 
     struct Flush: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take all members out, in one step.",
+            abstract: "Take all members out of a group in one step.",
             discussion: """
+                The group is empty when the command returns. No packet sees a part of the members.
+
                 Example:
                   bulkhead group flush blocked
                 """)
@@ -157,9 +162,12 @@ struct GroupCommand: ParsableCommand {
 struct ChosenMembers: ParsableArguments {
     @Argument(help: "A dynamic group of the policy in force.")
     var group: String
-    @Argument(help: "Addresses or prefixes; `-` reads them from standard input, one a line.", transform: Word.init)
+    @Argument(
+        help: ArgumentHelp(
+            "Addresses or prefixes; `-` reads them from standard input, one per line.", valueName: "address"),
+        transform: Word.init)
     var addresses: [Word] = []
-    @Option(help: "A file of addresses and prefixes, one a line; # and ; start comments.", completion: .file())
+    @Option(help: "A file of addresses and prefixes, one per line; # and ; start comments.", completion: .file())
     var file: String?
 
     enum Word {

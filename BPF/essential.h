@@ -2,7 +2,7 @@
 /*
  * What a network cannot do without: address resolution, neighbour discovery, group membership, DHCP, link control.
  * Each within its link, in its direction, and no longer than its protocol needs, so that it is no way around the
- * rules; docs/decisions.md has the reason for each number.
+ * rules; docs/decisions/essentials.md has the reason for each number.
  */
 #ifndef BULKHEAD_ESSENTIAL_H
 #define BULKHEAD_ESSENTIAL_H

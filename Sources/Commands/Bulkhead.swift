@@ -59,8 +59,8 @@ public struct Bulkhead: ParsableCommand {
         Glibc.exit(EXIT_FAILURE)
     }
 
-    /// Ends the process as `exit(withError:)` does, with words that a terminal may be given. Of several lines are
-    /// only the parser's own words and ours: an argument that has some is written out.
+    /// Ends the process as `exit(withError:)` does, with text that is safe for a terminal. Only the parser's words and
+    /// ours may take several lines: arguments are escaped.
     private static func end(with error: any Error, _ arguments: [String]?) -> Never {
         var message = fullMessage(for: error)
         for argument in arguments ?? CommandLine.arguments where argument != Words.escaped(argument) {

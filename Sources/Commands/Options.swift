@@ -18,7 +18,7 @@ struct InstanceOptions: ParsableArguments {
     }
 }
 
-/// `--json`: machine output instead of words.
+/// `--json`: output for machines instead of text.
 struct OutputOptions: ParsableArguments {
     @Flag(name: .customLong("json"), help: "Write JSON to standard output instead of text.")
     var isJSON = false

@@ -201,7 +201,7 @@ struct ChosenMembers: ParsableArguments {
         return result
     }
 
-    /// The addresses of a file; where one of its lines is none, it is refused whole.
+    /// Reads the addresses of a file. If one of its lines is not an address, the file is refused whole.
     private static func read(_ path: String) throws -> [Prefix] {
         let name = path == "/dev/stdin" ? "standard input" : path
         let bytes: [UInt8]
@@ -229,7 +229,7 @@ struct ChosenMembers: ParsableArguments {
 }
 
 extension Prefix {
-    /// As it is written on a command line.
+    /// Reads a prefix from the command line.
     init(argument text: String) throws {
         do {
             try self.init(parsing: text)

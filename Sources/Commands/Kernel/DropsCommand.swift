@@ -58,7 +58,7 @@ struct DropsCommand: ParsableCommand {
         var left = count ?? .max
         var isLast = false
         while left > 0, !isLast {
-            // Interrupted, it still shows what had come by then.
+            // After an interrupt, show what has come by then.
             isLast = Interruption.isRequested || StandardOutput.isClosed
             for event in try reader.nextBatch().prefix(left) {
                 try sink.put(event)

@@ -27,7 +27,7 @@ struct CommandPage: Sendable {
 
     var text: String {
         let sections: [(heading: String, body: String)] = [
-            ("Synopsis", synopsis), ("Description", help.description), ("Commands", commands),
+            ("Synopsis", synopsis), ("Description", CommandPage.paragraphs(help.description)), ("Commands", commands),
             ("Arguments", list(of: help.shown.filter { $0.kind == .positional })),
             ("Options", list(of: help.shown.filter { $0.kind != .positional })),
             ("Exit status", exits), ("Files", files), ("Examples", examples), ("See also", related),
@@ -57,20 +57,27 @@ struct CommandPage: Sendable {
             return argument.isOptional ? "[\(word)]\(repeated)" : word
         }
         let start = help.visible.isEmpty ? [title] : ["\(title) COMMAND"]
-        return "```\n\(CommandPage.wrapped(start + words))\n```"
+        return "```\n\(CommandPage.wrapped(start + words, width: 79, indent: "    "))\n```"
     }
 
-    /// Words in lines of less than 80 columns, those after the first set in.
-    private static func wrapped(_ words: [String]) -> String {
+    /// Words in lines, those after the first set in.
+    private static func wrapped(_ words: [String], width: Int, indent: String) -> String {
         var lines: [String] = []
         for word in words {
-            if let last = lines.last, last.count + word.count < 79 {
+            if let last = lines.last, last.count + word.count < width {
                 lines[lines.count - 1] = "\(last) \(word)"
             } else {
-                lines.append(lines.isEmpty ? word : "    \(word)")
+                lines.append(lines.isEmpty ? word : indent + word)
             }
         }
         return lines.joined(separator: "\n")
+    }
+
+    /// Paragraphs in lines that an editor shows whole.
+    private static func paragraphs(_ text: String, indent: String = "") -> String {
+        text.split(separator: "\n\n").map { paragraph in
+            wrapped(paragraph.split(separator: " ").map(String.init), width: 118, indent: indent)
+        }.joined(separator: "\n\n")
     }
 
     private var commands: String {
@@ -96,7 +103,7 @@ struct CommandPage: Sendable {
                 text += " One of " + values.map { "`\($0)`" }.joined(separator: ", ") + "."
             }
             if let value = argument.defaultValue, argument.kind != .flag { text += " Default: `\(value)`." }
-            return "- `\(term)`: \(text)"
+            return CommandPage.paragraphs("- `\(term)`: \(text)", indent: "  ")
         }.joined(separator: "\n")
     }
 
@@ -106,7 +113,8 @@ struct CommandPage: Sendable {
     }
 
     private var files: String {
-        notes.files.map { "- `\($0.path)`: \($0.purpose)" }.joined(separator: "\n")
+        notes.files.map { CommandPage.paragraphs("- `\($0.path)`: \($0.purpose)", indent: "  ") }.joined(
+            separator: "\n")
     }
 
     private var examples: String {
@@ -118,7 +126,9 @@ struct CommandPage: Sendable {
         let commands = pages.map {
             "[bulkhead\($0.isEmpty ? "" : " \($0)")](\(CommandPage.file($0)))"
         }
-        return (commands + notes.reading.map { "[\($0.title)](../\($0.path))" }).joined(separator: ", ")
+        let links = commands + notes.reading.map { "[\($0.title)](../\($0.path))" }
+        return CommandPage.wrapped(
+            links.dropLast().map { $0 + "," } + links.suffix(1), width: 118, indent: "")
     }
 
     /// Angle brackets as the reader of Markdown shows them.

@@ -71,8 +71,8 @@ extension CommandNotes {
 
     private static let replay = CommandNotes(
         done: "Every packet was judged, whatever the verdicts are.",
-        failed: "The capture cannot be read, or only in part; the port is unknown; the policy has errors; or nothing is"
-            + " applied. What was printed until then holds.",
+        failed: "The capture cannot be read, or only in part, or is not of Ethernet; the port is unknown; the policy"
+            + " has errors; or nothing is applied. What was printed until then holds.",
         files: [.instance, .types], related: ["explain", "drops"], reading: [questions])
 
     private static let quarantine = CommandNotes(

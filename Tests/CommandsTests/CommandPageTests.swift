@@ -12,7 +12,8 @@ import Testing
     @Test func thePagesAreThoseOfTheHelp() throws {
         for page in try CommandPage.all() {
             let text = try? String(contentsOf: Self.folder.appending(path: page.file), encoding: .utf8)
-            #expect(text == page.text, "docs/commands/\(page.file) is not what the help says: run Scripts/pages")
+            let isSame = text == page.text
+            #expect(isSame, "docs/commands/\(page.file) is not what the help says: run Scripts/pages")
         }
     }
 

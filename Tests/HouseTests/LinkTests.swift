@@ -37,12 +37,15 @@ import Testing
         }
     }
 
-    /// The pages of decisions are all in their index.
+    /// The pages of decisions are all in their index, and each of their entries decides something.
     @Test func theIndexOfDecisionsIsWhole() throws {
         let index = try Checkout.text("docs/decisions/README.md")
         for page in try Checkout.files(under: "docs/decisions", suffix: ".md") where !page.hasSuffix("/README.md") {
             let name = page.split(separator: "/").last ?? ""
             #expect(index.contains("[\(name)](\(name))"), "\(page)")
+            for entry in try Checkout.text(page).components(separatedBy: "\n## ").dropFirst() {
+                #expect(entry.contains("**Decision.** "), "\(page): \(entry.prefix { $0 != "\n" })")
+            }
         }
     }
 }

@@ -20,7 +20,7 @@ extension CommandNotes {
     private static let dynamicGroups = (path: "policy.md#dynamic-groups", title: "dynamic groups in a policy")
 
     private static let notRead =
-        "The answer cannot be read: no policy is applied, or a privilege is missing. Standard error says which."
+        "The answer cannot be read: no policy is in force, or a privilege is missing. Standard error says which."
     private static let unchanged = "Nothing was changed. Standard error says why and what to do."
 
     private static let all = CommandNotes(
@@ -42,7 +42,7 @@ extension CommandNotes {
 
     private static let show = CommandNotes(
         done: "The text was printed.",
-        failed: "No policy is applied, `--generation` names another than the one in force, or a privilege is missing.",
+        failed: "No policy is in force, `--generation` names another than the one in force, or a privilege is missing.",
         files: [.instance], related: ["apply", "status"], reading: [operations])
 
     private static let status = CommandNotes(
@@ -60,19 +60,19 @@ extension CommandNotes {
 
     private static let drops = CommandNotes(
         done: "`--count` events were shown, it was interrupted, or its reader closed the pipe.",
-        failed: "No policy is applied, four streams run already, a name is unknown, or the capture cannot be written.",
+        failed: "No policy is in force, four streams run already, a name is unknown, or the capture cannot be written.",
         files: [.instance], related: ["counters", "explain", "replay"], reading: [questions])
 
     private static let explain = CommandNotes(
         done: "The question was answered, whatever the verdict is.",
         failed:
-            "The question has no answer: a port or service is unknown, the policy has errors, or nothing is applied.",
+            "The question has no answer: a port or service is unknown, the policy has errors, or none is in force.",
         files: [.instance, .types], related: ["replay", "drops", "check"], reading: [questions])
 
     private static let replay = CommandNotes(
         done: "Every packet was judged, whatever the verdicts are.",
         failed: "The capture cannot be read, or only in part, or is not of Ethernet; the port is unknown; the policy"
-            + " has errors; or nothing is applied. What was printed until then holds.",
+            + " has errors; or no policy is in force. What was printed until then holds.",
         files: [.instance, .types], related: ["explain", "drops"], reading: [questions])
 
     private static let quarantine = CommandNotes(
@@ -86,7 +86,7 @@ extension CommandNotes {
     private static let detach = CommandNotes(
         done: "The ports are detached; with `--all`, the instance is out of the kernel.",
         failed:
-            "Refused: nothing is applied, a port is unknown, or another command changes the instance just now. Or the"
+            "Refused: no policy is in force, a port is unknown, or another command changes the instance now. Or the"
             + " kernel failed half-way: `bulkhead status` shows what is left.",
         files: [.instance, .gracePeriods], related: ["apply", "quarantine"],
         reading: [(path: "operations.md#getting-out", title: "getting out")])
@@ -105,7 +105,7 @@ extension CommandNotes {
 
     private static let groupList = CommandNotes(
         done: "The list was printed.",
-        failed: "The group is unknown or not dynamic, nothing is applied, or a privilege is missing.",
+        failed: "The group is unknown or not dynamic, no policy is in force, or a privilege is missing.",
         files: [.instance], related: ["group add", "status"], reading: [dynamicGroups, members])
 
     private static let groupFlush = CommandNotes(

@@ -31,8 +31,8 @@ public struct Bulkhead: ParsableCommand {
 
     public init() {}
 
-    /// Runs the command that `arguments` name (the process's own where nil) and ends the process with its exit code: 0
-    /// done, an interrupted stream and a closed pipe included; 1 refused or failed; 64 usage.
+    /// Runs the command that `arguments` name (the process's own where nil) and ends the process with its
+    /// ``ExitStatus``.
     public static func main(_ arguments: [String]?) {
         StandardDescriptors.fill()
         Interruption.ignoreBrokenPipe()
@@ -41,9 +41,9 @@ public struct Bulkhead: ParsableCommand {
             var command = try parseAsRoot(arguments)
             try command.run()
         } catch is ClosedPipe {
-            Glibc.exit(EXIT_SUCCESS)
+            Glibc.exit(ExitStatus.done.rawValue)
         } catch is Interrupted {
-            Glibc.exit(EXIT_SUCCESS)
+            Glibc.exit(ExitStatus.done.rawValue)
         } catch let refusal as Refusal {
             Notices.show(refusal.diagnostics)
             fail(Words(refusal))
@@ -56,7 +56,7 @@ public struct Bulkhead: ParsableCommand {
 
     private static func fail(_ words: Words) -> Never {
         StandardError.line("Error: \(words)")
-        Glibc.exit(EXIT_FAILURE)
+        Glibc.exit(ExitStatus.failed.rawValue)
     }
 
     /// Ends the process as `exit(withError:)` does, with text that is safe for a terminal. Only the parser's words and

@@ -40,7 +40,7 @@ import Testing
         let names = Set(CommandNotes.byCommand.keys)
         for (name, notes) in CommandNotes.byCommand {
             #expect(names.isSuperset(of: notes.related), "\(name)")
-            #expect(notes.exits.map(\.status) == [0, 1, 64], "\(name)")
+            #expect(notes.exits.map(\.status) == ExitStatus.allCases, "\(name)")
             for reading in notes.reading {
                 let parts = reading.path.split(separator: "#")
                 let text = try String(contentsOf: Self.root.appending(path: "docs/\(parts[0])"), encoding: .utf8)

@@ -16,7 +16,7 @@ struct DetachCommand: ParsableCommand {
               bulkhead detach --all
             """)
 
-    @Argument(help: "Ports, each an entry, entry/device or a device.")
+    @Argument(help: ArgumentHelp("Ports, each an entry, entry/device or a device.", valueName: "port"))
     var ports: [String] = []
     @Flag(help: "Detach every port and remove the instance: programs, maps and counters.")
     var all = false

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import ArgumentParser
 import Datapath
 
 /// What the page of a command says besides its help: how it ends, which files it touches, and what to read next. It
@@ -7,7 +6,7 @@ import Datapath
 struct CommandNotes: Sendable {
     /// What an exit status means.
     struct Exit: Sendable {
-        var status: Int32
+        var status: ExitStatus
         var meaning: String
     }
 
@@ -31,10 +30,10 @@ struct CommandNotes: Sendable {
         done: String, failed: String, files: [File], related: [String], reading: [(path: String, title: String)]
     ) {
         exits = [
-            Exit(status: ExitCode.success.rawValue, meaning: done),
-            Exit(status: ExitCode.failure.rawValue, meaning: failed),
+            Exit(status: .done, meaning: done),
+            Exit(status: .failed, meaning: failed),
             Exit(
-                status: ExitCode.validationFailure.rawValue,
+                status: .usage,
                 meaning: "The command line is wrong. Nothing was done; standard error has the usage."),
         ]
         self.files = files

@@ -109,7 +109,7 @@ struct CommandPage: Sendable {
 
     private var exits: String {
         "| status | means |\n| --- | --- |\n"
-            + notes.exits.map { "| \($0.status) | \($0.meaning) |" }.joined(separator: "\n")
+            + notes.exits.map { "| \($0.status.rawValue) | \($0.meaning) |" }.joined(separator: "\n")
     }
 
     private var files: String {

@@ -2,7 +2,7 @@
 /*
  * What a network cannot do without: address resolution, neighbour discovery, group membership, DHCP, link control. Each
  * is accepted within its link, in its direction, and no longer than its protocol needs, so nobody gets around the rules
- * by it. docs/decisions.md has the reason for each number.
+ * by it. docs/decisions/essentials.md has the reason for each number.
  */
 #ifndef BULKHEAD_ESSENTIAL_H
 #define BULKHEAD_ESSENTIAL_H

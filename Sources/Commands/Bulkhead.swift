@@ -11,7 +11,7 @@ public struct Bulkhead: ParsableCommand {
         abstract: "A firewall inside the host's own virtual switch.",
         discussion: """
             One policy file says which packets may cross each NIC, bridge port, tap and veth. The kernel enforces it; \
-            nothing has to keep running.
+            no process has to keep running.
 
             Example:
               bulkhead check policy.yaml
@@ -25,12 +25,13 @@ public struct Bulkhead: ParsableCommand {
             CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
             FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self,
             GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
+            ManualCommand.self,
         ])
 
     public init() {}
 
-    /// Runs the command that `arguments` name (the process's own where nil) and ends the process with its exit code: 0
-    /// done, an interrupted stream and a closed pipe included; 1 refused or failed; 64 usage.
+    /// Runs the command that `arguments` name (the process's own where nil) and ends the process with its
+    /// ``ExitStatus``.
     public static func main(_ arguments: [String]?) {
         StandardDescriptors.fill()
         Interruption.ignoreBrokenPipe()
@@ -39,9 +40,9 @@ public struct Bulkhead: ParsableCommand {
             var command = try parseAsRoot(arguments)
             try command.run()
         } catch is ClosedPipe {
-            Glibc.exit(EXIT_SUCCESS)
+            Glibc.exit(ExitStatus.done.rawValue)
         } catch is Interrupted {
-            Glibc.exit(EXIT_SUCCESS)
+            Glibc.exit(ExitStatus.done.rawValue)
         } catch {
             if let refusal = error as? Refusal { Notices.show(refusal.diagnostics) }
             if let words = Words(failure: error) { fail(words) }
@@ -51,11 +52,11 @@ public struct Bulkhead: ParsableCommand {
 
     private static func fail(_ words: Words) -> Never {
         StandardError.line("Error: \(words)")
-        Glibc.exit(EXIT_FAILURE)
+        Glibc.exit(ExitStatus.failed.rawValue)
     }
 
-    /// Ends the process as `exit(withError:)` does, with words that a terminal may be given. Of several lines are
-    /// only the parser's own words and ours: an argument that has some is written out.
+    /// Ends the process as `exit(withError:)` does, with text that is safe for a terminal. Only the parser's words and
+    /// ours may take several lines: arguments are escaped.
     private static func end(with error: any Error, _ arguments: [String]?) -> Never {
         var message = fullMessage(for: error)
         for argument in arguments ?? CommandLine.arguments where argument != Words.escaped(argument) {

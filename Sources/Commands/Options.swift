@@ -5,7 +5,9 @@ import Rendering
 
 /// `--instance`: which installation of several on one host.
 struct InstanceOptions: ParsableArguments {
-    @Option(name: .customLong("instance"), help: "Which of several installations on this host.")
+    @Option(
+        name: .customLong("instance"),
+        help: ArgumentHelp("Which of several installations on this host is meant.", valueName: "name"))
     var name = Controller.standardInstance
 
     func validate() throws {
@@ -19,9 +21,9 @@ struct InstanceOptions: ParsableArguments {
     var controller: Controller { get throws { try Controller(instance: name) } }
 }
 
-/// `--json`: machine output instead of words.
+/// `--json`: output for machines instead of text.
 struct OutputOptions: ParsableArguments {
-    @Flag(name: .customLong("json"), help: "Write JSON to standard output.")
+    @Flag(name: .customLong("json"), help: "Write JSON to standard output instead of text.")
     var isJSON = false
 
     /// Shows a result in the form that was asked for.
@@ -30,5 +32,5 @@ struct OutputOptions: ParsableArguments {
     }
 }
 
-/// Where `check` and `apply` look for the policy that they are not told.
+/// The policy file that `check` and `apply` read if none is named.
 let standardPolicyPath = "/etc/bulkhead/policy.yaml"

@@ -2,7 +2,7 @@
 import Foundation
 import Testing
 
-/// Every source says under which license it stands; docs/decisions.md says why there are two.
+/// Every source says under which license it stands; docs/decisions/licenses.md says why there are two.
 @Suite struct LicenseTests {
     private static func license(of path: String) -> String {
         if path.hasPrefix("BPF/") || path.hasPrefix("Benchmarks/BPF/") { return "GPL-2.0-only" }

@@ -10,11 +10,9 @@ struct GroupCommand: ParsableCommand {
         commandName: "group",
         abstract: "Change or list the members of a dynamic group.",
         discussion: """
-            A group that the policy calls `dynamic` has the members that these commands give it. A change is in \
-            force when the command \
-            returns, for open connections too; members stay over a new `apply` whose policy has the group, and cease \
-            to be members when their \
-            time is over, with no process alive.
+            The members of a group that the policy calls `dynamic` are what these commands make them. A change is in \
+            force when the command returns, also for open connections. Members stay over a new `apply` whose policy \
+            has the group. A member whose time is over ceases to be one by itself; no process has to run.
 
             Example:
               bulkhead group add blocked 203.0.113.66 2001:db8:9::/48 --for 1h
@@ -25,9 +23,10 @@ struct GroupCommand: ParsableCommand {
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Make addresses or prefixes members.",
+            abstract: "Add addresses or prefixes to a group.",
             discussion: """
-                All of them or, where one is refused, none. A member that is there already gets the new time.
+                Either all of them become members or, if one is refused, none. A member that is already there gets the \
+                new time.
 
                 Example:
                   bulkhead group add blocked 203.0.113.66 --for 1h
@@ -38,7 +37,8 @@ struct GroupCommand: ParsableCommand {
         @Option(
             name: .customLong("for"),
             help: ArgumentHelp(
-                "For how long, such as 90s, 5m, 1h, 1d; else the group's timeout.", valueName: "duration"),
+                "How long they stay, such as 90s, 5m, 1h or 1d; if left out, the group's timeout.",
+                valueName: "duration"),
             transform: Add.seconds)
         var length: Int?
         @OptionGroup var instance: InstanceOptions
@@ -67,10 +67,10 @@ struct GroupCommand: ParsableCommand {
 
     struct Delete: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take addresses or prefixes out.",
+            abstract: "Take addresses or prefixes out of a group.",
             discussion: """
-                A prefix as it was added; one that was not is passed over. Where a shorter prefix is a member, what \
-                is under it stays in the group.
+                Write a prefix as it was added; one that is not a member is passed over. An address stays in the group \
+                if a shorter prefix around it is a member; the command warns of that.
 
                 Example:
                   bulkhead group delete blocked 203.0.113.66
@@ -103,12 +103,15 @@ struct GroupCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "List a group's members, or the dynamic groups.",
             discussion: """
+                Without a group, all dynamic groups are listed with their sizes. With one, its members are listed, \
+                each with the time that it has left.
+
                 Example:
                   bulkhead group list
                   bulkhead group list blocked --json | jq -r '.members[].address'
                 """)
 
-        @Argument(help: "A dynamic group of the policy in force; left out: all of them, without their members.")
+        @Argument(help: "A dynamic group of the policy in force; if left out, all are listed without their members.")
         var group: String?
         @OptionGroup var instance: InstanceOptions
         @OptionGroup var output: OutputOptions
@@ -125,8 +128,10 @@ struct GroupCommand: ParsableCommand {
 
     struct Flush: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Take all members out, in one step.",
+            abstract: "Take all members out of a group in one step.",
             discussion: """
+                The group is empty when the command returns. No packet sees a part of the members.
+
                 Example:
                   bulkhead group flush blocked
                 """)
@@ -150,9 +155,12 @@ struct GroupCommand: ParsableCommand {
 struct ChosenMembers: ParsableArguments {
     @Argument(help: "A dynamic group of the policy in force.")
     var group: String
-    @Argument(help: "Addresses or prefixes; `-` reads them from standard input, one a line.", transform: Word.init)
+    @Argument(
+        help: ArgumentHelp(
+            "Addresses or prefixes; `-` reads them from standard input, one per line.", valueName: "address"),
+        transform: Word.init)
     var addresses: [Word] = []
-    @Option(help: "A file of addresses and prefixes, one a line; # and ; start comments.", completion: .file())
+    @Option(help: "A file of addresses and prefixes, one per line; # and ; start comments.", completion: .file())
     var file: String?
 
     enum Word {
@@ -180,7 +188,7 @@ struct ChosenMembers: ParsableArguments {
         return result
     }
 
-    /// The addresses of a file; where one of its lines is none, it is refused whole.
+    /// Reads the addresses of a file. If one of its lines is not an address, the file is refused whole.
     private static func read(_ path: String) throws -> [Prefix] {
         let name = path == "/dev/stdin" ? "standard input" : path
         let bytes: [UInt8]
@@ -208,7 +216,7 @@ struct ChosenMembers: ParsableArguments {
 }
 
 extension Prefix {
-    /// As it is written on a command line.
+    /// Reads a prefix from the command line.
     init(argument text: String) throws {
         do {
             try self.init(parsing: text)

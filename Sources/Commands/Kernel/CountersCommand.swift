@@ -8,10 +8,10 @@ struct CountersCommand: ParsableCommand {
         commandName: "counters",
         abstract: "Show the kernel's counters by port, reason and rule.",
         discussion: """
-            Packets and bytes on the wire, since the instance was first applied; a rule that a new policy keeps \
-            keeps its counts. \
-            Of the dropped packets, emitted reached a reader, lost found no room, suppressed are all others: the \
-            three add up.
+            Packets and bytes are counted as on the wire, since the instance was first applied. A rule keeps its \
+            counts over a new policy that has a rule of that name. Each dropped packet is counted once more: as \
+            emitted (a reader got it), lost (a reader wanted it, but had no room) or suppressed (all others). The \
+            three add up to the drops.
 
             Example:
               bulkhead counters
@@ -20,7 +20,7 @@ struct CountersCommand: ParsableCommand {
 
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
-    @Flag(help: "Show them every second until interrupted.")
+    @Flag(help: "Show the counters every second until interrupted.")
     var watch = false
 
     func run() throws {

@@ -8,8 +8,7 @@ struct DetachCommand: ParsableCommand {
         commandName: "detach",
         abstract: "Take ports, or the whole instance, out of the kernel.",
         discussion: """
-            Traffic passes a detached port freely, at once. The next `apply` binds it again if the policy still \
-            names it.
+            A detached port passes all traffic at once. The next `apply` binds it again if the policy still names it.
 
             Example:
               bulkhead detach web-1
@@ -17,9 +16,9 @@ struct DetachCommand: ParsableCommand {
               bulkhead detach --all
             """)
 
-    @Argument(help: "Ports: an entry, entry/device or a device.")
+    @Argument(help: ArgumentHelp("Ports, each an entry, entry/device or a device.", valueName: "port"))
     var ports: [String] = []
-    @Flag(help: "Every port, and the instance itself: programs, maps, counters.")
+    @Flag(help: "Detach every port and remove the instance: programs, maps and counters.")
     var all = false
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions

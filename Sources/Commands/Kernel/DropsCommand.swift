@@ -10,9 +10,9 @@ struct DropsCommand: ParsableCommand {
         commandName: "drops",
         abstract: "Stream every drop as it happens.",
         discussion: """
-            Filters work in the kernel. Several at once each see all that they ask for, four at most. The stream \
-            begins with the present, \
-            and ends by Ctrl-C.
+            The stream starts with the next packet and ends with Ctrl-C. Filters work in the kernel, so a flood of \
+            other drops cannot crowd out what was asked for. Up to four streams may run at once; each sees everything \
+            that it asks for.
 
             Example:
               bulkhead drops
@@ -20,22 +20,22 @@ struct DropsCommand: ParsableCommand {
               bulkhead drops --host 203.0.113.9 --count 100 --pcap drops.pcap
             """)
 
-    @Flag(help: "Logged accepts as well.")
+    @Flag(help: "Show accepted packets too, if their rule has `log: true`.")
     var all = false
-    @Option(help: ArgumentHelp("End after that many events.", valueName: "n"))
+    @Option(help: ArgumentHelp("End after this many events.", valueName: "n"))
     var count: Int?
     @Option(
-        help: ArgumentHelp("Only at this port: an entry, entry/device or a device. May be repeated.", valueName: "port")
+        help: ArgumentHelp("Only at this port: an entry, entry/device or a device. Repeatable.", valueName: "port")
     )
     var port: [String] = []
-    @Option(help: ArgumentHelp("Only for this reason, such as rule or default. May be repeated.", valueName: "reason"))
+    @Option(help: ArgumentHelp("Only for this reason, such as rule or default. Repeatable.", valueName: "reason"))
     var reason: [Reason] = []
-    @Option(help: ArgumentHelp("Only by this rule.", valueName: "rule"))
+    @Option(help: ArgumentHelp("Only what this rule decides.", valueName: "rule"))
     var rule: String?
-    @Option(help: ArgumentHelp("Only from or to this address.", valueName: "address"))
+    @Option(help: ArgumentHelp("Only packets from or to this address.", valueName: "address"))
     var host: IPAddress?
     @Option(
-        help: ArgumentHelp("Write the packets' first bytes to a pcap file; - is standard output.", valueName: "file"))
+        help: ArgumentHelp("Write the start of each packet to a pcap file; - is standard output.", valueName: "file"))
     var pcap: String?
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions

@@ -8,9 +8,8 @@ struct FlowsCommand: ParsableCommand {
         commandName: "flows",
         abstract: "List the connections that the kernel keeps track of.",
         discussion: """
-            One line, or one JSON object, a flow: its port (of a host entry, the entry), who opened it and to whom, \
-            its state, and the rule \
-            that accepted it. `opening` and `answered` are half-open.
+            Each flow takes one line, or one JSON object: its port (for a host, the entry), who opened it, to whom, \
+            its state, and the rule that accepted it. Flows in the states `opening` and `answered` are half-open.
 
             Example:
               bulkhead flows

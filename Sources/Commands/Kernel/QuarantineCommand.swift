@@ -8,11 +8,10 @@ struct QuarantineCommand: ParsableCommand {
         commandName: "quarantine",
         abstract: "Cut a port off at once: nothing passes it in either direction.",
         discussion: """
-            In force when the command returns, open connections included, whatever the policy says; drops have the \
-            reason `quarantine`. It \
-            follows the port's name, also over a new `apply` and a device that is unplugged and comes back, until \
-            `release`. An entry's name \
-            cuts off all its ports, those that appear later too.
+            The port is cut off when the command returns, open connections included, whatever the policy says. Its \
+            drops have the reason `quarantine`. The quarantine follows the port's name until `release`: it outlives a \
+            new `apply`, and a device that is unplugged and comes back. An entry's name cuts off all its ports, also \
+            those that appear later.
 
             Example:
               bulkhead quarantine web-1
@@ -36,16 +35,15 @@ struct ReleaseCommand: ParsableCommand {
         commandName: "release",
         abstract: "End a port's quarantine: the policy judges its traffic again.",
         discussion: """
-            In force when the command returns. Connections that were open go on, if they have not expired meanwhile. \
-            An entry's name releases \
-            all its ports.
+            The release is in force when the command returns. Connections that were open go on if they have not \
+            expired. An entry's name releases all its ports.
 
             Example:
               bulkhead release web-1
               bulkhead release guests
             """)
 
-    @Argument(help: "A port: an entry, entry/device or a device; or a quarantined name that no policy has any more.")
+    @Argument(help: "A port: an entry, entry/device or a device; or a quarantined name that the policy no longer has.")
     var port: String
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions

@@ -8,9 +8,8 @@ struct StatusCommand: ParsableCommand {
         commandName: "status",
         abstract: "Show what the kernel enforces, port by port.",
         discussion: """
-            Read from the kernel's own maps and hooks. A port is `enforcing`, `quarantined`, or `missing` where its \
-            device does not \
-            exist; programs of others that see packets first are named.
+            The state is read from the kernel's own maps and hooks. A port is `enforcing`, `quarantined`, or `missing` \
+            if its device is gone or was detached. Other programs that see packets before Bulkhead are named.
 
             Example:
               bulkhead status

@@ -11,7 +11,7 @@ struct ClosedPipe: Error {}
 enum StandardOutput {
     static let isTerminal = isatty(STDOUT_FILENO) == 1
 
-    /// Its reader is gone: what a stream that has nothing to write learns from no error.
+    /// Whether its reader is gone. A stream that has nothing to write gets no error that would tell it.
     static var isClosed: Bool {
         var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
         return unsafe poll(&output, 1, 0) == 1 && output.revents & Int16(POLLERR | POLLHUP) != 0

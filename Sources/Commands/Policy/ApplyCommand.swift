@@ -8,19 +8,19 @@ struct ApplyCommand: ParsableCommand {
         commandName: "apply",
         abstract: "Load a policy into the kernel and put it in force.",
         discussion: """
-            The change is one atomic step: each packet is judged by the whole old policy or the whole new one. It is \
-            in force when \
-            the command returns and needs no process from then on. What fails leaves the policy in force as it was.
-            `accept` admits replies and related ICMP errors too, unless a rule is `stateless`.
+            The change is one atomic step: each packet is judged by the whole old policy or by the whole new one. The \
+            new policy is in force when the command returns, and no process has to stay. If anything fails, the old \
+            policy stays in force. A rule that accepts a connection also admits its replies and related ICMP errors, \
+            unless the rule is `stateless`.
 
             Example:
               bulkhead apply policy.yaml
               bulkhead apply --dry-run policy.yaml
             """)
 
-    @Argument(help: "The policy's file.", completion: .file(extensions: ["yaml", "yml"]))
+    @Argument(help: "The policy file; /dev/stdin reads a pipe.", completion: .file(extensions: ["yaml", "yml"]))
     var policy = standardPolicyPath
-    @Flag(help: "Do everything but load it.")
+    @Flag(help: "Check and compile the policy against this host, but do not load it.")
     var dryRun = false
     @Option(help: ArgumentHelp("Not supported yet.", valueName: "duration", visibility: .hidden))
     var trial: String?

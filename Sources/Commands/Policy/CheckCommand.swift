@@ -6,20 +6,20 @@ import Rendering
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Parse, resolve and compile a policy; report every problem.",
+        abstract: "Parse, resolve and compile a policy, and report every problem.",
         discussion: """
-            Needs no privilege and changes nothing. Says which side each port protects where the policy leaves it to \
-            the device. \
-            `accept` admits replies and related ICMP errors too, unless a rule is `stateless`.
+            Reports every problem at once, with file, line and column. Needs no privilege and changes nothing. Devices \
+            that this host does not have are warnings. Where the policy does not say which side a port protects, \
+            `check` says what the device implies.
 
             Example:
               bulkhead check policy.yaml
               bulkhead check --strict --json policy.yaml
             """)
 
-    @Argument(help: "The policy's file.", completion: .file(extensions: ["yaml", "yml"]))
+    @Argument(help: "The policy file; /dev/stdin reads a pipe.", completion: .file(extensions: ["yaml", "yml"]))
     var policy = standardPolicyPath
-    @Flag(help: "Warnings fail too.")
+    @Flag(help: "Fail on warnings too.")
     var strict = false
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions

@@ -8,11 +8,9 @@ struct ShowCommand: ParsableCommand {
         commandName: "show",
         abstract: "Print the text of the policy in force.",
         discussion: """
-            The text comes from the kernel's own copy, not from the file that it was once read from. A policy of \
-            several files is \
-            printed file by file, each under a comment with its name. On a terminal, characters that it would act \
-            upon are \
-            written out; in a file or pipe the text is what was applied, byte for byte.
+            The text comes from the kernel's own copy, not from the file that was applied. A policy of several files \
+            is printed file by file, each under a comment with its name. Into a file or pipe the text is printed byte \
+            for byte. On a terminal, control characters are escaped.
 
             Example:
               bulkhead show > policy.yaml
@@ -20,7 +18,7 @@ struct ShowCommand: ParsableCommand {
 
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
-    @Option(help: "Only if this is the generation in force: earlier ones are not kept yet.")
+    @Option(help: ArgumentHelp("Fail unless this generation is in force; earlier ones are not kept.", valueName: "n"))
     var generation: UInt32?
 
     func run() throws {

@@ -11,10 +11,10 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "Say what becomes of a packet at each port on its way, and why.",
         discussion: """
-            FROM and TO are addresses or ports; SERVICE is one that a single packet carries, such as tcp/443, udp/53, \
-            icmp/echo-request or ping. The packet that opens such a connection is judged by the real program, `out` \
-            at the port that FROM \
-            is bound to and `in` at that of TO; an end bound nowhere lies beyond the host ports. Nothing is sent.
+            FROM and TO are addresses or ports. SERVICE is one that a single packet has, such as tcp/443, udp/53, \
+            icmp/echo-request or ping. The kernel's own program judges the first packet of such a connection: `out` at \
+            the port that FROM is bound to, and `in` at the port that TO is bound to. An address that is bound to no \
+            port lies beyond the host ports. Nothing is sent.
 
             Example:
               bulkhead explain web-1 db-1 tcp/5432
@@ -22,22 +22,26 @@ struct ExplainCommand: ParsableCommand {
               bulkhead explain 203.0.113.9 198.51.100.10 ping --at uplink --direction in
             """)
 
-    @Argument(help: "An address, or a port by its entry, entry/device or device.")
+    @Argument(help: "The sender: an address, or a port (an entry, entry/device or a device).")
     var from: String
-    @Argument(help: "Likewise.")
+    @Argument(help: "The receiver: an address, or a port (an entry, entry/device or a device).")
     var to: String
     @Argument(
         help: "tcp/N, udp/N, sctp/N, icmp/TYPE[/CODE], icmpv6/TYPE[/CODE], proto/N, ping or a service of the policy.")
     var service: String
-    @Option(help: "A policy's file instead of the policy in force.", completion: .file(extensions: ["yaml", "yml"]))
+    @Option(
+        help: ArgumentHelp("Use this policy file instead of the policy in force.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
     var policy: String?
-    @Option(help: "Judge at this port alone; with --direction.")
+    @Option(help: ArgumentHelp("Judge at this port alone; needs --direction.", valueName: "port"))
     var at: String?
-    @Option(help: "The direction at that port: in or out.")
+    @Option(help: "The direction at that port.")
     var direction: Direction?
-    @Option(help: "The source port of TCP, UDP and SCTP; 40000 if the service names none.")
+    @Option(
+        help: ArgumentHelp("The source port of TCP, UDP or SCTP; 40000 if the service names none.", valueName: "number")
+    )
     var sourcePort: UInt16?
-    @Option(help: "The packet's VLAN tag, 1 to 4094.")
+    @Option(help: ArgumentHelp("The packet's VLAN tag, 1 to 4094.", valueName: "tag"))
     var vlan: UInt16?
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions

@@ -12,15 +12,12 @@ struct ReplayCommand: ParsableCommand {
         commandName: "replay",
         abstract: "Judge every packet of a capture by the real program, attached to nothing.",
         discussion: """
-            CAPTURE is a pcap or pcapng file of Ethernet frames. The verdicts are those that the packets would have \
-            at the port; \
-            nothing is sent, and no counter of the instance changes. Packets that belong together share a flow, and \
-            fragments \
-            follow their first, as at the port; with --stateless each is judged by itself. The time is the \
-            capture's: by its stamps flows and \
-            fragments time out, limits fill up again and rules expire. Packets out of order let no time pass; a \
-            capture without stamps is judged as of \
-            now, in no time. The port is taken to be filtered for long: no connection is adopted.
+            CAPTURE is a pcap or pcapng file of Ethernet frames. Each packet gets the verdict that it would have at \
+            the port. Nothing is sent, and the instance's counters do not change. Connections and fragments are \
+            followed as at the port, unless --stateless is given. Time is the capture's: flows and fragments time out, \
+            limits refill and rules expire by its time stamps. Packets out of order let no time pass. A capture \
+            without time stamps is judged as of now, in no time. The port counts as filtered for long: connections \
+            that were open before the capture are not adopted.
 
             Example:
               bulkhead replay trace.pcap --port uplink --direction in --policy policy.yaml
@@ -31,16 +28,18 @@ struct ReplayCommand: ParsableCommand {
     var capture: String
     @Option(help: ArgumentHelp("The port to judge at: an entry, entry/device or a device.", valueName: "port"))
     var port: String
-    @Option(help: "The direction of every packet: in or out.")
+    @Option(help: "The direction of every packet.")
     var direction: Direction?
     @Option(
         help: ArgumentHelp(
-            "Packets from inside are judged out, all others in: prefixes, separated by commas.", valueName: "prefixes"),
+            "Judge packets from these prefixes as out, all others as in; commas separate them.", valueName: "prefixes"),
         transform: PrefixList.init(parsing:))
     var inside: PrefixList?
-    @Option(help: "A policy's file instead of the policy in force.", completion: .file(extensions: ["yaml", "yml"]))
+    @Option(
+        help: ArgumentHelp("Use this policy file instead of the policy in force.", valueName: "file"),
+        completion: .file(extensions: ["yaml", "yml"]))
     var policy: String?
-    @Flag(help: "Judge each packet by itself, without flows or datagrams.")
+    @Flag(help: "Judge each packet by itself, without flows and without putting fragments together.")
     var stateless = false
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions

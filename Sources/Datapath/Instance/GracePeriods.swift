@@ -9,8 +9,9 @@ import SystemPackage
 /// CPUs instead, and takes about 1 ms. The setting is the whole host's. So it is changed only where the wait is most of
 /// what is to be done, by one process at a time, and for no longer than that takes; a mark in the instance's folder
 /// tells the next apply or detach to change it back where a process was killed in between.
-struct GracePeriods {
-    static let standardSetting = "/sys/kernel/rcu_expedited"
+package struct GracePeriods {
+    /// The setting, for the whole host.
+    package static let standardSetting = "/sys/kernel/rcu_expedited"
     static let markName = "expedited"
     /// Fewer hooks than this are not worth it.
     private static let worthwhile = 16

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+import Datapath
+
+/// What the page of a command says besides its help: how it ends, which files it touches, and what to read next. It
+/// is written here alone, so that every kind of page is made from the same words.
+struct CommandNotes: Sendable {
+    /// What an exit status means.
+    struct Exit: Sendable {
+        var status: ExitStatus
+        var meaning: String
+    }
+
+    /// A file, and what the command does with it.
+    struct File: Sendable {
+        var path: String
+        var purpose: String
+    }
+
+    var exits: [Exit]
+    var files: [File]
+    /// Other commands, by their names without `bulkhead`.
+    var related: [String]
+    /// Pages of `docs/` that say more: a path from there, and a title.
+    var reading: [(path: String, title: String)]
+
+    /// - Parameters:
+    ///   - done: what it means that the command ends with 0.
+    ///   - failed: what it means that it ends with 1.
+    init(
+        done: String, failed: String, files: [File], related: [String], reading: [(path: String, title: String)]
+    ) {
+        exits = [
+            Exit(status: .done, meaning: done),
+            Exit(status: .failed, meaning: failed),
+            Exit(
+                status: .usage,
+                meaning: "The command line is wrong. Nothing was done; standard error has the usage."),
+        ]
+        self.files = files
+        self.related = related
+        self.reading = reading
+    }
+}
+
+extension CommandNotes.File {
+    static let standardPolicy = Self(path: standardPolicyPath, purpose: "The policy that is read if none is named.")
+    static let instance = Self(
+        path: "\(Preflight.root)/INSTANCE",
+        purpose:
+            "The instance's folder: its pinned programs, maps and links. The policy is in force as long as they are.")
+    static let types = Self(
+        path: "/sys/kernel/btf/vmlinux", purpose: "The kernel's description of its own types. The programs need it.")
+    static let namespaces = Self(
+        path: "/run/netns/NAME", purpose: "The network namespaces that a policy names with `netns`.")
+    static let gracePeriods = Self(
+        path: GracePeriods.standardSetting,
+        purpose: "Set to 1 for the moment of the change, so that the kernel waits less at its hooks; then set back.")
+}

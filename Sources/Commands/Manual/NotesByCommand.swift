@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension CommandNotes {
+    /// The notes of every command, by its name without `bulkhead`.
+    static let byCommand: [String: CommandNotes] = [
+        "": all,
+        "check": check, "apply": apply, "show": show, "status": status, "counters": counters, "flows": flows,
+        "drops": drops, "explain": explain, "replay": replay, "quarantine": quarantine, "release": release,
+        "detach": detach,
+        "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
+        "group flush": groupFlush,
+    ]
+
+    private static let language = (path: "policy.md", title: "the policy language")
+    private static let operations = (path: "operations.md", title: "operations")
+    private static let refusals = (path: "operations.md#refusals", title: "refusals and what to do")
+    private static let questions = (path: "operations.md#questions", title: "questions")
+    private static let quarantines = (path: "operations.md#cutting-a-port-off", title: "cutting a port off")
+    private static let members = (path: "operations.md#changing-who-is-in-a-group", title: "changing who is in a group")
+    private static let dynamicGroups = (path: "policy.md#dynamic-groups", title: "dynamic groups in a policy")
+
+    private static let notRead =
+        "The answer cannot be read: no policy is in force, or a privilege is missing. Standard error says which."
+    private static let unchanged = "Nothing was changed. Standard error says why and what to do."
+
+    private static let all = CommandNotes(
+        done: "Done. A stream that was interrupted, or whose reader closed the pipe, counts as done.",
+        failed: "Refused or failed. Standard error says why and what to do.",
+        files: [.standardPolicy, .instance, .types, .namespaces, .gracePeriods],
+        related: [], reading: [language, operations])
+
+    private static let check = CommandNotes(
+        done: "The policy is valid. It may have warnings, unless `--strict` is given.",
+        failed: "The policy has errors, or warnings with `--strict`, or cannot be read.",
+        files: [.standardPolicy, .namespaces], related: ["apply", "explain", "replay"], reading: [language])
+
+    private static let apply = CommandNotes(
+        done: "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names.",
+        failed: "The policy was refused, or could not be loaded. What was in force before still is.",
+        files: [.standardPolicy, .instance, .types, .namespaces, .gracePeriods],
+        related: ["check", "status", "show", "detach"], reading: [language, refusals])
+
+    private static let show = CommandNotes(
+        done: "The text was printed.",
+        failed: "No policy is in force, `--generation` names another than the one in force, or a privilege is missing.",
+        files: [.instance], related: ["apply", "status"], reading: [operations])
+
+    private static let status = CommandNotes(
+        done: "The status was printed, whatever it says: a port that is `missing` does not count as a failure.",
+        failed: notRead, files: [.instance, .namespaces], related: ["counters", "apply", "quarantine"],
+        reading: [operations])
+
+    private static let counters = CommandNotes(
+        done: "The counters were printed. With `--watch`: it was interrupted, or its reader closed the pipe.",
+        failed: notRead, files: [.instance], related: ["drops", "flows", "status"], reading: [questions])
+
+    private static let flows = CommandNotes(
+        done: "The flows were printed, also if there are none.", failed: notRead, files: [.instance],
+        related: ["counters", "explain"], reading: [(path: "policy.md#flows", title: "flows")])
+
+    private static let drops = CommandNotes(
+        done: "`--count` events were shown, it was interrupted, or its reader closed the pipe.",
+        failed: "No policy is in force, four streams run already, a name is unknown, or the capture cannot be written.",
+        files: [.instance], related: ["counters", "explain", "replay"], reading: [questions])
+
+    private static let explain = CommandNotes(
+        done: "The question was answered, whatever the verdict is.",
+        failed:
+            "The question has no answer: a port or service is unknown, the policy has errors, or none is in force.",
+        files: [.instance, .types], related: ["replay", "drops", "check"], reading: [questions])
+
+    private static let replay = CommandNotes(
+        done: "Every packet was judged, whatever the verdicts are.",
+        failed: "The capture cannot be read, or only in part, or is not of Ethernet; the port is unknown; the policy"
+            + " has errors; or no policy is in force. What was printed until then holds.",
+        files: [.instance, .types], related: ["explain", "drops"], reading: [questions])
+
+    private static let quarantine = CommandNotes(
+        done: "The port is cut off; it may have been so already.", failed: unchanged, files: [.instance],
+        related: ["release", "status", "detach"], reading: [quarantines])
+
+    private static let release = CommandNotes(
+        done: "The port is not in quarantine; it may not have been before.", failed: unchanged, files: [.instance],
+        related: ["quarantine", "status"], reading: [quarantines])
+
+    private static let detach = CommandNotes(
+        done: "The ports are detached; with `--all`, the instance is out of the kernel.",
+        failed:
+            "Refused: no policy is in force, a port is unknown, or another command changes the instance now. Or the"
+            + " kernel failed half-way: `bulkhead status` shows what is left.",
+        files: [.instance, .gracePeriods], related: ["apply", "quarantine"],
+        reading: [(path: "operations.md#getting-out", title: "getting out")])
+
+    private static let group = CommandNotes(
+        done: "The subcommand did what it was asked to.", failed: unchanged, files: [.instance], related: ["apply"],
+        reading: [dynamicGroups, members])
+
+    private static let groupAdd = CommandNotes(
+        done: "All of the addresses are members. Those that were before have the new time.", failed: unchanged,
+        files: [.instance], related: ["group delete", "group list"], reading: [dynamicGroups, members])
+
+    private static let groupDelete = CommandNotes(
+        done: "None of the prefixes is a member. Those that were not before are passed over.", failed: unchanged,
+        files: [.instance], related: ["group add", "group flush", "group list"], reading: [dynamicGroups, members])
+
+    private static let groupList = CommandNotes(
+        done: "The list was printed.",
+        failed: "The group is unknown or not dynamic, no policy is in force, or a privilege is missing.",
+        files: [.instance], related: ["group add", "status"], reading: [dynamicGroups, members])
+
+    private static let groupFlush = CommandNotes(
+        done: "The group has no members.", failed: unchanged, files: [.instance],
+        related: ["group add", "group delete"], reading: [dynamicGroups, members])
+}

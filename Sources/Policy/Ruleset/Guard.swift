@@ -1,49 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What a port holds a guest to, or the network.
+/// A check on what a guest, or the network, claims to be.
 public enum Guard: String, Sendable, Hashable, CaseIterable {
-    /// The source MAC address is the port's.
+    /// The source MAC address is one of the port's.
     case mac
-    /// The source address is the port's; at a host's port none of a guest's.
+    /// The source address is one of the port's. On a host port: the source address is not a guest's.
     case ip
-    /// ARP tells of the port alone.
+    /// ARP speaks of the port's own addresses only.
     case arp
-    /// Neighbour discovery tells of the port alone.
+    /// Neighbour discovery speaks of the port's own addresses only.
     case nd
     case dhcpServer = "dhcp-server"
     /// No router advertisement, redirect or multicast query.
     case ra
-    /// What goes to the guest is for it, or for many.
+    /// A frame to the guest has its MAC address, or a group address, as destination.
     case promiscuous
 }
 
-/// The guards that a policy asks for.
+/// The value of `guard` in a policy.
 public enum GuardChoice: Sendable, Hashable {
-    /// Every guard whose datum is bound.
+    /// Every guard that has something to compare with.
     case strict
     case off
     case list(Set<Guard>)
 }
 
 extension PortEntry {
-    /// All MAC addresses that the port may claim.
+    /// The MAC addresses that the port may claim, shared ones included.
     public var claimedMACs: [MACAddress] { macs + sharedMACs }
 
-    /// Whether it is known which addresses are the port's, shared with others or not; there may be none.
+    /// Whether the policy says which addresses the port may claim, even if it may claim none.
     public var claimsAddresses: Bool { hasNoAddresses || !addresses.isEmpty || !sharedAddresses.isEmpty }
 
     public var hasIdentity: Bool { !claimedMACs.isEmpty || claimsAddresses }
 
-    /// All addresses that the port may claim: those bound, and in IPv6 its MAC addresses' link-local ones unless it
-    /// has others, or may have none.
+    /// The addresses that the port may claim, shared ones included. In IPv6 also the link-local addresses of its MAC
+    /// addresses, unless other link-local addresses are listed or the port may have no addresses.
     public var claimedAddresses: AddressSet {
         let bound = AddressSet(addresses + sharedAddresses)
         if hasNoAddresses || addresses.contains(where: { $0.family == .v6 && $0.isLinkLocal }) { return bound }
         return bound.union(AddressSet(claimedMACs.map { Prefix($0.linkLocal) }))
     }
 
-    /// The guards in force at a port of this entry.
+    /// The guards in force on a port of this entry.
     public func guards(_ protects: Protects) -> Set<Guard> {
         let wanted: Set<Guard>
         switch guards ?? (protects == .host ? .off : .strict) {
@@ -54,7 +54,8 @@ extension PortEntry {
         return wanted.filter { isPossible($0, protects) }
     }
 
-    /// Whether what the guard compares with is bound; of a host's there is only `ip`, whose datum is the guests'.
+    /// Whether the guard has something to compare with. A host port can have only `ip`, which compares with the guests'
+    /// addresses.
     func isPossible(_ guardian: Guard, _ protects: Protects) -> Bool {
         if protects == .host { return guardian == .ip }
         return switch guardian {
@@ -67,19 +68,19 @@ extension PortEntry {
 }
 
 extension Ruleset {
-    /// What is bound to a guest of this host, and to no other: nothing from the network may come with it.
+    /// The addresses bound to guests of this host and shared with no other: the network must not send from them.
     public var guestAddresses: AddressSet {
         AddressSet(entries.filter { $0.protects != .host }.flatMap(\.addresses)).subtracting(WellKnown.linkLocal)
     }
 }
 
 extension Prefix {
-    /// Whether all of it is link-local.
+    /// Whether every address of the prefix is link-local.
     var isLinkLocal: Bool { AddressSet([self]).subtracting(WellKnown.linkLocal).isEmpty }
 }
 
 extension Set<Guard> {
-    /// In the words of the policy language, in its order.
+    /// The guards' names in the policy language, in a fixed order.
     public var words: [String] { Guard.allCases.filter(contains).map(\.rawValue) }
 }
 

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Datapath
 
-/// The structures that cross the boundary are the same on both sides: what clang put into the objects' type
-/// information, and where Swift finds each field.
+/// The structures shared by kernel and controller are the same on both sides: in clang's type information of the
+/// objects, and in Swift.
 @Suite struct LayoutTests {
     struct Layout: Sendable, CustomTestStringConvertible {
         struct Field: Sendable, Hashable {
@@ -297,7 +297,7 @@ import Testing
 
     private static let objects = [EmbeddedObject.layout, Programs.entry, Programs.tc, Programs.xdp]
 
-    /// Every structure with every field: a new one in the header fails here until it is listed above.
+    /// All structures with all fields; a new one in the header fails here until it is listed above.
     @Test(arguments: layouts) func kernelAndControllerAgree(_ expected: Layout) throws {
         var found: [StructureLayout] = []
         for object in LayoutTests.objects {

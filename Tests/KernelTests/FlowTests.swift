@@ -37,7 +37,7 @@ extension PacketTables {
                 family == .v4 ? (.icmp(8), .icmp(0)) : (.icmpv6(128), .icmpv6(129))
             }
 
-            /// An ICMP error from a router on the way, about `quoted`.
+            /// An ICMP error about `quoted` from a router on the way.
             func error(
                 to target: IPAddress, about quoted: Datagram, redirect: Bool = false, from router: IPAddress? = nil
             ) -> Frame {
@@ -50,7 +50,7 @@ extension PacketTables {
                 return Frame(Datagram(sender, target, segment), tags: frameTags)
             }
 
-            /// Handshake at a port, the server inside.
+            /// A handshake at a port whose server is inside.
             func handshake(at port: String = "web") -> [FlowScript.Step] {
                 [
                     .frame(ask(2, 1000), at: port, .in, "accept rule"),
@@ -172,7 +172,7 @@ extension PacketTables {
                     ])
             } + [
                 FlowScript(
-                    "what is let in behind authentication opens nothing for what is not",
+                    "what is let in after authentication opens nothing for what is not",
                     under: FlowScript.policy("  - { name: ipsec, service: proto/51, action: accept }"),
                     [
                         .frame(authenticated(talk, back: false), at: "web", .in, "accept rule"),
@@ -193,7 +193,7 @@ extension PacketTables {
             ]
         }
 
-        /// A datagram behind an authentication header.
+        /// A datagram after an authentication header.
         private static func authenticated(_ talk: Talk, back: Bool) -> Frame {
             back
                 ? Frame(Datagram(talk.server, talk.client, .udp(53, 40000)) { $0.extensions = [.authentication()] })
@@ -275,7 +275,8 @@ extension PacketTables {
                     "what an address sends to itself comes back as an answer alone",
                     [
                         .frame(
-                            Frame(Datagram(talk.server, talk.server, talk.echo.request)), at: "web", .in, "accept rule"),
+                            Frame(Datagram(talk.server, talk.server, talk.echo.request)), at: "web", .in,
+                            "accept rule"),
                         .frame(
                             Frame(Datagram(talk.server, talk.server, talk.echo.request)), at: "web", .out,
                             "drop default"),
@@ -358,7 +359,7 @@ extension PacketTables {
             ]
         }
 
-        /// What is accepted both ways needs no flow; what is open when that ends is adopted.
+        /// Traffic that is accepted both ways needs no flow. Connections that are open when that ends are adopted.
         private static func untracked(_ talk: Talk) -> [FlowScript] {
             let open = FlowScript.policy(
                 "  - { name: no, service: tcp/1, action: drop }", defaults: "in: accept, out: accept")
@@ -389,7 +390,8 @@ extension PacketTables {
                         .frame(answer, at: "web", .out, "accept adopted"), .frame(answer, at: "web", .out, established),
                         .frame(ask, at: "web", .in, established),
                         .frame(talk.back(talk.echo.reply), at: "web", .out, "accept adopted"),
-                        // Not what its ports call an opening, nor what the other way is not accepted.
+                        // Not adopted: a segment whose ports suggest that it is not the opening, or whose other
+                        // direction is not accepted.
                         .frame(talk.back(.udp(40000, 53)), at: "web", .out, "drop default"),
                         .frame(talk.back(.udp(54, 40001)), at: "web", .out, "drop default"),
                     ]),

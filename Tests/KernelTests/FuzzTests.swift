@@ -5,13 +5,13 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Mutants of captured frames, or of made-up ones where there are no captures, through the kernel's programs and
-    /// the references. About a minute of them; `Scripts/fuzz` judges more.
+    /// Mutants of captured frames, or of synthetic ones if there are no captures, through the kernel's programs and the
+    /// references. They take about a minute; `Scripts/fuzz` judges more.
     @Suite struct FuzzTests {
         @Test func theKernelAgreesWithTheReferences() throws {
             let environment = ProcessInfo.processInfo.environment
-            // The same each time: seed 4072643771 leads to an ICMP error about an echo request on which kernel and
-            // model disagree (packet 305115), and which of them is right is not known yet.
+            // The same seed each time: seed 4072643771 leads to an ICMP error about an echo request on which kernel and
+            // model disagree (packet 305115), and it is not known yet which of them is right.
             let seed = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
             let count = environment["BULKHEAD_MUTANTS"].flatMap(Int.init) ?? 400_000
             let corpus = try Corpora.folder.map { try Corpus(capturesIn: "\($0)/pcaps") } ?? Corpus(madeUpFrom: seed)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Policy
 
-/// What a policy may take. What does not fit is refused whole, with the dimension, its figure, and the rule that adds
-/// most to it.
+/// The limits on a policy's size. A policy that exceeds one is refused, with the dimension, its figure, and the rule
+/// that adds the most to it.
 struct Budget {
     let limits: Limits
     private let rules: [Rule]
 
-    /// What of a rule makes a dimension grow.
+    /// The part of a rule that makes a dimension grow.
     enum Share: String {
         case addresses = "ranges of addresses"
         case services = "ranges of ports or types"
@@ -19,30 +19,31 @@ struct Budget {
         self.limits = limits
     }
 
-    /// Refuses a dimension that does not fit.
+    /// Throws if a dimension exceeds its limit.
     ///
-    /// - Parameter share: What rules add to it; nil if they add nothing.
+    /// - Parameter share: The part of the rules that adds to the dimension; nil if rules add nothing.
     func check(
         _ dimension: String, _ figure: Int, atMost limit: KeyPath<Limits, Int>, by share: Share? = nil
     ) throws(CompileError) {
         let most = limits[keyPath: limit]
         guard figure > most else { return }
-        var error = CompileError(message: "the policy is too large: \(figure) \(dimension), at most \(most)")
+        var error = CompileError(
+            message: "the policy is too large: \(figure) \(dimension), at most \(most) are allowed")
         if let share, let rule = rules.max(by: { $0.size(share) < $1.size(share) }) {
             error.rule = rule.name
             error.location = rule.location
-            error.message += "; rule \(rule.name) adds most, with \(rule.size(share)) \(share.rawValue)"
+            error.message += "; rule \(rule.name) adds the most, with \(rule.size(share)) \(share.rawValue)"
         }
         throw error
     }
 
-    /// Refuses more rules of a kind than there may be, naming the first that is too many.
+    /// Throws if there are too many rules of a kind, and names the first one over the limit.
     func check(_ rules: [Rule], _ kind: String, atMost limit: KeyPath<Limits, Int>) throws(CompileError) {
         let most = limits[keyPath: limit]
         guard rules.count > most else { return }
         throw CompileError(
             rule: rules[most].name, location: rules[most].location,
-            message: "the policy has \(rules.count) \(kind), at most \(most)")
+            message: "the policy has \(rules.count) \(kind), at most \(most) are allowed")
     }
 }
 

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// What an image's rules take, and by which tables a packet's rule is found. Never by a scan of all rules.
+/// The size of an image's classifier, and the kind of its tables. No tier scans all rules.
 public struct ClassifierFigures: Sendable, Hashable {
     public enum Tier: String, Sendable, Hashable {
-        /// Every list of rules is short, and read entry by entry.
+        /// Every rule list is short and is read entry by entry.
         case lists
-        /// Some lists are long: they are looked up by the packet's service and place.
+        /// Some rule lists are long and are looked up by the packet's service and place.
         case runs
     }
 
     public var tier: Tier
     public var rules: Int
     public var addressClasses: Int
-    /// Pairs of address classes that have a list of rules.
+    /// Pairs of address classes that have a rule list.
     public var cells: Int
-    /// Of the whole image, the policy's text included.
+    /// The bytes of the whole image, with the policy's text.
     public var bytes: Int
 
     public init(tier: Tier, rules: Int, addressClasses: Int, cells: Int, bytes: Int) {

@@ -2,16 +2,16 @@
 import CDatapathABI
 import Policy
 
-/// Turns a resolved policy into an image: a pure function, the same bytes for the same policy in every process.
+/// Compiles a resolved policy into an image. Pure: the same policy gives the same bytes in every process.
 public struct Compiler: Sendable {
     private let limits: Limits
 
     public init() { self.init(limits: Limits()) }
 
-    /// With other limits than those of the tables.
+    /// Compiles with other limits than the tables have; for tests.
     init(limits: Limits) { self.limits = limits }
 
-    /// Compiles a policy, or refuses it whole, naming the dimension that does not fit and its figures.
+    /// Compiles a policy. Throws if it exceeds a limit, with the dimension and its figures.
     public func compile(_ ruleset: Ruleset) throws(CompileError) -> Image {
         let terms = RuleTerms(ruleset)
         let budget = Budget(terms.ruleset, limits)
@@ -26,7 +26,7 @@ public struct Compiler: Sendable {
         let limited = ruleset.rules.indices.filter { ruleset.rules[$0].limit?.per == .rule }
         try budget.check(limited.map { ruleset.rules[$0] }, "rules with a limit per rule", atMost: \.limitedRules)
         try budget.check("dynamic groups", ruleset.dynamicGroups.count, atMost: \.dynamicGroups)
-        // Without dynamic groups there is nothing to ask of them.
+        // Only a policy with dynamic groups can ask too much of them.
         for rule in ruleset.dynamicGroups.isEmpty ? [] : ruleset.rules {
             guard let problem = rule.problemOfTerms else { continue }
             throw CompileError(rule: rule.name, location: rule.location, message: problem)
@@ -38,7 +38,7 @@ public struct Compiler: Sendable {
     }
 }
 
-/// All classes of a policy, and the tables over them.
+/// The classes of a policy, and the tables over them.
 struct Classes {
     var addressClasses: [bh_address_class]
     var trie: AddressTrie
@@ -64,7 +64,7 @@ struct Classes {
         addressClasses = Classes.addressClasses(found.levels, cells)
     }
 
-    /// What pairs of sets lead to, beside what addresses lead to; neither needs the other.
+    /// Builds the cells and the address trie at the same time; neither needs the other.
     private static func cellsAndTrie(
         _ ruleset: Ruleset, _ addresses: AddressPairs, _ lists: RuleLists
     ) throws(CompileError) -> (
@@ -89,8 +89,8 @@ struct Classes {
         return (cells, identities, trie, levels)
     }
 
-    /// Numbers the address classes of both sides and levels together: by number, the class at each; and the number of
-    /// each atom's. Class 0 is in no set.
+    /// Numbers the distinct combinations of an atom's classes, on both sides and levels. Returns the four classes of
+    /// each number, and each atom's number. Class 0 is in no set.
     private static func numbers(
         _ atoms: AddressAtoms, _ levels: AddressLevels
     ) -> (levels: SequenceTable<UInt32>, ofAtom: [UInt32]) {
@@ -104,7 +104,7 @@ struct Classes {
         return (numbers, classOfAtom)
     }
 
-    /// The address classes, and in which partitions they matter.
+    /// The image's address classes, with the partitions in which each one has cells.
     private static func addressClasses(_ numbers: SequenceTable<UInt32>, _ cells: Cells) -> [bh_address_class] {
         let count = Int(numbers.elements.max() ?? 0) + 1
         let used = PartitionUse(cells.partitions, classes: count)
@@ -122,13 +122,13 @@ struct Classes {
     }
 }
 
-/// The classes of everything of a packet but its addresses.
+/// The classes of everything in a packet but its addresses.
 private struct RestClasses {
     let contexts: Contexts
     let services: ServiceClasses
     let headers: HeaderClasses
     let joint: JointClasses
-    /// Over these classes, still empty.
+    /// Rule lists over these classes, still empty.
     let lists: RuleLists
 
     init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
@@ -143,7 +143,7 @@ private struct RestClasses {
             plain: RestClasses.plainMatches(ruleset, joint))
     }
 
-    /// By match: what it asks, where entries can say it. The first rule tells it for all that have the match.
+    /// By match: its plain form, if it has one. The first rule with a match stands for all.
     private static func plainMatches(_ ruleset: Ruleset, _ joint: JointClasses) -> [PlainMatch?] {
         var plain: [PlainMatch?] = []
         for rank in ruleset.rules.indices where joint.matchOfRule[rank] == plain.count {
@@ -152,7 +152,7 @@ private struct RestClasses {
         return plain
     }
 
-    /// The distinct service lists, by first appearance, and the number of each rule's.
+    /// The distinct service lists in the order of first appearance, and the number of each rule's list.
     private static func serviceLists(_ ruleset: Ruleset) -> (lists: [[Service]?], ofRule: [UInt32]) {
         var lists: [[Service]?] = []
         var numbers: [[Service]?: UInt32] = [:]
@@ -168,7 +168,7 @@ private struct RestClasses {
     }
 }
 
-/// The classes of addresses at both ends, and which pairs of sets rules name.
+/// The address classes of both ends, and the pairs of address sets that rules name.
 private struct AddressPairs {
     let ends: RuleEnds
     let atoms: AddressAtoms
@@ -182,13 +182,13 @@ private struct AddressPairs {
     }
 }
 
-/// Which partitions have cells that name a class.
+/// Which partitions have cells of a class.
 private struct PartitionUse {
-    /// By level and class: a bit a partition.
+    /// By level and class: a bit per partition.
     private var from: [[UInt16]]
     private var to: [[UInt16]]
 
-    /// - Parameter count: Of classes, at any level.
+    /// - Parameter count: The number of classes of any level.
     init(_ partitions: [[bh_cell]], classes count: Int) {
         from = [[UInt16]](repeating: [UInt16](repeating: 0, count: count), count: 3)
         to = from
@@ -200,7 +200,7 @@ private struct PartitionUse {
         }
     }
 
-    /// - Parameter classes: By level.
+    /// - Parameter classes: A class per level.
     func partitions(from classes: [UInt32]) -> UInt16 {
         classes.indices.reduce(0) { $0 | from[$1][Int(classes[$1])] }
     }
@@ -210,10 +210,10 @@ private struct PartitionUse {
     }
 }
 
-/// The distinct pairs of address sets that rules name, and the rules of each.
+/// The distinct pairs of address sets that rules name, with the rules of each pair.
 private struct RuleEnds {
     private(set) var sets = AddressSetTable()
-    /// By first appearance.
+    /// In the order of first appearance.
     private(set) var pairs: [EndPair] = []
     /// Ranks, ascending, each once.
     private(set) var rulesOfPair = ListTable([], lists: [], count: 0)
@@ -221,10 +221,10 @@ private struct RuleEnds {
     init(_ ruleset: Ruleset) {
         var numbers: [EndPair: Int] = [:]
         numbers.reserveCapacity(ruleset.rules.count)
-        /// By end of a rule: the pair and the rank.
+        /// By occurrence of a pair in a rule: the pair and the rule's rank.
         var named: [UInt32] = []
         var ranks: [UInt32] = []
-        /// By pair: the rule that named it last.
+        /// By pair: the last rule that named it.
         var lastRule: [Int] = []
         for rank in ruleset.rules.indices {
             let ends = ruleset.rules[rank].ends
@@ -246,7 +246,7 @@ private struct RuleEnds {
         rulesOfPair = ListTable(ranks, lists: named, count: pairs.count)
     }
 
-    /// Refuses what would multiply beyond measure, naming the rule that takes most.
+    /// Throws if the pairs need too many cells, and names the rule that needs the most.
     func checkCells(_ levels: AddressLevels, _ ruleset: Ruleset, atMost limit: Int) throws(CompileError) {
         guard levels.cells > limit else { return }
         var most = (cells: 0, rank: 0)
@@ -258,6 +258,6 @@ private struct RuleEnds {
         throw CompileError(
             rule: rule.name, location: rule.location,
             message: "the rules' address sets overlap in too many ways: \(levels.cells) pairs of address classes, "
-                + "at most \(limit); rule \(rule.name) alone takes \(most.cells)")
+                + "at most \(limit) are allowed; rule \(rule.name) alone needs \(most.cells)")
     }
 }

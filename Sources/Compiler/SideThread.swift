@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A thread beside the one that makes it. Dispatch waits for ever where the kernel gives no thread (a limit of
-/// processes, no memory for a stack); here whoever asks learns of it and goes on by itself, or says so.
+/// A thread whose creation may fail. Dispatch waits for ever if the kernel gives it no thread, because of a process
+/// limit or lack of memory. Here the caller learns of it, and can do the work itself or report it.
 public struct SideThread: ~Copyable, Sendable {
     private let handle: pthread_t
 
-    /// What a thread is handed, from which it takes its work.
+    /// The object that carries the work to the new thread.
     private final class Work: Sendable {
         let body: @Sendable () -> Void
 
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 
-    /// Runs `body` on a thread of its own, which is sent no signals. nil: there is none to be had.
+    /// Runs `body` on a new thread that receives no signals. nil if no thread could be created.
     public init?(_ body: @escaping @Sendable () -> Void) {
-        // A thread has its maker's mask from its first instruction on.
+        // A thread inherits the signal mask of its creator.
         var (all, before) = (sigset_t(), sigset_t())
         unsafe sigfillset(&all)
         unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
@@ -37,6 +37,6 @@ public struct SideThread: ~Copyable, Sendable {
         self.handle = handle
     }
 
-    /// Waits for its end.
+    /// Waits for the thread to end.
     public consuming func join() { pthread_join(handle, nil) }
 }

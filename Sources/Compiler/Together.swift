@@ -2,8 +2,8 @@
 import Glibc
 import Synchronization
 
-/// Does two things at the same time where there are two processors, and a thread to be had; else one after the other.
-/// What the first throws goes before what the second does.
+/// Runs two closures at the same time if there are two processors and a thread can be created; otherwise one after the
+/// other. If both throw, the first one's error is thrown.
 func together<First: Sendable, Second: Sendable, Failure: Error>(
     _ first: @Sendable () throws(Failure) -> First, _ second: @Sendable () throws(Failure) -> Second
 ) throws(Failure) -> (First, Second) {
@@ -21,13 +21,13 @@ func together<First: Sendable, Second: Sendable, Failure: Error>(
 
 private let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
 
-/// What a thread leaves for the other.
+/// The place where a thread leaves its result for the other.
 private final class Place<Value: Sendable, Failure: Error>: Sendable {
     private let value = Mutex<Result<Value, Failure>?>(nil)
 
     func fill(_ result: Result<Value, Failure>) { value.withLock { $0 = result } }
 
-    /// Only after the thread has ended.
+    /// May be read only after the thread has ended.
     var result: Result<Value, Failure> {
         guard let result = value.withLock({ $0 }) else { preconditionFailure("the thread has run") }
         return result

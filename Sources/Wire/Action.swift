@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// What becomes of a packet.
+/// What happens to a packet.
 public enum Action: String, Sendable, Hashable, CaseIterable {
     case accept
     case drop

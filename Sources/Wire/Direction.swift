@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// Which way a packet crosses a port, as the port's `protects` defines it.
+/// The direction in which a packet crosses a port, as the port's `protects` defines it.
 public enum Direction: String, Sendable, Hashable, CaseIterable {
     case `in`
     case out
@@ -12,7 +12,7 @@ extension Direction {
     public var number: UInt32 { self == .in ? BH_IN.rawValue : BH_OUT.rawValue }
 }
 
-/// In which directions a rule matches.
+/// The directions in which a rule matches.
 public struct Directions: Sendable, Hashable, ExpressibleByArrayLiteral {
     private var bits: UInt8 = 0
 

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How far a flow has come.
+/// The state of a flow.
 public enum FlowState: String, Sendable, Hashable, CaseIterable {
-    /// Seen one way.
+    /// Packets were seen in one direction only.
     case opening
-    /// Answered, and not gone on with: who opened it may have lied about its address.
+    /// Answered, but the opener has not sent again: its source address may be forged.
     case answered
     case established
-    /// TCP: a FIN each way.
+    /// TCP: a FIN in each direction.
     case closing
-    /// TCP: a reset.
+    /// TCP: ended by a reset.
     case closed
 
-    /// Reads a value of `enum bh_flow_state`; nil for a free place.
+    /// Reads a value of `enum bh_flow_state`; nil for a free slot.
     public init?(_ number: UInt8) {
         guard number > 0, Int(number) <= FlowState.allCases.count else { return nil }
         self = FlowState.allCases[Int(number) - 1]
     }
 
-    /// Seconds without a packet after which a flow is gone.
+    /// The idle time in seconds after which the flow is gone.
     public func timeout(ipProtocol: UInt8) -> Int {
         switch self {
         case .opening: 30

@@ -2,7 +2,7 @@
 import CDatapathABI
 import Network
 
-/// What the datapath knows of a frame: `struct bh_packet`, in Swift's words.
+/// What the datapath knows of a frame: `struct bh_packet` in Swift. Numbers are in host byte order.
 public struct Packet: Sendable, Hashable {
     public enum Fragment: Sendable, Hashable {
         /// Not a fragment.
@@ -11,86 +11,86 @@ public struct Packet: Sendable, Hashable {
         case later
     }
 
-    /// nil where the frame is not IP, and in ``destination`` alike.
+    /// nil if the frame is not IP, as is ``destination``.
     public var source: IPAddress?
     public var destination: IPAddress?
     public var fragment = Fragment.whole
-    /// Of a fragment, as are the next three: which datagram it is of.
+    /// The identification of a fragment's datagram. This and the next three properties are set for fragments only.
     public var identification: UInt32 = 0
-    /// Where its data stands in the datagram, and how much it is; in bytes.
+    /// The offset and the length of the fragment's data, in bytes of the datagram.
     public var fragmentOffset = 0
     public var fragmentLength = 0
     /// IPv4: the protocol that the header itself names; else 0.
     public var fragmentProtocol: UInt8 = 0
-    /// Whether others follow behind it.
+    /// Whether more fragments follow.
     public var hasMoreFragments = false
     /// Whether ports, or type and code, were read.
     public var hasL4 = false
-    /// ARP or RARP, whole.
+    /// Whether the frame is a complete ARP or RARP message.
     public var isARP = false
-    /// Bytes of the frame on the wire; of a super-packet before it is cut into segments.
+    /// Bytes of the frame; of a segmentation-offload packet before it is split into segments.
     public var length = 0
-    /// Wire packets, at least 1.
+    /// The number of packets on the wire, at least 1.
     public var segments = 1
-    /// Bytes of all segments' frames together.
+    /// Bytes of the frames of all segments together.
     public var wireBytes = 0
-    /// Of the first tag that is not 0; 0 where there is none.
+    /// The first VLAN tag that is not 0; 0 if there is none.
     public var outerVLAN: UInt16 = 0
-    /// Of the tag behind it.
+    /// The tag after it.
     public var innerVLAN: UInt16 = 0
-    /// 0, 1 or 2, tags of VLAN 0 among them.
+    /// The number of tags, 0 to 2, tags of VLAN 0 included.
     public var vlanTags = 0
-    /// Whether a tag stands behind the outer one.
+    /// Whether a tag follows the outer one.
     public var hasInnerTag = false
-    /// The numbers of the headers between IP and L4 that were walked.
+    /// The protocol numbers of the headers between IP and L4 that were walked.
     public var headers: Set<UInt8> = []
-    /// The IP protocol after extension headers.
+    /// The IP protocol after the extension headers.
     public var ipProtocol: UInt8 = 0
-    /// After the tags; 0 for LLC.
+    /// The EtherType after the tags; 0 for LLC.
     public var etherType: UInt16 = 0
-    /// TCP, UDP, SCTP.
+    /// Ports of TCP, UDP and SCTP.
     public var sourcePort: UInt16 = 0
     public var destinationPort: UInt16 = 0
-    /// ICMP, ICMPv6; IGMP, of eight bytes at least.
+    /// Type and code of ICMP, ICMPv6, and IGMP of at least eight bytes.
     public var type: UInt8 = 0
     public var code: UInt8 = 0
     /// FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128.
     public var tcpFlags: UInt8 = 0
-    /// TCP.
+    /// Numbers of TCP.
     public var sequence: UInt32 = 0
     public var acknowledgement: UInt32 = 0
-    /// TCP: as it stands in the header, unscaled.
+    /// TCP: the window as in the header, unscaled.
     public var window: UInt16 = 0
-    /// TCP: bytes behind the header.
+    /// TCP: bytes after the header.
     public var payload = 0
-    /// Where the datagram ends, trailing padding left out, from the frame's start; 0 where it is not IP.
+    /// The end of the datagram without trailing padding, in bytes from the frame's start; 0 if the frame is not IP.
     public var end = 0
     /// Identifier of an ICMP echo request or reply.
     public var echo: UInt16 = 0
-    /// The two bytes behind it: how many records an IGMP or MLD report says it has.
+    /// The two bytes after ``echo``: the number of records in an IGMP or MLD report.
     public var records: UInt16 = 0
-    /// Or time to live.
+    /// The hop limit, or IPv4's time to live.
     public var hopLimit: UInt8 = 0
-    /// From the frame's start.
+    /// Bytes from the frame's start.
     public var l3Offset = 0
     public var l4Offset = 0
     public var sourceMAC = MACAddress(0)
     public var destinationMAC = MACAddress(0)
-    /// Why the parser refused the frame; what it had read until then is set.
+    /// Why the parser refused the frame; nil if it did not. What was read before that is set.
     public var refusal: Reason?
 
     public init() {}
 
     public var family: AddressFamily? { destination?.family }
 
-    /// Whether it is ICMP over IPv4 or ICMPv6 over IPv6, with type and code read.
+    /// Whether the packet is ICMP over IPv4 or ICMPv6 over IPv6, with type and code read.
     package var isICMP: Bool {
         hasL4 && (family == .v4 && ipProtocol == 1 || family == .v6 && ipProtocol == 58)
     }
 }
 
 extension Packet {
-    /// Reads the kernel's record, as an event carries it.
+    /// Reads the kernel's record, as in an event.
     public init(_ raw: bh_packet) {
         self.init()
         func has(_ flag: bh_packet_flag) -> Bool { raw.flags & flag.rawValue != 0 }

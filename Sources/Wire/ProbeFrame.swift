@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What a packet of one concrete service carries above IP.
+/// What a packet of one specific service carries above IP.
 package enum ProbeService: Sendable, Hashable {
     case tcp(port: UInt16)
     case udp(port: UInt16)
     case sctp(port: UInt16)
-    /// ICMP or ICMPv6, by the family of the packet.
+    /// ICMP or ICMPv6, depending on the packet's family.
     case icmp(type: UInt8, code: UInt8)
-    /// Nothing but the protocol's number.
+    /// A protocol known by its number only.
     case other(protocol: UInt8)
 
     package var protocolNumber: (AddressFamily) -> UInt8 {
@@ -24,16 +24,16 @@ package enum ProbeService: Sendable, Hashable {
     }
 }
 
-/// One made-up packet, as it is on the wire: the opening packet of what `explain` asks about.
+/// A synthetic packet as it is on the wire: the opening packet that `explain` asks about.
 package struct ProbeFrame: Sendable {
     package var source: IPAddress
     package var destination: IPAddress
     package var sourceMAC: MACAddress
     package var destinationMAC: MACAddress
     package var service: ProbeService
-    /// Of TCP, UDP and SCTP.
+    /// For TCP, UDP and SCTP.
     package var sourcePort: UInt16
-    /// An 802.1Q tag, or none.
+    /// The VLAN of an 802.1Q tag; nil for untagged.
     package var vlan: UInt16?
 
     package init(
@@ -49,7 +49,8 @@ package struct ProbeFrame: Sendable {
         self.vlan = vlan
     }
 
-    /// The Ethernet frame, checksums of IPv4 and ICMP included, others zero: nothing in the datapath reads them.
+    /// The Ethernet frame. The checksums of IPv4 and ICMP are right; all others are zero, because the datapath does not
+    /// read them.
     package var bytes: [UInt8] {
         let payload = transport
         var frame = destinationMAC.bytes + sourceMAC.bytes
@@ -74,7 +75,7 @@ package struct ProbeFrame: Sendable {
             + Self.wire(source) + Self.wire(destination)
     }
 
-    /// 255 for neighbour discovery, 1 for listener reports, as these must have; else what a sender starts with.
+    /// 255 for neighbour discovery and 1 for listener reports, as required; else a sender's usual value.
     private var hopLimit: UInt8 {
         guard source.family == .v6, case .icmp(let type, _) = service else { return 64 }
         switch type {
@@ -103,13 +104,13 @@ package struct ProbeFrame: Sendable {
         }
     }
 
-    /// The fixed part of a message without options; long enough for any other type's.
+    /// The fixed part of a message without options, long enough for any type.
     private func icmpBody(_ type: UInt8) -> [UInt8] {
         guard source.family == .v6 else { return [UInt8](repeating: 0, count: 36) }
         switch type {
         case 133: return [UInt8](repeating: 0, count: 4)
         case 134: return [UInt8](repeating: 0, count: 12)
-        // Whom a neighbour asks for, and what one tells of itself.
+        // The target of a solicitation or an advertisement.
         case 135: return [0, 0, 0, 0] + Self.wire(destination)
         case 136: return [0, 0, 0, 0] + Self.wire(source)
         case 130...132, 143: return [UInt8](repeating: 0, count: 20)
@@ -117,10 +118,9 @@ package struct ProbeFrame: Sendable {
         }
     }
 
-    /// What a packet of a protocol known by its number alone carries: the shortest header that is sound, where the
-    /// datapath looks into it.
+    /// The shortest valid header of a protocol known by its number only, if the datapath looks into it.
     private func other(_ number: UInt8) -> [UInt8] {
-        // No next header: what follows is nothing.
+        // Next header 59: nothing follows.
         let none: UInt8 = 59
         switch (number, source.family) {
         case (6, _), (17, _), (132, _), (1, .v4), (58, .v6): return likeness(number)
@@ -131,7 +131,7 @@ package struct ProbeFrame: Sendable {
         }
     }
 
-    /// A packet of a protocol that has ports or types, to any of these.
+    /// The transport part of a protocol that has ports or types, with an arbitrary port or type.
     private func likeness(_ number: UInt8) -> [UInt8] {
         var frame = self
         switch number {
@@ -151,7 +151,7 @@ package struct ProbeFrame: Sendable {
         return (0..<bytes).map { UInt8(truncatingIfNeeded: address.value >> UInt128(8 * (bytes - 1 - $0))) }
     }
 
-    /// The Internet checksum of an even number of bytes.
+    /// The Internet checksum over an even number of bytes.
     private static func checksum(_ bytes: [UInt8]) -> UInt16 {
         var sum: UInt32 = 0
         for index in stride(from: 0, to: bytes.count, by: 2) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// Why a packet was judged as it was: the contract's words, in the order of `enum bh_reason`.
+/// Why a packet got its verdict, in the contract's words and the order of `enum bh_reason`.
 public enum Reason: String, Sendable, Hashable, CaseIterable {
     case rule
     case `default`
@@ -33,7 +33,7 @@ extension Reason {
     private static let numbers: [Reason: UInt32] = Dictionary(
         uniqueKeysWithValues: zip(allCases, BH_REASON_RULE.rawValue...))
 
-    /// Reads a value of `enum bh_reason`; nil for `BH_REASON_NONE` and for what is no reason.
+    /// Reads a value of `enum bh_reason`; nil for `BH_REASON_NONE` and unknown values.
     public init?(_ number: UInt32) {
         guard number > BH_REASON_NONE.rawValue, number < BH_REASON_MAX.rawValue else { return nil }
         self = Reason.allCases[Int(number - BH_REASON_RULE.rawValue)]

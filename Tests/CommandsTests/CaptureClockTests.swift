@@ -17,7 +17,7 @@ import Testing
                 [date, date, date + 1, date + 1, date + 2]
             ),
             ("from zero on", [0, 0, second, 3 * second], [present, present, present + second, present + 3 * second]),
-            ("a date behind none", [0, second, date, second], [present, present + second, date, date]),
+            ("a date after none", [0, second, date, second], [present, present + second, date, date]),
             ("the last there is", [date, .max, date], [date, .max, .max]),
         ] as [(String, [UInt64], [UInt64])])
     func stampsBecomeTimes(description: String, stamps: [UInt64], times: [UInt64]) {

@@ -153,7 +153,7 @@ private func tcp() throws -> Packet {
         #expect(frame.time == 1_767_323_045_000_001_000)
         let inFrame = event(tagged, header: macs + [0x81, 0, 1, 0x23, 8, 0]).frame
         #expect(inFrame.bytes == macs + [0x81, 0, 1, 0x23, 8, 0])
-        // A tag of VLAN 0 beside the frame is passed over; the one in it is the outer one.
+        // A tag of VLAN 0 in metadata is skipped; the one in the frame is the outer tag.
         let priority = packet {
             $0.vlanTags = 2
             $0.outerVLAN = 0x123

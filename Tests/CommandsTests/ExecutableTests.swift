@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The built executable, beside the tests' own.
+/// The built executable, next to the test bundle.
 private func bulkheadPath() throws -> String {
     let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return URL(filePath: own).deletingLastPathComponent().appending(path: "bulkhead").path
@@ -13,7 +13,7 @@ private func bulkhead(_ arguments: String...) throws -> CommandResult {
     try Shell.run([try bulkheadPath()] + arguments)
 }
 
-/// A file that is gone when the value is.
+/// A file that is removed with this value.
 private final class TemporaryFile: Sendable {
     let path: String
 
@@ -93,8 +93,8 @@ private let goodPolicy = """
         #expect(result.status == 0)
         #expect(
             result.output.hasPrefix(
-                #"{"valid": true, "diagnostics": [{"severity": "warning", "file": "\#(file.path)", "line": 3, "column": "#
-            ))
+                #"{"valid": true, "diagnostics": [{"severity": "warning", "file": "\#(file.path)", "#
+                    + #""line": 3, "column": "#))
         #expect(result.output.contains(#"}], "ports": [{"name": "guest", "#), "\(result.output)")
     }
 
@@ -146,7 +146,7 @@ private let goodPolicy = """
         #expect(try Shell.run(["bash", "-c", script]).status == 0)
     }
 
-    /// Such a descriptor's number went to the next file that was opened, and writing to it failed.
+    /// Without care, the next opened file would get the closed descriptor's number, and writing to it would fail.
     @Test(arguments: [">&-", "<&- >&-", "2>&-", "<&- >&- 2>&-"])
     func aClosedDescriptorIsNoFailure(closing: String) throws {
         let file = try TemporaryFile(goodPolicy)

@@ -30,7 +30,7 @@ import Testing
 }
 
 extension JSON {
-    /// A field of an object, where there is one.
+    /// A field of an object; nil if there is none.
     subscript(name: String) -> JSON? {
         guard case .object(let fields) = self, let index = fields.names.firstIndex(of: name) else { return nil }
         return fields.values[index]

@@ -145,7 +145,7 @@ private func route() throws -> Route {
         #expect(bytes[58...61] == [0x9c, 0x40, 0, 53])
     }
 
-    /// Whatever it is asked about, the datapath must have nothing against the frame itself.
+    /// Whatever the question, the datapath must have nothing against the frame itself.
     @Test func everyProtocolsFrameIsSound() throws {
         for (source, destination) in [("198.51.100.10", "198.51.100.20"), ("2001:db8::1", "2001:db8::2")] {
             for number in 0...255 as ClosedRange<UInt8> {
@@ -159,7 +159,7 @@ private func route() throws -> Route {
         }
     }
 
-    /// A neighbour's messages say what their guards ask for.
+    /// Neighbour discovery messages have the content that guards ask for.
     @Test func neighbourDiscoveryIsWhole() throws {
         for (type, bytes) in [(133, 8), (134, 16), (135, 24), (136, 24), (137, 40), (131, 24), (143, 24)]
             as [(UInt8, Int)]

@@ -6,8 +6,8 @@ import Reference
 import TestSupport
 import Testing
 
-/// Public filter sets stay within the budget, and TCP and UDP probes get their first match through the image. The
-/// kernel's tests ask every one.
+/// Public filter sets stay within the budget, and TCP and UDP probes find their first match through the image. The
+/// kernel's tests ask about every probe.
 @Suite(.enabled(if: ClassBench.folder != nil, "BULKHEAD_CORPORA names the folder of the corpora"))
 struct ClassBenchTests {
     @Test(arguments: ClassBench.small + ["acl2_10k", "fw1_10k", "ipc1_10k"])
@@ -27,8 +27,9 @@ struct ClassBenchTests {
         #expect(statistics.cells <= 5 * statistics.rules)
         #expect(image.bytes.count < 16 << 20)
         print(
-            "\(set): \(statistics.rules) rules, \(statistics.cells) cells, \(statistics.addressClasses) address classes, "
-                + "\(statistics.nodes) nodes, \(statistics.services) services, \(statistics.jointClasses) joint classes, "
+            "\(set): \(statistics.rules) rules, \(statistics.cells) cells, "
+                + "\(statistics.addressClasses) address classes, \(statistics.nodes) nodes, "
+                + "\(statistics.services) services, \(statistics.jointClasses) joint classes, "
                 + "\(statistics.lists) lists, \(statistics.longLists) long, \(image.bytes.count) bytes")
     }
 }

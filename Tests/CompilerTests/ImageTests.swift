@@ -71,7 +71,7 @@ import Testing
         #expect(throws: ImageError.self) { try ImageView(Array(image.bytes.dropLast())) }
         var other = image.bytes
         other[8] = 99
-        #expect(throws: ImageError(message: "the image is of format 99, this version reads format 6")) {
+        #expect(throws: ImageError(message: "the image has format 99, but this version reads format 6")) {
             try ImageView(other)
         }
     }
@@ -123,7 +123,7 @@ import Testing
         #expect(!ports.overlaps(devices))
     }
 
-    /// What people wrote at rules is read back, in its order, and a rule with none has none.
+    /// Comments and metadata of rules are read back in order; a rule without them has none.
     @Test func carriesWhatIsWrittenAtRules() throws {
         var ruleset = SmallPolicy.ruleset
         ruleset.rules[0].comment = "until the move"
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    /// Swift seeds its hashing anew in each process; another process must come to the same bytes nevertheless.
+    /// Swift seeds its hashing anew in each process; another process must produce the same bytes all the same.
     @Test func givesTheSameBytesInAnotherProcess() async throws {
         let result = await #expect(processExitsWith: .success, observing: [\.standardOutputContent]) {
             let image = try Compiler().compile(RandomPolicy(seed: 7, size: .large).ruleset)
@@ -171,21 +171,21 @@ import Testing
         #expect(try view(ruleset).image.sha256 != before)
     }
 
-    /// What the small policy compiles to, each figure found by hand.
+    /// The sizes of the small policy's tables, each worked out by hand.
     @Test func compilesTheSmallPolicy() throws {
         var expected = Image.Statistics()
         expected.rules = 7
         // None, bad, web, office.
         expected.addressClasses = 4
-        // Two for each IPv4 block; in IPv6 one where web and office part, and two runs to web's host.
+        // Two for each IPv4 block; in IPv6 one where web and office diverge, and two runs to web's host.
         expected.nodes = 9
-        // None, IP, TCP 443, TCP 22, the two ethertypes together.
+        // None, IP, TCP 443, TCP 22, and the two EtherTypes together.
         expected.services = 5
-        // Where ssh is taken or not, in VLAN 7 or not.
+        // With and without the ssh rule, in VLAN 7 and elsewhere.
         expected.contexts = 4
         expected.jointClasses = 8
         expected.cells = 6
-        // The two pairs of tenants share one.
+        // The two pairs of tenants share one list.
         expected.lists = 5
         expected.longLists = 0
         let (image, view) = try view()
@@ -210,7 +210,7 @@ import Testing
             try Compiler().compile(ruleset)
         } throws: { error in
             let error = error as? CompileError
-            return error?.message == "the policy has 131073 rules, at most 131072" && error?.rule == "bad"
+            return error?.message == "the policy has 131073 rules, at most 131072 are allowed" && error?.rule == "bad"
         }
     }
 
@@ -224,9 +224,9 @@ import Testing
     @Test func refusesTooManyPorts() {
         var ruleset = SmallPolicy.ruleset
         ruleset.entries = Array(repeating: SmallPolicy.entries[0], count: 40_000)
-        #expect(throws: CompileError(message: "the policy is too large: 80000 port records, at most 32766")) {
-            try Compiler().compile(ruleset)
-        }
+        #expect(
+            throws: CompileError(message: "the policy is too large: 80000 port records, at most 32766 are allowed")
+        ) { try Compiler().compile(ruleset) }
     }
 
     /// Rules between complements overlap everywhere: each pair of classes is a cell of each rule.

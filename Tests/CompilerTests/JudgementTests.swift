@@ -8,8 +8,8 @@ import TestSupport
 import Testing
 import Wire
 
-/// A policy by hand: every kind of port and rule, and what becomes of frames there. Reference and image must both say
-/// so.
+/// A policy written by hand with every kind of port and rule, and frames with their verdicts. The reference and the
+/// image must both give them.
 enum SmallPolicy {
     static func location(_ line: Int) -> Policy.SourceLocation { .init(file: "policy.yaml", line: line, column: 3) }
 
@@ -21,7 +21,8 @@ enum SmallPolicy {
             name: name, location: location(line), selector: judgesUnknown ? .interfaces([name]) : .bridge("br0"),
             vlans: vlans,
             defaults: .init(
-                in: `in`, out: out, essentials: essentials, inLocation: location(line), outLocation: location(line + 1)),
+                in: `in`, out: out, essentials: essentials, inLocation: location(line),
+                outLocation: location(line + 1)),
             tcp: tcp, judgesUnknown: judgesUnknown)
     }
 
@@ -218,7 +219,7 @@ struct JudgementCase: Sendable, CustomTestStringConvertible {
         #expect(found == row.judgement)
     }
 
-    /// The words have the contract's numbers.
+    /// The enumerations have the numbers of the C header.
     @Test func reasonsHaveTheirNumbers() {
         let numbers: [(Reason, bh_reason)] = [
             (.rule, BH_REASON_RULE), (.default, BH_REASON_DEFAULT), (.malformed, BH_REASON_MALFORMED),

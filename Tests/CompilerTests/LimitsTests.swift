@@ -6,7 +6,7 @@ import Testing
 
 @testable import Compiler
 
-/// What does not fit is refused whole, by the dimension, its figure, and the rule that adds most to it.
+/// A policy over a limit is refused with the dimension, its figure, and the rule that adds the most to it.
 @Suite struct LimitsTests {
     private struct Case: CustomTestStringConvertible, Sendable {
         var dimension: String
@@ -23,15 +23,17 @@ import Testing
         Case(dimension: "port records", figure: 4, limit: \.portRecords),
         Case(dimension: "files", figure: 1, limit: \.files),
         Case(dimension: "bytes of policy text", figure: 11, limit: \.imageBytes),
-        Case(dimension: "places, each with its rules", figure: 4, limit: \.tableEntries, rule: "tagged"),
-        Case(dimension: "classes of one protocol's keys", figure: 2, limit: \.keyClasses, rule: "ports"),
+        Case(
+            dimension: "classes of ports, directions and VLAN tags", figure: 4, limit: \.tableEntries,
+            rule: "tagged"),
+        Case(dimension: "classes of one protocol's ports or types", figure: 2, limit: \.keyClasses, rule: "ports"),
         Case(dimension: "pairs of address classes", figure: 3, limit: \.cells, rule: "narrow"),
         Case(
             dimension: "memberships of 4 address classes in 2 overlapping sets", figure: 4, limit: \.memberships,
             rule: "wide"),
     ]
 
-    /// One more than the limit is refused; as many are not, for this dimension.
+    /// A figure one over the limit is refused; a figure at the limit is not, for this dimension.
     @Test(arguments: cases) private func isRefusedByName(tried: Case) throws {
         var limits = Limits()
         limits[keyPath: tried.limit] = tried.figure - 1
@@ -44,14 +46,15 @@ import Testing
         #expect(Self.refusal(limits)?.message.contains(tried.dimension) != true)
     }
 
-    /// What the policy's reader refuses by itself is what the image has no room for.
+    /// The limits that the policy's reader checks are those of the image.
     @Test func thePolicyHasTheImagesLimits() {
         #expect(Rule.mostQuestions == Int(BH_LITERALS_MAX))
         #expect(DynamicGroup.largestMaximum == Int(BH_MEMBERS_MAX))
         #expect(DynamicGroup.most == Int(BH_GROUPS_MAX))
     }
 
-    /// Tables that grow with the rules: what each asks for is given, until the next is refused.
+    /// Tables that grow with the rules. The limit is raised to what each refused table needs, until the next one is
+    /// refused.
     @Test func tablesAreRefusedByName() throws {
         let networks = (0..<3000 as Range<UInt128>).map {
             Prefix(IPAddress(v6: 0x2001_0db8 << 96 | $0 << 80 | $0 << 64), length: 64)
@@ -71,13 +74,13 @@ import Testing
                     action: .accept))
         }
         let expected: [Substring] = [
-            "places, each with its rules", "service classes of one protocol", "pairs of place and service class",
-            "words of rows of bits, without their zeros", "address nodes", "values of address nodes",
+            "classes of ports, directions and VLAN tags", "service classes of one protocol",
+            "pairs of place and service class", "words of rule bitmaps", "address nodes", "values of address nodes",
         ]
         #expect(try Self.refusedTables(ruleset) == expected)
     }
 
-    /// Rules that entries of short lists cannot spell out have a row of bits each.
+    /// Rules that do not fit into the entries of short lists have a row of bits each.
     @Test func rowsOfBitsAreRefusedByName() throws {
         var ruleset = Self.ruleset
         for number in 0..<200 as Range<UInt8> {
@@ -89,10 +92,10 @@ import Testing
                     services: [.icmp(.v4, type: number, code: nil)], action: .accept))
         }
         let refused = try Self.refusedTables(ruleset)
-        #expect(refused.contains("words of rows of bits in the image"), "\(refused)")
+        #expect(refused.contains("words of rule bitmaps in the image"), "\(refused)")
     }
 
-    /// Each table that is refused while every one gets what the one before has asked for.
+    /// The tables that are refused in turn, while the limit is raised to what the one before needed.
     private static func refusedTables(_ ruleset: Ruleset) throws -> [Substring] {
         var limits = Limits()
         limits.tableEntries = 1

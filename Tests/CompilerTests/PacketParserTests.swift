@@ -11,11 +11,11 @@ private let v4Peer: IPAddress = "198.51.100.2"
 private let v6: IPAddress = "2001:db8::1"
 private let v6Peer: IPAddress = "2001:db8::2"
 
-/// A frame, and what the parser makes of it.
+/// A frame, and what the parser must read from it.
 struct ParserCase: Sendable, CustomTestStringConvertible {
     var testDescription: String
     var frame: Frame
-    /// nil: taken.
+    /// nil if the frame is accepted.
     var refusal: Reason?
     var ipProtocol: UInt8
     var hasL4: Bool
@@ -178,7 +178,7 @@ struct ParserCase: Sendable, CustomTestStringConvertible {
         if row.refusal == nil { #expect(packet.ipProtocol == row.ipProtocol) }
     }
 
-    /// Padding changes nothing, and every cut of a packet is refused.
+    /// Padding changes nothing, and every truncation of a packet is refused.
     @Test(arguments: whole) func holdsItsLengths(row: ParserCase) {
         let bytes = row.frame.bytes
         var padded = PacketParser.parse(bytes + [UInt8](repeating: 0xff, count: 99), frameLength: bytes.count + 99)
@@ -269,7 +269,7 @@ struct ParserCase: Sendable, CustomTestStringConvertible {
         #expect(PacketParser.parse(bytes, frameLength: bytes.count).refusal == .malformed)
     }
 
-    /// A capture may hold less of a frame than there was.
+    /// A capture may hold less of a frame than was on the wire.
     @Test func cutCapture() {
         let bytes = Frame(Datagram(v4, v4Peer, .udp(payload: [UInt8](repeating: 0, count: 1000)))).bytes
         let packet = PacketParser.parse(Array(bytes.prefix(42)), frameLength: bytes.count)

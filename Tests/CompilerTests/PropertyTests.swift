@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 import Wire
 
-/// The image, read as the kernel reads it, against plain first match over the policy.
+/// The image, read as the kernel reads it, gives the same as a plain first match over the policy.
 @Suite struct PropertyTests {
     @Test func imageAgreesWithReference() throws {
         let environment = ProcessInfo.processInfo.environment
@@ -19,7 +19,7 @@ import Wire
         for seed in first..<first + UInt64(policies) { try compare(seed: seed, &total) }
         print("property test: \(total)")
         guard policies >= 200 else { return }
-        // Every way to judge was tried, and every shape of table.
+        // Make sure that every kind of verdict and every kind of table occurred.
         let reasons: Set<Reason> = [
             .rule, .default, .malformed, .vlan, .nonIP, .fragment, .extensionHeader, .essential, .control,
             .guardMAC, .guardIP, .guardARP, .guardND, .guardDHCP, .guardRA, .guardPromiscuous,
@@ -37,11 +37,11 @@ import Wire
         var cells = 0
         var longLists = 0
         var nodes = 0
-        /// Rules that were matched and did not hold.
+        /// Rules that matched but whose condition did not hold.
         var passedOver = 0
-        /// Questions about dynamic groups that were answered with yes.
+        /// Questions about dynamic groups that were answered yes.
         var members = 0
-        /// Addresses that were asked for and are the host's own.
+        /// Addresses that were asked about and are the host's own.
         var own = 0
 
         var description: String {
@@ -80,7 +80,7 @@ import Wire
             let probe = frames.next()
             let packet = PacketParser.parse(probe.frame.bytes, frameLength: probe.frame.bytes.count)
             let claim = packet.claim(in: probe.frame.bytes)
-            // Any of the conditional rules may hold.
+            // Each conditional rule may or may not hold.
             let holding = (0..<ruleset.rules.count).map { _ in random.once(in: 2) }
             let expected = reference.judge(
                 packet, claiming: claim, entry: probe.entry, protects: probe.protects, direction: probe.direction,

@@ -5,14 +5,14 @@ import Policy
 import Testing
 import Wire
 
-/// Where the compiler finds that what is not TCP needs no flows.
+/// The entries at which the compiler finds that traffic other than TCP needs no flows.
 @Suite struct SymmetryTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var testDescription: String
         var rules: [Rule] = []
         var defaults: (in: Action, out: Action) = (.drop, .drop)
         var adopt = 120
-        /// Of two entries, `a` and `b`.
+        /// The names of such entries, of the two entries `a` and `b`.
         var symmetric: [String]
     }
 
@@ -42,34 +42,34 @@ import Wire
         Case(testDescription: "at one port", rules: [rule(.accept, at: [1])], symmetric: ["b"]),
         Case(testDescription: "defaults", defaults: open, symmetric: ["a", "b"]),
         Case(testDescription: "one default", defaults: (.accept, .drop), symmetric: []),
-        Case(testDescription: "TCP ahead", rules: [rule(.drop, ports(6)), rule(.accept)], symmetric: ["a", "b"]),
+        Case(testDescription: "TCP before it", rules: [rule(.drop, ports(6)), rule(.accept)], symmetric: ["a", "b"]),
         Case(
-            testDescription: "TCP by its number ahead", rules: [rule(.drop, [.protocol(6)]), rule(.accept)],
+            testDescription: "TCP by its number before it", rules: [rule(.drop, [.protocol(6)]), rule(.accept)],
             symmetric: ["a", "b"]),
         Case(
-            testDescription: "frames ahead", rules: [rule(.accept, [.ethertype(0x88cc)])], defaults: open,
+            testDescription: "non-IP frames before it", rules: [rule(.accept, [.ethertype(0x88cc)])], defaults: open,
             symmetric: ["a", "b"]),
         Case(
-            testDescription: "an empty set ahead", rules: [rule(.drop, from: AddressSet([]))], defaults: open,
+            testDescription: "an empty set before it", rules: [rule(.drop, from: AddressSet([]))], defaults: open,
             symmetric: ["a", "b"]),
-        Case(testDescription: "UDP ahead", rules: [rule(.drop, ports(17)), rule(.accept)], symmetric: []),
-        Case(testDescription: "UDP behind", rules: [rule(.accept), rule(.drop, ports(17))], symmetric: ["a", "b"]),
+        Case(testDescription: "UDP before it", rules: [rule(.drop, ports(17)), rule(.accept)], symmetric: []),
+        Case(testDescription: "UDP after it", rules: [rule(.accept), rule(.drop, ports(17))], symmetric: ["a", "b"]),
         Case(
-            testDescription: "UDP beside TCP ahead", rules: [rule(.drop, ports(6) + ports(17))], defaults: open,
+            testDescription: "UDP and TCP before it", rules: [rule(.drop, ports(6) + ports(17))], defaults: open,
             symmetric: []),
         Case(
-            testDescription: "ICMP ahead", rules: [rule(.accept, [.icmp(.v4, type: 8, code: nil)])], defaults: open,
+            testDescription: "ICMP before it", rules: [rule(.accept, [.icmp(.v4, type: 8, code: nil)])], defaults: open,
             symmetric: []),
         Case(
-            testDescription: "UDP at the other", rules: [rule(.drop, ports(17), at: [0])], defaults: open,
+            testDescription: "UDP at the other port", rules: [rule(.drop, ports(17), at: [0])], defaults: open,
             symmetric: ["b"]),
-        Case(testDescription: "a source ahead", rules: [rule(.drop, from: some)], defaults: open, symmetric: []),
+        Case(testDescription: "a source before it", rules: [rule(.drop, from: some)], defaults: open, symmetric: []),
         Case(testDescription: "a source", rules: [rule(.accept, from: some)], symmetric: []),
         Case(
             testDescription: "one direction", rules: [rule(.accept, directions: [.in])], defaults: open, symmetric: []),
         Case(testDescription: "a VLAN", rules: [rule(.accept, vlans: [7])], symmetric: []),
         Case(testDescription: "a limit", rules: [rule(.accept, limit: .init(rate: 1, period: .second))], symmetric: []),
-        Case(testDescription: "an end", rules: [rule(.accept, expires: .init(nanoseconds: 1))], symmetric: []),
+        Case(testDescription: "an expiry", rules: [rule(.accept, expires: .init(nanoseconds: 1))], symmetric: []),
         Case(testDescription: "events", rules: [rule(.accept, log: true)], symmetric: []),
         Case(testDescription: "rejecting", defaults: (.reject, .reject), symmetric: []),
         Case(testDescription: "nothing is adopted", rules: [rule(.accept)], adopt: 0, symmetric: []),

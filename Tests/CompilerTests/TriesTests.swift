@@ -5,7 +5,7 @@ import Reference
 import TestSupport
 import Testing
 
-/// How many conditional rules a packet may be tried against.
+/// The limit of conditional rules that a packet may have to try.
 @Suite struct TriesTests {
     private static let place = Policy.SourceLocation(file: "policy.yaml", line: 1, column: 1)
 
@@ -46,12 +46,12 @@ import Testing
             throws: CompileError(
                 rule: "r16", location: .init(file: "policy.yaml", line: 17, column: 5),
                 message:
-                    "one packet could match 17 rules with a condition (\"limit\", \"expires\", a dynamic group) before one decides, at most 16: "
-                    + names)
+                    "one packet could match 17 rules with a condition (\"limit\", \"expires\", a dynamic group) "
+                    + "before a rule decides, at most 16 are allowed: " + names)
         ) { try Compiler().compile(Self.ruleset(rules)) }
     }
 
-    /// Those that no packet matches together are no matter, and an unconditional rule ends the search.
+    /// Rules that no packet matches together do not add up, and an unconditional rule ends the search.
     @Test func onlyWhatOnePacketMatchesCounts() throws {
         _ = try Compiler().compile(Self.ruleset((0..<1000).map { Self.limited($0, to: UInt16($0)) }))
         var rules = (0..<40).map { Self.limited($0, to: 80) }

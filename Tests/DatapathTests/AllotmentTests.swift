@@ -39,12 +39,12 @@ import Testing
         #expect(try DeviceAllotment([request("b", 1)], old: records(first), replaced: [1]).devices.map(\.id) == [3])
     }
 
-    /// A missing device has no number: its name tells it.
+    /// A missing device has no index, so its name identifies it.
     @Test func aMissingDeviceIsKnownByItsName() throws {
         let first = try DeviceAllotment([request("a", 0), request("b", 0)], old: [])
         let second = try DeviceAllotment([request("b", 0), request("c", 0), request("a", 7)], old: records(first))
         #expect(second.devices.map(\.id) == [2, 3, 4])
-        // Names are recorded cut, and may be alike then.
+        // Names are recorded truncated, and may then be equal.
         let alike = try DeviceAllotment([request("b", 0), request("b", 0)], old: records(first))
         #expect(alike.devices.map(\.id) == [2, 3])
     }

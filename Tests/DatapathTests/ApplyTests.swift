@@ -6,7 +6,7 @@ import Testing
 
 @testable import Datapath
 
-/// Two guests and a host between them; the guests' cables end in namespace `host`.
+/// Two guests and a host between them; the guests' veth pairs end in namespace `host`.
 struct GuestLab {
     let lab: Lab
     let host: Namespace
@@ -25,7 +25,7 @@ struct GuestLab {
         lab.atEnd { _ = try? instance.detachAll() }
     }
 
-    /// Whether a ping from the guest to the host is answered.
+    /// Whether the host answers a ping from the guest.
     func ping(_ address: String = "192.0.2.1") throws -> Bool {
         try Shell.run(guest.command(["ping", "-c", "1", "-W", "1", address])).status == 0
     }

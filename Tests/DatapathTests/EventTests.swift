@@ -9,7 +9,7 @@ import Testing
 @testable import Datapath
 
 @Suite(.serialized) struct EventTests {
-    /// Reads until `enough` holds or three seconds are over.
+    /// Reads until `enough` holds, or for three seconds.
     private func collect(_ reader: EventReader, until enough: ([Event]) -> Bool) throws -> [Event] {
         let clock = ContinuousClock()
         let end = clock.now + .seconds(3)

@@ -8,9 +8,9 @@ import Testing
 
 @testable import Datapath
 
-/// Whose the instance's folder is. Whoever owns it can take our links away, so nothing is done in one that is not ours.
+/// Ownership of the instance's folder. Its owner can remove our links, so nothing is done in a folder that is not ours.
 @Suite struct FolderTests {
-    /// What stands where the instance's folder should be, and the words that refuse it.
+    /// What is in the place of the instance's folder, and the words that refuse it.
     enum Stranger: String, CaseIterable {
         case userFolder = "belongs to user 65534"
         case openFolder = "can be entered by others"
@@ -19,7 +19,7 @@ import Testing
         case symbolicLink = "such as a symbolic link"
         case pin = "is not a folder"
 
-        /// Makes it, with things inside; returns all paths that must still be there at the end.
+        /// Creates it with contents; returns all paths that must still exist at the end.
         func make(at path: String) throws -> [String] {
             switch self {
             case .symbolicLink:
@@ -61,7 +61,7 @@ import Testing
 
     private static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
-    /// Everything that is or was there, so that nothing is missing and nothing has come.
+    /// Everything that is or was there: nothing may be missing, and nothing may be new.
     private static func listing(_ path: String) throws -> String {
         try Shell.check("sh", "-c", "find \(path)* -printf '%p %y %m %U %i\\n' | sort")
     }
@@ -97,7 +97,7 @@ import Testing
         #expect(try lab.ping(), "nothing is attached")
     }
 
-    /// What takes the folder's place after detach has opened and locked it.
+    /// What replaces the folder after detach has opened and locked it.
     enum Swap: CaseIterable { case symbolicLink, folder, nothing }
 
     @Test(arguments: Swap.allCases) func aSwapBetweenTheStepsLeadsNowhere(swap: Swap) throws {
@@ -105,7 +105,7 @@ import Testing
         let path = "\(BPFFileSystem.root)/\(lab.instance.name)"
         Self.clean(lab.lab, path)
         try lab.policy.apply(lab.instance)
-        // Another instance, marked and in force, is what would be worth most.
+        // Another instance, marked and in force, is the most valuable target.
         let victim = try Instance("\(lab.instance.name)-victim")
         lab.lab.atEnd { _ = try? victim.detachAll() }
         try lab.policy.apply(victim)
@@ -127,11 +127,11 @@ import Testing
         #expect(try victim.status().ports.map(\.state) == [.enforcing])
         #expect(lab.instance.folder.path == path)
         #expect(Self.exists(path) == (swap != .nothing), "what has taken its place stays")
-        // What was ours is empty, wherever it was taken.
+        // Our folder is empty, wherever it was moved.
         #expect(try Shell.check("find", "\(path)-moved", "-mindepth", "1") == "")
     }
 
-    /// The swap comes before the lock: there is nothing of ours by that name any more.
+    /// The swap comes before the lock: nothing of ours has that name any more.
     @Test func whatWasSwappedBeforeTheLockIsRefused() throws {
         let lab = try GuestLab()
         let path = "\(BPFFileSystem.root)/\(lab.instance.name)"
@@ -149,7 +149,7 @@ import Testing
         #expect(try lab.ping())
     }
 
-    /// A link or folder of another tool in our own folder is no reason to remove it.
+    /// A link or folder of another tool in our folder must not be removed.
     @Test func whatOthersPutIntoOursStays() throws {
         let lab = try GuestLab()
         let path = "\(BPFFileSystem.root)/\(lab.instance.name)"
@@ -161,7 +161,7 @@ import Testing
         #expect(report.warnings.contains { $0.contains("other, strange") }, "\(report.warnings)")
         #expect(try lab.ping())
         #expect(Self.exists("\(path)/strange") && Self.exists("\(path)/other"))
-        // The mark stays with them: it can be used again.
+        // The mark stays with them, so that the folder can be used again.
         #expect(try lab.policy.apply(lab.instance).generation == 1)
         try Shell.check("rm", "-r", "\(path)/strange", "\(path)/other")
         #expect(try lab.instance.detachAll().warnings == [])
@@ -196,7 +196,7 @@ import Testing
         if let refusal { #expect(fault?.advice?.contains(refusal) == true, "\(fault?.advice ?? "")") }
     }
 
-    /// The folder of namespaces is not left, by whatever name.
+    /// No name leads out of the folder of namespaces.
     @Test(arguments: ["../../x", "..", ".", "a/b", "/proc/1/ns/net", "", "../\u{301}x", "a\0b", "a\nb", "\u{1b}"])
     func aNamespaceIsNamedByOneName(name: String) {
         #expect(NetworkNamespace.inode(name) == nil)
@@ -206,7 +206,7 @@ import Testing
         #expect(refusal?.message.contains("is no name of a network namespace") == true)
     }
 
-    /// Nobody but root opens what the locks are.
+    /// Only root can open the lock files.
     @Test func nobodyElseCanHoldTheLocks() throws {
         let lab = try GuestLab()
         try lab.policy.apply(lab.instance)

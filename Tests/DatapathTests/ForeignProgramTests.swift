@@ -7,9 +7,9 @@ import Testing
 
 @testable import Datapath
 
-/// Programs of other tools on hooks that ours share.
+/// Other tools' programs on hooks that ours share.
 @Suite struct ForeignProgramTests {
-    /// The path of an object with one program, which returns the same of every packet.
+    /// The path of an object with one program, which returns the same value for every packet.
     private static func object(_ lab: Lab, _ name: String, returns result: Int) throws -> String {
         let source = try lab.file(
             "\(name).c",
@@ -22,14 +22,14 @@ import Testing
         return object
     }
 
-    /// What ours accept is another's to drop, and when ours go, only ours go; with TCX, and with filters as before
-    /// there was TCX.
+    /// Another program may drop what ours accept, and when ours go, only ours go. With TCX, and with filters as before
+    /// TCX.
     @Test(arguments: [true, false]) func oneBehindStillRunsAndStays(usesTCX: Bool) throws {
         let lab = try GuestLab()
         let instance = try Instance("\(lab.lab.id)-behind", usesTCX: usesTCX && lab.instance.usesTCX)
         lab.lab.atEnd { _ = try? instance.detachAll() }
         let object = try Self.object(lab.lab, "foreign_shot", returns: 2)
-        // Else the first ping that is lost delays the others.
+        // Otherwise the first lost ping delays the others.
         try lab.guest.run("ip", "neigh", "add", "192.0.2.1", "lladdr", "\(lab.host.mac(of: "tap0"))", "dev", "eth0")
         try lab.host.run("tc", "qdisc", "add", "dev", "tap0", "clsact")
         try lab.host.run(
@@ -53,7 +53,7 @@ import Testing
         #expect(try lab.ping())
     }
 
-    /// One that came later stands ahead; what it accepts for good is not seen by ours, and `status` says so.
+    /// A program attached later comes first. What it accepts for good ours do not see, and `status` says so.
     @Test func oneAheadIsNamed() throws {
         let lab = try GuestLab()
         var policy = TestPolicy()

@@ -6,8 +6,8 @@ import Testing
 
 @testable import Datapath
 
-/// The host's setting of short waits. Others on this host change it too, and leave it changed for a while where they
-/// are killed: so what it is at one moment is only told of a file that stands for it, which nobody else knows.
+/// The host's setting for short grace periods. Other tests on this host change it too, and leave it changed if they are
+/// killed, so its value at a given moment is checked on a private file that stands for it.
 @Suite struct GracePeriodTests {
     private static let mark = "expedited"
 
@@ -15,21 +15,21 @@ import Testing
         try String(contentsOfFile: setting, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// The lab's instance with a setting of its own.
+    /// The lab's instance with its own setting.
     private static func instance(_ lab: GuestLab, setting value: String) throws -> Instance {
         try Instance(
             lab.instance.name, usesTCX: lab.instance.usesTCX,
             waitSetting: try lab.lab.file("rcu_expedited", "\(value)\n"))
     }
 
-    /// A process that is killed on the way leaves the setting changed, and a mark. The next one that changes something
-    /// puts both right.
+    /// A process killed midway leaves the setting changed, and a mark. The next one that changes something restores
+    /// both.
     @Test(arguments: ["apply", "detach"]) func whatAKilledProcessLeavesIsUndone(command: String) throws {
         let lab = try GuestLab()
         let instance = try Self.instance(lab, setting: "1")
         try lab.policy.apply(instance)
         try instance.folder.folder(Self.mark).make()
-        // It does not wait for another that has the setting, nor leave it to the next.
+        // It does not wait for another process that has the setting, nor leave it to the next.
         let other = unsafe open(instance.waitSetting, O_RDWR | O_CLOEXEC)
         defer { close(other) }
         try #require(flock(other, LOCK_EX | LOCK_NB) == 0)
@@ -55,7 +55,7 @@ import Testing
         instance.gracePeriods.expedited(for: 2) { #expect(!instance.folder.holds(Self.mark)) }
     }
 
-    /// Whoever has set it himself finds it set.
+    /// If the user has set it, it stays set.
     @Test func whatWasSetBeforeStays() throws {
         let lab = try GuestLab()
         let instance = try Self.instance(lab, setting: "1")
@@ -64,7 +64,7 @@ import Testing
         #expect(try Self.value(instance.waitSetting) == "1")
     }
 
-    /// The kernel takes what is written. Another process may have the setting just now; then it is left alone.
+    /// The kernel accepts what is written. If another process has the setting at the moment, it is left alone.
     @Test func theKernelTakesIt() throws {
         let lab = try GuestLab()
         try lab.policy.apply(lab.instance)

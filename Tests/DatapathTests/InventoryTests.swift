@@ -36,7 +36,7 @@ import Testing
         #expect(devices["br0"]?.bridge == nil)
         #expect(devices["tap0"]?.kind == .tap)
         #expect(devices["tap0"]?.isEthernet == true)
-        // A link without MAC addresses, and an address whose message names the peer first.
+        // A link without MAC addresses, and an address whose message gives the peer first.
         #expect(devices["tun0"]?.isEthernet == false)
         #expect(devices["tun0"]?.mac == nil)
         #expect(devices["tun0"]?.addresses.map(\.description) == ["198.51.100.1"])
@@ -49,7 +49,7 @@ import Testing
         #expect(inventory.namespaces[nil]?.interfaces.contains { $0.name == "lo" } == true)
     }
 
-    /// Any bytes can be a name; two that are not UTF-8 look the same in a text.
+    /// Any bytes can be a name; two names that are not UTF-8 look the same as text.
     @Test func aNameThatIsNotTextIsTold() throws {
         let lab = try Lab()
         let host = try lab.namespace("host")

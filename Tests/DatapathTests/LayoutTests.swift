@@ -7,8 +7,8 @@ import Testing
 
 @testable import Datapath
 
-/// The structures that cross the boundary are the same on both sides: what clang put into the objects' type
-/// information, and where Swift finds each field.
+/// The structures shared by kernel and controller are the same on both sides: in clang's type information of the
+/// objects, and in Swift.
 @Suite struct LayoutTests {
     struct Layout: Sendable, CustomTestStringConvertible {
         struct Field: Sendable, Hashable {

@@ -6,11 +6,11 @@ import Testing
 
 @testable import Datapath
 
-/// The verifier of this kernel takes every program. Where it does not, its whole log is kept under `.build/verifier/`.
+/// This kernel's verifier accepts every program. If not, its whole log is kept under `.build/verifier/`.
 @Suite struct LoadTests {
     private static let folder = URL(filePath: ".build/verifier")
 
-    /// Writes the log of a refused program to a file, and says where, with its last lines.
+    /// Writes the log of a refused program to a file, and returns the path with the last lines.
     private func keep(_ error: BPFError) throws -> Comment {
         try FileManager.default.createDirectory(at: LoadTests.folder, withIntermediateDirectories: true)
         let file = LoadTests.folder.appending(path: "\(error.object).log")
@@ -31,7 +31,7 @@ import Testing
             for program in names {
                 let info = try loaded.program(program).info
                 print("\(program): \(info.instructions) instructions, \(info.verified) verified")
-                // 6.1 counts a tenth more than 6.18 does; a fifth is left for other kernels and compilers.
+                // 6.1 counts a tenth more than 6.18; a fifth is left for other kernels and compilers.
                 #expect(info.verified < 800_000, "\(program) is near the verifier's limit of a million")
             }
         } catch {
@@ -39,11 +39,11 @@ import Testing
         }
     }
 
-    /// A refused program is named, and the verifier's log is whole.
+    /// The error names the refused program and has the verifier's whole log.
     @Test func aRefusalIsExplained() throws {
         _ = try Lab()
-        // Without read-only data of its own the entry object has nothing to refuse, so its maps are made unfit: the
-        // program reads a value of 128 bytes from a map of four.
+        // The entry object has no read-only data that could be refused, so its maps are made unfit: the program reads a
+        // value of 128 bytes from a map of four.
         let object = try Object(Programs.entry.bytes, name: "entry")
         let small = try Map(type: .init(6), name: "scratch", valueSize: 4, maxEntries: 1)
         try object.reuse(small, as: "scratch")

@@ -7,14 +7,13 @@ import Testing
 
 @testable import Datapath
 
-/// A prefix that is one.
 private func prefix(_ text: String) throws -> Prefix { try Prefix(parsing: text) }
 
 /// The members of a dynamic group in the kernel's own trie, against a plain list of prefixes and deadlines.
 @Suite struct MemberTrieTests {
     private static let place = [Prefix("203.0.113.0", length: 24), Prefix("2001:db8:9::", length: 48)]
 
-    /// Few enough bits vary that prefixes cover each other.
+    /// So few bits vary that prefixes cover each other.
     private static func draw(_ random: inout RandomNumbers) -> Prefix {
         let base = random.pick(place)
         let bits = base.family.bits
@@ -61,7 +60,7 @@ private func prefix(_ text: String) throws -> Prefix { try Prefix(parsing: text)
                 }
             }
             try compare(map, model, at: now, "seed \(seed), step \(step)")
-            // What ends later, with nobody there to do anything about it.
+            // Members that expire later, without a process that does anything.
             try compare(map, model, at: now + UInt64(random.number(1...40)), "seed \(seed), step \(step), later")
         }
     }
@@ -81,13 +80,13 @@ private func prefix(_ text: String) throws -> Prefix { try Prefix(parsing: text)
         }
     }
 
-    /// Someone was killed between two steps of a change: the next one makes up for it.
+    /// A command was killed between two steps of a change; the next one completes it.
     @Test func whatWasLeftHalfDoneIsRepaired() throws {
         let map = try MemberTrie.make()
         let trie = try MemberTrie(map, now: 100)
         _ = try trie.add([prefix("203.0.113.0/24"), prefix("203.0.113.7")], until: 200, atMost: 10)
         let entries = try KeyedMap<bh_member_key, bh_member>(map)
-        // The wide one's time was set anew, and what is under it not yet.
+        // The wide prefix has its new deadline, those under it do not yet.
         for (key, entry) in try entries.entries(after: nil, limit: 10) {
             var entry = entry
             if key.family == 0 { entry.own = BH_FOREVER }
@@ -108,15 +107,15 @@ private func prefix(_ text: String) throws -> Prefix { try Prefix(parsing: text)
         let first = GroupAllotment(["a", "b"], old: [])
         #expect(first.slots == [0, 1] && first.fresh == [0, 1] && first.gone(.gone).isEmpty)
         let second = GroupAllotment(["c", "b"], old: [("a", 0), ("b", 1)])
-        // The place of the one that goes is not given to the one that comes: packets may still look there.
+        // The slot of the group that goes is not given to the new one, because packets may still look there.
         #expect(second.slots == [2, 1] && second.fresh == [2] && second.gone(.gone) == [0])
     }
 
-    /// The policy before is asked with the groups that it had: their places are nobody else's until it goes.
+    /// The earlier policy is asked with its own groups, so nobody else gets their slots until it goes.
     @Test func thePolicyBeforeKeepsItsGroups() {
         let second = GroupAllotment(["b"], old: [("a", 0), ("b", 1)])
         #expect(second.gone(.kept).isEmpty && second.gone(.gone) == [0])
-        // A group of that name in the third policy is a new one.
+        // A group of the same name in the third policy is a new one.
         let third = GroupAllotment(["b", "a"], old: [("b", 1)], before: [0, 1])
         #expect(third.slots == [1, 2] && third.fresh == [2])
         #expect(third.gone(.kept) == [0] && third.gone(.same).isEmpty && third.gone(.gone) == [0])

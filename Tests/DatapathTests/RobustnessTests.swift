@@ -10,12 +10,12 @@ import Testing
 @testable import Datapath
 
 extension Instance {
-    /// Programs that are attached, however this kernel does it.
+    /// The number of attached programs, whether by links or by filters.
     fileprivate var pinCount: Int { get throws { try linkFolder.names.count + filterFolder.names.count } }
 }
 
-/// What goes wrong on a host: devices that go, programs of others, two applies at once, an apply that was killed. The
-/// policy in force stays as it was, and the message says what to do.
+/// Failures on a host: devices that go, programs of others, two applies at once, an apply that was killed. The policy
+/// in force stays as it was, and the message says what to do.
 @Suite struct RobustnessTests {
     @Test func aHostPortIsGuardedByXDPToo() throws {
         let lab = try GuestLab()
@@ -24,7 +24,7 @@ extension Instance {
         let report = try policy.apply(lab.instance)
         #expect(report.ports.map(\.mode) == [.xdpNative])
         #expect(try lab.instance.status().ports.map(\.hooks) == [["xdp", "tc-ingress", "tc-egress"]])
-        // The mode is gone with the next policy, and so is the program.
+        // The mode is gone with the next policy, and so is its program.
         policy.entries[0].mode = .tc
         policy.rule("any", nil, .accept)
         #expect(try policy.apply(lab.instance).ports.map(\.mode) == [.tc])
@@ -88,7 +88,7 @@ extension Instance {
         try policy.apply(instance)
         #expect(try instance.filterFolder.names.allSatisfy { $0.hasPrefix("1-") })
         #expect(try instance.status().ports.map(\.hooks) == [["tc-ingress", "tc-egress"]])
-        // Another's filters on the same qdisc stay.
+        // Another tool's filters on the same qdisc stay.
         let other = try Instance("\(lab.lab.id)-clsact2", usesTCX: false)
         lab.lab.atEnd { _ = try? other.detachAll() }
         var open = lab.policy
@@ -122,7 +122,7 @@ extension Instance {
         #expect(status.generation == 1)
         #expect(status.ports.map(\.state) == [.enforcing])
         #expect(try lab.instance.pinCount == 2)
-        // The number that was meant for it is not used again; another installation starts anew.
+        // Its generation number is not used again; another installation starts anew.
         policy.entries.removeLast()
         policy.rule("any", nil, .accept)
         #expect(try policy.apply(lab.instance).generation == 3)
@@ -141,7 +141,7 @@ extension Instance {
         let report = try policy.apply(lab.instance)
         #expect(report.changed)
         #expect(report.ports.map(\.mode) == [.tc, .tc])
-        // And when it goes, the kernel takes the programs off; status says so.
+        // When the device goes, the kernel detaches the programs, and status says so.
         try lab.host.run("ip", "link", "delete", "tap1")
         #expect(try lab.instance.status().ports.map(\.state) == [.enforcing, .missing])
         #expect(try policy.apply(lab.instance).ports.map(\.mode) == [.tc, nil])
@@ -162,7 +162,7 @@ extension Instance {
 
     @Test(arguments: [true, false]) func aRenamedDeviceIsStillGuarded(_ usesTCX: Bool) throws {
         let lab = try GuestLab()
-        // Without TCX in the kernel both are clsact.
+        // Without TCX in the kernel both are filters of clsact.
         let instance = try Instance("\(lab.lab.id)-renamed", usesTCX: usesTCX && lab.instance.usesTCX)
         lab.lab.atEnd { _ = try? instance.detachAll() }
         var policy = lab.policy
@@ -187,7 +187,7 @@ extension Instance {
         #expect(try !lab.policy.apply(lab.instance).changed)
     }
 
-    /// What an apply leaves that is killed after it attached and before it published.
+    /// What an apply leaves if it is killed after attaching and before publishing.
     @Test func anInterruptedApplyIsCleanedUp() throws {
         let lab = try GuestLab()
         var policy = lab.policy
@@ -210,7 +210,7 @@ extension Instance {
             }
         }
         #expect(try lab.instance.pinCount == 4)
-        // A device without a record passes, and is counted so.
+        // A device without a record passes everything, and that is counted.
         try lab.lab.address(lab.host, "tap1", "198.51.100.1/24")
         try lab.lab.address(lab.guest, "eth1", "198.51.100.2/24")
         #expect(try lab.ping("198.51.100.1"))
@@ -236,10 +236,10 @@ extension Instance {
         #expect(try !lab.ping())
     }
 
-    /// Generic XDP has programs of its own, which are loaded where a device needs them.
+    /// Generic XDP has its own programs, which are loaded only if a device needs them.
     @Test func genericXDPIsReplacedInPlace() throws {
         let lab = try GuestLab()
-        // More queues than the host's end has: its driver takes no native program.
+        // More queues than the host's end has, so its driver refuses a native program.
         try lab.guest.run("ethtool", "-L", "eth0", "tx", "2")
         var policy = TestPolicy()
         policy.port("uplink", interface: "tap0", namespace: lab.host.name, protects: .host, mode: .xdp, in: .accept)
@@ -254,7 +254,7 @@ extension Instance {
         let second = try #require(try maps[.genericPrograms].lookup(0, as: UInt32.self))
         #expect(second != first)
         #expect(try lab.ping())
-        // Another policy of the same build loads nothing.
+        // Another policy of the same build loads no programs.
         policy.rule("any", nil, .accept)
         try policy.apply(lab.instance)
         #expect(try maps[.genericPrograms].lookup(0, as: UInt32.self) == second)

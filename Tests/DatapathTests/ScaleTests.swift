@@ -5,7 +5,7 @@ import Testing
 @testable import Datapath
 
 @Suite struct ScaleTests {
-    /// Programs are verified and kept once however many ports there are. What a port costs is the kernel's own wait at
+    /// Programs are verified and kept once, however many ports there are. A port costs only the kernel's own wait at
     /// each hook.
     @Test func manyPorts() throws {
         let lab = try Lab()

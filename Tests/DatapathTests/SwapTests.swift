@@ -9,12 +9,12 @@ import Testing
 
 @testable import Datapath
 
-/// A change of policy is one step for every packet: while two policies that differ in every verdict replace each other
-/// all the time, each packet is judged by one of them as a whole.
+/// A change of policy is atomic for every packet. While two policies that differ in every verdict keep replacing each
+/// other, each packet is judged by one of them as a whole.
 @Suite struct SwapTests {
     private static let count = 64
 
-    /// Packets; more where the environment asks for them.
+    /// The number of packets; more if the environment asks for it.
     private static let packets =
         ProcessInfo.processInfo.environment["BULKHEAD_SWAP_PACKETS"].flatMap { Int($0) } ?? 200_000
 
@@ -44,8 +44,7 @@ import Testing
         print("\(number) packets under \(swaps) changes of policy, judged by \(seen.count) generations")
     }
 
-    /// Replaces one policy by the other all the time, by an apply, and between two of these many times by its last step
-    /// alone.
+    /// Keeps replacing one policy by the other: by an apply, and many times between two applies by its last step alone.
     private static func swap(_ instance: Instance, _ policies: [TestPolicy], _ isStopped: () -> Bool) throws -> Int {
         let slots = try instance.openMaps()[.slots]
         func inForce() throws -> Map {
@@ -67,7 +66,7 @@ import Testing
         return swaps * 41
     }
 
-    /// UDP to port 1000 + n for each n. What the first policy accepts the second drops, by a rule of another rank.
+    /// UDP to port 1000 + n for each n. The second policy drops what the first accepts, by a rule of another rank.
     private static func policy(isFirst: Bool, _ host: Namespace) -> TestPolicy {
         var policy = TestPolicy()
         policy.port(
@@ -80,12 +79,12 @@ import Testing
                 [.ports(protocol: 17, destination: [port...port], source: [0...65535])],
                 (number % 2 == 0) == isFirst ? .accept : .drop)
         }
-        // Without flows: each packet is judged by the rules.
+        // Without flows, so that rules judge each packet.
         for index in policy.rules.indices { policy.rules[index].isStateless = policy.rules[index].action == .accept }
         return policy
     }
 
-    /// Whether the policy of the judgement's generation says so. The first has the odd ones.
+    /// Whether the verdict is that of the generation's policy. The first policy has the odd generations.
     private static func isWhole(_ judgement: bh_judgement, _ service: Int) -> Bool {
         let isFirst = judgement.generation % 2 == 1
         let accepts = (service % 2 == 0) == isFirst
@@ -95,7 +94,7 @@ import Testing
     }
 }
 
-/// Runs the program of tc ingress over an instance's own maps and tells all that it has written of the packet.
+/// Runs tc ingress over an instance's own maps, and returns everything that it wrote about the packet.
 private final class Judge {
     private let program: Program
     private let map: Map
@@ -111,7 +110,7 @@ private final class Judge {
         var input = bh_scratch()
         input.device = UInt32(device)
         input.frame_length = 64
-        // To tell the CPU that the program ran on.
+        // To find the CPU that the program ran on.
         input.judgement.verdict = BH_NONE
         self.program = program
         self.scratch = scratch

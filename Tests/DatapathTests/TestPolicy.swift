@@ -7,7 +7,7 @@ import Wire
 
 @testable import Datapath
 
-/// A policy made of values, without a file behind it.
+/// A policy made of values, without a file.
 struct TestPolicy {
     var entries: [PortEntry] = []
     var rules: [Rule] = []
@@ -40,7 +40,7 @@ struct TestPolicy {
 
     func compile() throws -> Image { try Compiler().compile(ruleset) }
 
-    /// Every entry bound to the interface it names; one that is not there is missing.
+    /// Every entry bound to the interface that it names; interfaces that do not exist are missing.
     func bindings() throws -> [PortBinding] {
         let inventory = try HostInventory.read(namespaces: Set(entries.compactMap(\.namespace)))
         return entries.enumerated().map { index, entry in

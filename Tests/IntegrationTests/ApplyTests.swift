@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// A policy comes into force, stays, changes and goes, while packets cross.
+    /// A policy comes into force, stays, changes and goes while packets pass.
     @Suite(.serialized) struct ApplyTests {
         @Test func aPolicyHoldsAfterTheCommandHasExited() throws {
             let site = try UplinkSite()
@@ -45,12 +45,14 @@ extension Integration {
             #expect(again.generation == 1)
         }
 
-        /// What both policies deny never passes, what both allow is never lost, and a connection goes on.
+        /// What both policies deny never passes, what both allow is never lost, and a connection continues.
         @Test func changesUnderTraffic() throws {
             let site = try UplinkSite()
             let policies = try [
-                "  - { name: web, service: tcp/80, action: accept }\n  - { name: ok, service: udp/2000, action: accept }",
-                "  - { name: no, service: udp/1000, action: drop }\n  - { name: ok, service: [udp/2000, tcp/80], action: accept }",
+                "  - { name: web, service: tcp/80, action: accept }\n"
+                    + "  - { name: ok, service: udp/2000, action: accept }",
+                "  - { name: no, service: udp/1000, action: drop }\n"
+                    + "  - { name: ok, service: [udp/2000, tcp/80], action: accept }",
             ].enumerated().map { try site.policy($1, port: "mode: tc", name: "policy\($0).yaml") }
             try site.bulkhead.apply(policies[0])
             let denied = try IPSocket.bound(site.host, .udp, UplinkSite.v4.host, 1000)
@@ -130,7 +132,7 @@ extension Integration {
             #expect(!gone.errors.isEmpty)
         }
 
-        /// Counters follow a rule by its name, whatever its place.
+        /// Counters follow a rule by its name, wherever it is in the policy.
         @Test func countersSurviveANewPolicy() throws {
             let site = try UplinkSite()
             let raw = try PacketSocket(site.network, "net0")
@@ -150,8 +152,8 @@ extension Integration {
             #expect(try poll(seconds: 2) { try site.bulkhead.counters().rule("kept").packets == 10 })
             try site.bulkhead.apply(
                 try site.policy(
-                    "  - { name: new, service: udp/3000, action: drop }\n  - { name: renamed, service: udp/2000, action: accept }\n"
-                        + kept))
+                    "  - { name: new, service: udp/3000, action: drop }\n"
+                        + "  - { name: renamed, service: udp/2000, action: accept }\n" + kept))
             let between = try site.bulkhead.counters()
             #expect(between.generation == 2)
             #expect(between.rules.map(\.name) == ["new", "renamed", "kept"])
@@ -159,18 +161,18 @@ extension Integration {
             try send(3)
             #expect(try poll(seconds: 2) { try site.bulkhead.counters().rule("kept").packets == 16 })
             let after = try site.bulkhead.counters()
-            // Three datagrams and what the host, which listens to none of them, answers: its errors are related, and
-            // limited.
+            // Three datagrams and the host's answers. It listens on none of the ports; its errors are related, and
+            // rate-limited.
             #expect((3...6).contains(try after.rule("renamed").packets))
             #expect(try after.port("uplink", "in").reasons["rule"] == 16)
             #expect(try after.rule("kept").bytes == 8 * (14 + 20 + 9) + 8 * (14 + 40 + 9))
-            // A rule that comes back starts anew.
+            // A rule that comes back starts from zero.
             try site.bulkhead.apply(try site.policy(other))
             #expect(try site.bulkhead.counters().rule("other").packets == 0)
             try site.bulkhead.counters().expectExactAccounting()
         }
 
-        /// What a port has counted is not lost with the port: the events still add up.
+        /// A port's counts are not lost with the port: the events still add up.
         @Test func aPortThatGoesLeavesItsCounts() throws {
             let site = try BridgeSite()
             func policy(_ ports: String) throws -> String {
@@ -195,7 +197,7 @@ extension Integration {
             let after = try site.bulkhead.counters()
             #expect(after.removed.dropped.packets >= 7)
             after.expectExactAccounting()
-            // A port that comes back starts anew.
+            // A port that comes back starts from zero.
             try site.bulkhead.apply(try policy(a + ", b: { interface: vm-b, protects: workload }"))
             #expect(try site.bulkhead.counters().port("b", "out").reasons["default"] == nil)
             try site.bulkhead.counters().expectExactAccounting()
@@ -221,12 +223,12 @@ extension Integration {
             func open() -> [Bool] { [80, 81, 82].map { site.a.connects(to: "198.51.100.2", $0) } }
             try site.bulkhead.apply(try policy("a", 80))
             #expect(open() == [true, false, false])
-            // On the other port: both must accept.
+            // On the other port; both must accept.
             try second.apply(try policy("b", 80))
             #expect(open() == [true, false, false])
             try second.apply(try policy("b", 81))
             #expect(open() == [false, false, false])
-            // On the same port: likewise.
+            // On the same port; again both must accept.
             try second.apply(try policy("a", 80))
             #expect(open() == [true, false, false])
             try second.apply(try policy("a", 82))
@@ -258,7 +260,7 @@ extension Integration {
             }
         }
 
-        /// Killed at any moment, an apply leaves the old policy or the new one whole, and the next one works.
+        /// An apply killed at any moment leaves the old policy or the new one whole, and the next apply works.
         @Test func aKilledApplyLeavesAWholePolicy() throws {
             let site = try UplinkSite()
             let policies = try [1001, 1002].map {
@@ -286,7 +288,7 @@ extension Integration {
             #expect(try site.bulkhead.status().port("uplink").state == "enforcing")
         }
 
-        /// The same for the first apply: the port is open, or the policy holds whole.
+        /// The same for the first apply: either the port is open, or the policy is in force as a whole.
         @Test func aKilledFirstApplyLeavesAllOrNothing() throws {
             let site = try UplinkSite()
             let policy = try site.policy("  - { name: only, service: udp/1001, action: accept }")
@@ -310,7 +312,7 @@ extension Integration {
     }
 }
 
-/// Tells by real datagrams which of ports 1001 and 1002 the policy in force lets pass.
+/// Finds with real datagrams which of ports 1001 and 1002 the policy in force accepts.
 struct PolicyProbe {
     private let site: UplinkSite
     private let raw: PacketSocket

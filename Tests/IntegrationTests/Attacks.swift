@@ -2,7 +2,7 @@
 import Network
 import TestSupport
 
-/// What a hostile guest, or the network, sends: one frame, which nobody receives.
+/// A frame that a hostile guest, or the network, sends, and that nobody must receive.
 enum Attacks {
     enum Sender: Sendable {
         case guest
@@ -14,7 +14,7 @@ enum Attacks {
         var frame: Frame
         var reason: String
         var sender = Sender.guest
-        /// The ports that each see one event.
+        /// The ports that must report one event each.
         var ports = ["guest"]
     }
 

@@ -30,8 +30,8 @@ extension Integration {
             }
             defer { withExtendedLifetime(servers) {} }
             let isJudged = unknown == "judge"
-            // From a member that only the bridge's entry names to one with an entry of its own, and between two of the
-            // bridge's.
+            // From a member that only the bridge's entry names to one with its own entry, and between two members that
+            // only the bridge's entry names.
             for guest in [site.a, c] { #expect(guest.connects(to: "198.51.100.2", 80) == isJudged) }
             #expect(c.connects(to: "2001:db8:1::1", 80) == isJudged)
             #expect(!c.connects(to: "2001:db8:1::1", 81))
@@ -39,7 +39,7 @@ extension Integration {
             if !isJudged { #expect(try counters.port("guests/vm-c", "out").accepted.packets == 0) }
             counters.expectExactAccounting()
             #expect(try site.bulkhead.run("detach", "guests").status == 0)
-            // Neighbour discovery that was dropped asks again after a second.
+            // After neighbour discovery was dropped, the kernel tries again after a second.
             #expect(poll(seconds: 5) { c.connects(to: "2001:db8:1::1", 81) })
         }
     }

@@ -4,9 +4,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The built `bulkhead` command, as an operator runs it, with an instance of its own.
+/// The built `bulkhead` command as an operator runs it, with its own instance.
 struct Bulkhead: Sendable {
-    /// Next to the test bundle, where `swift build` puts it; `BULKHEAD_EXECUTABLE` names another.
+    /// The executable next to the test bundle, where `swift build` puts it; `BULKHEAD_EXECUTABLE` names another.
     static let executable: String = {
         if let path = ProcessInfo.processInfo.environment["BULKHEAD_EXECUTABLE"] { return path }
         let bundle = URL(filePath: CommandLine.arguments[0]).resolvingSymlinksInPath()
@@ -16,7 +16,7 @@ struct Bulkhead: Sendable {
     let namespace: Namespace
     let instance: String
 
-    /// Runs in `namespace`; the instance is removed when the lab goes.
+    /// Runs the command in `namespace`. The instance is removed with the lab.
     init(_ lab: Lab, in namespace: Namespace, instance suffix: String = "") {
         self.namespace = namespace
         instance = lab.id + suffix
@@ -25,7 +25,7 @@ struct Bulkhead: Sendable {
         lab.atEnd {
             guard FileManager.default.fileExists(atPath: folder) else { return }
             _ = try? Shell.run(words)
-            // What a failed test may have left; the name is this lab's alone.
+            // Removes what a failed test may have left; the name belongs to this lab alone.
             _ = try? Shell.run(["rm", "-rf", folder])
         }
     }
@@ -38,14 +38,14 @@ struct Bulkhead: Sendable {
 
     func run(_ words: String...) throws -> CommandResult { try Shell.run(command(words)) }
 
-    /// Runs a command that must succeed, and decodes what it prints.
+    /// Runs a command that must succeed, and decodes its output.
     func json<Value: Decodable>(_ type: Value.Type, _ words: String...) throws -> Value {
         let result = try Shell.run(command(words + ["--json"]))
         try #require(result.status == 0, "\(words): \(result.errors)")
         return try JSONDecoder().decode(type, from: Data(result.output.utf8))
     }
 
-    /// Applies a policy that must be taken.
+    /// Applies a policy that must be accepted.
     @discardableResult
     func apply(_ policy: String, sourceLocation: SourceLocation = #_sourceLocation) throws -> Applied {
         let result = try Shell.run(command(["apply", policy, "--json"]))
@@ -53,7 +53,7 @@ struct Bulkhead: Sendable {
         return try JSONDecoder().decode(Applied.self, from: Data(result.output.utf8))
     }
 
-    /// Applies one policy after the other, over and over; says how often when it is stopped.
+    /// Applies the policies in turn until stopped; returns how many times.
     func applyInTurn(_ policies: [String]) -> Background<Int> {
         Background { isStopped in
             var count = 0
@@ -68,7 +68,7 @@ struct Bulkhead: Sendable {
     func counters() throws -> Counted { try json(Counted.self, "counters") }
     func status() throws -> Standing { try json(Standing.self, "status") }
 
-    /// A stream of drops that is being read: this returns when it has begun.
+    /// A running stream of drops; returns once the stream has begun.
     func drops(_ words: String...) throws -> Command { try drops(words) }
 
     func drops(_ words: [String]) throws -> Command {
@@ -79,7 +79,7 @@ struct Bulkhead: Sendable {
         return command
     }
 
-    /// How many streams the kernel fills.
+    /// The number of streams that the kernel fills.
     private func readers() throws -> Int { try Instance(instance).status().readers }
 }
 
@@ -149,7 +149,7 @@ struct Counted: Decodable {
 
     var dropped: Int { ports.reduce(removed.dropped.packets) { $0 + $1.dropped.packets } }
 
-    /// Of every dropped packet it is known what became of its event.
+    /// Checks that every dropped packet's event is accounted for.
     func expectExactAccounting(sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(events.emitted + events.suppressed + events.lost == dropped, sourceLocation: sourceLocation)
     }
@@ -203,7 +203,7 @@ struct Drop: Decodable {
     var icmpCode: Int?
     var length: Int
 
-    /// The whole lines that a stream has written.
+    /// The complete lines that a stream has written.
     static func all(_ output: String) throws -> [Drop] {
         var lines = output.split(separator: "\n", omittingEmptySubsequences: false)
         lines.removeLast()

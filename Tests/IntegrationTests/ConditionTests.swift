@@ -6,9 +6,9 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Rules that match only so often, or only until a moment, with real traffic and the real commands.
+    /// Rules that match only so often, or only until a certain time, with real traffic and the real commands.
     @Suite(.serialized) struct ConditionTests {
-        /// Two senders at once, on as many CPUs as there are, get the burst together and no more.
+        /// Two senders at once, on all CPUs, get the burst together and no more.
         @Test(arguments: ["rule", "source"]) func aLimitIsExactUnderLoad(per: String) throws {
             let site = try UplinkSite()
             let rule = "service: udp/53, direction: in, action: accept, stateless: true"
@@ -25,7 +25,7 @@ extension Integration {
             #expect(poll(seconds: 5) { (try? site.bulkhead.counters().port("uplink", "in").seen(8000)) == true })
             #expect(try site.bulkhead.counters().port("uplink", "in").acceptReasons["rule"] == 500)
 
-            // A new policy gives nothing back; another limit starts anew.
+            // A new policy does not refill the bucket; another limit starts anew.
             let more = "  - { name: first, service: tcp/1, action: drop }\n"
             try site.bulkhead.apply(
                 try site.policy(
@@ -36,10 +36,10 @@ extension Integration {
             #expect(try site.bulkhead.counters().port("uplink", "in").acceptReasons["rule"] == 500)
         }
 
-        /// No process is alive when the moment comes: new connections and the open one end with it.
+        /// No process is running when the time comes: new connections and the open one end with it.
         @Test func aRuleExpiresByItself() throws {
             let site = try UplinkSite()
-            // Loads the programs, which takes a while.
+            // Load the programs first, which takes a while.
             try site.bulkhead.apply(try site.policy("  - { name: web, action: drop }"))
             let moment = Date(timeIntervalSinceNow: 5)
             let text = Timestamp(nanoseconds: UInt64(moment.timeIntervalSince1970 * 1_000_000_000)).utc

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Devices that are missing, go away, belong to others or to another namespace.
+    /// Devices that are missing, go away, belong to others, or are in another namespace.
     @Suite(.serialized) struct DeviceTests {
         private static let web = "  - { name: web, service: tcp/80, action: accept }"
 
@@ -50,7 +50,7 @@ extension Integration {
             #expect(without.status == 0)
             #expect(without.errors.contains("vm-a"), "\(without.errors)")
             #expect(try !site.bulkhead.json(Applied.self, "apply", "--dry-run", policy).changed)
-            // It comes back under its name as another device, open until the next apply.
+            // A new device of the same name is open until the next apply.
             try site.lab.veth((site.a, "eth0"), (site.host, "vm-a"))
             try site.lab.address(site.a, "eth0", "198.51.100.1/24")
             try site.host.run("ip", "link", "set", "vm-a", "master", "br0")
@@ -62,8 +62,8 @@ extension Integration {
             #expect(!site.b.connects(to: "198.51.100.1", 81))
         }
 
-        /// Root of a container makes what its network namespace has: devices that are not Ethernet, of a kind that faces
-        /// its user, with a name that is not text. None of them is in the way of everybody else's policy.
+        /// Root of a container controls the devices of its network namespace: devices that are not Ethernet, that face
+        /// their user, or whose name is not UTF-8. None of them keeps anybody else's policy from being applied.
         @Test func aContainerDoesNotKeepTheHostFromItsPolicy() throws {
             let site = try BridgeSite()
             func policy(_ port: Int) throws -> String {
@@ -147,7 +147,7 @@ extension Integration {
             #expect(try site.bulkhead.status().port("a").state == "enforcing")
         }
 
-        /// `ip netns exec` gives a private /sys: what is pinned there ends with the command.
+        /// `ip netns exec` gives a private /sys, so what is pinned there ends with the command.
         @Test func aPrivateMountNamespaceIsRefused() throws {
             let site = try UplinkSite()
             let policy = try site.policy(Self.web)
@@ -163,7 +163,7 @@ extension Integration {
             #expect(site.network.connects(to: UplinkSite.v4.host, 81))
         }
 
-        /// Another tool's program on the XDP hook is left where it is.
+        /// Another tool's program on the XDP hook stays.
         @Test func aForeignProgramOnTheXDPHook() throws {
             let site = try UplinkSite()
             let source = try site.lab.file(
@@ -198,7 +198,7 @@ extension Integration {
             #expect(port.mode == expected)
             #expect(port.hooks == (mode == "tc" ? ["tc-ingress", "tc-egress"] : ["xdp", "tc-ingress", "tc-egress"]))
             #expect(try site.host.run("ip", "link", "show", "up0").contains("xdp") == (mode != "tc"))
-            // What XDP drops is not counted again.
+            // What XDP drops is not counted again by tc.
             let raw = try PacketSocket(site.network, "net0")
             for family in AddressFamily.allCases {
                 for _ in 0..<20 { try raw.send(site.probe(family, to: 1000)) }
@@ -207,7 +207,7 @@ extension Integration {
             try site.bulkhead.counters().expectExactAccounting()
         }
 
-        /// XDP at a guest's port, as a user may choose: it sees what the guest sends; what the guest receives is tc's.
+        /// XDP on a guest's port, if a user chooses it: XDP sees what the guest sends, tc what the guest receives.
         @Test func xdpOnAWorkload() throws {
             let site = try BridgeSite()
             let policy = try site.lab.file(

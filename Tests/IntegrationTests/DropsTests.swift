@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// The stream of drops: who sees what, and what becomes of what nobody sees.
+    /// The stream of drops: who sees what, and what happens to events that nobody sees.
     @Suite(.serialized) struct DropsTests {
         private static let rules = """
               - { name: noisy, service: udp/1000-1999, action: drop }
@@ -21,7 +21,7 @@ extension Integration {
             return (site, try PacketSocket(site.network, "net0"))
         }
 
-        /// Interrupts a stream when it has so many lines, or after five seconds.
+        /// Interrupts a stream after so many lines, or after five seconds.
         private static func drops(_ command: Command, _ count: Int) throws -> [Drop] {
             _ = poll(seconds: 5) { command.output.utf8.count { $0 == 10 } >= count }
             let result = try command.interrupt()
@@ -101,7 +101,7 @@ extension Integration {
             #expect(try seen(host, 2) == [1000, 4000])
             #expect(try seen(rule, 2) == [1000, 1000])
             #expect(try seen(reason, 2) == [4000, 4000])
-            // A logged accept, but never what a rule says not to log.
+            // An accept that is logged, but never one whose rule says not to log.
             #expect(try seen(all, 5) == [1000, 4000, 2000, 1000, 4000])
             let counters = try site.bulkhead.counters()
             #expect(counters.events.emitted == 4)
@@ -109,7 +109,7 @@ extension Integration {
             counters.expectExactAccounting()
         }
 
-        /// Twenty thousand frames that a reader did not ask for do not cost it one of the twenty that it did.
+        /// Twenty thousand frames that a reader did not ask for do not cost it one of the twenty that it did ask for.
         @Test func aNarrowReaderIsNotDrowned() throws {
             let (site, raw) = try Self.site()
             let wide = try site.bulkhead.drops()
@@ -134,11 +134,11 @@ extension Integration {
             let fifth = try site.bulkhead.run("drops")
             #expect(fifth.status == 1)
             #expect(!fifth.errors.isEmpty)
-            // One that dies without a word makes room at once.
+            // A reader that is killed makes room at once.
             readers.removeLast().signal(SIGKILL)
             let next = try site.bulkhead.start("drops", "--json")
             readers.append(next)
-            // Its place looked taken before, so it says that it has begun by what it prints.
+            // Its slot seemed taken before, so its output is the sign that it has begun.
             #expect(
                 try poll(seconds: 5) {
                     try raw.send(site.probe(to: 1999))
@@ -156,7 +156,7 @@ extension Integration {
             try site.bulkhead.counters().expectExactAccounting()
         }
 
-        /// Nobody listens, someone listens, someone has died: always emitted + suppressed + lost = dropped.
+        /// With no reader, with a reader and after a reader died: emitted + suppressed + lost = dropped.
         @Test func everyDropIsAccountedFor() throws {
             let (site, raw) = try Self.site()
             func send(_ count: Int) throws {
@@ -202,7 +202,7 @@ extension Integration {
                     return !piped.isRunning
                 })
             #expect(try piped.wait().status == 0)
-            // One that is closed is noticed also where no event comes.
+            // A closed pipe is noticed even if no event comes.
             let unread = try Command(["bash", "-c", "set -o pipefail; \(words) | true"])
             #expect(try unread.wait(seconds: 5).status == 0)
         }
@@ -230,14 +230,14 @@ extension Integration {
             #expect(try capture.next() == nil)
         }
 
-        /// A capture that took the number of a closed standard output held the lines of text too.
+        /// If standard output is closed, a capture file could get its number, and then lines of text would land in it.
         @Test func noTextIsWrittenIntoACapture() throws {
             let (site, raw) = try Self.site()
             let path = try site.lab.file("drops.pcap", "")
             let words = site.bulkhead.command(["drops", "--pcap", path]).joined(separator: " ")
             let reader = try Command(["bash", "-c", "exec \(words) >&-"])
             let frame = site.probe(to: 1000)
-            // It says that it has begun by what it writes.
+            // Its output is the sign that it has begun.
             let begun = try poll(seconds: 5) {
                 try raw.send(frame)
                 usleep(20_000)

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// What `explain` asks is what an honest guest would send.
+    /// The packet that `explain` asks about is one that an honest guest would send.
     @Suite(.serialized) struct ExplainTests {
         @Test func aGuestSendsAsItself() throws {
             let site = try BridgeSite()

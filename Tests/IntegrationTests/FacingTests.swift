@@ -6,15 +6,16 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Which way the hooks of each kind of device face: what comes from beyond the device is `in` of a host's port. The
+    /// Which way the hooks of each kind of device face: packets from beyond the device are `in` on a host port. The
     /// table in docs/operations.md says the same.
     @Suite(.serialized) struct FacingTests {
-        /// A device `dev0` of the namespace where the policy is, and how the other namespace reaches it.
+        /// A device `dev0` in the policy's namespace, and how the other namespace reaches it.
         struct Kind: Sendable, CustomTestStringConvertible {
             var name: String
-            /// What `ip link add` needs to make such a device; a kernel that has none skips the row.
+            /// The arguments of `ip link add` for such a device; the row is skipped if the kernel does not have the
+            /// kind.
             var type: String
-            /// Shell lines; `up0` here and `net0` there are a cable's ends.
+            /// Shell lines; `up0` here and `net0` there are the ends of a veth pair.
             var here: String
             var there = Kind.end("net0")
             /// The device that the policy names.
@@ -22,7 +23,7 @@ extension Integration {
 
             var testDescription: String { name }
 
-            /// A cable's end as the device itself; not every kernel renames one that is up.
+            /// The end of a veth pair as the device itself; not every kernel renames a device that is up.
             static func end(_ name: String) -> String {
                 "ip link set \(name) down; ip link set \(name) name dev0; ip link set dev0 up"
             }
@@ -111,18 +112,18 @@ extension Integration {
             for (namespace, address, port) in [
                 (site.host, "198.51.100.1", 2000), (site.network, "198.51.100.2", 1000),
             ] as [(Namespace, IPAddress, UInt16)] {
-                // Each by a socket of its own: nobody listens, and one that learned so sends no more.
+                // Each from its own socket: nobody listens, and a socket that learned so stops sending.
                 for _ in 1...5 { try IPSocket.connected(namespace, .udp, address, port).send([1]) }
             }
             _ = try poll(seconds: 2) { try site.bulkhead.counters().rule("received").packets >= 5 }
-            // An answer that nobody listens counts for the rule that let the datagram pass.
+            // The error that nobody listens counts for the rule that accepted the datagram.
             let counters = try site.bulkhead.counters()
             #expect(try counters.rule("received").packets >= 5)
             #expect(try counters.rule("sent").packets >= 5)
             #expect(try counters.rule("other").packets == 0)
         }
 
-        /// A workload's directions would be swapped without a word, or half of its packets never be seen.
+        /// As a workload, its directions would be swapped silently, or half of its packets would never be seen.
         @Test(
             arguments: [
                 ("macvlan", "link", "workload", "host"), ("macvtap", "link", "workload", "host"),
@@ -155,8 +156,8 @@ extension Integration {
             if let right { try site.bulkhead.apply(try policy("protects: \(right), addresses: [198.51.100.7]")) }
         }
 
-        /// A virtual machine's macvtap: its owner is the guest, and `in` what the guest receives. At the device below
-        /// it too, in whatever mode.
+        /// A virtual machine's macvtap: its owner is the guest, and `in` is what the guest receives. Also on the device
+        /// below it, in every mode.
         @Test(arguments: ["bridge", "passthru"], ["tap0", "up0"])
         func aGuestBehindAMacvtap(mode: String, device: String) throws {
             let site = try UplinkSite()
@@ -186,7 +187,7 @@ extension Integration {
                     try network.send(
                         Frame(Datagram(ends.network, inside, .udp(5000, port)), from: Frame.guest, to: mac))
                 }
-                // The last that the network sent is the one that passes.
+                // The last frame that the network sent is the one that passes.
                 let last = Frame(Datagram(ends.network, inside, .udp(5000, 1000)), from: Frame.guest, to: mac)
                 #expect(try guest.receiveAll(upTo: last) == [])
             }

@@ -5,11 +5,11 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// What goes wrong is said with its cause, and the policy in force is untouched.
+    /// Failures are reported with their cause, and the policy in force stays untouched.
     @Suite(.serialized) struct FailureTests {
         private static let web = "  - { name: web, service: tcp/80, action: accept }"
 
-        /// Runs what must be refused, and looks at what is in force before and after.
+        /// Runs a command that must be refused, and compares what is in force before and after.
         private static func refuse(
             _ site: UplinkSite, saying word: String, sourceLocation: SourceLocation = #_sourceLocation,
             _ run: (_ policy: String) throws -> CommandResult
@@ -30,7 +30,7 @@ extension Integration {
         @Test func withoutRoot() throws {
             let site = try UplinkSite()
             try Self.refuse(site, saying: "root") { policy in
-                // Neither the executable nor the policy may be readable to others where the tests are built.
+                // Executable and policy may be unreadable for others where the tests are built.
                 let folder = URL(filePath: policy).deletingLastPathComponent().path
                 try Shell.check("cp", Bulkhead.executable, "\(folder)/bulkhead")
                 try Shell.check("chmod", "-R", "a+rX", folder)
@@ -71,14 +71,14 @@ extension Integration {
                 let result = try command.wait()
                 #expect(result.status == 0 || result.status == 1)
                 #expect(result.status == 0 || result.errors.contains("gone"), "\(result.errors)")
-                // What is left of it does not stand in the way of the next one.
+                // What it left does not hinder the next apply.
                 try site.bulkhead.apply(policy)
                 #expect(try site.bulkhead.status().port("b").state == "enforcing")
             }
             let server = try IPSocket.bound(site.b, .tcp, "2001:db8:1::2", 80)
             defer { withExtendedLifetime(server) {} }
             #expect(!site.a.connects(to: "2001:db8:1::2", 80))
-            // Programs of devices that are gone are gone as well.
+            // The programs of devices that are gone are gone too.
             try site.bulkhead.apply(policy)
             let links = try FileManager.default.contentsOfDirectory(
                 atPath: "/sys/fs/bpf/\(site.bulkhead.instance)/links")
@@ -89,7 +89,7 @@ extension Integration {
             ("a bomb", "bomb.yaml"), ("a directory as feed", "feed.yaml"), ("a rule of nothing known", "unknown.yaml"),
         ])
         func aPolicyThatIsWrong(description: String, name: String) throws {
-            // Each alias stands for nine of the one before.
+            // Each alias stands for nine of the previous one.
             let bomb = (1..<9).reduce(into: "version: 1\na0: &a0 [x, x, x, x, x, x, x, x, x]\n") { text, level in
                 let parts = [String](repeating: "*a\(level - 1)", count: 9).joined(separator: ", ")
                 text += "a\(level): &a\(level) [\(parts)]\n"
@@ -97,8 +97,8 @@ extension Integration {
             let texts = [
                 "bomb.yaml": bomb,
                 "feed.yaml":
-                    "version: 1\nports: { uplink: { interface: up0, protects: host } }\ngroups: { bad: { files: [/tmp] } }\n"
-                    + "rules: [{ name: bad, from: bad, action: drop }]\n",
+                    "version: 1\nports: { uplink: { interface: up0, protects: host } }\n"
+                    + "groups: { bad: { files: [/tmp] } }\n" + "rules: [{ name: bad, from: bad, action: drop }]\n",
                 "unknown.yaml": "version: 1\nports: { uplink: { interface: up0, protects: host } }\n"
                     + "rules: [{ name: bad, from: nobody, action: drop }]\n",
             ]
@@ -108,7 +108,7 @@ extension Integration {
             }
         }
 
-        /// A hundred megabytes are refused, or taken, within seconds.
+        /// A hundred megabytes are refused or accepted within seconds.
         @Test func aPolicyOfAHundredMegabytes() throws {
             let site = try UplinkSite()
             try Self.refuse(site, saying: "huge.yaml") { policy in
@@ -119,7 +119,7 @@ extension Integration {
             }
         }
 
-        /// Standard output on a full disk.
+        /// Standard output to a full disk.
         @Test func aFullDisk() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try site.policy(Self.web))

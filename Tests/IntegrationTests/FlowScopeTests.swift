@@ -5,11 +5,11 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Whose a flow is: where it admits packets, and where it does not.
+    /// The scope of a flow: where it admits packets, and where it does not.
     @Suite(.serialized) struct FlowScopeTests {
         // MARK: Two uplinks
 
-        /// What one end opens by one uplink is answered by the other.
+        /// A connection opened through one uplink is answered through the other.
         @Test func uplinksOfOneEntryShareFlows() throws {
             let site = try UplinksSite()
             try site.apply("uplinks: { interface: [up0, up1], protects: host }")
@@ -19,7 +19,7 @@ extension Integration {
                 #expect(try site.echoes(.tcp, family), "IP\(family)")
             }
             for device in ["up0", "up1"] {
-                // All answers came by the second, and by a flow.
+                // All answers came through the second uplink, and were admitted by a flow.
                 let counted = try site.bulkhead.counters().port("uplinks/\(device)", "in")
                 #expect((counted.acceptReasons["established", default: 0] > 0) == (device == "up1"))
                 #expect(counted.dropped.packets == 0)
@@ -27,7 +27,7 @@ extension Integration {
             try site.bulkhead.counters().expectExactAccounting()
         }
 
-        /// Uplinks of two entries do not.
+        /// Uplinks of two entries do not share flows.
         @Test func uplinksOfTwoEntriesDoNot() throws {
             let site = try UplinksSite()
             try site.apply(
@@ -75,7 +75,7 @@ extension Integration {
             #expect(flows.count == 4 && flows.allSatisfy { $0.contains(#""port": "a""#) })
         }
 
-        /// Likewise a connection that both had accepted, once b's port accepts it no more.
+        /// The same for a connection that both ports had accepted, once b's port no longer accepts it.
         @Test func aFlowThatEndsAtTheSecondPort() throws {
             let site = try BridgeSite()
             try site.bulkhead.apply(try Self.guests("accept", site))
@@ -98,7 +98,7 @@ extension Integration {
 
         // MARK: A device that takes another's place
 
-        /// One device, to which nothing may be sent but replies.
+        /// A device to which only replies may be sent.
         private static func listening(at device: String, _ protects: Protects, _ site: BridgeSite) throws -> String {
             let defaults = protects == .host ? "in: accept, out: drop" : "in: drop, out: accept"
             return try site.lab.file(
@@ -111,8 +111,8 @@ extension Integration {
                 """)
         }
 
-        /// A device gets the number of one that is gone, or an entry that of an entry, and what comes is a reply to the
-        /// one before: it has none of the flows.
+        /// A device reuses the number of one that is gone, or an entry that of another entry. A reply to the earlier
+        /// one finds none of its flows.
         @Test(arguments: Protects.allCases) func whoTakesAnothersPlaceHasNoneOfItsFlows(protects: Protects) throws {
             let site = try BridgeSite()
             let policies = try ["vm-a", "vm-b", "vm-c"].map { try Self.listening(at: $0, protects, site) }
@@ -128,7 +128,7 @@ extension Integration {
             }
             #expect(try a.receiveAll() == replies)
             #expect(try site.bulkhead.run("flows", "--json").lines.count == 2)
-            // The number is free once a generation without the device was in force.
+            // The number is free once a generation without the device has been in force.
             try site.bulkhead.apply(policies[1])
             let c = try site.lab.namespace("c")
             try site.lab.veth((c, "eth0"), (site.host, "vm-c"))

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Connections through policies that say nothing of replies.
+    /// Connections through policies without rules for replies.
     @Suite(.serialized) struct FlowTests {
         private static let closed = "defaults: { in: drop, out: drop }"
         private static let web = "  - { name: web, service: tcp/80, direction: in, action: accept }"
@@ -36,7 +36,7 @@ extension Integration {
             #expect(try site.bulkhead.run("status", "--json").output.contains(#""capacity": 262144"#))
         }
 
-        /// A connection goes on as long as policies allow it, and ends with one that does not.
+        /// A connection continues while policies allow it, and ends with the first that does not.
         @Test func aConnectionOutlivesPoliciesThatAllowIt() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try site.policy(Self.web, port: Self.closed))
@@ -57,7 +57,7 @@ extension Integration {
             #expect(try counters.port("uplink", "out").reasons["policy-changed"] == 1)
         }
 
-        /// Loading a policy cuts no connection that it allows.
+        /// Loading a policy does not cut connections that it allows.
         @Test func whatWasThereBeforeIsAdopted() throws {
             let site = try UplinkSite()
             let server = try IPSocket.bound(site.host, .tcp, UplinkSite.v6.host, 80)
@@ -72,8 +72,8 @@ extension Integration {
             #expect(flows.contains(#""state": "established", "adopted": true"#))
         }
 
-        /// What an earlier policy passed without a flow is adopted by one that asks for flows, however long the port
-        /// has been filtered.
+        /// Traffic that an earlier policy passed without a flow is adopted by one that needs flows, however long the
+        /// port has been filtered.
         @Test func whatPassedWithoutAFlowIsAdopted() throws {
             let site = try UplinkSite()
             func policy(_ rules: String, _ name: String) throws -> String {
@@ -110,7 +110,8 @@ extension Integration {
             #expect(try site.bulkhead.run("flows", "--json").lines.count == 2)
         }
 
-        /// What is accepted both ways takes no place in the table, and goes on under a policy that accepts only one.
+        /// Traffic that is accepted both ways takes no slot in the table, and continues under a policy that accepts
+        /// only one direction.
         @Test func datagramsThatNeededNoFlowAreAdopted() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try site.policy("  - { name: all, action: accept }", name: "open.yaml"))
@@ -134,14 +135,14 @@ extension Integration {
                 #expect(try end.server.receive() == [3])
             }
             #expect(try site.bulkhead.counters().port("uplink", "out").acceptReasons["adopted"] == 2)
-            // What the new policy accepts neither way is not.
+            // What the new policy accepts in neither direction is not adopted.
             let stranger = try IPSocket.connected(site.host, .udp, UplinkSite.v4.network, 40001, from: 54)
             try stranger.send([4])
             #expect(try site.bulkhead.counters().port("uplink", "out").reasons["default", default: 0] >= 1)
         }
 
-        /// Once `adopt` has run out, a connection that was there before and has said nothing meanwhile is none; with
-        /// `0s` none ever is.
+        /// After the `adopt` time, an earlier connection that was silent meanwhile is not adopted; with `0s` none ever
+        /// is.
         @Test(arguments: [0, 1]) func adoptingEnds(seconds: UInt32) throws {
             let site = try UplinkSite()
             let connections = try Self.addresses.map { address in
@@ -166,7 +167,7 @@ extension Integration {
                 #expect(try connection.session.receive(milliseconds: 200) == nil)
                 let dropped = try site.bulkhead.counters().port("uplink", "in").reasons["invalid-state", default: 0]
                 #expect(dropped > number)
-                // A new one is made, and answered.
+                // A new connection is opened and answered.
                 #expect(site.network.connects(to: Self.addresses[number], 80))
             }
         }

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Datagrams in fragments from guest to guest, honest ones and forged ones.
+    /// Fragmented datagrams from guest to guest, honest and forged.
     @Suite(.serialized) struct FragmentTests {
         private static func site() throws -> BridgeSite {
             let site = try BridgeSite()
@@ -29,7 +29,7 @@ extension Integration {
             let drops = try site.bulkhead.drops()
             let target = "\(BridgeSite.address(2, family))"
             try site.a.run("ping", "-c", "3", "-i", "0.2", "-W", "2", "-s", "4000", target)
-            // Each of three echoes is three fragments, and so is its reply, at both ports.
+            // Each of the three echo requests has three fragments, and so has its reply, at both ports.
             let counters = try site.bulkhead.counters()
             for name in ["a", "b"] {
                 for direction in ["in", "out"] {
@@ -42,7 +42,7 @@ extension Integration {
             #expect(try Drop.all(try drops.interrupt().output).isEmpty)
         }
 
-        /// What is sent under one identification, and why each part is dropped; nil where it passes.
+        /// The fragments sent under one identification, each with the reason why it is dropped; nil if it passes.
         private static func forged(_ family: AddressFamily) -> [(what: String, parts: [(Datagram, String?)])] {
             let (from, to) = (BridgeSite.address(1, family), BridgeSite.address(2, family))
             let data = [UInt8](repeating: 0x53, count: 56)
@@ -65,7 +65,7 @@ extension Integration {
                 ("a second first", [(dns[0], nil), (other[0], fragment), (dns[1], nil)]),
                 ("tiny", [(tiny[0], fragment), (tiny[1], fragment)]),
                 ("denied", [(other[0], "default"), (other[1], fragment)]),
-                ("behind the end", [(dns[0], nil), (dns[3], nil), (moved(dns[1], to: 8), fragment)]),
+                ("after the end", [(dns[0], nil), (dns[3], nil), (moved(dns[1], to: 8), fragment)]),
                 ("never completed", [(dns[0], nil)]),
             ]
         }

@@ -5,9 +5,9 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Who is in a dynamic group changes while the policy is in force, with the real command and real traffic.
+    /// The members of a dynamic group change while the policy is in force, with the real command and real traffic.
     @Suite(.serialized) struct GroupTests {
-        /// What `group ... --json` says.
+        /// The output of `group ... --json`.
         private struct Change: Decodable {
             var group: String
             var added: Int?
@@ -28,7 +28,7 @@ extension Integration {
             var members: [Member]
         }
 
-        /// The network is denied while it is blocked, or accepted while it is a friend.
+        /// The network is denied while it is blocked, and accepted while it is a friend.
         private static func policy(_ site: UplinkSite, max: Int = 65536, name: String = "policy.yaml") throws -> String
         {
             try site.lab.file(
@@ -49,7 +49,7 @@ extension Integration {
                 """)
         }
 
-        /// A connection that is open, and whether it still is.
+        /// An open connection, which can tell whether it still works.
         private final class Session {
             private let client: IPSocket
             private let session: IPSocket
@@ -66,7 +66,7 @@ extension Integration {
                 return try session.receive(milliseconds: 300) == [number]
             }
 
-            /// Whether nothing at all comes, nor what was sent before and is sent again.
+            /// Whether nothing arrives, not even retransmissions of earlier data.
             func isSilent() throws -> Bool {
                 try client.send([0])
                 return try session.receive(milliseconds: 1000) == nil
@@ -94,7 +94,7 @@ extension Integration {
             counters.expectExactAccounting()
         }
 
-        /// The policy before is asked whom it passed: it must still know whom it banned when its group is gone.
+        /// The earlier policy is asked what it passed. It must still know whom it banned when its group is gone.
         @Test func aBanOutlivesItsGroup() throws {
             let site = try UplinkSite()
             func policy(_ rules: String, _ groups: String, _ name: String) throws -> String {
@@ -145,7 +145,7 @@ extension Integration {
             _ = server
         }
 
-        /// No process is alive when the time comes.
+        /// No process is running when the time comes.
         @Test func aMemberEndsByItself() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try Self.policy(site))
@@ -165,7 +165,7 @@ extension Integration {
             #expect(try site.bulkhead.json(Listed.self, "group", "list", "friends").members.isEmpty)
         }
 
-        /// Policies are exchanged all the while; each change is in force when its command returns, and none is lost.
+        /// Policies keep changing meanwhile. Each change is in force when its command returns, and none is lost.
         @Test func noApplyLosesAMember() throws {
             let site = try UplinkSite()
             let policies = try [(max: 100, name: "one.yaml"), (max: 200, name: "two.yaml")].map {
@@ -183,14 +183,14 @@ extension Integration {
             }
             #expect(try applying.stop() > 5)
             _ = server
-            // A policy without the group forgets its members.
+            // A policy without the group forgets the group's members.
             try site.bulkhead.apply(try site.policy("  - { name: all, action: accept }", name: "none.yaml"))
             try site.bulkhead.apply(policies[0])
             #expect(try site.bulkhead.json(Listed.self, "group", "list", "blocked").members.isEmpty)
         }
 
-        /// Several commands at once, some of them killed on their way: nothing of the others is lost, and the group is
-        /// sound.
+        /// Several commands at once, some of them killed midway: the others lose nothing, and the group stays
+        /// consistent.
         @Test func commandsAtOnce() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try Self.policy(site))
@@ -216,7 +216,7 @@ extension Integration {
             for adder in 0..<3 {
                 for number in 0..<20 { #expect(found.contains("203.0.\(adder).\(number)")) }
             }
-            // What was left half done is whole after the next change, and ends as told.
+            // The next change completes what was left half done, and it ends as told.
             _ = try site.bulkhead.json(Change.self, "group", "delete", "blocked", "--file", burst)
             _ = try site.bulkhead.json(Change.self, "group", "delete", "blocked", "198.18.0.0/15")
             let left = try site.bulkhead.json(Listed.self, "group", "list", "blocked").members.map(\.address)
@@ -246,7 +246,7 @@ extension Integration {
             try raw.send(site.probe(to: 80, sender: "198.18.39.15"))
             try raw.send(site.probe(to: 80, sender: "198.18.39.16"))
             #expect(poll(seconds: 5) { (try? site.bulkhead.counters().rule("deny").packets) == 1 })
-            // What has ended makes room.
+            // Members that have expired make room.
             #expect(try site.bulkhead.json(Change.self, "group", "delete", "blocked", "--file", file).deleted == 10_000)
             #expect(
                 try site.bulkhead.json(Change.self, "group", "add", "blocked", "--for", "1s", "--file", file).added

@@ -3,8 +3,8 @@ import Network
 import TestSupport
 import Testing
 
-/// A bridge with two guests and an uplink to a router, behind which another network is: real software on every side,
-/// and guards at every port.
+/// A bridge with two guests, and an uplink to a router with another network beyond it. Real software runs on every
+/// side, and every port has guards.
 ///
 ///     far (far0) ---- (out0) router (net0) ---- (up0) host: br0 (vm-a, vm-b) ---- (eth0) guest, other
 final class GuestSite: Sendable {
@@ -16,7 +16,7 @@ final class GuestSite: Sendable {
     let far: Namespace
     let bulkhead: Bulkhead
 
-    /// Of `eth0` of each guest and of `net0`.
+    /// The MAC addresses of `eth0` of each guest and of `net0`.
     static let macs: (guest: MACAddress, other: MACAddress, router: MACAddress) = (
         Frame.guest, Frame.peer, "52:54:00:00:00:f0"
     )
@@ -26,8 +26,8 @@ final class GuestSite: Sendable {
     static let virtual: MACAddress = "00:00:5e:00:01:07"
 
     static func guest(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.10" : "2001:db8:1:a::10" }
-    /// With another solicited-node group than the guest's: in MLD version 1 a member that hears another's report keeps
-    /// silent.
+    /// An address with another solicited-node group than the guest's, because in MLD version 1 a member that hears
+    /// another's report stays silent.
     static func other(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.11" : "2001:db8:1:b::11" }
     static func router(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.1" : "2001:db8:1:a::1" }
     static func far(_ family: AddressFamily) -> IPAddress { family == .v4 ? "203.0.113.9" : "2001:db8:9::9" }
@@ -58,7 +58,7 @@ final class GuestSite: Sendable {
               ip link set $device up
             done
             """)
-        // What the bridge knows it does not flood.
+        // The bridge does not flood frames to stations that it knows.
         for (device, mac) in [("vm-a", Self.macs.guest), ("vm-b", Self.macs.other), ("up0", Self.macs.router)] {
             try host.run("bridge", "fdb", "replace", "\(mac)", "dev", device, "master", "static")
         }
@@ -69,11 +69,11 @@ final class GuestSite: Sendable {
         try far.run("sh", "-ec", "ip route add default via 203.0.113.1; ip -6 route add default via 2001:db8:9::1")
     }
 
-    /// Puts the policy in force.
+    /// Puts the policy into force.
     ///
     /// - Parameters:
-    ///   - uplink: further keys of the uplink.
-    ///   - keys: further keys of each guest.
+    ///   - uplink: Further keys of the uplink.
+    ///   - keys: Further keys of each guest.
     func apply(uplink: String = "", keys: String = "", defaults: String = "in: drop, out: accept") throws {
         let shared = "shared: [\(Self.floating), \(Self.virtual)]"
         let policy = try lab.file(
@@ -82,8 +82,10 @@ final class GuestSite: Sendable {
             version: 1
             ports:
               uplink: { interface: up0, protects: host, defaults: { in: accept }\(uplink) }
-              guest: { interface: vm-a, mac: \(Self.macs.guest), addresses: [198.51.100.10, "2001:db8:1:a::/64"], \(shared)\(keys) }
-              other: { interface: vm-b, mac: \(Self.macs.other), addresses: [198.51.100.11, "2001:db8:1:b::/64"], \(shared)\(keys) }
+              guest: { interface: vm-a, mac: \(Self.macs.guest), addresses: [198.51.100.10, "2001:db8:1:a::/64"], \
+            \(shared)\(keys) }
+              other: { interface: vm-b, mac: \(Self.macs.other), addresses: [198.51.100.11, "2001:db8:1:b::/64"], \
+            \(shared)\(keys) }
             defaults: { \(defaults) }
             rules:
               - { name: ping, service: ping, action: accept }
@@ -92,7 +94,7 @@ final class GuestSite: Sendable {
         try bulkhead.apply(policy)
     }
 
-    /// Gives both guests the addresses that the policy binds, and a way out.
+    /// Gives both guests the addresses that the policy binds, and a default route.
     func addressGuests() throws {
         for (namespace, make) in [(guest, Self.guest), (other, Self.other)]
             as [(Namespace, (AddressFamily) -> IPAddress)]
@@ -104,20 +106,21 @@ final class GuestSite: Sendable {
         }
     }
 
-    /// The guest's device comes up anew, as a guest that boots: with a link-local address, looking for duplicates and
-    /// for routers.
+    /// The guest's device comes up again, as in a guest that boots: with a link-local address, duplicate address
+    /// detection and router solicitation.
     func bootGuest() throws {
         try guest.run(
             "sh", "-ec",
             """
             ip link set eth0 down
             cd /proc/sys/net/ipv6/conf/eth0
-            echo 0 > addr_gen_mode; echo 1 > accept_dad; echo 2 > accept_ra; echo 2 > use_tempaddr; echo 3 > router_solicitations
+            echo 0 > addr_gen_mode; echo 1 > accept_dad; echo 2 > accept_ra; echo 2 > use_tempaddr
+            echo 3 > router_solicitations
             ip link set eth0 up
             """)
     }
 
-    /// A DHCP server and router on `net0`, until it is let go.
+    /// A DHCP server and router on `net0`, which runs as long as the returned value lives.
     func serve(_ words: String...) throws -> Command {
         let leases = try lab.file("leases", "")
         let server = try Command(

@@ -4,8 +4,8 @@ import Network
 import TestSupport
 import Testing
 
-/// What an honest guest does, with the software that guests have. Each throws, or records an issue, where it does not
-/// work.
+/// What an honest guest does, with the software that guests use. Each scenario throws or records an issue if it does
+/// not work.
 enum HonestScenarios {
     struct Scenario: Sendable {
         var description: String
@@ -17,14 +17,14 @@ enum HonestScenarios {
         }
     }
 
-    /// Of a guest that comes up; one behind the other, on one site.
+    /// Scenarios of a guest that boots; one after the other on one site.
     static let booting: [Scenario] = [
         Scenario("a DHCPv4 lease", leaseV4), Scenario("a DHCPv6 lease", leaseV6),
         Scenario("duplicate address detection", duplicateDetection),
         Scenario("SLAAC with a privacy address", privacyAddress),
     ]
 
-    /// Of one that has its addresses. The last two leave the site changed.
+    /// Scenarios of a guest that has its addresses. The last two leave the site changed.
     static let running: [Scenario] = [
         Scenario("`arping`, an ARP probe, a gratuitous ARP", addressResolution),
         Scenario("a floating address with a MAC address of its own (VRRP)", floatingAddress),
@@ -34,7 +34,7 @@ enum HonestScenarios {
         Scenario("path MTU discovery", pathMTU),
     ]
 
-    /// Of one that is a member of more groups than a report of the least length names.
+    /// Scenarios of a guest with more groups than a report of the least length names.
     static let listening: [Scenario] = [Scenario("members of sixty groups, in both versions", manyGroups)]
 
     // MARK: Addresses
@@ -62,7 +62,7 @@ enum HonestScenarios {
         #expect(isBound && client.errors.contains(word), "dhclient: \(client.errors)\ndnsmasq: \(server.errors)")
     }
 
-    /// Whether the guest has an address of this kind, and knows it for its own alone.
+    /// Whether the guest has an address of this kind that has passed duplicate address detection.
     private static func isSettled(_ site: GuestSite, _ filter: String...) throws -> Bool {
         try poll(seconds: 15) {
             let show = ["ip", "-netns", site.guest.name, "-6", "-o", "addr", "show", "dev", "eth0"]
@@ -77,7 +77,7 @@ enum HonestScenarios {
         try site.guest.run("ip", "addr", "add", "2001:db8:1:a::77/64", "dev", "eth0")
         #expect(try isSettled(site, "scope", "link"))
         #expect(try isSettled(site, "to", "2001:db8:1:a::77"))
-        // The question, from `::`, has gone out.
+        // Its probe, from `::`, has been sent.
         var asked = false
         while !asked, let frame = try network.receiveFrame() {
             asked =
@@ -111,8 +111,9 @@ enum HonestScenarios {
             """
             ip link set br0 down
             echo 0 > /proc/sys/net/ipv6/conf/br0/addr_gen_mode
-            ip link set br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_stats_enabled 1 mcast_mld_version \(version) \
-              mcast_query_interval 100 mcast_query_response_interval 50 mcast_startup_query_interval 50 \
+            ip link set br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_stats_enabled 1 \
+              mcast_mld_version \(version) mcast_query_interval 100 \
+              mcast_query_response_interval 50 mcast_startup_query_interval 50 \
               mcast_membership_interval 250
             ip link set br0 up
             """)
@@ -122,7 +123,7 @@ enum HonestScenarios {
                 text.components(separatedBy: "MLD reports:")[0].components(separatedBy: "MLD queries:").last ?? ""
             return queries.split { $0 == " " || $0 == "\n" }.compactMap { Int($0) }.reduce(0, +)
         }
-        // As long as two memberships last: who does not answer is forgotten.
+        // Wait as long as two memberships last; a member that does not answer is forgotten.
         let before = try queries()
         try #require(try poll(seconds: 30) { try queries() >= before + 8 }, "the bridge asks nothing")
         let groups = try site.host.run("bridge", "mdb", "show", "dev", "br0")
@@ -131,7 +132,7 @@ enum HonestScenarios {
         try site.router.run("ping", "-6", "-c", "2", "-W", "3", "\(GuestSite.guest(.v6))")
     }
 
-    /// The bridge, which asks, learns of every group from reports that are as long as they have to be.
+    /// The bridge sends queries, and learns every group from reports that are as long as they must be.
     private static func manyGroups(_ site: GuestSite) throws {
         try site.host.run(
             "sh", "-ec",

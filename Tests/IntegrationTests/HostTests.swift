@@ -5,10 +5,9 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// The reserved group `host`, with the real command and the kernel's own tables: what the host's
-    /// addresses are at the moment.
+    /// The reserved group `host` with the real command and the kernel's own tables: the host's addresses at the moment.
     @Suite(.serialized) struct HostTests {
-        /// Which of a policy's rules judges a datagram: by what they have counted before and after.
+        /// Finds which of a policy's rules decides about a datagram, from their counters before and after.
         private struct Judge {
             let bulkhead: Bulkhead
             let raw: PacketSocket
@@ -30,7 +29,7 @@ extension Integration {
             }
         }
 
-        /// Without flows, so that each packet is asked about.
+        /// Without flows, so that rules judge each packet.
         private static let rules = """
               - { name: mine, to: host, service: udp/9, action: accept, stateless: true }
               - { name: claimed, from: host, service: udp/9, action: accept, stateless: true }
@@ -52,7 +51,7 @@ extension Integration {
             try namespace.run("sh", "-c", "ip addr \(verb) \(address)/\(address.family.bits) dev \(device)\(words)")
         }
 
-        /// At boot, with DHCP, and where an address moves to another host, it is there after `apply`.
+        /// At boot, with DHCP, or when an address moves from host to host, the address comes after `apply`.
         @Test(arguments: ["tc", "native", "generic"], [false, true])
         func anAddressCountsAsSoonAsItComesOrGoes(mode: String, forwards: Bool) throws {
             let site = try UplinkSite()
@@ -71,7 +70,7 @@ extension Integration {
                     try Self.change(site.host, "del", address, device)
                     #expect(try judge.rule(to: address) == "rest", "\(address) no longer on \(device)")
                 }
-                // Any address of a network, without a device of its own.
+                // Any address of a network that has no device of its own.
                 let network = Prefix(address, length: address.family.bits - 8)
                 try site.host.run(
                     "ip", address.family == .v4 ? "-4" : "-6", "route", "add", "local", "\(network)", "dev", "lo")
@@ -79,10 +78,10 @@ extension Integration {
             }
             for (address, rule) in [
                 ("192.0.2.2", "mine"), ("2001:db8::2", "mine"), ("127.0.0.1", "mine"), ("::1", "mine"),
-                // Neighbours, broadcast, multicast, what has no route.
+                // Neighbours, broadcast, multicast, and addresses without a route.
                 ("192.0.2.1", "rest"), ("2001:db8::1", "rest"), ("192.0.2.255", "rest"), ("255.255.255.255", "rest"),
                 ("224.0.0.251", "rest"), ("ff02::fb", "rest"), ("8.8.8.8", "rest"), ("2001:db8:1234::", "rest"),
-                // A router is every network's anycast address.
+                // A router has the anycast address of each of its networks.
                 ("2001:db8::", forwards ? "mine" : "rest"),
             ] as [(IPAddress, String)] {
                 #expect(try judge.rule(to: address) == rule, "\(address)")
@@ -90,12 +89,12 @@ extension Integration {
             #expect(try judge.rule(to: "192.0.2.1", from: "192.0.2.2") == "claimed")
         }
 
-        /// Traffic that passes through is not for the host, whatever the routes are.
+        /// Forwarded traffic is not for the host, whatever the routes are.
         @Test func whatARouterForwardsIsNotForIt() throws {
             let site = try UplinkSite()
             let inside = try site.lab.namespace("in")
             try site.lab.veth((inside, "eth0"), (site.host, "in0"))
-            // A router asks for its neighbours from a link-local address.
+            // A router solicits its neighbours from a link-local address.
             try site.lab.address(site.host, "in0", "203.0.113.1/24", "2001:db8:2::1/64", "fe80::1/64")
             try site.lab.address(inside, "eth0", "203.0.113.2/24", "2001:db8:2::2/64")
             try Self.forward(site.host, true)
@@ -127,7 +126,7 @@ extension Integration {
             }
         }
 
-        /// A bridge's member has no addresses: the bridge has. What is bridged is not for the host.
+        /// A bridge's members have no addresses, but the bridge has. Bridged traffic is not for the host.
         @Test(arguments: [false, true]) func aGuestAndTheHostsAddressesOnItsBridge(forwards: Bool) throws {
             let site = try BridgeSite()
             try Self.forward(site.host, forwards)
@@ -151,11 +150,11 @@ extension Integration {
                 try Self.change(site.host, "add", gateway, "br0")
                 #expect(try guest.rule(to: gateway) == "mine")
                 #expect(try guest.rule(to: BridgeSite.address(2, family)) == "rest")
-                // Its other devices' too.
+                // The addresses of its other devices too.
                 let other: IPAddress = family == .v4 ? "203.0.113.7" : "2001:db8:9::7"
                 try Self.change(site.host, "add", other, "up0")
                 #expect(try guest.rule(to: other) == "mine")
-                // What the host sends to the guest, and what another guest does under that name or its own.
+                // What the host sends to the guest, and what another guest sends with the host's address or its own.
                 let back = Judge(
                     bulkhead: site.bulkhead, raw: try PacketSocket(site.b, "eth0"), mac: try site.a.mac(of: "eth0"))
                 #expect(try back.rule(to: BridgeSite.address(1, family), from: gateway) == "claimed")
@@ -214,7 +213,7 @@ extension Integration {
             #expect(try guest.rule(to: "fe80::5") == "mine")
         }
 
-        /// A router has the same link-local address on each of its devices: one route of it for each.
+        /// A router has the same link-local address on each of its devices, with one route for each.
         @Test func aLinkLocalAddressOfManyDevices() throws {
             let site = try UplinkSite()
             let devices = (1...300).map { "link add p\($0) type veth peer name q\($0)" }
@@ -225,14 +224,14 @@ extension Integration {
             try site.bulkhead.apply(try site.policy(Self.rules))
             let judge = Judge(bulkhead: site.bulkhead, raw: try PacketSocket(site.network, "net0"), mac: site.mac)
             #expect(try judge.rule(to: "fe80::1") == "mine")
-            // Every device has the anycast address of the routers of its link.
+            // Every device has the anycast address of its link's routers.
             try Self.forward(site.host, true)
             #expect(try judge.rule(to: "fe80::") == "mine")
             try site.host.run("ip", "addr", "del", "fe80::1/64", "dev", "up0")
             #expect(try judge.rule(to: "fe80::1") == "rest")
         }
 
-        /// Tables of routes whose numbers share a chain of the kernel's hash with the host's own.
+        /// Routing tables whose numbers share a chain of the kernel's hash with the host's own table.
         @Test func manyTablesOfRoutes() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try site.policy(Self.rules))
@@ -250,7 +249,7 @@ extension Integration {
             }
         }
 
-        /// The addresses of a VRF are the host's at its devices, and not beside it.
+        /// The addresses of a VRF are the host's on the VRF's devices, and nowhere else.
         @Test(.enabled(if: Kinds.has("vrf table 77"), "the kernel has no VRFs")) func inAVRF() throws {
             let site = try UplinkSite()
             try site.host.run("ip", "link", "add", "red", "type", "vrf", "table", "1077")
@@ -289,7 +288,7 @@ extension Integration {
             }
         }
 
-        /// The kernel makes up a temporary address, which nobody knew at `apply`.
+        /// The kernel generates a temporary address, which was unknown at `apply`.
         @Test func aPrivacyAddress() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try site.policy(Self.rules))
@@ -310,7 +309,7 @@ extension Integration {
             #expect(try judge.rule(to: address) == "mine")
         }
 
-        /// A port of another namespace asks that one's addresses.
+        /// A port in another namespace uses that namespace's addresses.
         @Test func eachNamespaceHasItsOwn() throws {
             let site = try BridgeSite()
             try site.lab.address(site.host, "br0", "203.0.113.1/24")
@@ -319,7 +318,8 @@ extension Integration {
                 """
                 version: 1
                 ports:
-                  inside: { interface: eth0, netns: \(site.b.name), protects: host, defaults: { in: drop, out: accept } }
+                  inside: { interface: eth0, netns: \(site.b.name), protects: host, \
+                defaults: { in: drop, out: accept } }
                 rules:
                 \(Self.rules)
                 """)
@@ -330,7 +330,7 @@ extension Integration {
             #expect(try judge.rule(to: "203.0.113.1") == "rest")
             try Self.change(site.b, "add", "203.0.113.9", "lo")
             #expect(try judge.rule(to: "203.0.113.9") == "mine")
-            // `explain` asks for the port's namespace too.
+            // `explain` uses the port's namespace too.
             for (address, rule) in [("203.0.113.9", "mine"), ("203.0.113.1", "rest")] {
                 let result = try site.bulkhead.run(
                     "explain", "198.51.100.1", address, "udp/9", "--at", "inside", "--direction", "in")
@@ -338,7 +338,7 @@ extension Integration {
             }
         }
 
-        /// What the host sends is from it; what it forwards is not.
+        /// What the host sends is from the host; what it forwards is not.
         @Test func whatTheHostSends() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(
@@ -353,7 +353,7 @@ extension Integration {
             #expect(try site.bulkhead.counters().rule("sent").packets >= 2)
         }
 
-        /// A connection whose address went is over within a second, for the filter.
+        /// The filter ends a connection within a second after its address is gone.
         @Test func aConnectionEndsWithItsAddress() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(
@@ -380,7 +380,7 @@ extension Integration {
 
 /// Kinds of devices that not every kernel has.
 enum Kinds {
-    /// - Parameter words: as `ip link add` takes them behind `type`; `link DEVICE` at the end names what it is made of.
+    /// - Parameter words: The arguments of `ip link add` after `type`; `link DEVICE` at the end names the lower device.
     static func has(_ words: String) -> Bool {
         guard let lab = try? Lab(), let namespace = try? lab.namespace("kinds") else { return false }
         let parts = words.components(separatedBy: " link ")

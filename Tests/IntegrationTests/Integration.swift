@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Testing
 
-/// Everything that works on real devices: one test at a time, for they share two processors and some of them count
-/// packets.
+/// All tests on real devices. One test at a time, because they share two processors and some count packets.
 @Suite(.serialized) struct Integration {}

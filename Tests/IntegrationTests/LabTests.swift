@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// The tools of the tests themselves: what they build is what the kernel's own stack takes.
+    /// The tests' own tools: the kernel's stack accepts what they build.
     @Suite struct LabTests {
         private static func cable() throws -> (lab: Lab, left: Namespace, right: Namespace) {
             let lab = try Lab()
@@ -27,7 +27,7 @@ extension Integration {
             let plain = Datagram(source, destination, .udp(4000, 5000, payload: Array("hello".utf8)))
             try sender.send(Frame(plain, to: mac))
             #expect(try receiver.receive() == Array("hello".utf8))
-            // Cut in two, put together again by the kernel.
+            // Sent in two fragments, which the kernel reassembles.
             let payload = [UInt8](repeating: 7, count: 16)
             for packet in Datagram(source, destination, .udp(4000, 5000, payload: payload)).fragments(of: 16) {
                 try sender.send(Frame(packet, to: mac))

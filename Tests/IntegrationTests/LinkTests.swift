@@ -4,10 +4,10 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// What belongs to the link rather than to the policy: control frames, and what the host's own stack sends back
-    /// to the host.
+    /// Frames of the link itself: control frames, and frames that the host's own stack loops back to the host.
     @Suite(.serialized) struct LinkTests {
-        /// A packet to a control address is a packet, which a host that never joined that address takes for its own.
+        /// An IP packet to a control address is an ordinary packet, which a host accepts without having joined that
+        /// address.
         @Test(arguments: ["xdp", "tc"]) func ipIsNoLinkControl(mode: String) throws {
             let site = try UplinkSite()
             let listeners = try [
@@ -33,7 +33,7 @@ extension Integration {
             #expect(isComplete && counted.reasons["default"] == frames.count, "\(counted)")
             #expect(counted.acceptReasons["control"] == nil)
             for listener in listeners { #expect(try listener.count() == 0) }
-            // Where a rule accepts it, it reaches the host: these frames are such that a host takes.
+            // If a rule accepts it, it reaches the host: hosts accept such frames.
             try site.bulkhead.apply(
                 try site.policy("  - { name: nine, service: udp/9, action: accept }", port: "mode: \(mode)"))
             for frame in frames { try sender.send(frame) }
@@ -45,7 +45,7 @@ extension Integration {
             return Datagram(ends.network, ends.host, .udp(40000, 9, payload: [1]))
         }
 
-        /// Spanning tree, slow protocols, port access and link discovery pass to the host, in no tag and in one.
+        /// Spanning tree, slow protocols, 802.1X and LLDP reach the host, untagged and with one tag.
         @Test func linkControlPasses() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try site.policy("  - { name: none, action: drop }"))
@@ -66,12 +66,12 @@ extension Integration {
                 })
         }
 
-        /// What the host sends to many it hears itself, without a link header: it was judged on its way out, and is
-        /// not judged again.
+        /// The host hears its own multicast, without a link header. It was judged on its way out, and is not judged
+        /// again.
         @Test(arguments: ["xdp-native", "xdp-generic", "tc"]) func aHostHearsItself(mode: String) throws {
             let site = try UplinkSite()
             if mode == "xdp-generic" { try site.refuseNativeXDP() }
-            // Where a link header has its ethertype, a packet from this address says IPv4.
+            // Where a link header has its EtherType, a packet from this address has IPv4's number.
             try site.lab.address(site.host, "up0", "2001:db8:800::2/64")
             try site.host.run(
                 "sh", "-ec",
@@ -99,7 +99,7 @@ extension Integration {
             try Self.expectNoForgery(site)
         }
 
-        /// The same bytes from a neighbour are a frame like any other.
+        /// The same bytes from a neighbour are an ordinary frame.
         private static func expectNoForgery(_ site: UplinkSite) throws {
             let sender = try PacketSocket(site.network, "net0")
             let looped = [

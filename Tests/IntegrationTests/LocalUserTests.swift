@@ -4,13 +4,13 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// A user of the host without privilege, where the BPF file system is open to everybody as `mount -t bpf` leaves
-    /// it. Each test has a host of its own: process, mount and network namespaces, in which the command sees itself
-    /// at home.
+    /// A local user without privilege, where the BPF file system is open to everybody, as `mount -t bpf` leaves it.
+    /// Each test has its own host: process, mount and network namespaces that the command takes for the host's own.
     @Suite(.serialized) struct LocalUserTests {
         private static let user = "setpriv --reuid 65534 --regid 65534 --clear-groups"
 
-        /// Runs a script as root of such a host; `bulkhead` and `policy` are there, and what fails ends it.
+        /// Runs a script as root of such a host, with `bulkhead` and `policy` defined. The first failing command ends
+        /// it.
         private static func host(_ script: String, mode: String) throws -> CommandResult {
             let lab = try Lab()
             let policy = try lab.file(
@@ -103,7 +103,7 @@ extension Integration {
                 """)
         }
 
-        /// The user's folder, in which folders and links to root's own change places as fast as they can.
+        /// The user's folder, in which folders and links to root's own folder are swapped as fast as possible.
         private static let rearranging = """
             import os
             while True:

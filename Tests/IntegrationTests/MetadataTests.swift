@@ -5,14 +5,14 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// What only a real device shows: tags that the kernel has moved into metadata, and packets that are many in one.
+    /// What only a real device shows: tags that the kernel has moved into metadata, and segmentation-offload packets.
     @Suite(.serialized) struct MetadataTests {
         private static let stacks: [[Frame.Tag]] = [
             [], [.init(0, priority: 3)], [.init(10)], [.init(20)], [.init(10, type: 0x88a8)], [.init(10), .init(20)],
             [.init(10, type: 0x88a8), .init(20)], [.init(10), .init(20), .init(30)],
         ]
 
-        /// What passes under each admission, by index in `stacks`; and by a rule that accepts VLAN 10 alone.
+        /// What passes under each kind of admission, by index in `stacks`, and by a rule that accepts VLAN 10 only.
         @Test(
             arguments: [
                 ("none", [0, 1]), ("[10]", [2, 4]), ("[0, 20]", [0, 1, 3]), ("any", [0, 1, 2, 3, 4, 5, 6]),
@@ -48,8 +48,7 @@ extension Integration {
             #expect(received.map(\.description) == expected.map(\.description))
             let counters = try site.bulkhead.counters()
             let port = try counters.port("guest", device == "vm-a" ? "out" : "in")
-            // Nobody listens: what the guest answers to untagged frames is related to the flows that the rule has
-            // opened.
+            // Nobody listens. The guest's errors about untagged frames are related to the flows that the rule opened.
             let related = counters.ports.reduce(0) { $0 + ($1.acceptReasons["related"] ?? 0) }
             #expect(try counters.rule("tagged").packets == expected.count + related)
             let refused = isRule ? 2 : frames.count - expected.count
@@ -58,7 +57,7 @@ extension Integration {
             counters.expectExactAccounting()
         }
 
-        /// Segments are counted as the wire would carry them.
+        /// Segments are counted as they would be on the wire.
         @Test(arguments: AddressFamily.allCases) func superPacketsAreCountedInWirePackets(family: AddressFamily) throws
         {
             let site = try BridgeSite()
@@ -80,13 +79,13 @@ extension Integration {
             let session = try server.accept()
             let total = 32 << 20
             #expect(try client.transfer(total, to: session) == total)
-            // TCP may send a piece again where the machine is busy; that is on the wire as well.
+            // TCP may retransmit on a busy machine; that is on the wire as well.
             let sent = try client.payloadSent()
             #expect(sent >= total)
             let counters = try site.bulkhead.counters()
             for (name, direction) in [("a", "out"), ("b", "in")] {
                 let port = try counters.port(name, direction)
-                // Ethernet, IP and TCP with time stamps: what each segment repeats.
+                // Ethernet, IP, and TCP with timestamps: the headers that each segment repeats.
                 let headers = 14 + (family == .v4 ? 20 : 40) + 32
                 let segment = 1500 + 14 - headers
                 #expect(port.accepted.packets >= total / segment)
@@ -94,7 +93,7 @@ extension Integration {
                 #expect(abs(overhead - Double(headers)) < 1, "\(overhead) bytes of headers a packet, \(port.accepted)")
                 #expect(port.dropped.packets == 0)
             }
-            // Frames of both ports, both ways, belong to a rule.
+            // The rules count the frames of both ports in both directions.
             let accepted = counters.ports.reduce(0) { $0 + $1.accepted.packets - ($1.reasons["essential"] ?? 0) }
             let ruled = counters.rules.reduce(0) { $0 + $1.packets }
             #expect(accepted - ruled < 100)

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// A device's names: one that is renamed stays itself, and an alternative name is as good as its own.
+    /// A device's names: a renamed device stays the same port, and an alternative name is as good as its name.
     @Suite(.serialized) struct NameTests {
         private static let rules = """
             defaults: { in: drop, out: accept }
@@ -19,7 +19,7 @@ extension Integration {
                 "sh", "-ec", "ip link set \(from) down; ip link set \(from) name \(to); ip link set \(to) up")
         }
 
-        /// What looks at devices says what the kernel calls them now; the policy goes on at the same device.
+        /// Commands show the device's current name; the policy stays in force on it.
         @Test(arguments: ["tc", "xdp"]) func aRenamedDeviceIsShownAsItIsCalled(mode: String) throws {
             let site = try UplinkSite()
             let policy = { (name: String) in
@@ -43,7 +43,7 @@ extension Integration {
             let counted = try site.bulkhead.counters().port("uplink", "in")
             #expect(counted.interface == "wan0" && counted.reasons["default"] == 1, "\(counted)")
 
-            // The name in the policy follows. It is the same device, with its programs, counters and connections.
+            // The policy now uses the new name. It is the same device, with its programs, counters and connections.
             let after = try site.bulkhead.apply(try policy("wan0"))
             #expect(after.changed && after.ports[0].mode == before, "\(after)")
             #expect(try site.bulkhead.counters().port("uplink", "in").reasons["default"] == 1)
@@ -51,7 +51,7 @@ extension Integration {
             #expect(try session.receive() == [1])
             #expect(try site.bulkhead.counters().port("uplink", "in").reasons["policy-changed"] == nil)
             #expect(try site.bulkhead.status().port("uplink").problems == [])
-            // Under the name that the policy has no more there is no device.
+            // No device has the old name.
             let gone = try site.bulkhead.run("apply", try policy("up0"))
             #expect(gone.status == 1 && gone.errors.contains("\"up0\" does not exist"), "\(gone.errors)")
         }
@@ -60,7 +60,7 @@ extension Integration {
             try site.lab.file("policy.yaml", "version: 1\nports:\n  guests: { bridge: br0, guard: off }\n\(Self.rules)")
         }
 
-        /// The port has a new name then, and what was cut off stays so under it.
+        /// The port gets a new name, and its quarantine stays.
         @Test func aRenamedMemberOfABridge() throws {
             let site = try BridgeSite()
             let policy = try Self.bridgePolicy(site)
@@ -82,7 +82,7 @@ extension Integration {
             #expect(try !site.bulkhead.apply(policy).changed)
         }
 
-        /// Two devices that exchange their names are still themselves.
+        /// Two devices that swap their names stay the same ports.
         @Test func namesAreExchanged() throws {
             let site = try BridgeSite()
             let policy = try Self.bridgePolicy(site)
@@ -127,7 +127,7 @@ extension Integration {
                     "explain", "198.51.100.2", "198.51.100.1", "tcp/81", "--at", word, "--direction", "in")
                 #expect(asked.status == 0 && asked.output.contains("drop"), "\(word): \(asked.errors)\(asked.output)")
             }
-            // A pattern that two of its names match means a device once.
+            // A pattern that matches two of a device's names binds it once.
             let many = try site.bulkhead.apply(
                 try policy("  a: { interface: \"*first*\", protects: workload }\n  b: { bridge: switch, guard: off }"))
             #expect(many.ports.map(\.name).sorted() == ["a/vm-a", "b/vm-b"])

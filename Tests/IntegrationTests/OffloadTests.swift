@@ -4,8 +4,8 @@ import Network
 import TestSupport
 import Testing
 
-/// A host's bridge with the taps of two guests: one leaves checksums and segments to the host, the other takes frames
-/// as they are on a wire.
+/// A host's bridge with the taps of two guests. One leaves checksums and segmentation to the host, the other receives
+/// frames as they are on a wire.
 final class TapSite: Sendable {
     let lab: Lab
     let host: Namespace
@@ -16,7 +16,7 @@ final class TapSite: Sendable {
     static func sender(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.1" : "2001:db8:1::1" }
     static func receiver(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.2" : "2001:db8:1::2" }
 
-    /// - Parameter receiverOffloads: whether the second guest, too, takes what is left to be done.
+    /// - Parameter receiverOffloads: Whether the second guest, too, accepts frames with work left to do.
     init(receiverOffloads: Bool = false) throws {
         lab = try Lab()
         host = try lab.namespace("host")
@@ -30,7 +30,7 @@ final class TapSite: Sendable {
         bulkhead = Bulkhead(lab, in: host)
     }
 
-    /// Holds the sender to its identity and lets it ask for names, for a web page, and for an echo.
+    /// Holds the sender to its identity, and lets it send DNS queries, web requests and echo requests.
     func apply() throws {
         let addresses = AddressFamily.allCases.map { "\"\(Self.sender($0))\"" }.joined(separator: ", ")
         let policy = try lab.file(
@@ -51,14 +51,14 @@ final class TapSite: Sendable {
         try bulkhead.apply(policy)
     }
 
-    /// What the second guest gets of a frame.
+    /// Sends a frame, and returns what the second guest receives.
     func pass(_ frame: Frame, _ offload: Offload) throws -> [Frame] {
-        // The kernel refuses some of them itself.
+        // The kernel itself refuses some of them.
         do throws(SocketFailure) { try sender.send(frame, offload) } catch  where error.errno == EINVAL { return [] }
         return try frames()
     }
 
-    /// What the second guest has got; a last frame, which the policy passes, follows it the same way.
+    /// What the second guest has received; a last frame, which the policy passes, follows on the same path.
     private func frames() throws -> [Frame] {
         let last = Frame(
             Datagram(Self.sender(.v4), Self.receiver(.v4), .udp(9, 53, payload: Array("the last".utf8))))
@@ -67,20 +67,20 @@ final class TapSite: Sendable {
     }
 }
 
-/// A frame that a policy passes, and that becomes one that it would not when the kernel does what is left to be done.
+/// A frame that a policy passes, and that turns into one it would not pass when the kernel does the work left to it.
 struct OffloadAttack: Sendable, CustomTestStringConvertible {
     var testDescription: String
     var frame: Frame
     var offload: Offload
-    /// What the frame becomes, where the kernel has the field written that the sender names.
+    /// What the frame turns into if the kernel writes the field that the sender names.
     var becomes: Frame?
     var reason = "malformed"
 
     /// - Parameters:
-    ///   - start: where the sum starts that is written.
-    ///   - place: where it is written.
-    ///   - value: what is written.
-    ///   - balance: two bytes of no meaning that make the sum come out so.
+    ///   - start: Where the checksum starts.
+    ///   - place: Where the checksum is written.
+    ///   - value: The value that is written then.
+    ///   - balance: Where two meaningless bytes are that make the checksum come out so.
     init(
         _ description: String, _ frame: Frame, start: Int, place: Int, value: UInt16, balance: Int,
         gso: (kind: Offload.Kind, size: Int)? = nil
@@ -93,7 +93,7 @@ struct OffloadAttack: Sendable, CustomTestStringConvertible {
             sum += index + 1 < frame.bytes.count ? UInt32(frame.bytes[index + 1]) : 0
         }
         while sum > 0xffff { sum = sum & 0xffff + sum >> 16 }
-        // The complement of the whole sum is written: the balance is what is missing.
+        // The complement of the sum is written, so the balance is the missing difference.
         let wanted = UInt32(~value)
         let missing = (wanted + 0xffff - sum) % 0xffff
         sent = sent.with(balance, UInt8(missing >> 8), UInt8(missing & 0xff))
@@ -115,10 +115,10 @@ struct OffloadAttack: Sendable, CustomTestStringConvertible {
         -> Frame
     { Frame(Datagram(TapSite.sender(family), TapSite.receiver(family), segment, change)) }
 
-    /// Where the transport header starts.
+    /// The offset of the transport header.
     static func transport(_ family: AddressFamily) -> Int { 14 + (family == .v4 ? 20 : 40) }
 
-    /// Those whose checksum the kernel writes where it changes what was judged.
+    /// Frames in which the kernel writes the checksum over something that was judged.
     static let rewriting: [OffloadAttack] =
         AddressFamily.allCases.flatMap { family -> [OffloadAttack] in
             let l4 = transport(family)
@@ -177,7 +177,7 @@ struct OffloadAttack: Sendable, CustomTestStringConvertible {
                 }, start: 54, place: 54 + 30, value: 9, balance: 60),
         ]
 
-    /// Those that the kernel does other things with; what is judged must not depend on these.
+    /// Frames with other work left to the kernel, on which nothing judged may depend.
     static let refused: [OffloadAttack] =
         AddressFamily.allCases.flatMap { family -> [OffloadAttack] in
             let l4 = transport(family)
@@ -212,11 +212,11 @@ struct OffloadAttack: Sendable, CustomTestStringConvertible {
 }
 
 extension Integration {
-    /// What a guest leaves to the host (virtio's header, PACKET_VNET_HDR, PACKET_TX_RING) changes nothing that was
-    /// judged.
+    /// What a guest leaves to the host (virtio header, PACKET_VNET_HDR, PACKET_TX_RING) does not change anything that
+    /// was judged.
     @Suite(.serialized) struct OffloadTests {
-        /// Without a policy the attack works; with one that passes the frame as it is, it is refused for what it leaves
-        /// to be done.
+        /// Without a policy the attack works. With a policy that passes the frame as it is, it is refused because of
+        /// the work that it leaves.
         @Test func noChecksumIsWrittenIntoWhatWasJudged() throws {
             let site = try TapSite()
             for attack in OffloadAttack.rewriting {
@@ -246,7 +246,7 @@ extension Integration {
             }
         }
 
-        /// What honest guests leave to the host passes, and is done.
+        /// The work that honest guests leave to the host is accepted and done.
         @Test(arguments: AddressFamily.allCases) func honestOffloadsPass(family: AddressFamily) throws {
             let site = try TapSite()
             try site.apply()
@@ -255,7 +255,7 @@ extension Integration {
             for segment in [Segment.udp(40000, 53, payload: bulk), .tcp(40000, 80, payload: bulk)] {
                 let whole = OffloadAttack.frame(family, segment)
                 let offset = segment.number == 6 ? 16 : 6
-                // The sum of the pseudo header stands in the field: of the true checksum it is what the rest leaves.
+                // The field holds the pseudo header's sum, which is the true checksum without the rest.
                 let frame = Self.unfinished(whole, l4, offset)
                 #expect(try site.pass(frame, Offload(checksum: (l4, offset))) == [whole], "\(segment.number)")
             }
@@ -280,10 +280,10 @@ extension Integration {
             #expect(try site.bulkhead.counters().port("a", "out").dropped.packets == 0)
         }
 
-        /// A container's packet socket leaves to the host what a guest's tap does.
+        /// A container's packet socket leaves the same work to the host as a guest's tap.
         @Test func aPacketSocketIsHeldToTheSame() throws {
             let site = try BridgeSite()
-            // The last device writes checksums, so that what arrives is what a wire would carry.
+            // The last device writes checksums, so that what arrives is what would be on a wire.
             try site.host.run("ethtool", "-K", "vm-b", "tx", "off")
             let mac = try site.b.mac(of: "eth0")
             let sender = try PacketSocket(site.a, "eth0")
@@ -311,8 +311,8 @@ extension Integration {
             #expect(try site.bulkhead.counters().port("a", "out").reasons["malformed"] == attacks.count)
         }
 
-        /// A container that forwards makes one packet of a list of them, and changes the headers of the first alone:
-        /// here its hop limit. From a workload such a list is refused; what the kernel makes of a NIC's packets passes.
+        /// A container that forwards packets may merge them into a list and change only the first one's headers, here
+        /// its hop limit. Such a list is refused from a workload; what the kernel merges from a NIC's packets passes.
         @Test(arguments: ["workload", "host"]) func aListOfPackets(protects: String) throws {
             let lab = try Lab()
             let (far, box, host) = try (lab.namespace("far"), lab.namespace("box"), lab.namespace("host"))
@@ -338,7 +338,7 @@ extension Integration {
             let target: IPAddress = "198.51.100.2"
             let payload = [UInt8](repeating: 7, count: 500)
             var frame = Frame(Datagram(source, target, .udp(4444, 53, payload: payload)), to: try box.mac(of: "x1"))
-            // The sum of the pseudo header, as who leaves the rest to others writes it.
+            // The pseudo header's sum, as a sender writes it who leaves the rest to others.
             var sum: UInt32 = 17 + 508
             for address in [source, target] {
                 let value = UInt32(address.value)
@@ -374,8 +374,8 @@ extension Integration {
             #expect(protects == "host" ? malformed == 0 : malformed > 0)
         }
 
-        /// A sender that goes on writing to a packet cannot change its headers after they were judged: here a
-        /// container, whose macvlan hands the memory of its packet socket on to the host's device as it is.
+        /// A sender that keeps writing to a packet cannot change its headers after they were judged. Here it is a
+        /// container whose macvlan passes the memory of its packet socket to the host's device.
         @Test func whatIsJudgedIsNoLongerTheSenders() throws {
             let site = try UplinkSite()
             let container = try site.lab.namespace("c")
@@ -383,7 +383,7 @@ extension Integration {
                 "ip", "link", "add", "link", "up0", "name", "mv0", "netns", container.path, "type", "macvlan", "mode",
                 "private")
             try container.run("ip", "link", "set", "mv0", "up")
-            // What was judged waits for its turn, as at any device that is busy.
+            // A judged packet waits for its turn, as on any busy device.
             try site.host.run(
                 "tc", "qdisc", "add", "dev", "up0", "root", "tbf", "rate", "100mbit", "burst", "1600", "limit", "100000"
             )
@@ -409,12 +409,12 @@ extension Integration {
             _ = try racing.value()
             #expect(denied == 0, "of \(arrived) that arrived")
             let port = try site.bulkhead.counters().port("uplink", "out")
-            // Both values were sent; each packet was judged by the one that it then had.
+            // Both values were sent; each packet was judged by the value that it had then.
             #expect(port.accepted.packets > 0 && port.reasons["default"] ?? 0 > 0, "\(port)")
             #expect(arrived > 0)
         }
 
-        /// A tunnel inside a guest leaves the inner checksum and the inner segments to the host.
+        /// A tunnel inside a guest leaves the inner checksum and the inner segmentation to the host.
         @Test func aTunnelInAGuestIsLeftAlone() throws {
             let site = try BridgeSite()
             for (namespace, own, other) in [(site.a, 1, 2), (site.b, 2, 1)] {
@@ -450,7 +450,7 @@ extension Integration {
             #expect(port.reasons == ["malformed": count], "\(port)")
         }
 
-        /// The frame with a partial checksum in place of the true one: the sum of the pseudo header alone.
+        /// The frame with a partial checksum instead of the true one: the pseudo header's sum.
         private static func unfinished(_ frame: Frame, _ l4: Int, _ offset: Int) -> Frame {
             let bytes = frame.bytes
             var sum: UInt32 = UInt32(bytes[l4 == 34 ? 23 : 20]) + UInt32(bytes.count - l4)

@@ -6,9 +6,9 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// A port is cut off, and let back, while all else goes on.
+    /// A port is quarantined and released while everything else goes on.
     @Suite(.serialized) struct QuarantineTests {
-        /// What `quarantine --json` and `release --json` say.
+        /// The output of `quarantine --json` and `release --json`.
         private struct Change: Decodable {
             var quarantined: [String]?
             var released: [String]?
@@ -24,7 +24,7 @@ extension Integration {
             defaults: { in: accept, out: accept }
             """
 
-        /// Every member of the bridge has the one entry.
+        /// All members of the bridge belong to one entry.
         private static let guests = """
             version: 1
             ports:
@@ -59,7 +59,7 @@ extension Integration {
                 #expect(try !site.bulkhead.json(Change.self, "quarantine", "b").changed)
 
                 #expect(try site.bulkhead.json(Change.self, "release", "b").released == ["b"])
-                // What was lost is sent again.
+                // TCP sends again what was lost.
                 #expect(try session.receive(milliseconds: 5000) == [2])
                 #expect(try client.receive(milliseconds: 5000) == [3])
                 #expect(try site.bulkhead.status().port("b").state == "enforcing")
@@ -88,7 +88,7 @@ extension Integration {
             #expect(try site.bulkhead.run("detach", "uplink").errors.contains("uplink was quarantined"))
         }
 
-        /// An entry's name holds for devices that come later; a device that comes back under its name is the same port.
+        /// An entry's name covers devices that come later; a device that comes back under its name is the same port.
         @Test func theNameCounts() throws {
             let site = try BridgeSite()
             let policy = try site.lab.file("policy.yaml", Self.guests)
@@ -121,7 +121,7 @@ extension Integration {
             let one = try site.bulkhead.run("release", "vm-c")
             #expect(one.status == 1 && one.errors.contains("bulkhead release guests"), "\(one.errors)")
             #expect(try site.bulkhead.json(Change.self, "release", "guests").released == ["guests", "guests/vm-b"])
-            // Address resolution that was dropped asks again after a second.
+            // After address resolution was dropped, the kernel tries again after a second.
             #expect(try poll(seconds: 5) { try Self.pings(site.a, "198.51.100.2") })
         }
 
@@ -150,8 +150,7 @@ extension Integration {
             #expect(try site.bulkhead.status().port("b").state == "enforcing")
         }
 
-        /// Policies are exchanged all the while, and each change of the quarantine is in force when its command
-        /// returns.
+        /// Policies keep changing meanwhile, and each change of the quarantine is in force when its command returns.
         @Test func noApplyLosesIt() throws {
             let site = try BridgeSite()
             let policies = try ["one", "two"].map { name in

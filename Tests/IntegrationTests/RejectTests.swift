@@ -6,14 +6,14 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Who is rejected learns it at once: from a real network stack, which checks what it is told.
+    /// A rejected sender learns it at once, from a real network stack that checks the answer.
     @Suite(.serialized) struct RejectTests {
         private static let rules = """
               - { name: tcp, service: tcp/81, action: reject }
               - { name: udp, service: udp/81, action: reject }
             """
 
-        /// What a connection, or a datagram, to an address meets.
+        /// The outcome of a connection, or a datagram, to an address.
         private static func failure(
             _ kind: IPSocket.Kind, from namespace: Namespace, to address: IPAddress, _ port: UInt16 = 81
         ) -> Int32 {
@@ -29,7 +29,7 @@ extension Integration {
             }
         }
 
-        /// A reset refuses; Linux tells what is prohibited apart by family.
+        /// A reset means refused; for "prohibited" Linux has a different error per family.
         private static func expectRefusal(
             from namespace: Namespace, to address: IPAddress, _ note: String = "",
             sourceLocation: SourceLocation = #_sourceLocation
@@ -41,8 +41,8 @@ extension Integration {
             #expect(udp == prohibited, "UDP to \(address) \(note)", sourceLocation: sourceLocation)
         }
 
-        /// Into the host at tc ingress, out of it at tc egress; with checksums that are left to the device, and
-        /// without. Generic XDP sees the answers to what the host sends as well.
+        /// Into the host at tc ingress and out of it at tc egress, with and without checksums left to the device.
+        /// Generic XDP also sees the answers to what the host sends.
         @Test(arguments: [("auto", "xdp-native"), ("xdp", "xdp-native"), ("xdp", "xdp-generic"), ("tc", "tc")])
         func aHostsPort(mode: String, expected: String) throws {
             let site = try UplinkSite()
@@ -63,24 +63,24 @@ extension Integration {
             let counters = try site.bulkhead.counters()
             for direction in ["in", "out"] {
                 let port = try counters.port("uplink", direction)
-                // Each rejected packet is a drop; the answers are neither accepted nor dropped.
+                // Each rejected packet is a drop; the answers are neither accepts nor drops.
                 #expect(port.reasons == ["rule": 8] && port.unanswered == 0, "\(port)")
                 #expect(port.acceptReasons.keys.allSatisfy { $0 == "essential" }, "\(port)")
             }
             counters.expectExactAccounting()
         }
 
-        /// A device of the host with a MAC address of its own, in front of which stands the port of `up0`.
+        /// A device of the host with its own MAC address, reached through the port of `up0`.
         enum Station: String, CaseIterable, Sendable {
-            /// As VRRP makes its virtual address.
+            /// Like VRRP's device for its virtual address.
             case macvlan
-            /// In a container's namespace.
+            /// A device in a container's namespace.
             case container
             case bridge
             case macvlanOnBridge
             case vlan
 
-            /// The kinds of device that it takes.
+            /// The kinds of device that it needs.
             var isPossible: Bool { self != .vlan || Kinds.has("vlan id 5 link base") }
 
             var script: String {
@@ -104,8 +104,8 @@ extension Integration {
             static let mac: MACAddress = "00:00:5e:00:01:07"
         }
 
-        /// Also for the MAC addresses that the host has beside the port's own: the answer comes from the one that was
-        /// asked. What a switch floods is still not answered.
+        /// Also for the host's MAC addresses other than the port's: the answer comes from the one that was asked. What
+        /// a switch floods is still not answered.
         @Test(arguments: Station.allCases.filter(\.isPossible), ["auto", "tc"])
         func theHostsOtherStations(station: Station, mode: String) throws {
             let site = try UplinkSite()
@@ -123,7 +123,7 @@ extension Integration {
             ]
             try site.lab.address(inside, "dev0", "198.51.100.2/24", "2001:db8:1::2/64")
             try site.lab.address(site.network, outside, "198.51.100.1/24", "2001:db8:1::1/64")
-            // Another of the host's devices might answer for the address.
+            // Another device of the host might answer for the address.
             for end in ends {
                 try site.network.run(
                     "ip", "neigh", "replace", "\(end.host)", "lladdr", "\(Station.mac)", "dev", outside)
@@ -142,7 +142,7 @@ extension Integration {
             try Self.expectNoAnswerForOthers(site, ends, tag: station == .vlan ? [Frame.Tag(5)] : [])
         }
 
-        /// The same packets in frames for a station that is not the host's.
+        /// The same packets in frames to a station that is not the host's.
         private static func expectNoAnswerForOthers(
             _ site: UplinkSite, _ ends: [(host: IPAddress, network: IPAddress)], tag: [Frame.Tag]
         ) throws {
@@ -168,7 +168,8 @@ extension Integration {
                   b: { interface: vm-b, protects: workload, vlans: any, guard: off }
                 defaults: { in: drop, out: accept }
                 rules:
-                  - { name: no, service: [tcp/81, udp/81], direction: \(direction), at: [\(direction == "in" ? "b" : "a")], action: reject }
+                  - { name: no, service: [tcp/81, udp/81], direction: \(direction), \
+                at: [\(direction == "in" ? "b" : "a")], action: reject }
                 """)
             try site.bulkhead.apply(policy)
             let addresses: [IPAddress] = ["198.51.100.2", "2001:db8:1::2"]
@@ -185,7 +186,7 @@ extension Integration {
             try Self.expectTaggedAnswers(site)
         }
 
-        /// An answer has the tags of what it answers: the outer one stands in metadata at both hooks.
+        /// An answer has the tags of the packet that it answers; the outer one is in metadata at both hooks.
         private static func expectTaggedAnswers(_ site: BridgeSite) throws {
             let socket = try PacketSocket(site.a, "eth0")
             let peer: MACAddress = "52:54:00:00:00:99"
@@ -199,14 +200,14 @@ extension Integration {
                         datagram, from: peer, to: Frame.guest, tags: tags.map { Frame.Tag($0) }
                     ).bytes
                     #expect(answer.bytes.prefix(12 + 4 * tags.count + 2) == whole.prefix(12 + 4 * tags.count + 2))
-                    // Flags of a reset that acknowledges, and what it acknowledges.
+                    // The flags of a reset that acknowledges, and its acknowledgement number.
                     let tcp = Array(answer.bytes.dropFirst(14 + 4 * tags.count + (family == .v4 ? 20 : 40)))
                     #expect(tcp.dropFirst(8).prefix(4) == [0, 0, 0, 8] && tcp[13] == 20, "\(answer)")
                 }
             }
         }
 
-        /// The mark that lets an answer cross is worth nothing in a guest's hands, and is gone once it has crossed.
+        /// The mark that lets an answer pass is worthless in a guest's hands, and is gone once the answer has passed.
         @Test func noGuestCanPassForAnAnswer() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try site.policy(Self.rules, port: "defaults: { in: drop, out: accept }"))
@@ -216,7 +217,7 @@ extension Integration {
             let bytes = try #require(entries.first?["value"] as? [String]).compactMap {
                 UInt8($0.dropFirst(2), radix: 16)
             }
-            // The last field but the padding.
+            // The last field before the padding.
             let mark = bytes.suffix(8).prefix(4).reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             try #require(mark != 0)
             let seen =

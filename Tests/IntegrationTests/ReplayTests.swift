@@ -15,7 +15,7 @@ private struct Replayed: Decodable, Equatable {
 }
 
 extension Integration {
-    /// Captures through the command. Each packet of the corpora is judged by the kernel tests.
+    /// Captures through the command. The kernel tests judge each packet of the corpora.
     @Suite(.serialized) struct ReplayTests {
         private static let policy = """
             version: 1
@@ -55,7 +55,7 @@ extension Integration {
             ]
         }
 
-        /// Also those that a capture has cut; with --stateless none was seen before.
+        /// Also for packets that a capture cut; with --stateless no packet was seen before.
         @Test(arguments: AddressFamily.allCases) func fragmentsFollowTheirFirst(family: AddressFamily) throws {
             let site = try UplinkSite()
             let policy = try site.lab.file(
@@ -84,7 +84,7 @@ extension Integration {
             let site = try UplinkSite()
             let policy = try site.lab.file("policy.yaml", Self.policy)
             let path = try Self.capture(site.lab, Self.frames)
-            // The host has no such device: the policy is judged all the same, or the refusal names it.
+            // The host has no such device: the policy is used all the same, or the refusal names the device.
             let words = site.host.command([
                 Bulkhead.executable, "replay", path, "--policy", policy, "--port", "uplink", "--json", "--direction",
             ])
@@ -110,7 +110,7 @@ extension Integration {
             #expect(directions == ["in", "out", "in", "in", "in", "in"] + ["in", "out", "in", "in", "in", "in"])
         }
 
-        /// With --inside: what carries no address that can be read comes from whose MAC address it bears.
+        /// With --inside: the source MAC address decides for a frame without a readable address.
         @Test func framesWithoutAnAddressGoByTheirMAC() throws {
             let site = try UplinkSite()
             let policy = try site.lab.file(
@@ -126,7 +126,7 @@ extension Integration {
                 CapturedFrame(bytes: [UInt8](repeating: 255, count: 6) + mac + rest)
             }
             let arp: [UInt8] = [8, 6, 0, 1, 8, 0, 6, 4, 0, 1] + [UInt8](repeating: 0, count: 20)
-            // IPv4 of three words, and link control.
+            // An IPv4 header of three words, and an LLC frame.
             let short: [UInt8] = [8, 0, 0x43, 0, 0, 12] + [UInt8](repeating: 0, count: 26)
             let lldp: [UInt8] = [0x88, 0xcc] + [UInt8](repeating: 0, count: 40)
             let frames = [arp, short, lldp].flatMap { [frame(from: guest, $0), frame(from: other, $0)] }
@@ -189,7 +189,7 @@ extension Integration {
             #expect(refused.errors.contains("113"))
         }
 
-        /// Some of the captures, as an operator would run them.
+        /// Some of the captures, replayed as an operator would.
         @Test(
             .enabled(
                 if: ProcessInfo.processInfo.environment["BULKHEAD_CORPORA"] != nil, "BULKHEAD_CORPORA names no folder"))

@@ -7,22 +7,22 @@ import Testing
 import Wire
 
 extension Integration {
-    /// A capture is judged by its own stamps, whenever and however slowly it is replayed.
+    /// A capture is judged by its own timestamps, whenever and however slowly it is replayed.
     @Suite(.serialized) struct ReplayTimeTests {
-        /// A capture and what becomes of each of its packets.
+        /// A capture, and the outcome for each of its packets.
         struct Story: Sendable, CustomTestStringConvertible {
             var testDescription: String
             var rule = "service: udp/53, direction: in, action: accept"
-            /// Seconds since 1970, or since the capture began; nil where the capture has no stamps at all.
+            /// In seconds since 1970, or since the capture began; nil if the capture has no timestamps.
             var packets: [Captured]
-            /// Added to all of them.
+            /// Added to all timestamps.
             var begin = Self.date
 
             /// 31 January 2020, 18:00 UTC.
             static let date = 1_580_493_600.0
         }
 
-        /// What is captured when, and what becomes of it.
+        /// A captured packet, its time, and its outcome.
         struct Captured: Sendable {
             var at: Double?
             var packet: Packet
@@ -36,13 +36,13 @@ extension Integration {
         }
 
         enum Packet: Sendable {
-            /// Of a client to the server, and the answer.
+            /// A packet from a client to the server, and the answer.
             case ask(client: UInt16 = 1)
             case answer
-            /// Two parts of one datagram.
+            /// Two fragments of one datagram.
             case first
             case last
-            /// Of a connection that was there before.
+            /// A packet of a connection that was there before.
             case segment
         }
 
@@ -63,14 +63,14 @@ extension Integration {
                 testDescription: "an answer after it",
                 packets: [Captured(0, .ask(), "accept rule"), Captured(31, .answer, dropped)]),
             Story(
-                testDescription: "likewise, by stamps that tell no date",
+                testDescription: "the same by timestamps that are not dates",
                 packets: [
                     Captured(0, .ask(), "accept rule"), Captured(29, .answer, "accept established"),
                     Captured(150, .answer, dropped),
                 ],
                 begin: 0),
             Story(
-                testDescription: "stamps that go back let no time pass, and none of it twice",
+                testDescription: "timestamps that go back pass no time, and no time twice",
                 packets: [
                     Captured(100, .ask(), "accept rule"), Captured(40, .answer, "accept established"),
                     Captured(99, .answer, "accept established"), Captured(219, .answer, "accept established"),
@@ -81,7 +81,7 @@ extension Integration {
                 testDescription: "a fragment within its datagram's time",
                 packets: [Captured(0, .first, "accept rule"), Captured(29, .last, "accept fragment")]),
             Story(
-                testDescription: "a fragment behind it",
+                testDescription: "a fragment after it",
                 packets: [Captured(0, .first, "accept rule"), Captured(31, .last, "drop fragment")]),
             Story(
                 testDescription: "a limit fills up again",
@@ -156,7 +156,7 @@ extension Integration {
             }
         }
 
-        /// Each packet in both families. A pcap file; where the packets have no stamps a pcapng file of simple packet
+        /// Each packet in both families. A pcap file, or for packets without timestamps a pcapng file of simple packet
         /// blocks.
         private static func capture(_ story: Story, _ lab: Lab) throws -> String {
             let path = try lab.file("trace", "")
@@ -179,7 +179,7 @@ extension Integration {
 
         @Test(arguments: stories) func stampsTellTheTime(story: Story) throws {
             let lab = try Lab()
-            // A rule a family, so that each has a limit of its own.
+            // A rule per family, so that each has its own limit.
             let policy = try lab.file(
                 "policy.yaml",
                 """
@@ -202,7 +202,7 @@ extension Integration {
     }
 }
 
-/// A pcapng file whose packets have no stamps.
+/// A pcapng file whose packets have no timestamps.
 private enum SimpleCapture {
     static func bytes(_ frames: [[UInt8]]) -> [UInt8] {
         let section = block(0x0a0d_0d0a, little(0x1a2b_3c4d) + [1, 0, 0, 0] + Array(repeating: 0xff, count: 8))

@@ -16,7 +16,7 @@ extension Integration {
             #expect(document.split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst(2).map(String.init) == rows)
         }
 
-        /// Under `strict`, a default that drops and hardly a rule; no guard has dropped anything that a guest has sent.
+        /// With `strict`, a default of drop and few rules, the guards drop nothing that a guest sends.
         @Test(arguments: [false, true]) func anHonestGuestIsUntouched(hasAddresses: Bool) throws {
             let site = try GuestSite()
             try site.apply()
@@ -33,7 +33,7 @@ extension Integration {
             }
         }
 
-        /// Essentials alone carry a guest that comes up: by default nothing passes in either direction.
+        /// Essentials alone are enough for a guest that boots: by default nothing passes in either direction.
         @Test func whatIsEssentialIsEnoughToBoot() throws {
             let site = try GuestSite()
             try site.apply(defaults: "in: drop, out: drop")
@@ -46,8 +46,8 @@ extension Integration {
             }
         }
 
-        /// What is essential is no tunnel: between guests that may send each other nothing, a long message arrives
-        /// nowhere, and a short one of the same kind does.
+        /// Essentials are not a tunnel: between guests that may not send to each other, a long message does not arrive,
+        /// and a short one of the same kind does.
         @Test func essentialsAreNoTunnel() throws {
             let site = try GuestSite()
             try site.apply(defaults: "in: drop, out: drop")
@@ -55,14 +55,14 @@ extension Integration {
             let receivers = [try PacketSocket(site.other, "eth0"), try PacketSocket(site.router, "net0")]
             for (long, short) in zip(Self.messages(isLong: true), Self.messages(isLong: false)) {
                 for frame in [long, short] { try sender.send(frame) }
-                // Frames keep their order: what comes before the short one has come.
+                // Frames stay in order, so everything before the short one has arrived.
                 for receiver in receivers { try Self.expect(short, without: long, at: receiver, "\(short)") }
             }
             let out = try site.bulkhead.counters().port("guest", "out")
             #expect(out.dropped.packets >= Self.messages(isLong: true).count)
         }
 
-        /// DHCP, IGMP, neighbour discovery and ARP, one frame each, all of them to everyone.
+        /// One frame each of DHCP, IGMP, neighbour discovery and ARP, all of them to everyone.
         private static func messages(isLong: Bool) -> [Frame] {
             let mac = GuestSite.macs.guest
             let (v4, everyone) = (GuestSite.guest(.v4), MACAddress(0xffff_ffff_ffff))
@@ -82,8 +82,8 @@ extension Integration {
                 + [Frame(from: mac, to: everyone, type: 0x0806, payload: arp + tail(1000))]
         }
 
-        /// Nobody receives one of the forged frames, each gives one event at each port that it meets, and an honest
-        /// frame behind each arrives: untagged, in a tag (which the kernel moves into metadata), and in two.
+        /// Nobody receives any of the forged frames. Each gives one event at each port that it reaches, and an honest
+        /// frame after it arrives: untagged, with a tag (which the kernel moves into metadata), and with two.
         @Test(arguments: [[], [10], [10, 20]] as [[UInt16]]) func aForgedFrameArrivesNowhere(tags: [UInt16]) throws {
             let site = try GuestSite()
             let keys = tags.isEmpty ? "" : ", vlans: any"
@@ -99,7 +99,7 @@ extension Integration {
                 let honest = Self.honest(UInt16(20000 + index), from: attack.sender).tagged(tags)
                 try sender.send(forged)
                 try sender.send(honest)
-                // Frames keep their order: what comes before the honest one has come.
+                // Frames stay in order, so everything before the honest one has arrived.
                 try Self.expect(honest, without: forged, at: other, attack.description)
                 if isGuest { try Self.expect(honest, without: forged, at: network, attack.description) }
                 let isComplete = poll(seconds: 5) { Self.lines(reader) >= seen + attack.ports.count }
@@ -116,7 +116,7 @@ extension Integration {
             counters.expectExactAccounting()
         }
 
-        /// A frame to everyone, from where the attack came.
+        /// A frame to everyone, from the same place as the attack.
         private static func honest(_ port: UInt16, from sender: Attacks.Sender) -> Frame {
             let source: IPAddress = sender == .guest ? GuestSite.guest(.v4) : "203.0.113.9"
             let mac = sender == .guest ? GuestSite.macs.guest : GuestSite.macs.router
@@ -130,7 +130,7 @@ extension Integration {
                 #expect(frame != forged, "it has arrived: \(description)")
                 if frame == honest { return }
             }
-            Issue.record("the honest frame behind it has not arrived: \(description)")
+            Issue.record("the honest frame after it has not arrived: \(description)")
         }
 
         private static func lines(_ command: Command) -> Int { command.output.utf8.count { $0 == 10 } }

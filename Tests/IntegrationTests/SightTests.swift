@@ -5,14 +5,14 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// What the hooks cannot see: docs/threats.md says so, and here it can be seen that it is so. Where one of these
-    /// fails, more is seen than the page says.
+    /// What the hooks cannot see, as docs/threats.md says. If one of these tests fails, the hooks see more than the
+    /// page says.
     @Suite(.serialized) struct SightTests {
-        /// Sends frames of a made-up ethertype from the host; with `bypass` past the queue of the device.
+        /// Sends frames of an unused EtherType from the host; with `bypass`, past the device's queue.
         private static func send(_ site: UplinkSite, bypass: Bool) throws {
             let frame = String(repeating: "ff", count: 6) + "02000000000188b5" + String(repeating: "5a", count: 50)
             let option = bypass ? "s.setsockopt(263, 20, 1)" : ""  // SOL_PACKET, PACKET_QDISC_BYPASS
-            // A frame that is dropped on its way out is an error of the call.
+            // A frame that is dropped on its way out makes the call fail.
             try site.host.run(
                 "python3", "-c",
                 """

@@ -3,13 +3,13 @@ import Network
 import TestSupport
 import Testing
 
-/// A server and the network in front of it: `net0` of the network is cabled to `up0` of the host, where Bulkhead runs.
+/// A server and its network: `net0` of the network is connected to `up0` of the host, where Bulkhead runs.
 final class UplinkSite: Sendable {
     let lab: Lab
     let host: Namespace
     let network: Namespace
     let bulkhead: Bulkhead
-    /// Of `up0`.
+    /// The MAC address of `up0`.
     let mac: MACAddress
 
     static let v4: (host: IPAddress, network: IPAddress) = ("192.0.2.2", "192.0.2.1")
@@ -26,10 +26,10 @@ final class UplinkSite: Sendable {
         bulkhead = Bulkhead(lab, in: host)
     }
 
-    /// Makes the driver of `up0` take no native XDP program: the other end of the cable has more queues.
+    /// Makes the driver of `up0` refuse native XDP, by giving the peer more queues.
     func refuseNativeXDP() throws { try network.run("ethtool", "-L", "net0", "tx", "2") }
 
-    /// A policy of one port, `up0`, with the port's further keys and the rules given.
+    /// A policy with one port, `up0`, and the given keys of the port and rules.
     func policy(_ rules: String, port: String = "", name: String = "policy.yaml") throws -> String {
         try lab.file(
             name,
@@ -42,7 +42,7 @@ final class UplinkSite: Sendable {
             """)
     }
 
-    /// A UDP frame from the network to the host, from a source address and port of its own.
+    /// A UDP frame from the network to the host, from its own source address and port.
     func probe(
         _ family: AddressFamily = .v4, to port: UInt16, from source: UInt16 = 40000, sender: IPAddress? = nil,
         payload: [UInt8] = [1]
@@ -52,7 +52,7 @@ final class UplinkSite: Sendable {
     }
 }
 
-/// A virtualisation host: a bridge `br0` with two guests, whose `eth0` are cabled to `vm-a` and `vm-b` on the host.
+/// A virtualisation host: a bridge `br0` with two guests, whose `eth0` are connected to `vm-a` and `vm-b` on the host.
 final class BridgeSite: Sendable {
     let lab: Lab
     let host: Namespace
@@ -84,7 +84,7 @@ final class BridgeSite: Sendable {
 }
 
 extension Namespace {
-    /// Whether a TCP connection is made within half a second.
+    /// Whether a TCP connection succeeds within half a second.
     func connects(to address: IPAddress, _ port: UInt16) -> Bool {
         (try? IPSocket.connected(self, .tcp, address, port, milliseconds: 500)) != nil
     }

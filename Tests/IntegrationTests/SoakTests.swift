@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Traffic of every kind for a while, under policies that change all the time and controllers that are killed. For
+    /// Traffic of every kind, under policies that keep changing and controllers that are killed, for
     /// `BULKHEAD_SOAK_SECONDS`, which the long run sets to 600.
     @Suite(.serialized) struct SoakTests {
         @Test func nothingBreaksAndNothingSlipsThrough() throws {
@@ -34,19 +34,19 @@ extension Integration {
             #expect(counts.connectionsMade > 0 && counts.connectionsFailed == 0)
             #expect(counts.echoesSent > 0 && counts.echoesAnswered == counts.echoesSent)
             #expect(applies.done > 4 && applies.killed > 0)
-            // An image that nothing held any more would be there still; other tests have a few at a time.
+            // An image that nothing holds would still be there; other tests have a few at a time.
             #expect(try Self.images() < before + applies.done / 2)
             try site.bulkhead.apply(policies[0])
             try site.bulkhead.counters().expectExactAccounting()
             #expect(try ["guest-a", "guest-b"].allSatisfy { try site.bulkhead.status().port($0).state == "enforcing" })
         }
 
-        /// Why nothing is dropped of what the policies accept.
+        /// The reasons for which nothing that the policies accept may be dropped.
         private static let unjust = ["flow-table-full", "invalid-state", "policy-changed", "fragment", "malformed"]
             .flatMap { ["--reason", $0] }
 
-        /// Both accept and deny the same, each in its own way. Without adopting, for that would take in again what a
-        /// policy had cut.
+        /// Both accept and deny the same in different ways. Without adopting, which would readmit what a policy had
+        /// cut.
         private static func policy(_ number: Int, _ site: BridgeSite) throws -> String {
             let open = [
                 "  - { name: open, service: [tcp/80, udp/2000, ping], action: accept }",
@@ -79,7 +79,7 @@ extension Integration {
             var description: String { "\(done) applies, \(killed) killed" }
         }
 
-        /// Ten policies a second, as far as the machine is able; every fourth controller is killed, at any moment.
+        /// Up to ten policies per second; every fourth controller is killed, at any moment.
         private static func change(
             _ policies: [String], _ site: BridgeSite, for seconds: Double, _ random: consuming RandomNumbers
         ) throws -> Applies {
@@ -103,12 +103,12 @@ extension Integration {
             return applies
         }
 
-        /// How many policy images the kernel holds.
+        /// The number of policy images in the kernel.
         private static func images() throws -> Int {
             var id: UInt32 = 0
             var count = 0
             while unsafe bpf_map_get_next_id(id, &id) == 0 {
-                // It may go while it is asked about.
+                // The map may go while it is queried.
                 if let map = try? Map(id: id, name: "map"), map.info.valueSize == UInt32(BH_PAGE_SIZE) { count += 1 }
             }
             return count
@@ -116,8 +116,8 @@ extension Integration {
     }
 }
 
-/// What two guests say to each other: a long transfer, short connections, echoes in fragments, datagrams that are
-/// allowed and some that are not, and openings with made-up sources.
+/// The traffic of two guests: a long transfer, short connections, fragmented echoes, datagrams that are allowed and
+/// some that are not, and forged openings.
 private final class SoakTraffic {
     struct Counts: Sendable {
         var streamSent = 0
@@ -161,7 +161,7 @@ private final class SoakTraffic {
             return Background { isStopped in
                 var count = 0
                 while true {
-                    // What was sent before the stop may still be on its way.
+                    // Data sent before the stop may still be on its way.
                     let isLast = isStopped()
                     let came = try socket.count(quiet: isLast ? 500 : 100)
                     count += came
@@ -186,7 +186,7 @@ private final class SoakTraffic {
         return sent
     }
 
-    /// Reads what `send` sends; the count of bytes up to the first that is not as it was.
+    /// Reads what `send` sends; returns the number of bytes before the first wrong one.
     private static func read(_ session: IPSocket, _ isStopped: () -> Bool) throws -> Int {
         var count = 0
         while let bytes = try session.receive(milliseconds: isStopped() ? 1000 : 10_000), !bytes.isEmpty {
@@ -198,7 +198,7 @@ private final class SoakTraffic {
         return count
     }
 
-    /// Short connections, one after another, each with a question and an answer.
+    /// Short connections, one after the other, each with a question and an answer.
     private static func connect(_ guest: Namespace, _ isStopped: () -> Bool) throws -> (made: Int, failed: Int) {
         var (made, failed) = (0, 0)
         while !isStopped() {
@@ -210,8 +210,8 @@ private final class SoakTraffic {
         return (made, failed)
     }
 
-    /// An allowed datagram, a denied one, and two openings from made-up addresses at a time; returns the number of the
-    /// allowed.
+    /// Rounds of an allowed datagram, a denied one, and two openings from forged addresses; returns the number of
+    /// allowed datagrams.
     private static func flood(_ raw: PacketSocket, _ mac: MACAddress, _ isStopped: () -> Bool) throws -> Int {
         let ends = (BridgeSite.address(1, .v4), BridgeSite.address(2, .v4))
         let frames = [UInt16(2000), 1000].map {

@@ -4,22 +4,22 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// What others have written (comments, names of files, devices and namespaces, lines of feeds, arguments that
-    /// scripts pass on) reaches no terminal as it is: whoever writes a comment could otherwise clear the screen, or
-    /// write a line that looks like ours.
+    /// Text by others (comments, names of files, devices and namespaces, lines of feeds, arguments that scripts pass
+    /// on) never reaches a terminal unescaped. Otherwise whoever writes a comment could clear the screen, or write a
+    /// line that looks like ours.
     @Suite(.serialized) struct TerminalTests {
         private static let hostile = "\u{1b}[2J\u{7}\r\nFORGED\u{7f}\u{9b}31m\u{202e}"
-        /// As YAML writes it.
+        /// The text as YAML escapes it.
         private static let yaml = #"\e[2J\a\r\nFORGED\x7f\u009b31m\u202e"#
 
-        /// A host with such names on it, and a policy with such comments.
+        /// A host with such names, and a policy with such comments.
         private struct Place {
             let site: UplinkSite
             let policy: String
 
             init() throws {
                 site = try UplinkSite()
-                // A device's name has no spaces, a namespace's no controls below U+0080.
+                // A device's name has no spaces, a namespace's no control characters below U+0080.
                 let device = "g\u{1b}[2J\u{9b}\u{202e}"
                 try site.host.run("ip", "link", "add", device, "type", "veth", "peer", "name", "other")
                 let space = "\(site.lab.id)-\u{9b}\u{202e}"
@@ -45,14 +45,14 @@ extension Integration {
                     """)
             }
 
-            /// What a command writes: bytes, for text may have been repaired on its way.
+            /// The output of a command as bytes, because decoding might repair it.
             func bytes(_ words: [String]) throws -> (status: Int32, written: [UInt8]) {
                 let file = try site.lab.file("written", "")
                 let status = try Shell.run(["sh", "-c", "exec \"$@\" >'\(file)' 2>&1", "sh"] + words).status
                 return (status, [UInt8](try Data(contentsOf: URL(filePath: file))))
             }
 
-            /// Runs a command, for people and as JSON.
+            /// Runs a command with text and with JSON output.
             func tame(_ words: [String], says: String? = nil, sourceLocation: SourceLocation = #_sourceLocation)
                 throws
             {
@@ -136,7 +136,7 @@ extension Integration {
         @Test func problemsOfAPolicyAreWrittenOut() throws {
             let tests = try Place()
             let feed = try tests.site.lab.file("feed.txt", "")
-            // A line that is no text at all, among others.
+            // Among others, a line that is not UTF-8.
             let lines = Array("\(Self.hostile)\n192.0.2.1\n".utf8) + [0xff, 0xfe, 0x1b, 0x0a]
             try Data(lines).write(to: URL(filePath: feed))
             let policy = try tests.site.lab.file(
@@ -158,7 +158,7 @@ extension Integration {
             try tests.tame(["group", "add", "listed", "--file", feed], says: "feed.txt:1:1: this line is no address")
         }
 
-        /// `show` gives a file back as it was, and a terminal what can be read.
+        /// `show` gives a file back unchanged, but a terminal gets only what can be shown.
         @Test func showIsForReadersOfBothKinds() throws {
             let tests = try Place()
             try tests.site.bulkhead.apply(tests.policy)
@@ -166,7 +166,7 @@ extension Integration {
             #expect(piped == [UInt8](try Data(contentsOf: URL(filePath: tests.policy))))
             let command = tests.site.bulkhead.command(["show"]).joined(separator: " ")
             let (_, terminal) = try tests.bytes(["script", "-qec", command, "/dev/null"])
-            // The terminal's own driver ends lines with a carriage return.
+            // The terminal driver ends lines with a carriage return.
             Self.expectTame(terminal.filter { $0 != 0x0d }, "show on a terminal")
             #expect(String(decoding: terminal, as: UTF8.self).contains("version: 1  # \\u{202e}"))
             try tests.tame(["show", "--json"])

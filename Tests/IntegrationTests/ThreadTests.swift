@@ -4,10 +4,10 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// Where the kernel gives a command no second thread, it does without or says so, and never waits for one.
+    /// If the kernel gives a command no second thread, it does without or says so, and never waits for one.
     @Suite(.serialized) struct ThreadTests {
-        /// Each stack is to have a terabyte: a thread finds no memory for its own. (Root is bound by no number of
-        /// processes.)
+        /// Each stack is to have a terabyte, so that a thread finds no memory for it. (Limits on the number of
+        /// processes do not bind root.)
         private static let threadless = ["sh", "-c", "ulimit -s 1000000000; exec \"$@\"", "sh", "timeout", "20"]
 
         private static func run(_ site: UplinkSite, _ words: String...) throws -> CommandResult {
@@ -32,12 +32,12 @@ extension Integration {
                 let result = try Shell.run(Self.threadless + site.bulkhead.command(words))
                 #expect(result.status == 0, "\(words): \(result.status) \(result.errors)")
             }
-            // The stream needs one, so that its reader may be slow.
+            // The stream needs a thread, so that its reader may be slow.
             let drops = try Self.run(site, "drops", "--count", "1")
             #expect(drops.status == 1, "\(drops.status)")
             #expect(drops.errors.contains("cannot start a thread"), "\(drops.errors)")
             #expect(drops.errors.contains("ulimit"), "\(drops.errors)")
-            // What it has begun it has given back: there is room for all four readers.
+            // It has released what it had begun: there is room for all four readers.
             let streams = try (0..<4).map { _ in try site.bulkhead.drops() }
             for stream in streams { #expect(try stream.interrupt().status == 0) }
             #expect(try Self.run(site, "detach", "uplink").status == 0)

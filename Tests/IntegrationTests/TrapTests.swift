@@ -5,9 +5,9 @@ import TestSupport
 import Testing
 
 extension Integration {
-    /// What Linux holds ready for whoever filters packets, on real devices. docs/meaning.md has the others.
+    /// Traps that Linux sets for packet filters, on real devices. docs/meaning.md lists the others.
     @Suite(.serialized) struct TrapTests {
-        /// Interface numbers repeat between namespaces: two devices of one number are two ports.
+        /// Interface indices repeat between namespaces: two devices with the same index are two ports.
         @Test func twoDevicesOfOneNumber() throws {
             let lab = try Lab()
             let host = try lab.namespace("host")
@@ -44,7 +44,7 @@ extension Integration {
             }
         }
 
-        /// The path of an object whose program has the kernel put a tag beside each frame.
+        /// The path of an object whose program makes the kernel put a tag into each frame's metadata.
         private static func tagging(_ lab: Lab, _ tag: Int) throws -> String {
             let source = try lab.file(
                 "tag\(tag).c",
@@ -62,8 +62,8 @@ extension Integration {
             return object
         }
 
-        /// A tag that the device has moved out of the frame is not in sight of XDP: what it sees as untagged is not for
-        /// it to drop.
+        /// XDP does not see a tag that the device has moved out of the frame, so it must not drop a frame for being
+        /// untagged.
         @Test func aTagThatXDPDoesNotSee() throws {
             let site = try UplinkSite()
             let applied = try site.bulkhead.apply(
@@ -73,7 +73,7 @@ extension Integration {
             #expect(applied.ports.map(\.mode) == ["xdp-native"])
             let sender = try PacketSocket(site.network, "net0")
             let frames = AddressFamily.allCases.map { site.probe($0, to: 53) }
-            // The tag in the frame, and no tag; then one that is put beside the frame on its way.
+            // The tag in the frame, then no tag, then a tag that is moved to the metadata on the way.
             for frame in frames.map({ $0.tagged([10]) }) + frames { try sender.send(frame) }
             try site.network.run("tc", "qdisc", "add", "dev", "net0", "clsact")
             for tag in [10, 20] {
@@ -88,7 +88,8 @@ extension Integration {
             try site.bulkhead.counters().expectExactAccounting()
         }
 
-        /// As virtio-net does with large receive offload: of which there is none here, so it is too few queues.
+        /// virtio-net refuses native XDP with large receive offload. There is none here, so too few queues stand in for
+        /// it.
         @Test(arguments: ["auto", "xdp"]) func aDriverThatRefusesXDP(mode: String) throws {
             let site = try UplinkSite()
             try site.refuseNativeXDP()
@@ -105,7 +106,7 @@ extension Integration {
             #expect(!site.network.connects(to: UplinkSite.v6.host, 81))
         }
 
-        /// BPF's memory is not locked memory any more.
+        /// BPF memory no longer counts as locked memory.
         @Test func noMemoryNeedsToBeLocked() throws {
             let site = try UplinkSite()
             let policy = try site.policy("  - { name: web, service: tcp/80, action: accept }")
@@ -115,7 +116,7 @@ extension Integration {
             #expect(try site.bulkhead.status().port("uplink").state == "enforcing")
         }
 
-        /// Killed while it has the kernel wait shortly, an apply leaves that to the next one to end.
+        /// An apply killed while it has shortened the kernel's grace period leaves it to the next apply to restore it.
         @Test func aKilledApplyLeavesNoShortWaits() throws {
             let lab = try Lab()
             let host = try lab.namespace("host")
@@ -132,7 +133,7 @@ extension Integration {
             print("killed apply: the mark is \(FileManager.default.fileExists(atPath: mark) ? "there" : "gone")")
             try bulkhead.apply(policy)
             #expect(!FileManager.default.fileExists(atPath: mark))
-            // Others may have it changed for a moment.
+            // Others may have changed it for a moment.
             let isBack = try poll(seconds: 10) {
                 try String(contentsOfFile: "/sys/kernel/rcu_expedited", encoding: .utf8).hasPrefix("0")
             }

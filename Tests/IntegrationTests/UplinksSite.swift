@@ -3,8 +3,7 @@ import Network
 import TestSupport
 import Testing
 
-/// A host with two ways into the network, `up0` and `up1`: what it sends goes by the first, what is sent to it comes by
-/// the second.
+/// A host with two uplinks, `up0` and `up1`: it sends through the first and receives through the second.
 final class UplinksSite: Sendable {
     let lab: Lab
     let host: Namespace
@@ -32,8 +31,8 @@ final class UplinksSite: Sendable {
             try lab.address(host, "lo", "\(ends.host)/\(bits)")
             try lab.address(network, "lo", "\(ends.network)/\(bits)")
             let (there, back) = family == .v4 ? ("192.0.2.1", "198.51.100.2") : ("2001:db8:10::1", "2001:db8:11::2")
-            // Neighbours are known: an IPv6 host asks from the address that it is to send from, and would be answered
-            // by the other way.
+            // The neighbours are static: an IPv6 host solicits from the address that it will send from, and would be
+            // answered through the other uplink.
             try host.run("ip", "neigh", "add", there, "lladdr", "\(network.mac(of: "net0"))", "dev", "up0")
             try network.run("ip", "neigh", "add", back, "lladdr", "\(host.mac(of: "up1"))", "dev", "net1")
             try host.run(
@@ -46,7 +45,7 @@ final class UplinksSite: Sendable {
         }
     }
 
-    /// Puts a policy of these entries into force: the host may open connections, and none may be opened to it.
+    /// Puts a policy with these entries into force. The host may open connections, and none may be opened to it.
     func apply(_ entries: String...) throws {
         let policy = try lab.file(
             "policy.yaml",
@@ -65,7 +64,7 @@ final class UplinksSite: Sendable {
         return try Shell.run(host.command(words)).status == 0
     }
 
-    /// Whether what the network answers to the host over a new connection arrives.
+    /// Whether the network's answers to the host arrive over a new connection.
     func echoes(_ kind: IPSocket.Kind, _ family: AddressFamily) throws -> Bool {
         let ends = Self.ends(family)
         let client: IPSocket

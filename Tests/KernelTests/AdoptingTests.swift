@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// What is adopted, and that nobody gets past a lock-down by it.
+    /// Which connections are adopted, and that nobody gets past a lock-down by that.
     @Suite struct AdoptingTests {
         private static let established = "accept established"
         private static let changed = "drop policy-changed"
@@ -63,7 +63,7 @@ extension PacketTables {
                     [
                         .frame(talk.ask(24, 1, 1), at: "web", .in, "accept rule"), .swap(FlowScript.closed),
                         .frame(talk.ask(24, 1, 1), at: "web", .in, "accept adopted"),
-                        // The policy before passed only what goes to port 80.
+                        // The policy before passed only packets to port 80.
                         .frame(talk.answer(24, 1, 1), at: "web", .out, established),
                         .frame(talk.back(.tcp(80, 40009, flags: 16)), at: "web", .out, "drop default"),
                     ]),
@@ -78,7 +78,7 @@ extension PacketTables {
             ]
         }
 
-        /// What a port drops before its rules are asked, the policy before did not pass, whatever its rules say.
+        /// The policy before did not pass what a port drops before its rules are asked, whatever its rules say.
         private static func refusals(_ talk: FlowTests.Talk) -> [FlowScript] {
             let stateless = FlowScript.policy("  - { name: web, service: tcp/80, action: accept, stateless: true }")
             let tracked = FlowScript.policy("  - { name: web, service: tcp/80, action: accept }")
@@ -115,7 +115,7 @@ extension PacketTables {
             ]
         }
 
-        /// A connection whose client has the lower port, so that its segments look like an answer to one from within.
+        /// A connection whose client has the lower port, so that its segments look like answers to one from within.
         private static func connection(_ talk: FlowTests.Talk) -> [FlowScript.Step] {
             func there(_ flags: UInt8, _ sequence: UInt32, _ acknowledgement: UInt32) -> Frame {
                 talk.there(.tcp(1000, 5432, flags: flags, sequence: sequence, acknowledgement: acknowledgement))
@@ -153,7 +153,7 @@ extension PacketTables {
                         .frame(segment, at: "web", .in, "drop default"),
                         .frame(segment, at: "web", .in, "drop default"),
                         .frame(talk.there(.tcp(1001, 5432, flags: 16)), at: "web", .in, "accept adopted"),
-                        // What the inner end opens anew is its own.
+                        // A connection that the inner end opens anew is its own.
                         .frame(talk.back(.tcp(5432, 1000, flags: 2)), at: "web", .out, "accept rule"),
                     ]),
             ]

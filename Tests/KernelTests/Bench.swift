@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The policies that the packet tables are judged by.
+/// The policies of the packet tables.
 enum Bench {
-    /// What a parser tells apart, behind rules that accept a few services; by default everything is dropped.
+    /// For what the parser tells apart: rules accept a few services, and everything else is dropped by default.
     static let parser = PolicyTable(
         """
         version: 1
@@ -27,7 +27,7 @@ enum Bench {
           - { name: no-experiment, service: ethertype/0x88b7, action: drop }
         """)
 
-    /// By default everything is accepted.
+    /// Everything is accepted by default.
     static let open = PolicyTable(
         """
         version: 1
@@ -51,7 +51,7 @@ enum Bench {
           - { name: nothing, action: drop }
         """)
 
-    /// Rules that apply here and there.
+    /// Rules that apply in various places.
     static let rules = PolicyTable(
         """
         version: 1
@@ -79,7 +79,8 @@ enum Bench {
           - { name: not-net, from: { except: net }, service: tcp/1011, action: accept }
           - { name: within, within: "tenant-*", service: tcp/1012, action: accept }
           - { name: range, service: udp/5000-5099, action: accept }
-          - { name: sources, service: { protocol: udp, ports: [6000], sourcePorts: [123, "1000-1009"] }, action: accept }
+          - { name: sources, service: { protocol: udp, ports: [6000], sourcePorts: [123, "1000-1009"] }, \
+        action: accept }
           - { name: all-sctp, service: "sctp/*", action: accept }
           - { name: unreachable-3, service: [icmp/3/3, icmpv6/1/3], action: accept }
           - { name: exceeded, service: [icmp/11, icmpv6/3], action: accept }

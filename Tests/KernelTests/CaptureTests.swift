@@ -10,7 +10,7 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// Captures of edge cases, judged by a policy that accepts TCP to port 80 alone.
+    /// Captures of edge cases, judged by a policy that accepts only TCP to port 80.
     @Suite(.enabled(if: Corpora.folder != nil, "BULKHEAD_CORPORA names no folder")) struct CaptureTests {
         private static let policy = """
             version: 1
@@ -47,7 +47,7 @@ extension PacketTables {
             }
             #expect(Self.captures.count >= 170)
             #expect(verdicts.values.reduce(0, +) == packets)
-            // Not all is dropped, and every cause that such frames can have is met.
+            // Some frames pass, and every reason that such frames can have occurs.
             #expect(verdicts[.accept(by: "web"), default: 0] > 0)
             for reason in [Reason.malformed, .fragment, .default, .nonIP] {
                 #expect(verdicts[.drop(reason), default: 0] > 0, "\(reason) never")
@@ -63,7 +63,7 @@ extension PacketTables {
             return frames
         }
 
-        /// Read plainly, the frame is whole and of a kind that the policy, or what is essential, lets pass.
+        /// Read naively, the frame is whole, and of a kind that the policy accepts or that is essential.
         private static func expectAcceptable(
             _ frame: CapturedFrame, _ judged: PacketRow.Expectation, _ place: String
         ) throws {

@@ -6,22 +6,22 @@ import Policy
 import TestSupport
 import Testing
 
-/// Rule sets and captures that are not part of the project: `BULKHEAD_CORPORA` names their folder.
+/// Tests with rule sets and captures that are not part of the project; `BULKHEAD_CORPORA` names their folder.
 enum Corpora {
     static let folder = ProcessInfo.processInfo.environment["BULKHEAD_CORPORA"]
 }
 
 enum Effort {
-    /// Whether tests may take minutes: `BULKHEAD_LONG`, as `Scripts/test --long` sets it.
+    /// Whether tests may take minutes: `BULKHEAD_LONG`, which `Scripts/test --long` sets.
     static let isLong = ProcessInfo.processInfo.environment["BULKHEAD_LONG"] != nil
-    /// Whether the machine is a slow one, where few random policies are asked for.
+    /// Whether the machine is slow, so that few random policies are tried.
     static let isSmall = (ProcessInfo.processInfo.environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 100) < 10
 }
 
 extension PacketTables {
     @Suite(.enabled(if: Corpora.folder != nil, "BULKHEAD_CORPORA names no folder")) struct ClassBenchTests {
-        /// Every TCP and UDP probe gets its first match, and its verdict; of a large set some 1,500, unless time does
-        /// not matter.
+        /// Every TCP and UDP probe gets its first match and that rule's verdict. Of a large set some 1,500 probes,
+        /// unless tests may take minutes.
         @Test(arguments: ClassBench.small + ClassBench.large) func everyProbeGetsItsFirstMatch(set: String) throws {
             let bench = try ClassBench(set, from: try #require(Corpora.folder))
             let step = Effort.isLong || ClassBench.small.contains(set) ? 1 : max(1, bench.probes.count / 1500)
@@ -35,7 +35,7 @@ extension PacketTables {
             try compare(bench.filters.inIPv6, bench.probes.map(\.inIPv6))
         }
 
-        /// The longest prefix decides: of a part of all networks, unless time does not matter.
+        /// The longest prefix decides. For a part of all networks, unless tests may take minutes.
         @Test func everyAddressBelongsToItsNetwork() throws {
             var routes = try RoutedPrefixes(from: try #require(Corpora.folder))
             if !Effort.isLong { routes.routes.removeAll { $0.network.utf8.last != UInt8(ascii: "7") } }
@@ -59,7 +59,7 @@ extension PacketTables {
         }
     }
 
-    /// Sets made up from a seed: of 5,000 rules, of 100,000 where time does not matter, and of 200 on a slow machine.
+    /// Sets generated from a seed: 5,000 rules, 100,000 if tests may take minutes, 200 on a slow machine.
     @Suite struct GeneratedSetTests {
         @Test(arguments: FilterGenerator.Kind.allCases, [AddressFamily.v4, .v6])
         func everyProbeGetsItsFirstMatch(kind: FilterGenerator.Kind, family: AddressFamily) throws {
@@ -77,7 +77,7 @@ extension PacketTables {
     }
 }
 
-/// Judges the probes in the kernel program.
+/// Has the kernel's program judge the probes.
 private func compare(_ set: FilterSet, _ probes: [FilterProbe]) throws {
     let simulation = try Simulation(set.ruleset)
     let port = simulation.port(entry: 0, protects: .host)

@@ -9,17 +9,17 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// The segments of ``TCPTests`` through Bulkhead and through the kernel's own connection tracking, as it forwards
-    /// them in a namespace. Where the two differ, `docs/tcp.md` says why, and it names nothing else.
+    /// The segments of ``TCPTests`` through Bulkhead, and through the kernel's own connection tracking as a namespace
+    /// forwards them. `docs/tcp.md` must name every difference, and nothing else.
     @Suite struct ConntrackTests {
-        /// The table is that of one kernel: what older ones track is not the same.
+        /// The table holds for one kernel; older ones track differently.
         private static var isMeant: Bool {
             let release = (try? String(contentsOfFile: "/proc/sys/kernel/osrelease", encoding: .utf8)) ?? ""
             let numbers = release.split { $0 == "." || $0 == "-" }.prefix(2).compactMap { Int($0) }
             return numbers.count == 2 && (numbers[0], numbers[1]) >= (6, 18)
         }
 
-        @Test(.enabled(if: isMeant, "docs/tcp.md speaks of Linux 6.18 and later"))
+        @Test(.enabled(if: isMeant, "docs/tcp.md describes Linux 6.18 and later"))
         func differsWhereTheDocumentSaysSo() throws {
             var found: Set<String> = []
             for isStrict in [true, false] {
@@ -58,7 +58,8 @@ extension PacketTables {
                 })
         }
 
-        /// The steps of a row that one lets pass and the other does not, until time passes: the kernel's cannot be set.
+        /// The steps of a row that only one of the two lets pass, up to the first step at which time passes: the
+        /// kernel's clock cannot be set.
         private func compare(
             _ row: TCPTests.Row, _ talk: TCPTests.Talk, _ network: ConntrackNetwork
         ) throws -> Set<String> {
@@ -78,8 +79,8 @@ extension PacketTables {
                     guard passes != (other == "established" || other == "new") else { continue }
                     let mode = talk.isStrict ? "strict" : "liberal"
                     differences.insert(
-                        "| \(row.name), \(number + 1) | \(mode) | \(own.verdict) \(own.reason?.rawValue ?? "-") | \(other) |"
-                    )
+                        "| \(row.name), \(number + 1) | \(mode) "
+                            + "| \(own.verdict) \(own.reason?.rawValue ?? "-") | \(other) |")
                 }
             }
             return differences
@@ -87,8 +88,8 @@ extension PacketTables {
     }
 }
 
-/// A router that tracks connections, between two cables. It forwards every packet, and writes into its header what it
-/// takes it for.
+/// A router that tracks connections, between two veth pairs. It forwards every packet, and marks its header with the
+/// state that conntrack gave it.
 final class ConntrackNetwork {
     private let lab: Lab
     private let router: Namespace
@@ -137,16 +138,16 @@ final class ConntrackNetwork {
 
     private static let words = [1: "established", 2: "new", 3: "invalid"]
 
-    /// Whether it takes up a connection in its middle.
+    /// Whether it picks up a connection in the middle.
     func adopt(_ adopts: Bool) throws {
         try router.run("sh", "-ec", "echo \(adopts ? 1 : 0) > /proc/sys/net/netfilter/nf_conntrack_tcp_loose")
     }
 
-    /// What it takes the packet for; `denied`: new, from within.
+    /// The state that it gives the packet; `denied`: a new connection from within.
     func judge(_ frame: Frame, _ direction: Direction) throws -> String {
         let (from, to) = direction == .in ? (outside, inside) : (inside, outside)
         try from.send(frame)
-        // What comes after it has come behind it.
+        // Packets stay in order, so a later one that has arrived shows that this one is lost.
         let (source, destination) = (Ends.client(.v4), Ends.server(.v4))
         let ends = direction == .in ? (source, destination) : (destination, source)
         try from.send(Frame(Datagram(ends.0, ends.1, .udp(9, 9))))

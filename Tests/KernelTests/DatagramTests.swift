@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Lengths of IP headers and packets, and what lies behind them in the frame.
+    /// Lengths of IP headers and packets, and what follows them in the frame.
     @Suite struct DatagramTests {
         static let rows = bothFamilies(lengths) + v4 + routes + v6
 
@@ -16,7 +16,7 @@ extension PacketTables {
 
         private static func lengths(_ family: AddressFamily) -> [PacketRow] {
             let header = family == .v4 ? 20 : 40
-            /// A frame whose length field is off by this much from the truth.
+            /// A frame whose length field differs by this much from the truth.
             func off(_ difference: Int, _ segment: Segment = .tcp()) -> Frame {
                 let truth = (family == .v4 ? 20 : 0) + segment.bytes.count
                 return Ends.frame(family, segment) { $0.length = truth + difference }
@@ -37,9 +37,9 @@ extension PacketTables {
                 row("padding up to 60 bytes", Ends.frame(family, .ping(family)).padded(to: 60), .accept(by: "ping")),
                 row("padding up to 90 bytes", whole.padded(to: 90), .accept(by: "web")),
                 row("padding up to 1514 bytes", whole.padded(to: 1514), .accept(by: "web")),
-                row("padding is no part of a TCP header", off(-1).padded(to: 100), .drop(.malformed), early: .drops),
+                row("padding is not part of a TCP header", off(-1).padded(to: 100), .drop(.malformed), early: .drops),
                 row(
-                    "padding is no part of a UDP datagram", off(-1, .udp(payload: [1, 2])).padded(to: 100),
+                    "padding is not part of a UDP datagram", off(-1, .udp(payload: [1, 2])).padded(to: 100),
                     .drop(.malformed), early: .drops),
                 row(
                     "another IP version in the header", Ends.frame(family, .tcp()) { $0.version = 5 },
@@ -86,7 +86,7 @@ extension PacketTables {
             ]
         }()
 
-        /// Options that name the places a packet is to visit (RFC 791): a pointer beyond the option's end says that
+        /// Options that name the places that a packet must visit (RFC 791). A pointer beyond the option's end says that
         /// it has visited all.
         private static let routes: [PacketRow] = {
             func with(_ description: String, _ options: [UInt8], isRefused: Bool) -> PacketRow {
@@ -117,16 +117,16 @@ extension PacketTables {
                     with("a \(name) source route of one byte", [1, 1, 1, type], isRefused: true),
                     with("a \(name) source route of no length", [type, 0, 4, 0], isRefused: true),
                     with("a \(name) source route beyond the header", [type, 40, 4, 1], isRefused: true),
-                    with("a \(name) source route behind padding", [1, 1, 1, type, 7, 4, 1, 2, 3, 4], isRefused: true),
+                    with("a \(name) source route after padding", [1, 1, 1, type, 7, 4, 1, 2, 3, 4], isRefused: true),
                     with(
-                        "a \(name) source route behind others",
+                        "a \(name) source route after others",
                         [0x94, 4, 0, 0, 7, 7, 4, 0, 0, 0, 0, type, 7, 4, 1, 2, 3, 4], isRefused: true),
                     with(
-                        "a \(name) source route behind one at its end",
+                        "a \(name) source route after one at its end",
                         [131, 7, 8, 1, 2, 3, 4, type, 7, 4, 1, 2, 3, 4],
                         isRefused: true),
                     with(
-                        "a \(name) source route behind the last option", [0, type, 7, 4, 1, 2, 3, 4], isRefused: false),
+                        "a \(name) source route after the last option", [0, type, 7, 4, 1, 2, 3, 4], isRefused: false),
                     with(
                         "a \(name) source route in another option", [7, 10, 4, type, 7, 4, 1, 2, 3, 4], isRefused: false
                     ),
@@ -164,7 +164,7 @@ extension PacketTables {
                 .accept(by: "web")),
             row("no next header", Ends.frame(.v6, Segment(number: 59)), .drop(.default), early: .drops),
             row(
-                "no next header, and bytes behind it", Ends.frame(.v6, Segment(number: 59, bytes: Segment.tcp().bytes)),
+                "no next header, and bytes after it", Ends.frame(.v6, Segment(number: 59, bytes: Segment.tcp().bytes)),
                 .drop(.default)),
             row(
                 "an IPv4-mapped address is an IPv6 address",
@@ -180,7 +180,8 @@ extension PacketTables {
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Bench.parser.check(row) }
     }
 
-    /// Fragments by themselves: a first one by the rules, a later one never. ``FragmentTests`` has them in sequence.
+    /// Single fragments: a first one is judged by the rules, a later one is never accepted. ``FragmentTests`` has them
+    /// in sequence.
     @Suite struct LoneFragmentTests {
         static let rows = bothFamilies { family in firsts(family) + laters(family) } + v6
 
@@ -255,7 +256,7 @@ extension PacketTables {
             }
             let (first, last) = (Extension.fragment(offset: 0, more: true), Extension.fragment(offset: 5, more: false))
             return [
-                row("an atomic fragment is no fragment", extended([.fragment()]), .accept(by: "web")),
+                row("an atomic fragment is not a fragment", extended([.fragment()]), .accept(by: "web")),
                 row("an atomic fragment cut short is malformed", extended([.fragment()], keep: 19), .drop(.malformed)),
                 row("two fragment headers", extended([.fragment(), .fragment()]), .drop(.extensionHeader)),
                 row("a fragment header in a first fragment", extended([first, .fragment()]), .drop(.extensionHeader)),
@@ -270,7 +271,7 @@ extension PacketTables {
                     "what follows a later fragment's header is data",
                     extended([last, .raw(number: 43, bytes: [6, 0, 0, 9, 0, 0, 0, 0])]), .drop(.fragment)),
                 row(
-                    "a later fragment behind other headers", extended([.hopByHop(), .destination(), last]),
+                    "a later fragment after other headers", extended([.hopByHop(), .destination(), last]),
                     .drop(.fragment)),
                 row(
                     "a fragment header cut short", extended([]).with(20, 44).cut(to: 14 + 40 + 7).withPayloadLength(7),
@@ -283,7 +284,7 @@ extension PacketTables {
 
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Bench.parser.check(row) }
 
-        /// A default that accepts does not accept what cannot be judged.
+        /// A default of accept does not accept what cannot be judged.
         @Test(arguments: AddressFamily.allCases) func laterFragmentsAreDroppedWhereAllIsAccepted(family: AddressFamily)
             throws
         {
@@ -297,7 +298,7 @@ extension PacketTables {
 }
 
 extension Frame {
-    /// With the payload length of an untagged IPv6 frame changed.
+    /// The frame with another payload length; untagged IPv6 only.
     func withPayloadLength(_ length: UInt16) -> Frame {
         with(18, UInt8(length >> 8), UInt8(truncatingIfNeeded: length))
     }

@@ -6,10 +6,11 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// What a network cannot do without passes at once: within its link, in its direction, no longer than its
-    /// protocol needs. One step beside it is judged by the rules.
+    /// Essential packets pass at once: within their link, in their direction, no longer than their protocol needs.
+    /// Packets that differ in one point are judged by the rules.
     @Suite struct EssentialTests {
-        /// Essential where essentials are on; else, and for `isEssential` false everywhere, by default.
+        /// The reason is essential if essentials are on. If they are off, or `isEssential` is false, it is the
+        /// default's.
         private static func row(
             _ description: String, _ frame: Frame, isEssential: Bool, at ports: [String] = ["nic", "guest"],
             reason: Reason = .default
@@ -26,7 +27,7 @@ extension PacketTables {
 
         // MARK: Neighbours and listeners
 
-        /// A message of so many bytes, its header included.
+        /// A message of so many bytes, with its header.
         private static func message(
             _ type: UInt8, bytes: Int = 24, hopLimit: UInt8, to destination: IPAddress = "ff02::1", records: UInt16 = 0,
             from source: IPAddress = "fe80::7", _ change: (inout Datagram) -> Void = { _ in }
@@ -58,7 +59,7 @@ extension PacketTables {
                         "neighbour discovery \(type) from :: to \(far)",
                         message(type, hopLimit: 255, to: far, from: "::"), isEssential: false)
                 }
-                // A link that its flags tell apart is a link.
+                // A link-scoped address with flags is still of the link.
                 rows += row(
                     "neighbour discovery \(type) from :: to ff12::1",
                     message(type, hopLimit: 255, to: "ff12::1", from: "::"), isEssential: true)
@@ -73,7 +74,7 @@ extension PacketTables {
                     "listener discovery \(type) from :: to one host",
                     message(type, hopLimit: 1, to: "2001:db8::8", from: "::"), isEssential: false)
                 rows += row(
-                    "listener discovery \(type) behind a router alert",
+                    "listener discovery \(type) after a router alert",
                     message(type, hopLimit: 1) { $0.extensions = [.hopByHop()] }, isEssential: true)
             }
             for type in [129, 138, 142, 144] as [UInt8] {
@@ -91,7 +92,7 @@ extension PacketTables {
                 isEssential: false
             )
             rows += row(
-                "neighbour discovery behind an extension header",
+                "neighbour discovery after an extension header",
                 message(136, hopLimit: 255) { $0.extensions = [.destination()] }, isEssential: true)
             rows += row(
                 "ICMPv6 135 over IPv4",
@@ -100,7 +101,7 @@ extension PacketTables {
             return rows
         }()
 
-        /// The longest that is essential, and one byte more.
+        /// The longest message that is essential, and one byte more.
         private static func bound(
             _ description: String, _ longest: Int, _ frame: (Int) -> Frame
         ) -> [PacketRow] {
@@ -108,14 +109,14 @@ extension PacketTables {
                 + row("\(description) of \(longest + 1) bytes", frame(longest + 1), isEssential: false)
         }
 
-        /// Eight bytes are left for a router alert, or four in IPv4; who does without may use them.
+        /// Eight bytes are allowed for a router alert (four in IPv4); a message without one may use them.
         private static let lengths: [PacketRow] = {
             var rows: [PacketRow] = []
             for (type, longest) in [(133, 128), (134, 576), (135, 128), (136, 128), (137, 1240)] as [(UInt8, Int)] {
                 rows += bound("neighbour discovery \(type)", longest + 8) { message(type, bytes: $0, hopLimit: 255) }
             }
             for (type, longest) in [(130, 540), (131, 24), (132, 24), (143, 24)] as [(UInt8, Int)] {
-                rows += bound("listener discovery \(type) behind a router alert", longest) {
+                rows += bound("listener discovery \(type) after a router alert", longest) {
                     message(type, bytes: $0, hopLimit: 1) { $0.extensions = [.hopByHop()] }
                 }
             }
@@ -128,15 +129,15 @@ extension PacketTables {
             rows += row(
                 "a listener report of fewer records than it says",
                 message(143, bytes: 8 + 72 * 20 - 1, hopLimit: 1, records: 72), isEssential: false)
-            rows += bound("an IGMPv2 report behind a router alert", 8) { igmp(0x16, bytes: $0) }
-            rows += bound("an IGMPv1 report behind a router alert", 8) { igmp(0x12, bytes: $0) }
-            rows += bound("leaving a group behind a router alert", 8) { igmp(0x17, bytes: $0) }
-            rows += bound("an IGMP query behind a router alert", 12 + 32 * 4) { igmp(0x11, bytes: $0) }
-            rows += bound("an IGMPv3 report without records behind a router alert", 8) { igmp(0x22, bytes: $0) }
-            rows += bound("an IGMPv3 report of one record behind a router alert", 8 + 8 + 64 * 4) {
+            rows += bound("an IGMPv2 report after a router alert", 8) { igmp(0x16, bytes: $0) }
+            rows += bound("an IGMPv1 report after a router alert", 8) { igmp(0x12, bytes: $0) }
+            rows += bound("leaving a group after a router alert", 8) { igmp(0x17, bytes: $0) }
+            rows += bound("an IGMP query after a router alert", 12 + 32 * 4) { igmp(0x11, bytes: $0) }
+            rows += bound("an IGMPv3 report without records after a router alert", 8) { igmp(0x22, bytes: $0) }
+            rows += bound("an IGMPv3 report of one record after a router alert", 8 + 8 + 64 * 4) {
                 igmp(0x22, bytes: $0, records: 1)
             }
-            rows += bound("an IGMPv3 report of many records behind a router alert", 1476) {
+            rows += bound("an IGMPv3 report of many records after a router alert", 1476) {
                 igmp(0x22, bytes: $0, records: 183)
             }
             rows += row(
@@ -160,13 +161,13 @@ extension PacketTables {
             Frame(Datagram(datagram.source, datagram.destination, segment))
         }
 
-        /// What lies behind a message is as good a tunnel as the message: in the datagram, or in the frame.
+        /// Data after a message, in the datagram or in the frame, is as good a tunnel as the message.
         private static let tails: [PacketRow] = {
             let request = Ends.frame(.v4, .udp(68, 67, payload: zeros(240))).with(30, 255, 255, 255, 255)
             var rows = row(
-                "a DHCP request and one byte behind it", request.padded(to: 14 + 28 + 241), isEssential: false)
+                "a DHCP request and one byte after it", request.padded(to: 14 + 28 + 241), isEssential: false)
             rows += row(
-                "bytes behind the UDP datagram",
+                "bytes after the UDP datagram",
                 Frame(
                     Datagram(
                         "0.0.0.0", "255.255.255.255",
@@ -185,12 +186,12 @@ extension PacketTables {
                     $0.hopLimit = 1
                     $0.options = [UInt8](repeating: 1, count: 40)
                 })
-            rows += row("IGMP behind forty bytes of options", least, isEssential: false)
+            rows += row("IGMP after forty bytes of options", least, isEssential: false)
             return rows
         }()
 
-        /// A router sends on what is for a global address. What a guest sends to one is essential only where it probes
-        /// for a neighbour, or answers such a probe, and has room for nothing else.
+        /// A router forwards packets to a global address. What a guest sends to one is essential only if it probes for
+        /// a neighbour, or answers such a probe, and has room for nothing else.
         private static let beyondTheLink: [PacketRow] = {
             var rows: [PacketRow] = []
             func add(_ description: String, _ frame: Frame, isEssential: Bool) {
@@ -217,7 +218,7 @@ extension PacketTables {
                             message(type, bytes: bytes, hopLimit: 255, to: target), isEssential: isProbe && bytes <= 32)
                     }
                     add(
-                        "neighbour discovery \(type) to \(target) behind a header",
+                        "neighbour discovery \(type) to \(target) after a header",
                         message(type, bytes: 32, hopLimit: 255, to: target) { $0.extensions = [.destination()] },
                         isEssential: false)
                 }
@@ -254,7 +255,7 @@ extension PacketTables {
             }
             rows += row("IGMP of four bytes", igmp(0x16, bytes: 4), isEssential: true)
             rows += row("IGMP to the last group", igmp(0x16, to: "239.255.255.255"), isEssential: true)
-            rows += row("IGMP to the address behind it", igmp(0x16, to: "240.0.0.0"), isEssential: false)
+            rows += row("IGMP to the address after it", igmp(0x16, to: "240.0.0.0"), isEssential: false)
             rows += row("IGMP to the address before the first", igmp(0x16, to: "223.255.255.255"), isEssential: false)
             rows += row("IGMP's first fragment", igmp(0x22, bytes: 16) { $0.fragment = .first }, isEssential: false)
             rows += row(
@@ -264,7 +265,7 @@ extension PacketTables {
             return rows
         }()
 
-        /// Ports, and where to; whether that is essential.
+        /// Source and destination ports and address, and whether that is essential.
         private static let leases: [PacketRow] = {
             let cases: [(from: UInt16, to: UInt16, destination: IPAddress, isEssential: Bool)] = [
                 (68, 67, "255.255.255.255", true), (68, 67, "192.0.2.1", false), (68, 67, "192.0.2.255", false),
@@ -305,8 +306,8 @@ extension PacketTables {
             try Bench.parser.check(row)
         }
 
-        /// A server answers by the address that it gives, which must be the port's where one is bound, with guards or
-        /// without.
+        /// A server answers from the address that it gives out. If the port has addresses, it must be one of them, with
+        /// or without guards.
         @Test func answersAreForThePortsAddresses() throws {
             let table = PolicyTable(
                 """
@@ -338,7 +339,7 @@ extension PacketTables {
             }
         }
 
-        /// Essentials come before the rules, and what comes before them still does.
+        /// Essentials come before the rules, but after everything that comes before them.
         @Test func orderOfJudgement() throws {
             let solicitation = Self.message(135, hopLimit: 255)
             try Bench.closed.check(

@@ -6,7 +6,7 @@ import Testing
 extension PacketTables {
     /// VLAN tags in the frame. Tags in metadata are tested on real devices.
     @Suite struct VLANTests {
-        /// What each kind of admission says to a stack of tags: `vlans: none`, `[0, 10, 20]`, `[10]`, `any`.
+        /// The outcome for a stack of tags under each kind of admission: `vlans: none`, `[0, 10, 20]`, `[10]`, `any`.
         private static let admissions: [(tags: [Frame.Tag], none: Bool, listed: Bool, only: Bool, any: Bool)] = [
             ([], true, true, false, true),
             ([.init(0)], true, true, false, true),
@@ -21,7 +21,7 @@ extension PacketTables {
             ([.init(4095)], false, false, false, true),
             ([.init(10), .init(20)], false, false, false, true),
             ([.init(10, type: 0x88a8), .init(20)], false, false, false, true),
-            // Tags of VLAN 0 are passed over on the way to the outer one, and none is behind it.
+            // Tags of VLAN 0 before the outer tag are skipped, and none may follow it.
             ([.init(0), .init(10)], false, true, true, true),
             ([.init(0, priority: 7), .init(10, type: 0x88a8)], false, true, true, true),
             ([.init(0, type: 0x88a8), .init(20)], false, true, false, true),
@@ -64,20 +64,20 @@ extension PacketTables {
             return [
                 at("a tag cut by one byte", frame.cut(to: 17), .drop(.malformed), early: .either),
                 at("a second tag cut by one byte", frame.cut(to: 21), .drop(.malformed)),
-                at("tags and nothing behind", frame.cut(to: 22), .drop(.malformed)),
-                at("a packet cut short behind tags", frame.cut(to: frame.bytes.count - 1), .drop(.malformed)),
-                at("to another port behind tags", Ends.frame(.v6, .tcp(1, 81), tags: tags), .drop(.default)),
+                at("tags and nothing after", frame.cut(to: 22), .drop(.malformed)),
+                at("a packet cut short after tags", frame.cut(to: frame.bytes.count - 1), .drop(.malformed)),
+                at("to another port after tags", Ends.frame(.v6, .tcp(1, 81), tags: tags), .drop(.default)),
                 at(
-                    "a later fragment behind tags", Ends.frame(.v6, .tcp(), tags: tags) { $0.fragment = .last },
+                    "a later fragment after tags", Ends.frame(.v6, .tcp(), tags: tags) { $0.fragment = .last },
                     .drop(.fragment)),
-                at("ARP behind tags", .arp(tags: tags), .accept(.essential)),
+                at("ARP after tags", .arp(tags: tags), .accept(.essential)),
                 at(
-                    "nine extension headers behind tags",
+                    "nine extension headers after tags",
                     Ends.frame(.v6, .tcp(), tags: tags) {
                         $0.extensions = Array(repeating: .destination(), count: 9)
                     }, .drop(.extensionHeader)),
                 at(
-                    "LLC behind a tag", Frame(tags: [.init(10)], type: 38, payload: Array(repeating: 0x42, count: 38)),
+                    "LLC after a tag", Frame(tags: [.init(10)], type: 38, payload: Array(repeating: 0x42, count: 38)),
                     .accept(by: "llc")),
                 at(
                     "an unknown tag type is an ethertype", Frame(type: 0x9100, payload: Array(repeating: 0, count: 46)),
@@ -87,7 +87,7 @@ extension PacketTables {
 
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Bench.parser.check(row) }
 
-        /// A port that drops by VLAN drops also what would be essential.
+        /// A port that drops by VLAN also drops what would be essential.
         @Test func essentialsDoNotPassAForeignTag() throws {
             for tags in [[Frame.Tag(30)], [Frame.Tag(10), Frame.Tag(10)]] {
                 try Bench.parser.check(
@@ -100,7 +100,8 @@ extension PacketTables {
     @Suite struct EthernetTests {
         static let rows: [PacketRow] = arp + control + types
 
-        /// XDP never decides what may be essential or what no rule names; what a rule or default drops it may.
+        /// XDP never decides about frames that may be essential or that no rule names. It may drop what a rule or the
+        /// default drops.
         private static func early(_ expected: PacketRow.Expectation) -> PacketRow.Early {
             switch expected.reason {
             case .malformed: .drops
@@ -194,7 +195,7 @@ extension PacketTables {
                     Frame(to: "01:80:c2:00:00:03", type: type, payload: [0x11, 0, 0, 1, 0, 42, 0, 0x21] + other.bytes),
                     .drop(.nonIP))
             }
-            // Spanning tree, slow protocols, port access, link discovery, precise time.
+            // Spanning tree, slow protocols, 802.1X, LLDP, PTP.
             for type in [38, 0x8809, 0x888e, 0x88cc, 0x88f7] as [UInt16] {
                 let frame = Frame(to: "01:80:c2:00:00:02", type: type, payload: Array(repeating: 0x42, count: 46))
                 let others: PacketRow.Expectation = type == 38 ? .accept(by: "llc") : .drop(.nonIP)
@@ -216,7 +217,7 @@ extension PacketTables {
             ),
             row("PPPoE", Frame(type: 0x8864, payload: Array(repeating: 0, count: 46)), .drop(.nonIP)),
             row("an ethertype that a rule accepts", Frame(type: 0x88b5, payload: []), .accept(by: "experiment")),
-            row("the ethertype beside it", Frame(type: 0x88b6, payload: [1]), .drop(.nonIP)),
+            row("the next EtherType", Frame(type: 0x88b6, payload: [1]), .drop(.nonIP)),
             row("an ethertype that a rule drops", Frame(type: 0x88b7, payload: [1]), .drop(by: "no-experiment")),
             row(
                 "an ethertype whose rule names addresses",
@@ -230,7 +231,7 @@ extension PacketTables {
 
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Bench.parser.check(row) }
 
-        /// Where everything is accepted by default, what is not IP is still for rules to accept.
+        /// Even if everything is accepted by default, non-IP frames need a rule that accepts them.
         @Test func theDefaultSpeaksOfIPAlone() throws {
             let frame = Frame(type: 0x88cc, payload: [2, 7, 4])
             try Bench.open.check(

@@ -6,7 +6,7 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// Headers between IP and L4: walked as Linux does, at most eight.
+    /// Headers between IP and L4 are walked as Linux does, at most eight.
     @Suite struct ExtensionTests {
         static let rows = walked + refused + cut + v4
 
@@ -29,7 +29,8 @@ extension PacketTables {
             row("authentication", [.authentication()], .accept(by: "web")),
             row("the shortest authentication header", [.authentication(bytes: 12)], .accept(by: "web")),
             row(
-                "authentication of 28 bytes: not a multiple of eight", [.authentication(bytes: 28)], .accept(by: "web")),
+                "authentication of 28 bytes: not a multiple of eight", [.authentication(bytes: 28)],
+                .accept(by: "web")),
             row(
                 "one of each",
                 [.hopByHop(), .destination(), .routing(), .fragment(), .authentication(), .destination(bytes: 16)],
@@ -50,7 +51,7 @@ extension PacketTables {
                 segment: Segment(number: 50, bytes: [1, 2, 3, 4])),
             row("mobility is L4", [.raw(number: 135, bytes: [6, 0, 0, 0, 0, 0, 0, 0])], .drop(.default)),
             row("host identity is L4", [.raw(number: 139, bytes: [6, 0, 0, 0, 0, 0, 0, 0])], .drop(.default)),
-            row("no next header behind others", [.hopByHop()], .drop(.default), segment: Segment(number: 59)),
+            row("no next header after others", [.hopByHop()], .drop(.default), segment: Segment(number: 59)),
             row(
                 "IPv6 in IPv6 is not looked into", [], .drop(.default),
                 segment: Segment(number: 41, bytes: Ends.datagram(.v6, .tcp()).bytes)),
@@ -65,7 +66,7 @@ extension PacketTables {
                     .drop(.extensionHeader), early: .drops),
                 row("hop-by-hop twice", [.hopByHop(), .hopByHop()], .drop(.extensionHeader), early: .drops),
                 row(
-                    "hop-by-hop behind destination", [.destination(), .hopByHop()], .drop(.extensionHeader),
+                    "hop-by-hop after destination", [.destination(), .hopByHop()], .drop(.extensionHeader),
                     early: .drops),
             ]
             + [0, 1, 2, 3, 4, 5, 6, 253, 255].flatMap { (type: UInt8) in
@@ -74,16 +75,16 @@ extension PacketTables {
                         "type \(type) routing with a segment left", [.routing(type: type, segmentsLeft: 1)],
                         .drop(.extensionHeader), early: .drops),
                     row(
-                        "type \(type) routing behind others", [.hopByHop(), .routing(type: type, segmentsLeft: 255)],
+                        "type \(type) routing after others", [.hopByHop(), .routing(type: type, segmentsLeft: 255)],
                         .drop(.extensionHeader), early: .drops),
                     row(
-                        "type \(type) routing behind one with nothing left",
+                        "type \(type) routing after one with nothing left",
                         [.routing(type: 4), .routing(type: type, segmentsLeft: 1)], .drop(.extensionHeader),
                         early: .drops),
                 ]
             }
 
-        /// The header named, and these bytes behind the IPv6 header.
+        /// The header of this number, with these bytes after the IPv6 header.
         private static func bytes(_ description: String, _ number: UInt8, _ bytes: [UInt8]) -> PacketRow {
             row(description, [], .drop(.extensionHeader), segment: Segment(number: number, bytes: bytes), early: .drops)
         }
@@ -185,7 +186,7 @@ extension PacketTables {
                 row("destination options", [.destination()], .accept(by: "optioned")),
                 row("destination options before TCP", [.destination()], .accept(by: "web"), segment: .tcp()),
                 row("another service of that rule", [], .accept(by: "optioned"), segment: .udp(1, 77)),
-                row("that service behind options", [.destination()], .accept(by: "optioned"), segment: .udp(1, 77)),
+                row("that service after options", [.destination()], .accept(by: "optioned"), segment: .udp(1, 77)),
                 row("a routing header at its end", [.routing()], .accept(by: "routed")),
                 row("a routing header before TCP", [.routing()], .accept(by: "routed"), segment: .tcp()),
                 row("an atomic fragment", [.fragment()], .accept(by: "atoms")),
@@ -198,7 +199,7 @@ extension PacketTables {
                 row("four of five", [.hopByHop(), .destination(), .routing(), .fragment()], .accept(by: "routed")),
                 row("three of five", [.hopByHop(), .destination(), .fragment()], .accept(by: "optioned")),
                 row("two of five", [.hopByHop(), .fragment()], .accept(by: "atoms")),
-                row("nothing behind options", [.hopByHop()], .accept(by: "hops-in"), segment: Segment(number: 59), .in),
+                row("nothing after options", [.hopByHop()], .accept(by: "hops-in"), segment: Segment(number: 59), .in),
                 row("nothing", [], .accept(by: "no-next-header"), segment: Segment(number: 59)),
                 PacketRow(
                     "a first fragment",
@@ -208,7 +209,7 @@ extension PacketTables {
                     "to where no rule is for",
                     Frame(Datagram(Ends.client(.v6), "2001:db8:81::1", .udp(1, 9)) { $0.extensions = [.routing()] }),
                     .drop(.default), at: ["nic", "guest"]),
-                // In IPv4 these are protocols like any other.
+                // In IPv4 these numbers are protocols like any other.
                 row(
                     "IPv4's protocol 60", [], .accept(by: "optioned"), family: .v4,
                     segment: Segment(number: 60, bytes: [6, 0, 0, 0, 0, 0, 0, 0])),
@@ -225,7 +226,7 @@ extension PacketTables {
 
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Self.table.check(row) }
 
-        /// What the rules said of a connection's packet is not remembered for one that has more headers.
+        /// The verdict on a connection's packet is not reused for one with more headers.
         @Test func noAnswerIsTakenForAnothers() throws {
             for _ in 0..<2 {
                 for headers in [[], [Extension.authentication()], [.destination()], []] {

@@ -7,31 +7,31 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Openings with made-up sources, as many as the table has places, or `BULKHEAD_FLOOD`: they cost other openings,
-    /// and nothing that is established, wherever it is.
+    /// Forged openings, as many as the table has slots or as `BULKHEAD_FLOOD` says. They cost other openings, but
+    /// nothing that is established, at any port.
     @Suite struct FlowFloodTests {
         private static let openings =
             ProcessInfo.processInfo.environment["BULKHEAD_FLOOD"].flatMap(Int.init) ?? 262_144
 
-        /// The whole table for the port that is flooded, so that it meets the others' flows in every bucket.
+        /// The flooded port may use the whole table, so that it meets the others' flows in every bucket.
         @Test func aFloodThatMayHaveTheWholeTable() throws {
             try #require(Self.openings >= 98_304, "fewer openings than this fill no bucket")
             try FlowPorts.simulate(share: 262_144) { simulator, ports in
                 let figures = try flood(simulator, ports, Self.openings)
                 #expect(figures.totals.evicted > 0)
                 #expect(figures.made == figures.begun)
-                // Another port is given its places all the same.
+                // Another port still gets its slots.
                 for number in 0..<800 {
                     #expect(try ports.db.open(200 + number, in: simulator) == "accept rule")
                 }
             }
         }
 
-        /// A new client takes the place of one of the port's own half-open flows, and none is refused, however small
-        /// the share. Those of a large share have time to shake hands.
+        /// A new client replaces one of the port's own half-open flows, and none is refused, however small the share.
+        /// With a large share clients have time to shake hands.
         @Test(arguments: [1_000, 4_096, 65_536]) func aFloodWithinAShare(share: Int) throws {
             let openings = share < 65_536 ? Self.openings / 4 : Self.openings
-            // Fewer openings use up a smaller share.
+            // A smaller share is used up by fewer openings.
             let share = min(share, openings / 4)
             try FlowPorts.simulate(share: share) { simulator, ports in
                 let figures = try flood(simulator, ports, openings)
@@ -43,7 +43,7 @@ extension PacketTables {
             }
         }
 
-        /// Half of the table is forged, and some buckets are full of what is the other port's.
+        /// Half of the table is forged flows, and some buckets are full of the other port's.
         @Test func aFloodOfTwoPortsAtOnce() throws {
             try FlowPorts.simulate(share: 65_536, other: 65_536) { simulator, ports in
                 let figures = try flood(simulator, ports, Self.openings, at: [ports.web, ports.db])
@@ -56,18 +56,19 @@ extension PacketTables {
 
         private struct Figures: CustomStringConvertible {
             var totals: FlowTotals
-            /// Honest handshakes in the midst of it, with ten thousand forged openings to the round trip.
+            /// Honest handshakes during the flood, with ten thousand forged openings per round trip.
             var begun = 0
             var admitted = 0
             var made = 0
 
             var description: String {
-                "\(totals.used) places used, \(totals.evicted) evicted, \(totals.expired) expired, \(totals.refused) refused, "
-                    + "\(admitted) of \(begun) honest clients admitted, \(made) handshakes made"
+                "\(totals.used) places used, \(totals.evicted) evicted, \(totals.expired) expired, "
+                    + "\(totals.refused) refused, \(admitted) of \(begun) honest clients admitted, "
+                    + "\(made) handshakes made"
             }
         }
 
-        /// - Parameter flooded: Ports that each forged opening comes to; honest clients come to the first guest's.
+        /// - Parameter flooded: The ports that each forged opening goes to; honest clients go to the first guest's.
         private func flood(
             _ simulator: Simulator, _ ports: FlowPorts, _ count: Int, at flooded: [FlowPort]? = nil
         ) throws -> Figures {
@@ -80,7 +81,7 @@ extension PacketTables {
             var waiting: [(at: Int, number: Int)] = []
             var forged = Forged()
             for number in 0..<count {
-                // Forty thousand a second.
+                // Forty thousand per second.
                 simulator.time += 25_000
                 let opening = forged.next()
                 for port in flooded {
@@ -108,7 +109,7 @@ extension PacketTables {
             return figures
         }
 
-        /// Every connection that was there is, and passes both ways.
+        /// Every earlier connection still exists, and passes in both directions.
         private func expectEstablished(_ simulator: Simulator, _ ports: FlowPorts) throws {
             var admitted = 0
             for port in ports.all {
@@ -129,7 +130,7 @@ extension PacketTables {
             #expect(totals.opened == totals.used + totals.evicted + totals.expired)
         }
 
-        /// Openings of both families, each from an address and port of its own.
+        /// Openings of both families, each from its own address and port.
         private struct Forged {
             private var number: UInt32 = 0
             private var frames = AddressFamily.allCases.map { family in

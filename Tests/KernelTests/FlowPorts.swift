@@ -8,7 +8,7 @@ import TestSupport
 import Testing
 import Wire
 
-/// A guest's port with a share of the flow table to choose, another likewise, and a host's.
+/// A guest's port with a chosen share of the flow table, another such port, and a host's.
 struct FlowPorts {
     var web: FlowPort
     var db: FlowPort
@@ -30,8 +30,7 @@ struct FlowPorts {
     }
 }
 
-/// A port with a server behind it, and clients that are told apart by their ports from 1000 on: the even ones speak
-/// IPv4, the odd ones IPv6.
+/// A port with a server, and clients that differ by their ports, from 1000 on: even ones speak IPv4, odd ones IPv6.
 struct FlowPort {
     var record: Int
 
@@ -52,7 +51,7 @@ struct FlowPort {
         return try judge(opening.bytes, .in, in: simulator)
     }
 
-    /// The second and third.
+    /// The second and third segment.
     func goOn(_ client: Int, in simulator: Simulator) throws -> Bool {
         let answer = talk(client).back(.tcp(80, name(client), flags: 18, sequence: 5000, acknowledgement: 1001))
         guard try judge(answer.bytes, .out, in: simulator) == "accept established" else { return false }
@@ -63,7 +62,7 @@ struct FlowPort {
         try open(client, in: simulator) == "accept rule" && goOn(client, in: simulator)
     }
 
-    /// Whether a segment of either end is admitted.
+    /// Whether a segment of each end is admitted.
     func isEstablished(_ client: Int, in simulator: Simulator) throws -> Bool {
         let there = talk(client).there(.tcp(name(client), 80, flags: 16, sequence: 1001, acknowledgement: 5001))
         let back = talk(client).back(.tcp(80, name(client), flags: 16, sequence: 5001, acknowledgement: 1001))
@@ -71,6 +70,6 @@ struct FlowPort {
             && judge(back.bytes, .out, in: simulator) == "accept established"
     }
 
-    /// Its flows' places.
+    /// The slots of its flows.
     func used(in simulator: Simulator) throws -> Int { Int(try simulator.flowTotals(portRecord: record).used) }
 }

@@ -11,10 +11,10 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// Packets of a few connections in any order, both ways, at several ports, with policies exchanged and time passing
-    /// between them: the kernel's programs against the model.
+    /// Packets of a few connections in any order and both directions, at several ports, while policies change and time
+    /// passes: the kernel's programs against the model.
     @Suite struct FlowPropertyTests {
-        /// The same each time, until as many as a thousand others have been seen to agree.
+        /// The same seeds each time, until as many as a thousand others have been seen to agree.
         private static var seed: UInt64 {
             ProcessInfo.processInfo.environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
         }
@@ -38,8 +38,8 @@ extension PacketTables {
             )
         }
 
-        /// What is accepted both ways passes without a flow, and has the verdicts that it would have with one, over
-        /// changes of policy too as long as the ports stay so.
+        /// What is accepted both ways passes without a flow, with the verdicts that it would have with one. Also across
+        /// policies, as long as the same ports accept both ways.
         @Test func withoutFlowsWhereTheyMakeNoDifference() throws {
             let first = Self.seed
             let runs = ProcessInfo.processInfo.environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 40
@@ -52,7 +52,7 @@ extension PacketTables {
             #expect(Set(reasons.keys).isSuperset(of: [.rule, .default, .invalidState, .established, .related]))
         }
 
-        /// Policies that accept all but TCP both ways at the same ports, by default or by a rule.
+        /// Policies that accept everything but TCP both ways at the same ports, by default or by a rule.
         private static func symmetric(_ start: Timestamp, _ random: inout RandomNumbers) -> [Ruleset] {
             let same = Set(random.some(of: [0, 1]) + [2])
             let others = Set(0...2).subtracting(same)
@@ -66,7 +66,7 @@ extension PacketTables {
                         continue
                     }
                 }
-                // The others are not, whatever was drawn.
+                // The other ports do not, whatever was drawn.
                 let told = Rule(
                     name: "told", location: place, services: [.protocol(250)], entries: others, action: .drop)
                 policy.rules.insert(told, at: 0)
@@ -82,7 +82,7 @@ extension PacketTables {
             }
         }
 
-        /// A host entry and two guests, whose rules are drawn from a few.
+        /// A host entry and two guests; the rules are drawn from a few.
         private static func ruleset(_ start: Timestamp, _ random: inout RandomNumbers) -> Ruleset {
             let place = Policy.SourceLocation(file: "flows.yaml", line: 1, column: 1)
             func action() -> Action { random.once(in: 2) ? .accept : .drop }
@@ -109,7 +109,7 @@ extension PacketTables {
                         ? RuleLimit(
                             rate: 1, period: .minute, burst: random.number(1...5), per: random.pick([.rule, .source]))
                         : nil,
-                    // Close to no sum of the times that pass.
+                    // Not close to any sum of the times that pass.
                     expires: random.once(in: 5)
                         ? Timestamp(nanoseconds: start.nanoseconds + random.pick([10, 35, 130]) * 1_000_000_000) : nil)
             }
@@ -119,7 +119,7 @@ extension PacketTables {
                 dynamicGroups: ["first", "second"].map { DynamicGroup(name: $0, location: place) })
         }
 
-        /// A rule in three asks who is in dynamic groups.
+        /// One rule in three asks for dynamic groups.
         private static func ends(_ random: inout RandomNumbers) -> [Rule.Ends] {
             func membership() -> Membership {
                 random.pick([
@@ -133,7 +133,7 @@ extension PacketTables {
             }
         }
 
-        /// Prefixes about the ends of the connections.
+        /// Prefixes around the ends of the connections.
         private static func prefixes(_ random: inout RandomNumbers) -> [Prefix] {
             let family = random.pick([AddressFamily.v4, .v6])
             let bits = family.bits
@@ -144,7 +144,7 @@ extension PacketTables {
             }
         }
 
-        /// Someone joins or leaves a dynamic group.
+        /// A member joins or leaves a dynamic group.
         private static func changeMembers(
             _ simulator: Simulator, _ model: inout ReferenceWorlds, _ random: inout RandomNumbers
         ) throws {
@@ -155,7 +155,7 @@ extension PacketTables {
                 model.change(group) { members in for prefix in gone { members.delete(prefix) } }
             } else {
                 let prefixes = prefixes(&random)
-                // Close to no sum of the times that pass.
+                // Not close to any sum of the times that pass.
                 let seconds = random.pick([nil, 10, 35, 130])
                 try simulator.add(prefixes, to: group, seconds: seconds)
                 model.change(group) { members in
@@ -164,7 +164,7 @@ extension PacketTables {
             }
         }
 
-        /// - Parameter tracksAll: the model keeps flows of what needs none, and only verdicts are compared.
+        /// - Parameter tracksAll: The model keeps flows even for what needs none, and only verdicts are compared.
         private func compare(
             seed: UInt64, _ reasons: inout [Reason: Int], tracksAll: Bool = false,
             _ draw: (Timestamp, inout RandomNumbers) -> [Ruleset]
@@ -187,8 +187,7 @@ extension PacketTables {
                         model.use(policies[next])
                     }
                     if random.once(in: 25) {
-                        // No sum of these is a timeout, so that the moments in which the test itself runs do not
-                        // matter.
+                        // No sum of these is a timeout, so that the time the test itself takes does not matter.
                         let seconds = random.pick([21, 47, 93, 151, 401, 8009])
                         simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)
@@ -218,8 +217,10 @@ extension PacketTables {
                         direction: drawn.direction, like: isSame)
                     try #require(
                         isSame(expected),
-                        "seed \(seed), step \(step): \(found.verdict) \(found.reason?.rawValue ?? "-") \(found.rule ?? -1), expected \(expected): \(drawn)"
-                    )
+                        """
+                        seed \(seed), step \(step): \(found.verdict) \(found.reason?.rawValue ?? "-") \
+                        \(found.rule ?? -1), expected \(expected): \(drawn)
+                        """)
                     counted[expected.reason, default: 0] += 1
                 }
             }
@@ -240,12 +241,12 @@ struct FlowTraffic {
         var family: AddressFamily
         var entry: Int
         var tags: [UInt16]
-        /// In which direction the client's packets go.
+        /// The direction of the client's packets.
         var direction: Direction
         var kind: Int
         var clientPort: UInt16
         var serverPort: UInt16
-        /// Next sequence number of the client and of the server.
+        /// The next sequence numbers of the client and of the server.
         var sequences: (UInt32, UInt32)
     }
 
@@ -313,7 +314,7 @@ struct FlowTraffic {
             payload: [UInt8](repeating: 1, count: payload))
     }
 
-    /// An error that a router sends about a packet, now and then to the wrong end, or a redirect.
+    /// An error that a router sends about a packet, sometimes to the wrong end, or a redirect.
     private func error(about datagram: Datagram, _ random: inout RandomNumbers) -> Datagram {
         let body: [UInt8] = [0, 0, 0, 0] + datagram.bytes.prefix(random.pick([20, 28, 48, 60, 100]))
         let v4: UInt8 = random.pick([3, 3, 11, 12, 5])

@@ -8,9 +8,9 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// A port can open flows though others have taken all places that its flows could have.
+    /// A port can open flows even if others have taken all slots that its flows could have.
     @Suite struct FlowReserveTests {
-        /// A client of the server behind a port.
+        /// A client of a port's server.
         private struct Client {
             var address: UInt32
             var port: UInt16
@@ -31,9 +31,9 @@ extension PacketTables {
             }
         }
 
-        /// The bucket of a client's flow, as the simulation's key, which is zero, makes it.
+        /// The bucket of a client's flow under the simulation's hash key, which is zero.
         private static func bucket(_ client: Client, _ server: UInt32, scope: UInt16) -> UInt32 {
-            // 198.18.0.0/15 is above the server's address: the server is the first end, whose packets go out.
+            // 198.18.0.0/15 is above the server's address, so the server is the first end, whose packets go out.
             precondition(server < client.address)
             var sip = bh_sip_start(0, 0)
             let word =
@@ -44,7 +44,7 @@ extension PacketTables {
             return UInt32(truncatingIfNeeded: unsafe bh_sip_end(&sip)) & UInt32(BH_FLOW_BUCKETS - 1)
         }
 
-        /// So many clients whose flows meet in one bucket at a port.
+        /// So many clients whose flows share one bucket at a port.
         private static func clients(_ count: Int, in bucket: UInt32, _ server: UInt32, scope: UInt16) -> [Client] {
             var found: [Client] = []
             for number in 0..<UInt32(1 << 20) where found.count < count {
@@ -72,16 +72,16 @@ extension PacketTables {
                 let web = Self.clients(18, in: bucket, number, scope: scope(ports.web))
                 let db = Self.clients(10, in: bucket, number, scope: scope(ports.db))
                 try #require(web.count == 18 && db.count == 10)
-                // Eight fill the bucket, eight the port's own reserve; another has no place.
+                // Eight flows fill the bucket, eight the port's own reserve; one more has no slot.
                 for client in web.prefix(16) { #expect(try open(client, at: ports.web) == "accept established") }
                 #expect(try open(web[16], at: ports.web) == "drop flow-table-full")
-                // The other port's flows would have the same bucket, and its reserve is its own.
+                // The other port's flows have the same bucket, but a reserve of their own.
                 for client in db.prefix(8) { #expect(try open(client, at: ports.db) == "accept established") }
                 #expect(try open(db[8], at: ports.db) == "drop flow-table-full")
                 for client in web.prefix(16) { #expect(try goOn(client, at: ports.web) == "accept established") }
                 for client in db.prefix(8) { #expect(try goOn(client, at: ports.db) == "accept established") }
                 #expect(try simulator.flows().count == 24)
-                // What has expired gives its place back, in a reserve too.
+                // An expired flow frees its slot, in a reserve too.
                 simulator.pass(seconds: 7600)
                 for client in db.prefix(10) { #expect(try open(client, at: ports.db) == "accept established") }
                 for client in web.suffix(8) { #expect(try open(client, at: ports.web) == "accept established") }
@@ -89,7 +89,8 @@ extension PacketTables {
             }
         }
 
-        /// The attack that the hash before did not stand: a difference that every secret maps to the same bucket.
+        /// The attack that defeated the former hash: a difference in the key that leads to the same bucket under every
+        /// secret.
         @Test func noDifferenceIsEqualUnderEverySecret() {
             let ends: (UInt64, UInt64) = (0x2001_0db8_0000_0001, 0x1)
             func hash(_ key: (UInt64, UInt64), _ words: [UInt64]) -> UInt32 {
@@ -107,7 +108,7 @@ extension PacketTables {
                     let other = [ends.0 ^ 1 << bit, ends.1 ^ 1 << bit]
                     if hash(key, [ends.0, ends.1]) == hash(key, other) { equal += 1 }
                 }
-                // By chance less than one; the hash before gave all of them for the highest bit.
+                // By chance fewer than one is expected; the former hash gave all of them for the highest bit.
                 #expect(equal < 10, "bit \(bit)")
             }
         }

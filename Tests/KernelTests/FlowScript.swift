@@ -9,22 +9,22 @@ import TestSupport
 import Testing
 import Wire
 
-/// What happens one after the other at the ports of a policy, and what must become of each packet.
+/// A sequence of events at the ports of a policy, with the expected outcome for each packet.
 struct FlowScript: Sendable, CustomTestStringConvertible {
     enum Step: Sendable {
-        /// A frame at a port, and its verdict and reason: `accept established`.
+        /// A frame at a port, with its verdict and reason, such as `accept established`.
         case frame(Frame, at: String, Direction, String)
-        /// Likewise, while the port is in quarantine.
+        /// The same while the port is in quarantine.
         case cutOff(Frame, at: String, Direction, String)
         /// Another policy comes into force.
         case swap(String)
         case pass(seconds: Int)
-        /// Addresses and prefixes become members of a dynamic group, for so long or until they are deleted.
+        /// Addresses and prefixes become members of a dynamic group, for a time or until they are deleted.
         case add([String], to: String, seconds: Int? = nil)
         case delete([String], from: String)
-        /// These are the host's own addresses from now on.
+        /// From now on these are the host's own addresses.
         case own([String])
-        /// The states of the flows that are there, in alphabetical order.
+        /// The states of all flows, in alphabetical order.
         case flows([FlowState])
     }
 
@@ -54,19 +54,19 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
         """
     }
 
-    /// A few services are accepted toward what the port protects, nothing else.
+    /// A few services are accepted toward what the port protects, and nothing else.
     static let closed = policy(
         """
           - { name: services, service: [tcp/80, udp/53, sctp/3868, ping, proto/47], direction: in, action: accept }
         """)
 
-    /// Nothing is accepted any more.
+    /// Nothing is accepted.
     static let shut = policy("  - { name: nothing, action: drop }")
 
-    /// Likewise accepted, by another rule.
+    /// The same is accepted, but by another rule.
     static let renamed = policy("  - { name: all, direction: in, action: accept }")
 
-    /// All is accepted from within.
+    /// Everything is accepted from within.
     static let outward = policy("  - { name: out, direction: out, action: accept }")
 
     static let stateless = policy(
@@ -109,7 +109,7 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// Compiles a policy, and notes its ports' records by name: `nic` is the host's, the others are guests'.
+    /// Compiles a policy, and records its ports by name: `nic` is the host's, the others are guests'.
     static func compile(_ text: String, _ records: inout [String: Int]) throws -> Image {
         let ruleset = try Simulation.ruleset(text)
         let image = try Compiler().compile(ruleset)
@@ -120,7 +120,7 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// The programs, loaded once, with a flow table that is emptied before each use.
+/// The programs, loaded once, with a flow table that is cleared before each use.
 enum FlowSimulator {
     private static let loaded = Mutex<Simulator?>(nil)
 

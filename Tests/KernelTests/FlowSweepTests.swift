@@ -6,15 +6,15 @@ import Simulation
 import Testing
 
 extension PacketTables {
-    /// Flows that have expired give their places back, and no process sweeps.
+    /// Expired flows free their slots, without a process that sweeps.
     @Suite struct FlowSweepTests {
-        /// More than an established connection idles.
+        /// Longer than the timeout of an established connection.
         private static let long = 7600
 
         @Test(arguments: [1, 100]) func aPortAtItsShareGetsRoomAgain(share: Int) throws {
             try FlowPorts.simulate(share: share) { simulator, ports in
                 for client in 0..<share { try #require(try ports.web.handshake(client, in: simulator)) }
-                // Established flows make room for nobody.
+                // Established flows are not evicted for anyone.
                 for client in 1000..<1020 {
                     #expect(try ports.web.open(client, in: simulator) == "drop flow-table-full")
                 }
@@ -28,14 +28,14 @@ extension PacketTables {
             }
         }
 
-        /// A port that is full searches the whole table, and not again at once.
+        /// A full port searches the whole table, but not again at once.
         private func isGivenRoom(_ client: Int, at port: FlowPort, in simulator: Simulator) throws -> Bool {
             if try port.open(client, in: simulator) == "accept rule" { return true }
             simulator.pass(seconds: 1)
             return try port.open(client, in: simulator) == "accept rule"
         }
 
-        /// Among flows that are established, the one that is not makes room.
+        /// Among established flows, the one that is not established is evicted.
         @Test func theOneThatIsHalfOpenIsFound() throws {
             try FlowPorts.simulate(share: 100) { simulator, ports in
                 for client in 0..<99 { try #require(try ports.web.handshake(client, in: simulator)) }
@@ -48,7 +48,7 @@ extension PacketTables {
             }
         }
 
-        /// What has expired at one port is reclaimed by what is opened at another.
+        /// A flow that expired at one port is reclaimed by an opening at another.
         @Test func anyOpeningTidies() throws {
             try FlowPorts.simulate(share: 1000) { simulator, ports in
                 for client in 0..<100 { try #require(try ports.web.open(client, in: simulator) == "accept rule") }
@@ -56,7 +56,7 @@ extension PacketTables {
                 simulator.pass(seconds: 31)
                 #expect(try simulator.flows().isEmpty)
                 #expect(try ports.web.used(in: simulator) == 100)
-                // An opening tidies two buckets, each CPU going round by itself.
+                // An opening tidies two buckets; each CPU goes round by itself.
                 var left = Int(BH_FLOW_BUCKETS) / 2 * sysconf(Int32(_SC_NPROCESSORS_ONLN))
                 while left > 0, try left % 1024 > 0 || ports.web.used(in: simulator) > 0 {
                     try #require(try ports.db.open(0, in: simulator) == "accept rule")

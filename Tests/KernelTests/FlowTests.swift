@@ -44,7 +44,7 @@ extension PacketTables {
                 family == .v4 ? (.icmp(8), .icmp(0)) : (.icmpv6(128), .icmpv6(129))
             }
 
-            /// An ICMP error from a router on the way, about `quoted`.
+            /// An ICMP error about `quoted` from a router on the way.
             func error(
                 to target: IPAddress, about quoted: Datagram, redirect: Bool = false, from router: IPAddress? = nil
             ) -> Frame {
@@ -57,7 +57,7 @@ extension PacketTables {
                 return Frame(Datagram(sender, target, segment), tags: frameTags)
             }
 
-            /// Handshake at a port, the server inside.
+            /// A handshake at a port whose server is inside.
             func handshake(at port: String = "web") -> [FlowScript.Step] {
                 [
                     .frame(ask(2, 1000), at: port, .in, "accept rule"),
@@ -179,7 +179,7 @@ extension PacketTables {
                     ])
             } + [
                 FlowScript(
-                    "what is let in behind authentication opens nothing for what is not",
+                    "what is let in after authentication opens nothing for what is not",
                     under: FlowScript.policy("  - { name: ipsec, service: proto/51, action: accept }"),
                     [
                         .frame(authenticated(talk, back: false), at: "web", .in, "accept rule"),
@@ -223,7 +223,7 @@ extension PacketTables {
             ]
         }
 
-        /// A datagram behind an authentication header.
+        /// A datagram after an authentication header.
         private static func authenticated(_ talk: Talk, back: Bool) -> Frame {
             back
                 ? Frame(Datagram(talk.server, talk.client, .udp(53, 40000)) { $0.extensions = [.authentication()] })
@@ -316,7 +316,8 @@ extension PacketTables {
                     "what an address sends to itself comes back as an answer alone",
                     [
                         .frame(
-                            Frame(Datagram(talk.server, talk.server, talk.echo.request)), at: "web", .in, "accept rule"),
+                            Frame(Datagram(talk.server, talk.server, talk.echo.request)), at: "web", .in,
+                            "accept rule"),
                         .frame(
                             Frame(Datagram(talk.server, talk.server, talk.echo.request)), at: "web", .out,
                             "drop default"),

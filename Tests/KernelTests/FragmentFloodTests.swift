@@ -7,9 +7,10 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// First fragments whose datagrams never get complete, more than the table holds: they cost nobody at another port.
+    /// First fragments of datagrams that never become complete, more than the table holds. They cost nobody at another
+    /// port.
     @Suite struct FragmentFloodTests {
-        /// Of a device, in datagrams; see `BH_DEVICE_ROOM`.
+        /// The room of one device, in datagrams; see `BH_DEVICE_ROOM`.
         private static let room = 64
 
         private static func part(_ identification: UInt32, _ family: AddressFamily, first: Bool) -> [UInt8] {
@@ -19,7 +20,7 @@ extension PacketTables {
             }.bytes
         }
 
-        /// Judges one part toward a guest that is this device.
+        /// Judges one fragment toward a guest on this device.
         private func judge(
             _ simulator: Simulator, _ image: Image, _ identification: UInt32, _ family: AddressFamily = .v4,
             first: Bool, device: UInt16
@@ -50,7 +51,7 @@ extension PacketTables {
                     let said = try judge(simulator, image, number, family, first: false, device: 1)
                     #expect(said == "accept fragment")
                 }
-                // What the flooded port saw last is there, what it saw before made room for it.
+                // The latest datagrams of the flooded port are there; earlier ones made room for them.
                 let last = UInt32(20 * Self.room - 1)
                 #expect(try judge(simulator, image, last, family, first: false, device: 2) == "accept fragment")
                 #expect(try judge(simulator, image, 0, family, first: false, device: 2) == "drop fragment")
@@ -59,10 +60,10 @@ extension PacketTables {
             }
         }
 
-        /// Devices 5 and 1029 share a room: each keeps half of every bucket against the other.
+        /// Devices 5 and 1029 share their room: each keeps half of every bucket.
         @Test func whoSharesARoomKeepsHalf() throws {
             try simulate { simulator, image in
-                // Four datagrams of one device, wherever they fall, fill no bucket by more than half.
+                // Four datagrams of one device fill at most half of any bucket.
                 for number in 0..<UInt32(4) {
                     #expect(try judge(simulator, image, number, first: true, device: 5) == "accept rule")
                 }
@@ -72,7 +73,7 @@ extension PacketTables {
                 for number in 0..<UInt32(4) {
                     #expect(try judge(simulator, image, number, first: false, device: 5) == "accept fragment")
                 }
-                // And the one that comes late gets its half too.
+                // The one that comes later gets its half too.
                 #expect(try judge(simulator, image, 9, first: true, device: 5) == "accept rule")
                 for number in 0..<UInt32(20 * Self.room) {
                     _ = try judge(simulator, image, 100_000 + number, first: true, device: 1029)

@@ -10,8 +10,8 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// Parts of a few datagrams in any order, at several ports, doubled, overlapping and too short, with policies
-    /// exchanged and time passing between them: the kernel's programs against the model.
+    /// Fragments of a few datagrams in any order, at several ports, duplicated, overlapping and too short, while
+    /// policies change and time passes: the kernel's programs against the model.
     @Suite struct FragmentPropertyTests {
         @Test func theKernelAgreesWithTheModel() throws {
             let environment = ProcessInfo.processInfo.environment
@@ -72,8 +72,8 @@ extension PacketTables {
                         model.use(policies[next])
                     }
                     if random.once(in: 12) {
-                        // No sum of these is just below a timeout, so that the moments in which the test itself runs do
-                        // not matter.
+                        // No sum of these is just below a timeout, so that the time the test itself takes does not
+                        // matter.
                         let seconds = random.pick([11, 11, 35])
                         simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)
@@ -102,7 +102,7 @@ extension PacketTables {
     }
 }
 
-/// Parts of a few datagrams, as they may be sent, or by someone who has something to hide.
+/// Fragments of a few datagrams, as an honest sender or one with something to hide may send them.
 struct FragmentTraffic {
     struct Drawn {
         var frame: Frame
@@ -110,7 +110,7 @@ struct FragmentTraffic {
         var direction: Direction
     }
 
-    /// One identification between two ends; what it is of is drawn anew from time to time.
+    /// One identification between two ends, which stands for another datagram from time to time.
     private struct Whole {
         var family: AddressFamily
         var entry: Int
@@ -118,7 +118,7 @@ struct FragmentTraffic {
         var direction: Direction
         var identification: UInt32
         var segment: Segment
-        /// Units of eight bytes where the next part in order starts, and where all end.
+        /// In units of eight bytes: where the next fragment in order starts, and where the datagram ends.
         var next = 0
         var end: Int
     }
@@ -126,7 +126,7 @@ struct FragmentTraffic {
     private var wholes: [Whole] = []
 
     init(_ random: inout RandomNumbers) {
-        // No more than a bucket holds.
+        // At most as many as a bucket holds.
         for _ in 0..<6 {
             let (segment, end) = Self.content(&random)
             wholes.append(

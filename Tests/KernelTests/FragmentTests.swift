@@ -9,15 +9,15 @@ extension PacketTables {
     @Suite struct FragmentTests {
         typealias Talk = FlowTests.Talk
 
-        /// A UDP datagram from the client to the server, whose parts are sent.
+        /// A UDP datagram from the client to the server, which is sent in fragments.
         struct Whole: Sendable {
             var talk: Talk
             var port: UInt16 = 53
             var identification: UInt32 = 0x8765_4321
             var isReply = false
 
-            /// The part of these units of eight bytes, without its last `less` bytes; further ones follow unless it is
-            /// the last.
+            /// The fragment of these units of eight bytes, without its last `less` bytes. More fragments follow unless
+            /// it is the last.
             func part(_ units: Range<Int>, last: Bool = false, less: Int = 0) -> Frame {
                 let payload = [UInt8](repeating: 0x51, count: 1000)
                 let segment: Segment =
@@ -49,7 +49,7 @@ extension PacketTables {
         private static let follows = "accept fragment"
         private static let astray = "drop fragment"
 
-        /// Toward the guest named web.
+        /// A fragment toward the guest `web`.
         private static func web(_ frame: Frame, _ expected: String) -> FlowScript.Step {
             .frame(frame, at: "web", .in, expected)
         }
@@ -65,7 +65,7 @@ extension PacketTables {
                         web(whole.part(0..<4), "accept established"), web(whole.part(4..<8, last: true), follows),
                     ]),
                 FlowScript(
-                    "any order behind the first, none before it",
+                    "any order after the first, none before it",
                     [
                         web(whole.part(4..<8), astray), web(whole.part(12..<16, last: true), astray),
                         web(whole.part(0..<4), opens), web(whole.part(12..<16, last: true), follows),
@@ -124,7 +124,7 @@ extension PacketTables {
         private static func ends(_ whole: Whole) -> [FlowScript] {
             [
                 FlowScript(
-                    "nothing behind the last, and no second last",
+                    "nothing after the last, and no second last",
                     [
                         web(whole.part(0..<4), opens), web(whole.part(8..<9, last: true, less: 1), follows),
                         web(whole.part(9..<10), astray), web(whole.part(9..<10, last: true), astray),
@@ -138,7 +138,7 @@ extension PacketTables {
                         web(whole.part(9..<10, last: true), follows),
                     ]),
                 FlowScript(
-                    "parts that are no multiple of eight bytes, or none",
+                    "parts that are not a multiple of eight bytes, or empty",
                     [
                         web(whole.part(0..<4, less: 4), astray), web(whole.part(0..<4), opens),
                         web(whole.part(4..<6, less: 1), astray), web(whole.part(4..<6, less: 16), astray),
@@ -228,12 +228,13 @@ extension PacketTables {
                 web(tagged.part(4..<8, last: true), follows),
             ]
             let ofTCP = whole.frame(Segment(number: 6, bytes: Array(repeating: 0, count: 32)), at: 4, last: true)
-            // IPv4 tells datagrams apart by their protocol; in IPv6 only the first's counts.
+            // In IPv4 the protocol is part of a datagram's identity; in IPv6 only the first fragment's next header
+            // counts.
             steps += whole.talk.family == .v4 ? [web(ofTCP, astray), web(rest, follows)] : [web(ofTCP, follows)]
             return [FlowScript("what tells datagrams apart", steps)]
         }
 
-        /// A later fragment has no ports, whatever its data looks like: what quotes it belongs to no flow.
+        /// A later fragment has no ports, whatever its data looks like, so an error that quotes it belongs to no flow.
         private static func errors(_ whole: Whole) -> [FlowScript] {
             let talk = whole.talk
             func quoted(_ fragment: Datagram.Fragment) -> Datagram {

@@ -5,8 +5,8 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Mutants of captured frames, or of made-up ones where there are no captures, through the kernel's programs and
-    /// the references. About a minute of them; `Scripts/fuzz` judges more.
+    /// Mutants of captured frames, or of synthetic ones if there are no captures, through the kernel's programs and the
+    /// references. They take about a minute; `Scripts/fuzz` judges more.
     @Suite struct FuzzTests {
         @Test func theKernelAgreesWithTheReferences() throws {
             let environment = ProcessInfo.processInfo.environment

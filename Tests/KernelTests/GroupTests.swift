@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Dynamic groups: who is in one changes while the policy is in force, and ends by itself.
+    /// Dynamic groups: their members change while the policy is in force, and expire by themselves.
     @Suite struct GroupTests {
         private static func policy(_ rules: String, groups: String = "", defaults: String = "in: drop, out: drop")
             -> String
@@ -27,10 +27,11 @@ extension PacketTables {
             """
         }
 
-        /// What becomes of packets of a client outside and a server inside; each new one is another connection's.
+        /// The outcome for packets of a client outside and a server inside; each new packet belongs to another
+        /// connection.
         private struct Talk {
             var family: AddressFamily
-            /// The client's address and prefixes around it.
+            /// The client's address, and prefixes around it.
             var client: String { family == .v4 ? "198.51.100.7" : "2001:db8:7::7" }
             var server: String { family == .v4 ? "192.0.2.80" : "2001:db8:80::80" }
             var near: String { family == .v4 ? "198.51.100.0/24" : "2001:db8:7::/64" }
@@ -171,7 +172,7 @@ extension PacketTables {
                         .delete([talk.client], from: "blocked"), talk.new(5, "drop default"),
                     ]),
                 FlowScript(
-                    "addresses beside members",
+                    "addresses and members",
                     under: policy("  - { name: ok, from: [office, blocked], action: accept }"),
                     [talk.new(1, "accept rule"), .add([talk.client], to: "blocked"), talk.new(2, "accept rule")]),
                 FlowScript(
@@ -231,8 +232,8 @@ extension PacketTables {
                 FlowScript(
                     "a flow that rests on a group that its end is not in",
                     under: policy(
-                        "  - { name: deny, from: { except: friends }, action: drop }\n  - { name: rest, action: accept }"
-                    ),
+                        "  - { name: deny, from: { except: friends }, action: drop }\n"
+                            + "  - { name: rest, action: accept }"),
                     [.add([talk.client], to: "friends", seconds: 20)] + open + [
                         .pass(seconds: 21), talk.new(1, "drop policy-changed"),
                     ]),

@@ -7,10 +7,10 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// What a guest may claim and overhear. Every row is tried untagged, tagged once and twice, and where it is IP
-    /// behind extension headers as well; XDP drops a part of it and never anything else.
+    /// What a guest may claim and overhear. Every row is tried untagged, with one and two tags, and for IP also behind
+    /// extension headers. XDP drops some of what tc drops, and nothing else.
     @Suite struct GuardTests {
-        /// `guest` has all that can be bound, `listed` a link-local address of its own, `open` nothing.
+        /// `guest` has everything that can be bound, `listed` a link-local address of its own, `open` nothing.
         private static let table = PolicyTable(
             """
             version: 1
@@ -42,12 +42,12 @@ extension PacketTables {
         private static let stranger: MACAddress = "52:54:00:00:00:09"
         private static let v4: IPAddress = "198.51.100.1"
         private static let v6: IPAddress = "2001:db8:1::1"
-        /// What the guest makes of its MAC address.
+        /// The address that the guest derives from its MAC address.
         private static let linkLocal: IPAddress = "fe80::5054:ff:fe00:1"
         private static let any4: IPAddress = "0.0.0.0"
         private static let any6: IPAddress = "::"
 
-        /// A datagram that the guest sends, in a frame from its own MAC address.
+        /// A datagram that the guest sends from its own MAC address.
         private static func sent(
             _ source: IPAddress, _ segment: Segment, to destination: IPAddress? = nil, from mac: MACAddress = guest,
             _ change: (inout Datagram) -> Void = { _ in }
@@ -56,7 +56,7 @@ extension PacketTables {
             return Frame(Datagram(source, target, segment, change), from: mac)
         }
 
-        /// A neighbour discovery message: its head behind the checksum, and options.
+        /// A neighbour discovery message: the fixed part after the checksum, then options.
         private static func discovery(
             _ type: UInt8, from source: IPAddress = linkLocal, target: IPAddress? = nil, head: Int? = nil,
             options: [UInt8] = [], to destination: IPAddress = "ff02::1", _ change: (inout Datagram) -> Void = { _ in }
@@ -70,7 +70,7 @@ extension PacketTables {
             }
         }
 
-        /// A multicast listener message behind a router alert.
+        /// A multicast listener message after a router alert.
         private static func listener(
             _ type: UInt8, from source: IPAddress = linkLocal, to destination: IPAddress = "ff02::16"
         ) -> Frame {
@@ -167,7 +167,7 @@ extension PacketTables {
             return rows
         }()
 
-        /// Who has no address yet.
+        /// A sender without an address yet.
         private static let unspecified: [PacketRow] =
             [
                 row("DHCP request", sent(any4, .udp(68, 67), to: "255.255.255.255"), nil, accepted: .essential),
@@ -192,7 +192,8 @@ extension PacketTables {
                 row("router advertisement from ::", discovery(134, from: any6), .guardIP),
                 row("ping from ::", sent(any6, .icmpv6()), .guardIP),
                 row(
-                    "DAD that crossed a router", discovery(135, from: any6, target: v6) { $0.hopLimit = 254 }, .guardIP),
+                    "DAD that crossed a router", discovery(135, from: any6, target: v6) { $0.hopLimit = 254 },
+                    .guardIP),
             ]
             + [131, 132, 143].map { (type: UInt8) in
                 row("listener message \(type) from ::", listener(type, from: any6), nil, accepted: .essential)
@@ -252,11 +253,11 @@ extension PacketTables {
                     "advertisement of a shared address",
                     discovery(136, target: "2001:db8:1::c8", options: option(2, virtual))),
                 mine(
-                    "advertisement behind other options",
+                    "advertisement after other options",
                     discovery(136, target: v6, options: pad + option(2, guest) + pad)),
                 mine("router solicitation", discovery(133, options: option(1, guest))),
                 mine("the same option twice", discovery(133, options: option(1, guest) + option(1, guest))),
-                // Longer than what is essential, and no lie.
+                // Longer than an essential message, but true.
                 row("32 options", discovery(133, options: Array((0..<32).map { _ in pad }.joined())), nil),
                 not(
                     "solicitation with another's option",
@@ -264,13 +265,13 @@ extension PacketTables {
                 not("router solicitation with another's option", discovery(133, options: option(1, stranger))),
                 not("advertisement with another's option", discovery(136, target: v6, options: option(2, stranger))),
                 not(
-                    "another's option behind its own",
+                    "another's option after its own",
                     discovery(136, target: v6, options: option(2, guest) + option(2, stranger))),
                 not(
                     "another's option before its own",
                     discovery(136, target: v6, options: option(1, stranger) + option(2, guest))),
                 not(
-                    "another's option behind others",
+                    "another's option after others",
                     discovery(136, target: v6, options: pad + pad + option(2, stranger))),
                 not("an option of twice the length", discovery(136, target: v6, options: [2, 2] + guest.bytes + pad)),
                 not("advertisement of another's address", discovery(136, target: another, options: option(2, guest))),
@@ -278,7 +279,7 @@ extension PacketTables {
                 not("probe for another's address", discovery(135, from: any6, target: another)),
                 not("an option of length 0", discovery(133, options: [14, 0, 0, 0, 0, 0, 0, 0])),
                 not("an option beyond the end", discovery(133, options: [14, 2, 0, 0, 0, 0, 0, 0])),
-                not("bytes behind the last option", discovery(133, options: option(1, guest) + [0])),
+                not("bytes after the last option", discovery(133, options: option(1, guest) + [0])),
                 not("33 options", discovery(133, options: Array((0..<33).map { _ in pad }.joined()))),
                 not("a target cut short", discovery(136, head: 19)),
                 not("in fragments", discovery(136, target: v6) { $0.fragment = .first }),
@@ -303,7 +304,7 @@ extension PacketTables {
                             at: "open"))
                 }
             }
-            // Clients take an answer from whatever port it comes.
+            // Clients accept an answer from any port.
             for (address, family) in [(v4, AddressFamily.v4), (v6, .v6)] {
                 for port in [68, 546] as [UInt16] {
                     for source in [1, 67, 68, 547, 40000] as [UInt16] {
@@ -345,7 +346,7 @@ extension PacketTables {
             family == .v4 ? "255.255.255.255" : "ff02::1:2"
         }
 
-        /// What makes a switch send a port all that goes to many.
+        /// Messages that make a switch send all multicast to a port.
         private static let multicastRouters: [PacketRow] = [
             row("an IGMP query", igmp(0x11, to: "224.0.0.1"), .guardRA),
             row("an IGMP query from 0.0.0.0", igmp(0x11, from: any4, to: "224.0.0.1"), .guardRA),
@@ -405,7 +406,7 @@ extension PacketTables {
             row(
                 "to anyone where nothing is bound", Frame(Datagram("192.0.2.1", v4, .udp()), to: stranger), nil,
                 at: "open", .in),
-            // What others claim toward the guest is no business of these guards.
+            // These guards do not judge what others claim toward the guest.
             row(
                 "a router's advertisement", discovery(134).with(0, 0x33, 0x33, 0, 0, 0, 1), nil, .in,
                 accepted: .essential),
@@ -414,7 +415,7 @@ extension PacketTables {
                 accepted: .essential),
         ]
 
-        /// A host's guard is of what comes from the network with a guest's address.
+        /// A host port's guard concerns packets from the network with a guest's address.
         private static let network: [PacketRow] = [
             row("a guest's address", sent(v4, .udp()), .guardIP, at: "nic", .in),
             row("a guest's prefix", sent("198.51.100.150", .udp()), .guardIP, at: "nic", .in),
@@ -427,7 +428,7 @@ extension PacketTables {
             row("what the host sends for a guest", sent(v4, .udp()), nil, at: "nic", .out),
         ]
 
-        /// `addresses: []` says that there is none to claim.
+        /// `addresses: []` means that the guest may claim no address.
         private static let nobody: [PacketRow] = {
             func mine(_ description: String, _ frame: Frame, _ accepted: Reason = .essential) -> PacketRow {
                 row(description + " of nobody", frame, nil, at: "nobody", accepted: accepted)
@@ -460,7 +461,7 @@ extension PacketTables {
 
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Self.table.check(row) }
 
-        /// Nothing hides in a tag. What is no address of the tag's port is one in none.
+        /// Nothing hides behind a tag. A tag does not make an address the port's.
         @Test(arguments: [[10], [0, 10], [4094]] as [[UInt16]]) func judgesInTags(tags: [UInt16]) throws {
             for row in Self.rows {
                 var row = row
@@ -470,7 +471,7 @@ extension PacketTables {
             }
         }
 
-        /// Nor behind extension headers.
+        /// Nothing hides behind extension headers.
         @Test(arguments: [
             [Extension.hopByHop()], [.destination(bytes: 64)], [.authentication()], [.fragment()],
             [.hopByHop(), .destination(), .routing(), .authentication(), .destination()],
@@ -488,7 +489,7 @@ extension PacketTables {
 }
 
 extension Frame {
-    /// An IPv6 packet without extension headers, with these.
+    /// An IPv6 packet without extension headers, with these added.
     fileprivate func behind(_ extensions: [Extension]) -> Frame {
         let plain = Datagram("::", "::", Segment(number: bytes[20])) { $0.extensions = extensions }.bytes.dropFirst(40)
         var frame = Array(bytes.prefix(54)) + plain + bytes.dropFirst(54)

@@ -7,9 +7,9 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// The reserved group `host`: what the host's addresses are at the moment, not at `apply`.
+    /// The reserved group `host`: the host's addresses at the moment, not at `apply`.
     @Suite struct HostGroupTests {
-        /// A client and a server, either of which may be the host, and what becomes of their packets at its uplink.
+        /// A client and a server, either of which may be the host, and the outcome for their packets at its uplink.
         private struct Talk {
             var family: AddressFamily
             var client: String { family == .v4 ? "198.51.100.7" : "2001:db8:7::7" }
@@ -23,7 +23,7 @@ extension PacketTables {
                 return Frame(isAnswer ? Datagram(server, client, segment) : Datagram(client, server, segment))
             }
 
-            /// Of a connection of its own, by its port.
+            /// A packet of a separate connection, by its port.
             func new(_ port: UInt16, _ expected: String, at place: String = "nic", _ direction: Direction = .in)
                 -> FlowScript.Step
             { .frame(frame(.udp(port, 53), isAnswer: false), at: place, direction, expected) }
@@ -98,7 +98,7 @@ extension PacketTables {
                         talk.new(3, "accept rule"),
                     ]),
                 FlowScript(
-                    "the host beside addresses", under: rule("[host, \(net)]"),
+                    "the host and addresses", under: rule("[host, \(net)]"),
                     [talk.new(1, "accept rule"), .own([talk.server]), talk.new(2, "accept rule")]),
                 FlowScript(
                     "addresses less the host", under: rule("{ addresses: \(net), except: host }"),
@@ -129,7 +129,7 @@ extension PacketTables {
                         talk.new(3, "accept rule"), .own([]), talk.new(4, "drop default"),
                     ]),
                 FlowScript(
-                    "ahead of others, and behind them",
+                    "before others, and after them",
                     under: FlowScript.policy(
                         """
                           - { name: deny, to: host, service: udp/54, action: drop }
@@ -177,7 +177,7 @@ extension PacketTables {
             ]
         }
 
-        /// More rules for the host than a packet may be tried against where they have conditions: they have none.
+        /// More rules for the host than a packet may have to try if they were conditional, which they are not.
         private static func limits(_ talk: Talk) -> [FlowScript] {
             let denials = (0..<40).map {
                 "  - { name: r\($0), from: 203.0.113.\($0), to: host, action: drop }\n"
@@ -191,7 +191,7 @@ extension PacketTables {
             ]
         }
 
-        /// A policy that does not ask is the same as ever: nothing of it depends on the host.
+        /// A policy that does not ask for the host does not depend on it.
         @Test(arguments: [
             ("  - { name: ok, to: 192.0.2.1, action: accept }", false),
             ("  - { name: ok, to: host, action: accept }", true),

@@ -10,14 +10,15 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// Rules that match only so often, or only until a moment.
+    /// Rules that match only so often, or only until a certain time.
     @Suite struct LimitTests {
-        /// Packets of a kind at the NIC, one after the other, and how many of them a limited rule takes.
+        /// Packets of one kind at the NIC, one after the other, and how many of them a limited rule matches.
         struct Burst: Sendable, CustomTestStringConvertible {
             var testDescription: String
             var limit: String
             var rule = "service: udp/53, direction: in, action: accept, stateless: true"
-            /// Seconds before, packets, wire packets in each, and how many the rule is to take.
+            /// The seconds that pass first, the number of packets, the wire packets in each, and how many the rule must
+            /// match.
             var rounds: [(pass: Int, packets: Int, segments: UInt32, taken: Int)]
             var segment: @Sendable (Int) -> Segment = { _ in .udp(40000, 53, payload: [1]) }
             var source: @Sendable (Int) -> IPAddress = { _ in "192.0.2.1" }
@@ -81,7 +82,7 @@ extension PacketTables {
                         defer { index += 1 }
                         let source = burst.source(index)
                         let frame = Frame(Datagram(source, Ends.server(source.family), burst.segment(index)))
-                        // What is early drops nothing of it, and takes nothing.
+                        // XDP drops none of these, and uses none of the limit.
                         let early = try simulator.judge(frame: frame.bytes, portRecord: record, hook: .xdp)
                         #expect(early.reason == nil)
                         let outcome = try simulator.judge(
@@ -96,8 +97,7 @@ extension PacketTables {
             }
         }
 
-        /// More sources than there are places: none of those that keep within the limit is refused, and one that does
-        /// not stays limited.
+        /// More sources than slots: no source within the limit is refused, and one over the limit stays limited.
         @Test func aFloodOfForgedSourcesRefusesNoOne() throws {
             let rule = "service: udp/53, direction: in, action: accept, stateless: true"
             let text = FlowScript.policy(
@@ -131,7 +131,7 @@ extension PacketTables {
               - { name: few, service: tcp/80, direction: in, action: accept, limit: { rate: 1/m, burst: 1 } }
               - { name: other, service: udp/53, direction: in, action: accept }
             """)
-        /// Likewise, with another rule ahead: what is used of the limit is known by the rule's name.
+        /// The same with another rule before it: the rule's name keeps its used limit.
         private static let moved = limited.replacingOccurrences(
             of: "rules:\n", with: "rules:\n  - { name: first, service: tcp/1, action: drop }\n")
         private static let raised = limited.replacingOccurrences(of: "burst: 1", with: "burst: 2")
@@ -181,13 +181,14 @@ extension PacketTables {
 
         // MARK: Expiry
 
-        /// A rule that expires in five minutes, ahead of one that does the contrary.
+        /// A rule that expires in five minutes, before one that does the opposite.
         @Test(arguments: [Action.accept, .drop]) func aRuleExpires(action: Action) throws {
             let inFiveMinutes = Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 + 300) * 1_000_000_000)
             let contrary: Action = action == .accept ? .drop : .accept
             let text = FlowScript.policy(
                 """
-                  - { name: passing, service: tcp/80, direction: in, action: \(action.rawValue), expires: "\(inFiveMinutes)" }
+                  - { name: passing, service: tcp/80, direction: in, action: \(action.rawValue), \
+                expires: "\(inFiveMinutes)" }
                   - { name: rest, service: tcp/80, direction: in, action: \(contrary.rawValue) }
                 """)
             let image = try Compiler().compile(try Simulation.ruleset(text))
@@ -211,14 +212,14 @@ extension PacketTables {
                 simulator.pass(seconds: 101)
                 #expect(try judge(talk.there(.tcp(40002, 80))) == "\(contrary.rawValue) rule rest")
                 if isOpen {
-                    // What it has opened ends with it.
+                    // The flows that it opened end with it.
                     #expect(try judge(talk.ask(16, 1001, 5001)) == "drop policy-changed rest")
                     #expect(try judge(talk.ask(16, 1001, 5001)) == "drop rule rest")
                 }
             }
         }
 
-        /// XDP may say of a rule that expires what tc would.
+        /// XDP may decide by a rule that expires, if tc would decide the same.
         @Test func whatExpiresMayBeDroppedEarly() throws {
             let text = FlowScript.policy(
                 "  - { name: passing, service: tcp/80, action: drop, expires: 2100-01-01T00:00:00Z }",

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Super-packets, and packets that a capture cut short: lengths that the frame at hand does not have.
+    /// Super-packets, and packets that a capture cut short: their length is not that of the frame at hand.
     @Suite struct OffloadTests {
         private static func row(
             _ description: String, _ frame: Frame, _ expected: PacketRow.Expectation, original: Int? = nil,
@@ -23,7 +23,7 @@ extension PacketTables {
             func claiming(_ length: Int, _ segment: Segment = .tcp(payload: payload)) -> Frame {
                 Ends.frame(family, segment) { $0.length = length }
             }
-            /// What the length field of a packet of so many bytes of TCP payload says.
+            /// The length field of a packet with so many bytes of TCP payload.
             func length(_ payload: Int) -> Int { (family == .v4 ? 20 : 0) + 20 + payload }
             return [
                 row(

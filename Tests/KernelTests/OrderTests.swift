@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// What a port asks, one after the other.
+    /// The order in which a port checks a packet.
     @Suite struct OrderTests {
         private static let policy = """
             version: 1
@@ -32,7 +32,7 @@ extension PacketTables {
             }
         }
 
-        /// A frame that offends against everything, and against one thing less each time.
+        /// A frame that fails every check, then one check less each time.
         @Test(arguments: AddressFamily.allCases) func eachStepComesBeforeTheNext(family: AddressFamily) throws {
             let simulation = try Simulation(policy: Self.policy)
             let port = try #require(simulation.binding("guest"))
@@ -56,7 +56,7 @@ extension PacketTables {
             #expect(try simulation.judge(.init(Frame(plain, from: Frame.guest), .out), at: port) == .drop(by: "all"))
         }
 
-        /// What belongs to a flow is asked of no rule.
+        /// No rule is asked about a packet that belongs to a flow.
         @Test(arguments: AddressFamily.allCases) func flowsComeBeforeRules(family: AddressFamily) throws {
             let policy = FlowScript.policy(
                 """

@@ -6,9 +6,9 @@ import TestSupport
 import Testing
 import Wire
 
-/// One line of a packet table: a frame, and what every port that is named does with it.
+/// One row of a packet table: a frame, and the outcome at every named port.
 struct PacketRow: Sendable, CustomTestStringConvertible {
-    /// What tc must say.
+    /// The verdict that tc must give.
     struct Expectation: Sendable, Hashable, CustomStringConvertible {
         var verdict: Action
         var reason: Reason
@@ -22,26 +22,26 @@ struct PacketRow: Sendable, CustomTestStringConvertible {
         var description: String { "\(verdict) \(reason.rawValue)" + (rule.map { " by \($0)" } ?? "") }
     }
 
-    /// What XDP, at a host port, must say before.
+    /// What XDP at a host port must do before it.
     enum Early: Sendable {
-        /// Drops for the same reason.
+        /// It drops for the same reason.
         case drops
-        /// Leaves it to tc, which may know more.
+        /// It leaves the packet to tc, which may know more.
         case leaves
-        /// Either; if it drops, for the same reason.
+        /// It does either; if it drops, for the same reason.
         case either
     }
 
     var testDescription: String
     var frame: Frame
     var expected: Expectation
-    /// Names of ports of the table's policy; each is tried in both directions, unless `direction` is set.
+    /// Ports of the table's policy, by name; each is tried in both directions, unless `direction` is set.
     var ports: [String]
     var direction: Direction?
     var early: Early
-    /// Bytes the frame had before it was cut short, where it was.
+    /// The frame's length in bytes before it was cut short, if it was.
     var originalLength: Int?
-    /// Wire packets of a super-packet.
+    /// The number of wire packets of a super-packet.
     var segments: Int
 
     init(
@@ -59,7 +59,7 @@ struct PacketRow: Sendable, CustomTestStringConvertible {
     }
 }
 
-/// The ends that tables use: from outside to a server, in both families.
+/// The ends that the tables use: a client outside and a server, in both families.
 enum Ends {
     static func client(_ family: AddressFamily) -> IPAddress { family == .v4 ? "198.51.100.7" : "2001:db8:7::7" }
     static func server(_ family: AddressFamily) -> IPAddress { family == .v4 ? "192.0.2.80" : "2001:db8:80::80" }

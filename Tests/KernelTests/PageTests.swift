@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// An image that does not fit into one page of the largest value that a map may have.
+    /// An image that is larger than one page, the largest value that a map may have.
     @Suite struct PageTests {
         @Test func anImageOfSeveralPagesIsRead() throws {
             var random = RandomNumbers(seed: 1)

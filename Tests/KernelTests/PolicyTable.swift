@@ -9,14 +9,14 @@ import TestSupport
 import Testing
 import Wire
 
-/// A policy in the kernel, attached to nothing, that judges the rows of packet tables. Loaded when it is first asked.
+/// A policy in the kernel, attached to nothing, that judges the rows of packet tables. It is loaded on first use.
 final class PolicyTable: Sendable {
     private let text: String
     private let loaded = Mutex<Simulation?>(nil)
 
     init(_ text: String) { self.text = text }
 
-    /// Judges the row at each of its ports and directions, on tc and, where XDP sees such packets, on XDP before it.
+    /// Judges the row at each of its ports and directions: on tc, and before that on XDP if XDP sees such packets.
     func check(_ row: PacketRow, sourceLocation: Testing.SourceLocation = #_sourceLocation) throws {
         try loaded.withLock { loaded in
             if loaded == nil { loaded = try Simulation(policy: text) }
@@ -38,7 +38,7 @@ final class PolicyTable: Sendable {
         let judged = try simulation.judge(probe, at: binding)
         let place = "\(row.testDescription) at \(port) \(direction)"
         #expect(judged == row.expected, "\(place): \(row.frame)", sourceLocation: sourceLocation)
-        // XDP sees what comes in at a device: `in` of a host's, `out` of a workload's.
+        // XDP sees what a device receives: `in` on a host port, `out` on a workload's.
         guard direction == (binding.protects == .host ? .in : .out) else { return }
         let early = try simulation.judgeEarly(probe, at: binding)
         if let early { #expect(early == judged, "XDP: \(place): \(row.frame)", sourceLocation: sourceLocation) }

@@ -9,7 +9,7 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// The kernel's programs against plain first match over the policy, for policies and packets made up from a seed.
+    /// The kernel's programs against a plain first match over the policy, for random policies and packets from a seed.
     @Suite struct PropertyTests {
         @Test func theKernelAgreesWithTheReference() throws {
             let environment = ProcessInfo.processInfo.environment
@@ -37,7 +37,7 @@ extension PacketTables {
             #expect(early > 1000)
         }
 
-        /// The same with 10,000 rules; on a slow machine with some hundred.
+        /// The same with 10,000 rules; with some hundred on a slow machine.
         @Test func theKernelAgreesOnManyRules() throws {
             let environment = ProcessInfo.processInfo.environment
             let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
@@ -77,7 +77,7 @@ extension PacketTables {
                         scope: 0, entry: drawn.entry, protects: drawn.protects,
                         isUnknownToDrop: drawn.isUnknownToDrop, isQuarantined: probe.isQuarantined),
                     direction: drawn.direction)
-                // Each packet for itself: the table is empty.
+                // Each packet by itself: the flow table is empty.
                 reference.forgetFlows()
                 let port = simulation.port(
                     entry: drawn.entry, protects: drawn.protects, isUnknownToDrop: drawn.isUnknownToDrop)
@@ -99,7 +99,7 @@ extension PacketTables {
             return (judged, early)
         }
 
-        /// Someone joins or leaves a dynamic group, or time goes by.
+        /// A member joins or leaves a dynamic group, or time passes.
         private static func changeMembers(
             _ ruleset: Ruleset, _ simulation: Simulation, _ reference: inout ReferenceFlows,
             _ random: inout RandomNumbers
@@ -125,7 +125,7 @@ extension PacketTables {
             }
         }
 
-        /// Most frames as they are; some as a capture or a segmentation offload leaves them.
+        /// Most frames as they are, some as a capture or a segmentation offload leaves them.
         private static func vary(
             _ frame: Frame, _ direction: Direction, _ random: inout RandomNumbers
         ) -> Simulation.Probe {

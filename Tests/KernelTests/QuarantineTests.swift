@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// What a port that is cut off does with packets that nothing else could keep from passing.
+    /// A port in quarantine, with packets that nothing else would drop.
     @Suite struct QuarantineTests {
         private static let policy = """
             version: 1
@@ -37,7 +37,7 @@ extension PacketTables {
             }
         }
 
-        /// XDP drops what tc would, unless a tag that it may not see has a word in it.
+        /// XDP drops what tc would drop, unless that depends on a tag that XDP may not see.
         @Test func theEarlyPathIsCutOffToo() throws {
             let simulation = try Simulation(policy: Self.policy)
             var probe = Simulation.Probe(Ends.frame(.v4, .tcp(40000, 80)), .in)

@@ -3,12 +3,12 @@ import Compiler
 import Network
 import Wire
 
-/// The answer to a rejected packet as the RFCs have it, put together anew: what the program makes of the packet itself
-/// must be the same.
+/// The answer to a rejected packet according to the RFCs, built from nothing. The program, which builds it from the
+/// packet, must produce the same.
 enum ReferenceAnswer {
-    /// The whole frame, without padding; nil where there is to be none.
+    /// The whole frame without padding; nil if there must be no answer.
     ///
-    /// - Parameter frame: whole.
+    /// - Parameter frame: The whole rejected frame.
     static func make(_ frame: [UInt8], _ packet: Packet) -> [UInt8]? {
         guard let source = packet.source, let destination = packet.destination, isAnswerable(frame, packet) else {
             return nil
@@ -21,7 +21,7 @@ enum ReferenceAnswer {
         return Array(frame[6..<12]) + Array(frame[0..<6]) + Array(frame[12..<start]) + answer
     }
 
-    /// Where the datagram ends in the frame, by its own word.
+    /// The end of the datagram in the frame, as its length field says.
     static func end(_ frame: [UInt8], _ packet: Packet) -> Int {
         let start = packet.l3Offset
         return packet.family == .v4

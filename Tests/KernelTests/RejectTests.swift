@@ -10,7 +10,7 @@ import Testing
 @testable import Datapath
 
 extension PacketTables {
-    /// What becomes of a rejected packet: ``Simulation`` compares each answer with the reference byte by byte.
+    /// The outcome for a rejected packet. ``Simulation`` compares each answer with the reference byte by byte.
     @Suite struct RejectTests {
         private static let table = PolicyTable(
             """
@@ -45,12 +45,12 @@ extension PacketTables {
                 row(
                     "SYN in two tags", Ends.frame(family, .tcp(40000, 81), tags: [Frame.Tag(5), Frame.Tag(6)]),
                     byDefault),
-                row("SYN behind IP options", Ends.frame(family, .tcp(40000, 80), options), byRule),
+                row("SYN after IP options", Ends.frame(family, .tcp(40000, 80), options), byRule),
                 row("UDP", Ends.frame(family, .udp()), byDefault),
                 row("UDP of an odd length", Ends.frame(family, .udp(payload: [1, 2, 3])), byDefault),
                 row("UDP that is too long to quote", Ends.frame(family, .udp(payload: long)), byDefault),
                 row("UDP in a tag", Ends.frame(family, .udp(payload: long), tags: [Frame.Tag(5)]), byDefault),
-                row("UDP behind IP options", Ends.frame(family, .udp(), options), byDefault),
+                row("UDP after IP options", Ends.frame(family, .udp(), options), byDefault),
                 row("padding", Ends.frame(family, .udp()).padded(to: 200), byDefault),
                 row("SCTP", Ends.frame(family, .sctp()), byDefault),
                 row("another protocol", Ends.frame(family, Segment(number: 47, bytes: [1])), byDefault),
@@ -58,7 +58,7 @@ extension PacketTables {
             ] + silent(family, row)
         }
 
-        /// What gets no answer.
+        /// Packets that get no answer.
         private static func silent(
             _ family: AddressFamily, _ row: (String, Frame, PacketRow.Expectation) -> PacketRow
         ) -> [PacketRow] {
@@ -84,7 +84,7 @@ extension PacketTables {
 
         @Test(arguments: rows) func table(row: PacketRow) throws { try Self.table.check(row) }
 
-        /// A reset is no opening and has no flow, so that there is nothing to reset.
+        /// A reset opens no connection and has no flow, so there is nothing to reset.
         @Test(arguments: AddressFamily.allCases) func aResetIsNotAnswered(family: AddressFamily) throws {
             try Self.table.check(
                 PacketRow(
@@ -92,7 +92,7 @@ extension PacketTables {
                     .init(verdict: .reject, reason: .rule, rule: "no-web"), at: ["nic", "guest"]))
         }
 
-        /// On a device with generic XDP an answer to the host crosses XDP, where it has no mark that could be read.
+        /// On a device with generic XDP, an answer to the host passes XDP, which cannot read its mark.
         @Test func xdpLeavesResetsToTC() throws {
             for (action, early) in [("drop", PacketRow.Early.drops), ("reject", .leaves)] {
                 let table = PolicyTable(
@@ -108,14 +108,14 @@ extension PacketTables {
             }
         }
 
-        /// A thousand at once, then one a millisecond.
+        /// A thousand answers at once, then one per millisecond.
         @Test func answersAreLimited() throws {
             let ruleset = try Simulation.ruleset(
                 "version: 1\nports: { nic: { interface: nic0, protects: host } }\ndefaults: { in: reject }\n")
             let simulator = try Simulator(image: try Compiler().compile(ruleset))
             simulator.settings.answer_cost = UInt32(BH_ANSWER_COST)
             let frame = Ends.frame(.v4, .udp()).bytes
-            // The first one loads the program, which takes longer than all the others.
+            // The first packet loads the program, which takes longer than all the others.
             var answered = try simulator.judge(frame: frame, portRecord: 0, hook: .tcIngress).answer == nil ? 0 : 1
             let clock = ContinuousClock()
             let took = try clock.measure {
@@ -125,7 +125,7 @@ extension PacketTables {
                     }
                 }
             }
-            // The kernel's coarse clock may be ten milliseconds behind.
+            // The kernel's coarse clock may lag by ten milliseconds.
             let most = 1011 + Int(took / .milliseconds(1))
             #expect(answered >= 1000 && answered <= most, "\(answered) of 3001 in \(took)")
             print("answers: \(answered) of 3001 in \(took)")

@@ -126,7 +126,7 @@ extension PacketTables {
                 row("a type of any code", icmp(family == .v4 ? 11 : 3, 200), "exceeded"),
                 row("another type", icmp(family == .v4 ? 12 : 4, 0), nil),
                 row("a protocol by number", Ends.frame(family, Segment(number: 89, bytes: [2, 1])), "ospf"),
-                row("the protocol beside it", Ends.frame(family, Segment(number: 88, bytes: [2, 1])), nil),
+                row("the next protocol", Ends.frame(family, Segment(number: 88, bytes: [2, 1])), nil),
             ]
         }
 

@@ -10,7 +10,7 @@ import TestSupport
 import Testing
 import Wire
 
-/// The kernel's programs, loaded once: verifying them takes a while, exchanging the policy does not.
+/// The kernel's programs, loaded once, because verifying them takes a while and exchanging the policy does not.
 private enum Programs {
     private static let loaded = Mutex<(simulator: Simulator, serial: Int)?>(nil)
     private static let serial = Mutex(0)
@@ -22,7 +22,7 @@ private enum Programs {
         }
     }
 
-    /// Runs `body` with the programs judging by this image, which `serial` tells apart.
+    /// Runs `body` while the programs judge by this image; `serial` identifies the image.
     static func judging<Result: Sendable>(
         by image: Image, _ serial: Int, _ body: (Simulator) throws -> Result
     ) throws -> Result {
@@ -47,19 +47,19 @@ private enum Programs {
 
 /// A policy in the kernel's own programs, attached to nothing.
 struct Simulation: Sendable {
-    /// A port that is asked.
+    /// A port at which a frame is judged.
     struct Port: Sendable {
         var record: Int
         var protects: Protects
     }
 
-    /// A frame that is asked about.
+    /// A frame to judge.
     struct Probe: Sendable {
         var frame: Frame
         var direction: Direction
         var originalLength: Int?
         var segments: Int
-        /// Whether the port is cut off.
+        /// Whether the port is in quarantine.
         var isQuarantined = false
 
         init(_ frame: Frame, _ direction: Direction, originalLength: Int? = nil, segments: Int = 1) {
@@ -78,7 +78,7 @@ struct Simulation: Sendable {
     private let bindings: [String: PortBinding]
     private let serial: Int
 
-    /// A policy as written, on a host that has every device which the tables' policies name.
+    /// A policy's text, resolved against a host that has every device of the tables' policies.
     init(policy text: String) throws {
         let (loaded, ruleset) = try Self.load(text)
         image = try Compiler().compile(ruleset)
@@ -111,7 +111,7 @@ struct Simulation: Sendable {
             })
     ])
 
-    /// Prefixes become members of a dynamic group, for so long or until they are deleted.
+    /// Prefixes become members of a dynamic group, for a time or until they are deleted.
     func add(_ prefixes: [Prefix], to group: String, seconds: Int?) throws {
         try Programs.judging(by: image, serial) { try $0.add(prefixes, to: group, seconds: seconds) }
     }
@@ -120,14 +120,14 @@ struct Simulation: Sendable {
         try Programs.judging(by: image, serial) { try $0.delete(prefixes, from: group) }
     }
 
-    /// These are the host's own addresses from now on.
+    /// From now on these are the host's own addresses.
     func setOwn(_ addresses: Set<Prefix>) throws {
         try Programs.judging(by: image, serial) { try $0.setOwn(addresses) }
     }
 
     func pass(seconds: Int) throws { try Programs.judging(by: image, serial) { $0.pass(seconds: seconds) } }
 
-    /// The port of that name in a policy as written.
+    /// The port of that name in the policy.
     func binding(_ name: String) -> Port? {
         bindings[name].map {
             port(entry: $0.entry, protects: $0.port.protects, isUnknownToDrop: $0.isUnknownToDrop)
@@ -140,12 +140,12 @@ struct Simulation: Sendable {
             protects: protects)
     }
 
-    /// What tc says, as a verdict and as what it returns to the kernel.
+    /// tc's verdict, and the value that it returns to the kernel.
     func judge(_ probe: Probe, at port: Port) throws -> PacketRow.Expectation {
         try judgeAndParse(probe, at: port).said
     }
 
-    /// Likewise, and what the program's parser made of the frame.
+    /// The same, with what the program's parser read from the frame.
     func judgeAndParse(_ probe: Probe, at port: Port) throws -> (said: PacketRow.Expectation, packet: Packet) {
         let isIngress = (port.protects == .host) == (probe.direction == .in)
         let outcome = try Programs.judging(by: image, serial) {
@@ -155,7 +155,7 @@ struct Simulation: Sendable {
                 segments: probe.segments > 1 ? UInt32(probe.segments) : 0, isQuarantined: probe.isQuarantined)
         }
         let reason = try #require(outcome.reason, "tc gave no reason: \(probe.frame)")
-        // TC_ACT_UNSPEC goes on to the next program, TC_ACT_SHOT drops, TC_ACT_REDIRECT sends the answer.
+        // TC_ACT_UNSPEC continues with the next program, TC_ACT_SHOT drops, TC_ACT_REDIRECT sends the answer.
         #expect(outcome.returned == (outcome.verdict == .accept ? UInt32.max : outcome.answer == nil ? 2 : 7))
         try checkAnswer(outcome, to: probe.frame)
         #expect(outcome.direction == probe.direction)
@@ -164,11 +164,11 @@ struct Simulation: Sendable {
         return (said, outcome.packet)
     }
 
-    /// A rejected packet's answer is the reference's, and what may be left of longer headers behind it.
+    /// A rejected packet's answer must be the reference's; the rest of longer headers may follow it.
     private func checkAnswer(_ outcome: Simulator.Outcome, to frame: Frame) throws {
         guard outcome.verdict == .reject else { return #expect(outcome.answer == nil) }
         let packet = PacketParser.parse(frame.bytes, frameLength: frame.bytes.count)
-        // Of what a capture cut nothing can be said.
+        // Nothing can be said about a frame that a capture cut short.
         guard packet.refusal == nil else { return }
         let expected = ReferenceAnswer.make(frame.bytes, packet)
         let count = expected.map { max($0.count, packet.ipProtocol == 6 ? packet.l4Offset : 0) }
@@ -176,7 +176,7 @@ struct Simulation: Sendable {
         #expect((outcome.answer?.prefix(expected?.count ?? 0)).map { Array($0) } == expected, "\(frame)")
     }
 
-    /// What XDP drops; nil where it leaves the packet to tc.
+    /// XDP's drop; nil if it leaves the packet to tc.
     func judgeEarly(_ probe: Probe, at port: Port) throws -> PacketRow.Expectation? {
         let outcome = try Programs.judging(by: image, serial) {
             try $0.judge(

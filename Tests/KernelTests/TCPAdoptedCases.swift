@@ -2,7 +2,7 @@
 import Compiler
 import TestSupport
 
-/// Connections that were there before.
+/// Connections from before the policy.
 extension PacketTables.TCPTests {
     static let adopted = [
         Row("adopted by the server's segment: the client resets", adopts: true) { talk in

@@ -2,12 +2,12 @@
 import Compiler
 import TestSupport
 
-/// Strangers who speak while a connection is adopted, or later. Of such a connection no scale is known, so they hit
-/// its windows easily; and still they put neither end outside.
+/// Strangers who speak while a connection is adopted, or later. The window scale of such a connection is unknown, so
+/// strangers hit its windows easily, and still they shut neither end out.
 extension PacketTables.TCPTests {
     static let adoptedStrangers = places.flatMap(first) + later
 
-    /// Where a stranger's numbers lie, seen from the client's and the server's.
+    /// A stranger's sequence and acknowledgement numbers, relative to the client's and the server's.
     private static let places = [
         (0x4000_0000, 0x8010_0000), (0x8010_0000, 0x7ff0_0000), (0x1000_0000, 0xc000_0000), (0x1000_0000, 0x1000_0000),
     ]
@@ -36,7 +36,7 @@ extension PacketTables.TCPTests {
         ]
     }
 
-    /// The client has not yet acknowledged ten bytes of the server's.
+    /// The client has not yet acknowledged ten of the server's bytes.
     private static func meet(_ talk: Talk) -> [FlowScript.Step] {
         [
             talk.there(Flags.ack, 1, 11), talk.back(24, 11, 1, payload: 10), talk.there(Flags.ack, 1, 21),

@@ -2,7 +2,7 @@
 import Compiler
 import TestSupport
 
-/// What is right and unusual.
+/// Segments that are valid but unusual.
 extension PacketTables.TCPTests {
     static let odd = [
         Row("the refusal of a SYN with data, the SYN alone acknowledged") { talk in

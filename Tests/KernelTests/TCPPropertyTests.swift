@@ -8,10 +8,11 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Hosts after RFC 9293 and 5961 talk through the kernel's own programs, with loss, disorder, time, and strangers.
+    /// Hosts that follow RFC 9293 and 5961 talk through the kernel's own programs, with loss, reordering, pauses, and
+    /// strangers.
     @Suite struct TCPPropertyTests {
-        /// The seeds are the same each time: in one run of a hundred or so the model does not see that a filter cannot
-        /// know. By hand give other seeds and more runs, and look at what is found.
+        /// The seeds are the same each time, because in about one run of a hundred the model misses something that a
+        /// filter cannot know. By hand, use other seeds and more runs, and look at what is found.
         @Test func theKernelKeepsTheModelsLaw() throws {
             let environment = ProcessInfo.processInfo.environment
             let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
@@ -31,8 +32,8 @@ extension PacketTables {
             for wanted in ["must pass", "must drop", "may"] { #expect(counts[wanted, default: 0] > 100) }
         }
 
-        /// Where nothing is dropped but what must be, the model's hosts do all that hosts do: else the test above would
-        /// show little.
+        /// If only invalid segments are dropped, the model's hosts do everything that hosts do; otherwise the test
+        /// above would show little.
         @Test func theModelsHostsTalk() {
             var counts: [String: Int] = [:]
             for seed in 0..<UInt64(300) {
@@ -60,7 +61,7 @@ extension PacketTables {
             }
         }
 
-        /// Returns what went wrong.
+        /// Returns a description of what went wrong, if anything.
         private func run(seed: UInt64, _ counts: inout [String: Int]) throws -> String? {
             var random = RandomNumbers(seed: seed)
             let setting = TCPTalk.Setting.draw(&random)

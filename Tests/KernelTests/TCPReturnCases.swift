@@ -2,9 +2,9 @@
 import Compiler
 import TestSupport
 
-/// A client that lost its power, and comes back.
+/// A client that lost power and comes back.
 extension PacketTables.TCPTests {
-    /// Where the new initial number lies, seen from the old one.
+    /// The new initial sequence number, relative to the old one.
     private static let distances = [100_000, -100_000, 0x7fff_ffff, 0x4000_0000, -0x4000_0000]
 
     static let returns = distances.flatMap { distance in

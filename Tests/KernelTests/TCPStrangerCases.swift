@@ -2,7 +2,7 @@
 import Compiler
 import TestSupport
 
-/// Strangers, who know no number.
+/// Strangers, who do not know the connection's sequence numbers.
 extension PacketTables.TCPTests {
     static let strangers = [
         Row("data of a stranger move nothing, from outside") { talk in
@@ -99,7 +99,7 @@ extension PacketTables.TCPTests {
         },
     ]
 
-    /// Right behind what was granted, where a FIN may stand, or a byte that probes.
+    /// Right after the granted window, where a FIN or a probing byte may be.
     static let edges = [
         Row("a segment at the very edge of the window, from outside") { talk in
             join(
@@ -120,7 +120,7 @@ extension PacketTables.TCPTests {
                     talk.back(Flags.ack, 0, 11), talk.there(Flags.ack, 11, 1), .pass(seconds: 4000),
                     .flows([.established]), talk.there(24, 11, 1, payload: 10), talk.back(24, 1, 21, payload: 10),
                     .pass(seconds: 7400), talk.there(Flags.ack, 21, 11),
-                    // Whether the host has taken what the stranger sent, nobody knows: the reset may not end the
+                    // It is unknown whether the host accepted what the stranger sent, so the reset must not end the
                     // connection.
                     talk.back(Flags.rst, 11), .pass(seconds: 15), talk.there(Flags.ack, 21, 11, is: invalid),
                 ])
@@ -138,7 +138,7 @@ extension PacketTables.TCPTests {
                     talk.there(24, 1001, 1, payload: 1000), .pass(seconds: 4000), talk.back(Flags.ack, 1, 2001),
                 ])
         },
-        Row("a probe that is taken, and a FIN behind it") { talk in
+        Row("a probe that is taken, and a FIN after it") { talk in
             [
                 talk.there(Flags.syn, 0, is: "accept rule"), talk.back(Flags.synAck, 0, 1, window: 100),
                 talk.there(Flags.ack, 1, 1), talk.there(24, 1, 1, payload: 100),
@@ -151,7 +151,7 @@ extension PacketTables.TCPTests {
         },
     ]
 
-    /// The true ends go on, and a true reset is believed. `sent`: where the client stands.
+    /// The true ends go on, and a true reset is believed. `sent` is the client's position.
     private static func goesOn(_ talk: Talk, sent: Int = 11) -> [FlowScript.Step] {
         [
             .flows([.established]), talk.there(24, sent, 1, payload: 10), talk.back(24, 1, sent + 10, payload: 10),

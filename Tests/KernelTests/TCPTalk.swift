@@ -6,15 +6,15 @@ import Policy
 import Reference
 import TestSupport
 
-/// Two hosts that talk TCP through a filter, over a network that loses, repeats and reorders, with a stranger on each
-/// side who knows their addresses and ports and no number. Every segment that comes to the filter is judged by the
-/// model as well.
+/// Two hosts that talk TCP through a filter, over a network that loses, repeats and reorders segments. On each side is
+/// a stranger who knows their addresses and ports but no sequence number. The model, too, judges every segment that
+/// reaches the filter.
 struct TCPTalk {
     struct Setting: Sendable {
         var isStrict: Bool
-        /// The connection is there before the filter.
+        /// The connection is older than the filter.
         var isAdopted: Bool
-        /// Rules accept a SYN of the server's side too.
+        /// Rules accept a SYN from the server's side too.
         var acceptsBoth: Bool
         var client: Side
         var family: AddressFamily
@@ -25,7 +25,7 @@ struct TCPTalk {
                 client: random.pick([.outside, .inside]), family: random.pick([.v4, .v6]))
         }
 
-        /// `name` makes for another text of the same meaning.
+        /// `name` gives another text of the same meaning.
         func policy(_ name: String) -> String {
             let direction = acceptsBoth ? "both" : client == .outside ? "in" : "out"
             let service = acceptsBoth ? "tcp/*" : "tcp/80"
@@ -40,7 +40,7 @@ struct TCPTalk {
         }
     }
 
-    /// What is on its way to the filter.
+    /// Segments on their way to the filter.
     private struct Flying {
         var from: Side
         var sent: TCPEndpoint.Sent
@@ -86,7 +86,7 @@ struct TCPTalk {
         random.once(in: 3) ? UInt32.random(in: 0...UInt32.max, using: &random) : random.pick(initials)
     }
 
-    /// The hosts connect and talk while nobody looks.
+    /// The hosts connect and talk before the filter is there.
     private mutating func meet(_ random: inout RandomNumbers) {
         ends[setting.client]?.connect()
         for _ in 0..<random.number(8...30) {
@@ -101,7 +101,7 @@ struct TCPTalk {
 
     // MARK: What happens
 
-    /// The next thing that the filter notices. Where it is a segment, say with ``note(passed:_:)`` what became of it.
+    /// The next event at the filter. After a segment, call ``note(passed:_:)`` with the filter's verdict.
     mutating func next(_ random: inout RandomNumbers) -> Event {
         while true {
             switch random.number(0...99) {
@@ -124,7 +124,7 @@ struct TCPTalk {
     }
 
     private mutating func pass(_ seconds: Int) -> Event {
-        // No segment lives that long.
+        // No segment stays in the network that long.
         if seconds > 60 { flying = [] }
         judge.pass(seconds: seconds)
         for side in Side.allCases { ends[side]?.pass(seconds: seconds) }
@@ -137,7 +137,7 @@ struct TCPTalk {
         let index = random.once(in: 6) ? random.number(0...flying.count - 1) : 0
         let next = flying[index]
         if !random.once(in: 20) { flying.remove(at: index) }
-        // Lost before the filter.
+        // Lost before it reaches the filter.
         if random.once(in: 12) { return nil }
         return present(next)
     }
@@ -150,8 +150,8 @@ struct TCPTalk {
         let who = next.isHonest ? "\(next.from)" : "stranger \(next.from)"
         let segment = next.sent.segment
         log.append(
-            "\(who) \(next.from == setting.client ? ">" : "<") \(describe(segment)) [receiver \(receiver.state) \(describe(receiver))]: \(ruling)"
-        )
+            "\(who) \(next.from == setting.client ? ">" : "<") \(describe(segment)) "
+                + "[receiver \(receiver.state) \(describe(receiver))]: \(ruling)")
         return .segment(segment, from: next.from, frame(segment, next.from), ruling)
     }
 
@@ -181,7 +181,7 @@ struct TCPTalk {
         judge.notePassed(
             next.sent.segment, from: next.from, sender: identity(next), isHonest: next.isHonest, to: receiver,
             trueScale: next.sent.scale)
-        // Lost behind it.
+        // Lost after the filter.
         if random.once(in: 12) {
             log[log.count - 1] += ", lost"
             return
@@ -235,7 +235,7 @@ struct TCPTalk {
     // MARK: What strangers do
 
     private mutating func interfere(_ random: inout RandomNumbers) -> Event? {
-        // To adopt what a stranger says cannot be helped.
+        // That a stranger's segment is adopted cannot be helped.
         if setting.isAdopted, !judge.hasHeardBoth { return nil }
         let side = random.pick(Side.allCases)
         let flags = random.pick(
@@ -251,7 +251,7 @@ struct TCPTalk {
             flags, sequence: number(), acknowledgement: flags.contains(.ack) ? number() : 0,
             window: random.pick([0, 1000, 65535]), payload: flags.contains(.psh) ? random.number(1...1400) : 0,
             scale: flags.contains(.syn) ? random.pick([nil, 0, 14]) : nil)
-        // One who is lucky, with a reset alone.
+        // A lucky guess, with a reset only.
         if flags.contains(.rst), !flags.contains(.syn), random.once(in: 4), let end = ends[side.other],
             end.isSynchronized
         {

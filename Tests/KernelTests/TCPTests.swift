@@ -6,12 +6,13 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// Who may end a connection, and who may not: each case at initial numbers where a comparison could go wrong, on
-    /// both sides. What is expected never depends on them.
+    /// Who may end a connection and who may not. Each case is tried at initial sequence numbers where a comparison
+    /// could go wrong, on both sides; the expected outcome never depends on them.
     @Suite struct TCPTests {
         static let initials: [UInt32] = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]
 
-        /// Every number with every other; under an emulated kernel each once on either side, and never with itself.
+        /// Every number with every other. Under an emulated kernel each number once on either side, and never with
+        /// itself.
         static let pairs: [(client: UInt32, server: UInt32)] = {
             let all = initials.indices.flatMap { one in initials.indices.map { (one, $0) } }
             let isShort = ProcessInfo.processInfo.environment["BULKHEAD_PAIRS"] == "short"
@@ -59,7 +60,8 @@ extension PacketTables {
             }
         }
 
-        /// A client outside and a server inside. Numbers are counted from the initial ones: the first byte is 1.
+        /// A client outside and a server inside. Sequence numbers are relative to the initial ones: the first byte is
+        /// 1.
         struct Talk: Sendable {
             enum Flags {
                 static let fin: UInt8 = 17
@@ -76,7 +78,7 @@ extension PacketTables {
             var isStrict: Bool
             var port: UInt16 = 40000
 
-            /// What is said of a segment outside the windows.
+            /// The outcome for a segment outside the windows.
             var outside: String { isStrict ? "drop invalid-state" : "accept established" }
 
             private func frame(
@@ -93,7 +95,7 @@ extension PacketTables {
                             payload: [UInt8](repeating: 1, count: payload))))
             }
 
-            /// From the client, at a distance from its initial number.
+            /// A segment from the client, at a distance from its initial number.
             func there(
                 _ flags: UInt8, _ sequence: Int, _ acknowledgement: Int? = nil, payload: Int = 0,
                 window: UInt16 = 65535,
@@ -107,7 +109,7 @@ extension PacketTables {
                         options), at: "web", .in, expected)
             }
 
-            /// From the server. `bare`: its sequence number is zero, as of a host without a connection.
+            /// A segment from the server. `bare`: its sequence number is zero, as from a host without the connection.
             func back(
                 _ flags: UInt8, _ sequence: Int, _ acknowledgement: Int? = nil, payload: Int = 0,
                 window: UInt16 = 65535,
@@ -129,7 +131,7 @@ extension PacketTables {
                 ]
             }
 
-            /// Another connection of the same ends, whose numbers lie elsewhere.
+            /// Another connection of the same ends, with other initial numbers.
             func moved(client: Int, server: Int = 0) -> Talk {
                 var other = self
                 other.client &+= UInt32(truncatingIfNeeded: client)
@@ -140,7 +142,7 @@ extension PacketTables {
 
         typealias Flags = Talk.Flags
         static let invalid = "drop invalid-state"
-        /// Far from every window of a connection at 0, ahead and behind.
+        /// Far from every window of a connection at 0, before and after it.
         static let far = [0x4000_0000, 0x7ff0_0000, 0x8010_0000, 0xc000_0000]
 
         static let cases = resets + strangers + edges + returns + adopted + adoptedStrangers + odd
@@ -251,7 +253,7 @@ extension PacketTables {
             },
         ]
 
-        /// Without a flow the server's segment is the default's.
+        /// Without a flow the default decides about the server's segment.
         static func join(_ parts: [FlowScript.Step]...) -> [FlowScript.Step] { parts.flatMap { $0 } }
 
         private static let invalidOrDefault = "drop default"
@@ -264,7 +266,7 @@ extension PacketTables {
             return bytes
         }
 
-        /// An echo request that comes back the other way is one of its own (B 15).
+        /// An echo request in the reply direction opens a flow of its own (B 15).
         @Test(arguments: AddressFamily.allCases) func anEchoRequestIsNoReply(family: AddressFamily) throws {
             let talk = FlowTests.Talk(family: family)
             let asked = talk.echo

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 extension PacketTables {
-    /// What an L4 header must hold, and where its lengths end.
+    /// What an L4 header must contain, and the limits of its lengths.
     @Suite struct TransportTests {
         static let rows = bothFamilies { family in
             tcp(family) + udp(family) + others(family)
@@ -49,7 +49,7 @@ extension PacketTables {
                 row("TCP to port 65535", family, .tcp(40000, 65535), .accept(by: "highest")),
                 row("TCP to port 65534", family, .tcp(40000, 65534), .drop(.default)),
                 row("TCP from a named source port", family, .tcp(7000, 81), .accept(by: "by-source")),
-                row("TCP from a port beside it", family, .tcp(7001, 81), .drop(.default)),
+                row("TCP from the next port", family, .tcp(7001, 81), .drop(.default)),
             ]
         }
 
@@ -80,7 +80,7 @@ extension PacketTables {
                 row("ICMP of 8 bytes", family, .ping(family), .accept(by: "ping"), keep: 8),
                 row("ICMP of 7 bytes", family, .ping(family), .drop(.malformed), early: .drops, keep: 7),
                 row("ICMP of no bytes", family, .ping(family), .drop(.malformed), early: .drops, keep: 0),
-                row("the other family's echo request is no ping", family, foreign, .drop(.default), early: .drops),
+                row("the other family's echo request is not a ping", family, foreign, .drop(.default), early: .drops),
                 row("the other family's ICMP needs no eight bytes", family, foreign, .drop(.default), keep: 3),
                 row("GRE", family, Segment(number: 47, bytes: [0, 0, 8, 0]), .accept(by: "gre"), early: .leaves),
                 row("GRE of no bytes", family, Segment(number: 47), .accept(by: "gre")),

@@ -9,7 +9,7 @@ import Testing
 import Wire
 
 extension PacketTables {
-    /// Packets that are like one before, and such as only seem to be.
+    /// Packets like an earlier one, and packets that only seem to be.
     @Suite struct VerdictCacheTests {
         /// A packet at a port.
         struct Asked: Sendable {
@@ -26,7 +26,7 @@ extension PacketTables {
             }
         }
 
-        /// What the rules of a policy say, and whether that was remembered.
+        /// The rules' verdict, and whether it came from the cache.
         struct Table {
             let simulator: Simulator
             private let records: [String: Int]
@@ -50,8 +50,8 @@ extension PacketTables {
                 return "\(outcome.verdict.rawValue) \(outcome.ruleName ?? outcome.reason?.rawValue ?? "-")"
             }
 
-            /// What is said again once it is remembered; nil where it never is. Each CPU that the program runs on has
-            /// to hear it once.
+            /// The verdict once it is cached; nil if it is never cached. Each CPU that the program runs on must compute
+            /// it once.
             func repeats(_ asked: Asked) throws -> String? {
                 for _ in 0...Map.possibleCPUs {
                     let said = try says(asked)
@@ -100,13 +100,13 @@ extension PacketTables {
             ("ends", { swap(&$0.source, &$0.destination) }),
         ]
 
-        /// Each of what a rule may ask for tells packets apart.
+        /// Packets that differ in anything that a rule may ask for have separate entries.
         @Test(arguments: AddressFamily.allCases, differences.indices)
         func whatDiffersIsAskedAnew(family: AddressFamily, index: Int) throws {
             let (name, change) = Self.differences[index]
             var other = Asked(family)
             change(&other)
-            // A family that has no such difference.
+            // A family without this difference.
             guard other.source != Asked(family).source || name != "first half of the source" else { return }
             try Table.use(Self.policy) { table throws in
                 #expect(try table.repeats(Asked(family)) == "drop one")
@@ -129,7 +129,8 @@ extension PacketTables {
             }
         }
 
-        /// What depends on more than the packet: a limit, a time, members, and what stands behind such a rule.
+        /// Verdicts that depend on more than the packet, and so are not cached: on a limit, a time, members, and rules
+        /// after such a rule.
         @Test(arguments: [
             ("limit: { rate: 1/m, burst: 2 }", ["drop rule", "drop rule", "reject default", "reject default"]),
             ("expires: 2001-01-01T00:00:00Z", ["reject default", "reject default"]),
@@ -149,7 +150,7 @@ extension PacketTables {
             }
         }
 
-        /// Of ICMP the rules see type and code, which an answer does not name.
+        /// Rules see the type and code of ICMP, which a cache entry does not have.
         @Test func messagesOfICMPAreNotRemembered() throws {
             try Table.use(Self.policy) { table throws in
                 var asked = Asked(.v4)
@@ -158,7 +159,7 @@ extension PacketTables {
             }
         }
 
-        /// More packets than there are places, so that many meet answers of others in their sets; the last ones again.
+        /// More packets than slots, so that many meet the entries of others in their sets; then the last ones again.
         @Test(arguments: AddressFamily.allCases) func setsAreShared(family: AddressFamily) throws {
             let policy = FlowScript.policy(
                 "  - { name: upper, service: udp/32768-65535, at: web, direction: in, action: drop }",

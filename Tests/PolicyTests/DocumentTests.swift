@@ -4,7 +4,7 @@ import Policy
 import TestSupport
 import Testing
 
-/// The reference must not describe a language that the loader does not read.
+/// docs/policy.md must not describe a language that the loader does not read.
 @Suite struct DocumentTests {
     @Test func examplesOfTheReferenceLoad() throws {
         let path = URL(filePath: #filePath).deletingLastPathComponent().path + "/../../docs/policy.md"

@@ -5,7 +5,7 @@ import Policy
 import TestSupport
 import Testing
 
-/// The policies in `Examples/`, on hosts that have the devices they name.
+/// The policies in `Examples/`, resolved against hosts that have their devices.
 @Suite struct ExampleTests {
     private static let examples = [
         ("public-server", ["eth0"], []),

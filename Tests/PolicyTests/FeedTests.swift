@@ -5,8 +5,8 @@ import Testing
 
 @testable import Policy
 
-/// What may stand in the place of a file of addresses, and what is said of its lines: whoever may write to its folder
-/// chooses both, and root reads it.
+/// What a file of addresses may turn out to be, and what is reported about its lines. Root reads the file, but whoever
+/// may write to its folder chooses both.
 @Suite struct FeedTests {
     private static let policy = """
         version: 1
@@ -16,7 +16,7 @@ import Testing
 
         """
 
-    /// A folder with a policy, what it includes, and its feed; each test replaces one of them.
+    /// A folder with a policy, an included file and a feed. Each test replaces one of them.
     private final class Folder {
         let path: String
 
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    /// A writer that never writes would hold up every command that reads the policy.
+    /// A pipe without data would block every command that reads the policy.
     @Test(arguments: [
         ("feed.txt", "policy.yaml:3:26: error: the file \"feed.txt\""),
         ("team.yaml", "policy.yaml:2:11: error: the included file \"team.yaml\""),
@@ -57,7 +57,7 @@ import Testing
         let folder = try Folder()
         try folder.remove(name)
         try #require(unsafe mkfifo("\(folder.path)/\(name)", 0o600) == 0)
-        #expect(folder.messages == ["\(place) is not a regular file (a symbolic link to one would do)"])
+        #expect(folder.messages == ["\(place) is not a regular file or a symbolic link to one"])
         for device in ["/dev/zero", "/dev/stdin"] where name == "feed.txt" {
             try folder.link(name, to: device)
             let messages = folder.messages
@@ -72,7 +72,7 @@ import Testing
         #expect(folder.messages == [])
     }
 
-    /// The lines of a file that only root may read are not for those who see root's output.
+    /// Lines of a file that only root may read must not be shown to those who see root's output.
     @Test(arguments: [
         "root:$y$j9T$abc:19000:0:99999:7:::", "c0ffee00c0ffee00c0ffee00c0ffee00", "PrivateKey = q83vEg==",
         "192.0.2.1/secret", "-----BEGIN KEY-----",
@@ -97,7 +97,7 @@ import Testing
         #expect(folder.messages == ["feed.txt:2:1: error: \(message)"])
     }
 
-    /// A character may have any number of combining marks: what is cut by characters is not cut.
+    /// A character may have any number of combining marks, so cutting by characters would not shorten a text.
     @Test(arguments: ["feed.txt", "policy.yaml", "name", "address"])
     func aMessageIsShortWhateverItQuotes(place: String) {
         let long = "a" + String(repeating: "\u{301}", count: 100_000)
@@ -113,7 +113,7 @@ import Testing
         #expect(loaded.diagnostics.reduce(0) { $0 + $1.message.utf8.count } < 10_000)
     }
 
-    /// Many files of the permitted size would take any amount of memory.
+    /// Many files of the permitted size could take any amount of memory.
     @Test func allFilesTogetherAreBounded() throws {
         let line = "203.0.113.66 \n"
         let mebibyte = String(repeating: line, count: (1 << 20) / line.utf8.count)
@@ -127,14 +127,14 @@ import Testing
         #expect(sets.map(\.isEmpty) == [false, false, true, true])
         #expect(
             problems.diagnostics.map(\.message) == [
-                "with the file \"c\" the policy's files of addresses have more than 2 MiB together, "
+                "with the file \"c\" the policy's files of addresses are larger than 2 MiB together, "
                     + "the most that is read"
             ])
     }
 
-    /// Addresses in any order, with repetitions, over several merges: the set is that of all lines at once.
+    /// Addresses in any order, with repetitions, over several merges: the set has those of all lines.
     @Test func aLongFileIsTheUnionOfItsLines() {
-        // A stride that is prime to 2^17 meets every one of its addresses in an order that is far from sorted.
+        // A stride that is coprime to 2^17 reaches each of its addresses, in an order far from sorted.
         let addresses = (0..<200_000).map { Prefix(IPAddress(v4: 0xc612_0000 + UInt32($0 &* 48_271 & 0x1ffff))) }
         let problems = Problems()
         let text = addresses.map { "\($0)\n" }.joined()

@@ -2,7 +2,8 @@
 import Network
 import Policy
 
-/// The host that fixtures are bound to: an uplink, a bridge with two taps and a veth, a tunnel, and a second namespace.
+/// The host that fixtures are resolved against: an uplink, a bridge with two taps and a veth, a tunnel, and a second
+/// namespace.
 enum FixtureHost {
     static func inventory(_ namespaces: Set<String>) -> HostInventory {
         var result: [String?: NamespaceInventory] = [nil: own]

@@ -4,8 +4,8 @@ import Policy
 import TestSupport
 import Testing
 
-/// Policies in `Fixtures/`, each beside what it is expected to give. With `RECORD_FIXTURES=1` in the environment the expectations
-/// are written instead of compared; read them before committing.
+/// The policies in `Fixtures/`, each with a file of its expected outcome. With `RECORD_FIXTURES=1` in the environment
+/// the outcomes are written instead of compared; read them before committing.
 @Suite struct FixtureTests {
     @Test(arguments: Fixture.all("accept")) func accepts(fixture: Fixture) throws {
         let loaded = fixture.load()
@@ -24,14 +24,14 @@ import Testing
         #expect(try fixture.expectation(of: text) == text)
     }
 
-    /// A directory that is empty or gone would make the tests above pass without a look at anything.
+    /// Without this, an empty or missing directory would make the tests above pass without checking anything.
     @Test func fixturesAreThere() {
         #expect(Fixture.all("accept").count >= 10)
         #expect(Fixture.all("refuse").count >= 110)
     }
 }
 
-/// One policy file and the file beside it.
+/// A policy file and the file of its expected outcome.
 struct Fixture: Sendable, CustomTestStringConvertible {
     var directory: String
     var name: String
@@ -50,7 +50,7 @@ struct Fixture: Sendable, CustomTestStringConvertible {
         PolicyLoader().load("\(directory)/\(name).yaml", host: FixtureHost.inventory)
     }
 
-    /// With file names as seen from the fixture's folder.
+    /// The outcome, with file names relative to the fixture's folder.
     func diagnostics(_ loaded: LoadedPolicy) -> String {
         loaded.diagnostics.map { diagnostic in
             let rule = diagnostic.rule.map { " [\($0)]" } ?? ""

@@ -3,14 +3,14 @@ import Network
 import Policy
 import Testing
 
-/// Devices that somebody else makes as he likes, above all root of a container whose network namespace a port names:
-/// nothing that he does to them is an error of the policy, which would keep everybody else's from being changed.
+/// Devices that somebody else controls, above all root of a container whose network namespace a port names. Nothing
+/// done to them is an error of the policy, because that would keep everybody else's policy from being changed.
 @Suite struct ForeignDeviceTests {
     struct Row: CustomTestStringConvertible {
         var testDescription: String
-        /// Of the entry `box`.
+        /// The keys of the entry `box`.
         var box: String
-        /// What is in the container's namespace and in the own one.
+        /// The devices in the container's namespace, and in the controller's own.
         var devices: [HostInterface]
         var own: [HostInterface] = []
         var ports: [String]
@@ -19,7 +19,7 @@ import Testing
 
     static let notEthernet = "it is not Ethernet; Bulkhead enforces on Ethernet devices only"
     static let notText = "it has a name that is not UTF-8; rename it ('ip link set dev NAME name NEW')"
-    static let out = "is left out, as if it were missing:"
+    static let out = "is left out as if it were missing, because"
 
     static func device(
         _ name: String, _ index: UInt32, isEthernet: Bool = true, kind: String = "dummy", isNameText: Bool = true,
@@ -48,32 +48,36 @@ import Testing
             box: "interface: \"eth*\", netns: c, protects: workload",
             devices: (0..<5).map { device("eth\($0)", $0 + 2, isEthernet: false) }, ports: ["box/eth* missing"],
             warnings: (0..<3).map { "the device eth\($0) \(out) \(notEthernet)" } + [
-                "2 more devices are left out, as if they were missing"
+                "2 more devices are left out as if they were missing"
             ]),
         Row(
-            testDescription: "a pattern of the own namespace catches a tun",
+            testDescription: "a pattern in the controller's namespace catches a tun",
             box: "interface: \"eth*\", protects: workload", devices: [],
             own: [device("eth0", 2), device("eth1", 3, isEthernet: false)], ports: ["box/eth0"],
             warnings: ["the device eth1 \(out) \(notEthernet)"]),
         Row(
-            testDescription: "a second device beside the one with the identity",
+            testDescription: "a second device of a port with an identity",
             box: "interface: \"eth*\", netns: c, addresses: [192.0.2.7]",
             devices: [device("eth1", 7), device("eth0", 2)], ports: ["box/eth0"],
-            warnings: ["the device eth1 \(out) it is a second device of a port with an identity; eth0 has it"]),
+            warnings: [
+                "the device eth1 \(out) it is a second device of a port with an identity, which eth0 already has"
+            ]),
         Row(
             testDescription: "one device with the names of two",
             box: "interface: eth0, netns: c, protects: workload }\n"
                 + "  b: { interface: eth1, netns: c, protects: workload",
             devices: [device("eth0", 2, names: ["eth1"])], ports: ["box", "b missing"],
-            warnings: ["the device eth0 \(out) it is in port \"box\" too, at policy.yaml:3:21"]),
+            warnings: [
+                "the device eth0 \(out) it is also in port \"box\", at policy.yaml:3:21; name it in one port only"
+            ]),
         Row(
-            testDescription: "names that are not text", box: "interface: \"eth*\", netns: c, protects: workload",
+            testDescription: "names that are not UTF-8", box: "interface: \"eth*\", netns: c, protects: workload",
             devices: [
                 device("eth\u{fffd}", 2, isNameText: false), device("eth\u{fffd}", 3, isNameText: false),
                 device("eth\u{fffd}", 4),
             ], ports: ["box/eth\u{fffd}"], warnings: ["the device eth\u{fffd} \(out) \(notText)"]),
         Row(
-            testDescription: "names that are not text, at a host's port", box: "interface: \"eth*\", protects: host",
+            testDescription: "names that are not UTF-8, at a host port", box: "interface: \"eth*\", protects: host",
             devices: [], own: [device("eth0", 2), device("eth\u{fffd}", 3, isNameText: false)], ports: ["box/eth0"],
             warnings: ["the device eth\u{fffd} \(out) \(notText)"]),
     ]
@@ -86,7 +90,7 @@ import Testing
         #expect(Set(loaded.diagnostics.map(\.message)) == Set(row.warnings))
     }
 
-    /// A macvlan of its own makes is left out too; its kind is named.
+    /// A macvlan that the container makes is left out too, and the message names its kind.
     @Test func whatFacesItsUserIsLeftOut() {
         let loaded = load(
             "interface: \"eth*\", netns: c, protects: workload",
@@ -96,7 +100,7 @@ import Testing
         #expect(loaded.diagnostics[0].message.hasPrefix("the device eth1 \(Self.out) it is of the kind macvlan"))
     }
 
-    /// What the policy's own author chose is still an error.
+    /// A device that the policy's author chose is still an error.
     @Test(arguments: [
         ("interface: eth0, protects: workload", ForeignDeviceTests.tun, "is not Ethernet"),
         ("interface: \"eth*\", protects: host", ForeignDeviceTests.tun, "is not Ethernet"),
@@ -109,7 +113,7 @@ import Testing
         #expect(loaded.diagnostics.contains { $0.severity == .error && $0.message.contains(message) })
     }
 
-    /// Two containers with a pattern each: neither takes the devices of the other, nor the host's.
+    /// Two containers with a pattern each: neither takes the share of the other, nor of the host.
     @Test func devicesOfAPatternAreBounded() {
         let many = (0..<4200).map { Self.device("eth\($0)", UInt32(5000 - $0)) }
         let loaded = load(
@@ -119,10 +123,10 @@ import Testing
         #expect(loaded.isValid)
         let counts = Dictionary(grouping: loaded.bindings, by: \.entry).mapValues(\.count)
         #expect(counts == [0: 512, 1: 512])
-        // The oldest stay: whoever adds devices adds them behind.
+        // The oldest devices stay, because new ones have higher indices.
         #expect(loaded.bindings.allSatisfy { ($0.interface?.index ?? 0) < 801 + 512 })
         #expect(loaded.diagnostics.count == 8)
-        #expect(loaded.diagnostics.last?.message == "3685 more devices are left out, as if they were missing")
+        #expect(loaded.diagnostics.last?.message == "3685 more devices are left out as if they were missing")
     }
 
     private func load(_ box: String, _ devices: [HostInterface], _ own: [HostInterface]) -> LoadedPolicy {

@@ -2,8 +2,8 @@
 import Foundation
 import Testing
 
-/// docs/meaning.md names a test for each line of the language's meaning and for each trap, docs/threats.md one for
-/// each thing that somebody may try: the tests must be there.
+/// docs/meaning.md names a test for each line of the language's meaning and for each trap, docs/threats.md one for each
+/// attack. The tests that they name must exist.
 @Suite struct MeaningTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
 
@@ -11,7 +11,7 @@ import Testing
         try String(contentsOf: root.appending(path: "docs/\(page)"), encoding: .utf8)
     }
 
-    /// The rows of a section's table, by cells.
+    /// The rows of a section's table, as cells.
     private static func rows(of section: String, in page: String = "meaning.md") throws -> [[String]] {
         let parts = try text(page).components(separatedBy: "\n## ")
         let part = try #require(parts.first { $0.hasPrefix(section + "\n") }, "\(page) has no section \(section)")
@@ -20,7 +20,7 @@ import Testing
         }
     }
 
-    /// What a text names: a target, a file, a function, and rows of its table.
+    /// The tests that a text names: target, file, function, and rows of its table.
     private static func tests(in text: String) -> [(file: String, function: String, rows: [String])] {
         text.matches(of: /`(\w+)\/(\w+)\.(\w+)`([^`]*)/).map { match in
             let rows = match.output.4.matches(of: /"([^"]+)"/).map { String($0.output.1) }
@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    /// Rows of a suite's tables may stand in files of their own beside it, in extensions of the suite.
+    /// The rows of a suite's tables may be in other files of the target, in extensions of the suite.
     private static func extensions(of file: String) -> [String] {
         let path = root.appending(path: file)
         let folder = path.deletingLastPathComponent()
@@ -80,7 +80,7 @@ import Testing
         }
     }
 
-    /// What is out of reach need not have a test, but those that it names are there.
+    /// A threat that is out of scope needs no test, but the tests that its row names must exist.
     @Test func whatIsOutOfReachIsSaid() throws {
         #expect(try Self.rows(of: "Out of reach", in: "threats.md").count >= 5)
         let tests = Self.tests(in: try Self.text("threats.md"))

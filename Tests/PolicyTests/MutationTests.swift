@@ -4,8 +4,8 @@ import Policy
 import TestSupport
 import Testing
 
-/// No text may crash the loader, whatever it says. Fixtures are damaged at random; each must still give a ruleset or an error with a
-/// place inside its file.
+/// No text may crash the loader. Fixtures are damaged at random; each must still give a ruleset, or an error whose
+/// location is inside its file.
 @Suite struct MutationTests {
     @Test func damagedPoliciesAreAnswered() throws {
         let seed = UInt64.random(in: 0...UInt64.max)
@@ -13,7 +13,7 @@ import Testing
         let texts = try (Fixture.all("accept") + Fixture.all("refuse"))
             .filter { !$0.name.hasPrefix("yaml-") }
             .map { try [UInt8](Data(contentsOf: URL(filePath: "\($0.directory)/\($0.name).yaml"))) }
-        // Where lines end for libyaml.
+        // The line breaks that libyaml knows.
         let breaks: Set<Character> = ["\n", "\r", "\r\n", "\u{85}", "\u{2028}", "\u{2029}"]
         for _ in 0..<2_000 {
             guard var text = texts.randomElement(using: &random), let other = texts.randomElement(using: &random) else {

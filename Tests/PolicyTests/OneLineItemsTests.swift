@@ -4,7 +4,7 @@ import Testing
 
 @testable import Policy
 
-/// Rules that are taken line by line mean what libyaml makes of them.
+/// Rules read line by line must mean the same as when libyaml reads them.
 @Suite struct OneLineItemsTests {
     private static let mixed = """
         version: 1
@@ -29,7 +29,7 @@ import Testing
         defaults: { in: drop }
         """
 
-    /// What a document reads as, or what is wrong with it.
+    /// The document as nodes, or its problems.
     private func words(_ text: String, _ read: ([UInt8], String, Problems) -> Node?) -> String {
         let problems = Problems()
         let node = read(Array(text.utf8), "p", problems)
@@ -97,7 +97,7 @@ import Testing
         "rules: \n  - { a: b }\n", "rules:\n", "rules:\n\n", "rules:\n  # nothing\n", "", "rules:",
     ]) func readsAsLibyamlDoes(text: String) { expectTheSame(text) }
 
-    /// Documents that someone has mistyped.
+    /// Documents with typing mistakes.
     @Test func readsMistypedDocumentsAsLibyamlDoes() {
         var random = SystemRandomNumberGenerator()
         let marks = Array("{}[],:'\"#&*!-? \n\t\\ab%@`|>\r\u{85}\u{2028}").map { Array(String($0).utf8) }

@@ -4,8 +4,8 @@ import Policy
 import TestSupport
 import Testing
 
-/// Nothing in the loader may be worse than linear (but for sorting): 10,000 rules load in about a second in a debug build, and a
-/// loader with a quadratic step takes minutes for what is here.
+/// Every step of the loader must be linear, except for sorting. 10,000 rules load in about a second in a debug build;
+/// with a quadratic step the policies here would take minutes.
 @Suite struct ScaleTests {
     @Test(.timeLimit(.minutes(1))) func manyRules() {
         let rules = (0..<10_000).map { index in
@@ -44,7 +44,8 @@ import Testing
 
     @Test(.timeLimit(.minutes(1))) func manyPorts() {
         let ports = (0..<2_000).map { index in
-            "  p\(index): { interface: tap\(index), mac: 52:54:00:00:\(hex(index >> 8)):\(hex(index & 255)), addresses: 198.18.\(index >> 8).\(index & 255) }\n"
+            "  p\(index): { interface: tap\(index), mac: 52:54:00:00:\(hex(index >> 8)):\(hex(index & 255)), "
+                + "addresses: 198.18.\(index >> 8).\(index & 255) }\n"
         }
         let loaded = load("ports:\n" + ports.joined())
         #expect(loaded.bindings.count == 2_000)

@@ -2,8 +2,8 @@
 import Foundation
 import Synchronization
 
-/// Work on a thread of its own, such as traffic that goes on while a test does something else. It is asked to stop when
-/// this goes, too: a test that fails does not leave it behind.
+/// Work on a thread of its own, such as traffic that goes on during a test. When this object goes, it asks the work to
+/// stop, so that a failing test leaves no thread behind.
 public final class Background<Value: Sendable>: Sendable {
     private final class State: Sendable {
         let result = Mutex<Result<Value, any Error>?>(nil)
@@ -12,7 +12,7 @@ public final class Background<Value: Sendable>: Sendable {
 
     private let state = State()
 
-    /// `body` asks its argument now and then whether to stop.
+    /// `body` calls its argument now and then to learn whether to stop.
     public init(_ body: @escaping @Sendable (_ isStopped: () -> Bool) throws -> Value) {
         let thread = Thread { [state] in
             let result = Result { try body { state.isStopped.withLock { $0 } } }
@@ -23,16 +23,16 @@ public final class Background<Value: Sendable>: Sendable {
 
     deinit { state.isStopped.withLock { $0 = true } }
 
-    /// Whether the work has come to its end.
+    /// Whether the work has ended.
     public var isDone: Bool { state.result.withLock { $0 != nil } }
 
-    /// Asks the work to stop and waits for what it has to say.
+    /// Asks the work to stop, waits, and returns its result.
     public func stop() throws -> Value {
         state.isStopped.withLock { $0 = true }
         return try value()
     }
 
-    /// Waits for the work's end.
+    /// Waits for the work to end.
     public func value(seconds: Double = 30) throws -> Value {
         guard poll(seconds: seconds, { isDone }) else {
             throw CommandFailure(description: "background work took more than \(seconds) s")

@@ -3,16 +3,16 @@ import Network
 import Policy
 import Wire
 
-/// Draws frames near what a policy tells apart: addresses just in and just out of its sets, the ends of its port
-/// ranges, its types, codes, VLANs and protocols, and what is refused or essential whatever the policy.
+/// Draws frames near the boundaries of a policy: addresses just inside and outside its sets, the ends of its port
+/// ranges, its types, codes, VLANs and protocols, and frames that are refused or essential under any policy.
 public struct BoundaryFrames: Sendable {
-    /// A frame, and the port where it is judged.
+    /// A frame, and the port at which it is judged.
     public struct Probe: Sendable {
         public var frame: Frame
         public var entry: Int
         public var protects: Protects
         public var direction: Direction
-        /// Whether the port is one that an entry with `unknown: drop` does not know.
+        /// Whether the port is unknown to an entry with `unknown: drop`.
         public var isUnknownToDrop: Bool
     }
 
@@ -32,7 +32,7 @@ public struct BoundaryFrames: Sendable {
         services = ruleset.rules.flatMap { $0.services ?? [] }
     }
 
-    /// The numbers on either side of each end of each range.
+    /// The numbers just inside and just outside each end of each range.
     private static func edges(_ ranges: [ClosedRange<UInt128>], last: UInt128) -> [UInt128] {
         ranges.flatMap { range in
             var edges = [range.lowerBound, range.upperBound]
@@ -63,7 +63,7 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
-    /// A frame without IP.
+    /// A non-IP frame.
     private mutating func bare(to destination: MACAddress, tags: [Frame.Tag]) -> Frame {
         switch random.number(0...3) {
         case 0, 1: return arp(tags)
@@ -76,13 +76,13 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
-    /// Address resolution that tells the truth, or not quite.
+    /// ARP that is true, or nearly.
     private mutating func arp(_ tags: [Frame.Tag]) -> Frame {
         let type: UInt16 = random.pick([0x0806, 0x0806, 0x8035])
         let arp = Frame.arp(
             from: mac(), tags: tags, type: type, operation: random.pick([1, 1, 2, 3, 4]), sender: address(.v4),
             target: address(.v4), hardware: random.pick([6, 6, 6, 6, 8, 255]))
-        // Behind the tags, and of a sender and a target other than the frame's.
+        // After the tags, with a sender and a target other than the frame's.
         let body = 14 + 4 * tags.count
         switch random.number(0...3) {
         case 0: return arp.with(body + 8 + 5, mac().bytes[5])
@@ -92,7 +92,7 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
-    /// Neighbour discovery that tells the truth, or not quite.
+    /// Neighbour discovery that is true, or nearly.
     private mutating func discovery() -> Segment {
         let type = UInt8(random.number(133...137))
         var body = [UInt8](repeating: 0, count: [133: 4, 134: 12, 137: 36][type] ?? 20)
@@ -142,7 +142,7 @@ public struct BoundaryFrames: Sendable {
         return packet
     }
 
-    /// What is essential, or would be but for one thing.
+    /// An essential packet, or one that differs from it in a single point.
     private mutating func essential(_ family: AddressFamily) -> Datagram {
         let many: [IPAddress] =
             family == .v4
@@ -182,7 +182,7 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
-    /// Without a meaning, or with a source route among them.
+    /// Meaningless options, or a source route among them.
     private mutating func options() -> [UInt8] {
         var bytes = [UInt8](repeating: 1, count: 4 * random.number(1...10))
         guard random.once(in: 2) else { return bytes }
@@ -202,7 +202,7 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
-    /// An address that frames may have at an end.
+    /// An address for one end of a frame.
     public mutating func address() -> IPAddress { address(random.pick(AddressFamily.allCases)) }
 
     private mutating func address(_ family: AddressFamily) -> IPAddress {
@@ -229,7 +229,7 @@ public struct BoundaryFrames: Sendable {
         }
     }
 
-    /// What a service names, or just misses.
+    /// A packet that a service names, or just misses.
     private mutating func segment(_ service: Service, _ family: AddressFamily) -> Segment {
         switch service {
         case .ports(let number, let destination, let source):
@@ -243,14 +243,14 @@ public struct BoundaryFrames: Sendable {
         case .icmp(let named, let type, let code):
             let type = edge(type ?? UInt8.random(in: 0...255, using: &random))
             let code = edge(code ?? UInt8.random(in: 0...255, using: &random))
-            // Once in a while over the wrong family.
+            // Sometimes over the wrong family.
             return named == .v4 ? .icmp(type, code) : .icmpv6(type, code)
         case .protocol(let number): return Segment(number: number, bytes: [UInt8](repeating: 0x50, count: 40))
         case .ethertype: return .ping(family)
         }
     }
 
-    /// Most open a connection; the others belong to none.
+    /// Most frames open a connection; the others belong to none.
     private mutating func flags() -> UInt8 {
         guard random.once(in: 4) else { return Segment.TCPFlag.syn }
         return random.pick([16, 18, 24, 17, 20, 4, 3, 6, 0, 0xc2])
@@ -261,7 +261,7 @@ public struct BoundaryFrames: Sendable {
         return edge(random.pick([range.lowerBound, range.upperBound]))
     }
 
-    /// The number, or one beside it.
+    /// The number, or a neighbour of it.
     private mutating func edge<Number: FixedWidthInteger>(_ number: Number) -> Number {
         random.pick([number, number, number &+ 1, number &- 1])
     }

@@ -9,7 +9,7 @@ extension [UInt8] {
         }
     }
 
-    /// Writes a number in network byte order over what is at `place`.
+    /// Overwrites the bytes at `place` with a number in network byte order.
     mutating func put<Number: FixedWidthInteger & UnsignedInteger>(_ value: Number, at place: Int) {
         var bytes: [UInt8] = []
         bytes.append(big: value)
@@ -18,7 +18,7 @@ extension [UInt8] {
 }
 
 extension IPAddress {
-    /// The four or sixteen bytes in wire order.
+    /// The four or sixteen bytes of the address in network byte order.
     public var bytes: [UInt8] {
         var bytes: [UInt8] = []
         if family == .v4 { bytes.append(big: UInt32(truncatingIfNeeded: value)) } else { bytes.append(big: value) }
@@ -27,7 +27,7 @@ extension IPAddress {
 }
 
 extension IPAddress: ExpressibleByStringLiteral {
-    /// An address written in a test; one that does not parse is a mistake of the test.
+    /// An address in a test; it traps if the text does not parse, which is a mistake of the test.
     public init(stringLiteral text: String) {
         guard let address = IPAddress(text) else { preconditionFailure("not an address: \(text)") }
         self = address
@@ -51,7 +51,7 @@ func internetChecksum(_ bytes: [UInt8]) -> UInt16 {
     return ~UInt16(sum & 0xffff + sum >> 16)
 }
 
-/// The CRC-32C that SCTP puts in its header, as it stands on the wire.
+/// The CRC-32C of SCTP's header, in the order on the wire.
 func castagnoli(_ bytes: [UInt8]) -> UInt32 {
     var crc = UInt32.max
     for byte in bytes {

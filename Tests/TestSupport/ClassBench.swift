@@ -3,32 +3,32 @@ import Foundation
 import Network
 import Policy
 
-/// A ClassBench filter set and its probes, from the folder that BULKHEAD_CORPORA names.
+/// A ClassBench filter set with its probes, from the folder in BULKHEAD_CORPORA.
 public struct ClassBench: Sendable {
     public var filters: FilterSet
-    /// TCP and UDP only: the others' ports are none that a real packet has.
+    /// TCP and UDP only, because the other probes have ports that no real packet of their protocol has.
     public var probes: [FilterProbe]
 
     public var ruleset: Ruleset { filters.ruleset }
 
-    /// The folder of the corpora; nil where the variable is not set.
+    /// The folder of the corpora; nil if the variable is not set.
     public static var folder: String? { ProcessInfo.processInfo.environment["BULKHEAD_CORPORA"] }
 
     private static let seeds = [
         "acl1", "acl2", "acl3", "acl4", "acl5", "fw1", "fw2", "fw3", "fw4", "fw5", "ipc1", "ipc2",
     ]
-    /// The sets of about 1,000 rules, and those of about 10,000.
+    /// The names of the sets with about 1,000 rules, and of those with about 10,000.
     public static let small = seeds.map { $0 + "_1k" }
     public static let large = seeds.map { $0 + "_10k" }
 
-    /// Reads a set, `acl1_1k` for example.
+    /// Reads a set by its name, for example `acl1_1k`.
     public init(_ name: String, from folder: String) throws {
         filters = try ClassBench.filters(name, from: folder)
         let probes = try Shell.check("gzip", "-dc", "\(folder)/classbench/\(name)_probes.tsv.gz")
         self.probes = try probes.split(separator: "\n").compactMap { line in try ClassBench.probe(line) }
     }
 
-    /// All large sets, one behind the other: some 100,000 rules.
+    /// All large sets, one after the other, with some 100,000 rules.
     public static func joined(from folder: String) throws -> FilterSet {
         FilterSet(name: "classbench-joined", joining: try large.map { try filters($0, from: folder) })
     }

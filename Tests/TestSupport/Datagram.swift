@@ -11,7 +11,7 @@ public enum Extension: Sendable, Hashable {
     case fragment(offset: UInt16 = 0, more: Bool = false, identification: UInt32 = 0x1234)
     /// `bytes` long, a multiple of four, at least eight.
     case authentication(bytes: Int = 24)
-    /// Any number and content; the first byte is set to the next header's number.
+    /// A header of any number and content; its first byte is set to the next header's number.
     case raw(number: UInt8, bytes: [UInt8])
 
     var number: UInt8 {
@@ -46,7 +46,7 @@ public enum Extension: Sendable, Hashable {
     private func zeros(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: max(count, 0)) }
 }
 
-/// An IPv4 or IPv6 packet; every length and checksum is right unless it is set otherwise.
+/// An IPv4 or IPv6 packet. Lengths and checksums are correct unless a test sets them.
 public struct Datagram: Sendable, Hashable {
     public struct Fragment: Sendable, Hashable {
         /// In units of eight bytes.
@@ -69,21 +69,21 @@ public struct Datagram: Sendable, Hashable {
     public var hopLimit: UInt8 = 64
     /// IPv4 options: a multiple of four bytes.
     public var options: [UInt8] = []
-    /// Headers before L4. IPv4 has them too, where they are but protocols (authentication apart).
+    /// Headers before L4. In IPv4 too, where all but AH are just protocols.
     public var extensions: [Extension] = []
-    /// In IPv4 part of the header; in IPv6 a header after `extensions`.
+    /// The fragment fields: in IPv4 part of the header, in IPv6 a header after `extensions`.
     public var fragment: Fragment?
-    /// IPv4 has it always, the low half; IPv6 in fragments.
+    /// In IPv4 always present, with the low half of the number; in IPv6 only in fragments.
     public var identification: UInt32 = 0x1234
     /// IPv4's "don't fragment".
     public var dontFragment = false
-    /// How many bytes of the segment are in this packet; all where left out.
+    /// How many bytes of the segment are in this packet; nil is all.
     public var keep: Int?
-    /// What total length (IPv4) or payload length (IPv6) says; the truth where left out.
+    /// The value of IPv4's total length or IPv6's payload length; nil is the true one.
     public var length: Int?
-    /// What the version field says; the truth where left out.
+    /// The value of the version field; nil is the true one.
     public var version: UInt8?
-    /// What IPv4's header length field says, in words; the truth where left out.
+    /// The value of IPv4's header length field, in 32-bit words; nil is the true one.
     public var headerWords: UInt8?
 
     public init(_ source: IPAddress, _ destination: IPAddress, _ segment: Segment) {
@@ -102,7 +102,7 @@ public struct Datagram: Sendable, Hashable {
 
     public var bytes: [UInt8] { family == .v4 ? v4() : v6() }
 
-    /// This packet in fragments that carry `bytes` (a multiple of eight) of the segment each.
+    /// This packet as fragments that carry `bytes` (a multiple of eight) of the segment each.
     public func fragments(of bytes: Int) -> [Datagram] {
         let whole = segment.checksummed(from: source, to: destination)
         return stride(from: 0, to: whole.count, by: bytes).map { start in
@@ -117,7 +117,7 @@ public struct Datagram: Sendable, Hashable {
         }
     }
 
-    /// The headers of `all` and the segment, and the number of the first of them.
+    /// The bytes of the headers `all` and the segment, and the protocol number of the first.
     private func body(_ all: [Extension]) -> (first: UInt8, bytes: [UInt8]) {
         var bytes = segment.checksummed(from: source, to: destination)
         if let keep { bytes = Array(bytes.prefix(keep)) }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// Makes up filter sets like ClassBench's from a seed, of any size: few sites that many rules share, nested prefixes, a
-/// few popular services, and so much of each as the kind has.
+/// Generates filter sets like ClassBench's from a seed, of any size: few sites that many rules share, nested prefixes,
+/// and a few popular services, in the proportions of each kind.
 public struct FilterGenerator {
     public enum Kind: String, Sendable, CaseIterable {
-        /// Access lists: hosts and networks to servers' ports.
+        /// Access lists: from hosts and networks to the ports of servers.
         case acl
-        /// Firewalls: many wildcards on both sides, ranges of source ports.
+        /// Firewalls: many wildcards on both sides, and ranges of source ports.
         case fw
-        /// Chains of a host's own filter: between them.
+        /// The chains of a host's own filter, which are between the two.
         case ipc
     }
 
-    /// How likely what is, in hundredths.
+    /// Probabilities in percent.
     private struct Shape {
-        /// Prefix lengths, from and to: any, 8-15, 16-23, 24-31, 32.
+        /// Prefix lengths of source and destination: any, 8-15, 16-23, 24-31, 32.
         var source: [Int]
         var destination: [Int]
-        /// Ports, from and to: any, 1024-65535, one, a range.
+        /// Source and destination ports: any, 1024-65535, one, a range.
         var sourcePorts: [Int]
         var destinationPorts: [Int]
         /// TCP, UDP, ICMP, any.
@@ -27,7 +27,7 @@ public struct FilterGenerator {
 
     private let shape: Shape
     private var random: RandomNumbers
-    /// First sixteen bits.
+    /// The first sixteen bits of each site's addresses.
     private let sites: [UInt32]
     private let ports: [UInt16]
 
@@ -53,7 +53,7 @@ public struct FilterGenerator {
         self.random = random
     }
 
-    /// Different filters, by the seed alone.
+    /// Distinct filters, which depend on the seed alone.
     public static func filters(_ kind: Kind, count: Int, seed: UInt64) -> FilterSet {
         var generator = FilterGenerator(kind, count: count, seed: seed)
         var seen: Set<FilterSet.Filter> = []
@@ -63,7 +63,7 @@ public struct FilterGenerator {
             let filter = generator.filter()
             if seen.insert(filter).inserted { filters.append(filter) }
         }
-        // As people write them, the narrow ones first: else the wide ones would hide them.
+        // Narrow filters first, as people write them; otherwise the wide ones would hide them.
         let ordered = filters.enumerated().sorted { ($0.element.breadth, $0.offset) < ($1.element.breadth, $1.offset) }
         return FilterSet(name: "\(kind.rawValue)-\(count)-\(seed)", filters: ordered.map(\.element))
     }
@@ -79,7 +79,7 @@ public struct FilterGenerator {
             ipProtocol: number)
     }
 
-    /// An index, by weights that add up to a hundred.
+    /// A random index, with weights that add up to a hundred.
     private mutating func choose(_ weights: [Int]) -> Int {
         var rest = random.number(0...99)
         for (index, weight) in weights.enumerated() {
@@ -89,7 +89,7 @@ public struct FilterGenerator {
         return weights.count - 1
     }
 
-    /// A number below `count`, the lower the likelier.
+    /// A random number below `count`; low numbers are more likely.
     private mutating func skewed(_ count: Int) -> Int {
         let part = Double(random.number(0...(1 << 20) - 1)) / Double(1 << 20)
         return Int(part * part * Double(count))
@@ -98,14 +98,14 @@ public struct FilterGenerator {
     private mutating func prefix(_ weights: [Int]) -> Prefix {
         let lengths = [0...0, 8...15, 16...23, 24...31, 32...32]
         let length = random.number(lengths[choose(weights)])
-        // The subnets of a site in use are scattered over it, and the hosts of a subnet.
+        // A site's subnets in use are scattered over it, as are the hosts of a subnet.
         let site = sites[skewed(sites.count)]
         let subnet = UInt32(skewed(48) * 37 & 255)
         let host = UInt32(skewed(64) * 53 & 255)
         return Prefix(IPAddress(v4: site << 16 | subnet << 8 | host), length: length)
     }
 
-    /// - Parameter count: how many ports are in use.
+    /// - Parameter count: The number of ports in use.
     private mutating func ports(_ weights: [Int], of count: Int) -> ClosedRange<UInt16> {
         switch choose(weights) {
         case 0: return FilterSet.Filter.anyPort
@@ -114,7 +114,7 @@ public struct FilterGenerator {
             let port = ports[skewed(count)]
             return port...port
         default:
-            // Few ranges are in use.
+            // Only few ranges are in use.
             let low = ports[skewed(min(count, 20))]
             return low...(low + 99)
         }
@@ -122,7 +122,7 @@ public struct FilterGenerator {
 }
 
 extension FilterSet.Filter {
-    /// Bits of the addresses that it leaves open, and of the ports.
+    /// The number of bits that it leaves open in addresses and ports.
     fileprivate var breadth: Int {
         let ports = [sourcePorts, destinationPorts].reduce(0) { $0 + UInt32($1.count).trailingBits }
         return 64 - source.length - destination.length + ports
@@ -130,13 +130,12 @@ extension FilterSet.Filter {
 }
 
 extension UInt32 {
-    /// Bits that numbers below it need.
+    /// The number of bits that a number below it needs.
     fileprivate var trailingBits: Int { UInt32.bitWidth - (self - 1).leadingZeroBitCount }
 }
 
 extension FilterSet {
-    /// Packets at the edges of some filters, each with its first match; the plain search takes as long as there are
-    /// filters.
+    /// Packets at the edges of some filters, each with its first match. The search is linear in the number of filters.
     public func probes(_ count: Int, seed: UInt64) -> [FilterProbe] {
         var random = RandomNumbers(seed: seed)
         return (0..<count).map { _ in
@@ -152,7 +151,7 @@ extension FilterSet {
         }
     }
 
-    /// The first or last number of a range, one inside, or, seldom, one just outside.
+    /// The first or last number of a range, one inside, or rarely one just outside.
     private static func edge(_ prefix: Prefix, _ random: inout RandomNumbers) -> IPAddress {
         let all = UInt128.max >> UInt128(128 - prefix.family.bits)
         let value =

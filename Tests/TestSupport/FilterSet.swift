@@ -3,15 +3,14 @@ import Network
 import Policy
 import Wire
 
-/// Rules as packet filters are usually given: two prefixes, two ranges of ports and a protocol each; the first match
-/// decides.
+/// Rules of the classic form: two prefixes, two port ranges and a protocol each; the first match decides.
 public struct FilterSet: Sendable {
     public struct Filter: Sendable, Hashable {
         public var source: Prefix
         public var destination: Prefix
         public var sourcePorts: ClosedRange<UInt16>
         public var destinationPorts: ClosedRange<UInt16>
-        /// nil: any.
+        /// nil is any protocol.
         public var ipProtocol: UInt8?
 
         public init(
@@ -28,7 +27,7 @@ public struct FilterSet: Sendable {
         public static let anyPort: ClosedRange<UInt16> = 0...UInt16.max
         private static let withPorts: [UInt8] = [6, 17, 132]
 
-        /// What it asks of a packet besides the addresses: ports are of TCP, UDP and SCTP, and of no other protocol.
+        /// The services of a rule. Ports belong to TCP, UDP and SCTP only.
         public var services: [Service]? {
             if sourcePorts == Filter.anyPort, destinationPorts == Filter.anyPort {
                 return ipProtocol.map { [.protocol($0)] }
@@ -54,13 +53,13 @@ public struct FilterSet: Sendable {
         self.filters = filters
     }
 
-    /// One set behind the other.
+    /// The filters of several sets, one set after the other.
     public init(name: String, joining sets: [FilterSet]) { self.init(name: name, filters: sets.flatMap(\.filters)) }
 
-    /// A rule drops where its rank is a multiple of three, else it accepts.
+    /// A rule whose rank is a multiple of three drops; all others accept.
     public static func action(ofRank rank: Int) -> Action { rank % 3 == 0 ? .drop : .accept }
 
-    /// A policy of these rules at one host port, which drops by default.
+    /// A policy with these rules at one host port that drops by default.
     public var ruleset: Ruleset {
         let location = SourceLocation(file: name, line: 1, column: 1)
         let port = PortEntry(
@@ -84,18 +83,18 @@ public struct FilterSet: Sendable {
             files: [SourceFile(name: name, text: "# \(name)\n")], entries: [port], groups: [], rules: rules)
     }
 
-    /// The first filter that a probe matches, by a plain search.
+    /// The first filter that matches a probe, by a linear search.
     public func firstMatch(_ probe: FilterProbe) -> Int? { filters.firstIndex { $0.matches(probe) } }
 }
 
-/// A TCP or UDP packet, and the filter that takes it first.
+/// A TCP or UDP packet, and the first filter that matches it.
 public struct FilterProbe: Sendable {
     public var source: IPAddress
     public var destination: IPAddress
     public var sourcePort: UInt16
     public var destinationPort: UInt16
     public var ipProtocol: UInt8
-    /// nil where none matches.
+    /// nil if no filter matches.
     public var firstMatch: Int?
 
     public init(
@@ -120,8 +119,8 @@ public struct FilterProbe: Sendable {
 
 // MARK: The same in IPv6
 
-/// IPv4 filters as IPv6 ones that tell the same packets apart: the address stands behind 2001:db8::/32, and again, for
-/// a host, in the last bits.
+/// IPv4 filters as IPv6 filters that tell the same packets apart: the address follows 2001:db8::/32, and for a host it
+/// is repeated in the last bits.
 extension IPAddress {
     public var inIPv6: IPAddress {
         IPAddress(v6: UInt128(0x2001_0db8) << 96 | value << 64 | value &* 0x9e37_79b9 & 0xffff_ffff)
@@ -163,7 +162,7 @@ extension FilterProbe {
 // MARK: Text
 
 extension FilterSet {
-    /// The rules as a policy is written, at one host port.
+    /// The rules as a policy's text, at one host port.
     public func policy(interface: String) -> String {
         var text = "version: 1\nports:\n  uplink: { interface: \(interface), protects: host }\n"
         text += "defaults: { in: drop, out: drop, essentials: off }\nrules:\n"

@@ -3,7 +3,7 @@ import Network
 
 /// An Ethernet frame.
 public struct Frame: Sendable, Hashable {
-    /// From the destination address on, without a frame check sequence.
+    /// The bytes from the destination address on, without a frame check sequence.
     public var bytes: [UInt8]
 
     public init(bytes: [UInt8]) { self.bytes = bytes }
@@ -25,7 +25,7 @@ public struct Frame: Sendable, Hashable {
     public static let guest: MACAddress = "52:54:00:00:00:01"
     public static let peer: MACAddress = "52:54:00:00:00:02"
 
-    /// Any ethertype, or below 0x0600 a length.
+    /// A frame with any EtherType; a value below 0x0600 is a length.
     public init(
         from source: MACAddress = guest, to destination: MACAddress = peer, tags: [Tag] = [], type: UInt16,
         payload: [UInt8]
@@ -45,7 +45,7 @@ public struct Frame: Sendable, Hashable {
         self.init(from: source, to: destination, tags: tags, type: datagram.etherType, payload: datagram.bytes)
     }
 
-    /// A frame of IEEE 802.2, whose type field is its length.
+    /// An IEEE 802.2 frame, whose type field is its length.
     public static func llc(
         from source: MACAddress = guest, to destination: MACAddress = "01:80:c2:00:00:00",
         payload: [UInt8] = [0x42, 0x42, 3] + [UInt8](repeating: 0, count: 35)
@@ -53,7 +53,8 @@ public struct Frame: Sendable, Hashable {
         Frame(from: source, to: destination, type: UInt16(payload.count), payload: payload)
     }
 
-    /// An ARP (or with `type` 0x8035 a reverse ARP) frame. `hardware` and `protocol` are the address lengths it claims.
+    /// An ARP frame, or reverse ARP if `type` is 0x8035. `hardware` and `protocol` are the address lengths that it
+    /// states.
     public static func arp(
         from source: MACAddress = guest, tags: [Tag] = [], type: UInt16 = 0x0806, operation: UInt16 = 1,
         sender: IPAddress = "192.0.2.1", target: IPAddress = "192.0.2.2", hardware: UInt8 = 6, protocol: UInt8 = 4
@@ -68,7 +69,7 @@ public struct Frame: Sendable, Hashable {
         Frame(bytes: bytes + [UInt8](repeating: byte, count: max(count - bytes.count, 0)))
     }
 
-    /// With these tags in front of what it has.
+    /// The frame with these tags before those that it has.
     public func tagged(_ tags: [Tag]) -> Frame {
         func mac(_ place: Int) -> MACAddress { MACAddress(bytes[place..<place + 6].reduce(0) { $0 << 8 | UInt64($1) }) }
         return Frame(
@@ -80,7 +81,7 @@ public struct Frame: Sendable, Hashable {
 
     public func cut(to count: Int) -> Frame { Frame(bytes: Array(bytes.prefix(count))) }
 
-    /// With these bytes in place of what is there.
+    /// The frame with some bytes replaced.
     public func with(_ place: Int, _ changed: UInt8...) -> Frame { with(place, changed) }
 
     public func with(_ place: Int, _ changed: [UInt8]) -> Frame {

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// Policies between groups, as text: what a host with many tenants has.
+/// Policies between groups as text, like those of a host with many tenants.
 public struct GroupPolicy: Sendable {
     public var ports = 500
     public var groups = 200
-    /// Of each group.
+    /// Prefixes of each group.
     public var prefixes = 100
-    /// Of each group's prefixes, how many another group has too.
+    /// How many of each group's prefixes another group has too.
     public var shared = 0
-    /// Between groups.
+    /// Rules between groups.
     public var rules = 5_000
     public var seed: UInt64 = 1
 
     public init() {}
 
-    /// Each port is one tenant's; tenants are kept apart by one rule; what groups may is ruled one by one.
+    /// Each port belongs to one tenant. One rule keeps tenants apart; single rules say what groups may do.
     public func text(namespace: String? = nil) -> String {
         var random = RandomNumbers(seed: seed)
         let place = namespace.map { ", netns: \($0)" } ?? ""

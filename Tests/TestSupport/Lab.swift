@@ -5,13 +5,13 @@ import Synchronization
 
 /// A network namespace of a lab.
 public struct Namespace: Sendable, Hashable {
-    /// As `ip netns` knows it.
+    /// The name that `ip netns` knows.
     public let name: String
 
     public var path: String { "/run/netns/\(name)" }
 
-    /// The words that run a command inside: unlike `ip netns exec` this leaves /sys, and so the BPF file system, in
-    /// sight.
+    /// The words before a command that run it inside. Unlike `ip netns exec`, this keeps /sys, and with it the BPF file
+    /// system, visible.
     public func command(_ words: [String]) -> [String] { ["nsenter", "--net=\(path)"] + words }
 
     @discardableResult
@@ -35,17 +35,17 @@ extension Namespace {
     }
 }
 
-/// Network namespaces, virtual cables and bridges of one test. Names hold the process's id, so that labs never meet;
-/// all of it is removed when the lab goes, also when the test has failed.
+/// Network namespaces, veth pairs and bridges of one test. Their names hold the process id, so that labs never collide.
+/// Everything is removed with the lab, even if the test fails.
 public final class Lab: Sendable {
     private static let serial = Mutex(0)
 
-    /// Unique to this lab; a name for a bulkhead instance as well.
+    /// Unique to this lab; also usable as the name of a bulkhead instance.
     public let id: String
     private let namespaces = Mutex<[Namespace]>([])
     private let cleanups = Mutex<[@Sendable () -> Void]>([])
 
-    /// Fails without root, and says so.
+    /// Throws, with an explanation, unless run by root.
     public init() throws {
         guard geteuid() == 0 else {
             throw CommandFailure(
@@ -65,10 +65,11 @@ public final class Lab: Sendable {
         }
     }
 
-    /// To be done when the lab goes, before its namespaces do; the last one first.
+    /// What to do when the lab goes, before its namespaces go; last in, first out.
     public func atEnd(_ cleanup: @escaping @Sendable () -> Void) { cleanups.withLock { $0.append(cleanup) } }
 
-    /// A new namespace, quiet: no IPv6 address is made, solicited or checked for duplicates unless a test asks.
+    /// A new, quiet namespace: no IPv6 address is generated, solicited or checked for duplicates unless a test asks for
+    /// it.
     public func namespace(_ suffix: String) throws -> Namespace {
         let namespace = Namespace(name: "\(id)-\(suffix)")
         try Shell.check("ip", "netns", "add", namespace.name)
@@ -82,7 +83,7 @@ public final class Lab: Sendable {
         return namespace
     }
 
-    /// A cable between two namespaces; both ends are up.
+    /// A veth pair between two namespaces; both ends are up.
     public func veth(_ left: (Namespace, String), _ right: (Namespace, String)) throws {
         try Shell.check(
             "ip", "-netns", left.0.name, "link", "add", left.1, "type", "veth", "peer", "name", right.1, "netns",
@@ -100,13 +101,13 @@ public final class Lab: Sendable {
         try Shell.check("ip", "-netns", namespace.name, "-batch", "-", input: lines.joined(separator: "\n") + "\n")
     }
 
-    /// Adds addresses, as `192.0.2.1/24`, in force at once.
+    /// Adds addresses such as `192.0.2.1/24`, usable at once.
     public func address(_ namespace: Namespace, _ interface: String, _ addresses: String...) throws {
         let lines = addresses.map { "addr add \($0) dev \(interface)" + ($0.contains(":") ? " nodad" : "") }
         try Shell.check("ip", "-netns", namespace.name, "-batch", "-", input: lines.joined(separator: "\n") + "\n")
     }
 
-    /// Puts a file into a folder of this lab, and returns its path.
+    /// Writes a file in a folder of this lab, and returns its path.
     public func file(_ name: String, _ text: String) throws -> String {
         let folder = FileManager.default.temporaryDirectory.appending(path: id)
         if !FileManager.default.fileExists(atPath: folder.path) {

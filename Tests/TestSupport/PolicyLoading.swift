@@ -2,7 +2,7 @@
 import Policy
 
 extension PolicyLoader {
-    /// Reads a policy and resolves it against the host that `host` makes up for the policy's network namespaces.
+    /// Reads a policy and resolves it against the host that `host` returns for the policy's network namespaces.
     public func load(
         _ path: String, requiresDevices: Bool = true, host: (Set<String>) -> HostInventory
     ) -> LoadedPolicy {

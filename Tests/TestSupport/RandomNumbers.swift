@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Random numbers that a seed repeats.
+/// Random numbers that depend on a seed alone.
 public struct RandomNumbers: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
@@ -14,7 +14,7 @@ public struct RandomNumbers: RandomNumberGenerator, Sendable {
         return value ^ value >> 31
     }
 
-    /// True once in `times`.
+    /// True with a probability of one in `times`.
     public mutating func once(in times: Int) -> Bool { Int.random(in: 0..<times, using: &self) == 0 }
 
     public mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &self) }
@@ -24,7 +24,7 @@ public struct RandomNumbers: RandomNumberGenerator, Sendable {
         values[values.startIndex + Int.random(in: 0..<values.count, using: &self)]
     }
 
-    /// Some of the values; may be none.
+    /// A random, possibly empty subset of the values.
     public mutating func some<Value>(of values: [Value]) -> [Value] {
         values.filter { _ in Bool.random(using: &self) }
     }

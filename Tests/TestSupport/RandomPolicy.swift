@@ -3,12 +3,12 @@ import Network
 import Policy
 import Wire
 
-/// A policy made up from a seed: nested and adjacent address sets of both families, every form of service, VLANs,
+/// A random policy from a seed: nested and adjacent address sets of both families, every form of service, VLANs,
 /// directions, entries, `within`.
 public struct RandomPolicy: Sendable {
     public enum Size: Sendable {
         case small
-        /// Some hundred rules and sets: long lists, full buckets, several levels of address sets.
+        /// Hundreds of rules and sets: long lists, full buckets, several levels of address sets.
         case large
         /// 10,000 rules.
         case huge
@@ -32,7 +32,7 @@ public struct RandomPolicy: Sendable {
         let services = (0..<random.number(1...(isLarge ? 40 : 8))).map { _ in
             (0..<random.number(1...3)).map { _ in RandomPolicy.service(&random) }
         }
-        // Few enough to leave most to the default, or so many that lists are long.
+        // Few enough to leave most packets to the default, or so many that lists are long.
         let count = size == .huge ? 10_000...10_000 : isLarge ? 100...300 : random.once(in: 3) ? 0...60 : 0...12
         var rules = (0..<random.number(count)).map { rank in
             RandomPolicy.rule(rank, sets: sets, services: services, entries: entries.count, isLarge: isLarge, &random)
@@ -41,7 +41,7 @@ public struct RandomPolicy: Sendable {
             DynamicGroup(name: "dynamic-\(number)", location: RandomPolicy.location(number + 5))
         }
         if !groups.isEmpty { RandomPolicy.askMembers(&rules, of: groups.count, isLarge: isLarge, &random) }
-        // Numbers of their own, so that a seed's policy is otherwise what it was.
+        // A separate generator, so that the rest of a seed's policy stays the same.
         var others = RandomNumbers(seed: seed &+ 0x9e37_79b9_7f4a_7c15)
         if others.once(in: 2) { RandomPolicy.askHost(&rules, &others) }
         ruleset = Ruleset(
@@ -49,7 +49,7 @@ public struct RandomPolicy: Sendable {
             groups: [], rules: rules, dynamicGroups: groups)
     }
 
-    /// Makes some rules ask who is in dynamic groups, one combination of them or several. Of a small policy, so few
+    /// Makes some rules ask for dynamic groups, for one combination of them or several. In a small policy so few rules
     /// have a condition that all may be tried.
     private static func askMembers(
         _ rules: inout [Rule], of groups: Int, isLarge: Bool, _ random: inout RandomNumbers
@@ -87,9 +87,8 @@ public struct RandomPolicy: Sendable {
         }
     }
 
-    /// Makes some rules ask whether an end is one of the host's own addresses: of one that has conditions,
-    /// all ends alike, so that a packet has no more
-    /// of them to be tried.
+    /// Makes some rules ask whether an end is one of the host's own addresses. All ends of a conditional rule ask the
+    /// same, so that a packet has no more conditions to try.
     private static func askHost(_ rules: inout [Rule], _ random: inout RandomNumbers) {
         for rank in rules.indices where random.once(in: 4) {
             func ask() -> Bool? { random.pick([nil, true, true, false]) }
@@ -111,7 +110,7 @@ public struct RandomPolicy: Sendable {
         }
     }
 
-    /// Members that a dynamic group of such a policy might have.
+    /// Possible members of a dynamic group of such a policy.
     public static func members(_ random: inout RandomNumbers) -> [Prefix] {
         (0..<random.number(1...4)).map { _ in prefix(&random) }
     }
@@ -133,7 +132,7 @@ public struct RandomPolicy: Sendable {
             judgesUnknown: !random.once(in: 4))
     }
 
-    /// What is bound to a port, and which guards it asks for. Half the ports have nothing and none.
+    /// The identity and guards of a port. Half the ports have neither.
     private static func identity(
         _ random: inout RandomNumbers
     ) -> (
@@ -154,10 +153,10 @@ public struct RandomPolicy: Sendable {
         return (own, prefixes(), shared, random.once(in: 2) ? prefixes() : [], guards)
     }
 
-    /// The MAC addresses that ports have, and one that none has.
+    /// The MAC addresses of the ports, and one that no port has.
     static let macs: [MACAddress] = [Frame.guest, Frame.peer, "52:54:00:00:00:03", "00:00:5e:00:01:07"]
 
-    /// How often rules have a condition; a packet that may match too many of them is refused.
+    /// The share of rules with a condition, because a policy in which a packet may match too many of them is refused.
     private static func condition(onceIn many: Int, _ random: inout RandomNumbers) -> (RuleLimit?, Timestamp?) {
         switch random.number(0...many - 1) {
         case 0:
@@ -197,7 +196,7 @@ public struct RandomPolicy: Sendable {
         return AddressSet(prefixes(random.once(in: 4) ? 40 : 5)).subtracting(AddressSet(prefixes(2)))
     }
 
-    /// One of thousands: a few prefixes, seldom wide.
+    /// A set for a policy of thousands of rules: a few prefixes, rarely wide ones.
     private static func narrowSet(_ random: inout RandomNumbers) -> AddressSet {
         AddressSet(
             (0..<random.number(1...2)).map { _ in

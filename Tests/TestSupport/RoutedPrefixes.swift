@@ -3,12 +3,12 @@ import Foundation
 import Network
 import Policy
 
-/// The prefixes that the world routed one day in 2015, with the network each belongs to: nested, so that the longest
-/// decides.
+/// The prefixes in the global routing table of a day in 2015, each with its network. They are nested, so that the
+/// longest match decides.
 public struct RoutedPrefixes: Sendable {
     public var routes: [(prefix: Prefix, network: String)]
 
-    /// From the folder that BULKHEAD_CORPORA names.
+    /// Reads them from the folder in BULKHEAD_CORPORA.
     public init(from folder: String) throws {
         let lines = try Shell.check("gzip", "-dc", "\(folder)/feeds/bgp-2015-prefix-asn.tsv.gz")
         routes = try lines.utf8.split(separator: UInt8(ascii: "\n")).map { line in
@@ -18,8 +18,8 @@ public struct RoutedPrefixes: Sendable {
         }
     }
 
-    /// A rule for the prefixes of one length of each network, the longest first: the first match is the longest. Some
-    /// 114,000 rules.
+    /// A rule for the prefixes of one length of each network, the longest first, so that the first match is the
+    /// longest. Some 114,000 rules.
     public func ruleset() -> (ruleset: Ruleset, networks: [String]) {
         struct Key: Hashable {
             var length: Int
@@ -46,7 +46,7 @@ public struct RoutedPrefixes: Sendable {
         return (ruleset, sets.map(\.key.network))
     }
 
-    /// Looks for the longest prefix of an address, length by length.
+    /// Finds the longest prefix of an address, length by length.
     public struct Search: Sendable {
         private var networks: [Prefix: String] = [:]
 
@@ -55,7 +55,7 @@ public struct RoutedPrefixes: Sendable {
             for route in routes.routes { networks[route.prefix] = route.network }
         }
 
-        /// The network that an address belongs to; nil where none routes it.
+        /// The network that an address belongs to; nil if it is not routed.
         public func network(of address: IPAddress) -> String? {
             for length in stride(from: address.family.bits, through: 0, by: -1) {
                 if let network = networks[Prefix(address, length: length)] { return network }

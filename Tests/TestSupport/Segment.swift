@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What an IP packet carries: an L4 header and its payload, whose checksum is set when the packet is known.
+/// The payload of an IP packet: an L4 header and its data. The checksum is set once the packet is known.
 public struct Segment: Sendable, Hashable {
     /// IP protocol number.
     public var number: UInt8
@@ -10,15 +10,15 @@ public struct Segment: Sendable, Hashable {
 
     private enum Checksum: Hashable {
         case none
-        /// Over the bytes alone, at this offset.
+        /// Over the bytes alone, written at this offset.
         case plain(Int)
-        /// Over the bytes and the pseudo header, at this offset.
+        /// Over the bytes and the pseudo header, written at this offset.
         case pseudo(Int)
         /// CRC-32C at offset 8.
         case castagnoli
     }
 
-    /// Bytes of any protocol, as they are.
+    /// Bytes of any protocol, unchanged.
     public init(number: UInt8, bytes: [UInt8] = []) {
         self.number = number
         self.bytes = bytes
@@ -37,7 +37,7 @@ public struct Segment: Sendable, Hashable {
         public static let ack: UInt8 = 16
     }
 
-    /// `dataOffset` in words: from the options where left out.
+    /// `dataOffset`: The value of the header length field, in 32-bit words; nil is the true one.
     public static func tcp(
         _ source: UInt16 = 40000, _ destination: UInt16 = 80, flags: UInt8 = TCPFlag.syn, sequence: UInt32 = 1,
         acknowledgement: UInt32 = 0, window: UInt16 = 65535, options: [UInt8] = [], payload: [UInt8] = [],
@@ -54,7 +54,7 @@ public struct Segment: Sendable, Hashable {
         return Segment(6, bytes + options + payload, .pseudo(16))
     }
 
-    /// `length`: what the header says; from the payload where left out.
+    /// `length`: The value of the length field; nil is the true one.
     public static func udp(
         _ source: UInt16 = 40000, _ destination: UInt16 = 53, payload: [UInt8] = [], length: UInt16? = nil
     ) -> Segment {
@@ -87,7 +87,7 @@ public struct Segment: Sendable, Hashable {
     /// An echo request of the family.
     public static func ping(_ family: AddressFamily) -> Segment { family == .v4 ? icmp() : icmpv6() }
 
-    /// The bytes with the checksum that a packet between these addresses has.
+    /// The bytes with the checksum for a packet between these addresses.
     func checksummed(from source: IPAddress, to destination: IPAddress) -> [UInt8] {
         var result = bytes
         switch checksum {

@@ -3,9 +3,9 @@ import CTestSupport
 import Foundation
 import Synchronization
 
-/// What a command did.
+/// The outcome of a command.
 public struct CommandResult: Sendable {
-    /// The exit status, or 128 and the signal that ended it.
+    /// The exit status, or 128 plus the signal that ended it.
     public var status: Int32
     public var output: String
     public var errors: String
@@ -18,7 +18,7 @@ public struct CommandFailure: Error, CustomStringConvertible {
     public var description: String
 }
 
-/// A running program whose output goes to files, so that it never blocks on a reader.
+/// A running program. Its output goes to files, so that it never blocks on a reader.
 public final class Command: Sendable {
     private let folder: URL
     private let words: [String]
@@ -71,7 +71,7 @@ public final class Command: Sendable {
         }
     }
 
-    /// What it has written so far.
+    /// The output so far.
     public var output: String { text("output") }
     public var errors: String { text("errors") }
 
@@ -79,7 +79,7 @@ public final class Command: Sendable {
         if isRunning { kill(pid, number) }
     }
 
-    /// Waits for its end; one that takes longer is killed, and the test fails.
+    /// Waits for the program to end. If it takes too long it is killed, and the test fails.
     @discardableResult
     public func wait(seconds: Double = 30) throws -> CommandResult {
         guard poll(seconds: seconds, { !isRunning }), let status = status.withLock({ $0 }) else {
@@ -90,7 +90,7 @@ public final class Command: Sendable {
         return CommandResult(status: status, output: output, errors: errors)
     }
 
-    /// Interrupts it as Ctrl-C does, and waits.
+    /// Interrupts the program as Ctrl-C does, and waits for it.
     @discardableResult
     public func interrupt() throws -> CommandResult {
         signal(SIGINT)
@@ -104,7 +104,7 @@ public final class Command: Sendable {
 }
 
 public enum Shell {
-    /// Runs a command to its end and returns what it did, whatever its status.
+    /// Runs a command to its end and returns the outcome, whatever the status.
     public static func run(_ words: [String], input: String? = nil, seconds: Double = 30) throws -> CommandResult {
         try Command(words, input: input).wait(seconds: seconds)
     }
@@ -120,7 +120,7 @@ public enum Shell {
     }
 }
 
-/// Asks again and again until the condition holds; false where it does not in time.
+/// Polls until the condition holds; false if it does not hold in time.
 public func poll(seconds: Double, _ condition: () throws -> Bool) rethrows -> Bool {
     let deadline = ContinuousClock.now + .seconds(seconds)
     while true {

@@ -16,7 +16,7 @@ public struct SocketFailure: Error, CustomStringConvertible {
     }
 }
 
-/// A descriptor that is closed with its owner. It never changes, and the kernel lets threads share it.
+/// A descriptor that is closed with its owner. It never changes, so threads may share it.
 public class Socket: @unchecked Sendable {
     public let descriptor: Int32
 
@@ -26,7 +26,7 @@ public class Socket: @unchecked Sendable {
 
     deinit { close(descriptor) }
 
-    /// What came, empty at the end of a stream, nil where nothing came in time.
+    /// The data received; empty at the end of a stream, nil after a timeout.
     public func receive(_ limit: Int = 65_536, milliseconds: Int32 = 1000) throws(SocketFailure) -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: limit)
         let count = unsafe lab_receive(descriptor, &buffer, limit, milliseconds)
@@ -34,7 +34,7 @@ public class Socket: @unchecked Sendable {
         return Array(buffer.prefix(try SocketFailure.check(count, "receive")))
     }
 
-    /// How many datagrams, or pieces of a stream, come until none came for `quiet` milliseconds.
+    /// The number of datagrams or reads of a stream until none came for `quiet` milliseconds.
     public func count(quiet: Int32 = 100) throws(SocketFailure) -> Int {
         var count = 0
         while let bytes = try receive(milliseconds: quiet), !bytes.isEmpty { count += 1 }
@@ -46,7 +46,7 @@ public class Socket: @unchecked Sendable {
     }
 }
 
-/// Whole frames of one interface.
+/// A packet socket for whole frames of one interface.
 public final class PacketSocket: Socket, @unchecked Sendable {
     public init(_ namespace: Namespace, _ interface: String) throws(SocketFailure) {
         try super.init(unsafe lab_packet_open(namespace.path, interface), "packet socket on \(interface)")
@@ -54,7 +54,7 @@ public final class PacketSocket: Socket, @unchecked Sendable {
 
     public func send(_ frame: Frame) throws(SocketFailure) { try send(frame.bytes) }
 
-    /// Sends frames with a header that says what is left to be done.
+    /// Sends frames with a virtio header that says what is left to do.
     public func takeOffloads() throws(SocketFailure) {
         _ = try SocketFailure.check(Int(lab_packet_offload(descriptor)), "PACKET_VNET_HDR")
     }
@@ -63,8 +63,8 @@ public final class PacketSocket: Socket, @unchecked Sendable {
         try send(offload.bytes + frame.bytes)
     }
 
-    /// Sends copies of a frame, at least one each turn, from memory that it goes on writing to: the two bytes at
-    /// `place` are the frame's, or `other`.
+    /// Sends copies of a frame, at least one per turn, from memory that it keeps changing: the two bytes at `place` are
+    /// the frame's or `other`.
     public static func race(
         _ namespace: Namespace, _ interface: String, _ frame: Frame, place: Int, other: UInt16, turns: Int
     ) throws(SocketFailure) {
@@ -73,15 +73,15 @@ public final class PacketSocket: Socket, @unchecked Sendable {
         _ = try SocketFailure.check(Int(result), "send from a ring")
     }
 
-    /// The next frame, its VLAN tag in place; nil where none came in time.
+    /// The next frame, with its VLAN tag in place; nil after a timeout.
     public func receiveFrame(milliseconds: Int32 = 300) throws(SocketFailure) -> Frame? {
         var buffer = [UInt8](repeating: 0, count: 70_000)
         let count = unsafe lab_packet_receive(descriptor, &buffer, buffer.count, milliseconds)
         return try SocketFailure.check(count, "receive") == 0 ? nil : Frame(bytes: Array(buffer.prefix(count)))
     }
 
-    /// Every frame of this sender that comes until none came for `quiet` milliseconds. A kernel says things of its own
-    /// accord, so tests that count give their frames a source of their own.
+    /// All frames of this sender until none came for `quiet` milliseconds. The kernel sends frames of its own, so tests
+    /// that count give theirs a distinct source.
     public func receiveAll(
         from source: MACAddress = Frame.guest, quiet: Int32 = 100
     ) throws(SocketFailure) -> [Frame] {
@@ -93,18 +93,18 @@ public final class PacketSocket: Socket, @unchecked Sendable {
     }
 }
 
-/// What a sender leaves to the kernel, as virtio's header says it.
+/// What a sender leaves to the kernel, as a virtio header says it.
 public struct Offload: Sendable, Hashable {
     public enum Kind: UInt8, Sendable {
         case tcp4 = 1
-        /// One UDP datagram in IP fragments.
+        /// One UDP datagram, to be sent in IP fragments.
         case fragments = 3
         case tcp6 = 4
-        /// Several UDP datagrams.
+        /// Several UDP datagrams in one super-packet.
         case datagrams = 5
     }
 
-    /// Where in the frame the checksum's sum starts, and how far from there it is written.
+    /// Where in the frame the checksum starts, and how far from there it is written.
     public var checksum: (start: Int, offset: Int)? {
         get { start.map { ($0, offset) } }
         set {
@@ -120,8 +120,8 @@ public struct Offload: Sendable, Hashable {
 
     public init(checksum: (start: Int, offset: Int)? = nil) { self.checksum = checksum }
 
-    /// Also a super-packet, whose segments have `size` bytes of payload each. `headers`: how long it says that its
-    /// headers are.
+    /// A super-packet whose segments have `size` bytes of payload each. `headers` is the length of its headers that it
+    /// states.
     public init(checksum: (start: Int, offset: Int)? = nil, _ kind: Kind, size: Int, headers: Int = 0) {
         self.init(checksum: checksum)
         self.kind = kind
@@ -129,7 +129,7 @@ public struct Offload: Sendable, Hashable {
         self.headers = headers
     }
 
-    /// `struct virtio_net_hdr`, in the order of a machine that is little-endian.
+    /// `struct virtio_net_hdr`, in little-endian order.
     var bytes: [UInt8] {
         var bytes: [UInt8] = [start == nil ? 0 : 1, kind?.rawValue ?? 0]
         for number in [headers, size, start ?? 0, offset] {
@@ -139,20 +139,20 @@ public struct Offload: Sendable, Hashable {
     }
 }
 
-/// A tap, whose owner is a guest: what it sends comes out of the device, and the other way round. The device goes with
-/// it.
+/// A tap as seen by its owner, a guest: what it writes comes out of the device, and the other way round. The device
+/// goes with this object.
 public final class Tap: Socket, @unchecked Sendable {
     private let offloads: Bool
 
-    /// - Parameter offloads: whether frames come and go with a header that says what is left to be done.
+    /// - Parameter offloads: Whether frames have a virtio header.
     public init(_ namespace: Namespace, _ interface: String, offloads: Bool) throws(SocketFailure) {
         self.offloads = offloads
-        // Where taps are a module, the kernel makes the device file when it is loaded.
+        // If taps are a module, the kernel creates the device file when the module is loaded.
         if unsafe access("/dev/net/tun", F_OK) != 0 { _ = try? Shell.run(["modprobe", "tun"]) }
         try super.init(unsafe lab_tap_open(namespace.path, interface, offloads ? 1 : 0), "tap \(interface)")
     }
 
-    /// The guest's side of a macvtap that is there: a device file, whose number only its namespace's /sys has.
+    /// The guest's side of an existing macvtap: a device file whose number only the /sys of its namespace shows.
     public init(macvtap interface: String, in namespace: Namespace) throws {
         offloads = true
         let number = try Shell.check(
@@ -221,7 +221,7 @@ public final class IPSocket: Socket, @unchecked Sendable {
 
     private init(accepted result: Int32) throws(SocketFailure) { try super.init(result, "accept") }
 
-    /// Bound, and listening where it is TCP.
+    /// A bound socket; a TCP socket listens.
     public static func bound(
         _ namespace: Namespace, _ kind: Kind, _ address: IPAddress, _ port: UInt16
     ) throws(SocketFailure) -> IPSocket {
@@ -231,12 +231,12 @@ public final class IPSocket: Socket, @unchecked Sendable {
         return socket
     }
 
-    /// Bytes of payload that this TCP socket has sent, those that it has sent again included.
+    /// Bytes of payload that this TCP socket has sent, retransmissions included.
     public func payloadSent() throws(SocketFailure) -> Int {
         try SocketFailure.check(Int(lab_tcp_sent(descriptor)), "TCP_INFO")
     }
 
-    /// Connected; ETIMEDOUT where the other end did not answer in time.
+    /// A connected socket; throws ETIMEDOUT if the other end did not answer in time.
     public static func connected(
         _ namespace: Namespace, _ kind: Kind, _ address: IPAddress, _ port: UInt16, from source: UInt16? = nil,
         milliseconds: Int32 = 2000
@@ -251,13 +251,12 @@ public final class IPSocket: Socket, @unchecked Sendable {
         return socket
     }
 
-    /// Hears what goes to a multicast group at an interface.
+    /// Joins a multicast group on an interface.
     public func join(_ group: IPAddress, on interface: String) throws(SocketFailure) {
         _ = try SocketFailure.check(Int(unsafe lab_join(descriptor, "\(group)", interface)), "join \(group)")
     }
 
-    /// Sends so many bytes, a multiple of 256 KiB, and says how many of them have come out at the other end of the
-    /// connection.
+    /// Sends `total` bytes, a multiple of 256 KiB, and returns how many of them arrived at the other end.
     public func transfer(_ total: Int, to other: IPSocket) throws -> Int {
         let reading = Background { _ in
             var received = 0

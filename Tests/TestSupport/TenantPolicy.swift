@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A policy of tenants that each may be reached from anywhere but their own addresses: complements that all overlap.
+/// A policy in which each tenant may be reached from anywhere but its own addresses: complements that all overlap.
 public struct TenantPolicy: Sendable {
     public var tenants: Int
 

@@ -3,10 +3,10 @@ import CDatapathABI
 import Network
 import Policy
 
-/// The distinct address sets of a policy's rules, numbered by first appearance.
+/// The distinct address sets of a policy's rules, numbered in the order of first appearance.
 struct AddressSetTable {
-    /// A set that hashes by a few of its ranges, so that a rule naming a feed of a million costs no more than any
-    /// other. Their numbers are mixed first: the hasher takes its time with each.
+    /// A set that hashes only a few of its ranges, so that a rule with a feed of a million prefixes costs no more than
+    /// any other. The numbers are mixed before they reach the hasher, which is slow for each value.
     private struct Key: Hashable {
         var set: AddressSet
 
@@ -43,11 +43,12 @@ struct AddressSetTable {
     }
 }
 
-/// Addresses that no set of the policy tells apart: the finest partition of the address space the compiler needs.
+/// The classes of addresses that no set of the policy tells apart: the finest partition of the address space that the
+/// compiler needs.
 struct AddressAtoms {
     let v4: Intervals<UInt32>
     let v6: Intervals<UInt128>
-    /// The sets each atom is in. Atom 0 is in none.
+    /// By atom: the sets that it is in. Atom 0 is in none.
     let members: SequenceTable<UInt32>
     let setCount: Int
 
@@ -79,20 +80,20 @@ struct AddressAtoms {
     }
 }
 
-/// The address classes of one side, source or destination, at its two levels.
+/// The address classes of one side, source or destination, at its two levels, coarse and fine.
 struct AddressSide {
-    /// By set: whether it is a fine one.
+    /// By set: whether its level is fine.
     let isFine: [Bool]
-    /// By atom: its class at either level; class 0 is in no set of the level.
+    /// By atom: its class at each level. Class 0 is in no set of the level.
     let coarse: [UInt32]
     let fine: [UInt32]
-    /// By set: its classes, at the level it is of.
+    /// By set: its classes at its level.
     private let coarseClasses: ListTable
     private let fineClasses: ListTable
 
     /// - Parameters:
     ///   - isUsed: By set: whether some rule names it on this side.
-    ///   - isFine: By set: its level.
+    ///   - isFine: By set: whether its level is fine.
     init(_ atoms: AddressAtoms, isUsed: [Bool], isFine: [Bool]) {
         self.isFine = isFine
         var coarseTable = SequenceTable<UInt32>.withEmpty
@@ -125,7 +126,7 @@ struct AddressSide {
         return Int(isFine[Int(set)] ? BH_LEVEL_FINE.rawValue : BH_LEVEL_COARSE.rawValue)
     }
 
-    /// The classes that make up a set, at its level; any address is class 0 of level any.
+    /// The classes that make up a set at its level. Any address is class 0 of level any.
     func classes(_ set: UInt32?) -> ArraySlice<UInt32> {
         guard let set else { return [0] }
         return isFine[Int(set)] ? fineClasses[Int(set)] : coarseClasses[Int(set)]

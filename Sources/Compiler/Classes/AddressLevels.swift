@@ -5,7 +5,7 @@ struct EndPair: Hashable {
     var from: UInt32?
     var to: UInt32?
 
-    /// One round for both.
+    /// One round of hashing for both.
     func hash(into hasher: inout Hasher) {
         let (from, to) = (from.map { UInt64($0) + 1 } ?? 0, to.map { UInt64($0) + 1 } ?? 0)
         hasher.combine(from << 32 ^ to)
@@ -14,14 +14,14 @@ struct EndPair: Hashable {
 
 /// Decides which address sets are coarse and which are fine.
 ///
-/// A cell stands for every pair of classes that a rule's two sets share with any other set of their levels, so one wide
-/// set among many narrow ones multiplies. Each side is cut at one breadth, the number of atoms in a set; the pair of
-/// cuts that makes the fewest cells is taken. Where that is still much more than there are pairs of sets, single sets
-/// are moved.
+/// A cell stands for a pair of classes, and a set has a class for each way in which other sets of its level cut it. So
+/// one wide set among many narrow ones multiplies the cells. On each side the sets are divided by their breadth, the
+/// number of atoms in a set; of the tried pairs of cuts the one with the fewest cells is taken. If there are still many
+/// more cells than pairs of sets, single sets are moved to the other level.
 struct AddressLevels {
     let from: AddressSide
     let to: AddressSide
-    /// An upper bound of the cells, over all partitions.
+    /// An upper bound of the number of cells in all partitions.
     let cells: Int
 
     init(_ atoms: AddressAtoms, pairs: [EndPair]) {
@@ -58,7 +58,7 @@ struct AddressLevels {
 private struct Division {
     var from: ClassCounter.Levels
     var to: ClassCounter.Levels
-    /// Those that two pairs share count twice.
+    /// The number of cells; cells that two pairs share count twice.
     var cells: Int
 
     init(from: ClassCounter.Levels, to: ClassCounter.Levels, pairs: [EndPair]) {
@@ -70,7 +70,7 @@ private struct Division {
     /// Whether a better division is worth a search.
     func isWide(_ pairs: [EndPair]) -> Bool { cells > pairs.count * 3 / 2 }
 
-    /// The better of this and what moving single sets makes of it.
+    /// The better of this division and one with single sets moved.
     func searched(_ counter: ClassCounter, _ pairs: [EndPair]) -> Division {
         var result = self
         var costs = [Int](repeating: 0, count: counter.atoms.setCount)

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// Builds the address tables: nodes of eight bits with shared values, and, in IPv6, runs of bits that one node skips.
+/// Builds the address tables: nodes of eight bits with shared values. In IPv6 a node may skip a run of bits.
 struct AddressTrie {
     let nodes: [bh_node]
-    /// The nodes' values, one run behind the other.
+    /// The values of all nodes, one run after the other.
     let values: [UInt32]
     let v4Root: [UInt32]
     let v6Root: UInt32
-    /// The roots of further sets, which share the nodes.
+    /// The roots of the further sets, which use the same nodes.
     let setRoots: [UInt32]
 
-    /// Intervals over address classes.
+    /// Builds the tries of address classes.
     ///
-    /// - Parameter sets: Of left-aligned addresses of either family, each with classes of its own.
+    /// - Parameter sets: Further sets of left-aligned addresses of either family, each with classes of its own.
     init(v4: Intervals<UInt32>, v6: Intervals<UInt128>, sets: [Intervals<UInt128>] = []) {
         var v4Builder = Builder(intervals: v4, compresses: false)
         var root: [UInt32] = []
@@ -49,20 +49,20 @@ struct AddressTrie {
 }
 
 extension AddressTrie {
-    /// Builds from one family's intervals.
+    /// Builds the nodes for one family's intervals.
     struct Builder<Position: FixedWidthInteger & UnsignedInteger & Sendable> {
         var intervals: Intervals<Position>
         let compresses: Bool
-        /// A node as eight words: changes, path, path's bits, id of its values, otherwise.
+        /// A node as eight words: four of changes, then path, path bits, id of its values, and `otherwise`.
         var nodes = SequenceTable<UInt64>()
         var values = SequenceTable<UInt32>()
 
-        /// The trie value of the block at `start` of `depth` bytes, which these intervals overlap.
+        /// The trie value of the block of `depth` bytes at `start`, which the intervals of `range` overlap.
         mutating func value(of range: Range<Int>, start: Position, depth: Int) -> UInt32 {
             if range.count == 1 { return intervals.classes[range.lowerBound] }
             let run = compresses ? run(range, depth: depth) : 0
             let nodeDepth = depth + run
-            // Beyond the run, all that is not the outer class lies in one block: that of the first change.
+            // Behind the run, everything but the outer class lies in one block, the one of the first change.
             let inner = run == 0 ? start : block(intervals.starts[range.lowerBound + 1], depth: nodeDepth)
             var words = [UInt64](repeating: 0, count: 8)
             var slotValues: [UInt32] = []
@@ -84,27 +84,27 @@ extension AddressTrie {
             return UInt32(nodes.intern(words)) | BH_TRIE_NODE
         }
 
-        /// How many bytes below `depth` every change of class shares, where the block is of one class outside of them.
-        /// One node's run has at most seven.
+        /// How many bytes below `depth` all changes of class have in common, if the block has a single class outside of
+        /// them. At most seven, the longest run of one node.
         private func run(_ range: Range<Int>, depth: Int) -> Int {
             let outer = intervals.classes[range.lowerBound]
             guard range.count > 2, intervals.classes[range.upperBound - 1] == outer else { return 0 }
             let first = intervals.starts[range.lowerBound + 1]
             let last = intervals.starts[range.upperBound - 1] - 1
             var common = (first ^ last).leadingZeroBitCount / 8
-            // The node that follows the run must have something to tell apart.
+            // The node after the run must have something to tell apart.
             let isWhole = first == block(first, depth: common) && last == ~block(~last, depth: common)
             if range.count == 3, isWhole { common -= 1 }
             return min(max(common - depth, 0), 7)
         }
 
-        /// The first number of the block of `depth` bytes around a number.
+        /// The first number of the block of `depth` bytes that contains a number.
         private func block(_ position: Position, depth: Int) -> Position {
             depth == 0 ? 0 : position & ~0 << Position(Position.bitWidth - 8 * depth)
         }
 
-        /// Hands out the values of `count` equal blocks of `depth + 1` bytes from `start`, equal neighbours together or
-        /// not.
+        /// Calls `body` with the values of `count` equal blocks of `depth + 1` bytes from `start`. Equal neighbours may
+        /// come together or one by one.
         mutating func slots(
             count: Int, from range: Range<Int>, start: Position, depth: Int,
             _ body: (_ value: UInt32, _ count: Int) -> Void

@@ -1,24 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Counts of how many classes sets would consist of, were they divided into levels so or so, without making the
-/// classes.
+/// Counts how many classes sets would consist of under a division into levels, without making the classes.
 struct ClassCounter {
-    /// One side's sets, divided.
+    /// The sets of one side, divided into levels.
     struct Levels {
         /// By set: whether some rule names it on this side.
         var isUsed: [Bool]
-        /// By set: its level.
+        /// By set: whether its level is fine.
         var isFine: [Bool]
-        /// By set: the classes it consists of.
+        /// By set: the number of its classes.
         var counts: [Int]
 
-        /// The classes that a set consists of; nil is any address.
+        /// The number of classes of a set; 1 for nil, which is any address.
         func count(_ set: UInt32?) -> Int { set.map { counts[Int($0)] } ?? 1 }
     }
 
     let atoms: AddressAtoms
     private let atomsOfSet: ListTable
-    /// By set: what it adds to the hash of an atom's sets.
+    /// By set: its contribution to the hash of an atom's sets.
     private let keys: [UInt64]
 
     init(_ atoms: AddressAtoms) {
@@ -32,13 +31,13 @@ struct ClassCounter {
         }
     }
 
-    /// The sets of at most `cut` atoms are fine.
+    /// The division in which the sets of at most `cut` atoms are fine.
     func levels(_ isUsed: [Bool], cut: Int) -> Levels {
         let isFine = (0..<atoms.setCount).map { atomsOfSet.count($0) <= cut }
         return Levels(isUsed: isUsed, isFine: isFine, counts: counts(isUsed, isFine))
     }
 
-    /// The cuts that are worth a try.
+    /// The divisions that are worth trying.
     func candidates(_ isUsed: [Bool]) -> [Levels] {
         var widest = 0
         for set in isUsed.indices where isUsed[set] { widest = max(widest, atomsOfSet.count(set)) }
@@ -52,16 +51,16 @@ struct ClassCounter {
         return result
     }
 
-    /// Single sets moved; nil where they overlap in too many ways to look at.
+    /// The division with single sets moved; nil if the sets overlap too much to search.
     ///
-    /// - Parameter costs: By set: how many classes rules pair it with, all rules together.
+    /// - Parameter costs: By set: the number of classes that rules pair it with, over all rules.
     func searched(_ levels: Levels, costs: [Int]) -> Levels? {
         guard let search = LevelSearch(atoms, atomsOfSet, isUsed: levels.isUsed, costs: costs) else { return nil }
         let isFine = search.levels(from: levels.isFine)
         return Levels(isUsed: levels.isUsed, isFine: isFine, counts: counts(levels.isUsed, isFine))
     }
 
-    /// By set: how many different atoms it has, as its level tells them apart.
+    /// By set: the number of its atoms that its level tells apart.
     private func counts(_ isUsed: [Bool], _ isFine: [Bool]) -> [Int] {
         var coarse = HashNumbers(capacity: atoms.members.count)
         var fine = HashNumbers(capacity: atoms.members.count)
@@ -95,10 +94,10 @@ struct ClassCounter {
     }
 }
 
-/// Gives equal hashes the same number, counted from 0.
+/// Gives equal hashes the same number, from 0.
 private struct HashNumbers {
     private var hashes: [UInt64]
-    /// Number + 1, or 0 where free.
+    /// Number + 1; 0 if free.
     private var slots: [UInt32]
     private var count: UInt32 = 0
 

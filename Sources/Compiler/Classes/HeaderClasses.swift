@@ -3,12 +3,12 @@ import CDatapathABI
 import Policy
 import Wire
 
-/// Cuts the sets of headers that may stand between IP and L4 into classes that no rule's services tell apart:
-/// `proto/51` matches a packet wherever in it such a header stands, and whatever it carries besides.
+/// Divides the possible sets of headers between IP and L4 into classes that no rule's services tell apart: `proto/51`
+/// matches a packet with such a header anywhere, whatever else it carries.
 package struct HeaderClasses {
-    /// By set of headers, a bit each in that order.
+    /// The class, by set of headers: a bit per header, in the order of ``WalkedHeaders/numbers``.
     private(set) var classes: [UInt8] = []
-    /// The service lists each class is in. Class 0 is in none, and is that of a packet without such headers.
+    /// By class: the service lists that it is in. Class 0 is in none, and holds packets without such headers.
     private(set) var members = SequenceTable<UInt32>.withEmpty
 
     /// - Parameter lists: The distinct `services` of the policy's rules.
@@ -23,6 +23,6 @@ package struct HeaderClasses {
         }
     }
 
-    /// Where the classes stand in an image.
+    /// The offset of the classes in an image.
     package static let offset = MemoryLayout<bh_image_header>.offset(of: \.header_classes) ?? 0
 }

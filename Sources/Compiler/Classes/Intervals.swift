@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A line of numbers cut into intervals, each with its class. The first starts at 0; neighbours differ in class.
+/// A line of numbers divided into intervals, each with a class. The first starts at 0; neighbours have different
+/// classes.
 struct Intervals<Position: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable {
-    /// Where a range of an owner begins, or ends.
+    /// The start of a range of an owner, or the number after its end.
     struct Edge {
         var position: Position
         var owner: UInt32
@@ -14,9 +15,9 @@ struct Intervals<Position: FixedWidthInteger & UnsignedInteger & Sendable>: Send
 
     init() { classes = [0] }
 
-    /// Sweeps over the edges; a class is the sorted list of owners in `table`.
+    /// Sweeps over the edges. The class of an interval is the id in `table` of the sorted list of its owners.
     ///
-    /// The ranges of one owner must neither overlap nor touch.
+    /// The ranges of one owner must not overlap or touch.
     init(sweeping edges: consuming [Edge], into table: inout SequenceTable<UInt32>) {
         classes = []
         starts = []
@@ -35,7 +36,7 @@ struct Intervals<Position: FixedWidthInteger & UnsignedInteger & Sendable>: Send
         }
     }
 
-    /// The same line under coarser or renamed classes.
+    /// The same line with each class replaced.
     func mapped(_ classOf: [UInt32]) -> Intervals {
         var result = Intervals()
         result.starts = []
@@ -73,7 +74,7 @@ struct Intervals<Position: FixedWidthInteger & UnsignedInteger & Sendable>: Send
 }
 
 extension [Intervals<UInt32>.Edge] {
-    /// Adds the ranges of one owner on a line that ends at `last`, in any order.
+    /// Adds the edges of one owner's ranges, which may come in any order and overlap.
     mutating func add(_ ranges: [ClosedRange<UInt16>], owner: UInt32) {
         var reached = -1
         for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import Policy
 
-/// Headers, context and service together: everything of a packet but its addresses. A *match* is what a rule asks of
-/// them, a row of bits over joint classes.
+/// The joint classes of headers, context and service: of everything in a packet but its addresses. A *match* is what a
+/// rule asks of these, a row of bits over joint classes.
 struct JointClasses {
-    /// By (headers * context count + context) * service count + service.
+    /// The joint class, by (header class * number of contexts + context) * number of service classes + service class.
     private(set) var joints: [UInt32] = []
     private(set) var jointCount = 0
-    /// By rule.
+    /// By rule: its match.
     private(set) var matchOfRule: [UInt32] = []
-    /// By match.
+    /// By match: its row of bits.
     private var rows: [Row] = []
-    /// Of all rows, one behind the other.
+    /// The words of all rows, one after the other.
     private var words: [UInt64] = []
 
-    /// A row of bits from its first word that is not zero to its last: where each rule has ports of its own, most of a
-    /// row is zero.
+    /// A row of bits without its leading and trailing zero words: if each rule has its own ports, most of a row is
+    /// zero.
     private struct Row {
         var range = 0..<0
-        /// Where its words start.
+        /// The index of its first word in `words`.
         var start = 0
     }
 
-    /// Words of a whole row.
+    /// The words of a row in full width.
     var rowWidth: Int { (jointCount + 63) / 64 }
 
     private struct Match: Hashable {
@@ -71,7 +71,7 @@ struct JointClasses {
             rows[match].start = size
             size += rows[match].range.count
         }
-        try budget.check("words of rows of bits, without their zeros", size, atMost: \.tableEntries, by: .services)
+        try budget.check("words of rule bitmaps", size, atMost: \.tableEntries, by: .services)
         words = [UInt64](repeating: 0, count: size)
         for joint in 0..<jointCount {
             for match in members[joint] {
@@ -81,14 +81,15 @@ struct JointClasses {
         }
     }
 
-    /// The words of a rule's row from the first that is not zero to the last, by their numbers in the whole row.
+    /// Calls `body` with the words of a rule's row from the first non-zero one to the last, and their numbers in the
+    /// full row.
     @inline(__always)
     func forEachWord(ofRule rank: UInt32, _ body: (_ number: Int, _ word: UInt64) -> Void) {
         let row = rows[Int(matchOfRule[Int(rank)])]
         for number in row.range { body(number, words[row.start + number - row.range.lowerBound]) }
     }
 
-    /// The joint classes that a rule matches, ascending.
+    /// Calls `body` with the joint classes that a rule matches, ascending.
     @inline(__always)
     func forEachJoint(ofRule rank: UInt32, _ body: (Int) -> Void) {
         forEachWord(ofRule: rank) { number, word in

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The blocks of two-level key tables, 256 classes each, shared wherever they are equal.
+/// The blocks of two-level key tables: 256 classes each, shared if equal.
 struct KeyBlocks {
     private var table = SequenceTable<UInt16>()
-    /// Most blocks are of one class: their numbers, by class.
+    /// The numbers of the blocks that have a single class, by class. Most blocks do.
     private var uniform: [UInt16: UInt32] = [:]
 
     static let width = 256
 
-    /// All blocks, one behind the other.
+    /// All blocks, one after the other.
     var elements: [UInt16] { table.elements }
 
-    /// The numbers of the 256 blocks that a table of sixteen-bit keys consists of.
+    /// The numbers of the 256 blocks that make up a table of 16-bit keys.
     mutating func directory(of keys: Intervals<UInt32>) -> [UInt32] {
         var index = 0
         return (0..<256).map { block in

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Moves single address sets to the other level where that makes fewer cells.
+/// Moves single address sets to the other level if that makes fewer cells.
 ///
-/// Every set that holds a part of another but not all of it cuts that one in two, if they are of one level. A cut costs
-/// as many cells as the rules pair the set that is cut with. So sets are the corners of a graph and costs its edges,
-/// and what is looked for is a division that leaves little inside of the two parts: set by set, until none is better
-/// off on the other side.
+/// A set that contains part of another set, but not all of it, cuts that set in two if both have the same level. A cut
+/// costs as many cells as the rules pair the cut set with. So the sets form a graph whose edges have these costs, and
+/// the search looks for a division into two parts with little cost inside each: set by set, until no set is better off
+/// on the other side.
 struct LevelSearch {
     private struct Edge {
         var other: UInt32
         var cost: UInt32
     }
 
-    /// Each set's edges, one behind the other.
+    /// The edges of each set, one after the other.
     private var edges: [Edge] = []
     private var starts = [0]
 
-    /// Sets that share atoms are counted for each atom; more than this takes too long.
+    /// The most pairs of sets that share an atom, counted once per atom; more would take too long.
     private static let overlapLimit = 1 << 26
     private static let rounds = 8
 
     /// - Parameters:
     ///   - isUsed: By set: whether some rule names it on this side.
-    ///   - costs: By set: how many classes rules pair it with, all rules together.
+    ///   - costs: By set: the number of classes that rules pair it with, over all rules.
     init?(_ atoms: AddressAtoms, _ atomsOfSet: ListTable, isUsed: [Bool], costs: [Int]) {
         guard LevelSearch.overlaps(atoms, isUsed) <= LevelSearch.overlapLimit else { return nil }
-        // By set: atoms that it shares with the one in hand.
+        // By set: the number of atoms that it shares with the current set.
         var shared = [Int](repeating: 0, count: atoms.setCount)
         var others: [Int] = []
         for set in 0..<atoms.setCount {
@@ -51,7 +51,7 @@ struct LevelSearch {
         }
     }
 
-    /// How many pairs of sets share an atom, counted for each atom.
+    /// The number of pairs of sets that share an atom, counted once per atom.
     private static func overlaps(_ atoms: AddressAtoms, _ isUsed: [Bool]) -> Int {
         (0..<atoms.members.count).reduce(0) { sum, atom in
             let count = atoms.members.range(atom).count { isUsed[Int(atoms.members.elements[$0])] }
@@ -59,7 +59,7 @@ struct LevelSearch {
         }
     }
 
-    /// - Parameter isFine: By set: where it is to begin with.
+    /// - Parameter isFine: By set: whether it starts as fine.
     func levels(from isFine: [Bool]) -> [Bool] {
         var isFine = isFine
         for _ in 0..<LevelSearch.rounds {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Gives equal sequences of numbers the same id, counted from 0 by first appearance. The compiler's classes are these:
-/// things that belong to the same sets become one.
+/// Gives equal sequences of numbers the same id, from 0 in the order of first appearance. The compiler's classes are
+/// such ids: things that belong to the same sets become one class.
 struct SequenceTable<Element: FixedWidthInteger & UnsignedInteger & Sendable>: Sendable {
-    /// All sequences, one behind the other.
+    /// All sequences, one after the other.
     private(set) var elements: [Element] = []
-    /// Where each sequence starts; one more than there are sequences.
+    /// The start of each sequence, and the end of the last.
     private(set) var starts: [Int] = [0]
     private var hashes: [UInt64] = []
-    /// Open addressing: id + 1, or 0 where free.
+    /// Open addressing: id + 1; 0 if free.
     private var slots = [UInt32](repeating: 0, count: 64)
 
     init() {}
@@ -58,7 +58,7 @@ struct SequenceTable<Element: FixedWidthInteger & UnsignedInteger & Sendable>: S
         }
     }
 
-    /// Fixed, unlike `Hasher`: the same policy gives the same bytes in every process.
+    /// A fixed hash, unlike `Hasher`, so that the same policy gives the same bytes in every process.
     private static func hash(_ sequence: [Element]) -> UInt64 {
         var hash = UInt64(truncatingIfNeeded: sequence.count) &* 0x9e37_79b9_7f4a_7c15
         for element in sequence {
@@ -69,12 +69,12 @@ struct SequenceTable<Element: FixedWidthInteger & UnsignedInteger & Sendable>: S
     }
 }
 
-/// Lists of numbers, one behind the other, made by counting first and filling then.
+/// Lists of numbers, one after the other. Built in two passes, counting and then filling.
 struct ListTable: Sendable {
     private(set) var starts: [Int]
     private(set) var elements: [UInt32]
 
-    /// The inverse of a table of lists: for each of `count` members, the ids of the lists that name it, ascending.
+    /// The inverse of a table of lists: for each of `count` members, the ascending ids of the lists that contain it.
     init(inverting table: SequenceTable<UInt32>, count: Int) {
         var ids: [UInt32] = []
         ids.reserveCapacity(table.elements.count)
@@ -82,7 +82,7 @@ struct ListTable: Sendable {
         self.init(ids, lists: table.elements, count: count)
     }
 
-    /// - Parameter lists: Of each element, the list that it is in; those of one list keep their order.
+    /// - Parameter lists: For each member, the list that it goes to; the order within a list is kept.
     init(_ members: [UInt32], lists: [UInt32], count: Int) {
         starts = [Int](repeating: 0, count: count + 1)
         elements = [UInt32](repeating: 0, count: members.count)

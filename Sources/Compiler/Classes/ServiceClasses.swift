@@ -3,22 +3,23 @@ import CDatapathABI
 import Network
 import Policy
 
-/// Cuts what packets carry (protocol, ports, type and code, ethertype) into classes that no rule's services tell apart.
+/// Divides what packets carry (protocol, ports, type and code, EtherType) into classes that no rule's services tell
+/// apart.
 struct ServiceClasses {
-    /// The classes of one protocol: of every key `class`, else by first and second key.
+    /// The classes of one protocol: `class` for every packet, or by first and second key.
     struct ProtocolTable {
         var `class`: UInt32 = 0
-        /// Two-level only where there are two keys to tell apart; see `bh_protocol`.
+        /// Two-level tables, only for keys that have something to tell apart; see `bh_protocol`.
         var first: Intervals<UInt32>?
         var second: Intervals<UInt32>?
-        /// Classes by first key's class * stride + second key's class.
+        /// The class, by first key's class * `stride` + second key's class.
         var classes: [UInt32] = []
         var stride = 1
     }
 
     /// By protocol index.
     private(set) var protocols: [ProtocolTable] = []
-    /// The service lists each class is in. Class 0 is in none.
+    /// By class: the service lists that it is in. Class 0 is in none.
     private(set) var members = SequenceTable<UInt32>.withEmpty
 
     /// - Parameter lists: The distinct `services` of the policy's rules.
@@ -37,7 +38,7 @@ struct ServiceClasses {
         for alternative in alternatives { protocols.append(try table(alternative, budget)) }
     }
 
-    /// What service lists say of one protocol.
+    /// What the service lists say about one protocol.
     private struct ProtocolAlternatives {
         struct Alternative {
             var list: UInt32
@@ -45,7 +46,7 @@ struct ServiceClasses {
             var second: [ClosedRange<UInt16>]
         }
 
-        /// Lists that any packet of the protocol is in.
+        /// Lists that every packet of the protocol is in.
         var always: [UInt32] = []
         var keyed: [Alternative] = []
     }
@@ -95,8 +96,8 @@ struct ServiceClasses {
         if !secondEdges.isEmpty { table.second = Intervals(sweeping: secondEdges, into: &secondMembers) }
         table.stride = secondMembers.count
         try budget.check(
-            "classes of one protocol's keys", max(firstMembers.count, secondMembers.count), atMost: \.keyClasses,
-            by: .services)
+            "classes of one protocol's ports or types", max(firstMembers.count, secondMembers.count),
+            atMost: \.keyClasses, by: .services)
         try budget.check(
             "service classes of one protocol", firstMembers.count * secondMembers.count, atMost: \.tableEntries,
             by: .services)
@@ -109,7 +110,7 @@ struct ServiceClasses {
         return table
     }
 
-    /// The classes of one first key's class, by second key's class.
+    /// Appends the classes of one class of first keys, by class of second keys.
     private mutating func appendRow(
         of owners: ArraySlice<UInt32>, seconds: SequenceTable<UInt32>, isAnySecond: [Bool],
         alternatives: ProtocolAlternatives, to classes: inout [UInt32]
@@ -136,7 +137,7 @@ struct ServiceClasses {
         }
     }
 
-    /// Sorted, each once.
+    /// Sorted, without repetitions.
     private static func set(_ lists: [UInt32]) -> [UInt32] {
         var result: [UInt32] = []
         for list in lists.sorted() where result.last != list { result.append(list) }

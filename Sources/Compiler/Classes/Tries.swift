@@ -2,13 +2,12 @@
 import CDatapathABI
 import Policy
 
-/// How many conditional rules one packet may have to be tried against before one decides, at most: the programs try a
-/// fixed number.
+/// Limits how many conditional rules one packet may have to try before a rule decides: the programs try a fixed number.
 ///
-/// A packet is of one joint class and has one list in each partition, so the longest of each partition's together are a
-/// bound.
+/// A packet has one joint class, and at most one list in each partition. So the longest lists of all partitions
+/// together, for that joint class, are a bound.
 struct Tries {
-    /// By partition and joint class: the conditional rules of the list that has most of them there.
+    /// By partition and joint class: the conditional rules of the list that has the most of them.
     private var most = [[Int: [UInt32]]](repeating: [:], count: Int(BH_PARTITIONS))
 
     /// - Parameter candidates: By joint class: conditional rules, ascending, then an unconditional one or `BH_NONE`.
@@ -18,7 +17,7 @@ struct Tries {
         }
     }
 
-    /// Refuses what a packet could match too many conditional rules of.
+    /// Throws if a packet could match too many conditional rules.
     func check(_ ruleset: Ruleset) throws(CompileError) {
         var worst: [UInt32] = []
         for joint in Set(most.flatMap(\.keys)) {
@@ -36,7 +35,8 @@ struct Tries {
         throw CompileError(
             rule: last.name, location: last.location,
             message:
-                "one packet could match \(worst.count) rules with a condition (\"limit\", \"expires\", a dynamic group) before one "
-                + "decides, at most \(BH_TRIES_MAX): \(names.joined(separator: ", "))")
+                "one packet could match \(worst.count) rules with a condition "
+                + "(\"limit\", \"expires\", a dynamic group) before a rule decides, "
+                + "at most \(BH_TRIES_MAX) are allowed: \(names.joined(separator: ", "))")
     }
 }

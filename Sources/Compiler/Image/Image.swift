@@ -2,18 +2,18 @@
 import CDatapathABI
 import Policy
 
-/// A compiled policy: one flat, position-independent run of bytes as `datapath_abi.h` lays it out. The same policy
-/// gives the same bytes; the host's part of the header is zero.
+/// A compiled policy: flat, position-independent bytes in the layout of `datapath_abi.h`. The same policy gives the
+/// same bytes. The host's part of the header is zero.
 public struct Image: Sendable {
     /// Starts with `bh_image_header`.
     public var bytes: [UInt8]
-    /// Of the bytes, as in the header.
+    /// The SHA-256 of the bytes, as in the header.
     public var sha256: [UInt8]
     public var statistics: Statistics
-    /// Where the record of each port stands.
+    /// The number of each port's record.
     public var ports: PortRecords
 
-    /// What the compiler made of the policy.
+    /// Sizes of the classes and tables that the compiler made.
     public struct Statistics: Sendable, Hashable {
         public var rules = 0
         public var addressClasses = 0
@@ -38,10 +38,10 @@ public struct Image: Sendable {
 
 /// Why a valid policy cannot be compiled.
 public struct CompileError: Error, Sendable, Hashable {
-    /// The rule to blame, where there is one.
+    /// The name of the rule at fault, if any.
     public var rule: String?
     public var location: SourceLocation?
-    /// The cause, with the dimension and figures.
+    /// The cause, with dimension and figures.
     public var message: String
 
     public init(rule: String? = nil, location: SourceLocation? = nil, message: String) {

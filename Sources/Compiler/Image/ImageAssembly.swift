@@ -3,12 +3,12 @@ import CDatapathABI
 import Crypto
 import Policy
 
-/// Lays an image out: small tables that every packet reads first, what only people read last.
+/// Lays out an image. Small tables that every packet reads come first; what only people read comes last.
 struct ImageAssembly {
     private let ruleset: Ruleset
     private let terms: [RuleTerms.Term]
     private let symmetry: Symmetry
-    /// Entries where something passes without a flow.
+    /// Entries at which something passes without a flow.
     private let untracked: Set<Int>
     private let classes: Classes
     private let records: PortRecords
@@ -56,7 +56,7 @@ struct ImageAssembly {
         return Image(bytes: writer.bytes, sha256: sha256, statistics: statistics, ports: records)
     }
 
-    /// Hashes the image with the host's part of the header zero, then sets hash and the host's offsets.
+    /// Hashes the image while the host's part of the header is zero, then sets the hash and the host's offsets.
     private mutating func seal(devicePorts: UInt32, devices: UInt32) -> [UInt8] {
         writeHeader()
         let digest = Array(SHA256.hash(data: writer.bytes))
@@ -146,7 +146,7 @@ struct ImageAssembly {
             ports[index].v6 = row.v6.map { classes.trie.setRoots[$0] } ?? 0
             guard let list = row.macList else { continue }
             lists.append(list)
-            // Counted from 1, until it is known where the lists stand.
+            // A number from 1 for now; replaced below by the list's offset.
             ports[index].macs = UInt32(lists.count)
         }
         let table = try writer.append(lists)
@@ -155,7 +155,7 @@ struct ImageAssembly {
         }
     }
 
-    /// Sets the admission; returns the row of its tags in `tags`, where it is a list.
+    /// Sets the VLAN admission. Returns the row of its tags in `tags`, if it is a list.
     private func setVLANs(
         _ admission: VLANAdmission, of port: inout bh_port, _ tags: inout SequenceTable<UInt64>
     ) -> Int {
@@ -171,8 +171,8 @@ struct ImageAssembly {
         return 0
     }
 
-    /// The number of a location's file; the largest number where the policy has no such file. Neighbours are of one
-    /// file most often.
+    /// The number of a location's file; `UInt16.max` if the policy has no such file. Remembers the last file, because
+    /// neighbours are usually of the same file.
     private mutating func file(_ location: SourceLocation) -> UInt16 {
         if let lastFile, lastFile.location.isInSameFile(as: location) { return lastFile.number }
         let number = fileNumbers[location.file] ?? .max
@@ -236,7 +236,7 @@ struct ImageAssembly {
     // MARK: Rules
 
     private mutating func writeRules() throws(CompileError) {
-        // A look-up in a partition without cells finds nothing, and nothing else.
+        // Partitions without cells share one empty bucket, in which a look-up finds nothing.
         let noBuckets = bh_partition(buckets: try writer.reserve(1, of: bh_bucket.self), mask: 0)
         var partitions: [bh_partition] = []
         for cells in classes.cells.partitions {
@@ -278,7 +278,7 @@ struct ImageAssembly {
         return record
     }
 
-    /// The rule is looked at where it is: copying each would take longer than all else here.
+    /// Reads the rule in place: copying each would take longer than everything else here.
     private mutating func record(ofRule rank: Int) -> bh_rule {
         let term = terms[rank]
         var record = bh_rule()
@@ -301,7 +301,7 @@ struct ImageAssembly {
         return record
     }
 
-    /// Returns where a rule's notes begin; `BH_NONE` where it has none.
+    /// Writes a rule's notes. Returns the index of the first; `BH_NONE` if there are none.
     private mutating func writeNotes(ofRule rank: Int) -> UInt32 {
         guard ruleset.rules[rank].comment != nil || !ruleset.rules[rank].meta.isEmpty else { return BH_NONE }
         let first = UInt32(notes.count)
@@ -336,7 +336,7 @@ struct ImageAssembly {
 extension Ruleset {
     fileprivate var isVLANSensitive: Bool { rules.indices.contains { rules[$0].vlans != nil } }
 
-    /// Whether some rule or default answers what it rejects.
+    /// Whether some rule or default rejects.
     fileprivate var rejects: Bool {
         rules.indices.contains { rules[$0].action == .reject }
             || entries.contains { $0.defaults.in == .reject || $0.defaults.out == .reject }

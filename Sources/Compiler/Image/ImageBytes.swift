@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bytes of an image that stay where they are: a copy of their own, or a mapping that someone else keeps.
+/// The bytes of an image at a fixed address: a copy, or a mapping that `owner` keeps.
 @safe final class ImageBytes: @unchecked Sendable {
     private let buffer: UnsafeRawBufferPointer
-    /// Keeps a mapping alive; nil where the bytes are a copy.
+    /// Keeps the mapping alive; nil if the bytes are a copy.
     private let owner: AnyObject?
 
     init(copying bytes: [UInt8]) {
@@ -24,16 +24,16 @@
 
     var count: Int { unsafe buffer.count }
 
-    /// The value at an offset; nil beyond the end.
+    /// The value at an offset, which need not be aligned; nil beyond the end.
     func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value? {
         guard offset >= 0, offset <= count - MemoryLayout<Value>.size else { return nil }
         return unsafe buffer.loadUnaligned(fromByteOffset: offset, as: Value.self)
     }
 
-    /// The bytes of a range, cut to what there is.
+    /// The bytes of a range, clamped to the image.
     func bytes(_ range: Range<Int>) -> [UInt8] { unsafe Array(buffer[range.clamped(to: 0..<count)]) }
 
-    /// The text from an offset to the next NUL, or to `end`.
+    /// The UTF-8 text from an offset to the next NUL byte, or to `end`.
     func text(at offset: Int, before end: Int) -> String {
         let range = (offset..<max(offset, end)).clamped(to: 0..<count)
         let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[range])

@@ -2,13 +2,13 @@
 import CDatapathABI
 
 extension ImageView {
-    /// Refuses an image one of whose tables lies outside of it or across its elements' alignment.
+    /// Throws if a table lies outside the image, or is not aligned for its elements.
     static func checkTables(_ header: bh_image_header) throws(ImageError) {
         for table in tables(of: header) {
             let size = MemoryLayout<bh_image_header>.size
             let end = UInt64(table.offset) + table.count * UInt64(table.stride)
             guard Int(table.offset) >= size, Int(table.offset) % min(table.stride, 64) == 0, end <= header.size else {
-                throw ImageError(message: "the image's table of \(table.name) lies outside of the image")
+                throw ImageError(message: "the image's table of \(table.name) is misaligned or lies outside the image")
             }
         }
     }
@@ -27,7 +27,7 @@ extension ImageView {
         }
     }
 
-    /// The tables whose size the header knows.
+    /// The tables of an image. A table whose size the header does not tell has its least size.
     private static func tables(of header: bh_image_header) -> [Table] {
         let contexts = UInt64(header.scope_count) * UInt64(header.vlan_count)
         let rows = UInt64(min(header.header_class_count, UInt32(BH_HEADER_SETS))) * UInt64(header.context_count)

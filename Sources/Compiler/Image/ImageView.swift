@@ -3,14 +3,14 @@ import CDatapathABI
 import Policy
 import Wire
 
-/// Why bytes are no image that this version reads.
+/// Why bytes are not an image that this version reads.
 public struct ImageError: Error, Sendable, Hashable {
     public var message: String
 
     public init(message: String) { self.message = message }
 }
 
-/// Reads an image as the kernel does: the same tables, the same look-up. A read beyond the end gives zero, as the
+/// Reads an image as the kernel does: the same tables, the same look-ups. Reads beyond the end give zero or nil, as the
 /// kernel's masked loads give something harmless.
 public struct ImageView: Sendable {
     let bytes: ImageBytes
@@ -19,7 +19,7 @@ public struct ImageView: Sendable {
     /// Reads a copy of an image.
     public init(_ bytes: [UInt8]) throws(ImageError) { try self.init(ImageBytes(copying: bytes)) }
 
-    /// Reads an image in place, the kernel's own for example.
+    /// Reads an image in place, for example the kernel's own.
     ///
     /// The mapping must stay valid for as long as `owner` lives.
     @unsafe public init(mapping: UnsafeRawBufferPointer, owner: AnyObject) throws(ImageError) {
@@ -28,24 +28,24 @@ public struct ImageView: Sendable {
 
     private init(_ bytes: ImageBytes) throws(ImageError) {
         guard let header = bytes.load(bh_image_header.self, at: 0), header.magic == BH_IMAGE_MAGIC else {
-            throw ImageError(message: "these bytes are no policy image")
+            throw ImageError(message: "the bytes are not a policy image")
         }
         guard header.format == UInt32(BH_IMAGE_FORMAT) else {
             throw ImageError(
-                message: "the image is of format \(header.format), this version reads format \(BH_IMAGE_FORMAT)")
+                message: "the image has format \(header.format), but this version reads format \(BH_IMAGE_FORMAT)")
         }
         guard header.size <= UInt64(bytes.count) else {
-            throw ImageError(message: "the image has \(header.size) bytes, only \(bytes.count) are there")
+            throw ImageError(message: "the image should have \(header.size) bytes, but only \(bytes.count) are there")
         }
         try ImageView.checkTables(header)
         self.bytes = bytes
         fixed = header
     }
 
-    /// The header, the host's part as it is now.
+    /// The header, with the host's part as it is now.
     public var header: bh_image_header { bytes.load(bh_image_header.self, at: 0) ?? fixed }
 
-    /// The compiler's part of the header, which never changes.
+    /// The header as it was when the view was made. Its compiler's part never changes.
     package var tables: bh_image_header { fixed }
 
     /// Whether some rule depends on which addresses the host has.
@@ -57,7 +57,7 @@ public struct ImageView: Sendable {
 
     private static let hashOffset = MemoryLayout<bh_image_header>.offset(of: \.sha256) ?? 0
 
-    /// A value at an offset from the image's start.
+    /// The value at an offset from the image's start.
     public func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value? {
         bytes.load(type, at: offset)
     }
@@ -67,7 +67,7 @@ public struct ImageView: Sendable {
         bytes.load(type, at: Int(table) + index * MemoryLayout<Value>.stride)
     }
 
-    /// A text by its offset in `strings`.
+    /// The text at an offset in `strings`.
     public func string(_ offset: UInt32) -> String {
         let start = Int(fixed.strings)
         return bytes.text(at: start + Int(offset), before: start + Int(fixed.strings_size))
@@ -84,16 +84,16 @@ extension ImageView {
         public var log: Bool
         public var isStateless: Bool
         public var isLimited: Bool
-        /// Who is in a dynamic group matters.
+        /// Whether it matters who is in a dynamic group.
         public var asksMembers: Bool
-        /// From then on it does not match.
+        /// The rule does not match from this time on.
         public var expires: Timestamp?
-        /// The host's part: slot of its counter.
+        /// The host's part: the slot of the rule's counter.
         public var counter: UInt32
-        /// The policy's rule, from 0; which of its terms this is, see `bh_rule`.
+        /// `number` is the rank of the rule in the policy, `term` the number of the term within it, see `bh_rule`.
         public var number: Int
         public var term: Int
-        /// What people wrote at it.
+        /// The rule's `comment` and `meta`.
         public var note: RuleNote?
     }
 
@@ -102,37 +102,37 @@ extension ImageView {
         public var name: String
         /// Column 0: the image keeps lines only.
         public var location: SourceLocation
-        /// Members that it may have at a time.
+        /// The most members at a time.
         public var maximum: Int
-        /// Nanoseconds that a member stays where no time is given; nil: for ever.
+        /// How long a member stays if no time is given with it, in nanoseconds; nil: for ever.
         public var timeout: UInt64?
-        /// The host's part: place of its members.
+        /// The host's part: the slot of the group's members.
         public var slot: UInt32
     }
 
-    /// A port record: an entry as host or as workload.
+    /// A port record: an entry as host or as workload, as the image records it.
     public struct PortRecord: Sendable, Hashable {
-        /// Of the entry.
+        /// The entry's name.
         public var name: String
         public var location: SourceLocation
         public var protects: Protects
         public var defaultIn: Action
         public var defaultOut: Action
-        /// Where the defaults are written; column 0.
+        /// The locations of the defaults; column 0.
         public var inLocation: SourceLocation
         public var outLocation: SourceLocation
         public var essentials: Bool
         public var isUnknownToDrop: Bool
-        /// Whether something passes it without a flow.
+        /// Whether something passes this port without a flow.
         public var passesUntracked: Bool
-        /// Whether all that is not TCP does, for that is accepted both ways.
+        /// Whether all traffic other than TCP passes without a flow, because it is accepted both ways.
         public var isSymmetric: Bool
         public var tcp: PortEntry.TCPWindows
-        /// In force.
+        /// The guards in force.
         public var guards: Set<Guard>
     }
 
-    /// Ranks: terms of rules, see `bh_rule`.
+    /// The number of ranks, which are terms of rules, see `bh_rule`.
     public var rankCount: Int { Int(fixed.rule_count) }
     public var ruleCount: Int {
         rankCount == 0 ? 0 : Int(element(bh_rule.self, of: fixed.rules, rankCount - 1)?.number ?? 0) + 1
@@ -141,7 +141,7 @@ extension ImageView {
     public var portCount: Int { Int(fixed.port_count) }
     public var fileCount: Int { Int(fixed.file_count) }
 
-    /// The rules of the policy, in its order.
+    /// The policy's rules, in its order.
     public var rules: [RuleRecord] { (0..<rankCount).compactMap(rule).filter { $0.term == 0 } }
 
     /// The dynamic groups, in the policy's order.
@@ -154,7 +154,7 @@ extension ImageView {
         }
     }
 
-    /// The rule of a rank; nil beyond the last.
+    /// The rule at a rank; nil beyond the last.
     public func rule(_ rank: Int) -> RuleRecord? {
         guard (0..<rankCount).contains(rank), let record = element(bh_rule.self, of: fixed.rules, rank) else {
             return nil
@@ -183,17 +183,17 @@ extension ImageView {
         return note
     }
 
-    /// The records of all ranks, as they are: what is wanted of them all is read from these.
+    /// The raw records of all ranks, in order.
     private var records: some Sequence<bh_rule> {
         (0..<rankCount).lazy.compactMap { element(bh_rule.self, of: fixed.rules, $0) }
     }
 
-    /// The policy's rules by name, in its order, and the host's part of each: the slot of its counter.
+    /// The names of the policy's rules, in its order, each with the slot of its counter (the host's part).
     public var ruleCounters: [(name: String, slot: UInt32)] {
         records.filter { $0.term == 0 }.map { (string($0.name), $0.counter) }
     }
 
-    /// The rules that have a limit per rule, and the number of each one's condition.
+    /// The rules with a limit per rule, each with the number of its condition.
     public var limitedRules: [(name: String, condition: Int)] {
         if conditionCount == 0 { return [] }
         let (limited, bySource) = (BH_RULE_LIMITED.rawValue, BH_RULE_BY_SOURCE.rawValue)
@@ -201,7 +201,7 @@ extension ImageView {
             .map { (string($0.name), Int($0.condition)) }
     }
 
-    /// What limits per source are known by.
+    /// The identities of the limits per source.
     public var sourceLimits: [UInt32] {
         let limited = Set(limitedRules.map(\.condition))
         return (0..<conditionCount).filter { !limited.contains($0) }.compactMap { condition($0)?.identity }
@@ -240,13 +240,14 @@ extension ImageView {
             tcp: record.flags & BH_PORT_TCP_STRICT.rawValue != 0 ? .strict : .liberal, guards: Set(bits: record.guards))
     }
 
-    /// The host's part of a port record: whose its flows are; 0: each device's own. nil beyond the last.
+    /// The host's part of a port record: the number that its flows are kept under; 0 if each device has its own. nil
+    /// beyond the last record.
     public func flowScope(_ number: Int) -> UInt16? {
         guard (0..<portCount).contains(number) else { return nil }
         return element(bh_port.self, of: fixed.ports, number)?.flow_scope
     }
 
-    /// A file of the policy, with its text; nil beyond the last.
+    /// A file of the policy with its text; nil beyond the last.
     public func file(_ number: Int) -> SourceFile? {
         guard (0..<fileCount).contains(number), let record = element(bh_file.self, of: fixed.files, number) else {
             return nil
@@ -255,7 +256,7 @@ extension ImageView {
         return SourceFile(name: string(record.name), text: String(decoding: text, as: UTF8.self))
     }
 
-    /// A location; the file's name is empty where the image has no such file.
+    /// A location. The file's name is empty if the image has no such file.
     private func location(file: UInt16, line: UInt32) -> SourceLocation {
         var name = ""
         if Int(file) < fileCount, let record = element(bh_file.self, of: fixed.files, Int(file)) {

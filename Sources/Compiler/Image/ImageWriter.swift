@@ -1,39 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// Puts the tables of an image one behind the other.
+/// Writes the tables of an image one after the other.
 struct ImageWriter {
     private(set) var bytes: [UInt8] = []
     private let budget: Budget
 
-    /// - Parameter count: How many bytes there will be, about.
+    /// - Parameter count: The approximate size in bytes.
     init(_ budget: Budget, expecting count: Int) {
         self.budget = budget
         bytes.reserveCapacity(count)
     }
 
-    /// Where the next table will start, if its elements are at most a cache line.
+    /// The alignment of tables, a cache line; larger elements are aligned to their size.
     static let line = 64
 
-    /// Appends a table on a cache line, or on a multiple of its elements' size where that is more, so that no element
+    /// Appends a table, aligned to a cache line, or to its elements' size if that is larger, so that no element
     /// straddles an image page.
     ///
-    /// - Returns: Its offset.
+    /// - Returns: The table's offset.
     mutating func append<Element: BitwiseCopyable>(_ table: [Element]) throws(CompileError) -> UInt32 {
         let offset = try start(table.count, of: Element.self)
-        // Imported C structures without implicit padding: every byte is set.
+        // The elements are imported C structures without implicit padding, so every byte is initialised.
         unsafe table.withUnsafeBytes { source in unsafe bytes.append(contentsOf: source) }
         return offset
     }
 
-    /// Appends a text.
+    /// Appends a text in UTF-8 and returns its offset.
     mutating func append(_ text: String) throws(CompileError) -> UInt32 {
         let offset = try start(text.utf8.count, of: UInt8.self)
         bytes.append(contentsOf: text.utf8)
         return offset
     }
 
-    /// Appends a table of zeroed elements.
+    /// Appends a table of zero bytes and returns its offset.
     mutating func reserve<Element: BitwiseCopyable>(
         _ count: Int, of type: Element.Type
     ) throws(CompileError) -> UInt32 {
@@ -42,14 +42,14 @@ struct ImageWriter {
         return offset
     }
 
-    /// Replaces what stands at an offset.
+    /// Overwrites the bytes at an offset.
     mutating func write<Element: BitwiseCopyable>(_ value: Element, at offset: Int) {
         unsafe withUnsafeBytes(of: value) { source in
             unsafe bytes.replaceSubrange(offset..<offset + source.count, with: source)
         }
     }
 
-    /// Aligns for a table; refuses one that the image cannot hold.
+    /// Aligns for a table and returns its offset. Throws if the image would become too large.
     private mutating func start<Element>(_ count: Int, of type: Element.Type) throws(CompileError) -> UInt32 {
         align(to: max(ImageWriter.line, MemoryLayout<Element>.stride))
         let end = bytes.count + count * MemoryLayout<Element>.stride

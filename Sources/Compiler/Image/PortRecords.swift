@@ -2,8 +2,8 @@
 import CDatapathABI
 import Policy
 
-/// Which port records an image has, and where each stands: two an entry, as host and as workload, then two for each
-/// entry that drops what it does not know.
+/// The port records of an image and their numbers: two per entry, as host and as workload, then two for each entry that
+/// drops unknown devices.
 public struct PortRecords: Sendable, Hashable {
     private var entries: Int
     /// Ascending.
@@ -16,9 +16,9 @@ public struct PortRecords: Sendable, Hashable {
 
     public var count: Int { (entries + dropUnknown.count) * Int(BH_PROTECTS_MAX.rawValue) }
 
-    /// The record of a port of this entry.
+    /// The number of the record for a port of this entry.
     ///
-    /// - Parameter unknownToDrop: `PortBinding.isUnknownToDrop`; only an entry with `unknown: drop` has such ports.
+    /// - Parameter unknownToDrop: See `PortBinding.isUnknownToDrop`; only an entry with `unknown: drop` has such ports.
     public func record(entry: Int, protects: Protects, unknownToDrop: Bool = false) -> Int {
         var row = entry
         if unknownToDrop, let place = dropUnknown.firstIndex(of: entry) { row = entries + place }
@@ -35,7 +35,7 @@ public struct PortRecords: Sendable, Hashable {
 }
 
 extension Image {
-    /// The port record of a port of this entry, see ``PortRecords/record(entry:protects:unknownToDrop:)``.
+    /// The number of the record for a port of this entry, see ``PortRecords/record(entry:protects:unknownToDrop:)``.
     public func portRecord(entry: Int, protects: Protects, unknownToDrop: Bool = false) -> Int {
         ports.record(entry: entry, protects: protects, unknownToDrop: unknownToDrop)
     }

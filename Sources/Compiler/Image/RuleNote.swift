@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What people wrote at a rule: `comment` and `meta`.
+/// A rule's `comment` and `meta`.
 public struct RuleNote: Sendable, Hashable {
     public struct Entry: Sendable, Hashable {
         public var key: String

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// NUL-terminated texts, each once; offset 0 is the empty one.
+/// NUL-terminated texts without repetitions. Offset 0 is the empty text.
 struct StringTable {
     private(set) var bytes: [UInt8] = [0]
     private var offsets: [String: UInt32] = ["": 0]
 
-    /// - Parameter count: How many texts there will be, about.
+    /// - Parameter count: The approximate number of texts.
     init(expecting count: Int) { offsets.reserveCapacity(count) }
 
     mutating func offset(of text: String) -> UInt32 {

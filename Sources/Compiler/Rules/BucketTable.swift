@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// The hash table of one partition's cells: each stands in one of two buckets of four.
+/// The hash table of one partition's cells. Each cell is in one of two buckets of four slots.
 struct BucketTable {
-    /// Four a bucket; a free slot is zero.
+    /// Four slots per bucket; a free slot is zero.
     private(set) var slots: [bh_cell]
     let mask: UInt32
     private var isFull: [Bool]
 
     private static let width = 4
 
-    /// Places the cells in as few buckets as a first try and doubling find.
+    /// Places the cells in a table whose size is doubled until all of them fit.
     ///
     /// - Parameters:
     ///   - cells: Distinct pairs of classes.
-    ///   - limit: Of buckets.
+    ///   - limit: The most buckets.
     init(_ cells: [bh_cell], atMost limit: Int) throws(CompileError) {
         var buckets = 1
         while buckets * 3 < cells.count { buckets *= 2 }
@@ -25,7 +25,8 @@ struct BucketTable {
             }
             buckets *= 2
         }
-        throw CompileError(message: "\(cells.count) cells of address classes find no place in a hash table")
+        throw CompileError(
+            message: "\(cells.count) pairs of address classes do not fit into a hash table of \(limit) buckets")
     }
 
     private init?(_ cells: [bh_cell], buckets: Int) {
@@ -53,13 +54,13 @@ struct BucketTable {
             return true
         }
         guard let slot = freeSlot(second) ?? vacate(second) else { return false }
-        // A bucket that overflowed never has a free slot again, so its cells[0] carries the flag.
+        // A bucket that overflowed never has a free slot again, so the flag can be set in its first cell.
         isFull[first] = true
         slots[slot] = cell
         return true
     }
 
-    /// Moves one cell of a full bucket, its first, to that cell's second.
+    /// Frees a slot of a full bucket by moving one of its cells to that cell's second bucket.
     private mutating func vacate(_ bucket: Int) -> Int? {
         let start = bucket * BucketTable.width
         for slot in start..<start + BucketTable.width {

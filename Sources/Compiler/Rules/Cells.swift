@@ -2,9 +2,9 @@
 import CDatapathABI
 import Policy
 
-/// Pairs of address classes, by partition, each with its list of rules.
+/// The pairs of address classes of each partition, each with its rule list.
 struct Cells {
-    /// By partition, ascending by source class and destination class.
+    /// By partition, sorted by source class, then destination class.
     private(set) var partitions = [[bh_cell]](repeating: [], count: Int(BH_PARTITIONS))
     private(set) var lists: RuleLists
     var count: Int { partitions.reduce(0) { $0 + $1.count } }
@@ -16,13 +16,13 @@ struct Cells {
     }
 
     private let rulesOfPair: ListTable
-    /// Heads by set of pairs.
+    /// Numbers the distinct sets of pairs; `heads` has the rule list of each.
     private var pairSets = SequenceTable<UInt32>()
     private var heads: [(head: UInt32, rank: UInt32)?] = []
 
     /// - Parameters:
     ///   - rulesOfPair: By pair: the ranks of its rules, ascending, each once.
-    ///   - lists: Where their lists are entered.
+    ///   - lists: The rule lists to which the cells' lists are added.
     init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: ListTable, lists: RuleLists) {
         self.rulesOfPair = rulesOfPair
         self.lists = lists
@@ -36,13 +36,13 @@ struct Cells {
             }
         }
         for partition in entries.indices {
-            // Each pass keeps the order of the one before, and the entries come in order of pairs.
+            // Both sorts are stable, and the entries come in the order of their pairs.
             entries[partition] = Cells.sorted(Cells.sorted(entries[partition]) { $0.to }) { $0.from }
             partitions[partition] = cells(of: entries[partition], partition)
         }
     }
 
-    /// Sorts by counting.
+    /// A counting sort, which is stable.
     private static func sorted(_ entries: [Entry], by number: (Entry) -> UInt32) -> [Entry] {
         var starts = [Int](repeating: 0, count: Int(entries.lazy.map(number).max() ?? 0) + 2)
         for entry in entries { starts[Int(number(entry)) + 1] += 1 }
@@ -81,7 +81,7 @@ struct Cells {
         return heads[number]
     }
 
-    /// The rules of some pairs, each once.
+    /// The ranks of the rules of some pairs, ascending, each once.
     private func ranks(of pairs: [UInt32]) -> [UInt32] {
         if pairs.count == 1 { return Array(rulesOfPair[Int(pairs[0])]) }
         var ranks: [UInt32] = []

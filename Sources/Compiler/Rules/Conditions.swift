@@ -2,12 +2,12 @@
 import CDatapathABI
 import Policy
 
-/// What conditional rules ask for besides the packet, as the image holds it.
+/// The conditions of conditional rules, as the image holds them.
 struct Conditions {
     private(set) var records: [bh_condition] = []
     private var identities: Set<UInt32> = []
 
-    /// Units of a limit's clock in a second: sixteenths of nanoseconds.
+    /// The units of a limit's clock in a second: sixteenths of a nanosecond.
     private static let second: UInt64 = 16_000_000_000
 
     static func flags(of rule: Rule) -> UInt8 {
@@ -21,7 +21,7 @@ struct Conditions {
         return UInt8(flags)
     }
 
-    /// Enters that of one of a rule's terms, which share a limit; returns its number.
+    /// Adds the condition of one of a rule's terms, and returns its number. The terms of a rule share one limit.
     mutating func add(_ rule: Rule, _ term: RuleTerms.Term) -> UInt32 {
         var record = bh_condition()
         let literals = term.membership.literals
@@ -33,7 +33,7 @@ struct Conditions {
             let period = UInt64(limit.period.seconds) * Conditions.second
             record.cost = (period + UInt64(limit.rate) - 1) / UInt64(limit.rate)
             record.span = record.cost * UInt64(limit.burst)
-            // The first of a limited rule's terms stands before the others.
+            // A limited rule's first term comes before its others.
             let known = term.term > 0 ? records.last?.identity : nil
             record.identity = known ?? identity(rule.name, limit)
         }
@@ -41,8 +41,8 @@ struct Conditions {
         return UInt32(records.count - 1)
     }
 
-    /// What a limit's budget is known by from policy to policy: it changes with the rule's name and the limit. Each is
-    /// another, even and not 0.
+    /// The identity by which a limit's bucket is kept from policy to policy. It depends on the rule's name and the
+    /// limit, is unique in the policy, even and not 0.
     private mutating func identity(_ name: String, _ limit: RuleLimit) -> UInt32 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in "\(name) \(limit)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }

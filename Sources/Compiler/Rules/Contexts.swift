@@ -3,25 +3,25 @@ import CDatapathABI
 import Policy
 import Wire
 
-/// Where a packet may be: port entry and direction give the scope; scope, VLAN, and which of its ends are the
-/// host's own, the context.
-/// Contexts are told apart only where some rule does.
+/// Where a packet may be. Port entry and direction give the *scope*. Scope, VLAN, and which of the packet's ends are
+/// the host's own give the *context*. Contexts differ only if some rule tells them apart.
 struct Contexts {
-    /// By entry * directions + direction.
+    /// The scope, by entry * number of directions + direction.
     private(set) var scopes: [UInt32] = []
     private(set) var scopeCount = 0
-    /// By tag.
+    /// The VLAN class, by tag.
     private(set) var vlanClasses: [UInt16] = []
     private(set) var vlanCount = 0
-    /// Of a packet's ends, see `bh_host_question`; 1 where no rule asks.
+    /// The number of states of a packet's ends, see `bh_host_question`; 1 if no rule asks for the host.
     private(set) var hostStates = 1
-    /// By scope: what its rules ask of the ends, see `bh_host_question`.
+    /// By scope: the bits of `bh_host_question` that its rules ask for.
     private(set) var hostQuestions: [UInt8] = []
-    /// By (scope * `vlanCount` + VLAN class) * `hostStates` + state of the ends.
+    /// The context, by (scope * `vlanCount` + VLAN class) * `hostStates` + state of the ends.
     private(set) var contexts: [UInt32] = []
-    /// The places each context is in: see ``placeOfRule``.
+    /// By context: the places that it is in, see ``placeOfRule``.
     private(set) var members = SequenceTable<UInt32>()
-    /// By rule: the number of its distinct (entries, directions, VLANs).
+    /// By rule: the number of its *place*, the distinct combination of entries, directions, VLANs and questions about
+    /// the host.
     private(set) var placeOfRule: [UInt32] = []
     private(set) var placeCount = 0
 
@@ -57,7 +57,8 @@ struct Contexts {
         let scopeMembers = makeScopes(reaches, entries: ruleset.entries.count)
         let vlanMembers = makeVLANClasses(vlanSets)
         try budget.check(
-            "places, each with its rules", scopeCount * vlanCount * hostStates, atMost: \.tableEntries, by: .places)
+            "classes of ports, directions and VLAN tags", scopeCount * vlanCount * hostStates, atMost: \.tableEntries,
+            by: .places)
         makeContexts(places, reachCount: reaches.count, vlanSets: vlanSets, scopeMembers, vlanMembers)
     }
 
@@ -127,12 +128,12 @@ struct Contexts {
     }
 }
 
-/// What a rule asks of a packet's ends: whether each is one of the host's own addresses.
+/// What a rule asks of a packet's ends: whether each must, or must not, be one of the host's own addresses.
 private struct HostEnds: Hashable {
     var source: Bool?
     var destination: Bool?
 
-    /// - Parameter rule: One whose ends all ask the same.
+    /// - Parameter rule: A rule whose ends all ask the same.
     init(_ rule: borrowing Rule) {
         source = rule.ends.first?.source.isHost
         destination = rule.ends.first?.destination.isHost

@@ -3,23 +3,23 @@ import CDatapathABI
 import Network
 import Policy
 
-/// What the ports of a policy may claim, as tries and lists of the image hold it.
+/// The identities of a policy's ports, as the image's tries and lists hold them.
 struct Identities {
-    /// A port record's identity.
+    /// The identity of one port record.
     struct Row: Sendable {
         /// Bits of `enum bh_guard`.
         var guards: UInt32 = 0
-        /// Whether `v4` and `v6` are the port's own addresses, even if it has none.
+        /// Whether `v4` and `v6` are the port's own addresses. True also if it has none.
         var hasAddresses = false
         var macs: [MACAddress] = []
-        /// Index in ``sets``, by family; nil where nothing is bound.
+        /// Indices in ``sets``; nil if no address of the family is bound.
         var v4: Int?
         var v6: Int?
     }
 
     /// By port record.
     private(set) var rows: [Row] = []
-    /// The distinct sets, of one family each: class 1 is what is bound. Numbers are left-aligned addresses.
+    /// The distinct address sets, each of one family, over left-aligned addresses. Class 1 is what is bound.
     private(set) var sets: [Intervals<UInt128>] = []
     private var numbers: [Key: Int] = [:]
 
@@ -41,7 +41,7 @@ struct Identities {
                 continue
             }
             if !guards.isEmpty { row.macs = entry.claimedMACs }
-            // Essentials ask for them too.
+            // The essentials need the addresses too, even without guards.
             row.hasAddresses = entry.claimsAddresses
             if row.hasAddresses { bind(entry.claimedAddresses, to: &row) }
         }
@@ -60,7 +60,7 @@ struct Identities {
         var edges: [Intervals<UInt128>.Edge] = []
         for range in key.ranges {
             edges.append(.init(position: range.lowerBound << shift, owner: 0, enters: true))
-            // 0 where the range goes up to the last address.
+            // Zero if the range ends at the last address.
             let end = (range.upperBound &+ 1) << shift
             if end != 0 { edges.append(.init(position: end, owner: 0, enters: false)) }
         }
@@ -72,7 +72,7 @@ struct Identities {
 }
 
 extension Identities.Row {
-    /// The port's list of MAC addresses; nil where it has none.
+    /// The port's MAC addresses as the image lists them; nil if there are none.
     var macList: bh_mac_list? {
         guard let first = macs.first else { return nil }
         var numbers = macs.map(\.value)

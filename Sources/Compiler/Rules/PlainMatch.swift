@@ -3,10 +3,9 @@ import CDatapathABI
 import Policy
 import Wire
 
-/// What a rule asks of a packet besides its addresses, where that is protocols and ports alone, everywhere and
-/// in both directions, whoever the
-/// host is: it can then
-/// stand in the rule's list, and nothing else need be read.
+/// A rule's match, apart from the addresses, if it consists only of protocols and ports: in all places and both
+/// directions, without questions about the host. Such a match fits into the entries of a rule list, so that nothing
+/// else has to be read.
 struct PlainMatch {
     struct Alternative {
         /// An IP protocol, or `BH_ANY_PROTOCOL`.
@@ -15,10 +14,10 @@ struct PlainMatch {
         var source: ClosedRange<UInt16> = 0...UInt16.max
     }
 
-    /// At least one.
+    /// One to four.
     var alternatives: [Alternative]
 
-    /// nil where more is asked, or in more alternatives than are worth it.
+    /// nil if the rule asks for more, or has more alternatives than are worth it.
     init?(_ rule: Rule) {
         guard rule.entries == nil, rule.vlans == nil, rule.directions.isBoth, !rule.asksHost else {
             return nil
@@ -30,7 +29,7 @@ struct PlainMatch {
         alternatives = []
         for service in services {
             switch service {
-            // It may stand before what the packet's protocol is.
+            // This header may come before the packet's protocol.
             case .protocol(let number) where WalkedHeaders.contains(number): return nil
             case .protocol(let number): alternatives.append(Alternative(number: UInt32(number)))
             case .ports(let number, let destinations, let sources):
@@ -56,7 +55,7 @@ extension PlainMatch.Alternative {
 }
 
 extension bh_list_entry {
-    /// One whose match is found elsewhere.
+    /// An entry whose match is found elsewhere.
     init(_ rank: UInt32, _ match: UInt32) {
         self.init(rank: rank, match: match, destination: 0, destination_span: 0, source: 0, source_span: 0)
     }

@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// Lists of rules as the image holds them: short ones to be scanned, long ones with a row that names the first match of
+/// Rule lists as the image holds them. A short list is scanned; a long one has a row that names the first match for
 /// each joint class.
 struct RuleLists {
     /// Entry 0 is unused.
     private(set) var entries = [bh_list_entry()]
     private(set) var runs: [bh_run] = []
     private(set) var longCount = 0
-    /// Of the matches that entries name: a rule that has it, by the number of its row in the image.
+    /// By row of bits in the image: a rule whose match it is.
     private var ruleOfRow: [UInt32] = []
     var rowCount: Int { ruleOfRow.count }
     private(set) var count = 0
     var runValues: [UInt32] { values.elements }
-    /// Ranks, see `BH_CHAIN`.
+    /// Chains of ranks, see `BH_CHAIN`.
     var chains: [UInt32] { chainTable.elements }
-    /// Conditional rules that a packet may have to be tried against.
+    /// The conditional rules that a packet may have to try.
     private(set) var tries = Tries()
 
     private var values = SequenceTable<UInt32>()
     private var chainTable = SequenceTable<UInt32>()
     private var numbers = SequenceTable<UInt32>()
     private var heads: [UInt32] = []
-    /// Lists that cannot be read without the joint class, by their first entries.
+    /// The heads of the lists that cannot be read without the joint class.
     private(set) var needJoint: Set<UInt32> = []
     private let joint: JointClasses
     /// By rank.
     let isConditional: [Bool]
-    /// By match: what it asks, where entries can say it.
+    /// By match: its plain form, if it has one.
     private let plain: [PlainMatch?]
     private var covered: [UInt64]
-    /// By match.
+    /// By match: its row of bits in the image.
     private var rowOfMatch: [UInt32: UInt32] = [:]
     private var firsts: [UInt32]
 
@@ -42,12 +42,12 @@ struct RuleLists {
         firsts = [UInt32](repeating: 0, count: joint.jointCount)
     }
 
-    /// Enters a list.
+    /// Adds a rule list.
     ///
     /// - Parameters:
-    ///   - ranks: Ascending, each once.
-    ///   - partition: Of the cells that have it.
-    /// - Returns: The index of its first entry, and the rank of its first rule; nil if no packet matches any of its
+    ///   - ranks: The ranks of its rules, ascending, each once.
+    ///   - partition: The partition of the cells that have the list.
+    /// - Returns: The index of its first entry and the rank of its first rule; nil if no packet matches any of its
     ///   rules.
     mutating func add(_ ranks: [UInt32], partition: Int) -> (head: UInt32, rank: UInt32)? {
         let ranks = reachable(ranks)
@@ -63,9 +63,10 @@ struct RuleLists {
         return (heads[number], first)
     }
 
-    /// Leaves out every rule whose matches earlier rules of the list already take, whatever their conditions say.
+    /// Removes rules that can never decide, because unconditional earlier rules of the list match everything that they
+    /// match.
     private mutating func reachable(_ ranks: [UInt32]) -> [UInt32] {
-        // By itself, for what is done with each word changes this value.
+        // A copy, because the closures below change `self`.
         let joint = joint
         defer {
             for rank in ranks { joint.forEachWord(ofRule: rank) { number, _ in covered[number] = 0 } }
@@ -81,7 +82,7 @@ struct RuleLists {
         }
     }
 
-    /// Returns whether the list cannot be read without the joint class.
+    /// Writes a list's entries. Returns whether the list cannot be read without the joint class.
     private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) -> Bool {
         count += 1
         guard ranks.count > Int(BH_LIST_SHORT) else { return emitShort(ranks) }
@@ -97,8 +98,8 @@ struct RuleLists {
         return true
     }
 
-    /// A rule has entries that say what it asks as long as there is room for one of each that follows; else one that
-    /// names its row of bits.
+    /// Writes the entries of a short list. A rule's match is written as plain entries if there is still room for one
+    /// entry for each following rule; otherwise as one entry that names its row of bits.
     private mutating func emitShort(_ ranks: [UInt32]) -> Bool {
         var room = Int(BH_LIST_SHORT)
         var needsJoint = false
@@ -117,7 +118,7 @@ struct RuleLists {
         return needsJoint
     }
 
-    /// The number of a rule's row of bits among those that the image has.
+    /// The number of a rule's row of bits in the image.
     private mutating func row(ofRule rank: UInt32) -> UInt32 {
         let match = joint.matchOfRule[Int(rank)]
         if let row = rowOfMatch[match] { return row }
@@ -127,10 +128,10 @@ struct RuleLists {
         return row
     }
 
-    /// Whole rows of bits, of the matches that some entry names, one behind the other.
+    /// The rows of bits of the matches that entries name, one after the other, in full width.
     func rows(_ budget: Budget) throws(CompileError) -> [UInt64] {
         let size = rowCount * joint.rowWidth
-        try budget.check("words of rows of bits in the image", size, atMost: \.tableEntries, by: .services)
+        try budget.check("words of rule bitmaps in the image", size, atMost: \.tableEntries, by: .services)
         var rows = [UInt64](repeating: 0, count: size)
         for (row, rank) in ruleOfRow.enumerated() {
             joint.forEachWord(ofRule: rank) { number, word in rows[row * joint.rowWidth + number] = word }
@@ -138,15 +139,15 @@ struct RuleLists {
         return rows
     }
 
-    /// Sets the first matching rank of each joint class.
+    /// Finds the first matching rank of each joint class.
     private mutating func findFirsts(_ ranks: [UInt32]) {
         let joint = joint
         for index in firsts.indices { firsts[index] = BH_NONE }
         for rank in ranks.reversed() { joint.forEachJoint(ofRule: rank) { firsts[$0] = rank } }
     }
 
-    /// By joint class, of those whose first match is conditional: the ranks that a packet may have to be tried against,
-    /// up to the first unconditional one or `BH_NONE`.
+    /// By joint class whose first match is conditional: the ranks that a packet may have to try, up to the first
+    /// unconditional one or `BH_NONE`.
     private func candidates(_ ranks: [UInt32]) -> [Int: [UInt32]] {
         guard ranks.contains(where: { isConditional[Int($0)] }) else { return [:] }
         var result: [Int: [UInt32]] = [:]

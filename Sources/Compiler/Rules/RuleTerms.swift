@@ -2,21 +2,20 @@
 import CDatapathABI
 import Policy
 
-/// The rules as the image has them: one that asks of dynamic groups, or for the host's own addresses, is there
-/// once for each combination that it
-/// asks for. Ranks are by these.
+/// The rules as the image has them. A rule that asks for dynamic groups or the host's own addresses occurs once for
+/// each combination that it asks for. Ranks count these.
 struct RuleTerms {
     struct Term {
-        /// The policy's rule, by rank there.
+        /// The rank of the rule in the policy.
         var number: Int
-        /// Which of that rule's terms it is.
+        /// The number of the term within its rule.
         var term = 0
-        /// How many follow.
+        /// How many terms of the same rule follow.
         var behind = 0
         var membership = Rule.Ends(from: nil, to: nil)
     }
 
-    /// With a rule for each term; the ends of one ask the same of dynamic groups and of the host.
+    /// The policy with one rule per term; all ends of such a rule ask the same of dynamic groups and of the host.
     private(set) var ruleset: Ruleset
     private(set) var terms: [Term]
 
@@ -50,7 +49,7 @@ extension Rule {
 }
 
 extension Rule.Ends {
-    /// The questions to dynamic groups, 0 where there are no more.
+    /// The questions about dynamic groups, filled up with 0.
     var literals: [UInt16] {
         func all(_ groups: Set<Int>, _ flags: UInt32) -> [UInt16] {
             groups.sorted().map { UInt16(UInt32($0) | flags | BH_LITERAL_USED.rawValue) }

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import Policy
 
-/// Where what is not TCP needs no flows, for with and without them the verdicts and the rules' counters are the same.
+/// The entries at which traffic other than TCP needs no flows, because verdicts and rule counters are the same without
+/// them.
 ///
-/// There one rule, or the default, accepts every IP packet but TCP's, in both directions, without a limit, an end or an
-/// event. So whatever such a packet is, a reply or an ICMP error about another too, a flow could only have it accepted
-/// as it is anyway, and counted by the same rule. An error may come from neither end of a connection, and passes only
-/// where it quotes a flow; that is why a rule between two groups does not qualify. TCP keeps its flows: they tell what
-/// is `invalid-state`.
+/// At these entries one rule, or the defaults, accept every IP packet other than TCP in both directions, without a
+/// limit, an expiry or an event. A flow could only accept such a packet, a reply or an ICMP error included, as it is
+/// accepted anyway, and the same rule counts it. A rule between two groups does not qualify: an ICMP error may come
+/// from neither end of a connection, and passes only if it quotes a flow. TCP keeps its flows, which tell what is
+/// `invalid-state`.
 package struct Symmetry: Sendable {
     package private(set) var entries: Set<Int> = []
 
     package init(_ ruleset: Ruleset) {
-        // A later policy that tells the directions apart has to adopt what is open then. Where that is not wanted,
-        // everything has a flow.
+        // A later policy that tells the directions apart must adopt the connections that are open then. If adopting is
+        // turned off, everything needs a flow.
         guard ruleset.adopt > 0 else { return }
-        // Entries where nothing has matched yet.
+        // Entries at which no rule so far may match such a packet.
         var left = Set(ruleset.entries.indices)
         for rule in ruleset.rules where rule.mayMatchOtherThanTCP {
             if left.isEmpty { return }
@@ -29,7 +30,7 @@ package struct Symmetry: Sendable {
 }
 
 extension Ruleset {
-    /// Entries where some rule says that it accepts without a flow.
+    /// The entries at which some rule accepts without a flow.
     package var statelessEntries: Set<Int> {
         let stateless = rules.indices.filter { rules[$0].isStateless }
         if stateless.contains(where: { rules[$0].entries == nil }) { return Set(entries.indices) }
@@ -38,7 +39,7 @@ extension Ruleset {
 }
 
 extension Rule {
-    /// Whether it may match an IP packet other than TCP's, as far as its services and ends tell.
+    /// Whether it may match an IP packet other than TCP, judged by its services and ends.
     fileprivate var mayMatchOtherThanTCP: Bool {
         guard ends.contains(where: { $0.from?.isEmpty != true && $0.to?.isEmpty != true }) else { return false }
         guard let services else { return true }
@@ -51,7 +52,7 @@ extension Rule {
         }
     }
 
-    /// Whether it accepts every IP packet, in both directions and at any time, and says nothing of it.
+    /// Whether it accepts every IP packet, in both directions and at any time, without an event.
     fileprivate var isSameBothWays: Bool {
         action == .accept && services == nil && vlans == nil && directions.isBoth && !isConditional && !log
             && !isStateless && ends.contains(Ends(from: nil, to: nil))

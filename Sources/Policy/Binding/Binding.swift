@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// Binds port entries to the devices that a host has. Pure: what the host has is an argument.
+/// Binds port entries to a host's devices. Pure: the devices are an argument.
 struct Binder {
-    /// How an entry names a device; the stronger wins.
+    /// How an entry names a device; the stronger claim wins.
     enum Strength: Int, Comparable {
         case bridge, glob, exact
         static func < (left: Strength, right: Strength) -> Bool { left.rawValue < right.rawValue }
@@ -15,7 +15,7 @@ struct Binder {
         var location: SourceLocation
     }
 
-    /// A device, in whatever way its namespace is named.
+    /// A device, however its network namespace is named.
     private struct DeviceKey: Hashable {
         var namespace: UInt64
         var index: UInt32
@@ -23,16 +23,16 @@ struct Binder {
 
     let ports: [PortDefinition]
     private let inventory: HostInventory
-    /// Whether a device that must be there, and is not, is an error.
+    /// Whether a missing device that must exist is an error.
     private let requiresDevices: Bool
     let problems: Problems
     private var claims: [DeviceKey: [Claim]] = [:]
-    /// Claimed devices, in the order of their first claims.
+    /// The claimed devices, in the order of their first claims.
     private var claimed: [(key: DeviceKey, device: HostInterface)] = []
-    /// By entry: its devices, and the names that no device has.
+    /// By entry: its devices, and the names for which there is no device.
     private(set) var devices: [[HostInterface]]
     private var missing: [[(name: String, location: SourceLocation)]]
-    /// By entry: devices that are left out, by the place of the name or pattern that means them.
+    /// By entry: the devices left out, by the location of the name or pattern that matches them.
     private(set) var leftOut: [LeftOutDevices]
 
     static func bind(
@@ -67,12 +67,12 @@ struct Binder {
                 return
             }
             let what = "the network namespace \"\(name)\" does not exist or cannot be entered"
-            // With the namespace, a guest's devices are missing.
+            // If the namespace is missing, so are the guest's devices in it.
             let isAwaited = (port.entry.protects ?? (port.entry.hasIdentity ? .workload : .host)) == .workload
             if requiresDevices, !isAwaited {
                 problems.error(port.namespaceLocation, what)
             } else {
-                problems.warning(port.namespaceLocation, isAwaited ? what : what + "; apply will refuse that")
+                problems.warning(port.namespaceLocation, isAwaited ? what : what + "; apply will refuse the policy")
                 missing[index] = names(of: port)
             }
             return
@@ -112,7 +112,7 @@ struct Binder {
             }
             return
         }
-        // A pattern never means the loopback device, which "*" would always match.
+        // A pattern never matches the loopback device, which "*" always would.
         let found = Binder.inOrder(namespace.interfaces.filter { $0.kind != .loopback && $0.isNamed(glob.matches) })
         for device in found { claim(index, device, .glob, at: location, in: namespace) }
         if found.isEmpty { missing[index].append((name, location)) }
@@ -127,14 +127,14 @@ struct Binder {
         claims[key, default: []].append(Claim(entry: index, strength: strength, location: location))
     }
 
-    /// Gives a device to the entry with the strongest claim; two equally strong entries are an error.
+    /// Gives a device to the entry with the strongest claim. Two equally strong claims are an error.
     private mutating func award(_ device: HostInterface, _ claims: [Claim]) {
         guard let strongest = claims.map(\.strength).max(),
             let winner = claims.first(where: { $0.strength == strongest })
         else { return }
         for claim in claims where claim.strength == strongest && claim.entry != winner.entry {
             let name = ports[winner.entry].entry.name
-            let what = "is in port \"\(name)\" too, at \(winner.location)"
+            let what = "is also in port \"\(name)\", at \(winner.location); name it in one port only"
             if isOthers(claim.entry, device), isOthers(winner.entry, device) {
                 leftOut[claim.entry].add(device, what, at: claim.location)
             } else {
@@ -162,7 +162,9 @@ struct Binder {
         if devices[index].count > 1, !port.entry.macs.isEmpty || !port.entry.addresses.isEmpty {
             let names = devices[index].prefix(4).map(\.name).joined(separator: ", ")
             problems.error(
-                port.entry.location, "port \"\(port.entry.name)\" binds one identity to several devices: \(names)")
+                port.entry.location,
+                "port \"\(port.entry.name)\" binds its \"mac\" or \"addresses\" to several devices: \(names); "
+                    + "give each device a port of its own")
         }
         var result = devices[index].map { binding(index, $0) }
         for (name, location) in missing[index] {
@@ -189,27 +191,28 @@ struct Binder {
             isUnknownToDrop: !port.entry.judgesUnknown, protectsIsDefault: port.entry.protects == nil)
     }
 
-    /// A workload may come later, and so may the first guest of a bridge; anything else that is missing is an error.
+    /// A missing workload device may come later, and so may the first member of a bridge. Any other missing device is
+    /// an error.
     private func missingBinding(_ index: Int, _ name: String, _ location: SourceLocation) -> PortBinding? {
         let port = ports[index]
         let isGuest = port.entry.hasIdentity || isBridgeWithoutMembers(port)
         let protects = port.entry.protects ?? (isGuest ? .workload : .host)
         if protects == .host, !isBridgeWithoutMembers(port) {
-            let hint = port.entry.protects == nil ? " (a guest's device may be missing: \"protects: workload\")" : ""
+            let hint =
+                port.entry.protects == nil ? "; for a guest's device that comes later write \"protects: workload\"" : ""
             let what =
                 Glob.isPattern(name) ? "no device matches \"\(name)\"" : "the \(kind(port)) \"\(name)\" does not exist"
             guard !requiresDevices else {
                 problems.error(location, what + inNamespace(port) + hint)
                 return nil
             }
-            problems.warning(location, what + inNamespace(port) + "; apply will refuse that" + hint)
+            problems.warning(location, what + inNamespace(port) + "; apply will refuse the policy" + hint)
         } else if case .bridge = port.entry.selector {
-            problems.warning(location, "bridge \"\(name)\" has no member ports\(inNamespace(port)) yet")
+            problems.warning(location, "bridge \"\(name)\" has no member ports yet\(inNamespace(port))")
         } else {
             let what = Glob.isPattern(name) ? "no device matches \"\(name)\"" : "the device \"\(name)\" is missing"
             problems.warning(
-                location, what + inNamespace(port) + "; it is enforced once it is there and the policy is applied again"
-            )
+                location, what + inNamespace(port) + "; apply the policy again when the device is there")
         }
         return missingBinding(index, name, as: protects)
     }
@@ -239,7 +242,7 @@ struct Binder {
         port.entry.namespace.map { " in network namespace \"\($0)\"" } ?? ""
     }
 
-    /// The entry's name where it can have but one device, else with the device's.
+    /// The entry's name if the entry can have only one device, else `entry/device`.
     private func name(_ index: Int, _ device: String) -> String {
         let entry = ports[index].entry
         if case .interfaces(let names) = entry.selector, names.count == 1, !Glob.isPattern(names[0]) {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Which way the hooks of a device face. What comes to the kernel by a device passes its tc ingress, so the question is
-/// whose end of the link the device is.
+/// Which way a device's hooks face. What the kernel receives from a device passes its tc ingress hook, so the question
+/// is which end of the link the device is.
 public enum Facing: Sendable, Hashable {
-    /// What comes in is from beyond the device: from the network, or from a guest at its other end.
+    /// What the device receives comes from the network, or from a guest at the other end.
     case beyond
-    /// The device is its user's own end: what a workload sends through it leaves at tc egress.
+    /// The device is the workload's own end: what the workload sends leaves through tc egress.
     case user
-    /// Packets come in without passing a hook; `instead` says which devices have them.
+    /// Received packets pass no hook; `instead` says which device to name.
     case nothing(instead: String)
 
     /// - Parameters:
-    ///   - kind: the kernel's word for the kind of device (`IFLA_INFO_KIND`), empty for a NIC.
-    ///   - isRouted: of an ipvlan: in mode l3s the host's routing hands over what comes in.
+    ///   - kind: The kernel's name for the kind of device (`IFLA_INFO_KIND`), empty for a NIC.
+    ///   - isRouted: For an ipvlan device: whether it is in mode l3s, in which the host routes packets to it.
     public init(kind: String, isRouted: Bool = false) {
         self =
             switch kind {
@@ -26,18 +26,18 @@ public enum Facing: Sendable, Hashable {
 }
 
 extension HostInterface {
-    /// What is wrong with the device in front of what it would protect, and what to write instead; nil where nothing is.
+    /// Why the device cannot protect what it should, and what to write instead; nil if it can.
     func misuse(as protects: Protects, isWritten: Bool) -> String? {
         switch facing {
         case .beyond: return nil
         case .nothing(let instead):
-            return "is of the kind \(kernelKind), and what comes in by it passes no hook: \(instead)"
+            return "is of the kind \(kernelKind), whose incoming packets pass no hook; \(instead)"
         case .user:
             guard protects == .workload else { return nil }
-            let why = isWritten ? "" : " (taken because the port has an identity)"
-            return "is of the kind \(kernelKind): it is its user's own end of the link, and "
-                + "\"protects: workload\"\(why) would take what its user receives for what it sends. Write "
-                + "\"protects: host\": \"in\" is then what the user receives, \"out\" what it sends"
+            let why = isWritten ? "" : " (the default, because the port has an identity)"
+            return "is of the kind \(kernelKind), its user's own end of the link: \"protects: workload\"\(why) would "
+                + "swap its directions. Write \"protects: host\"; \"in\" is then what the user receives and "
+                + "\"out\" what it sends"
         }
     }
 }

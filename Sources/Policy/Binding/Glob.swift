@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A pattern of the shell's kind: `*`, `?`, `[a-z]`, `[!a-z]`, matched over bytes.
+/// A shell pattern (`*`, `?`, `[a-z]`, `[!a-z]`), matched byte by byte.
 public struct Glob: Sendable, Hashable {
     private enum Token: Sendable, Hashable {
         case byte(UInt8)
@@ -11,7 +11,7 @@ public struct Glob: Sendable, Hashable {
 
     private let tokens: [Token]
 
-    /// nil: a bracket is not closed, or holds nothing or a range that runs backwards.
+    /// nil if a bracket is not closed, is empty, or has a range that runs backwards.
     public init?(_ pattern: String) {
         var tokens: [Token] = []
         var rest = Array(pattern.utf8)[...]
@@ -28,12 +28,12 @@ public struct Glob: Sendable, Hashable {
         self.tokens = tokens
     }
 
-    /// Whether a text is a pattern rather than a plain name.
+    /// Whether a text has characters of a pattern.
     public static func isPattern(_ text: String) -> Bool {
         text.utf8.contains { $0 == UInt8(ascii: "*") || $0 == UInt8(ascii: "?") || $0 == UInt8(ascii: "[") }
     }
 
-    /// Linear but for stars: at a mismatch only the last star is tried further.
+    /// Linear time except for stars: after a mismatch only the last star is extended.
     public func matches(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         var (token, byte) = (0, 0)

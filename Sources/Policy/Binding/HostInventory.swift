@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// A network device as the kernel names it.
+/// A network device as the kernel describes it.
 public struct HostInterface: Sendable, Hashable {
     public enum Kind: String, Sendable, Hashable {
         case tap
@@ -12,21 +12,21 @@ public struct HostInterface: Sendable, Hashable {
     }
 
     public var name: String
-    /// Whether the kernel's name is UTF-8. Where it is not, `name` is not unique.
+    /// Whether the device's name is valid UTF-8. If not, `name` may not be unique.
     public var isNameText: Bool
     public var index: UInt32
     public var kind: Kind
-    /// The bridge it is a member of.
+    /// The bridge that the device is a member of.
     public var bridge: String?
     /// Whether its link layer is Ethernet (ARPHRD_ETHER).
     public var isEthernet: Bool
     public var mac: MACAddress?
-    /// Its own addresses, each a prefix of one address; not the networks they are in.
+    /// The device's own addresses as prefixes of full length, not its networks.
     public var addresses: [Prefix]
-    /// The kernel's own word for its kind, such as `macvtap`; empty for a NIC.
+    /// The kernel's name for the kind of device, such as `macvtap`; empty for a NIC.
     public var kernelKind: String
     public var facing: Facing
-    /// Further names (`ip link property add altname`), as good as the name.
+    /// Further names (`ip link property add altname`), as good as `name`.
     public var alternativeNames: [String]
 
     public init(
@@ -47,13 +47,13 @@ public struct HostInterface: Sendable, Hashable {
         self.addresses = addresses
     }
 
-    /// Whether one of the names by which the kernel knows it is meant.
+    /// Whether `isMeant` is true of one of the device's names.
     func isNamed(_ isMeant: (String) -> Bool) -> Bool { isMeant(name) || alternativeNames.contains(where: isMeant) }
 }
 
-/// The devices of one network namespace, at one moment.
+/// The devices of one network namespace at one moment.
 public struct NamespaceInventory: Sendable {
-    /// Inode of the namespace, which tells it apart from any other.
+    /// The namespace's inode, which identifies it.
     public var inode: UInt64
     public var interfaces: [HostInterface]
 
@@ -63,12 +63,12 @@ public struct NamespaceInventory: Sendable {
     }
 }
 
-/// What the resolver needs to know of the host. A plain value, so that tests can make one up.
+/// What the resolver needs to know about the host. A plain value, so that tests can make one up.
 public struct HostInventory: Sendable {
-    /// By the name of the network namespace; nil is the controller's own. A namespace that does not exist, or that may not be
-    /// entered, is absent.
+    /// By the namespace's name; nil is the controller's own. A namespace that does not exist or cannot be entered is
+    /// absent.
     public var namespaces: [String?: NamespaceInventory]
-    /// What its clock shows; nil: unknown.
+    /// The host's clock; nil if unknown.
     public var now: Timestamp?
 
     public init(namespaces: [String?: NamespaceInventory] = [:], now: Timestamp? = nil) {
@@ -90,9 +90,9 @@ public struct PortBinding: Sendable, Hashable {
     /// nil: the device is missing; it will be bound by a later apply.
     public var interface: HostInterface?
     public var namespaceInode: UInt64?
-    /// A member that only a bridge entry with `unknown: drop` names: everything is dropped.
+    /// Whether only a bridge entry with `unknown: drop` names the device: everything is dropped.
     public var isUnknownToDrop: Bool
-    /// `protects` was not written and was taken by the rule above.
+    /// Whether `protects` was not written and the default was taken.
     public var protectsIsDefault: Bool
 
     public init(

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What may be the name of a thing that the kernel knows by name. Bytes are looked at rather than characters: a slash
-/// with a combining mark behind it is one character that is no slash, and two bytes of which the kernel takes the
-/// first for one.
+/// Valid names of things that the kernel knows by name. Compares bytes, not characters: a slash followed by a combining
+/// mark is a single character that differs from a slash, but the kernel takes its first byte for one.
 public enum KernelNames {
-    /// The most bytes of a namespace's name that a generation records.
+    /// The most bytes of a namespace's name: what a generation's record has room for.
     private static let longestNamespace = 207
 
-    /// The most bytes of an alternative name of a device; its own name has 15 at most.
+    /// The most bytes of a device's alternative name. Its own name has at most 15.
     static let longestInterface = 127
 
-    /// A network namespace's name is one of a file in one folder.
+    /// Namespaces are files in one folder, so the name must be a file name.
     public static func isNamespace(_ name: String) -> Bool {
         isOneFile(name) && name.utf8.count <= longestNamespace
     }

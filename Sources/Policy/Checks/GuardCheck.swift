@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A guard that is asked for by name must have something to compare with.
+/// Checks that each guard listed by name has something to compare with.
 enum GuardCheck {
     static func run(_ ports: [PortDefinition], _ bindings: [PortBinding], _ problems: Problems) {
         let sides = Dictionary(grouping: bindings, by: \.entry).mapValues { Set($0.map(\.port.protects)) }
@@ -14,7 +14,7 @@ enum GuardCheck {
                         problems.error(location, missing(guardian, side))
                     } else if side == .host, !hasGuests {
                         problems.warning(
-                            location, "guard \"ip\" has nothing to guard: no address is bound to a workload")
+                            location, "guard \"ip\" has no effect: no address is bound to a workload")
                     }
                 }
             }
@@ -23,7 +23,7 @@ enum GuardCheck {
 
     private static func missing(_ guardian: Guard, _ side: Protects) -> String {
         if side == .host {
-            return "guard \"\(guardian.rawValue)\" is for a workload; a port that protects the host has only \"ip\""
+            return "guard \"\(guardian.rawValue)\" is for workloads; a port that protects the host can have only \"ip\""
         }
         let datum =
             switch guardian {

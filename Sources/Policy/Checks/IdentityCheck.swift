@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// No two ports may be bound to the same address.
+/// Checks that no two ports are bound to the same address.
 enum IdentityCheck {
     private struct Claim {
         var range: ClosedRange<UInt128>
@@ -20,7 +20,7 @@ enum IdentityCheck {
         for port in ports where port.entry.addresses.allSatisfy(\.isLinkLocal) {
             guard let group = port.groups.first else { continue }
             problems.warning(
-                group.location, "port \"\(port.entry.name)\" joins groups and has no address that they could hold")
+                group.location, "port \"\(port.entry.name)\" is a member of groups but has no address to put into them")
         }
     }
 
@@ -31,7 +31,8 @@ enum IdentityCheck {
                 if let earlier = first[mac], earlier.port != index {
                     problems.error(
                         location,
-                        "\(mac) is bound to port \"\(ports[earlier.port].entry.name)\" too, at \(earlier.location)")
+                        "\(mac) is also bound to port \"\(ports[earlier.port].entry.name)\", at \(earlier.location); "
+                            + "use \"shared\" for what several ports may claim")
                 } else {
                     first[mac] = (index, location)
                 }
@@ -39,22 +40,23 @@ enum IdentityCheck {
         }
     }
 
-    /// In order of their first addresses, a block overlaps an earlier one if it starts before the furthest end so far.
+    /// In the order of their first addresses, a block overlaps an earlier one if it starts before the furthest end so
+    /// far.
     private static func checkAddresses(_ ports: [PortDefinition], _ family: AddressFamily, _ problems: Problems) {
         let claims = claims(ports, family).sorted {
             ($0.range.lowerBound, $1.range.upperBound) < ($1.range.lowerBound, $0.range.upperBound)
         }
         var furthest: [Claim] = []
         for claim in claims {
-            // The furthest of each of two different ports is enough to find one overlap with another port's.
+            // The two furthest blocks, of different ports, are enough to find an overlap with another port.
             if let other = furthest.first(where: {
                 $0.port != claim.port && $0.range.upperBound >= claim.range.lowerBound
             }) {
                 let (early, late) = other.location < claim.location ? (other, claim) : (claim, other)
                 problems.error(
                     late.location,
-                    "\(late.prefix) overlaps \(early.prefix) of port \"\(ports[early.port].entry.name)\", at \(early.location)"
-                )
+                    "\(late.prefix) overlaps \(early.prefix) of port \"\(ports[early.port].entry.name)\", "
+                        + "at \(early.location); use \"shared\" for what several ports may claim")
             }
             if let same = furthest.firstIndex(where: { $0.port == claim.port }) {
                 if furthest[same].range.upperBound < claim.range.upperBound { furthest[same] = claim }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// Warns of rules that no packet can reach.
+/// Warns of rules that can never match.
 ///
-/// Whether earlier rules *together* cover a rule is not asked, nor whether one set of addresses holds another: a rule is covered by
-/// an earlier one that leaves out some of its conditions and has the rest alike. That takes one look-up for each pattern of
-/// conditions in use, whatever the number of rules.
+/// A rule is covered by an earlier one that has the same conditions, or only some of them. Whether several earlier
+/// rules together cover a rule is not checked, nor whether one address set contains another. So the check takes one
+/// look-up for each pattern of conditions in use, whatever the number of rules.
 struct RuleLint {
-    /// A rule's conditions, each by its number; 0 leaves one out.
+    /// A rule's conditions as numbers; 0 for one that is left out.
     private struct Conditions: Hashable {
         var from: UInt32 = 0
         var to: UInt32 = 0
@@ -17,7 +17,7 @@ struct RuleLint {
         var direction: UInt32 = 0
         var entries: UInt32 = 0
 
-        /// One round for all of them: a rule is looked up several times.
+        /// Mixes all fields before the hasher, because a rule is looked up several times.
         func hash(into hasher: inout Hasher) {
             var mixed = UInt64(from) << 32 | UInt64(to)
             mixed = (mixed ^ mixed >> 29) &* 0xbf58_476d_1ce4_e5b9 ^ (UInt64(services) << 32 | UInt64(within))
@@ -25,13 +25,13 @@ struct RuleLint {
             hasher.combine(mixed &* 3 &+ UInt64(direction))
         }
 
-        /// Bit by condition, set where it is left out.
+        /// A bit per condition, set if the condition is left out.
         var open: UInt8 {
             (from == 0 ? 1 : 0) | (to == 0 ? 2 : 0) | (within == 0 ? 4 : 0) | (services == 0 ? 8 : 0)
                 | (vlans == 0 ? 16 : 0) | (direction == 0 ? 32 : 0) | (entries == 0 ? 64 : 0)
         }
 
-        /// With the conditions of `mask` left out.
+        /// The same without the conditions in `mask`.
         func opened(_ mask: UInt8) -> Conditions {
             var result = self
             if mask & 1 != 0 { result.from = 0 }
@@ -45,7 +45,7 @@ struct RuleLint {
         }
     }
 
-    /// Numbers values from 1, so that conditions are compared by their numbers.
+    /// Numbers values from 1, so that conditions can be compared as numbers.
     private struct Numbers<Value: Hashable> {
         private var known: [Value: UInt32] = [:]
 
@@ -61,7 +61,7 @@ struct RuleLint {
     private var lists = Numbers<[Int]>()
     private var vlans = Numbers<Set<UInt16>>()
     private var entries = Numbers<Set<Int>>()
-    /// The first rule of these conditions.
+    /// The first rule with these conditions.
     private var earlier: [Conditions: Int] = [:]
     private var masks: [UInt8] = []
 
@@ -76,31 +76,31 @@ struct RuleLint {
         problems.rule = nil
     }
 
-    /// Why a rule can never match.
+    /// Why a rule can never match; nil if it can.
     private mutating func reason(_ parsed: ParsedRules, _ index: Int) -> String? {
         if parsed.rules[index].ends.isEmpty { return "a group that it names is empty" }
         guard let cover = cover(parsed, index) else { return nil }
         let rule = parsed.rules[cover]
-        return "rule \"\(rule.name)\", at \(rule.location), matches all that it would"
+        return "rule \"\(rule.name)\", at \(rule.location), already matches everything that it would"
     }
 
-    /// An earlier rule that matches whatever this one does.
+    /// An earlier rule that matches every packet that this one matches.
     private mutating func cover(_ parsed: ParsedRules, _ index: Int) -> Int? {
         let conditions = conditions(parsed, index)
         let open = conditions.open
         for mask in masks where open & ~mask == 0 {
-            // Left out, the service is any IP packet, which other frames are not.
+            // A rule without a service matches any IP packet, but no other frames.
             if mask & 8 != 0, parsed.rules[index].namesFrames { continue }
             if let rule = earlier[conditions.opened(mask)] { return rule }
         }
-        // One that may not match covers nothing.
+        // A conditional rule covers nothing, because it may not match.
         if parsed.rules[index].isConditional { return nil }
         earlier[conditions] = index
         if !masks.contains(open) { masks.append(open) }
         return nil
     }
 
-    /// The rule is looked at where it is: copying each would take longer.
+    /// Reads the rule in place: copying each would take longer.
     private mutating func conditions(_ parsed: ParsedRules, _ index: Int) -> Conditions {
         let asked = parsed.asked[index]
         var result = Conditions()
@@ -124,7 +124,7 @@ struct RuleLint {
 }
 
 extension Rule {
-    /// Whether some of its services are frames that are not IP's.
+    /// Whether some of the rule's services are non-IP frames.
     fileprivate var namesFrames: Bool {
         services?.contains { if case .ethertype = $0 { true } else { false } } ?? false
     }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// A list of addresses as a file: one address or prefix a line, `#` and `;` start comments.
+/// A file of addresses: one address or prefix per line; `#` and `;` start a comment.
 public enum AddressFile {
-    /// Bytes of one file.
+    /// The most bytes of one file.
     public static let sizeLimit = 256 << 20
 
-    /// What a line should not have.
+    /// A line that is not an address or prefix.
     public struct BadLine: Error, Sendable, Hashable {
         public var line: Int
-        /// Of its content.
+        /// The column of the first character that is not a space, from 1.
         public var column: Int
-        /// What it says, where that looks like an address with a mistake in it; nil for anything else. Root reads the
-        /// file, and whoever may write to its folder can make it a link to a file that only root may read: nothing of
-        /// that may be shown to those who see the messages.
+        /// The line's text if it looks like a mistyped address, else nil. Root reads the file, and whoever may write to
+        /// its folder can replace it with a link to a file that only root may read. Nothing of that file may appear in
+        /// a message.
         public var text: String?
     }
 
-    /// Reads them one by one: `take` gets each address with its line, from 1, and `refuse` each line that is none.
-    /// Returns how many lines there are.
+    /// Reads a file line by line: calls `take` with each address and its line number, from 1, and `refuse` with each
+    /// line that is not an address. Returns the number of lines.
     @discardableResult
     public static func read(
         _ bytes: [UInt8], take: (Prefix, Int) -> Void, refuse: (BadLine) -> Void
@@ -42,7 +42,8 @@ public enum AddressFile {
         return number
     }
 
-    /// The text where it has the letters of an address alone and could be one. A key in hexadecimal could not.
+    /// The text, if it has only characters of an address and at least one separator, so that a key in hexadecimal is
+    /// never quoted.
     private static func quotable(_ content: ArraySlice<UInt8>) -> String? {
         func isOfAddress(_ byte: UInt8) -> Bool {
             switch byte {
@@ -53,14 +54,14 @@ public enum AddressFile {
             }
         }
         func isSeparator(_ byte: UInt8) -> Bool { byte == UInt8(ascii: ".") || byte == UInt8(ascii: ":") }
-        // The longest range of two IPv6 addresses has 79.
+        // A range of two IPv6 addresses has at most 79 characters.
         guard content.count <= 80, content.allSatisfy(isOfAddress), content.contains(where: isSeparator) else {
             return nil
         }
         return String(decoding: content, as: UTF8.self)
     }
 
-    /// A line without its comment and the space around.
+    /// The range of a line without its comment and surrounding spaces.
     private static func content(_ bytes: [UInt8], _ line: Range<Int>) -> Range<Int> {
         var first = line.lowerBound
         var last = first

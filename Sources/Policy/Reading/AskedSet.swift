@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What an end of a rule asks for. However many rules ask for the same in the same words, it is looked up once.
+/// The addresses that one end of a rule asks for. Computed once however many rules write the same words.
 struct AskedSet {
-    /// Equal where the expressions are.
+    /// The same number for equal expressions.
     var number: Int
-    /// nil is any address.
+    /// The alternatives; a nil set is any address.
     var terms: [(set: AddressSet?, membership: Membership)]
-    /// It has more terms than are kept.
+    /// Whether there are more terms than are kept.
     var isTooLarge: Bool
-    /// Its addresses are not what was meant, because of an error that is reported.
+    /// Whether the addresses are wrong because of an error that was already reported.
     var isFaulty: Bool
 
-    /// What a rule asks for that does not say.
+    /// The end of a rule that has no `from` or `to`: any address.
     static let any = AskedSet(DynamicSet(.all), number: -1, isFaulty: false)
 
     init(_ set: DynamicSet, number: Int, isFaulty: Bool) {

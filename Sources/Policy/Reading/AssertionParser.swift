@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// `assertions`, which are checked though a policy with any is refused for now.
+/// Checks the syntax of `assertions`, although a policy that has any is refused for now.
 struct AssertionParser {
     private static let keys = ["name", "from", "to", "service", "expect", "comment"]
 

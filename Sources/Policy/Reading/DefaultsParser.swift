@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Wire
 
-/// What holds where nothing else is written: the policy's `defaults`, or a port's.
+/// The keys of a `defaults` mapping, the policy's or a port's.
 struct WrittenDefaults {
     var `in`: (action: Action, location: SourceLocation)?
     var out: (action: Action, location: SourceLocation)?
@@ -10,10 +10,10 @@ struct WrittenDefaults {
     var adopt: Int?
     var tcp: PortEntry.TCPWindows?
 
-    /// Seconds for which segments of unknown connections are adopted, where the policy does not say.
+    /// The default of `adopt`, in seconds: how long segments of unknown connections are adopted.
     static let adoptSeconds = 120
 
-    /// Reads the keys that `fields` has of them.
+    /// Reads those keys that `fields` has.
     init(_ fields: Fields, _ problems: Problems) {
         `in` = WrittenDefaults.action(fields["in"], problems)
         out = WrittenDefaults.action(fields["out"], problems)
@@ -29,7 +29,7 @@ struct WrittenDefaults {
         return (action, node.location)
     }
 
-    /// An entry's defaults: its own, else the policy's, else the language's, which stand at the entry's line.
+    /// An entry's defaults: its own, else the policy's, else the language's, whose location is the entry's.
     func over(_ policy: WrittenDefaults, entry: SourceLocation) -> PortEntry.Defaults {
         let `in` = self.in ?? policy.in ?? (.drop, entry)
         let out = self.out ?? policy.out ?? (.accept, entry)

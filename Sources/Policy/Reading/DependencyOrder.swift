@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Puts things that refer to each other in an order in which each comes after what it refers to.
+/// A topological order: each item comes after the items that it refers to.
 struct DependencyOrder {
-    /// Everything that is in no cycle and refers to none.
+    /// All items that are neither in a cycle nor refer to one.
     private(set) var sorted: [Int] = []
-    /// Each cycle once, in the order of its references.
+    /// Each cycle once, its items in the order of their references.
     private(set) var cycles: [[Int]] = []
 
-    /// - Parameter edges: what each thing, by index, refers to.
+    /// - Parameter edges: For each item, by index, the items that it refers to.
     init(_ edges: [[Int]]) {
         var missing = edges.map(\.count)
         var users: [[Int]] = Array(repeating: [], count: edges.count)
@@ -26,7 +26,7 @@ struct DependencyOrder {
         findCycles(edges, missing)
     }
 
-    /// Each thing that is left refers to another that is left, so that following references must end in a cycle.
+    /// Each remaining item refers to another remaining item, so following the references must end in a cycle.
     private mutating func findCycles(_ edges: [[Int]], _ missing: [Int]) {
         var visit = Array(repeating: -1, count: edges.count)
         for start in edges.indices where missing[start] > 0 && visit[start] < 0 {

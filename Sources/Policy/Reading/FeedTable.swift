@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// Files of addresses, each read once.
+/// The files of addresses that groups name, each read once.
 final class FeedTable {
-    /// Bytes of all files together.
+    /// The most bytes of all files together.
     private let sizeLimit: Int
-    /// Bad lines of one file that are reported one by one.
+    /// The most bad lines of one file that are reported one by one.
     static let reportLimit = 50
 
     private let files: any PolicyFiles
     private let problems: Problems
     private var sets: [String: AddressSet] = [:]
     private var bytesRead = 0
-    /// What a feed is not expected to hold, and in words.
+    /// Addresses that a feed should not contain, and what they are.
     private let doubtful: [(set: AddressSet, what: String)]
 
     init(
@@ -28,11 +28,11 @@ final class FeedTable {
         ]
     }
 
-    /// The addresses of a file; what is wrong is reported, at `location` or at the file's own line.
+    /// The addresses in a file. Errors are reported at `location` or at the line of the file.
     func set(_ path: String, at location: SourceLocation) -> AddressSet {
         if let known = sets[path] { return known }
         sets[path] = .empty
-        // Beyond the limit, which is reported once, nothing more is read.
+        // Over the limit, which is reported once, nothing more is read.
         guard bytesRead <= sizeLimit else { return .empty }
         let bytes: [UInt8]
         do throws(FileError) {
@@ -45,7 +45,7 @@ final class FeedTable {
         guard bytesRead <= sizeLimit else {
             problems.error(
                 location,
-                "with the file \"\(path)\" the policy's files of addresses have more than "
+                "with the file \"\(path)\" the policy's files of addresses are larger than "
                     + "\(sizeLimit >> 20) MiB together, the most that is read")
             return .empty
         }
@@ -72,12 +72,12 @@ final class FeedTable {
         }
         if bad > FeedTable.reportLimit {
             let place = SourceLocation(file: path, line: lines, column: 1)
-            problems.error(place, "\(bad - FeedTable.reportLimit) more lines of the file are no addresses")
+            problems.error(place, "\(bad - FeedTable.reportLimit) more lines of the file are not addresses or prefixes")
         }
         return gathering.finish()
     }
 
-    /// Reads the file once more, where there is something to say: keeping each address with its line would take ten
+    /// Reads the file a second time if there is something to report: keeping each address with its line would take ten
     /// times the file's size.
     private func warn(about doubt: AddressSet, _ what: String, _ set: AddressSet, _ bytes: [UInt8], _ path: String) {
         guard !doubt.isEmpty, !set.intersection(doubt).isEmpty else { return }
@@ -90,20 +90,20 @@ final class FeedTable {
         } refuse: { _ in
         }
         guard let first else { return }
-        let more = count == 1 ? "" : " (and so do \(count - 1) more of its lines)"
+        let more = count == 1 ? "" : "; \(count) lines of the file do"
         problems.warning(
-            SourceLocation(file: path, line: first.line, column: 1), "\(first.prefix) holds \(what)\(more)")
+            SourceLocation(file: path, line: first.line, column: 1), "\(first.prefix) overlaps \(what)\(more)")
     }
 }
 
-/// A set that grows by single prefixes. What a file repeats does not add up.
+/// A set that grows by single prefixes. Repeated prefixes do not make it larger.
 private struct Gathering {
     private var set = AddressSet.empty
     private var pending: [Prefix] = []
 
     mutating func add(_ prefix: Prefix) {
         pending.append(prefix)
-        // The more there is, the rarer it is sorted.
+        // The larger the set, the less often it is merged.
         if pending.count >= 1 << 16, pending.count >= set.v4.count + set.v6.count { merge() }
     }
 

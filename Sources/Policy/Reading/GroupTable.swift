@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// The policy's named groups, and the sets of addresses that rules ask for.
+/// The policy's named groups, and the address sets that rules ask for.
 struct GroupTable {
     private struct Definition {
         var name: String
@@ -18,13 +18,13 @@ struct GroupTable {
     private(set) var dynamicGroups: [DynamicGroup] = []
     private var sets: [DynamicSet] = []
     private var asked: [AskedSet] = []
-    /// Indices in `asked`, by expression, and by the word that an end is written as.
+    /// Indices in `asked`: by expression, and by the word that an end is written as.
     private var askedNumbers: [SetExpression: Int] = [:]
     private var askedWords: [String: Int] = [:]
     private var feedLocations: [String: SourceLocation] = [:]
-    /// Groups that something refers to.
+    /// Groups that a rule or another group refers to.
     private var used: Set<Int> = []
-    /// Groups whose addresses are not what was meant, because of an error that is reported.
+    /// Groups whose addresses are wrong because of an error that was already reported.
     private var faulty: Set<Int> = []
 
     init(
@@ -50,16 +50,16 @@ struct GroupTable {
         resolve()
     }
 
-    /// Every named group, resolved.
+    /// All named groups, resolved.
     var groups: [AddressGroup] {
         zip(definitions, sets).map { AddressGroup(name: $0.name, location: $0.location, set: $1) }
     }
 
     // MARK: What rules ask for
 
-    private static let endWords = "a group, address, prefix or a group in place"
+    private static let endWords = "a group, an address, a prefix or a group written in place"
 
-    /// One end of a rule as written: a name, an address or prefix, a group in place, or a list of these.
+    /// One end of a rule: a name, an address or prefix, a group written in place, or a list of these.
     mutating func end(_ node: Node) -> SetExpression? {
         if case .sequence(let items) = node.content, items.isEmpty {
             problems.error(node.location, "expected a group, address or prefix, found an empty list")
@@ -73,7 +73,7 @@ struct GroupTable {
         return terms.contains(nil) ? nil : SetExpression(union: terms.compactMap(\.self))
     }
 
-    /// The groups that a pattern over names selects, in the policy's order; an error where there is none.
+    /// The groups whose names match a pattern, in the policy's order. Reports an error if there are none.
     mutating func within(_ node: Node) -> [SetExpression] {
         guard let text = problems.text(node, "a group's name or a pattern over names") else { return [] }
         guard Glob.isPattern(text) else {
@@ -82,7 +82,7 @@ struct GroupTable {
                     reportUndefined(text, node.location)
                 } else {
                     problems.error(
-                        node.location, "\"within\" speaks of groups that the policy defines; \"\(text)\" is reserved")
+                        node.location, "\"within\" takes groups that the policy defines; \"\(text)\" is reserved")
                 }
                 return []
             }
@@ -99,18 +99,18 @@ struct GroupTable {
         return found.map { SetExpression(union: [.group($0)]) }
     }
 
-    /// Makes room for what so many rules will ask for.
+    /// Reserves space for the ends of so many rules.
     mutating func expect(rules count: Int) {
         asked.reserveCapacity(count)
         askedNumbers.reserveCapacity(count)
         askedWords.reserveCapacity(count)
     }
 
-    /// What one end of a rule asks for.
+    /// The addresses that one end of a rule asks for.
     mutating func asked(_ node: Node) -> AskedSet? {
         guard case .scalar(let word, _) = node.content else { return end(node).map { asked($0) } }
         if let known = askedWords[word] { return asked[known] }
-        // What is wrong is reported at every place.
+        // Faulty words are not kept, so that the error is reported at every place.
         guard let expression = end(node) else { return nil }
         let result = asked(expression)
         askedWords[word] = result.number
@@ -129,7 +129,7 @@ struct GroupTable {
     private func isFaulty(_ expression: SetExpression) -> Bool { expression.groups.contains(where: faulty.contains) }
 
     func warnOfUnused() {
-        // A name that is misspelt elsewhere is no reason to doubt the group that it meant.
+        // If a name is misspelt elsewhere, the group that was meant only seems unused.
         if problems.hasErrors { return }
         for (index, group) in definitions.enumerated() where !used.contains(index) {
             problems.warning(group.location, "group \"\(group.name)\" is defined and never used")
@@ -179,11 +179,12 @@ struct GroupTable {
             group.timeout = problems.duration(node)
             if group.timeout == 0 {
                 problems.error(
-                    node.location, "with a timeout of zero nothing would ever be a member; leave it out for no end")
+                    node.location,
+                    "a group with a timeout of zero would never have a member; leave the timeout out for no end")
             } else if let timeout = group.timeout, timeout > DynamicGroup.longestTimeout {
                 problems.error(
                     node.location,
-                    "a timeout is at most \(DynamicGroup.longestTimeout / 86_400)d; leave it out for no end")
+                    "a timeout is at most \(DynamicGroup.longestTimeout / 86_400)d; leave the timeout out for no end")
             }
         }
         return group
@@ -191,18 +192,18 @@ struct GroupTable {
 
     private mutating func inPlace(_ node: Node) -> SetExpression.Term? {
         let keys = ["addresses", "files", "ports", "groups", "except"]
-        guard let fields = Fields(node, "a group in place", keys: keys, problems) else { return nil }
+        guard let fields = Fields(node, "a group written in place", keys: keys, problems) else { return nil }
         var (expression, isComplement) = members(fields)
         if isComplement {
             expression.union = [.any]
         } else if expression.union.isEmpty {
-            problems.error(node.location, "a group in place needs one of \(keys.joined(separator: ", "))")
+            problems.error(node.location, "a group written in place needs one of \(keys.joined(separator: ", "))")
             return nil
         }
         return .inPlace(expression)
     }
 
-    /// `isComplement`: nothing but `except` is written.
+    /// `isComplement`: only `except` is written.
     private mutating func members(_ fields: Fields) -> (expression: SetExpression, isComplement: Bool) {
         var result = SetExpression()
         result.union += (fields["addresses"]?.items ?? []).compactMap { problems.prefix($0).map { .prefix($0) } }
@@ -249,7 +250,7 @@ struct GroupTable {
         return nil
     }
 
-    /// No name has a colon or a slash, and none that is meant as one has nothing but digits and dots.
+    /// No name has a colon or a slash, and nobody means a word of digits and dots as a name.
     private static func resemblesAddress(_ text: String) -> Bool {
         text.utf8.contains { $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: "/") }
             || text.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
@@ -261,7 +262,7 @@ struct GroupTable {
         problems.error(location, "undefined group \"\(name)\"\(suggestion)")
     }
 
-    /// Ports that name a group are its members.
+    /// Makes the ports that name a group its members.
     private mutating func addMembers() {
         var members: [[SetExpression.Term]] = Array(repeating: [], count: definitions.count)
         for (portIndex, port) in ports.enumerated() {
@@ -311,7 +312,7 @@ struct GroupTable {
     }
 
     private mutating func union(_ terms: [SetExpression.Term]) -> DynamicSet {
-        // What most rules ask for.
+        // The common case.
         if terms.count == 1, case .prefix(let prefix) = terms[0] { return DynamicSet(AddressSet([prefix])) }
         var prefixes: [Prefix] = []
         var parts: [DynamicSet] = []

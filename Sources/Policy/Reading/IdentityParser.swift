@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// Reads what is bound to a port, and what it is held to: `mac`, `addresses`, `shared`, `groups`, `guard`.
+/// Reads the keys of a port's identity: `mac`, `addresses`, `shared`, `groups`, `guard`.
 struct IdentityParser {
-    /// MAC addresses that one port may have, shared ones included.
+    /// The most MAC addresses of one port, shared ones included.
     static let mostMACs = 16
 
     let problems: Problems
@@ -52,7 +52,8 @@ struct IdentityParser {
         if locations.count > Self.mostMACs {
             problems.error(
                 locations[Self.mostMACs],
-                "port \"\(port.entry.name)\" has \(locations.count) MAC addresses, at most \(Self.mostMACs)")
+                "port \"\(port.entry.name)\" has \(locations.count) MAC addresses; "
+                    + "at most \(Self.mostMACs) are allowed")
         }
     }
 
@@ -88,7 +89,7 @@ struct IdentityParser {
         if let guardian = Guard(rawValue: text) { return guardian }
         problems.error(
             node.location,
-            "\"\(text)\" is no guard; expected strict, off or a list of \(words.joined(separator: ", "))"
+            "\"\(text)\" is not a guard; expected strict, off or a list of \(words.joined(separator: ", "))"
                 + problems.suggestion(for: text, among: words))
         return nil
     }

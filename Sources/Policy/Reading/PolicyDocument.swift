@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The files of a policy as one document: maps merged, lists in include order.
+/// The files of a policy as one document: mappings merged, lists joined in include order.
 struct PolicyDocument {
     var files: [SourceFile] = []
     var ports: [Node.Entry] = []
@@ -11,11 +11,11 @@ struct PolicyDocument {
     var assertions: [Node] = []
 }
 
-/// Reads a policy's file and what it includes.
+/// Reads a policy's file and the files that it includes.
 struct DocumentLoader {
     static let depthLimit = 16
     static let fileLimit = 1000
-    /// Bytes of all files of a policy together.
+    /// The most bytes of all files of a policy together.
     static let totalLimit = 64 << 20
 
     private static let keys = [
@@ -26,11 +26,11 @@ struct DocumentLoader {
     private let problems: Problems
     private var document = PolicyDocument()
     private var bytes = 0
-    /// Every file that was included, and by what.
+    /// Every file read so far, and where it is included.
     private var places: [String: SourceLocation] = [:]
     private var maps: [String: [String: SourceLocation]] = [:]
 
-    /// nil: the policy's own file cannot be read as a document.
+    /// nil if the policy's own file cannot be read as a document.
     static func load(_ path: String, _ files: any PolicyFiles, _ problems: Problems) -> PolicyDocument? {
         var loader = DocumentLoader(files: files, problems: problems)
         let start = SourceLocation(file: path, line: 1, column: 1)
@@ -43,7 +43,7 @@ struct DocumentLoader {
         self.problems = problems
     }
 
-    /// Reads one file; what it includes comes before its own.
+    /// Reads one file; the files that it includes come before its own contents.
     private mutating func load(_ path: String, from includer: SourceLocation?, chain: [String]) -> Bool {
         guard let fields = fields(path, from: includer) else { return false }
         checkVersion(fields, isRequired: includer == nil)
@@ -74,7 +74,8 @@ struct DocumentLoader {
         bytes += content.count
         guard bytes <= DocumentLoader.totalLimit else {
             problems.error(
-                includer ?? start, "the policy's files have more than \(DocumentLoader.totalLimit >> 20) MiB")
+                includer ?? start,
+                "the policy's files are larger than \(DocumentLoader.totalLimit >> 20) MiB together")
             return nil
         }
         guard let text = String(validating: content, as: UTF8.self) else {
@@ -107,7 +108,7 @@ struct DocumentLoader {
             } else if let first = places[identity] {
                 problems.error(node.location, "\"\(file)\" is included twice; first at \(first)")
             } else if chain.count >= DocumentLoader.depthLimit {
-                problems.error(node.location, "files are included more than \(DocumentLoader.depthLimit) deep")
+                problems.error(node.location, "includes are nested more than \(DocumentLoader.depthLimit) deep")
             } else if places.count >= DocumentLoader.fileLimit {
                 problems.error(node.location, "the policy has more than \(DocumentLoader.fileLimit) files")
             } else {
@@ -117,7 +118,7 @@ struct DocumentLoader {
         }
     }
 
-    /// The files that a pattern names, sorted; a plain path as it is.
+    /// The files that match a pattern, sorted; a plain path unchanged.
     private func expand(_ path: String, at location: SourceLocation) -> [String] {
         guard Glob.isPattern(path) else { return [path] }
         var found = [path.hasPrefix("/") ? "/" : ""]
@@ -142,7 +143,7 @@ struct DocumentLoader {
             .map { directory.isEmpty || directory == "/" ? directory + $0 : directory + "/" + $0 }
     }
 
-    /// Adds a map's entries; a key of another file's is reported with both places.
+    /// Adds a mapping's entries. A key that another file has already is reported with both places.
     private mutating func merge(
         _ node: Node?, _ section: String, into keyPath: WritableKeyPath<PolicyDocument, [Node.Entry]>
     ) {
@@ -176,7 +177,7 @@ struct DocumentLoader {
         }
     }
 
-    /// Where the text stops being UTF-8.
+    /// The offset of the first byte that is not valid UTF-8.
     private static func firstBadByte(_ bytes: [UInt8]) -> Int {
         var decoder = UTF8()
         var iterator = bytes.makeIterator()

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What became of a policy's text.
+/// The result of reading and resolving a policy.
 public struct LoadedPolicy: Sendable {
     /// Every problem, by file, line and column.
     public var diagnostics: [Diagnostic]
-    /// nil where there is an error.
+    /// nil if there is an error.
     public var ruleset: Ruleset?
-    /// The ports that the host has for the policy's entries; empty where the policy cannot be read at all.
+    /// The policy's ports on this host; empty if the policy cannot be read at all.
     public var bindings: [PortBinding]
 
     public var isValid: Bool { ruleset != nil }
@@ -19,15 +19,15 @@ public struct PolicyLoader: Sendable {
 
     public init(files: some PolicyFiles = DiskFiles()) { self.files = files }
 
-    /// Reads a policy and what it includes. Never fails: what is wrong is told when it is resolved.
+    /// Reads a policy and the files that it includes. Never fails: problems are reported when the policy is resolved.
     public func read(_ path: String) -> ReadPolicy { ReadPolicy(path, files) }
 }
 
-/// A policy as it is written, before its names, sets and ports are resolved against a host.
+/// A policy as written, before its names, sets and ports are resolved against a host.
 public struct ReadPolicy: ~Copyable {
     private let files: any PolicyFiles
     private let problems = Problems()
-    /// nil where it cannot be read at all.
+    /// nil if the policy cannot be read at all.
     private let content: Content?
 
     private struct Content {
@@ -50,16 +50,16 @@ public struct ReadPolicy: ~Copyable {
         content = Content(document: document, defaults: defaults, ports: ports)
     }
 
-    /// The named network namespaces that its ports are in. The controller's own is wanted besides.
+    /// The named network namespaces that the policy's ports are in. Resolving needs the controller's own namespace as
+    /// well.
     public var namespaces: Set<String> { Set((content?.ports ?? []).compactMap(\.entry.namespace)) }
 
-    /// Resolves names and sets, and binds the ports to a host's devices. Never fails: what is wrong is in the result, all
-    /// of it.
+    /// Resolves names and sets, and binds the ports to a host's devices. Never fails: the result has every problem.
     ///
     /// - Parameters:
-    ///   - host: The devices of ``namespaces`` and of the controller's own.
-    ///   - requiresDevices: Whether a host device or network namespace that does not exist is an error; else it is a
-    ///     warning, for whoever only asks what a policy means.
+    ///   - host: The devices of ``namespaces`` and of the controller's own namespace.
+    ///   - requiresDevices: Whether a host device or network namespace that does not exist is an error. If false it is
+    ///     a warning, for callers that only ask what a policy means.
     public consuming func resolve(against host: HostInventory, requiresDevices: Bool = true) -> LoadedPolicy {
         guard let content else { return LoadedPolicy(diagnostics: problems.sorted, ruleset: nil, bindings: []) }
         let (document, ports) = (content.document, content.ports)

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// An entry of `ports` and what its resolution needs besides.
+/// An entry of `ports`, with what only its resolution needs.
 struct PortDefinition {
     var entry: PortEntry
-    /// Groups that the entry names itself a member of.
+    /// The groups that the entry joins by its key `groups`.
     var groups: [(name: String, location: SourceLocation)] = []
-    /// Where each name of the selector stands; for a bridge, the bridge.
+    /// The location of each name of the selector; for a bridge, of the bridge.
     var selectorLocations: [SourceLocation]
     var namespaceLocation: SourceLocation
     var macLocations: [SourceLocation] = []
     var addressLocations: [SourceLocation] = []
-    /// The guards that are listed, each with its place.
+    /// The listed guards, each with its location.
     var guards: [(guard: Guard, location: SourceLocation)] = []
 }
 
@@ -29,7 +29,7 @@ struct PortParser {
 
     func parse(_ entries: [Node.Entry]) -> [PortDefinition] { entries.compactMap(port) }
 
-    /// nil where even the name is no name. A port with other faults is kept, so that rules may refer to it.
+    /// nil if the name is not valid. A port with other errors is kept, so that rules may refer to it.
     private func port(_ item: Node.Entry) -> PortDefinition? {
         guard problems.isName(item.key, at: item.keyLocation, "the port name") else { return nil }
         let what = "port \"\(item.key)\""
@@ -64,7 +64,7 @@ struct PortParser {
         case (let node?, nil):
             let names = node.items.compactMap { node in interfaceName(node).map { ($0, node.location) } }
             if case .sequence(let items) = node.content, items.isEmpty {
-                problems.error(node.location, "\(what) names no interface")
+                problems.error(node.location, "\(what) has an empty list of interfaces")
             }
             problems.reportRepeats(names.map(\.0), names.map(\.1), "interface")
             return names.isEmpty ? nil : (.interfaces(names.map(\.0)), names.map(\.1))
@@ -72,7 +72,7 @@ struct PortParser {
             return interfaceName(node).map { (.bridge($0), [node.location]) }
         case (let interface?, let bridge?):
             let later = max(interface.location, bridge.location)
-            problems.error(later, "\(what) has both \"interface\" and \"bridge\"; a port has one of them")
+            problems.error(later, "\(what) has both \"interface\" and \"bridge\"; a port can have only one of them")
             return nil
         case (nil, nil):
             problems.error(item.keyLocation, "\(what) has neither \"interface\" nor \"bridge\"")
@@ -90,13 +90,13 @@ struct PortParser {
         guard text.utf8.count <= KernelNames.longestInterface else {
             problems.error(
                 node.location,
-                "\"\(text)\" is no interface name: it has more than \(KernelNames.longestInterface) bytes")
+                "\"\(text)\" is not an interface name: it has more than \(KernelNames.longestInterface) bytes")
             return nil
         }
         guard KernelNames.isInterface(text) else {
             problems.error(
                 node.location,
-                "\"\(text)\" is no interface name: it has a slash, a colon, a space or a control character")
+                "\"\(text)\" is not an interface name: it has a slash, a colon, a space or a control character")
             return nil
         }
         return text
@@ -110,7 +110,7 @@ struct PortParser {
             } else {
                 problems.error(
                     node.location,
-                    "\"\(name)\" is no name of a network namespace: 'ip netns' lists those that there are")
+                    "\"\(name)\" is not the name of a network namespace; 'ip netns' lists the names")
             }
         }
         port.entry.protects = fields["protects"].flatMap { problems.word($0) }
@@ -148,7 +148,7 @@ struct PortParser {
 }
 
 extension SourceLocation: Comparable {
-    /// By file, line and column.
+    /// Compares by file, line and column.
     public static func < (left: SourceLocation, right: SourceLocation) -> Bool {
         (left.file, left.line, left.column) < (right.file, right.line, right.column)
     }

@@ -2,30 +2,30 @@
 import Network
 import Wire
 
-/// A policy's rules by rank, and what each asks for.
+/// A policy's rules by rank, and what each one asks for.
 struct ParsedRules {
     var rules: [Rule] = []
     var asked: [AskedRule] = []
 }
 
-/// What a rule was written as, which tells cheaply whether one rule covers another.
+/// The parts of a rule as numbers, which tell cheaply whether one rule covers another.
 struct AskedRule {
-    /// The numbers of what was asked for; nil: nothing was.
+    /// The number of each part, see ``AskedSet``; nil if the rule does not have it.
     var from: Int?
     var to: Int?
     var within: [Int]?
     var services: Int?
-    /// It is not what was meant, because of an error that is reported.
+    /// Whether the rule is wrong because of an error that was already reported.
     var isFaulty = false
 }
 
-/// What rules ask for as `service`.
+/// The value of `service` in rules.
 private struct AskedServices {
     var services: [Service]
-    /// Equal where they are.
+    /// The same number for equal services.
     var number: Int
 
-    /// Whether some are frames that are not IP's.
+    /// Whether some of the services are non-IP frames.
     var namesFrames: Bool { services.contains { if case .ethertype = $0 { true } else { false } } }
 }
 
@@ -41,9 +41,9 @@ struct RuleParser {
     let problems: Problems
     let services: ServiceTable
     let ports: [String: Int]
-    /// nil: nobody knows.
+    /// The host's clock; nil if unknown.
     let now: Timestamp?
-    /// The services of rules, by the word that they are written as, and the numbers of the distinct ones.
+    /// The services of rules by the word that they are written as, and the number of each distinct list.
     private var serviceWords: [String: AskedServices] = [:]
     private var serviceNumbers: [[Service]: Int] = [:]
     private var places: [String: SourceLocation] = [:]
@@ -107,7 +107,7 @@ struct RuleParser {
         return name
     }
 
-    /// The rule that is being read, for messages.
+    /// The rule that is being read, as messages name it.
     private var what: String { problems.rule.map { "rule \"\($0)\"" } ?? "a rule" }
 
     private func action(_ fields: Fields) -> Action? {
@@ -128,7 +128,7 @@ struct RuleParser {
             asked.within = within.map(\.number)
             for key in ["from", "to"] {
                 guard let place = fields.place(of: key) else { continue }
-                problems.error(place, "\"within\" stands instead of \"from\" and \"to\"; a rule cannot have both")
+                problems.error(place, "a rule has either \"within\" or \"from\" and \"to\", not both")
             }
             rule.ends = within.flatMap { ends(from: $0, to: $0, at: node.location) }
             asked.isFaulty = within.contains(where: \.isFaulty)
@@ -147,10 +147,10 @@ struct RuleParser {
         }
     }
 
-    /// Each combination of what both ends may be.
+    /// All combinations of the terms of both ends.
     private func ends(from: AskedSet, to: AskedSet, at location: SourceLocation) -> [Rule.Ends] {
         if from.isTooLarge || to.isTooLarge {
-            problems.error(location, "too many combinations of dynamic groups: \(Rule.termsAdvice)")
+            problems.error(location, "the rule needs too many combinations of dynamic groups; \(Rule.termsAdvice)")
             return []
         }
         var result: [Rule.Ends] = []
@@ -176,7 +176,7 @@ struct RuleParser {
         if hasEnds {
             problems.error(
                 node.location,
-                "a non-IP frame has no addresses: \"ethertype\" goes without \"from\", \"to\" and \"within\"")
+                "a non-IP frame has no addresses: a rule with \"ethertype\" cannot have \"from\", \"to\" or \"within\"")
         }
     }
 
@@ -186,7 +186,7 @@ struct RuleParser {
         let number = serviceNumbers[services] ?? serviceNumbers.count
         serviceNumbers[services] = number
         let result = AskedServices(services: services, number: number)
-        // What is wrong is reported at every place.
+        // Faulty words are not kept, so that the error is reported at every place.
         if case .scalar(let word, _) = node.content, !services.isEmpty { serviceWords[word] = result }
         return result
     }
@@ -229,7 +229,7 @@ struct RuleParser {
         if let node = fields["expires"], let text = problems.text(node, "a time") {
             rule.expires = Timestamp(text)
             if rule.expires == nil {
-                problems.error(node.location, "\"\(text)\" is no RFC 3339 time such as 2030-01-31T18:00:00Z")
+                problems.error(node.location, "\"\(text)\" is not an RFC 3339 time such as 2030-01-31T18:00:00Z")
             } else if let expires = rule.expires, let now, expires <= now {
                 problems.warning(node.location, "the rule has expired and matches nothing")
             }
@@ -248,7 +248,7 @@ struct RuleParser {
         }
     }
 
-    /// Any text, the empty one too.
+    /// Any text, even an empty one.
     private func note(_ node: Node, _ what: String) -> String? {
         if case .scalar(let text, _) = node.content { return text }
         problems.expected(what, at: node)

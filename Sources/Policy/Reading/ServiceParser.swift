@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What stands where a service is expected: alternatives, some of them by name.
+/// A service as written: alternatives, and names of other services.
 struct WrittenService {
     var services: [Service] = []
     var names: [(name: String, location: SourceLocation)] = []
 }
 
-/// Reads services: the short forms, the long form, lists.
+/// Reads services: short forms, long forms and lists.
 struct ServiceParser {
     let problems: Problems
 
@@ -82,7 +82,8 @@ struct ServiceParser {
             let suggestion = problems.suggestion(for: parts[1], among: ICMPMessage.names(family))
             return refuse(
                 text,
-                "\"\(parts[1])\" is no type of \(parts[0]): expected 0 to 255, or a name such as echo-request\(suggestion)",
+                "\"\(parts[1])\" is not a type of \(parts[0]): expected 0 to 255 or a name such as "
+                    + "echo-request\(suggestion)",
                 location)
         }
         guard parts.count == 3 else { return .icmp(family, type: type, code: nil) }
@@ -98,17 +99,17 @@ struct ServiceParser {
             let number = UInt16(parts[1].dropFirst(2), radix: 16)
         else { return refuse(text, "expected ethertype/llc or ethertype/0xNNNN", location) }
         switch number {
-        case 0x0800: return refuse(text, "this is IPv4: a rule without \"service\" matches any IP packet", location)
-        case 0x86dd: return refuse(text, "this is IPv6: a rule without \"service\" matches any IP packet", location)
-        case 0x0806, 0x8035: return refuse(text, "this is ARP, which the essentials and guards decide", location)
-        case 0x8100, 0x88a8, 0x9100: return refuse(text, "this is a VLAN tag: use the key \"vlan\"", location)
-        case ..<0x0600: return refuse(text, "below 0x0600 it is a length: use ethertype/llc", location)
+        case 0x0800: return refuse(text, "it is IPv4; a rule without \"service\" matches any IP packet", location)
+        case 0x86dd: return refuse(text, "it is IPv6; a rule without \"service\" matches any IP packet", location)
+        case 0x0806, 0x8035: return refuse(text, "it is ARP, which the essentials and guards decide", location)
+        case 0x8100, 0x88a8, 0x9100: return refuse(text, "it is a VLAN tag; use the key \"vlan\"", location)
+        case ..<0x0600: return refuse(text, "below 0x0600 it is a length; use ethertype/llc", location)
         default: return .ethertype(number)
         }
     }
 
     private func refuse(_ text: String, _ why: String, _ location: SourceLocation) -> Service? {
-        problems.error(location, "\"\(text)\" is no service: \(why)")
+        problems.error(location, "\"\(text)\" is not a service: \(why)")
         return nil
     }
 
@@ -126,14 +127,14 @@ struct ServiceParser {
         }
         guard case .scalar(let text, _) = name.content, let number = ServiceParser.protocols[text] else {
             problems.expected(
-                "tcp, udp or sctp (other protocols have the short form, such as icmp/echo-request)", at: name)
+                "tcp, udp or sctp (for other protocols use the short form, such as icmp/echo-request)", at: name)
             return nil
         }
         guard let destination, let source else { return nil }
         return .ports(protocol: number, destination: destination, source: source)
     }
 
-    /// All ports where nothing is written; nil where something is wrong.
+    /// The listed ports; all ports if the key is left out, nil after an error.
     private func portList(_ node: Node?) -> [ClosedRange<UInt16>]? {
         guard let node else { return [ServiceParser.anyPort] }
         if case .sequence(let items) = node.content, items.isEmpty {
@@ -152,7 +153,7 @@ struct ServiceParser {
         guard let low = port(text[..<(dash ?? text.endIndex)]),
             let high = dash.map({ port(text[text.utf8.index(after: $0)...]) }) ?? low
         else {
-            problems.error(location, "\"\(text)\" is no port: expected a number from 0 to 65535, a range A-B or *")
+            problems.error(location, "\"\(text)\" is not a port: expected a number from 0 to 65535, a range A-B or *")
             return nil
         }
         guard low <= high else {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The policy's named services, each resolved to its alternatives.
+/// The policy's named services, each resolved to a list of alternatives.
 struct ServiceTable {
     /// Echo requests of both families.
     static let ping: [Service] = [.icmp(.v4, type: 8, code: nil), .icmp(.v6, type: 128, code: nil)]
@@ -26,16 +26,16 @@ struct ServiceTable {
         resolve(written, names: entries.map(\.key))
     }
 
-    /// Every service by its name.
+    /// All services by name.
     var named: [String: [Service]] { indices.mapValues { resolved[$0] } }
 
-    /// The alternatives of what a rule asks for; undefined names are reported.
+    /// The alternatives of a service as written. Undefined names are reported.
     func services(_ written: WrittenService) -> [Service] {
-        // What most rules ask for.
+        // The common case.
         if written.names.isEmpty, written.services.count <= 1 { return written.services }
         var result: [Service] = []
         var seen: Set<Service> = []
-        // Without repeats: a service of services of services must not grow by multiplication.
+        // Without repetitions, so that services made of services do not grow exponentially.
         func add(_ services: [Service]) { result += services.filter { seen.insert($0).inserted } }
         add(written.services)
         for (name, location) in written.names {
@@ -66,7 +66,7 @@ struct ServiceTable {
 
     private func reportUndefined(_ name: String, _ location: SourceLocation) {
         if ["tcp", "udp", "sctp", "icmp", "icmpv6"].contains(name) {
-            problems.error(location, "undefined service \"\(name)\"; any of that protocol is \(name)/*")
+            problems.error(location, "undefined service \"\(name)\"; for any packet of that protocol write \(name)/*")
             return
         }
         let suggestion = problems.suggestion(for: name, among: indices.keys.sorted() + ["ping"])

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// A set of addresses as a policy writes it, its names looked up: the union of some terms less others.
+/// A set of addresses as a policy writes it, with names looked up: the union of some terms minus the union of others.
 struct SetExpression: Hashable, Sendable {
     enum Term: Hashable, Sendable {
         case any
-        /// The addresses that the kernel of the port's namespace takes for its own at the moment.
+        /// The addresses that the kernel of the port's network namespace currently takes for its own.
         case host
         case multicast
         case broadcast
         case prefix(Prefix)
-        /// By index of its definition.
+        /// A named group, by the index of its definition.
         case group(Int)
-        /// The members of a dynamic group, by index.
+        /// The members of a dynamic group, by the group's index.
         case members(Int)
-        /// A port entry's addresses, by index.
+        /// The addresses of a port entry, by the entry's index.
         case port(Int)
-        /// A file's, by path.
+        /// The addresses in a file, by path.
         case feed(String)
         indirect case inPlace(SetExpression)
     }
@@ -28,10 +28,10 @@ struct SetExpression: Hashable, Sendable {
         "any": .any, "host": .host, "multicast": .multicast, "broadcast": .broadcast,
     ]
 
-    /// Whether it is every address, as it is written.
+    /// Whether the expression contains `any` without exceptions.
     var isAny: Bool { except.isEmpty && union.contains(.any) }
 
-    /// The groups it refers to.
+    /// The groups that the expression refers to, nested expressions included.
     var groups: [Int] {
         (union + except).flatMap { term -> [Int] in
             switch term {

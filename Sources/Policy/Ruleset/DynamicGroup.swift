@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// A group whose members commands change while the policy is in force.
+/// A group whose members change by command while the policy is in force.
 public struct DynamicGroup: Sendable, Hashable {
     public static let standardMaximum = 65_536
     public static let largestMaximum = 16_777_216
-    /// Seconds: a hundred years.
+    /// The longest timeout in seconds, a hundred years.
     public static let longestTimeout = 36_500 * 86_400
-    /// Dynamic groups of one policy.
+    /// The most dynamic groups of one policy.
     public static let most = 512
 
     public var name: String
     public var location: SourceLocation
-    /// Addresses and prefixes that it may have at a time.
+    /// The most addresses and prefixes that the group may have at a time.
     public var maximum: Int
-    /// Seconds that a member stays where no time is given; nil: until it is deleted.
+    /// How long a member stays if no time is given with it, in seconds; nil: until it is deleted.
     public var timeout: Int?
 
     public init(
@@ -27,17 +27,17 @@ public struct DynamicGroup: Sendable, Hashable {
     }
 }
 
-/// What an address must be that only the moment tells: to dynamic groups, by index in
-/// ``Ruleset/dynamicGroups``, and to the host.
+/// What only the moment can tell of an address: whether it is in dynamic groups (by index in
+/// ``Ruleset/dynamicGroups``), and whether it is one of the host's own.
 public struct Membership: Sendable, Hashable {
-    /// It is a member of all of these,
+    /// The groups that the address must be a member of, all of them.
     public var inside: Set<Int>
-    /// and of none of these.
+    /// The groups that the address must not be a member of.
     public var outside: Set<Int>
-    /// Whether it must be, or must not be, one of the host's own; nil: neither.
+    /// Whether the address must (true) or must not (false) be one of the host's own; nil: either.
     public var isHost: Bool?
 
-    /// It asks for nothing.
+    /// True of every address.
     public static let any = Membership()
 
     public init(inside: Set<Int> = [], outside: Set<Int> = [], isHost: Bool? = nil) {
@@ -48,16 +48,16 @@ public struct Membership: Sendable, Hashable {
 
     public var isAny: Bool { !asksGroups && isHost == nil }
 
-    /// Whether who is in a dynamic group matters.
+    /// Whether it matters who is in a dynamic group.
     public var asksGroups: Bool { !inside.isEmpty || !outside.isEmpty }
 
-    /// What it asks of dynamic groups alone.
+    /// The same without the question about the host.
     public var ofGroups: Membership { Membership(inside: inside, outside: outside) }
 
-    /// Groups that it asks about.
+    /// The number of groups that it asks about.
     var count: Int { inside.count + outside.count }
 
-    /// Both at once; nil where no address is that.
+    /// True of the addresses for which both are true; nil if there is none.
     func joined(_ other: Membership) -> Membership? {
         if let isHost, let others = other.isHost, isHost != others { return nil }
         let result = Membership(
@@ -72,31 +72,30 @@ public struct Membership: Sendable, Hashable {
     }
 }
 
-/// A set of addresses that depends on dynamic groups, or on what addresses the host has: an address is in it
-/// that is in some term's
-/// static set, and is what the term asks for.
+/// A set of addresses that depends on dynamic groups or on the host's own addresses. An address is in the set if, for
+/// some term, it is in the term's static set and its membership is as the term asks.
 struct DynamicSet: Sendable, Hashable {
     struct Term: Sendable, Hashable {
         var set: AddressSet
         var membership: Membership
     }
 
-    /// More terms than any rule could have.
+    /// The most terms that are kept, more than any rule may have.
     private static let limit = 64
 
-    /// None is empty, and each membership is there once; the static one first.
+    /// No term is empty, and each membership occurs once; the static one comes first.
     private(set) var terms: [Term]
-    /// It has more terms than are kept.
+    /// Whether there were more terms than are kept.
     private(set) var isTooLarge = false
 
     static let empty = DynamicSet(AddressSet.empty)
 
     init(_ set: AddressSet) { terms = set.isEmpty ? [] : [Term(set: set, membership: .any)] }
 
-    /// The members of a dynamic group.
+    /// The members of a dynamic group, by its index.
     init(membersOf group: Int) { terms = [Term(set: .all, membership: Membership(inside: [group]))] }
 
-    /// The host's own addresses, whatever they are.
+    /// The host's own addresses, whatever they are at the moment.
     static let host = DynamicSet(terms: [Term(set: .all, membership: Membership(isHost: true))])
 
     private init(terms: [Term]) { self.terms = terms }
@@ -127,8 +126,9 @@ struct DynamicSet: Sendable, Hashable {
         terms = Array(terms.prefix(DynamicSet.limit))
     }
 
-    /// Where the host's own, others, and any addresses are asked for, the first two say it all; where they
-    /// are the same, any does.
+    /// Merges terms that differ only in what they ask of the host. If there is one for the host's own addresses and one
+    /// for all others, these two take over a third that asks nothing of the host; if their sets are then equal, one
+    /// term that asks nothing replaces both.
     private static func withoutThirds(_ terms: [Term]) -> [Term] {
         guard terms.contains(where: { $0.membership.isHost == true }),
             terms.contains(where: { $0.membership.isHost == false })
@@ -155,7 +155,7 @@ struct DynamicSet: Sendable, Hashable {
 
     var isEmpty: Bool { terms.isEmpty }
 
-    /// What is in it whoever is in the groups.
+    /// The addresses that are in the set whoever is in the dynamic groups.
     var fixed: AddressSet { terms.first.map { $0.membership.isAny ? $0.set : .empty } ?? .empty }
 
     func subtracting(_ other: DynamicSet) -> DynamicSet {
@@ -165,7 +165,7 @@ struct DynamicSet: Sendable, Hashable {
         return result
     }
 
-    /// What is left is beside the term's static set, or within it and not what the term asks for.
+    /// What is left lies outside the term's static set, or inside it but without the membership that the term asks for.
     private func subtracting(_ other: Term) -> DynamicSet {
         let asked = other.membership
         let denials =

@@ -1,33 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What a port holds a guest to, or the network.
+/// A check on what a guest, or the network, claims to be.
 public enum Guard: String, Sendable, Hashable, CaseIterable {
-    /// The source MAC address is the port's.
+    /// The source MAC address is one of the port's.
     case mac
-    /// The source address is the port's; at a host's port none of a guest's.
+    /// The source address is one of the port's. On a host port: the source address is not a guest's.
     case ip
-    /// ARP tells of the port alone.
+    /// ARP speaks of the port's own addresses only.
     case arp
-    /// Neighbour discovery tells of the port alone.
+    /// Neighbour discovery speaks of the port's own addresses only.
     case nd
     case dhcpServer = "dhcp-server"
     /// No router advertisement, redirect or multicast query.
     case ra
-    /// What goes to the guest is for it, or for many.
+    /// A frame to the guest has its MAC address, or a group address, as destination.
     case promiscuous
 }
 
-/// The guards that a policy asks for.
+/// The value of `guard` in a policy.
 public enum GuardChoice: Sendable, Hashable {
-    /// Every guard whose datum is bound.
+    /// Every guard that has something to compare with.
     case strict
     case off
     case list(Set<Guard>)
 }
 
 extension Set<Guard> {
-    /// In the words of the policy language, in its order.
+    /// The guards' names in the policy language, in a fixed order.
     public var words: [String] { Guard.allCases.filter(contains).map(\.rawValue) }
 }
 

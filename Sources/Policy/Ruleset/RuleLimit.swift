@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How often a rule may match: a rate, and how much may come at once after a silence.
+/// How often a rule may match: a rate, and how many packets may come at once after a pause.
 public struct RuleLimit: Sendable, Hashable {
     public enum Period: String, Sendable, Hashable, CaseIterable {
         case second = "s"
@@ -9,20 +9,20 @@ public struct RuleLimit: Sendable, Hashable {
         public var seconds: Int { self == .second ? 1 : 60 }
     }
 
-    /// What has a budget of its own.
+    /// What has a token bucket of its own.
     public enum Subject: String, Sendable, Hashable, CaseIterable {
         case rule
-        /// A source address; of IPv6 its first 64 bits.
+        /// A source address; in IPv6 its first 64 bits.
         case source
     }
 
-    /// How many a period.
+    /// Packets per period.
     public var rate: Int
     public var period: Period
     public var burst: Int
     public var per: Subject
 
-    /// - Parameter burst: nil: a second's worth, at least one.
+    /// - Parameter burst: Packets; nil: as many as in a second, at least one.
     public init(rate: Int, period: Period, burst: Int? = nil, per: Subject = .rule) {
         self.rate = rate
         self.period = period
@@ -30,7 +30,7 @@ public struct RuleLimit: Sendable, Hashable {
         self.per = per
     }
 
-    /// Seconds in which an empty budget is full again, rounded up.
+    /// The time in which an empty bucket fills up, in seconds, rounded up.
     var refillSeconds: Int { (burst * period.seconds + rate - 1) / rate }
 }
 
@@ -38,7 +38,7 @@ extension RuleLimit: CustomStringConvertible {
     public var description: String { "limit \(rate)/\(period.rawValue) burst \(burst) per \(per.rawValue)" }
 }
 
-/// Reads `limit`.
+/// Reads the key `limit`.
 enum LimitSyntax {
     private static let most = 1_000_000_000
     private static let longestRefill = 365 * 86400
@@ -53,8 +53,8 @@ enum LimitSyntax {
         guard limit.refillSeconds <= longestRefill else {
             problems.error(
                 fields["burst"]?.location ?? fields.location,
-                "a burst of \(limit.burst) takes \(limit.refillSeconds / 86400) days to come back at this rate; "
-                    + "at most \(longestRefill / 86400)")
+                "a burst of \(limit.burst) takes \(limit.refillSeconds / 86400) days to refill at this rate; "
+                    + "at most \(longestRefill / 86400) days are allowed, so lower the burst or raise the rate")
             return nil
         }
         return limit
@@ -68,13 +68,13 @@ enum LimitSyntax {
         guard let text = problems.text(node, "a rate") else { return nil }
         let period = RuleLimit.Period.allCases.first { text.hasSuffix("/" + $0.rawValue) }
         guard let period, let count = Problems.decimal(text.dropLast(2)), count <= most else {
-            problems.error(node.location, "\"\(text)\" is no rate such as 1000/s or 60/m")
+            problems.error(node.location, "\"\(text)\" is not a rate such as 1000/s or 60/m")
             return nil
         }
         if count == 0 {
             problems.error(
                 node.location,
-                "with a limit of zero the rule would never match; leave the rule out, or give a rate such as 1000/s")
+                "a rule with a rate of zero would never match; remove the rule, or give a rate such as 1000/s")
             return nil
         }
         return (count, period)

@@ -2,35 +2,36 @@
 import Network
 import Wire
 
-/// What a port stands in front of.
+/// What a port protects.
 public enum Protects: String, Sendable, Hashable, CaseIterable {
     case host
     case workload
 }
 
-/// Which VLAN tags a port lets pass.
+/// Which VLAN tags a port accepts.
 public enum VLANAdmission: Sendable, Hashable {
-    /// Untagged, or tag 0.
+    /// Untagged frames, and tag 0.
     case none
-    /// These outer tags, 0 being untagged; never an inner tag.
+    /// These outer tags, where 0 stands for untagged; no inner tags.
     case list(Set<UInt16>)
     case any
 }
 
-/// A policy with every name resolved, every set computed and every default filled in: what the compiler reads.
+/// A policy with names resolved, sets computed and defaults filled in: the compiler's input.
 public struct Ruleset: Sendable {
-    /// The policy's own file first, then what it includes, in order.
+    /// The policy's own file, then the included files in order.
     public var files: [SourceFile]
-    /// By the policy's order; names are unique.
+    /// In the policy's order; names are unique.
     public var entries: [PortEntry]
     public var groups: [AddressGroup]
-    /// Those whose members commands change.
+    /// The groups whose members change by command.
     public var dynamicGroups: [DynamicGroup]
-    /// By rank: the first match decides.
+    /// By rank; the first match decides.
     public var rules: [Rule]
-    /// Seconds after a port is attached in which connections that were there before are adopted; 0: none is.
+    /// How long after a port is attached connections from before are adopted, in seconds; 0: never.
     public var adopt: Int
-    /// The policy's named services, each resolved to its alternatives, for `explain`; rules hold their services themselves.
+    /// The policy's named services, each as a list of alternatives. For `explain`; rules hold their services
+    /// themselves.
     public var services: [String: [Service]]
 
     public init(
@@ -58,13 +59,13 @@ public struct SourceFile: Sendable, Hashable {
     }
 }
 
-/// One entry of `ports`: one or more devices that are treated alike.
+/// One entry of `ports`: one or more devices that are treated the same.
 public struct PortEntry: Sendable {
-    /// How the entry finds its devices.
+    /// How the entry selects its devices.
     public enum Selector: Sendable, Hashable {
-        /// Names and globs.
+        /// Devices by name or glob.
         case interfaces([String])
-        /// The member ports of bridges of this name or glob.
+        /// The member ports of the bridges that match a name or glob.
         case bridge(String)
     }
 
@@ -74,19 +75,19 @@ public struct PortEntry: Sendable {
         case tc
     }
 
-    /// What becomes of a TCP segment of a flow that lies outside the windows of its connection.
+    /// What to do with a segment of a TCP flow outside the connection's windows.
     public enum TCPWindows: String, Sendable, Hashable, CaseIterable {
-        /// It passes, but changes nothing of what is known of the connection.
+        /// The segment passes, but the flow's state does not change.
         case liberal
         case strict
     }
 
-    /// What holds where no rule matches.
+    /// What applies if no rule matches.
     public struct Defaults: Sendable, Hashable {
         public var `in`: Action
         public var out: Action
         public var essentials: Bool
-        /// Where `in` and `out` are written: the port's, else the policy's `defaults`, else the entry's own line.
+        /// The locations of `in` and `out`: the port's, else those of the policy's `defaults`, else the entry's.
         public var inLocation: SourceLocation
         public var outLocation: SourceLocation
 
@@ -105,27 +106,28 @@ public struct PortEntry: Sendable {
     public var name: String
     public var location: SourceLocation
     public var selector: Selector
-    /// A named network namespace, or nil for the controller's own.
+    /// A named network namespace; nil is the controller's own.
     public var namespace: String?
-    /// As written; nil: by identity and device, see ``PortBinding``.
+    /// As written; if nil, it depends on identity and device, see ``PortBinding``.
     public var protects: Protects?
     public var macs: [MACAddress]
     public var addresses: [Prefix]
-    /// Whether `addresses` is written and empty: the port has none, and may claim none but what it shares.
+    /// Whether `addresses` is an empty list: the port may claim only shared addresses.
     public var hasNoAddresses = false
-    /// What several ports may claim.
+    /// MAC addresses and prefixes that other ports may claim too.
     public var sharedMACs: [MACAddress]
     public var sharedAddresses: [Prefix]
-    /// As written; nil: `strict` for a workload, `off` for a host.
+    /// As written; nil is `strict` for a workload, `off` for a host.
     public var guards: GuardChoice?
-    /// As written; nil: `none` for a workload, `any` for a host.
+    /// As written; nil is `none` for a workload, `any` for a host.
     public var vlans: VLANAdmission?
     public var defaults: Defaults
     public var mode: Mode
-    /// Flows that one port, or one host entry, may have at a time; nil: a quarter of the table.
+    /// The most flows of one port, or of one host entry; nil is a quarter of the table.
     public var maxFlows: Int?
     public var tcp: TCPWindows
-    /// On a bridge entry: whether ports that no other entry names are judged (false: all is dropped).
+    /// On a bridge entry: whether the policy judges member ports that no other entry names. If false, all their traffic
+    /// is dropped.
     public var judgesUnknown: Bool
 
     public init(
@@ -153,22 +155,22 @@ public struct PortEntry: Sendable {
         self.judgesUnknown = judgesUnknown
     }
 
-    /// Flows that the flow table holds, all ports together.
+    /// The size of the flow table, shared by all ports.
     public static let flowTableSize = 262_144
 
-    /// The VLAN admission in force, seen as `protects`.
+    /// The VLAN tags accepted on a port of this entry.
     public func vlanAdmission(_ protects: Protects) -> VLANAdmission {
         vlans ?? (protects == .workload ? .none : .any)
     }
 }
 
-/// A named set of addresses, for `explain` and messages; rules hold their sets themselves.
+/// A named set of addresses. For `explain` and messages; rules hold their sets themselves.
 public struct AddressGroup: Sendable {
     public var name: String
     public var location: SourceLocation
-    /// What is in it whoever is in dynamic groups.
+    /// The addresses that are in the group whoever is in the dynamic groups.
     public var set: AddressSet
-    /// All of it, in words.
+    /// The whole group in words, dynamic parts included.
     public var words: String
 
     init(name: String, location: SourceLocation, set: DynamicSet) {
@@ -179,20 +181,22 @@ public struct AddressGroup: Sendable {
     }
 }
 
-/// One alternative of what a rule's `service` may be.
+/// One alternative of a rule's `service`.
 public enum Service: Sendable, Hashable {
-    /// TCP (6), UDP (17) or SCTP (132), by destination and source ports; any port is 0...65535, never an empty list.
+    /// TCP (6), UDP (17) or SCTP (132), by destination and source ports. Any port is 0...65535; the lists are never
+    /// empty.
     case ports(protocol: UInt8, destination: [ClosedRange<UInt16>], source: [ClosedRange<UInt16>])
-    /// ICMP over IPv4 or ICMPv6 over IPv6; nil: any type, any code.
+    /// ICMP over IPv4, or ICMPv6 over IPv6; nil is any type or code.
     case icmp(AddressFamily, type: UInt8?, code: UInt8?)
-    /// Any IP packet of this protocol, of both families.
+    /// Any IP packet of this protocol, in both families.
     case `protocol`(UInt8)
-    /// A non-IP frame; nil: LLC.
+    /// A non-IP frame by EtherType; nil is LLC.
     case ethertype(UInt16?)
 }
 
 public struct Rule: Sendable {
-    /// Ends of a rule: the addresses, nil being any, that are what is asked of them in dynamic groups too.
+    /// One alternative for the two ends of a packet. Each end must be in the address set (nil is any address) and have
+    /// the membership.
     public struct Ends: Sendable, Hashable {
         public var from: AddressSet?
         public var to: AddressSet?
@@ -208,35 +212,35 @@ public struct Rule: Sendable {
             self.destination = destination
         }
 
-        /// Whether who is in a dynamic group matters.
+        /// Whether it matters who is in a dynamic group.
         public var asksMembers: Bool { source.asksGroups || destination.asksGroups }
 
         /// Whether it matters which addresses the host has.
         public var asksHost: Bool { source.isHost != nil || destination.isHost != nil }
 
-        /// Whether the addresses alone tell.
+        /// Whether only the addresses matter.
         public var asksNothing: Bool { source.isAny && destination.isAny }
     }
 
     public var name: String
     public var location: SourceLocation
-    /// The rule matches where one of these does: one a group for `within`, else one for `from` and `to`, or several where dynamic groups have a
-    /// say in these. Empty: never.
+    /// The alternatives: `within` gives one per group, `from` and `to` one, or several if dynamic groups are involved.
+    /// If empty, the rule never matches.
     public var ends: [Ends]
-    /// nil: any IP packet.
+    /// The alternatives; nil is any IP packet.
     public var services: [Service]?
-    /// Outer tags, 0 being untagged; nil: any.
+    /// Outer tags, where 0 stands for untagged; nil is any.
     public var vlans: Set<UInt16>?
     public var directions: Directions
-    /// Indices of port entries; nil: all.
+    /// Indices of port entries; nil is all.
     public var entries: Set<Int>?
     public var action: Action
     public var isStateless: Bool
-    /// Over it the rule does not match.
+    /// The rule does not match over this limit.
     public var limit: RuleLimit?
-    /// From then on the rule does not match.
+    /// The rule does not match from this time on.
     public var expires: Timestamp?
-    /// Whether a match is streamed, the default filled in.
+    /// Whether matches are streamed as events, with the default filled in.
     public var log: Bool
     public var comment: String?
     public var meta: [(key: String, value: String)]
@@ -264,12 +268,12 @@ public struct Rule: Sendable {
         self.meta = meta
     }
 
-    /// Whether a packet that has all that the rule asks for may yet not match it.
+    /// Whether the rule may fail to match a packet that has everything the rule asks for.
     public var isConditional: Bool { isLimitedOrExpires || asksMembers }
 
     public var isLimitedOrExpires: Bool { limit != nil || expires != nil }
 
-    /// Whether who is in a dynamic group matters.
+    /// Whether it matters who is in a dynamic group.
     public var asksMembers: Bool { ends.contains(where: \.asksMembers) }
 
     /// Whether it matters which addresses the host has.

@@ -3,7 +3,7 @@ import Network
 import Wire
 
 extension Ruleset: CustomStringConvertible {
-    /// What the policy means once every name is resolved, a line a port, group or rule; for reading and for comparing, not for parsing.
+    /// The resolved policy, one line per port, group or rule. For reading and comparing, not for parsing.
     public var description: String {
         var lines = entries.map(\.description)
         if adopt != WrittenDefaults.adoptSeconds { lines.insert("adopt: \(adopt)s", at: 0) }
@@ -54,7 +54,7 @@ extension VLANAdmission: CustomStringConvertible {
 }
 
 extension Service: CustomStringConvertible {
-    /// In the words of the policy language; ports of the source stand before an arrow.
+    /// In the policy language; source ports come before an arrow.
     public var description: String {
         switch self {
         case .ports(let number, let destination, let source):
@@ -81,7 +81,7 @@ extension Service: CustomStringConvertible {
 }
 
 extension Rule {
-    /// - Parameter ports: names of the entries where the rule applies; nil for all.
+    /// - Parameter ports: The names of the entries at which the rule applies; nil for all.
     func description(at ports: [String]?) -> String {
         var parts = ["rule \(name): \(action.rawValue)"]
         if isStateless { parts.append("stateless") }
@@ -105,7 +105,7 @@ extension Rule {
 }
 
 extension Rule {
-    /// nil: any address.
+    /// nil for any address.
     private static func words(_ set: AddressSet?, _ membership: Membership) -> String? {
         if set == nil, membership.isAny { return nil }
         return DynamicSet.Term(set: set ?? .all, membership: membership).description

@@ -14,14 +14,15 @@ public struct SourceLocation: Sendable, Hashable {
         columnNumber = UInt32(clamping: column)
     }
 
-    /// The policy's own file as it was given; another as it is reached from there, so that it can be opened by this name.
+    /// A path that can be opened: the policy's own file as the user named it, an included file as it is reached from
+    /// there.
     public var file: String { name.text }
     public func isInSameFile(as other: SourceLocation) -> Bool { name == other.name }
     public var line: Int { Int(lineNumber) }
     public var column: Int { Int(columnNumber) }
 }
 
-/// One thing that is wrong, or doubtful, in a policy.
+/// One error or warning about a policy.
 public struct Diagnostic: Sendable, Hashable {
     public enum Severity: String, Sendable, Hashable {
         case error
@@ -32,7 +33,7 @@ public struct Diagnostic: Sendable, Hashable {
     public var location: SourceLocation
     /// What is wrong, what was expected, and the nearest name where there is one.
     public var message: String
-    /// The rule it is about, where it is about one.
+    /// The name of the rule that the message is about, if any.
     public var rule: String?
 
     public init(

@@ -8,16 +8,16 @@ import SystemPackage
     import Musl
 #endif
 
-/// The machine's files: regular ones, and pipes where the caller takes them. What would never end is refused.
+/// Files on disk: regular files, and pipes where the caller allows them. Devices and other endless sources are refused.
 public struct DiskFiles: PolicyFiles {
-    /// `O_PATH`, which Glibc's module does not have.
+    /// `O_PATH`, which Glibc's Swift module does not define.
     private static let pathOnly: Int32 = 0o10_000_000
 
     public init() {}
 
     public func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
-        // O_PATH looks at what the path leads to without opening it: opening alone may start a watchdog or end a
-        // FIFO's wait for a reader.
+        // O_PATH shows what the path leads to without opening it. Opening alone may start a watchdog, or let the writer
+        // of a FIFO go on.
         let found = unsafe open(path, DiskFiles.pathOnly | O_CLOEXEC)
         guard found >= 0 else { throw DiskFiles.error(errno) }
         defer { close(found) }
@@ -35,8 +35,8 @@ public struct DiskFiles: PolicyFiles {
         case (_, .regularFile):
             throw .notRegular
         }
-        // By its descriptor, so that it is the file that was looked at. Without O_NONBLOCK a FIFO that nobody writes to
-        // would wait for ever here, and some regular files of /proc for more to come.
+        // Open through the descriptor, so that the file opened is the file checked. O_NONBLOCK, because a FIFO without
+        // a writer would block here for ever, and some regular files of /proc block until there is data.
         let descriptor = unsafe open("/proc/self/fd/\(found)", O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
         guard descriptor >= 0 else { throw DiskFiles.error(errno) }
         defer { close(descriptor) }

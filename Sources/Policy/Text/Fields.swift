@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The keys of one mapping, checked against those that it may have.
+/// The entries of one mapping, with unknown keys reported.
 struct Fields {
     let location: SourceLocation
     private let entries: [Node.Entry]
 
-    /// Reports keys that `what` does not have. nil: the node is no mapping, which is reported too.
+    /// Reports a node that is not a mapping (the result is then nil) and every key that is not in `keys`. `what` names
+    /// the mapping in messages.
     init?(_ node: Node, _ what: @autoclosure () -> String, keys: [String], _ problems: Problems) {
         guard case .mapping(let entries) = node.content else {
             problems.error(node.location, "\(what()) must be a mapping, found \(node.kind)")
@@ -30,9 +31,9 @@ struct Fields {
 
     subscript(key: String) -> Node? { index(of: key).map { entries[$0].value } }
 
-    /// Where the key itself stands.
+    /// The location of the key itself, not of its value.
     func place(of key: String) -> SourceLocation? { index(of: key).map { entries[$0].keyLocation } }
 
-    /// Looks at the keys where they are: copying entries would take longer than comparing them.
+    /// Compares the keys in place: copying the entries would take longer than comparing them.
     private func index(of key: String) -> Int? { entries.indices.first { entries[$0].key == key } }
 }

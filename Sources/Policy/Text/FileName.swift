@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
-/// The name of a file, as a number: every value of a policy has a place, and copying a place must not count references.
+/// A file's name as a number. Every value of a policy has a location, and copying one must not touch a reference count.
 struct FileName: Sendable, Hashable {
     private let number: UInt32
 
-    /// The names that this process has met; a policy has a thousand files at most.
+    /// The names seen by this process. The table only grows, but a policy has at most a thousand files.
     private struct Table {
         var names: [String] = []
         var numbers: [String: UInt32] = [:]

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Finds the name that was likely meant.
+/// Finds the name that the user probably meant.
 public enum NearestName {
-    /// The name at the smallest edit distance, if that is at most a third of the length (and at least one edit).
+    /// The name with the smallest edit distance, if that is at most a third of the length of `name` (at least one edit
+    /// is always allowed).
     public static func of(_ name: String, among names: some Sequence<String>) -> String? {
         let target = Array(name.lowercased().utf8)
         guard !target.isEmpty, target.count <= 64 else { return nil }
@@ -16,7 +17,7 @@ public enum NearestName {
         return best?.name
     }
 
-    /// Insertions, removals, replacements and swaps of neighbours.
+    /// The edit distance: insertions, removals, replacements and swaps of neighbouring bytes count one each.
     private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
         var beforeLast: [Int] = []
         var last = Array(0...right.count)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A value of a policy's text and where it stands. Scalars are text; what they mean, their key says.
+/// A value in a policy's text, with its location. Scalars are plain text: the key that holds a scalar says how to read
+/// it.
 struct Node: Sendable {
     enum Content: Sendable {
         /// `isPlain`: written without quotes.
         case scalar(String, isPlain: Bool)
         case sequence([Node])
-        /// Keys are unique.
+        /// The keys are unique; duplicates are reported when the text is read.
         case mapping([Entry])
     }
 
@@ -19,13 +20,13 @@ struct Node: Sendable {
     var content: Content
     var location: SourceLocation
 
-    /// Nothing was written, as in `key:` at the end of a line.
+    /// True for an empty value, as in `key:` at the end of a line.
     var isNothing: Bool {
         if case .scalar("", isPlain: true) = content { return true }
         return false
     }
 
-    /// What it is, for messages.
+    /// A description of the value for messages.
     var kind: String {
         switch content {
         case .scalar("", isPlain: true): "nothing"
@@ -35,13 +36,13 @@ struct Node: Sendable {
         }
     }
 
-    /// The elements of a list, or the value itself: for keys that take one or several.
+    /// The elements of a list, or the value itself. For keys that take one value or several.
     var items: [Node] {
         if case .sequence(let nodes) = content { return nodes }
         return [self]
     }
 
-    /// The IPv6 address that was written without quotes where its last colon makes it a key: `[2001:db8::]`.
+    /// The IPv6 address that YAML read as a key, because it is unquoted and ends in a colon: `[2001:db8::]`.
     var unquotedAddress: String? {
         guard case .mapping(let entries) = content, entries.count == 1, entries[0].value.isNothing,
             entries[0].key.contains(":")

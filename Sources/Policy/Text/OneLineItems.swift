@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Takes the items of a top-level list that are written on one line each, `- { name: a, action: drop }`, out of a document, much faster than
-/// libyaml reads them. The rest is left to it, each line where it stood and with spaces for what was taken, so that every place stays what it was.
+/// Reads those items of a top-level list that are written on one line, such as `- { name: a, action: drop }`, much
+/// faster than libyaml does. Whatever it does not take is left to libyaml: spaces stand for what was taken, so that
+/// every line and column stays the same.
 ///
-/// Only what is plain beyond doubt is taken: printable ASCII, words without an indicator that YAML might read otherwise, quotes without escapes.
+/// Only unambiguous items are taken: printable ASCII, words without characters that YAML may read as syntax, quoted
+/// text without escapes.
 struct OneLineItems {
-    /// The document without what was taken.
+    /// The document, with spaces in place of the items that were taken.
     private(set) var rest: [UInt8] = []
     private(set) var items: [Node] = []
-    /// Nodes in `items`, all levels together.
+    /// The number of nodes in `items`, nested ones included.
     private(set) var nodes = 0
-    /// Where the list's key stands.
+    /// The line of the list's key.
     let keyLine: Int
-    /// Of the list's first item.
+    /// The location of the list's first item, whether taken or not.
     private var first: SourceLocation?
-    /// Items that were left.
+    /// The number of items left to libyaml.
     private var left = 0
 
     private let bytes: [UInt8]
     private let file: FileName
     private var line: Int
-    /// Of the line that is being read.
+    /// The offset at which the current line starts.
     private var start = 0
     private var position = 0
-    /// Keys of the item before: its neighbours have as many, most often, and what they do not need is not asked of the heap.
+    /// The number of keys of the previous item. Neighbouring items usually have as many, so this much is reserved.
     private var width = 8
 
-    /// nil: there is nothing to take.
+    /// nil if there is nothing to take.
     init?(_ bytes: [UInt8], key: String, file: String) {
         guard !OneLineItems.hasOtherBreaks(bytes), let (end, number) = OneLineItems.find(key, in: bytes) else {
             return nil
@@ -39,7 +41,8 @@ struct OneLineItems {
         if items.isEmpty { return nil }
     }
 
-    /// Whether libyaml sees the end of a line where there is no line feed: it would give the lines behind it other numbers than they get here.
+    /// Whether the text has line breaks other than a line feed. libyaml counts those as lines, so its line numbers
+    /// would differ from the ones here.
     private static func hasOtherBreaks(_ bytes: [UInt8]) -> Bool {
         bytes.indices.contains { index in
             switch bytes[index] {
@@ -52,7 +55,7 @@ struct OneLineItems {
         }
     }
 
-    /// Where the line behind `key:` starts, and the key's own number.
+    /// The offset of the line after `key:`, and the line number of the key.
     private static func find(_ key: String, in bytes: [UInt8]) -> (end: Int, line: Int)? {
         let wanted = Array(key.utf8) + [UInt8(ascii: ":")]
         var start = 0
@@ -94,7 +97,7 @@ struct OneLineItems {
         rest += bytes[min(start, bytes.count)...]
     }
 
-    /// Leaves what of a line was not taken: the end of it, and the line's own end.
+    /// Copies the part of a line that was not taken, and its line feed, to `rest`.
     private mutating func leave(from kept: Int, end: Int) {
         if kept < end {
             rest += repeatElement(UInt8(ascii: " "), count: kept - start)
@@ -103,7 +106,7 @@ struct OneLineItems {
         if end < bytes.count { rest.append(UInt8(ascii: "\n")) }
     }
 
-    /// False: it is not one to be taken.
+    /// Takes the item at `position`; false if it must be left to libyaml.
     private mutating func takeItem(end: Int) -> Bool {
         position += 2
         skipSpaces(end)
@@ -118,16 +121,17 @@ struct OneLineItems {
         return true
     }
 
-    /// Whether nothing follows on the line but a comment, which is left where it is.
+    /// Whether nothing but a comment follows on the line. The comment stays in `rest`.
     private func isClosed(_ end: Int) -> Bool {
         var index = position
         while index < end, bytes[index] == UInt8(ascii: " ") { index += 1 }
         return index == end || (index > position && bytes[index] == UInt8(ascii: "#"))
     }
 
-    /// The whole document, given the rest of it as libyaml read it. nil: what was taken is not where it seemed to be.
+    /// The whole document: `root`, which libyaml read from `rest`, with the items put back in. nil if the items turn
+    /// out not to be elements of the list, for example because they are part of a multi-line string.
     ///
-    /// - Parameter spans: the lines of every scalar and every collection in brackets that takes several.
+    /// - Parameter spans: The lines of every scalar and every bracketed collection that spans several lines.
     func joined(to root: Node, spans: [ClosedRange<Int>]) -> Node? {
         guard case .mapping(var entries) = root.content,
             let index = entries.firstIndex(where: { $0.keyLocation.line == keyLine && $0.keyLocation.column == 1 }),
@@ -144,7 +148,7 @@ struct OneLineItems {
         return Node(content: .mapping(entries), location: root.location)
     }
 
-    /// Whether an item was taken out of these lines.
+    /// Whether one of these lines held an item that was taken.
     private func takesLine(_ span: ClosedRange<Int>) -> Bool {
         var low = 0
         var high = items.count
@@ -176,7 +180,7 @@ struct OneLineItems {
 
     private var location: SourceLocation { SourceLocation(file, line: line, column: position - start + 1) }
 
-    /// What starts here; nil where it is not plain enough.
+    /// The value at `position`; nil if it must be left to libyaml.
     private mutating func value(_ end: Int, depth: Int) -> Node? {
         guard position < end, depth < OneLineItems.depthLimit else { return nil }
         let location = location
@@ -224,7 +228,7 @@ struct OneLineItems {
         }
     }
 
-    /// Stops at a comma, or goes past the closing bracket: then true.
+    /// Skips to the next comma (false) or past the closing bracket (true); nil for anything else.
     private mutating func separator(_ end: Int, closing: UInt8) -> Bool? {
         skipSpaces(end)
         guard position < end else { return nil }
@@ -238,7 +242,7 @@ struct OneLineItems {
 
     private mutating func text(_ range: Range<Int>) -> String { String(decoding: bytes[range], as: UTF8.self) }
 
-    /// A key.
+    /// A key, which may have only letters and digits.
     private mutating func word(_ end: Int) -> String? {
         let first = position
         while position < end, OneLineItems.isWordByte(bytes[position]) { position += 1 }
@@ -256,7 +260,7 @@ struct OneLineItems {
         }
         guard position < end else { return nil }
         position += 1
-        // Two single quotes stand for one.
+        // Two single quotes in a row are an escaped quote.
         if position < end, bytes[position] == quote { return nil }
         return text(first..<position - 1)
     }
@@ -270,7 +274,7 @@ struct OneLineItems {
             if OneLineItems.isPlainByte(byte) {
                 last = position
             } else if byte == UInt8(ascii: ":") {
-                // Before a space or a bracket it would end a key.
+                // A colon before a space or a bracket would end a key.
                 guard position + 1 < end, OneLineItems.isPlainByte(bytes[position + 1]) || bytes[position + 1] == byte
                 else {
                     return nil

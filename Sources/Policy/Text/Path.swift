@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Paths as text; nothing here looks at a disk.
+/// Operations on paths as text; none of them looks at the disk.
 enum Path {
-    /// What stands before the last slash; "." where there is none.
+    /// The part before the last slash, or "." if there is none.
     static func directory(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
-    /// `path` as seen from `directory`, with `.` and `..` taken out where the text allows it.
+    /// `path` relative to `directory`, with `.` and `..` removed where the text alone allows it.
     static func join(_ directory: String, _ path: String) -> String {
         let whole = path.hasPrefix("/") || directory == "." ? path : directory + "/" + path
         var parts: [Substring] = []

@@ -2,7 +2,7 @@
 
 /// Why a file could not be read.
 public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// The cause in words, as in "is a directory": what follows the file's name in a sentence.
+    /// The cause as a predicate that follows the file's name in a sentence, such as "is a directory".
     public var description: String
 
     public init(_ description: String) { self.description = description }
@@ -11,30 +11,30 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
     public static let denied = FileError("cannot be read: permission denied")
     public static let directory = FileError("is a directory, not a file")
 
-    static let notRegular = FileError("is not a regular file (a symbolic link to one would do)")
+    static let notRegular = FileError("is not a regular file or a symbolic link to one")
 
     static func tooLarge(limit: Int) -> FileError {
         FileError("is larger than \(limit >> 20) MiB, the most that is read")
     }
 }
 
-/// What a path may lead to.
+/// What kind of file a path may lead to.
 public enum FileSource: Sendable {
-    /// A regular file, or a symbolic link to one. Reading it never waits for another process.
+    /// A regular file or a symbolic link to one. Reading it never waits for another process.
     case regularFile
-    /// Also a pipe, whose end may be a long time in coming: only for what the user of a command has named himself.
+    /// Also a pipe, which may take long to end. Only for files that the user named on the command line.
     case fileOrPipe
 }
 
 /// Where a policy's files come from.
 public protocol PolicyFiles: Sendable {
-    /// The whole of a file. Refuses one of more than `limit` bytes without reading it all.
+    /// The contents of a file. Throws for a file of more than `limit` bytes, without reading it all.
     func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8]
-    /// The names in a directory, in any order.
+    /// The names in a directory, in no particular order.
     func names(in directory: String) throws(FileError) -> [String]
 }
 
-/// Files that a test or a tool holds in memory, by path.
+/// Files in memory, by path; for tests and tools.
 public struct MemoryFiles: PolicyFiles {
     private let files: [String: [UInt8]]
 

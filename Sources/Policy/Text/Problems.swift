@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Gathers what is wrong with a policy, so that one run reports everything.
+/// Collects the errors and warnings about a policy, so that one run reports them all.
 final class Problems {
     private(set) var diagnostics: [Diagnostic] = []
     private(set) var errorCount = 0
     var hasErrors: Bool { errorCount > 0 }
-    /// The rule that is being read; diagnostics name it.
+    /// The name of the rule that is being read, which diagnostics carry.
     var rule: String?
 
-    /// An anchored part of a document is read at each of its aliases, but reported once.
+    /// What was reported so far. A part of a document with an anchor is read at each of its aliases, but reported once.
     private var seen: Set<Diagnostic> = []
     private var searches = 0
-    /// Bytes of one message, most of which are quoted from the policy.
+    /// The most bytes of one message, most of which are quoted from the policy.
     private static let messageLimit = 4096
 
     func error(_ location: SourceLocation, _ message: String) {
@@ -23,8 +23,8 @@ final class Problems {
         add(Diagnostic(.warning, at: location, message, rule: rule))
     }
 
-    /// What to say after "unknown NAME": the nearest of `names`, or nothing. Only the first hundred names of a run are looked up, for
-    /// the search is linear in the policy's size.
+    /// The words "; did you mean ...?" with the nearest of `names`, or "" if none is near. Only the first hundred names
+    /// of a run are looked up, because each search is linear in the policy's size.
     func suggestion(for name: String, among names: some Sequence<String>) -> String {
         guard searches < 100 else { return "" }
         searches += 1
@@ -32,7 +32,7 @@ final class Problems {
         return "; did you mean \"\(nearest)\"?"
     }
 
-    /// By file, line and column.
+    /// All diagnostics, sorted by file, line and column.
     var sorted: [Diagnostic] {
         diagnostics.enumerated().sorted { left, right in
             let (a, b) = (left.element.location, right.element.location)
@@ -43,7 +43,8 @@ final class Problems {
         }.map(\.element)
     }
 
-    /// The begin of a text, in bytes: one character may be as long as a file.
+    /// The first `limit` bytes of a text, and "..." if it is longer. Counted in bytes, because a single character may
+    /// be as long as a file.
     static func cut(_ text: String, to limit: Int) -> String {
         guard text.utf8.count > limit else { return text }
         var end = text.utf8.index(text.startIndex, offsetBy: limit)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// Scalars are read by what their key asks for. Each reports what it cannot read and returns nil.
+/// Readers of scalars, one for each kind of value that a key may ask for. Each reports what it cannot read and returns
+/// nil.
 extension Problems {
     func text(_ node: Node, _ what: String) -> String? {
         guard case .scalar(let text, _) = node.content, !text.isEmpty else {
@@ -11,7 +12,7 @@ extension Problems {
         return text
     }
 
-    /// One of a few words.
+    /// One of the words of an enumeration.
     func word<Word: RawRepresentable & CaseIterable>(
         _ node: Node, _ type: Word.Type = Word.self
     ) -> Word? where Word.RawValue == String {
@@ -41,7 +42,7 @@ extension Problems {
         return number
     }
 
-    /// A name that something is given or called by.
+    /// A valid name: at most 128 letters, digits, `.`, `_` and `-`.
     func name(_ node: Node, _ what: String) -> String? {
         guard let text = text(node, what) else { return nil }
         return isName(text, at: node.location, what) ? text : nil
@@ -89,13 +90,14 @@ extension Problems {
             return nil
         }
         guard !mac.isGroup, mac.value != 0 else {
-            error(node.location, "\(mac) is not one device's address: a port's MAC is unicast and not zero")
+            error(
+                node.location, "\(mac) is not one device's address: a port's MAC address must be unicast and not zero")
             return nil
         }
         return mac
     }
 
-    /// Seconds, from `90s`, `5m`, `2h`, `1d` or a plain `0`.
+    /// A duration in seconds, written as `90s`, `5m`, `2h`, `1d` or `0`.
     func duration(_ node: Node) -> Int? {
         if case .scalar(let text, _) = node.content, let seconds = WrittenDuration.seconds(text) { return seconds }
         expected("a duration such as 120s, 5m, 1h or 1d", at: node)
@@ -106,7 +108,7 @@ extension Problems {
         error(node.location, "expected \(what), found \(node.kind)")
     }
 
-    /// Digits alone: no sign, no spaces, no other base.
+    /// A number of at most twelve decimal digits, without sign or spaces.
     static func decimal(_ text: some StringProtocol) -> Int? {
         guard !text.isEmpty, text.utf8.count <= 12, text.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
         return Int(text)

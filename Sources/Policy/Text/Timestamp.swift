@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A moment, as RFC 3339 writes it.
+/// A point in time, as RFC 3339 writes it.
 public struct Timestamp: Sendable, Hashable, Comparable {
-    /// Since 1970, in UTC. What was before is 1970, and what is too far ahead, in the year 2554, the last moment there is.
+    /// Nanoseconds since 1970 in UTC. Earlier times are clamped to 1970, and times beyond the year 2554 to the largest
+    /// value.
     public var nanoseconds: UInt64
 
     public init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
@@ -36,7 +37,7 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         nanoseconds = isBeyond || whole > .max - 1_000_000_000 ? .max : seconds < 0 ? 0 : whole + part
     }
 
-    /// Seconds that a place is ahead of UTC.
+    /// The offset from UTC in seconds, positive east of Greenwich.
     private static func offset(_ text: String) -> Int? {
         if text == "Z" || text == "z" { return 0 }
         let parts = text.dropFirst().split(separator: ":", omittingEmptySubsequences: false)
@@ -51,9 +52,9 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         return [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1]
     }
 
-    /// Days from 1970 to a date; negative before.
+    /// The days from 1970-01-01 to a date; negative for earlier dates.
     private static func days(before year: Int, _ month: Int, _ day: Int) -> Int {
-        // Years that start in March, so that the leap day is their last.
+        // Count years from March, so that the leap day is the last day of a year.
         let march = month > 2 ? year : year - 1
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
         let leaps = march >= 0 ? march / 4 - march / 100 + march / 400 : -1

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a text is not YAML that a policy may use.
+/// Why a text is not YAML, or not YAML that a policy may use.
 struct YAMLError: Error {
     var line: Int
     var column: Int
     var message: String
-    /// Byte at which the text cannot be decoded; then line and column say nothing.
+    /// The offset of the byte that cannot be decoded. If set, line and column mean nothing.
     var offset: Int?
-    /// The message is libyaml's, not our own.
+    /// Whether the message is libyaml's rather than ours.
     private var isRaw = true
 
     /// An error in libyaml's words.
@@ -23,16 +23,16 @@ struct YAMLError: Error {
         isRaw = false
     }
 
-    /// The same error, in words that say what to do where the text shows what went wrong.
+    /// The same error, with a message that says what to do where the text shows the cause.
     func explained(by bytes: [UInt8]) -> YAMLError {
         guard isRaw else { return self }
         var result = self
         if let offset {
             (result.line, result.column) = YAMLError.position(of: offset, in: bytes)
-            result.message = "the text holds a control character"
+            result.message = "the text contains a control character"
             return result
         }
-        // libyaml sees one more line break at the end of a text that has none.
+        // libyaml adds a line break to a text that does not end in one.
         let end = YAMLError.position(of: bytes.count, in: bytes)
         if line > end.line { (result.line, result.column) = end }
         let text = YAMLError.line(line, of: bytes)
@@ -72,7 +72,7 @@ struct YAMLError: Error {
         return (line, String(decoding: before[start...], as: UTF8.self).unicodeScalars.count + 1)
     }
 
-    /// A word that ends in two colons.
+    /// The first word that ends in two colons.
     private static func unquotedAddress(in line: String) -> String? {
         line.split { " ,[]{}".contains($0) }.first { $0.hasSuffix("::") }.map(String.init)
     }

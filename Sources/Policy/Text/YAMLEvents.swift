@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CLibyaml
 
-/// One step of libyaml's parse.
+/// One event of libyaml's parser.
 struct YAMLEvent {
     enum Kind {
         case scalar, alias, sequenceStart, sequenceEnd, mappingStart, mappingEnd, documentStart, end
@@ -13,19 +13,19 @@ struct YAMLEvent {
     var isPlain = false
     var anchor: String?
     var hasTag = false
-    /// From 1; columns count Unicode scalars.
+    /// Line and column count from 1; columns count Unicode scalars.
     var line: Int
     var column: Int
 }
 
-/// libyaml's events over a text of UTF-8.
+/// The events that libyaml finds in a UTF-8 text.
 @safe final class YAMLEvents {
-    // libyaml keeps pointers to the parser and to its input, so both need an address of their own.
+    // libyaml keeps pointers to the parser and to its input, so both need a stable address.
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let input: UnsafeMutableBufferPointer<UInt8>
-    /// The lines of every scalar and every collection in brackets that takes several.
+    /// The lines of every scalar and every bracketed collection that spans several lines.
     private(set) var spans: [ClosedRange<Int>] = []
-    /// Where the collections that are open started; nil for those without brackets.
+    /// The start lines of the collections that are still open; nil for a collection without brackets.
     private var open: [Int?] = []
 
     init(_ bytes: [UInt8]) {
@@ -44,7 +44,7 @@ struct YAMLEvent {
         unsafe input.deallocate()
     }
 
-    /// The next event that matters; after the last, `end`.
+    /// The next relevant event; `end` after the last one.
     func next() throws(YAMLError) -> YAMLEvent {
         while true {
             var event = unsafe yaml_event_t()

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Reads one YAML document into nodes, with duplicates reported and growth bounded: what aliases repeat counts each time.
+/// Reads one YAML document into nodes. Reports duplicate keys, and limits the size: what an alias repeats counts each
+/// time.
 struct YAMLReader {
-    /// Bytes of a document.
+    /// The most bytes of a document.
     static let sizeLimit = 16 << 20
-    /// Nodes of a document, aliases expanded.
+    /// The most nodes of a document, with its aliases expanded.
     static let nodeLimit = 4_000_000
-    /// Lists and mappings within each other.
+    /// The deepest nesting of lists and mappings.
     static let depthLimit = 64
 
     /// A subtree that aliases may repeat.
@@ -21,16 +22,17 @@ struct YAMLReader {
     private var events: YAMLEvents
     private var anchors: [String: Anchor] = [:]
     private var nodes = 0
-    /// Deepest nesting reached since the anchored subtree that is being read began.
+    /// The deepest nesting reached since the innermost anchored subtree began.
     private var deepest = 0
 
-    /// The document's root. nil, with the cause reported: the text is empty, or no YAML.
+    /// The document's root. nil if the text is empty or not YAML; the cause is then reported.
     static func read(_ bytes: [UInt8], file: String, _ problems: Problems) -> Node? {
         if let items = OneLineItems(bytes, key: "rules", file: file), let root = read(items, file) { return root }
         return readAll(bytes, file: file, problems)
     }
 
-    /// Reads what was left of a document, and joins what was taken. nil: libyaml must see the whole, to judge it or to say what is wrong.
+    /// Reads the rest of a document with libyaml and puts the items back in. nil if libyaml must read the whole
+    /// document, to judge it or to report what is wrong.
     private static func read(_ items: OneLineItems, _ file: String) -> Node? {
         let problems = Problems()
         var reader = YAMLReader(file: file, problems: problems, events: YAMLEvents(items.rest))
@@ -39,14 +41,14 @@ struct YAMLReader {
         return items.joined(to: document, spans: reader.events.spans)
     }
 
-    /// Reads a document by libyaml alone.
+    /// Reads a document with libyaml alone.
     static func readAll(_ bytes: [UInt8], file: String, _ problems: Problems) -> Node? {
         var reader = YAMLReader(file: file, problems: problems, events: YAMLEvents(bytes))
         do throws(YAMLError) {
             if let root = try reader.document(), !root.isNothing { return root }
             problems.error(
-                SourceLocation(file: file, line: 1, column: 1), "the file is empty; a policy starts with \"version: 1\""
-            )
+                SourceLocation(file: file, line: 1, column: 1),
+                "the file is empty; a policy starts with \"version: 1\"")
             return nil
         } catch {
             let error = error.explained(by: bytes)
@@ -130,7 +132,7 @@ struct YAMLReader {
 
     private mutating func alias(_ event: YAMLEvent, depth: Int) throws(YAMLError) -> Node {
         guard let anchor = anchors[event.text] else {
-            throw YAMLError(event, "alias \"*\(event.text)\" names no earlier anchor")
+            throw YAMLError(event, "the alias \"*\(event.text)\" refers to no earlier anchor")
         }
         nodes += anchor.nodes
         guard nodes <= YAMLReader.nodeLimit else { throw YAMLReader.tooManyNodes(event) }
@@ -144,7 +146,7 @@ struct YAMLReader {
     }
 
     private static func tooManyNodes(_ event: YAMLEvent) -> YAMLError {
-        YAMLError(event, "the document has more than \(nodeLimit) values, with its aliases expanded")
+        YAMLError(event, "the document has more than \(nodeLimit) values when its aliases are expanded")
     }
 
     private static func tooDeep(_ event: YAMLEvent) -> YAMLError {

@@ -30,13 +30,13 @@ public struct Bulkhead: ParsableCommand {
 
     public init() {}
 
-    /// Runs the command that `arguments` name (the process's own where nil) and ends the process with its exit code: 0
-    /// done, an interrupted stream and a closed pipe included; 1 refused or failed; 64 usage.
-    public static func main(_ arguments: [String]?) {
+    /// Runs the command that `arguments` name, without the program's own name, and ends the process with its exit
+    /// code: 0 done, an interrupted stream and a closed pipe included; 1 refused or failed; 64 usage.
+    public static func main(_ arguments: [String]) {
         StandardDescriptors.fill()
         Interruption.ignoreBrokenPipe()
         do {
-            try LaterCommand.refuse(arguments ?? Array(CommandLine.arguments.dropFirst()))
+            try LaterCommand.refuse(arguments)
             var command = try parseAsRoot(arguments)
             try command.run()
         } catch is ClosedPipe {
@@ -60,9 +60,9 @@ public struct Bulkhead: ParsableCommand {
 
     /// Ends the process as `exit(withError:)` does, with words that a terminal may be given. Of several lines are
     /// only the parser's own words and ours: an argument that has some is written out.
-    private static func end(with error: any Error, _ arguments: [String]?) -> Never {
+    private static func end(with error: any Error, _ arguments: [String]) -> Never {
         var message = fullMessage(for: error)
-        for argument in arguments ?? CommandLine.arguments where argument != Words.escaped(argument) {
+        for argument in arguments where argument != Words.escaped(argument) {
             message = message.replacing(argument, with: Words.escaped(argument))
         }
         let code = exitCode(for: error)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-import Crypto
 import Policy
 
 /// Lays an image out: small tables that every packet reads first, what only people read last.
@@ -59,7 +58,7 @@ struct ImageAssembly {
     /// Hashes the image with the host's part of the header zero, then sets hash and the host's offsets.
     private mutating func seal(devicePorts: UInt32, devices: UInt32) -> [UInt8] {
         writeHeader()
-        let digest = Array(SHA256.hash(data: writer.bytes))
+        let digest = SHA256.digest(of: writer.bytes)
         header.device_ports = devicePorts
         header.devices = devices
         writeHeader()

@@ -37,6 +37,8 @@ public struct Bulkhead: ParsableCommand {
         Interruption.ignoreBrokenPipe()
         do {
             try LaterCommand.refuse(arguments)
+            let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
+            try UnknownCommand.refuse(arguments, commands: commands)
             var command = try parseAsRoot(arguments)
             try command.run()
         } catch is ClosedPipe {

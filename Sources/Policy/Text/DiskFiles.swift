@@ -14,7 +14,11 @@ public struct DiskFiles: PolicyFiles {
 
     public init() {}
 
+    /// `-` is standard input where a pipe may be read.
     public func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
+        if path == "-", source == .fileOrPipe {
+            return try DiskFiles.contents(STDIN_FILENO, limit: limit, expected: 0)
+        }
         // O_PATH looks at what the path leads to without opening it: opening alone may start a watchdog or end a
         // FIFO's wait for a reader.
         let found = unsafe open(path, DiskFiles.pathOnly | O_CLOEXEC)

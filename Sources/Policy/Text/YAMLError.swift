@@ -49,6 +49,8 @@ struct YAMLError: Error {
             let address = YAMLError.unquotedAddress(in: text)
         {
             result.message = "YAML reads \(address) without quotes as a mapping; quote it: \"\(address)\""
+        } else if message.contains("expected node content"), let address = YAMLError.leadingColons(in: text) {
+            result.message = "YAML cannot read \(address) without quotes in a list; quote it: \"\(address)\""
         } else {
             result.message = "not valid YAML: \(message)"
         }
@@ -70,6 +72,11 @@ struct YAMLError: Error {
         let start = before.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
         let line = before.reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
         return (line, String(decoding: before[start...], as: UTF8.self).unicodeScalars.count + 1)
+    }
+
+    /// A word that starts with two colons.
+    private static func leadingColons(in line: String) -> String? {
+        line.split { " ,[]{}".contains($0) }.first { $0.hasPrefix("::") }.map(String.init)
     }
 
     /// A word that ends in two colons.

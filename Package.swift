@@ -17,15 +17,16 @@ let package = Package(
     products: [.executable(name: "bulkhead", targets: ["bulkhead"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     ],
     targets: [
         // The one contract between kernel and controller.
         .target(name: "CDatapathABI"),
+        .target(name: "CArguments"),
         .target(name: "CHeap"),
         .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CLibbpf", linkerSettings: [.linkedLibrary("bpf")]),
+        .target(name: "CNettle", linkerSettings: [.linkedLibrary("nettle")]),
         .target(name: "CNetlink", linkerSettings: [.linkedLibrary("mnl")]),
         // BPF/*.bpf.c, compiled and embedded in Datapath.
         .executableTarget(name: "EmbedObject", path: "Plugins/EmbedObject", swiftSettings: settings),
@@ -39,9 +40,7 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Compiler",
-            dependencies: [
-                "Network", "Wire", "Policy", "CDatapathABI", .product(name: "Crypto", package: "swift-crypto"),
-            ],
+            dependencies: ["Network", "Wire", "Policy", "CDatapathABI", "CNettle"],
             swiftSettings: settings),
         .target(name: "Capture", dependencies: [system], swiftSettings: settings),
         // The kernel.
@@ -54,7 +53,6 @@ let package = Package(
             name: "Datapath",
             dependencies: [
                 "Host", "Libbpf", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf", system,
-                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings, plugins: ["CompileBPF"]),
         .target(
@@ -82,7 +80,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
-        .executableTarget(name: "bulkhead", dependencies: ["Commands", "CHeap"], swiftSettings: settings),
+        .executableTarget(
+            name: "bulkhead", dependencies: ["Commands", "CArguments", "CHeap"], swiftSettings: settings),
         // Measures; built and run by Scripts/bench.
         .target(name: "CBenchmark", path: "Benchmarks/C"),
         .executableTarget(
@@ -121,7 +120,6 @@ let package = Package(
             name: "CompilerTests",
             dependencies: [
                 "Reference", "Compiler", "Policy", "Wire", "Network", "CDatapathABI", "TestSupport",
-                .product(name: "Crypto", package: "swift-crypto"),
             ],
             swiftSettings: settings),
         .testTarget(

@@ -30,13 +30,15 @@ public struct Bulkhead: ParsableCommand {
 
     public init() {}
 
-    /// Runs the command that `arguments` name (the process's own where nil) and ends the process with its
+    /// Runs the command that `arguments` name, without the program's own name, and ends the process with its
     /// ``ExitStatus``.
-    public static func main(_ arguments: [String]?) {
+    public static func main(_ arguments: [String]) {
         StandardDescriptors.fill()
         Interruption.ignoreBrokenPipe()
         do {
-            try LaterCommand.refuse(arguments ?? Array(CommandLine.arguments.dropFirst()))
+            try LaterCommand.refuse(arguments)
+            let commands = configuration.subcommands.compactMap { $0.configuration.commandName }
+            try UnknownCommand.refuse(arguments, commands: commands)
             var command = try parseAsRoot(arguments)
             try command.run()
         } catch is ClosedPipe {
@@ -57,9 +59,9 @@ public struct Bulkhead: ParsableCommand {
 
     /// Ends the process as `exit(withError:)` does, with text that is safe for a terminal. Only the parser's words and
     /// ours may take several lines: arguments are escaped.
-    private static func end(with error: any Error, _ arguments: [String]?) -> Never {
+    private static func end(with error: any Error, _ arguments: [String]) -> Never {
         var message = fullMessage(for: error)
-        for argument in arguments ?? CommandLine.arguments where argument != Words.escaped(argument) {
+        for argument in arguments where argument != Words.escaped(argument) {
             message = message.replacing(argument, with: Words.escaped(argument))
         }
         let code = exitCode(for: error)

@@ -15,8 +15,9 @@ package struct ConcreteService: Sendable, Hashable {
 
     /// nil where `text` is no service, or stands for many packets that differ. A policy's names are not known here.
     package init?(_ text: String) {
-        guard let byFamily = ConcreteService.parse(text) else { return nil }
-        self.byFamily = byFamily
+        let alternatives = text == "ping" ? CommonService.ping : (try? ServiceText.parse(text)).map { [$0] }
+        guard let alternatives else { return nil }
+        self.init(alternatives)
     }
 
     /// nil where the alternatives stand for many packets of one family that differ.
@@ -32,36 +33,7 @@ package struct ConcreteService: Sendable, Hashable {
         if byFamily.isEmpty { return nil }
     }
 
-    // MARK: By its text
-
-    private static func parse(_ text: String) -> [AddressFamily: ProbeService]? {
-        if text == "ping" {
-            return [.v4: .icmp(type: 8, code: 0), .v6: .icmp(type: 128, code: 0)]
-        }
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        switch (parts[0], parts.count) {
-        case ("tcp", 2): return number(parts[1]).map { both(.tcp(port: $0)) }
-        case ("udp", 2): return number(parts[1]).map { both(.udp(port: $0)) }
-        case ("sctp", 2): return number(parts[1]).map { both(.sctp(port: $0)) }
-        case ("proto", 2): return number(parts[1]).map { both(.other(protocol: $0)) }
-        case ("icmp", 2...3): return icmp(parts, .v4)
-        case ("icmpv6", 2...3): return icmp(parts, .v6)
-        default: return nil
-        }
-    }
-
     private static func both(_ service: ProbeService) -> [AddressFamily: ProbeService] { [.v4: service, .v6: service] }
-
-    private static func icmp(_ parts: [String], _ family: AddressFamily) -> [AddressFamily: ProbeService]? {
-        let type: UInt8? = number(parts[1]) ?? ICMPMessage.type(parts[1], family)
-        let code: UInt8? = parts.count == 3 ? number(parts[2]) : 0
-        guard let type, let code else { return nil }
-        return [family: .icmp(type: type, code: code)]
-    }
-
-    private static func number<Number: FixedWidthInteger>(_ text: String) -> Number? {
-        text.utf8.allSatisfy { (48...57).contains($0) } ? Number(text) : nil
-    }
 
     // MARK: By its meaning
 

@@ -54,7 +54,7 @@ package struct ExplainQuestion: Sendable {
     /// What is asked about: a service in a policy's words, or the policy's own by its name.
     private func concreteService(_ named: [String: [Service]]) throws(Refusal) -> ConcreteService {
         if let service = ConcreteService(service) { return service }
-        guard let alternatives = named[service] else {
+        guard let alternatives = named[service] ?? CommonService.services(service) else {
             let names = named.keys.sorted().prefix(20).joined(separator: ", ")
             throw Refusal(
                 "there is no service '\(service)'",

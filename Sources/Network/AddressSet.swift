@@ -117,7 +117,8 @@ public struct AddressSet: Sendable, Hashable {
         return result
     }
 
-    private static func prefixes(of range: ClosedRange<UInt128>, _ family: AddressFamily) -> [Prefix] {
+    /// The fewest prefixes that have the addresses of a range, ascending.
+    static func prefixes(of range: ClosedRange<UInt128>, _ family: AddressFamily) -> [Prefix] {
         var result: [Prefix] = []
         var low = range.lowerBound
         while true {

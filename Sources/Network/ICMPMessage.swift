@@ -31,4 +31,49 @@ public enum ICMPMessage {
         "neighbor-advertisement": 136, "redirect": 137, "mld2-listener-report": 143,
         "extended-echo-request": 160, "extended-echo-reply": 161,
     ]
+
+    // MARK: Codes
+
+    /// The code of a name such as `port-unreachable` in messages of a type.
+    public static func code(_ name: String, type: UInt8, _ family: AddressFamily) -> UInt8? {
+        codes(type, family)[name]
+    }
+
+    /// Every name of a code of a type, sorted.
+    public static func codeNames(type: UInt8, _ family: AddressFamily) -> [String] {
+        codes(type, family).keys.sorted()
+    }
+
+    /// The type and the code that a name alone stands for, where only one type has it.
+    public static func message(ofCode name: String, _ family: AddressFamily) -> (type: UInt8, code: UInt8)? {
+        let all = family == .v4 ? v4Codes : v6Codes
+        let found = all.compactMap { type, codes in codes[name].map { (type: type, code: $0) } }
+        return found.count == 1 ? found[0] : nil
+    }
+
+    private static func codes(_ type: UInt8, _ family: AddressFamily) -> [String: UInt8] {
+        (family == .v4 ? v4Codes : v6Codes)[type] ?? [:]
+    }
+
+    private static let v4Codes: [UInt8: [String: UInt8]] = [
+        3: [
+            "net-unreachable": 0, "host-unreachable": 1, "protocol-unreachable": 2, "port-unreachable": 3,
+            "fragmentation-needed": 4, "source-route-failed": 5, "net-unknown": 6, "host-unknown": 7,
+            "source-host-isolated": 8, "net-prohibited": 9, "host-prohibited": 10, "net-tos-unreachable": 11,
+            "host-tos-unreachable": 12, "admin-prohibited": 13, "communication-prohibited": 13,
+            "host-precedence-violation": 14, "precedence-cutoff": 15,
+        ],
+        5: ["net-redirect": 0, "host-redirect": 1, "net-tos-redirect": 2, "host-tos-redirect": 3],
+        11: ["ttl-exceeded-in-transit": 0, "reassembly-exceeded": 1],
+        12: ["pointer-indicates-error": 0, "missing-required-option": 1, "bad-length": 2],
+    ]
+
+    private static let v6Codes: [UInt8: [String: UInt8]] = [
+        1: [
+            "no-route": 0, "admin-prohibited": 1, "beyond-scope": 2, "address-unreachable": 3, "port-unreachable": 4,
+            "policy-failed": 5, "reject-route": 6, "source-routing-error": 7,
+        ],
+        3: ["hop-limit-exceeded": 0, "reassembly-exceeded": 1],
+        4: ["bad-header": 0, "unknown-header-type": 1, "unknown-option": 2],
+    ]
 }

@@ -155,6 +155,14 @@ private let goodPolicy = """
         #expect(result.status == 0, "\(result.errors)")
     }
 
+    /// Swift alone would find no arguments there, print the help and exit with 0.
+    @Test func argumentsAreReadWithoutProc() throws {
+        let script = "umount -l /proc && exec \"$0\" check /nonexistent/policy.yaml"
+        let result = try Shell.run(["unshare", "--mount", "sh", "-c", script, try bulkheadPath()])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("/nonexistent/policy.yaml"))
+    }
+
     @Test func aFullDiskIsNamed() throws {
         let file = try TemporaryFile(goodPolicy)
         let script = "'\(try bulkheadPath())' check --json '\(file.path)' > /dev/full"

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 import Compiler
-import Crypto
 import Network
 import Policy
 import TestSupport
@@ -106,7 +105,7 @@ import Testing
             let start = try #require(offset)
             bytes.replaceSubrange(start..<start + count, with: [UInt8](repeating: 0, count: count))
         }
-        #expect(Array(SHA256.hash(data: bytes)) == image.sha256)
+        #expect(SHA256.digest(of: bytes) == image.sha256)
     }
 
     @Test func allotsTheHostsTables() throws {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-import Crypto
 import Policy
 
 /// Lays out an image. Small tables that every packet reads come first; what only people read comes last.
@@ -59,7 +58,7 @@ struct ImageAssembly {
     /// Hashes the image while the host's part of the header is zero, then sets the hash and the host's offsets.
     private mutating func seal(devicePorts: UInt32, devices: UInt32) -> [UInt8] {
         writeHeader()
-        let digest = Array(SHA256.hash(data: writer.bytes))
+        let digest = SHA256.digest(of: writer.bytes)
         header.device_ports = devicePorts
         header.devices = devices
         writeHeader()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Crypto
+import Compiler
 import Libbpf
 
 /// The BPF objects of this build.
@@ -12,8 +12,8 @@ package enum Programs {
     /// SHA-256 of all of them.
     package static let hash: (UInt64, UInt64, UInt64, UInt64) = {
         var hash = SHA256()
-        for object in [entry, tc, xdp, unattached] { hash.update(data: object.bytes) }
-        return unsafe hash.finalize().withUnsafeBytes {
+        for object in [entry, tc, xdp, unattached] { hash.update(object.bytes) }
+        return unsafe hash.digest().withUnsafeBytes {
             unsafe $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self)
         }
     }()

@@ -58,21 +58,31 @@ final class FeedTable {
     private func read(_ bytes: [UInt8], _ path: String) -> AddressSet {
         var gathering = Gathering()
         var bad = 0
-        let lines = AddressFile.read(bytes) { prefix, _ in
+        let summary = AddressFile.read(bytes) { prefix, _ in
             gathering.add(prefix)
         } refuse: { line in
             bad += 1
             if bad > FeedTable.reportLimit { return }
             let place = SourceLocation(file: path, line: line.line, column: line.column)
             if let text = line.text {
-                _ = problems.prefix(text, at: place)
+                if AddressRange.isForm(of: text) {
+                    _ = problems.range(text, at: place)
+                } else {
+                    _ = problems.prefix(text, at: place)
+                }
             } else {
                 problems.error(place, "this line is not an IPv4 or IPv6 address or prefix")
             }
         }
         if bad > FeedTable.reportLimit {
-            let place = SourceLocation(file: path, line: lines, column: 1)
+            let place = SourceLocation(file: path, line: summary.lines, column: 1)
             problems.error(place, "\(bad - FeedTable.reportLimit) more lines of the file are not addresses or prefixes")
+        }
+        if summary.maskedLines > 0 {
+            let more = summary.maskedLines == 1 ? "" : " (and so have \(summary.maskedLines - 1) more lines)"
+            problems.warning(
+                SourceLocation(file: path, line: summary.firstMaskedLine, column: 1),
+                "the line has bits set beyond its prefix length\(more); they are taken for zero")
         }
         return gathering.finish()
     }

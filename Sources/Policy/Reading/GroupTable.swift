@@ -152,7 +152,7 @@ struct GroupTable {
     }
 
     private mutating func named(_ entry: Node.Entry) -> SetExpression {
-        let keys = ["addresses", "files", "ports", "groups", "except", "dynamic"]
+        let keys = GroupTable.memberKeys + ["except", "dynamic"]
         guard let fields = Fields(entry.value, "group \"\(entry.key)\"", keys: keys, problems) else {
             return SetExpression()
         }
@@ -191,22 +191,27 @@ struct GroupTable {
     }
 
     private mutating func inPlace(_ node: Node) -> SetExpression.Term? {
-        let keys = ["addresses", "files", "ports", "groups", "except"]
+        let keys = GroupTable.memberKeys + ["except"]
         guard let fields = Fields(node, "a group written in place", keys: keys, problems) else { return nil }
         var (expression, isComplement) = members(fields)
         if isComplement {
             expression.union = [.any]
-        } else if expression.union.isEmpty {
+        } else if expression.union.isEmpty, expression.all.isEmpty {
             problems.error(node.location, "a group written in place needs one of \(keys.joined(separator: ", "))")
             return nil
         }
         return .inPlace(expression)
     }
 
+    /// Keys that say who is in a group.
+    private static let memberKeys = ["addresses", "files", "ports", "groups", "all"]
+
     /// `isComplement`: only `except` is written.
     private mutating func members(_ fields: Fields) -> (expression: SetExpression, isComplement: Bool) {
         var result = SetExpression()
-        result.union += (fields["addresses"]?.items ?? []).compactMap { problems.prefix($0).map { .prefix($0) } }
+        result.union += (fields["addresses"]?.items ?? []).flatMap { node in
+            (problems.prefixes(node) ?? []).map { .prefix($0) }
+        }
         for node in fields["files"]?.items ?? [] {
             guard let name = problems.text(node, "a file of addresses") else { continue }
             let path = Path.join(Path.directory(of: node.location.file), name)
@@ -217,11 +222,13 @@ struct GroupTable {
         for node in fields["groups"]?.items ?? [] {
             if let term = term(node, "a group's name", takesAddresses: false) { result.union.append(term) }
         }
+        for node in fields["all"]?.items ?? [] {
+            if let term = term(node, "a group, address or prefix") { result.all.append(term) }
+        }
         for node in fields["except"]?.items ?? [] {
             if let term = term(node, "a group, address or prefix") { result.except.append(term) }
         }
-        let isComplement =
-            fields["except"] != nil && ["addresses", "files", "ports", "groups"].allSatisfy { fields[$0] == nil }
+        let isComplement = fields["except"] != nil && GroupTable.memberKeys.allSatisfy { fields[$0] == nil }
         return (result, isComplement)
     }
 
@@ -243,6 +250,9 @@ struct GroupTable {
             used.insert(index)
             return .group(index)
         }
+        if takesAddresses, AddressRange.isForm(of: text) {
+            return problems.range(text, at: node.location).map { .range($0) }
+        }
         if takesAddresses, GroupTable.resemblesAddress(text) {
             return problems.prefix(text, at: node.location).map { .prefix($0) }
         }
@@ -258,8 +268,8 @@ struct GroupTable {
 
     private func reportUndefined(_ name: String, _ location: SourceLocation) {
         let names = indices.keys.sorted() + SetExpression.reserved.keys.sorted()
-        let suggestion = problems.suggestion(for: name, among: names)
-        problems.error(location, "undefined group \"\(name)\"\(suggestion)")
+        let remedy = AddressRemedy.text(name) ?? problems.suggestion(for: name, among: names)
+        problems.error(location, "undefined group \"\(name)\"\(remedy)")
     }
 
     /// Makes the ports that name a group its members.
@@ -278,7 +288,8 @@ struct GroupTable {
         }
         for index in definitions.indices {
             let written = definitions[index].expression
-            let isComplement = written.union.isEmpty && !written.except.isEmpty && members[index].isEmpty
+            let isComplement =
+                written.union.isEmpty && written.all.isEmpty && !written.except.isEmpty && members[index].isEmpty
             definitions[index].expression.union += isComplement ? [.any] : members[index]
         }
     }
@@ -307,7 +318,12 @@ struct GroupTable {
     }
 
     private mutating func addresses(_ expression: SetExpression) -> DynamicSet {
-        let set = union(expression.union)
+        var set = union(expression.union)
+        if let first = expression.all.first {
+            var common = union([first])
+            for term in expression.all.dropFirst() { common = common.intersection(union([term])) }
+            set = DynamicSet(unionOf: [set, common])
+        }
         return expression.except.isEmpty ? set : set.subtracting(union(expression.except))
     }
 
@@ -323,6 +339,7 @@ struct GroupTable {
             case .multicast: parts.append(DynamicSet(WellKnown.multicast))
             case .broadcast: parts.append(DynamicSet(WellKnown.broadcast))
             case .prefix(let prefix): prefixes.append(prefix)
+            case .range(let range): prefixes += range.prefixes
             case .group(let index): parts.append(sets[index])
             case .members(let index): parts.append(DynamicSet(membersOf: index))
             case .port(let index):

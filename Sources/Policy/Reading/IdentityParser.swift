@@ -18,9 +18,10 @@ struct IdentityParser {
             port.entry.hasNoAddresses = true
         }
         for node in fields["addresses"]?.items ?? [] {
-            guard let prefix = address(node) else { continue }
-            port.entry.addresses.append(prefix)
-            port.addressLocations.append(node.location)
+            for prefix in addresses(node) {
+                port.entry.addresses.append(prefix)
+                port.addressLocations.append(node.location)
+            }
         }
         problems.reportRepeats(port.entry.macs, port.macLocations, "MAC address")
         problems.reportRepeats(port.entry.addresses, port.addressLocations, "address")
@@ -41,9 +42,11 @@ struct IdentityParser {
                 guard let mac = problems.mac(node) else { continue }
                 port.entry.sharedMACs.append(mac)
                 macs.append(node.location)
-            } else if let prefix = address(node, "an address, prefix or MAC address") {
-                port.entry.sharedAddresses.append(prefix)
-                addresses.append(node.location)
+            } else {
+                for prefix in self.addresses(node, "an address, prefix or MAC address") {
+                    port.entry.sharedAddresses.append(prefix)
+                    addresses.append(node.location)
+                }
             }
         }
         problems.reportRepeats(port.entry.sharedMACs, macs, "MAC address")
@@ -57,14 +60,15 @@ struct IdentityParser {
         }
     }
 
-    private func address(_ node: Node, _ what: String = "an address or prefix") -> Prefix? {
-        if node.unquotedAddress == nil, problems.text(node, what) == nil { return nil }
-        guard let prefix = problems.prefix(node) else { return nil }
-        if WellKnown.notUnicast.contains(prefix.address), prefix.length >= 4 {
+    /// The prefixes of an address, prefix or range; none where something is wrong.
+    private func addresses(_ node: Node, _ what: String = "an address, prefix or range") -> [Prefix] {
+        if node.unquotedAddress == nil, problems.text(node, what) == nil { return [] }
+        guard let prefixes = problems.prefixes(node) else { return [] }
+        for prefix in prefixes where WellKnown.notUnicast.contains(prefix.address) && prefix.length >= 4 {
             problems.error(node.location, "\(prefix) cannot be a port's address: it is not unicast")
-            return nil
+            return []
         }
-        return prefix
+        return prefixes
     }
 
     private func readGuards(_ node: Node, into port: inout PortDefinition) {

@@ -10,6 +10,7 @@ struct SetExpression: Hashable, Sendable {
         case multicast
         case broadcast
         case prefix(Prefix)
+        case range(AddressRange)
         /// A named group, by the index of its definition.
         case group(Int)
         /// The members of a dynamic group, by the group's index.
@@ -22,6 +23,8 @@ struct SetExpression: Hashable, Sendable {
     }
 
     var union: [Term] = []
+    /// What is in each of these, besides; none where it is empty.
+    var all: [Term] = []
     var except: [Term] = []
 
     static let reserved: [String: Term] = [
@@ -33,7 +36,7 @@ struct SetExpression: Hashable, Sendable {
 
     /// The groups that the expression refers to, nested expressions included.
     var groups: [Int] {
-        (union + except).flatMap { term -> [Int] in
+        (union + all + except).flatMap { term -> [Int] in
             switch term {
             case .group(let index): [index]
             case .inPlace(let expression): expression.groups

@@ -158,6 +158,18 @@ struct DynamicSet: Sendable, Hashable {
     /// The addresses that are in the set whoever is in the dynamic groups.
     var fixed: AddressSet { terms.first.map { $0.membership.isAny ? $0.set : .empty } ?? .empty }
 
+    /// What is in both.
+    func intersection(_ other: DynamicSet) -> DynamicSet {
+        let both = terms.flatMap { left in
+            other.terms.compactMap { right in
+                left.membership.joined(right.membership).map {
+                    Term(set: left.set.intersection(right.set), membership: $0)
+                }
+            }
+        }
+        return DynamicSet(merging: both, isTooLarge: isTooLarge || other.isTooLarge)
+    }
+
     func subtracting(_ other: DynamicSet) -> DynamicSet {
         var result = self
         for term in other.terms { result = result.subtracting(term) }

@@ -44,6 +44,10 @@ enum LimitSyntax {
     private static let longestRefill = 365 * 86400
 
     static func parse(_ node: Node, _ problems: Problems) -> RuleLimit? {
+        if case .scalar(let text, _) = node.content, text.contains("/") {
+            problems.error(node.location, "\"limit\" must be a mapping; write { rate: \(text) }")
+            return nil
+        }
         guard let fields = Fields(node, "\"limit\"", keys: ["rate", "burst", "per"], problems) else { return nil }
         let burst = fields["burst"].map { problems.number($0, "a number of packets", in: 1...most) }
         let per = fields["per"].map { problems.word($0, RuleLimit.Subject.self) }

@@ -15,7 +15,11 @@ public struct DiskFiles: PolicyFiles {
 
     public init() {}
 
+    /// `-` is standard input where a pipe may be read.
     public func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
+        if path == "-", source == .fileOrPipe {
+            return try DiskFiles.contents(STDIN_FILENO, limit: limit, expected: 0)
+        }
         // O_PATH shows what the path leads to without opening it. Opening alone may start a watchdog, or let the writer
         // of a FIFO go on.
         let found = unsafe open(path, DiskFiles.pathOnly | O_CLOEXEC)

@@ -20,9 +20,22 @@ extension Problems {
         let words = Word.allCases.map(\.rawValue)
         let expected = words.count == 2 ? words.joined(separator: " or ") : "one of " + words.joined(separator: ", ")
         var suggestion = ""
-        if case .scalar(let text, _) = node.content { suggestion = self.suggestion(for: text, among: words) }
+        if case .scalar(let text, _) = node.content {
+            suggestion = Self.synonym(text, among: words) ?? self.suggestion(for: text, among: words)
+        }
         error(node.location, "expected \(expected), found \(node.kind)\(suggestion)")
         return nil
+    }
+
+    /// Other firewalls' words for actions.
+    private static let synonyms = [
+        "allow": "accept", "permit": "accept", "pass": "accept", "deny": "drop", "block": "drop", "discard": "drop",
+        "return": "pass", "refuse": "reject",
+    ]
+
+    private static func synonym(_ text: String, among words: [String]) -> String? {
+        guard let word = synonyms[text.lowercased()], words.contains(word) else { return nil }
+        return "; write \(word)"
     }
 
     func isTrue(_ node: Node) -> Bool? {
@@ -76,9 +89,34 @@ extension Problems {
             error(location, "\"\(text)\" has bits set beyond its prefix length; did you mean \(written)?")
         } catch .badLength {
             let bits = text.contains(":") ? 128 : 32
-            error(location, "the prefix length of \"\(text)\" must be a number from 0 to \(bits)")
+            error(
+                location,
+                "the prefix length of \"\(text)\" must be a number from 0 to \(bits)"
+                    + (AddressRemedy.text(text) ?? ""))
         } catch {
-            self.error(location, "\"\(text)\" is not an IPv4 or IPv6 address or prefix")
+            self.error(
+                location, "\"\(text)\" is not an IPv4 or IPv6 address or prefix" + (AddressRemedy.text(text) ?? ""))
+        }
+        return nil
+    }
+
+    /// The addresses of `ADDRESS`, `ADDRESS/LENGTH` or `FIRST-LAST`, as prefixes.
+    func prefixes(_ node: Node) -> [Prefix]? {
+        guard case .scalar(let text, _) = node.content, AddressRange.isForm(of: text) else {
+            return prefix(node).map { [$0] }
+        }
+        return range(text, at: node.location)?.prefixes
+    }
+
+    func range(_ text: String, at location: SourceLocation) -> AddressRange? {
+        do throws(AddressRange.ParseError) {
+            return try AddressRange(parsing: text.utf8.span)
+        } catch .backwards(let meant) {
+            error(location, "the range \(text) runs backwards; did you mean \(meant)?")
+        } catch .twoFamilies {
+            error(location, "the range \(text) starts in one IP version and ends in the other")
+        } catch {
+            self.error(location, "\"\(text)\" is not a range of addresses FIRST-LAST")
         }
         return nil
     }

@@ -49,6 +49,8 @@ struct YAMLError: Error {
             let address = YAMLError.unquotedAddress(in: text)
         {
             result.message = "YAML reads \(address) without quotes as a mapping; quote it: \"\(address)\""
+        } else if message.contains("expected node content"), let address = YAMLError.leadingColons(in: text) {
+            result.message = "YAML cannot read \(address) without quotes in a list; quote it: \"\(address)\""
         } else {
             result.message = "not valid YAML: \(message)"
         }
@@ -72,7 +74,12 @@ struct YAMLError: Error {
         return (line, String(decoding: before[start...], as: UTF8.self).unicodeScalars.count + 1)
     }
 
-    /// The first word that ends in two colons.
+    /// A word that starts with two colons.
+    private static func leadingColons(in line: String) -> String? {
+        line.split { " ,[]{}".contains($0) }.first { $0.hasPrefix("::") }.map(String.init)
+    }
+
+    /// A word that ends in two colons.
     private static func unquotedAddress(in line: String) -> String? {
         line.split { " ,[]{}".contains($0) }.first { $0.hasSuffix("::") }.map(String.init)
     }

@@ -25,7 +25,7 @@ public struct Bulkhead: ParsableCommand {
             CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
             FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self,
             GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
-            ManualCommand.self,
+            ManualCommand<Bulkhead>.self,
         ])
 
     public init() {}

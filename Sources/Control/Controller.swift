@@ -7,6 +7,10 @@ import Policy
 /// with a typed result. Nothing is printed.
 package struct Controller: Sendable {
     package static let standardInstance = Instance.standardName
+    /// The folder that holds the folders of instances.
+    package static let root = BPFFileSystem.root
+    /// The host's setting that is changed for a moment at each apply and detach.
+    package static let gracePeriodSetting = GracePeriods.standardSetting
 
     private let instance: Instance
 

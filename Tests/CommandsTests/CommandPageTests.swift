@@ -10,7 +10,7 @@ import Testing
     private static let folder = root.appending(path: "docs/commands")
 
     @Test func thePagesAreThoseOfTheHelp() throws {
-        for page in try CommandPage.all() {
+        for page in try CommandPage.all(of: Bulkhead.self) {
             let text = try? String(contentsOf: Self.folder.appending(path: page.file), encoding: .utf8)
             let isSame = text == page.text
             #expect(isSame, "docs/commands/\(page.file) is not what the help says: run Scripts/pages")
@@ -19,13 +19,13 @@ import Testing
 
     @Test func thereIsAPageForEachCommandAndNoOther() throws {
         let files = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path()).sorted()
-        #expect(try files == CommandPage.all().map(\.file).sorted(), "run Scripts/pages")
+        #expect(try files == CommandPage.all(of: Bulkhead.self).map(\.file).sorted(), "run Scripts/pages")
     }
 
     @Test func everyCommandIsDescribed() throws {
-        let names = try Set(CommandHelp.read().all.map(\.name))
+        let names = try Set(CommandHelp.read(of: Bulkhead.self).all.map(\.name))
         #expect(names == Set(CommandNotes.byCommand.keys))
-        for page in try CommandPage.all() {
+        for page in try CommandPage.all(of: Bulkhead.self) {
             #expect(page.help.abstract?.isEmpty == false, "\(page.file) has no abstract")
             #expect(!page.help.description.isEmpty, "\(page.file) has no description")
             #expect(

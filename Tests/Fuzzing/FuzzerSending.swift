@@ -32,7 +32,8 @@ extension Fuzzer {
             let transport = !hasSegments ? 0 : packet.ipProtocol == 17 ? 8 : Int(bytes[packet.l4Offset + 12] >> 4) * 4
             let start = packet.family == nil ? packet.l3Offset : packet.l4Offset
             let payload = bytes.count - start - transport
-            // The kernel counts the headers that the type stands for, at most IPv6's and TCP's, whatever the packet has.
+            // The kernel counts the headers that the type stands for, whatever the packet has: at most IPv6's and
+            // TCP's.
             let least = bytes.count - packet.l3Offset - 60 - 20
             return (max(1, (payload + offload.size - 1) / offload.size), hasSegments && least > offload.size)
         }

@@ -8,7 +8,8 @@ import Simulation
 /// processor, for other work on the machine must not count.
 struct Figures {
     static let heading =
-        "| set | rules | cells | a rule | image MiB | compile ms | load ms |\n| --- | --- | --- | --- | --- | --- | --- |"
+        "| set | rules | cells | a rule | image MiB | compile ms | load ms |\n"
+        + "| --- | --- | --- | --- | --- | --- | --- |"
 
     private let name: String
     private let statistics: Image.Statistics

@@ -37,9 +37,9 @@ struct CommandHelp: Decodable, Sendable {
 
     private struct Dump: Decodable { var command: CommandHelp }
 
-    /// The help of `bulkhead` and, below it, of all its commands.
-    static func read() throws -> CommandHelp {
-        try JSONDecoder().decode(Dump.self, from: Data(Bulkhead._dumpHelp().utf8)).command
+    /// The help of a command, such as `bulkhead`, and of all commands below it.
+    static func read(of root: any ParsableCommand.Type) throws -> CommandHelp {
+        try JSONDecoder().decode(Dump.self, from: Data(root._dumpHelp().utf8)).command
     }
 
     /// The words that name it after `bulkhead`: empty for the whole, `group add` for a subcommand of a command.

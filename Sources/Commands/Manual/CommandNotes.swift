@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Datapath
+import Control
 
 /// What the page of a command says besides its help: how it ends, which files it touches, and what to read next. It
 /// is written here alone, so that every kind of page is made from the same words.
@@ -45,7 +45,7 @@ struct CommandNotes: Sendable {
 extension CommandNotes.File {
     static let standardPolicy = Self(path: standardPolicyPath, purpose: "The policy that is read if none is named.")
     static let instance = Self(
-        path: "\(Preflight.root)/INSTANCE",
+        path: "\(Controller.root)/INSTANCE",
         purpose:
             "The instance's folder: its pinned programs, maps and links. The policy is in force as long as they are.")
     static let types = Self(
@@ -53,6 +53,6 @@ extension CommandNotes.File {
     static let namespaces = Self(
         path: "/run/netns/NAME", purpose: "The network namespaces that a policy names with `netns`.")
     static let gracePeriods = Self(
-        path: GracePeriods.standardSetting,
+        path: Controller.gracePeriodSetting,
         purpose: "Set to 1 for the moment of the change, so that the kernel waits less at its hooks; then set back.")
 }

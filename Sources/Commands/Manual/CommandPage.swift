@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
 import Control
 
 /// A command's page in Markdown, made of its help and its notes.
@@ -6,9 +7,9 @@ struct CommandPage: Sendable {
     let help: CommandHelp
     let notes: CommandNotes
 
-    /// The pages of all commands; the first is the index.
-    static func all() throws -> [CommandPage] {
-        try CommandHelp.read().all.map { help in
+    /// The pages of a command, which is the index, and of all commands below it.
+    static func all(of root: any ParsableCommand.Type) throws -> [CommandPage] {
+        try CommandHelp.read(of: root).all.map { help in
             guard let notes = CommandNotes.byCommand[help.name] else {
                 throw Refusal("bulkhead \(help.name) has no notes", advice: "write them in NotesByCommand.swift")
             }

@@ -3,16 +3,19 @@ import ArgumentParser
 import Control
 import FoundationEssentials
 
-/// Writes the pages of `docs/commands`; for those who build Bulkhead, so no help names it.
-struct ManualCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "manual", abstract: "Write a page for each command into a folder.", shouldDisplay: false)
+/// Writes the pages of `docs/commands`, for a command and those below it. No help names it, because it is for those who
+/// build Bulkhead.
+struct ManualCommand<Root: ParsableCommand>: ParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "manual", abstract: "Write a page for each command into a folder.", shouldDisplay: false)
+    }
 
     @Argument(help: "The folder.")
     var folder: String
 
     func run() throws {
-        for page in try CommandPage.all() {
+        for page in try CommandPage.all(of: Root.self) {
             let path = "\(folder)/\(page.file)"
             do {
                 try Data(page.text.utf8).write(to: URL(filePath: path))

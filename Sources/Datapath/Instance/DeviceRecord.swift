@@ -20,8 +20,8 @@ package struct DeviceRecord: Sendable, Hashable {
     /// Nanoseconds of the monotonic clock: since when TCP connections that were there before may be adopted; 0: none
     /// may.
     package var attachedAt: UInt64 = 0
-    /// On the same clock: since when something may be open here that an earlier policy passed without a flow; 0: nothing
-    /// is.
+    /// On the same clock: since when something may be open here that an earlier policy passed without a flow; 0:
+    /// nothing is.
     package var untrackedAt: UInt64 = 0
 
     /// What the kernel calls it now, its own name first; empty where that was not read, see

@@ -79,10 +79,10 @@ final class FeedTable {
             problems.error(place, "\(bad - FeedTable.reportLimit) more lines of the file are not addresses or prefixes")
         }
         if summary.maskedLines > 0 {
-            let more = summary.maskedLines == 1 ? "" : " (and so have \(summary.maskedLines - 1) more lines)"
+            let more = summary.maskedLines == 1 ? "" : "; \(summary.maskedLines) lines of the file have"
             problems.warning(
                 SourceLocation(file: path, line: summary.firstMaskedLine, column: 1),
-                "the line has bits set beyond its prefix length\(more); they are taken for zero")
+                "the line has bits set beyond its prefix length, which are taken for zero\(more)")
         }
         return gathering.finish()
     }

@@ -5,7 +5,9 @@ import Network
 enum ServiceRemedy {
     /// Words that follow `undefined service "NAME"`; nil where the name tells nothing.
     static func text(_ name: String) -> String? {
-        if ["tcp", "udp", "sctp", "icmp", "icmpv6"].contains(name) { return "; for any packet of that protocol write \(name)/*" }
+        if ["tcp", "udp", "sctp", "icmp", "icmpv6"].contains(name) {
+            return "; for any packet of that protocol write \(name)/*"
+        }
         if isPort(name) { return "; write tcp/\(name) or udp/\(name)" }
         if let form = withSlash(name) { return "; write \(form)" }
         if let number = ProtocolName.number(name) { return "; write proto/\(name) (protocol \(number))" }

@@ -6,7 +6,7 @@ extension Rule {
     /// Questions about dynamic groups in one of them.
     public static let mostQuestions = 8
 
-    static let termsAdvice = "at most \(mostTerms) of at most \(mostQuestions) groups each; write several rules"
+    static let termsAdvice = "at most \(mostTerms) of \(mostQuestions) groups each are allowed; write several rules"
 
     /// What is asked of dynamic groups and of the host, each combination once, that of nothing first.
     public var memberships: [Ends] {
@@ -23,7 +23,7 @@ extension Rule {
             ends.map { Ends(from: nil, to: nil, source: $0.source.ofGroups, destination: $0.destination.ofGroups) })
         let questions = memberships.map { $0.source.count + $0.destination.count }.max() ?? 0
         guard memberships.count > Rule.mostTerms || questions > Rule.mostQuestions else { return nil }
-        return "the rule asks for \(memberships.count) combinations of dynamic groups, of up to \(questions) each: "
-            + Rule.termsAdvice
+        return "the rule needs \(memberships.count) combinations of dynamic groups, "
+            + "with up to \(questions) groups in one; " + Rule.termsAdvice
     }
 }

@@ -82,7 +82,7 @@ public struct DiskFiles: PolicyFiles {
         case ENOENT, ENOTDIR: .missing
         case EACCES, EPERM: .denied
         case EISDIR: .directory
-        case ELOOP: FileError("is a symbolic link to itself")
+        case ELOOP: FileError("leads through too many symbolic links")
         case EAGAIN: FileError("cannot be read: it waits for more to come")
         default: FileError("cannot be read: \(Errno(rawValue: code))")
         }

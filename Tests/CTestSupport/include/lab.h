@@ -11,12 +11,16 @@
 #include <sys/types.h>
 
 /*
- * Starts a program, looked up in PATH, with default signals, none blocked, and descriptors of its own for its three streams.
- * The process id, or a negated error number.
+ * Starts a program, looked up in PATH, with default signals, none blocked, and descriptors of its own for its three
+ * streams. Returns the process id, or a negated error number.
  */
-int lab_spawn(char *const words[], char *const environment[], const char *input, const char *output, const char *errors);
+int lab_spawn(char *const words[], char *const environment[], const char *input, const char *output,
+	      const char *errors);
 
-/* 0 while it runs; once it has ended 1, with its status, or 128 and the signal, in `status`. Once it said 1 it must not be asked again. */
+/*
+ * 0 while it runs; once it has ended 1, with its status, or 128 and the signal, in `status`. After a 1 it must not be
+ * asked again.
+ */
 int lab_reap(int pid, int *status);
 
 /* `ns` is a path such as /run/netns/NAME. */
@@ -25,20 +29,26 @@ int lab_socket(const char *ns, int domain, int type, int protocol);
 /* Raw frames of one interface; what the interface itself sends is not received. */
 int lab_packet_open(const char *ns, const char *interface);
 
-/* One frame, with the VLAN tag that the kernel moved into metadata put back. 0: none came in time. `size` is at least 64. */
+/*
+ * One frame, with the VLAN tag that the kernel moved into metadata put back. 0: none came in time. `size` is at least
+ * 64.
+ */
 ssize_t lab_packet_receive(int fd, void *buffer, size_t size, int timeout_ms);
 
 /* What it sends begins with virtio's header from now on. */
 int lab_packet_offload(int fd);
 
 /*
- * Sends copies of a frame, at least one each turn, from memory that it goes on writing to while they are on their way (PACKET_TX_RING):
- * the two bytes at `place` are those of the frame, or `other`. 0, or a negated error number.
+ * Sends copies of a frame, at least one each turn, from memory that it goes on writing to while they are on their way
+ * (PACKET_TX_RING): the two bytes at `place` are those of the frame, or `other`. 0, or a negated error number.
  */
 int lab_packet_race(const char *ns, const char *interface, const void *frame, size_t size, size_t place,
 		    uint16_t other, unsigned turns);
 
-/* A tap, which goes with its descriptor. `offloads`: all that is read and written begins with virtio's header of ten bytes. */
+/*
+ * A tap, which goes with its descriptor. `offloads`: all that is read and written begins with virtio's header of ten
+ * bytes.
+ */
 int lab_tap_open(const char *ns, const char *interface, int offloads);
 
 /* `address` is numeric. */

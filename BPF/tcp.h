@@ -199,6 +199,10 @@ static __noinline __attribute__((unused)) enum segment place_segment(const struc
 		/* An end that still has the connection open speaks so, to a SYN or of its own accord. */
 		if (answer && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK)
 			return SEGMENT_CHALLENGES;
+	} else if (flow->flags & BH_FLOW_ADOPTED && is_answer_to_syn(packet) &&
+		   acknowledges_attempt(flow, packet, answer)) {
+		/* The windows of such a connection are so wide that the answer may lie in them too. */
+		return SEGMENT_ANSWERS_ATTEMPT;
 	} else if (fits(flow, packet, answer)) {
 		return SEGMENT_FITS;
 	}

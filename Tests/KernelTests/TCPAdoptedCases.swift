@@ -35,4 +35,18 @@ extension PacketTables.TCPTests {
             ]
         },
     ]
+
+    /// The windows of an adopted connection are so wide that a new connection's numbers lie in them too.
+    static let adoptedReturns = [-200_000, 200_000, 0x2000_0000].map { distance in
+        Row("adopted, and a client comes back; the server resets (\(distance))", adopts: true) { talk in
+            let new = talk.moved(client: 100_000, server: distance)
+            return join(
+                [talk.there(24, 1, 1, payload: 10, is: "accept adopted"), talk.back(24, 1, 11, payload: 10)],
+                [
+                    new.there(Flags.syn, 0, is: "accept rule"), new.back(Flags.synAck, 0, 1),
+                    new.there(Flags.ack, 1, 1), .flows([.established]), new.there(24, 1, 1, payload: 10),
+                    new.back(Flags.ack, 1, 11), new.back(Flags.rst, 1), .flows([.closed]),
+                ])
+        }
+    }
 }

@@ -145,7 +145,7 @@ extension PacketTables {
         /// Far from every window of a connection at 0, before and after it.
         static let far = [0x4000_0000, 0x7ff0_0000, 0x8010_0000, 0xc000_0000]
 
-        static let cases = resets + strangers + edges + returns + adopted + adoptedStrangers + odd
+        static let cases = resets + strangers + edges + returns + adopted + adoptedReturns + adoptedStrangers + odd
 
         // MARK: Resets that a host would accept, or answer
 

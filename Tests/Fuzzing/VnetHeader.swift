@@ -37,11 +37,18 @@ public struct VnetHeader: Sendable, Hashable, CustomStringConvertible {
 
     var hasChecksum: Bool { flags & Self.needsChecksum != 0 }
 
-    /// What that leaves to the kernel. `moved`: how much nearer the frame's start everything stands for the programs.
+    /// What that leaves to the kernel. `moved`: how much nearer the frame's start everything stands for the programs,
+    /// because the kernel took a tag out of it.
     func offload(moved: Int) -> ReferenceOffload {
-        ReferenceOffload(
-            start: hasChecksum ? Int(start) - moved : nil, offset: Int(offset), cut: cut, size: Int(size))
+        let place = Int(start) - moved
+        // With the tag the kernel pulls off all that stands before the next header. It forgets a checksum that was to
+        // start there (skb_postpull_rcsum). Newer kernels refuse such a frame when it is sent.
+        let isForgotten = moved > 0 && place < Self.ethernetHeader
+        return ReferenceOffload(
+            start: hasChecksum && !isForgotten ? place : nil, offset: Int(offset), cut: cut, size: Int(size))
     }
+
+    private static let ethernetHeader = 14
 
     private var cut: ReferenceOffload.Cut? {
         // Bit 7: the super-packet has a mark of congestion.

@@ -8,7 +8,7 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include "answer.h"
+#include "cached_verdict.h"
 #include "datapath_abi.h"
 
 struct rule_counters {

@@ -12,6 +12,7 @@
 #define BULKHEAD_DATAPATH_ABI_H
 
 #include "abi/limits.h"
+#include "abi/timeouts.h"
 #include "abi/words.h"
 #include "abi/lock.h"
 #include "abi/hash.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* How many there may be of everything, how large tables are, and how long things last. */
+/* How many there may be of everything, and how large tables are. */
 #ifndef BULKHEAD_ABI_LIMITS_H
 #define BULKHEAD_ABI_LIMITS_H
 
@@ -42,25 +42,6 @@ enum {
 	BH_SCOPE_ENTRY = BH_DEVICES_MAX,                  /* set in the scope of a host entry */
 };
 
-/* Seconds after which a flow that is not seen is gone. */
-enum {
-	BH_SECONDS_OPENING = 30,
-	BH_SECONDS_ANSWERED_TCP = 60,
-	BH_SECONDS_ANSWERED = 120,
-	BH_SECONDS_ESTABLISHED_TCP = 7500, /* and SCTP; RFC 5382 asks for 2 h 4 min */
-	BH_SECONDS_ESTABLISHED = 180,      /* UDP, ICMP and all else */
-	BH_SECONDS_CLOSING = 120,
-	BH_SECONDS_CLOSED = 10,  /* after a reset, or one that is in doubt */
-	BH_SECONDS_ATTEMPT = 30, /* that a flow stays at least after a SYN came over it */
-};
-
-/* Seconds for which what the rules said of a flow is believed, and other times. */
-enum {
-	BH_LAPSE_SECONDS = 60,     /* where it ends some day: clocks are set, and hosts sleep */
-	BH_HOST_LAPSE_SECONDS = 1, /* where it depends on the host's addresses, which may change */
-	BH_BAR_SECONDS = 86400,    /* that an ended flow is kept from being adopted, at most */
-};
-
 /*
  * Datagrams in fragments. Each device has a room of a few buckets, and each host entry a larger one, so that nobody
  * crowds out another. Where there are more devices or entries than rooms, two may share one, and each can keep half of
@@ -68,8 +49,7 @@ enum {
  */
 enum {
 	BH_FRAGMENT_WAYS = 8,
-	BH_FRAGMENT_RANGES = 8,   /* parts of a datagram with gaps between them, at a time */
-	BH_FRAGMENT_SECONDS = 30, /* from the first fragment on */
+	BH_FRAGMENT_RANGES = 8, /* parts of a datagram with gaps between them, at a time */
 	BH_DEVICE_ROOMS = 1024,
 	BH_DEVICE_ROOM = 8, /* buckets */
 	BH_ENTRY_ROOMS = 16,

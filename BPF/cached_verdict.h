@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The verdict cache's answers: what the rules, or a default, said of a packet. */
-#ifndef BULKHEAD_ANSWER_H
-#define BULKHEAD_ANSWER_H
+#ifndef BULKHEAD_CACHED_VERDICT_H
+#define BULKHEAD_CACHED_VERDICT_H
 
 #include "datapath_abi.h"
 

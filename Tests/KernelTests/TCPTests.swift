@@ -11,13 +11,13 @@ extension PacketTables {
     @Suite struct TCPTests {
         static let initials: [UInt32] = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]
 
-        /// Every number with every other. Under an emulated kernel each number once on either side, and never with
-        /// itself.
+        /// Every number with every other. Under an emulated kernel two pairs, in which each side's numbers pass both
+        /// zero and the middle.
         static let pairs: [(client: UInt32, server: UInt32)] = {
-            let all = initials.indices.flatMap { one in initials.indices.map { (one, $0) } }
-            let isShort = ProcessInfo.processInfo.environment["BULKHEAD_PAIRS"] == "short"
-            return all.filter { !isShort || ($0.0 + 2) % initials.count == $0.1 }
-                .map { (initials[$0.0], initials[$0.1]) }
+            if ProcessInfo.processInfo.environment["BULKHEAD_PAIRS"] == "short" {
+                return [(0xffff_ffff, 0x7fff_ffff), (0x7fff_ffff, 0xffff_ffff)]
+            }
+            return initials.flatMap { client in initials.map { (client, $0) } }
         }()
 
         @Test(arguments: cases) func goes(at row: Row) throws {

@@ -26,7 +26,7 @@ public struct Instance: Sendable, Hashable {
     /// An instance by its name: 1 to 64 letters, digits, `_`, `-`; the BPF file system takes no dot. Nothing is asked
     /// of the kernel yet.
     public init(_ name: String = standardName) throws(DatapathError) {
-        try self.init(name, usesTCX: Instance.kernelHasTCX)
+        try self.init(name, usesTCX: TCXSupport.isThere)
     }
 
     package init(
@@ -57,17 +57,6 @@ public struct Instance: Sendable, Hashable {
     package var readerFolder: PinFolder { folder.folder("readers") }
 
     var gracePeriods: GracePeriods { GracePeriods(setting: waitSetting, folder: folder) }
-
-    /// Whether this kernel has TCX: 6.6 and later.
-    private static let kernelHasTCX: Bool = {
-        // The loopback device of any namespace has index 1. Without the right to ask, what is answered does not matter.
-        do throws(BPFError) {
-            _ = try Program.query(interface: 1, hook: .tcxIngress)
-            return true
-        } catch {
-            return error.errno != .invalidArgument
-        }
-    }()
 
     /// The instance while this process alone may change it. Its folder is held open: what is renamed or replaced
     /// meanwhile leads nowhere.

@@ -12,7 +12,7 @@ import Testing
             #expect(FileManager.default.createFile(atPath: path, contents: Data("version: 1\n".utf8)))
             let file = try #require(FileHandle(forWritingAtPath: path))
             try file.truncate(atOffset: 100 << 20)
-            #expect(message(path).hasSuffix("the policy is larger than 16 MiB, the most that is read"))
+            #expect(message(path).hasSuffix("the policy is larger than 64 MiB, the most that is read"))
         }
     }
 

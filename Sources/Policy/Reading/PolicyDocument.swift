@@ -16,7 +16,7 @@ struct DocumentLoader {
     static let depthLimit = 16
     static let fileLimit = 1000
     /// The most bytes of all files of a policy together.
-    static let totalLimit = 64 << 20
+    static let totalLimit = 128 << 20
 
     private static let keys = [
         "version", "include", "ports", "groups", "services", "defaults", "rules", "assertions",

@@ -4,9 +4,9 @@
 /// time.
 struct YAMLReader {
     /// The most bytes of a document.
-    static let sizeLimit = 16 << 20
+    static let sizeLimit = 64 << 20
     /// The most nodes of a document, with its aliases expanded.
-    static let nodeLimit = 4_000_000
+    static let nodeLimit = 8_000_000
     /// The deepest nesting of lists and mappings.
     static let depthLimit = 64
 

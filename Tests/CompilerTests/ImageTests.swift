@@ -209,7 +209,7 @@ import Testing
             try Compiler().compile(ruleset)
         } throws: { error in
             let error = error as? CompileError
-            return error?.message == "the policy has 131073 rules, at most 131072 are allowed" && error?.rule == "bad"
+            return error?.message == "the policy has 262145 rules, at most 262144 are allowed" && error?.rule == "bad"
         }
     }
 

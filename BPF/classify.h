@@ -235,11 +235,12 @@ static __always_inline __u32 match_list(const struct image *image, __u32 list, c
 static __always_inline __u32 find_list(const struct image *image, const struct bh_partition *partition, __u32 from,
 				       __u32 to, __u32 best)
 {
-	__u32 buckets = partition->buckets, mask = partition->mask;
+	__u32 buckets = partition->buckets, count = partition->count;
 	__u64 hash = bh_cell_hash(from, to);
 
 	for (int choice = 0; choice < 2; choice++) {
-		const struct bh_bucket *bucket = IMAGE_ELEMENT(image, buckets, hash & mask, struct bh_bucket);
+		__u32 number = bh_bucket_number(hash, count);
+		const struct bh_bucket *bucket = IMAGE_ELEMENT(image, buckets, number, struct bh_bucket);
 
 		for (int i = 0; i < 4; i++) {
 			const struct bh_cell *cell = &bucket->cells[i];

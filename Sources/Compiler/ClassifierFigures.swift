@@ -36,7 +36,7 @@ extension ImageView {
 
     private var cellCount: Int {
         ImageView.all(tables.partitions).reduce(0) { sum, partition in
-            let slots = (Int(partition.mask) + 1) * MemoryLayout<bh_bucket>.size / MemoryLayout<bh_cell>.size
+            let slots = Int(partition.count) * MemoryLayout<bh_bucket>.size / MemoryLayout<bh_cell>.size
             return sum + (0..<slots).count { element(bh_cell.self, of: partition.buckets, $0)?.list ?? 0 != 0 }
         }
     }

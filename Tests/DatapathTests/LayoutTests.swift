@@ -36,7 +36,7 @@ import Testing
 
     /// Every structure of the contract with all of its fields, in order.
     private static let layouts: [Layout] = [
-        layout(bh_partition(), [\.buckets, \.mask]),
+        layout(bh_partition(), [\.buckets, \.count]),
         layout(
             bh_image_header(),
             [

@@ -212,8 +212,8 @@ extension ImageView {
     private func cell(_ partition: Int, from: UInt32, to: UInt32) -> (list: UInt32, rank: UInt32)? {
         let table = ImageView.all(tables.partitions)[partition]
         let hash = bh_cell_hash(from, to)
-        let first = UInt32(truncatingIfNeeded: hash) & table.mask
-        let second = UInt32(truncatingIfNeeded: hash >> 32) & table.mask
+        let first = bh_bucket_number(UInt32(truncatingIfNeeded: hash), table.count)
+        let second = bh_bucket_number(UInt32(truncatingIfNeeded: hash >> 32), table.count)
         let (found, isFull) = search(table, first, from, to)
         if found != nil || !isFull { return found }
         return search(table, second, from, to).found

@@ -236,7 +236,7 @@ struct ImageAssembly {
 
     private mutating func writeRules() throws(CompileError) {
         // Partitions without cells share one empty bucket, in which a look-up finds nothing.
-        let noBuckets = bh_partition(buckets: try writer.reserve(1, of: bh_bucket.self), mask: 0)
+        let noBuckets = bh_partition(buckets: try writer.reserve(1, of: bh_bucket.self), count: 1)
         var partitions: [bh_partition] = []
         for cells in classes.cells.partitions {
             guard !cells.isEmpty else {
@@ -244,7 +244,7 @@ struct ImageAssembly {
                 continue
             }
             let table = try BucketTable(cells, atMost: budget.limits.cells)
-            partitions.append(bh_partition(buckets: try writer.append(table.slots), mask: table.mask))
+            partitions.append(bh_partition(buckets: try writer.append(table.slots), count: table.count))
         }
         header.partitions = (
             partitions[0], partitions[1], partitions[2], partitions[3], partitions[4], partitions[5], partitions[6],

@@ -34,7 +34,7 @@ extension ImageView {
         let joints = rows > UInt64(UInt32.max) ? rows : rows * UInt64(header.service_count)
         let matches = UInt64(header.match_count) * UInt64(header.match_words)
         let partitions = all(header.partitions).map { partition in
-            Table("cells", partition.buckets, UInt64(partition.mask) + 1, of: bh_bucket.self)
+            Table("cells", partition.buckets, UInt64(partition.count), of: bh_bucket.self)
         }
         return partitions + [
             Table("address roots", header.v4_root, 1 << 16, of: UInt32.self),

@@ -5,25 +5,29 @@ import CDatapathABI
 struct BucketTable {
     /// Four slots per bucket; a free slot is zero.
     private(set) var slots: [bh_cell]
-    let mask: UInt32
+    let count: UInt32
     private var isFull: [Bool]
 
     private static let width = 4
+    /// From this number of buckets on, 4 MiB, a table is no larger than need be. Smaller ones stay in the caches anyway,
+    /// and their next power of two has fewer full buckets.
+    private static let large = 1 << 16
 
-    /// Places the cells in a table whose size is doubled until all of them fit.
+    /// Places the cells in a table that grows until all of them fit.
     ///
     /// - Parameters:
     ///   - cells: Distinct pairs of classes.
     ///   - limit: The most buckets.
     init(_ cells: [bh_cell], atMost limit: Int) throws(CompileError) {
         var buckets = 1
-        while buckets * 3 < cells.count { buckets *= 2 }
+        while buckets * 3 < cells.count, buckets < BucketTable.large { buckets *= 2 }
+        buckets = max(buckets, (cells.count + 2) / 3)
         while buckets <= limit {
             if let table = BucketTable(cells, buckets: buckets) {
                 self = table
                 return
             }
-            buckets *= 2
+            buckets = buckets < BucketTable.large ? buckets * 2 : buckets + buckets / 8
         }
         throw CompileError(
             message: "\(cells.count) pairs of address classes do not fit into a hash table of \(limit) buckets")
@@ -32,14 +36,17 @@ struct BucketTable {
     private init?(_ cells: [bh_cell], buckets: Int) {
         slots = [bh_cell](repeating: bh_cell(), count: buckets * BucketTable.width)
         isFull = [Bool](repeating: false, count: buckets)
-        mask = UInt32(buckets - 1)
+        count = UInt32(buckets)
         for cell in cells where !place(cell) { return nil }
         for bucket in isFull.indices where isFull[bucket] { slots[bucket * BucketTable.width].rank |= BH_BUCKET_FULL }
     }
 
     private func buckets(of cell: bh_cell) -> (first: Int, second: Int) {
         let hash = bh_cell_hash(cell.from, cell.to)
-        return (Int(UInt32(truncatingIfNeeded: hash) & mask), Int(UInt32(truncatingIfNeeded: hash >> 32) & mask))
+        return (
+            Int(bh_bucket_number(UInt32(truncatingIfNeeded: hash), count)),
+            Int(bh_bucket_number(UInt32(truncatingIfNeeded: hash >> 32), count))
+        )
     }
 
     private func freeSlot(_ bucket: Int) -> Int? {

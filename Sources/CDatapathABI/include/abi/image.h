@@ -26,11 +26,11 @@
 #include "words.h"
 
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 6 };
+enum { BH_IMAGE_FORMAT = 7 };
 
 struct bh_partition {
-	__u32 buckets; /* offset of bh_bucket[mask + 1]; never 0: an empty bucket where there are no cells */
-	__u32 mask;    /* number of buckets less one; a power of two less one */
+	__u32 buckets; /* offset of bh_bucket[count]; never 0: an empty bucket where there are no cells */
+	__u32 count;
 };
 
 _Static_assert(sizeof(struct bh_partition) == 8, "bh_partition");

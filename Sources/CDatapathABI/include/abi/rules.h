@@ -16,9 +16,9 @@ struct bh_cell {
 _Static_assert(sizeof(struct bh_cell) == 16, "bh_cell");
 
 /*
- * A line of four cells. A pair's first bucket is the low half of its hash, its second bucket the high half
- * (bh_cell_hash). The pair stands in the second only if the first was full; cells[0].rank of the first then has
- * BH_BUCKET_FULL set.
+ * A line of four cells. A pair's first bucket comes from the low half of its hash, its second bucket from the high half
+ * (bh_cell_hash, bh_bucket_number). The pair stands in the second only if the first was full; cells[0].rank of the
+ * first then has BH_BUCKET_FULL set.
  */
 #define BH_BUCKET_FULL 0x80000000u
 struct bh_bucket {
@@ -34,6 +34,12 @@ static inline __attribute__((always_inline)) __u64 bh_cell_hash(__u32 from, __u3
 	hash ^= hash >> 29;
 	hash *= 0xbf58476d1ce4e5b9ull;
 	return hash ^ hash >> 32;
+}
+
+/* The number of a bucket below `count`, which need not be a power of two. */
+static inline __attribute__((always_inline)) __u32 bh_bucket_number(__u32 half, __u32 count)
+{
+	return (__u64)half * count >> 32;
 }
 
 /*

@@ -4,6 +4,7 @@
 #define BULKHEAD_CLASSIFY_H
 
 #include <linux/in.h>
+#include "bitmaps.h"
 #include "local.h"
 
 /*
@@ -271,8 +272,8 @@ static __noinline __u32 ask_partition(const struct image *image, __u32 index, __
 }
 
 /*
- * Writes the classes of both ends, and the partitions in which both have a cell. Returns whether a list there may need
- * the joint class.
+ * Writes the classes of both ends and their bitmaps, and the partitions in which both have a cell. Returns whether a
+ * list there may need the joint class.
  */
 static __always_inline bool class_addresses(const struct image *image, const struct bh_packet *packet,
 					    struct bh_lookup *lookup)
@@ -289,10 +290,12 @@ static __always_inline bool class_addresses(const struct image *image, const str
 	lookup->from[BH_LEVEL_FINE] = class->from_fine;
 	partitions = class->from_partitions;
 	joint = class->from_joint;
+	lookup->source_bitmap = class->source_bitmap;
 	class = IMAGE_ELEMENT(image, image->header->classes, destination, struct bh_address_class);
 	lookup->to[BH_LEVEL_COARSE] = class->to_coarse;
 	lookup->to[BH_LEVEL_FINE] = class->to_fine;
 	lookup->partitions = partitions & class->to_partitions;
+	lookup->destination_bitmap = class->destination_bitmap;
 	return joint & class->to_joint;
 }
 
@@ -327,6 +330,9 @@ static __noinline __u32 classify(const struct image *image, const struct bh_pack
 	lookup->best = BH_NONE;
 	JOIN_PATHS();
 	partitions = lookup->partitions;
+	if (partitions >> BH_PARTITIONS & 1)
+		ask_bitmaps(image, lookup);
+	JOIN_PATHS();
 #pragma unroll
 	for (__u32 i = 0; i < BH_PARTITIONS; i++) {
 		if (partitions >> i & 1) {

@@ -8,6 +8,8 @@ public struct ClassifierFigures: Sendable, Hashable {
         case lists
         /// Some rule lists are long and are looked up by the packet's service and place.
         case runs
+        /// Some rules are in bitmaps besides, because their address sets overlap in too many ways for cells.
+        case bitmaps
     }
 
     public var tier: Tier
@@ -15,14 +17,17 @@ public struct ClassifierFigures: Sendable, Hashable {
     public var addressClasses: Int
     /// Pairs of address classes that have a rule list.
     public var cells: Int
+    /// Rules in bitmaps, at each pair of address sets by itself.
+    public var bitmapItems: Int
     /// The bytes of the whole image, with the policy's text.
     public var bytes: Int
 
-    public init(tier: Tier, rules: Int, addressClasses: Int, cells: Int, bytes: Int) {
+    public init(tier: Tier, rules: Int, addressClasses: Int, cells: Int, bitmapItems: Int = 0, bytes: Int) {
         self.tier = tier
         self.rules = rules
         self.addressClasses = addressClasses
         self.cells = cells
+        self.bitmapItems = bitmapItems
         self.bytes = bytes
     }
 }
@@ -30,8 +35,15 @@ public struct ClassifierFigures: Sendable, Hashable {
 extension ImageView {
     public var classifier: ClassifierFigures {
         ClassifierFigures(
-            tier: tables.run_values > tables.runs ? .runs : .lists, rules: ruleCount,
-            addressClasses: Int(tables.class_count), cells: cellCount, bytes: Int(tables.size))
+            tier: tables.bitmap_width > 0 ? .bitmaps : tables.run_values > tables.runs ? .runs : .lists,
+            rules: ruleCount, addressClasses: Int(tables.class_count), cells: cellCount, bitmapItems: itemCount,
+            bytes: Int(tables.size))
+    }
+
+    private var itemCount: Int {
+        (0..<Int(tables.bitmap_width) * 64).count {
+            element(UInt32.self, of: tables.item_ranks, $0) ?? BH_NONE != BH_NONE
+        }
     }
 
     private var cellCount: Int {

@@ -8,6 +8,13 @@ public struct Compiler: Sendable {
 
     public init() { self.init(limits: Limits()) }
 
+    /// Compiles with bitmaps from a number of cells on, however few; for tests.
+    package init(cellsBeforeBitmaps: Int) {
+        var limits = Limits()
+        limits.cellsBeforeBitmaps = cellsBeforeBitmaps
+        self.init(limits: limits)
+    }
+
     /// Compiles with other limits than the tables have; for tests.
     init(limits: Limits) { self.limits = limits }
 
@@ -48,6 +55,8 @@ struct Classes {
     var contexts: Contexts
     var joint: JointClasses
     var cells: Cells
+    let bitmaps: Bitmaps
+    let jointBitmaps: JointBitmaps
 
     init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
         let (rest, addresses) = try together(
@@ -62,6 +71,8 @@ struct Classes {
         identities = found.identities
         trie = found.trie
         addressClasses = Classes.addressClasses(found.levels, cells)
+        bitmaps = addresses.bitmaps
+        jointBitmaps = try JointBitmaps(bitmaps, joint, budget)
     }
 
     /// Builds the cells and the address trie at the same time; neither needs the other.
@@ -73,13 +84,15 @@ struct Classes {
         let (cells, (identities, trie, levels)) = try together(
             { () throws(CompileError) in
                 let ends = addresses.ends
-                let cells = Cells(
-                    addresses.levels, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, lists: lists)
+                var cells = Cells(
+                    addresses.wide.levels, pairs: ends.pairs, narrow: addresses.wide.narrow,
+                    rulesOfPair: ends.rulesOfPair, lists: lists)
+                cells.lists.note(addresses.bitmaps)
                 try cells.lists.tries.check(ruleset)
                 return cells
             },
             { () throws(CompileError) in
-                let (levels, classOfAtom) = Classes.numbers(addresses.atoms, addresses.levels)
+                let (levels, classOfAtom) = Classes.numbers(addresses)
                 let identities = Identities(ruleset)
                 let trie = AddressTrie(
                     v4: addresses.atoms.v4.mapped(classOfAtom), v6: addresses.atoms.v6.mapped(classOfAtom),
@@ -89,16 +102,16 @@ struct Classes {
         return (cells, identities, trie, levels)
     }
 
-    /// Numbers the distinct combinations of an atom's classes, on both sides and levels. Returns the four classes of
-    /// each number, and each atom's number. Class 0 is in no set.
-    private static func numbers(
-        _ atoms: AddressAtoms, _ levels: AddressLevels
-    ) -> (levels: SequenceTable<UInt32>, ofAtom: [UInt32]) {
+    /// Numbers the distinct combinations of an atom's classes, on both sides and levels, and of its bitmaps. Returns
+    /// the four classes and two bitmaps of each number, and each atom's number. Class 0 is in no set.
+    private static func numbers(_ addresses: AddressPairs) -> (levels: SequenceTable<UInt32>, ofAtom: [UInt32]) {
+        let levels = addresses.wide.levels
         var numbers = SequenceTable<UInt32>()
-        let classOfAtom = (0..<atoms.members.count).map { atom in
+        let classOfAtom = (0..<addresses.atoms.members.count).map { atom in
             UInt32(
                 numbers.intern([
                     levels.from.coarse[atom], levels.from.fine[atom], levels.to.coarse[atom], levels.to.fine[atom],
+                    addresses.bitmaps.ofSource[atom], addresses.bitmaps.ofDestination[atom],
                 ]))
         }
         return (numbers, classOfAtom)
@@ -106,18 +119,21 @@ struct Classes {
 
     /// The image's address classes, with the partitions in which each one has cells.
     private static func addressClasses(_ numbers: SequenceTable<UInt32>, _ cells: Cells) -> [bh_address_class] {
-        let count = Int(numbers.elements.max() ?? 0) + 1
+        let count = (0..<numbers.count).reduce(1) { max($0, Int(numbers[$1].prefix(4).max() ?? 0) + 1) }
         let used = PartitionUse(cells.partitions, classes: count)
         let needJoint = PartitionUse(
             cells.partitions.map { $0.filter { cells.lists.needJoint.contains($0.list) } }, classes: count)
         return (0..<numbers.count).map { number in
             let levels = Array(numbers[number])
+            let from: UInt16 = levels[4] == 0 ? 0 : 1 << UInt16(BH_PARTITIONS)
+            let to: UInt16 = levels[5] == 0 ? 0 : 1 << UInt16(BH_PARTITIONS)
             return bh_address_class(
                 from_coarse: levels[0], from_fine: levels[1], to_coarse: levels[2], to_fine: levels[3],
-                from_partitions: used.partitions(from: [0, levels[0], levels[1]]),
-                to_partitions: used.partitions(to: [0, levels[2], levels[3]]),
-                from_joint: needJoint.partitions(from: [0, levels[0], levels[1]]),
-                to_joint: needJoint.partitions(to: [0, levels[2], levels[3]]), pad: (0, 0))
+                from_partitions: used.partitions(from: [0, levels[0], levels[1]]) | from,
+                to_partitions: used.partitions(to: [0, levels[2], levels[3]]) | to,
+                from_joint: needJoint.partitions(from: [0, levels[0], levels[1]]) | from,
+                to_joint: needJoint.partitions(to: [0, levels[2], levels[3]]) | to, source_bitmap: levels[4],
+                destination_bitmap: levels[5])
         }
     }
 }
@@ -172,13 +188,16 @@ private struct RestClasses {
 private struct AddressPairs {
     let ends: RuleEnds
     let atoms: AddressAtoms
-    let levels: AddressLevels
+    /// Which pairs have cells, and which are in bitmaps.
+    let wide: WidePairs
+    let bitmaps: Bitmaps
 
     init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
         ends = RuleEnds(ruleset)
         atoms = try AddressAtoms(ends.sets.sets, budget)
-        levels = AddressLevels(atoms, pairs: ends.pairs)
-        try ends.checkCells(levels, ruleset, atMost: budget.limits.cells)
+        wide = WidePairs(atoms, pairs: ends.pairs, rulesOfPair: ends.rulesOfPair, budget.limits)
+        try ends.checkCells(wide, ruleset, atMost: budget.limits.cells)
+        bitmaps = Bitmaps(atoms, ends.items(wide))
     }
 }
 
@@ -246,12 +265,23 @@ private struct RuleEnds {
         rulesOfPair = ListTable(ranks, lists: named, count: pairs.count)
     }
 
+    /// The rules at wide pairs.
+    func items(_ wide: WidePairs) -> [Bitmaps.Item] {
+        var items: [Bitmaps.Item] = []
+        for (number, pair) in pairs.enumerated() where wide.isWide[number] {
+            guard let from = pair.from, let to = pair.to else { continue }
+            items += rulesOfPair[number].map { Bitmaps.Item(rank: $0, from: from, to: to) }
+        }
+        return items
+    }
+
     /// Throws if the pairs need too many cells, and names the rule that needs the most.
-    func checkCells(_ levels: AddressLevels, _ ruleset: Ruleset, atMost limit: Int) throws(CompileError) {
+    func checkCells(_ wide: WidePairs, _ ruleset: Ruleset, atMost limit: Int) throws(CompileError) {
+        let levels = wide.levels
         guard levels.cells > limit else { return }
         var most = (cells: 0, rank: 0)
-        for (number, pair) in pairs.enumerated() {
-            let cells = levels.from.classCount(pair.from) * levels.to.classCount(pair.to)
+        for number in wide.narrow {
+            let cells = levels.from.classCount(pairs[number].from) * levels.to.classCount(pairs[number].to)
             if cells > most.cells { most = (cells, Int(rulesOfPair[number].first ?? 0)) }
         }
         let rule = ruleset.rules[most.rank]

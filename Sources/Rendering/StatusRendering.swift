@@ -30,8 +30,9 @@ extension Status {
             instance \(instance)  generation \(generation)  policy \(file)  sha256 \(sha256.prefix(12))
             applied \(applied)Z  memory \((memoryBytes + 1023) / 1024) KiB  readers \(readers)  flows \(flows.used) \
             of \(flows.capacity)
-            rules \(classifier.rules)  tier \(classifier.tier.rawValue)  cells \(classifier.cells)  address classes \
-            \(classifier.addressClasses)  image \((classifier.bytes + 1023) / 1024) KiB
+            rules \(classifier.rules)  tier \(classifier.tier.rawValue)  cells \(classifier.cells)  in bitmaps \
+            \(classifier.bitmapItems)  address classes \(classifier.addressClasses)  image \
+            \((classifier.bytes + 1023) / 1024) KiB
 
 
             """
@@ -54,7 +55,7 @@ extension ClassifierFigures {
     fileprivate var json: JSON {
         [
             "tier": .string(tier.rawValue), "rules": JSON(rules), "addressClasses": JSON(addressClasses),
-            "cells": JSON(cells), "bytes": JSON(bytes),
+            "cells": JSON(cells), "bitmapItems": JSON(bitmapItems), "bytes": JSON(bytes),
         ]
     }
 }

@@ -79,7 +79,8 @@ import Testing
         arguments: [
             \bh_image_header.v4_root, \.nodes, \.values, \.classes, \.protocols, \.vlan_classes, \.contexts, \.joints,
             \.matches, \.partitions.0.buckets, \.partitions.8.buckets, \.lists, \.runs, \.run_values, \.rules, \.ports,
-            \.strings, \.files, \.device_ports, \.devices,
+            \.item_ranks, \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.strings, \.files,
+            \.device_ports, \.devices,
         ] as [KeyPath<bh_image_header, UInt32> & Sendable]
     ) func refusesTablesOutside(table: KeyPath<bh_image_header, UInt32> & Sendable) throws {
         let (image, _) = try view()
@@ -228,14 +229,17 @@ import Testing
         ) { try Compiler().compile(ruleset) }
     }
 
-    /// Rules between complements overlap everywhere: each pair of classes is a cell of each rule.
+    /// Rules between complements overlap everywhere: each pair of classes is a cell of each rule, and there are more
+    /// rules than bitmaps hold.
     @Test func refusesWhatMultiplies() {
         let location = SmallPolicy.location(1)
         let sets = (0..<600 as Range<UInt32>).map { number in
             AddressSet.all.subtracting(AddressSet([Prefix(IPAddress(v4: 0xc612_0000 + number * 2))]))
         }
-        let rules = sets.enumerated().map { number, set in
-            Rule(name: "rule-\(number)", location: location, ends: [.init(from: set, to: set)], action: .accept)
+        let rules = (0..<17_000).map { number in
+            Rule(
+                name: "rule-\(number)", location: location,
+                ends: [.init(from: sets[number % 600], to: sets[(number + number / 600 * 20) % 600])], action: .accept)
         }
         let ruleset = Ruleset(files: [], entries: SmallPolicy.entries, groups: [], rules: rules)
         #expect {

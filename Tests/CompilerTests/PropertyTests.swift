@@ -26,6 +26,7 @@ import Wire
         ]
         #expect(Set(total.reasons.keys) == reasons)
         #expect(total.longLists > 0)
+        #expect(total.bitmapItems > 300)
         #expect(total.nodes > 0)
         #expect(total.passedOver > 1000)
         #expect(total.members > 1000)
@@ -36,6 +37,7 @@ import Wire
         var reasons: [Reason: Int] = [:]
         var cells = 0
         var longLists = 0
+        var bitmapItems = 0
         var nodes = 0
         /// Rules that matched but whose condition did not hold.
         var passedOver = 0
@@ -45,7 +47,7 @@ import Wire
         var own = 0
 
         var description: String {
-            "\(cells) cells, \(longLists) long lists, \(nodes) nodes, \(passedOver) passed over, "
+            "\(cells) cells, \(longLists) long lists, \(bitmapItems) in bitmaps, \(nodes) nodes, \(passedOver) passed over, "
                 + "\(members) members, \(own) own; "
                 + reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", ")
         }
@@ -54,13 +56,18 @@ import Wire
     /// One seed in thirty makes a large policy.
     private func compare(seed: UInt64, _ total: inout Total) throws {
         let ruleset = RandomPolicy(seed: seed, size: seed % 30 == 0 ? .large : .small).ruleset
-        let image = try Compiler().compile(ruleset)
+        // Every other policy has as much in bitmaps as there can be.
+        let compiler = seed / 2 % 2 == 0 ? Compiler() : Compiler(cellsBeforeBitmaps: 0)
+        let image = try compiler.compile(ruleset)
         let view = try ImageView(image.bytes)
         let reference = ReferenceEvaluator(ruleset)
         var frames = BoundaryFrames(ruleset, seed: seed)
         var random = RandomNumbers(seed: seed)
         #expect(view.classifier.cells == image.statistics.cells)
-        #expect(view.classifier.tier == (image.statistics.longLists > 0 ? .runs : .lists))
+        #expect(view.classifier.bitmapItems == image.statistics.bitmapItems)
+        #expect(
+            view.classifier.tier
+                == (image.statistics.bitmapItems > 0 ? .bitmaps : image.statistics.longLists > 0 ? .runs : .lists))
         let groups = ruleset.dynamicGroups.map { _ in RandomPolicy.members(&random) }
         func isMember(_ group: Int, _ address: IPAddress) -> Bool {
             let isMember = groups[group].contains { $0.contains(address) }
@@ -75,6 +82,7 @@ import Wire
         }
         total.cells += image.statistics.cells
         total.longLists += image.statistics.longLists
+        total.bitmapItems += image.statistics.bitmapItems
         total.nodes += image.statistics.nodes
         for _ in 0..<500 {
             let probe = frames.next()

@@ -47,20 +47,22 @@ import Testing
                 \.strings_size, \.files, \.file_count, \.conditions, \.condition_count, \.chains, \.groups,
                 \.group_count, \.adopt, \.header_class_count, \.notes, \.header_classes, \.sha256, \.generation,
                 \.device_count, \.device_ports, \.devices, \.loaded_at, \.wall_offset, \.secret, \.boot_offset,
-                \.epoch, \.before, \.host_states, \.host_questions, \.note_count, \.reserved,
+                \.epoch, \.before, \.host_states, \.host_questions, \.note_count, \.bitmap_width, \.item_ranks,
+                \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.reserved,
             ]),
         layout(bh_node(), [\.changes, \.path, \.path_mask, \.base, \.otherwise, \.before, \.path_bits, \.pad]),
         layout(
             bh_address_class(),
             [
                 \.from_coarse, \.from_fine, \.to_coarse, \.to_fine, \.from_partitions, \.to_partitions, \.from_joint,
-                \.to_joint, \.pad,
+                \.to_joint, \.source_bitmap, \.destination_bitmap,
             ]),
         layout(bh_protocol(), [\.first_directory, \.second_directory, \.services, \.stride, \.service, \.pad]),
         layout(bh_cell(), [\.from, \.to, \.list, \.rank]),
         layout(bh_bucket(), [\.cells]),
         layout(bh_list_entry(), [\.rank, \.match, \.destination, \.destination_span, \.source, \.source_span]),
         layout(bh_run(), [\.changes, \.base, \.pad]),
+        layout(bh_bitmap_word(), [\.bits, \.word, \.rank]),
         layout(
             bh_rule(),
             [
@@ -98,7 +100,12 @@ import Testing
             ]),
         layout(bh_claim(), [\.target_high, \.target_low, \.mac, \.sender, \.operation, \.state, \.has_mac]),
         layout(bh_judgement(), [\.verdict, \.reason, \.rule, \.counter, \.generation, \.port, \.direction, \.log]),
-        layout(bh_lookup(), [\.joint, \.best, \.floor, \.partitions, \.from, \.to]),
+        layout(
+            bh_lookup(),
+            [
+                \.joint, \.best, \.floor, \.partitions, \.from, \.to, \.source_bitmap, \.destination_bitmap,
+                \.first_to, \.first_joint, \.next_word, \.word, \.bits,
+            ]),
         layout(
             bh_flow_key(),
             [

@@ -52,7 +52,9 @@ extension PacketTables {
             seed: UInt64, size: RandomPolicy.Size = .small, packets: Int
         ) throws -> (judged: [Reason: Int], early: Int) {
             let ruleset = RandomPolicy(seed: seed, size: size).ruleset
-            let simulation = try Simulation(ruleset)
+            // Every other policy has as much in bitmaps as there can be.
+            let simulation = try Simulation(
+                ruleset, compiler: seed / 2 % 2 == 0 ? Compiler() : Compiler(cellsBeforeBitmaps: 0))
             var reference = ReferenceFlows(ruleset, start: Timestamp(nanoseconds: 2_000_000_000_000_000_000))
             var frames = BoundaryFrames(ruleset, seed: seed)
             var judged: [Reason: Int] = [:]

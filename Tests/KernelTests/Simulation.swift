@@ -94,8 +94,8 @@ struct Simulation: Sendable {
         return (loaded, try #require(loaded.ruleset, "\(errors.joined(separator: "\n"))"))
     }
 
-    init(_ ruleset: Ruleset) throws {
-        image = try Compiler().compile(ruleset)
+    init(_ ruleset: Ruleset, compiler: Compiler = Compiler()) throws {
+        image = try compiler.compile(ruleset)
         bindings = [:]
         serial = Programs.nextSerial()
     }

@@ -93,7 +93,34 @@ extension ImageView {
             guard let (list, rank) = cell, rank < best else { continue }
             best = min(best, firstMatch(list, packet, joint: joint, from: floor, below: best))
         }
+        best = min(best, firstMatch(from, to, joint: joint, from: floor))
         return best == BH_NONE ? nil : best
+    }
+
+    /// The first match of the bitmaps, `BH_NONE` where there is none.
+    private func firstMatch(
+        _ source: bh_address_class, _ destination: bh_address_class, joint: Int, from floor: UInt32
+    ) -> UInt32 {
+        guard source.source_bitmap != 0, destination.destination_bitmap != 0 else { return BH_NONE }
+        let width = Int(tables.bitmap_width)
+        let bitmap = Int(element(UInt32.self, of: tables.joint_bitmaps, joint) ?? 0)
+        var best = BH_NONE
+        for index in 0..<width {
+            let place = Int(source.source_bitmap) + index
+            guard let found = element(bh_bitmap_word.self, of: tables.source_words, place) else { break }
+            if found.rank >= best { break }
+            let word = Int(found.word & ~BH_BITMAP_LAST)
+            let start = Int(destination.destination_bitmap) * width
+            let bits =
+                found.bits & (element(UInt64.self, of: tables.destination_words, start + word) ?? 0)
+                & (element(UInt64.self, of: tables.joint_words, bitmap * width + word) ?? 0)
+            let ranks = (0..<64).filter { bits >> UInt64($0) & 1 == 1 }.compactMap {
+                element(UInt32.self, of: tables.item_ranks, word * 64 + $0)
+            }
+            best = min(best, ranks.first { $0 >= floor } ?? BH_NONE)
+            if found.word & BH_BITMAP_LAST != 0 { break }
+        }
+        return best
     }
 
     // MARK: Addresses

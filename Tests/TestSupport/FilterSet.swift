@@ -188,3 +188,24 @@ extension FilterSet {
         return words.count == 1 ? words[0] : "[\(words.joined(separator: ", "))]"
     }
 }
+
+// MARK: Copies
+
+extension FilterSet {
+    /// The same rules at other addresses: the first sixteen bits of each differ, those of a copy in the same way.
+    public func moved(_ copy: Int) -> FilterSet {
+        let change = UInt128(UInt16(truncatingIfNeeded: copy * 40503)) << 16
+        func moved(_ prefix: Prefix) -> Prefix {
+            let open = UInt128(UInt32.max) >> UInt128(prefix.length)
+            return Prefix(IPAddress(v4: UInt32((prefix.first ^ change) & ~open)), length: prefix.length)
+        }
+        return FilterSet(
+            name: "\(name)-\(copy)",
+            filters: filters.map { filter in
+                var filter = filter
+                filter.source = moved(filter.source)
+                filter.destination = moved(filter.destination)
+                return filter
+            })
+    }
+}

@@ -14,6 +14,8 @@ enum Workload {
         feeds                   four rules over a million lines of feeds
         groups, groups-shared   5,000 rules between 200 groups, one within 500 tenants
         tenants-COUNT           rules from all but a tenant to the tenant
+        tags-ADDRESSES-RULES    each address in 10 of 300 groups, and rules between groups
+        SET-COUNT               copies of a ClassBench set at addresses of their own: acl4_10k-10
         NAME-v6                 any set of filters in IPv6
         """
 
@@ -52,6 +54,12 @@ enum Workload {
             self = .text([("policy.yaml", policy.text())])
         case _ where words.count == 2 && words[0] == "tenants" && Int(words[1]) != nil:
             self = .text([("policy.yaml", TenantPolicy(tenants: Int(words[1]) ?? 0).text)])
+        case _ where words.count == 3 && words[0] == "tags":
+            let policy = TagPolicy(addresses: Int(words[1]) ?? 0, rules: Int(words[2]) ?? 0)
+            self = .text([("policy.yaml", policy.text)])
+        case _ where words.count == 2 && ClassBench.large.contains(words[0]) && Int(words[1]) != nil:
+            let set = try ClassBench.filters(words[0], from: folder())
+            self = .filters(FilterSet(name: name, joining: (0..<(Int(words[1]) ?? 0)).map { set.moved($0) }))
         case _ where (ClassBench.small + ClassBench.large).contains(name):
             self = .filters(try ClassBench.filters(name, from: folder()))
         default: throw Failure("there is no workload '\(name)'; there are:\n\(Workload.names)")

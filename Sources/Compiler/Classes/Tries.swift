@@ -4,11 +4,11 @@ import Policy
 
 /// Limits how many conditional rules one packet may have to try before a rule decides: the programs try a fixed number.
 ///
-/// A packet has one joint class, and at most one list in each partition. So the longest lists of all partitions
-/// together, for that joint class, are a bound.
+/// A packet has one joint class, at most one list in each partition, and one bitmap of its source. So the longest lists
+/// of all partitions and the fullest bitmap together, for that joint class, are a bound.
 struct Tries {
-    /// By partition and joint class: the conditional rules of the list that has the most of them.
-    private var most = [[Int: [UInt32]]](repeating: [:], count: Int(BH_PARTITIONS))
+    /// By partition, then of bitmaps, and by joint class: the conditional rules of the list that has the most of them.
+    private var most = [[Int: [UInt32]]](repeating: [:], count: Int(BH_PARTITIONS) + 1)
 
     /// - Parameter candidates: By joint class: conditional rules, ascending, then an unconditional one or `BH_NONE`.
     mutating func note(_ candidates: [Int: [UInt32]], partition: Int) {

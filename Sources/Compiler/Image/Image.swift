@@ -24,6 +24,8 @@ public struct Image: Sendable {
         public var cells = 0
         public var lists = 0
         public var longLists = 0
+        /// Rules in bitmaps, at each pair of address sets by itself.
+        public var bitmapItems = 0
 
         public init() {}
     }

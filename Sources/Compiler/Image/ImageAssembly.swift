@@ -87,6 +87,7 @@ struct ImageAssembly {
         statistics.cells = classes.cells.count
         statistics.lists = classes.cells.lists.count
         statistics.longLists = classes.cells.lists.longCount
+        statistics.bitmapItems = classes.bitmaps.items.count
         return statistics
     }
 
@@ -265,6 +266,16 @@ struct ImageAssembly {
         header.chains = try writer.append(classes.cells.lists.chains)
         header.runs = try writer.append(classes.cells.lists.runs)
         header.run_values = try writer.append(classes.cells.lists.runValues)
+        try writeBitmaps()
+    }
+
+    private mutating func writeBitmaps() throws(CompileError) {
+        header.bitmap_width = UInt32(classes.bitmaps.width)
+        header.item_ranks = try writer.append(classes.bitmaps.ranks)
+        header.joint_bitmaps = try writer.append(classes.jointBitmaps.ofJoint)
+        header.joint_words = try writer.append(classes.jointBitmaps.words)
+        header.source_words = try writer.append(classes.bitmaps.sourceWords)
+        header.destination_words = try writer.append(classes.bitmaps.destinationWords)
     }
 
     private mutating func record(of group: DynamicGroup) -> bh_group {

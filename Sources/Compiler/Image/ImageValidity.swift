@@ -49,6 +49,13 @@ extension ImageView {
             Table("rule lists", header.lists, 1, of: bh_list_entry.self),
             Table("runs", header.runs, 0, of: bh_run.self),
             Table("run values", header.run_values, 0, of: UInt32.self),
+            Table("items' ranks", header.item_ranks, UInt64(header.bitmap_width) * 64, of: UInt32.self),
+            Table("source bitmaps", header.source_words, 1, of: bh_bitmap_word.self),
+            Table("destination bitmaps", header.destination_words, UInt64(header.bitmap_width), of: UInt64.self),
+            Table(
+                "joint bitmaps", header.joint_bitmaps, header.bitmap_width > 0 ? UInt64(header.joint_count) : 0,
+                of: UInt32.self),
+            Table("joint classes' bitmaps", header.joint_words, UInt64(header.bitmap_width), of: UInt64.self),
             Table("conditions", header.conditions, UInt64(header.condition_count), of: bh_condition.self),
             Table("dynamic groups", header.groups, UInt64(header.group_count), of: bh_group.self),
             Table("chains", header.chains, 0, of: UInt32.self),

@@ -6,7 +6,7 @@ import Policy
 struct Cells {
     /// By partition, sorted by source class, then destination class.
     private(set) var partitions = [[bh_cell]](repeating: [], count: Int(BH_PARTITIONS))
-    private(set) var lists: RuleLists
+    var lists: RuleLists
     var count: Int { partitions.reduce(0) { $0 + $1.count } }
 
     private struct Entry {
@@ -21,13 +21,15 @@ struct Cells {
     private var heads: [(head: UInt32, rank: UInt32)?] = []
 
     /// - Parameters:
+    ///   - narrow: The pairs that have cells.
     ///   - rulesOfPair: By pair: the ranks of its rules, ascending, each once.
     ///   - lists: The rule lists to which the cells' lists are added.
-    init(_ levels: AddressLevels, pairs: [EndPair], rulesOfPair: ListTable, lists: RuleLists) {
+    init(_ levels: AddressLevels, pairs: [EndPair], narrow: [Int], rulesOfPair: ListTable, lists: RuleLists) {
         self.rulesOfPair = rulesOfPair
         self.lists = lists
         var entries = [[Entry]](repeating: [], count: Int(BH_PARTITIONS))
-        for (number, pair) in pairs.enumerated() {
+        for number in narrow {
+            let pair = pairs[number]
             let partition = levels.from.level(pair.from) * 3 + levels.to.level(pair.to)
             for from in levels.from.classes(pair.from) {
                 for to in levels.to.classes(pair.to) {

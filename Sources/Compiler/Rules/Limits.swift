@@ -12,6 +12,10 @@ struct Limits: Sendable {
     var files = Int(UInt16.max)
     /// Pairs of address classes, over all rules.
     var cells = 1 << 24
+    /// The cells from which on the widest pairs of address sets are in bitmaps.
+    var cellsBeforeBitmaps = 1 << 21
+    /// Rules in bitmaps, at each pair of address sets by itself.
+    var bitmapItems = Int(BH_BITMAP_WORDS) * 64
     /// Memberships of address classes in address sets.
     var memberships = 1 << 26
     /// Classes of one protocol's ports, or of its types and codes.

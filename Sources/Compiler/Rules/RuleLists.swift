@@ -63,6 +63,15 @@ struct RuleLists {
         return (heads[number], first)
     }
 
+    /// Counts the conditional rules that a packet may have to try because of bitmaps.
+    mutating func note(_ bitmaps: Bitmaps) {
+        for ranks in bitmaps.ranksBySource(where: { isConditional[Int($0)] }) {
+            var candidates: [Int: [UInt32]] = [:]
+            for rank in ranks { joint.forEachJoint(ofRule: rank) { candidates[$0, default: []].append(rank) } }
+            tries.note(candidates.mapValues { $0 + [BH_NONE] }, partition: Int(BH_PARTITIONS))
+        }
+    }
+
     /// Removes rules that can never decide, because unconditional earlier rules of the list match everything that they
     /// match.
     private mutating func reachable(_ ranks: [UInt32]) -> [UInt32] {

@@ -16,6 +16,8 @@
  *   headers between IP and the transport header -> header class, which multiplies the contexts
  *   context, service -> joint class
  *   rule list, joint class -> first matching rule.
+ * Rules that would need too many cells are bits of bitmaps instead:
+ *   source class, destination class, joint class -> a bitmap each; what is set in all three matches.
  * Where the first match has a condition that does not hold, the look-up goes on with the next match.
  */
 #ifndef BULKHEAD_ABI_IMAGE_H
@@ -111,7 +113,14 @@ struct bh_image_header {
 	__u32 host_states;    /* BH_HOST_STATES where some rule asks for the host's own addresses, else 1 */
 	__u32 host_questions; /* offset of u8[scope_count]: enum bh_host_question, what the scope's rules ask */
 	__u32 note_count;
-	__u8 reserved[132];
+	/* bitmaps over items: rules between sets of addresses that overlap too much for cells; see bh_bitmap_word */
+	__u32 bitmap_width;      /* words of a whole bitmap, 64 items each; 0 where there are none */
+	__u32 item_ranks;        /* offset of u32[64 * bitmap_width], BH_NONE after the last item */
+	__u32 source_words;      /* offset of bh_bitmap_word[] */
+	__u32 destination_words; /* offset of u64[]: bitmaps, one after the other */
+	__u32 joint_bitmaps;     /* offset of u32[joint_count]: the number of a bitmap in `joint_words` */
+	__u32 joint_words;       /* offset of u64[]: bitmaps, one after the other */
+	__u8 reserved[108];
 };
 
 _Static_assert(sizeof(struct bh_image_header) == 512, "bh_image_header");
@@ -157,11 +166,13 @@ struct bh_address_class {
 	__u32 from_fine;
 	__u32 to_coarse;
 	__u32 to_fine;
-	__u16 from_partitions; /* bit p: partition p has a cell for this class as source */
-	__u16 to_partitions;   /* the same as destination */
-	__u16 from_joint;      /* of those, where the list of some cell cannot be read without the joint class */
+	/* bit p: partition p has a cell for this class as source; bit BH_PARTITIONS: it has a source bitmap */
+	__u16 from_partitions;
+	__u16 to_partitions; /* the same as destination */
+	__u16 from_joint;    /* of those, where the list of some cell cannot be read without the joint class */
 	__u16 to_joint;
-	__u32 pad[2];
+	__u32 source_bitmap;      /* index of its first word in `source_words`; 0: it has none */
+	__u32 destination_bitmap; /* number of its bitmap in `destination_words`; 0: it has none */
 };
 
 _Static_assert(sizeof(struct bh_address_class) == 32, "bh_address_class");

@@ -10,8 +10,11 @@ enum {
 	BH_PAGES_MAX = 64,     /* 256 MiB per image */
 	BH_RULES_MAX = 262144, /* rules of one policy, and slots of rule counters: 4 MiB per CPU, as a page */
 	BH_LIST_SHORT = 8,     /* entries of a list that is scanned; a longer list has a row */
-	BH_TRIE_DEPTH = 16,    /* nodes on the longest walk: one per byte of an IPv6 address */
-	BH_TRIES_MAX = 16,     /* conditional rules that one packet may match before the rule that decides */
+	BH_BITMAP_WORDS = 256, /* of a bitmap over rules: 16,384 of them */
+	/* A step for each word, and one for each match whose condition does not hold: every bit, if it came to that. */
+	BH_BITMAP_STEPS = BH_BITMAP_WORDS * 65,
+	BH_TRIE_DEPTH = 16, /* nodes on the longest walk: one per byte of an IPv6 address */
+	BH_TRIES_MAX = 16,  /* conditional rules that one packet may match before the rule that decides */
 };
 
 /* Ports. */

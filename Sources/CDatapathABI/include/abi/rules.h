@@ -85,6 +85,22 @@ struct bh_run {
 
 _Static_assert(sizeof(struct bh_run) == 16, "bh_run");
 
+/*
+ * An item is a rule at one pair of address sets that would need too many cells. Bitmaps have a bit per item. A packet
+ * matches the items whose bits are set in three bitmaps: its source's, its destination's and its joint class's. In each
+ * word the ranks of the items ascend.
+ *
+ * A source's bitmap has only its words that are not 0, in the order of their lowest rank. The last is marked.
+ */
+#define BH_BITMAP_LAST 0x80000000u
+struct bh_bitmap_word {
+	__u64 bits;
+	__u32 word; /* which word it is; perhaps with BH_BITMAP_LAST */
+	__u32 rank; /* the lowest of its items */
+};
+
+_Static_assert(sizeof(struct bh_bitmap_word) == 16, "bh_bitmap_word");
+
 enum bh_rule_flag {
 	BH_RULE_LOG = 1, /* a match is streamed */
 	BH_RULE_STATELESS = 2,

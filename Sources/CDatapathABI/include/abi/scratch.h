@@ -17,12 +17,19 @@ struct bh_lookup {
 	__u32 joint;              /* joint class, where a list could need it */
 	__u32 best;               /* lowest rank so far */
 	__u32 floor;              /* ranks below do not count */
-	__u32 partitions;         /* bit by partition, where both ends have a cell */
+	__u32 partitions;         /* as bh_address_class has them, of both ends */
 	__u32 from[BH_LEVEL_MAX]; /* class of the source by level */
 	__u32 to[BH_LEVEL_MAX];
+	__u32 source_bitmap; /* as bh_address_class has them */
+	__u32 destination_bitmap;
+	__u32 first_to;    /* index of the first word of the destination's bitmap */
+	__u32 first_joint; /* of the joint class's */
+	__u32 next_word;   /* of the source's bitmap, index of the word to read next */
+	__u32 word;        /* that was read last; perhaps with BH_BITMAP_LAST */
+	__u64 bits;        /* of that word, in all three bitmaps, that were not looked at yet */
 };
 
-_Static_assert(sizeof(struct bh_lookup) == 40, "bh_lookup");
+_Static_assert(sizeof(struct bh_lookup) == 72, "bh_lookup");
 
 /* A search for a place: for a new flow in its bucket, or in the whole table for a flow that its scope can give up. */
 struct bh_flow_search {
@@ -100,6 +107,6 @@ struct bh_scratch {
 	__u64 frame;     /* address of the kernel's struct sk_buff or xdp_buff, for probes of it */
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 656, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 688, "bh_scratch");
 
 #endif

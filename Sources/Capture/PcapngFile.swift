@@ -5,7 +5,10 @@ struct PcapngFile {
     /// A section header's type, the same in both byte orders.
     static let sectionHeader: UInt32 = 0x0a0d_0d0a
 
-    private enum BlockType {
+    /// What tells a section's byte order.
+    static let byteOrderMark: UInt32 = 0x1a2b_3c4d
+
+    enum BlockType {
         static let interface: UInt32 = 1
         static let obsoletePacket: UInt32 = 2
         static let simplePacket: UInt32 = 3
@@ -61,8 +64,8 @@ struct PcapngFile {
         // The length comes before the mark that tells its byte order.
         let bytes = try input.take(8, of: "a section header")
         switch Fields(bytes: bytes, isBigEndian: false).u32(4) {
-        case 0x1a2b_3c4d: isBigEndian = false
-        case 0x4d3c_2b1a: isBigEndian = true
+        case Self.byteOrderMark: isBigEndian = false
+        case Self.byteOrderMark.byteSwapped: isBigEndian = true
         default:
             throw CaptureError(
                 offset: begin, cause: .badBlock(type: Self.sectionHeader, why: "no byte-order mark"))

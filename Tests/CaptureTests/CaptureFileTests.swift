@@ -14,7 +14,7 @@ private func inTemporaryFolder(_ body: (URL) throws -> Void) throws {
 @Suite struct CaptureFileTests {
     @Test func whatIsWrittenIsRead() throws {
         try inTemporaryFolder { folder in
-            let path = folder.appending(path: "drops.pcap").path
+            let path = folder.appending(path: "drops.pcapng").path
             let written = [
                 CapturedFrame(bytes: Array(0...127), originalLength: 1514, time: 1_700_000_000_123_456_789),
                 CapturedFrame(bytes: [], time: 0),
@@ -35,11 +35,11 @@ private func inTemporaryFolder(_ body: (URL) throws -> Void) throws {
 
     @Test func anEmptyCaptureIsWhole() throws {
         try inTemporaryFolder { folder in
-            let path = folder.appending(path: "empty.pcap").path
+            let path = folder.appending(path: "empty.pcapng").path
             do { _ = try CaptureWriter(path: path) }
             var reader = try CaptureReader(path: path)
             #expect(try reader.next() == nil)
-            #expect(try Data(contentsOf: URL(filePath: path)).count == 24)
+            #expect(try Data(contentsOf: URL(filePath: path)).count == 28)
         }
     }
 

@@ -179,9 +179,9 @@ extension Integration {
             let damaged = try refusal(cut.path)
             #expect(damaged.status == 1)
             #expect(damaged.lines.count >= 11)
-            // LINKTYPE_LINUX_SLL.
+            // LINKTYPE_LINUX_SLL, in the description of the interface behind the section's header.
             var other = bytes
-            other[20] = 113
+            other[36] = 113
             let foreign = URL(filePath: path + ".sll")
             try other.write(to: foreign)
             let refused = try refusal(foreign.path)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Policy
 
 extension Counters {
     package var json: JSON {
         [
-            "generation": JSON(generation), "ports": .array(ports.map(\.json)),
+            "time": .string(Timestamp(nanoseconds: time).utc), "generation": JSON(generation),
+            "ports": .array(ports.map(\.json)),
             "rules": .array(
                 rules.map {
                     ["name": .string($0.name), "packets": JSON($0.count.packets), "bytes": JSON($0.count.bytes)]
@@ -27,24 +29,33 @@ extension Counters {
         }
         var byRule = Table([.init("RULE"), .init("PACKETS", .right), .init("BYTES", .right)])
         for rule in rules { byRule.append([rule.name, "\(rule.count.packets)", "\(rule.count.bytes)"]) }
-        var text = byPort.text + "\n" + byRule.text + "\n"
-        text +=
-            "generation \(generation)  events of drops: \(events.emitted) emitted, \(events.suppressed) suppressed, "
-        text += "\(events.lost) lost\n"
-        text +=
-            "flows: \(flows.used) of \(flows.capacity) places used, \(flows.opened) opened, \(flows.refused) refused\n"
+        let totals: [Words] = ["generation \(generation)  \(eventTotals)"] + otherTotals
+        return byPort.text + "\n" + byRule.text + "\n" + totals.map { $0 + "\n" }.joined()
+    }
+
+    /// What became of the events of drops.
+    var eventTotals: Words {
+        "events of drops: \(events.emitted) emitted, \(events.suppressed) suppressed, \(events.lost) lost"
+    }
+
+    /// A line for each of the other totals.
+    var otherTotals: [Words] {
+        var lines: [Words] = [
+            "flows: \(flows.used) of \(flows.capacity) places used, \(flows.opened) opened, \(flows.refused) refused"
+        ]
         if removed.dropped.packets > 0 {
-            text += "\(removed.dropped.packets) drops were at ports that are not in force any more\n"
+            lines.append("\(removed.dropped.packets) drops were at ports that are not in force any more")
         }
-        if events.unjudged > 0 { text += "\(events.unjudged) packets met no policy for their device and passed\n" }
-        return text
+        if events.unjudged > 0 { lines.append("\(events.unjudged) packets met no policy for their device and passed") }
+        return lines
     }
 }
 
 extension Counters.PortCount {
-    /// Why packets were dropped, and how many that were rejected got no answer.
-    fileprivate var words: String {
-        let reasons = drops.map { "\($0.reason.rawValue) \($0.packets)" }.joined(separator: ", ")
+    /// Why packets were dropped, and how many that were rejected got no answer. The number comes first, so that nobody
+    /// takes it for that of a rule.
+    var words: String {
+        let reasons = drops.map { "\($0.packets) by \($0.reason.rawValue)" }.joined(separator: ", ")
         return unanswered == 0 ? reasons : "\(reasons) (\(unanswered) unanswered)"
     }
 

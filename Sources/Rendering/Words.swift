@@ -7,7 +7,7 @@
 package struct Words: Sendable, Hashable {
     package let text: String
 
-    private init(safe text: String) { self.text = text }
+    fileprivate init(safe text: String) { self.text = text }
 
     /// Text of several lines, in which only tabs and the ends of lines stand as they are.
     package init(lines text: String) {
@@ -74,9 +74,7 @@ extension Words: CustomStringConvertible {
 
 extension Sequence<Words> {
     package func joined(separator: Words = "") -> Words {
-        var result: Words?
-        for words in self { result = result.map { $0 + separator + words } ?? words }
-        return result ?? ""
+        Words(safe: map(\.text).joined(separator: separator.text))
     }
 }
 

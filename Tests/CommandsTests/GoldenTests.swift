@@ -48,7 +48,7 @@ import Wire
 
     @Test func counters() {
         let counters = Counters(
-            generation: 3,
+            time: 1_767_323_045_000_001_000, generation: 3,
             ports: [
                 .init(
                     port: Port(name: "web-1", interface: "tap-web1", protects: .workload), direction: .in,
@@ -64,8 +64,8 @@ import Wire
             flows: .init(used: 1, capacity: 2, opened: 3, adopted: 4, expired: 5, evicted: 6, refused: 7, ended: 8))
         #expect(
             "\(counters.json)" == """
-                {"generation": 3, "ports": [{"name": "web-1", "interface": "tap-web1", "netns": null, "direction": \
-                "in", \
+                {"time": "2026-01-02T03:04:05.000001Z", "generation": 3, "ports": [{"name": "web-1", \
+                "interface": "tap-web1", "netns": null, "direction": "in", \
                 "accepted": {"packets": 10, "bytes": 840}, "dropped": {"packets": 2, "bytes": 120}, \
                 "reasons": {"rule": 1, "default": 1}, "acceptReasons": {"essential": 10}, \
                 "unanswered": 0}], \

@@ -13,14 +13,18 @@ struct CountersCommand: ParsableCommand {
             emitted (a reader got it), lost (a reader wanted it, but had no room) or suppressed (all others). The \
             three add up to the drops.
 
+            With --watch there are rates too, each over the last second. On a terminal the page fits it: columns that \
+            matter less are left out, and of many ports and rules those are shown that do most.
+
             Example:
               bulkhead counters
-              bulkhead counters --watch --json | jq -c .events
+              bulkhead counters --watch
+              bulkhead counters --watch --json | jq -c '[.time, .events.emitted]'
             """)
 
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
-    @Flag(help: "Show the counters every second until interrupted.")
+    @Flag(help: "Show the counters and their rates every second until interrupted.")
     var watch = false
 
     func run() throws {
@@ -30,9 +34,11 @@ struct CountersCommand: ParsableCommand {
             return try output.show(counters.json, or: counters.words)
         }
         Interruption.catchSignals()
+        var screen = CounterScreen()
         try controller.followCounters(every: .seconds(1), until: Interruption.isRequested) { counters in
-            let clearing: Words = StandardOutput.isTerminal ? "\u{1b}[H\u{1b}[2J" : ""
-            try output.show(counters.json, or: clearing + counters.words)
+            guard !output.isJSON else { return try StandardOutput.line(counters.json) }
+            try Screen.show(screen.lines(counters, fitting: Screen.size))
         }
+        if !output.isJSON { try Screen.end() }
     }
 }

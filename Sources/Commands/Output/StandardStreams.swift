@@ -11,6 +11,15 @@ struct ClosedPipe: Error {}
 enum StandardOutput {
     static let isTerminal = isatty(STDOUT_FILENO) == 1
 
+    /// The columns and lines of the terminal; nil where it is none, or does not say.
+    static var size: (width: Int, height: Int)? {
+        var size = winsize()
+        guard unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+            return nil
+        }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
     /// Whether its reader is gone. A stream that has nothing to write gets no error that would tell it.
     static var isClosed: Bool {
         var output = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)

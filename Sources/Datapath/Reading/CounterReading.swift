@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
+import Glibc
+import Host
 import Libbpf
 import Wire
 
@@ -12,7 +14,8 @@ extension Instance {
             let removed = try maps.state().removed
             let (ports, events) = try dropsAndEvents(maps, image)
             return Counters(
-                generation: image.generation, ports: ports, removed: (removed.accepted, removed.dropped),
+                time: KernelClock.nanoseconds(CLOCK_REALTIME), generation: image.generation, ports: ports,
+                removed: (removed.accepted, removed.dropped),
                 rules: try ruleCounters(maps, image), events: events,
                 flows: try maps.flowTotals(scopes: image.allFlowScopes))
         } catch {

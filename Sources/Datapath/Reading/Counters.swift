@@ -41,6 +41,8 @@ public struct Counters: Sendable {
         public var unjudged: UInt64
     }
 
+    /// When they were read, in nanoseconds since 1970.
+    public var time: UInt64
     public var generation: UInt32
     public var ports: [PortCount]
     /// Of all ports that were in force and are not any more.

@@ -16,7 +16,9 @@ struct DetachCommand: ParsableCommand {
               bulkhead detach --all
             """)
 
-    @Argument(help: ArgumentHelp("Ports, each an entry, entry/device or a device.", valueName: "port"))
+    @Argument(
+        help: ArgumentHelp("Ports, each an entry, entry/device or a device.", valueName: "port"),
+        completion: .names(.ports))
     var ports: [String] = []
     @Flag(help: "Detach every port and remove the instance: programs, maps and counters.")
     var all = false

@@ -22,18 +22,23 @@ struct ExplainCommand: ParsableCommand {
               bulkhead explain 203.0.113.9 198.51.100.10 ping --at uplink --direction in
             """)
 
-    @Argument(help: "The sender: an address, or a port (an entry, entry/device or a device).")
+    @Argument(
+        help: "The sender: an address, or a port (an entry, entry/device or a device).", completion: .names(.ports))
     var from: String
-    @Argument(help: "The receiver: an address, or a port (an entry, entry/device or a device).")
+    @Argument(
+        help: "The receiver: an address, or a port (an entry, entry/device or a device).", completion: .names(.ports))
     var to: String
     @Argument(
-        help: "tcp/N, udp/N, sctp/N, icmp/TYPE[/CODE], icmpv6/TYPE[/CODE], proto/N, ping or a service of the policy.")
+        help: "tcp/N, udp/N, sctp/N, icmp/TYPE[/CODE], icmpv6/TYPE[/CODE], proto/N, ping or a service of the policy.",
+        completion: .names(.services))
     var service: String
     @Option(
         help: ArgumentHelp("Use this policy file instead of the policy in force.", valueName: "file"),
         completion: .file(extensions: ["yaml", "yml"]))
     var policy: String?
-    @Option(help: ArgumentHelp("Judge at this port alone; needs --direction.", valueName: "port"))
+    @Option(
+        help: ArgumentHelp("Judge at this port alone; needs --direction.", valueName: "port"),
+        completion: .names(.ports))
     var at: String?
     @Option(help: "The direction at that port.")
     var direction: Direction?

@@ -6,6 +6,7 @@
 #include <linux/in.h>
 #include "bitmaps.h"
 #include "local.h"
+#include "service.h"
 
 /*
  * Takes one step in the address trie: goes past the node's run, then takes eight bits. `high` and `low` are what is
@@ -105,24 +106,6 @@ static __always_inline __u32 key_class(const struct image *image, __u32 director
 	__u32 block = *IMAGE_ELEMENT(image, directory, key >> 8, __u32);
 
 	return *IMAGE_ELEMENT(image, block, key & 255, __u16);
-}
-
-/* Which table of services a packet is looked up in, and by which first key. */
-static __always_inline __u32 service_key(const struct bh_packet *packet, __u16 *key)
-{
-	*key = packet->destination_port;
-	if (!(packet->flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6))) {
-		*key = packet->ethertype;
-		return BH_PROTOCOL_ETHERTYPE;
-	}
-	if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
-		*key = (__u16)packet->type << 8 | packet->code;
-		if (packet->protocol == IPPROTO_ICMP && packet->flags & BH_PACKET_IPV6)
-			return BH_PROTOCOL_ICMP_IN_IPV6;
-		if (packet->protocol == IPPROTO_ICMPV6 && packet->flags & BH_PACKET_IPV4)
-			return BH_PROTOCOL_ICMPV6_IN_IPV4;
-	}
-	return packet->protocol;
 }
 
 static __always_inline __u32 service_class(const struct image *image, const struct bh_packet *packet)

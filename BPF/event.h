@@ -4,7 +4,7 @@
 #define BULKHEAD_EVENT_H
 
 #include "bucket.h"
-#include "packet.h"
+#include "service.h"
 
 /* The counters of the packet's port and direction. */
 static __always_inline struct bh_port_counters *port_counters_of(const struct bh_scratch *here)
@@ -64,33 +64,71 @@ static __always_inline struct bh_event_counters *this_cpu_event_counters(void)
 	return bpf_map_lookup_elem(&event_counters, &zero);
 }
 
+/* Whether one end of the packet is in the prefix that a reader asks for. */
 static __always_inline bool is_host(const struct bh_reader *reader, const struct bh_packet *packet)
 {
 	__u32 family = reader->host_family == 6 ? BH_PACKET_IPV6 : BH_PACKET_IPV4;
+	__u64 source = (packet->source_high ^ reader->host_high) & reader->mask_high;
+	__u64 destination = (packet->destination_high ^ reader->host_high) & reader->mask_high;
 
 	if (!(packet->flags & family))
 		return false;
-	return (packet->source_high == reader->host_high && packet->source_low == reader->host_low) ||
-	       (packet->destination_high == reader->host_high && packet->destination_low == reader->host_low);
+	source |= (packet->source_low ^ reader->host_low) & reader->mask_low;
+	destination |= (packet->destination_low ^ reader->host_low) & reader->mask_low;
+	return !source || !destination;
 }
 
-/* Whether a reader asked for this packet. */
-static __always_inline bool wants(const struct bh_reader *reader, const struct bh_scratch *here)
+/* Whether a reader asks for this rule. */
+static __always_inline bool is_rule(const struct bh_reader *reader, __u32 counter)
 {
-	const struct bh_judgement *judgement = &here->judgement;
-	__u32 flags = reader->flags, device = here->device & (BH_DEVICES_MAX - 1);
+	for (__u32 index = 0; index < BH_READER_RULES; index++) {
+		if (reader->rules[index] == counter)
+			return true;
+	}
+	return false;
+}
 
-	if (!(flags & BH_READER_ACTIVE))
+/* Whether a reader asks for a service that this packet carries. */
+static __always_inline bool is_service(const struct bh_reader *reader, const struct bh_packet *packet)
+{
+	__u32 headers = (packet->flags & BH_PACKET_HEADERS) >> BH_PACKET_HEADERS_SHIFT, protocol;
+	__u16 key;
+
+	protocol = service_key(packet, &key);
+	for (__u32 index = 0; index < BH_READER_SERVICES; index++) {
+		const struct bh_reader_service *service = &reader->services[index];
+
+		if (service->headers & headers)
+			return true;
+		if (service->protocol == protocol && (__u16)(key - service->key) <= service->key_span &&
+		    (__u16)(packet->source_port - service->source) <= service->source_span)
+			return true;
+	}
+	return false;
+}
+
+/* Whether a reader asked for this packet. A global function: verified once, not once per reader. */
+__noinline int wants(struct bh_reader *reader, struct bh_scratch *here)
+{
+	const struct bh_judgement *judgement;
+	__u32 flags, device;
+
+	if (!reader || !here)
 		return false;
+	judgement = &here->judgement;
+	flags = reader->flags;
+	device = here->device & (BH_DEVICES_MAX - 1);
 	if (judgement->verdict == BH_ACCEPT && !(flags & BH_READER_ACCEPTS))
 		return false;
 	if (!(reader->reasons >> (judgement->reason & 31) & 1))
 		return false;
-	if (flags & BH_READER_RULE && reader->rule != judgement->counter)
-		return false;
 	if (flags & BH_READER_DEVICES && !(reader->devices[device >> 6] >> (device & 63) & 1))
 		return false;
-	return !(flags & BH_READER_HOST) || is_host(reader, &here->packet);
+	if (flags & BH_READER_HOST && !is_host(reader, &here->packet))
+		return false;
+	if (flags & BH_READER_RULE && !is_rule(reader, judgement->counter))
+		return false;
+	return !(flags & BH_READER_SERVICE) || is_service(reader, &here->packet);
 }
 
 /* Whether a reader still renews its request. One that has stopped is switched off here. */
@@ -107,7 +145,7 @@ static __always_inline bool is_alive(__u32 slot)
 }
 
 /* The slots of the readers that want this packet, one bit per slot. */
-static __always_inline __u32 wanting_readers(const struct bh_scratch *here)
+static __always_inline __u32 wanting_readers(struct bh_scratch *here)
 {
 	__u32 wanting = 0;
 
@@ -115,7 +153,7 @@ static __always_inline __u32 wanting_readers(const struct bh_scratch *here)
 		__u32 key = slot;
 		struct bh_reader *reader = bpf_map_lookup_elem(&readers, &key);
 
-		if (reader && wants(reader, here))
+		if (reader && reader->flags & BH_READER_ACTIVE && wants(reader, here))
 			wanting |= 1u << slot;
 	}
 	return wanting;
@@ -182,7 +220,7 @@ static __always_inline bool emit(void *ctx, const struct bh_scratch *here, __u32
 }
 
 /* Streams the packet to those who want it, and accounts for it: emitted, lost or suppressed. */
-static __always_inline void report(void *ctx, const struct bh_scratch *here)
+static __always_inline void report(void *ctx, struct bh_scratch *here)
 {
 	struct bh_event_counters *counters = this_cpu_event_counters();
 	bool accepted = here->judgement.verdict == BH_ACCEPT;

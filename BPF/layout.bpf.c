@@ -40,6 +40,7 @@ const union {
 	struct bh_port_counters port_counters;
 	struct bh_event_counters event_counters;
 	struct bh_reader reader;
+	struct bh_reader_service reader_service;
 	struct bh_event event;
 } layouts = {};
 

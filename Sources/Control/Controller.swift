@@ -50,6 +50,11 @@ package struct Controller: Sendable {
     /// By port, with the name of the rule that accepted each.
     package func flows() throws(DatapathError) -> [(port: String, rule: String?, flow: Flow)] { try instance.flows() }
 
+    private var serviceNames: ServiceNames { ServiceNames { (try? rulesetInForce())?.services ?? [:] } }
+
+    /// The policy in force, read again.
+    private func rulesetInForce() throws -> Ruleset? { try PolicySource(inForce: policyInForce()).loaded.ruleset }
+
     // MARK: Ports
 
     package func detach(ports: [String]) throws(DatapathError) -> DetachReport { try instance.detach(ports: ports) }
@@ -86,8 +91,7 @@ package struct Controller: Sendable {
         do {
             return try body()
         } catch let error as DatapathError {
-            guard let group, let policy = try? policyInForce(), let source = try? PolicySource(inForce: policy),
-                let ruleset = source.loaded.ruleset, ruleset.groups.contains(where: { $0.name == group }),
+            guard let group, let ruleset = try? rulesetInForce(), ruleset.groups.contains(where: { $0.name == group }),
                 !ruleset.dynamicGroups.contains(where: { $0.name == group })
             else { throw error }
             throw Refusal(
@@ -109,7 +113,7 @@ package struct Controller: Sendable {
     }
 
     /// Starts to stream drops, and logged accepts where they are asked for. What happened before is not in it.
-    package func events(_ question: EventQuestion) throws(DatapathError) -> EventStream {
-        EventStream(try instance.events(question.filter), atMost: question.count)
+    package func events(_ question: EventQuestion) throws -> EventStream {
+        EventStream(try instance.events(try question.filter(serviceNames)), atMost: question.count)
     }
 }

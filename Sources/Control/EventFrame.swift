@@ -16,6 +16,18 @@ extension Event {
         return CapturedFrame(bytes: bytes, originalLength: packet.length, time: time)
     }
 
+    /// The device that it crossed, by the name that it has in its network namespace, and the port.
+    package var captureInterface: CaptureInterface {
+        guard let port else { return CaptureInterface() }
+        let place = port.namespace.map { " in namespace \($0)" } ?? ""
+        return CaptureInterface(name: port.interface, description: "port \(port.name)\(place)")
+    }
+
+    /// As the device sees it. `in` is received at a port of the host, and sent at a guest's.
+    package var captureDirection: CaptureDirection? {
+        port.map { ($0.protects == .host) == (direction == .in) ? .inbound : .outbound }
+    }
+
     private static func tagsInFrame(_ bytes: [UInt8]) -> Int {
         var count = 0
         var offset = 12

@@ -9,30 +9,36 @@ package struct EventQuestion: Sendable, Hashable {
     package var ports: [String]
     /// Empty: all reasons.
     package var reasons: [Reason]
-    package var rule: String?
-    /// Only packets from or to this address.
-    package var host: IPAddress?
+    /// Names of rules; empty: whatever decides.
+    package var rules: [String]
+    /// Only packets from or to an address of this prefix.
+    package var host: Prefix?
+    /// Services as a policy writes them, or by their names; empty: all packets.
+    package var services: [String]
     /// Also logged accepts.
     package var accepts: Bool
     /// After so many the stream ends; nil: it does not end by itself.
     package var count: Int?
 
     package init(
-        ports: [String] = [], reasons: [Reason] = [], rule: String? = nil, host: IPAddress? = nil,
-        accepts: Bool = false, count: Int? = nil
+        ports: [String] = [], reasons: [Reason] = [], rules: [String] = [], host: Prefix? = nil,
+        services: [String] = [], accepts: Bool = false, count: Int? = nil
     ) {
         self.ports = ports
         self.reasons = reasons
-        self.rule = rule
+        self.rules = rules
         self.host = host
+        self.services = services
         self.accepts = accepts
         self.count = count
     }
 
-    var filter: EventFilter {
+    /// - Parameter names: What services are called.
+    func filter(_ names: ServiceNames) throws -> EventFilter {
         EventFilter(
-            ports: ports.isEmpty ? nil : Set(ports), reasons: reasons.isEmpty ? nil : Set(reasons), rule: rule,
-            host: host, accepts: accepts)
+            ports: ports.isEmpty ? nil : Set(ports), reasons: reasons.isEmpty ? nil : Set(reasons),
+            rules: rules.isEmpty ? nil : Set(rules), host: host,
+            services: services.isEmpty ? nil : try names.services(services), accepts: accepts)
     }
 }
 

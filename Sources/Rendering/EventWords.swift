@@ -12,6 +12,9 @@ package struct EventWords {
     /// `file:line` of what decided.
     private var source: String? { event.source?.fileAndLine }
 
+    /// `rule NAME`, or the reason where no rule decided.
+    private var cause: String { event.rule.map { "rule \($0.name)" } ?? event.reason.rawValue }
+
     /// `db-1(tap-db1)`; the generation that knew the names may be gone already.
     private var place: String {
         event.port.map { "\($0.name)(\($0.device))" } ?? "?"
@@ -37,14 +40,27 @@ package struct EventWords {
     }
 
     /// `12:03:04.512 DROP in db-1(tap-db1) tcp 198.51.100.10:40000 > 198.51.100.20:22 S  default  policy.yaml:31`
-    package func line(_ palette: Palette) -> Words {
-        let verdict: Words = "\(event.verdict.rawValue.uppercased())"
-        let painted = event.verdict == .accept ? palette.green(verdict) : palette.red(verdict)
-        let time = Timestamp(nanoseconds: event.time).localClock
+    ///
+    /// - Parameter now: Nanoseconds since 1970; an event of another day has its date too.
+    package func line(_ palette: Palette, now: UInt64) -> Words {
+        let painted = palette.verdict(event.verdict)
+        let time = Timestamp(nanoseconds: event.time).localClock(asOf: Timestamp(nanoseconds: now))
         let packet = PacketWords(event.packet).phrase
-        let cause = palette.bold("\(event.rule.map { "rule \($0.name)" } ?? event.reason.rawValue)")
+        let cause = palette.bold("\(self.cause)")
         let note = event.rule?.note.map { palette.faint("  # \($0.words)") } ?? ""
         let place = palette.faint("\(source ?? "-")")
         return "\(time) \(painted) \(event.direction.rawValue) \(self.place) \(packet)  \(cause)  \(place)\(note)"
+    }
+}
+
+extension EventWords {
+    /// What a capture says of the packet, with the names of the contract: `drop in at db-1: reason rule, rule
+    /// bad-networks, policy.yaml:28, generation 3`.
+    package var comment: Words {
+        let place = event.port?.name ?? "a port that is gone"
+        let rule = event.rule.map { ", rule \($0.name)" } ?? ""
+        let line = source.map { ", \($0)" } ?? ""
+        let start = "\(event.verdict.rawValue) \(event.direction.rawValue) at \(place): reason \(event.reason.rawValue)"
+        return "\(start)\(rule)\(line), generation \(event.generation)"
     }
 }

@@ -59,7 +59,8 @@ extension PacketWords {
         if let vlan { words.append("vlan \(vlan)") }
         words.append(protocolName ?? frameKind)
         if let source = packet.source, let destination = packet.destination {
-            words.append("\(end(source, sourcePort)) > \(end(destination, destinationPort))")
+            let (from, to) = (Self.end(source, sourcePort), Self.end(destination, destinationPort))
+            words.append("\(from) > \(to)")
         } else if let sourceMAC, let destinationMAC {
             words.append("\(sourceMAC) > \(destinationMAC)")
         }
@@ -78,7 +79,8 @@ extension PacketWords {
         return "ethertype/0x" + String(repeating: "0", count: 4 - digits.count) + digits
     }
 
-    private func end(_ address: IPAddress, _ port: UInt16?) -> String {
+    /// One end of a packet: `192.0.2.1:443`, `[2001:db8::1]:443`.
+    package static func end(_ address: IPAddress, _ port: UInt16?) -> String {
         guard let port else { return "\(address)" }
         return address.family == .v4 ? "\(address):\(port)" : "[\(address)]:\(port)"
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Wire
 
 /// Colour for terminals, or none.
 package struct Palette: Sendable {
@@ -13,6 +14,12 @@ package struct Palette: Sendable {
     package func yellow(_ words: Words) -> Words { paint(words, 33) }
     package func faint(_ words: Words) -> Words { paint(words, 2) }
     package func bold(_ words: Words) -> Words { paint(words, 1) }
+
+    /// A verdict in capitals: green if it accepts, else red.
+    package func verdict(_ verdict: Action) -> Words {
+        let word: Words = "\(verdict.rawValue.uppercased())"
+        return verdict == .accept ? green(word) : red(word)
+    }
 
     private func paint(_ words: Words, _ code: Int) -> Words {
         isColoured ? "\u{1b}[\(code)m\(words)\u{1b}[0m" : words

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Capture
 import Network
 import Policy
 import TestSupport
@@ -7,6 +8,7 @@ import Wire
 
 @testable import Commands
 @testable import Compiler
+@testable import Control
 @testable import Datapath
 @testable import Rendering
 
@@ -85,16 +87,49 @@ private func tcp() throws -> Packet {
     }
 
     @Test func theLineForPeople() throws {
-        let line = EventWords(event(try tcp())).line(.plain).text
+        let line = EventWords(event(try tcp())).line(.plain, now: 1_767_323_045_000_000_000).text
         #expect(
             line.dropFirst(12)
                 == " DROP in db-1(tap-db1) tcp 203.0.113.9:40000 > 198.51.100.20:22 S  default  policy.yaml:28")
     }
 
+    /// As in the time zone of whoever reads it.
+    @Test func anotherDaysEventHasItsDate() throws {
+        let words = EventWords(event(try tcp()))
+        let day: UInt64 = 86_400_000_000_000
+        let clock = words.line(.plain, now: words.event.time).text.prefix(12)
+        #expect(clock.contains(/^\d\d:\d\d:05\.000$/))
+        for now in [words.event.time + day, words.event.time - day, words.event.time + 365 * day] {
+            let line = words.line(.plain, now: now).text
+            #expect(line.contains(/^2026-01-0[123]\s/))
+            #expect(line.dropFirst(11).hasPrefix(clock))
+        }
+    }
+
+    @Test func aCaptureSaysWhatDecided() throws {
+        let rule = EventWords(event(try tcp(), rule: "bad-networks"))
+        #expect(
+            rule.comment.text
+                == "drop in at db-1: reason rule, rule bad-networks, policy.yaml:28, generation 3")
+        #expect(
+            EventWords(event(try tcp())).comment.text
+                == "drop in at db-1: reason default, policy.yaml:28, generation 3")
+        var gone = event(try tcp())
+        gone.port = nil
+        gone.source = nil
+        #expect(EventWords(gone).comment.text == "drop in at a port that is gone: reason default, generation 3")
+        // To a guest, what comes in is sent by its device.
+        #expect(rule.event.captureDirection == .outbound)
+        #expect(rule.event.captureInterface == CaptureInterface(name: "tap-db1", description: "port db-1"))
+        #expect(gone.captureDirection == nil)
+    }
+
     @Test func showsWhatIsWrittenAtTheRule() throws {
         let note = RuleNote(comment: "until the move", meta: [.init(key: "owner", value: "ops")])
         let words = EventWords(event(try tcp(), rule: "bad-networks", note: note))
-        #expect(words.line(.plain).text.hasSuffix("rule bad-networks  policy.yaml:28  # until the move (owner: ops)"))
+        #expect(
+            words.line(.plain, now: 1_767_323_045_000_000_000).text.hasSuffix(
+                "rule bad-networks  policy.yaml:28  # until the move (owner: ops)"))
         #expect(words.json["comment"] == "until the move")
         #expect(words.json["meta"] == ["owner": "ops"])
     }

@@ -45,6 +45,7 @@ private let goodPolicy = """
         ["drops", "--count", "many"],
         ["drops", "--reason", "bad-weather"],
         ["drops", "--host", "198.51.100.300"],
+        ["drops", "--host", "198.51.100.1/24"],
         ["drops", "--json", "--pcap", "-"],
         ["status", "--instance", "../escape"],
         ["status", "--instance", ""],

@@ -28,7 +28,7 @@ import Testing
 
     @Test func readsAsManyEventsAsAreAskedFor() throws {
         let (lab, controller) = try lab()
-        let stream = try controller.events(EventQuestion(ports: ["guest"], rule: "no-ping", count: 2))
+        let stream = try controller.events(EventQuestion(ports: ["guest"], rules: ["no-ping"], count: 2))
         for _ in 0..<3 { #expect(try !lab.ping()) }
         let clock = ContinuousClock()
         let end = clock.now + .seconds(10)

@@ -54,8 +54,8 @@ import Testing
         policy.rule("no-ping", [.icmp(.v4, type: nil, code: nil)], .drop)
         try policy.apply(lab.instance)
         let all = try lab.instance.events()
-        let byRule = try lab.instance.events(EventFilter(ports: ["guest"], rule: "no-ping"))
-        let elsewhere = try lab.instance.events(EventFilter(host: IPAddress("198.51.100.9")))
+        let byRule = try lab.instance.events(EventFilter(ports: ["guest"], rules: ["no-ping"]))
+        let elsewhere = try lab.instance.events(EventFilter(host: Prefix(parsing: "198.51.100.9")))
         let byDefault = try lab.instance.events(EventFilter(reasons: [.default]))
         let fifth = #expect(throws: DatapathError.self) { try lab.instance.events() }
         #expect(fifth?.message.contains("4 event streams") == true)
@@ -124,6 +124,6 @@ import Testing
         let lab = try GuestLab()
         try lab.policy.apply(lab.instance)
         #expect(throws: DatapathError.self) { try lab.instance.events(EventFilter(ports: ["gest"])) }
-        #expect(throws: DatapathError.self) { try lab.instance.events(EventFilter(rule: "ssh")) }
+        #expect(throws: DatapathError.self) { try lab.instance.events(EventFilter(rules: ["ssh"])) }
     }
 }

@@ -173,8 +173,12 @@ import Testing
         layout(
             bh_reader(),
             [
-                \.expires, \.host_high, \.host_low, \.flags, \.reasons, \.rule, \.host_family, \.devices, \.pad,
+                \.expires, \.host_high, \.host_low, \.mask_high, \.mask_low, \.flags, \.reasons, \.host_family,
+                \.pad1, \.rules, \.services, \.devices, \.pad2,
             ]),
+        layout(
+            bh_reader_service(),
+            [\.protocol, \.headers, \.key, \.key_span, \.source, \.source_span, \.pad]),
         layout(bh_event(), [\.time, \.device, \.captured, \.judgement, \.packet, \.header]),
     ]
 

@@ -109,6 +109,106 @@ extension Integration {
             counters.expectExactAccounting()
         }
 
+        /// What a stream asks for, and which of the frames it sees, by their numbers below.
+        private static let questions: [(words: [String], seen: [Int])] = [
+            (["--host", "192.0.2.64/26"], [1, 2]), (["--host", "192.0.2.77"], [1]),
+            (["--host", "0.0.0.0/0"], [0, 1, 2, 5]), (["--host", "192.0.2.2/32"], [0, 1, 2, 5]),
+            (["--host", "2001:db8::/127"], [3]), (["--host", "2001:db8::/32"], [3, 4, 7]),
+            (["--host", "::/0"], [3, 4, 7]),
+            (["--host", "2001:db8:1::/64"], [4]), (["--host", "198.51.100.0/24"], []),
+            (["--rule", "noisy", "--rule", "tls"], [0, 1, 4]), (["--rule", "tls"], [4]),
+            (["--rule", "noisy", "--host", "192.0.2.64/26"], [1]), (["--service", "udp/1000-1500"], [0, 1]),
+            (["--service", "tcp/443"], [4]), (["--service", "https"], [4]), (["--service", "ssh-and-web"], [3, 4]),
+            (["--service", "tcp/*"], [3, 4]), (["--service", "udp/1000", "--service", "icmp/13"], [0, 5]),
+            (["--service", "icmp/13/1"], [5]), (["--service", "icmp/13/0"], []), (["--service", "icmpv6/*"], []),
+            (["--service", "from-40001"], [1]), (["--service", "proto/17"], [0, 1, 2, 7]),
+            (["--service", "proto/51"], [7]), (["--service", "ethertype/0x88b5"], [6]),
+            (["--service", "proto/6", "--reason", "default"], [3]),
+            (["--service", "tcp/22", "--host", "2001:db8::1"], [3]),
+            (["--port", "uplink", "--service", "udp/*", "--host", "192.0.2.1"], [0]),
+        ]
+
+        /// An event is emitted only if some stream asked for it. So what is counted shows that the kernel filters.
+        @Test func aStreamSeesWhatItAskedFor() throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file(
+                "policy.yaml",
+                """
+                version: 1
+                ports: { uplink: { interface: up0, protects: host } }
+                services:
+                  ssh-and-web: [tcp/22, https]
+                  from-40001: { protocol: udp, sourcePorts: 40001 }
+                rules:
+                  - { name: noisy, service: udp/1000-1999, action: drop }
+                  - { name: tls, service: tcp/443, action: drop }
+                """)
+            try site.bulkhead.apply(policy)
+            let raw = try PacketSocket(site.network, "net0")
+            let (v4, v6) = (UplinkSite.v4, UplinkSite.v6)
+            let frames = [
+                site.probe(to: 1000), site.probe(to: 1500, from: 40001, sender: "192.0.2.77"),
+                site.probe(to: 4000, sender: "192.0.2.127"),
+                Frame(Datagram(v6.network, v6.host, .tcp(40000, 22)), to: site.mac),
+                Frame(Datagram("2001:db8:1::9", v6.host, .tcp(40000, 443)), to: site.mac),
+                Frame(Datagram(v4.network, v4.host, .icmp(13, 1)), to: site.mac),
+                Frame(to: site.mac, type: 0x88b5, payload: [1, 2, 3]),
+                Frame(
+                    Datagram("2001:db8:ffff::1", v6.host, .udp(40000, 9)) { $0.extensions = [.authentication()] },
+                    to: site.mac),
+            ]
+            let keys = [
+                "192.0.2.1 1000", "192.0.2.77 1500", "192.0.2.127 4000", "2001:db8::1 22", "2001:db8:1::9 443",
+                "192.0.2.1 0", "- 0", "2001:db8:ffff::1 9",
+            ]
+            for (words, seen) in Self.questions {
+                let before = try site.bulkhead.counters()
+                let stream = try site.bulkhead.drops(words)
+                for frame in frames { try raw.send(frame) }
+                #expect(try poll(seconds: 5) { try site.bulkhead.counters().dropped == before.dropped + frames.count })
+                _ = poll(seconds: 5) { stream.output.utf8.count { $0 == 10 } >= seen.count }
+                let drops = try Drop.all(try stream.interrupt().output)
+                #expect(drops.map { "\($0.src ?? "-") \($0.dport ?? 0)" } == seen.map { keys[$0] }, "\(words)")
+                let after = try site.bulkhead.counters()
+                #expect(after.events.emitted == before.events.emitted + seen.count, "\(words)")
+                after.expectExactAccounting()
+            }
+        }
+
+        @Test func whatAStreamCannotAskForIsRefused() throws {
+            let (site, _) = try Self.site()
+            for (words, says) in [
+                (["--rule", "nosy"], "did you mean 'noisy'"), (["--service", "htps"], "did you mean 'https'"),
+                (["--service", "tcp/99999"], "'tcp/99999' is not a service"),
+                (["--port", "up9"], "no port is called 'up9'"),
+                (["--service", "tcp/1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33"], "more ranges"),
+            ] {
+                let result = try Shell.run(site.bulkhead.command(["drops", "--count", "1"] + words))
+                #expect(result.status == 1)
+                #expect(result.errors.contains(says), "\(result.errors)")
+            }
+            #expect(try site.bulkhead.run("drops", "--host", "192.0.2.1/24").status == 64)
+        }
+
+        /// A service and a list of rules outlive a new policy, in which rules have other counters.
+        @Test func aFilterOutlivesANewPolicy() throws {
+            let (site, raw) = try Self.site()
+            let stream = try site.bulkhead.drops("--rule", "noisy", "--rule", "silent", "--service", "udp/1000")
+            try raw.send(site.probe(to: 1000))
+            #expect(poll(seconds: 5) { !stream.output.isEmpty })
+            let more = "  - { name: first, service: udp/9, action: drop }\n"
+            try site.bulkhead.apply(try site.policy(more + Self.rules, port: "mode: tc", name: "more.yaml"))
+            // The filter is written anew each second.
+            #expect(
+                try poll(seconds: 5) {
+                    try raw.send(site.probe(to: 1000))
+                    try raw.send(site.probe(to: 9))
+                    return stream.output.contains("\"generation\": 2")
+                })
+            let drops = try Drop.all(try stream.interrupt().output)
+            #expect(drops.allSatisfy { $0.rule == "noisy" && $0.dport == 1000 })
+        }
+
         /// Twenty thousand frames that a reader did not ask for do not cost it one of the twenty that it did ask for.
         @Test func aNarrowReaderIsNotDrowned() throws {
             let (site, raw) = try Self.site()
@@ -209,7 +309,7 @@ extension Integration {
 
         @Test func dropsAreCaptured() throws {
             let (site, raw) = try Self.site()
-            let path = try site.lab.file("drops.pcap", "")
+            let path = try site.lab.file("drops.pcapng", "")
             let reader = try site.bulkhead.drops("--pcap", path)
             let frames = [
                 site.probe(to: 1000, payload: Array(repeating: 9, count: 400)),
@@ -230,10 +330,48 @@ extension Integration {
             #expect(try capture.next() == nil)
         }
 
+        /// The capture, read by Wireshark: which device, which way, and what decided.
+        @Test func wiresharkReadsWhatDecided() throws {
+            let (site, raw) = try Self.site()
+            let path = try site.lab.file("drops.pcapng", "")
+            let reader = try site.bulkhead.drops("--pcap", path, "--all")
+            try raw.send(site.probe(to: 1000))
+            try raw.send(Frame(Datagram(UplinkSite.v6.network, UplinkSite.v6.host, .tcp(1, 2)), to: site.mac))
+            // Refused on its way out: the server may not answer.
+            _ = try IPSocket.connected(site.host, .udp, UplinkSite.v4.network, 1000, from: 53).send([1])
+            let drops = try Self.drops(reader, 3)
+            try #require(drops.count == 3)
+            let fields = [
+                "frame.interface_name", "frame.interface_description", "frame.packet_flags_direction", "frame.comment",
+                "frame.time_epoch", "frame.len",
+            ]
+            let result = try Shell.run(["tshark", "-r", path, "-T", "fields"] + fields.flatMap { ["-e", $0] })
+            #expect(result.status == 0, "\(result.errors)")
+            let rows = result.lines.map { $0.split(separator: "\t").map(String.init) }
+            try #require(rows.count == 3 && rows.allSatisfy { $0.count == fields.count }, "\(result.output)")
+            for (row, drop) in zip(rows, drops) {
+                #expect(row[0] == "up0")
+                #expect(row[1] == "port uplink")
+                #expect(row[2] == (drop.direction == "in" ? "0x00000001" : "0x00000002"))
+                let rule = drop.rule.map { ", rule \($0)" } ?? ""
+                let source = try #require(drop.source)
+                #expect(
+                    row[3] == "\(drop.verdict) \(drop.direction) at uplink: reason \(drop.reason)\(rule), \(source), "
+                        + "generation 1")
+                #expect(Int(row[5]) == drop.length)
+                let stamp = ISO8601DateFormatter()
+                stamp.formatOptions = [.withInternetDateTime, .withFractionalSeconds]
+                let time = try #require(stamp.date(from: drop.time)).timeIntervalSince1970
+                #expect(abs(time - (Double(row[4]) ?? 0)) < 0.001)
+            }
+            #expect(drops.map(\.direction) == ["in", "in", "out"])
+            #expect(drops.map(\.rule) == ["noisy", nil, "noisy"])
+        }
+
         /// If standard output is closed, a capture file could get its number, and then lines of text would land in it.
         @Test func noTextIsWrittenIntoACapture() throws {
             let (site, raw) = try Self.site()
-            let path = try site.lab.file("drops.pcap", "")
+            let path = try site.lab.file("drops.pcapng", "")
             let words = site.bulkhead.command(["drops", "--pcap", path]).joined(separator: " ")
             let reader = try Command(["bash", "-c", "exec \(words) >&-"])
             let frame = site.probe(to: 1000)
@@ -241,7 +379,7 @@ extension Integration {
             let begun = try poll(seconds: 5) {
                 try raw.send(frame)
                 usleep(20_000)
-                return try !reader.isRunning || Data(contentsOf: URL(filePath: path)).count > 64
+                return try !reader.isRunning || Data(contentsOf: URL(filePath: path)).count > 300
             }
             #expect(begun)
             let result = try reader.interrupt()

@@ -10,6 +10,8 @@ struct EventSink: ~Copyable {
     private let showsEvents: Bool
     private let isJSON: Bool
 
+    private static let application = "bulkhead \(Version.current)"
+
     /// - Parameter pcap: the capture's file, or `-` for standard output, which then takes nothing else.
     init(pcap: String?, isJSON: Bool) throws {
         self.isJSON = isJSON
@@ -18,8 +20,8 @@ struct EventSink: ~Copyable {
         do {
             switch pcap {
             case nil: capture = nil
-            case "-": capture = try CaptureWriter(.standardOutput)
-            case let path?: capture = try CaptureWriter(path: path)
+            case "-": capture = try CaptureWriter(.standardOutput, application: EventSink.application)
+            case let path?: capture = try CaptureWriter(path: path, application: EventSink.application)
             }
         } catch {
             throw EventSink.failure(error, capturePath)
@@ -29,7 +31,10 @@ struct EventSink: ~Copyable {
     mutating func put(_ words: EventWords) throws {
         if capture != nil {
             do {
-                try capture?.write(words.event.frame)
+                let event = words.event
+                try capture?.write(
+                    event.frame, on: event.captureInterface, direction: event.captureDirection,
+                    comment: words.comment.text)
             } catch {
                 throw EventSink.failure(error, capturePath)
             }
@@ -38,7 +43,7 @@ struct EventSink: ~Copyable {
         if isJSON {
             try StandardOutput.line(words.json)
         } else {
-            try StandardOutput.line(words.line(Palette.standardOutput))
+            try StandardOutput.line(words.line(Palette.standardOutput, now: WallClock.now))
         }
     }
 

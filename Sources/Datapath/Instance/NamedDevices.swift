@@ -54,6 +54,18 @@ extension LiveImage {
         return name.hasPrefix("\(entry)/") && device.isNamed(String(name.dropFirst(entry.count + 1)))
     }
 
+    /// The first of these names that means no device, as an error.
+    func unknownPort(among words: Set<String>) -> DatapathError? {
+        let devices = namedDevices()
+        let unknown = words.sorted().first { word in !devices.contains { isCalled(word, $0) } }
+        return unknown.map { word in
+            DatapathError(
+                "no port is called '\(word)'",
+                advice: "'bulkhead status' lists them: "
+                    + devices.map { portName($0) }.prefix(20).joined(separator: ", "))
+        }
+    }
+
     func unknownPort(_ word: String, _ instance: String) -> DatapathError {
         DatapathError(
             "no port of instance '\(instance)' is called '\(word)'",

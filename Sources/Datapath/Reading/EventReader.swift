@@ -113,7 +113,7 @@ extension Instance {
     public func events(_ filter: EventFilter = EventFilter()) throws(DatapathError) -> EventReader {
         let maps = try openMaps()
         let image = try imageInForce(maps)
-        if let unknown = filter.unknownNames(in: image) { throw unknown }
+        if let problem = filter.problem(in: image) { throw problem }
         for slot in 0..<UInt32(BH_READERS_MAX) {
             let folder = readerFolder.folder("\(slot)")
             try folder.make()

@@ -78,10 +78,12 @@ enum {
 
 /* Events. */
 enum {
-	BH_READERS_MAX = 4,     /* event streams at once */
-	BH_RING_SIZE = 1 << 22, /* bytes of a reader's ring */
-	BH_HEADER_BYTES = 128,  /* of the frame, in an event */
-	BH_BUCKETS = 16384,     /* token buckets of event sampling */
+	BH_READERS_MAX = 4,      /* event streams at once */
+	BH_RING_SIZE = 1 << 22,  /* bytes of a reader's ring */
+	BH_READER_RULES = 16,    /* rules that one reader may name */
+	BH_READER_SERVICES = 16, /* terms of services that one reader may name */
+	BH_HEADER_BYTES = 128,   /* of the frame, in an event */
+	BH_BUCKETS = 16384,      /* token buckets of event sampling */
 	/* Sampling: nanoseconds per event (4,096 a second), and how many events may come at once after a silence. */
 	BH_SAMPLE_COST = 244140,
 	BH_SAMPLE_BURST = 8192,

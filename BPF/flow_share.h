@@ -109,6 +109,30 @@ static __always_inline bool end_flow(struct bh_flow_bucket *bucket, __u32 index,
 	return true;
 }
 
+/*
+ * Turns a flow into a mark that its connection is not to be adopted, which stays for `ticks`, if its place still is its
+ * own: another CPU may have given the place to another connection meanwhile. `index` is the bucket's.
+ */
+static __always_inline bool bar_flow(struct bh_flow_bucket *bucket, __u32 index, __u32 way, __u32 tag, __u32 now,
+				     __u32 ticks)
+{
+	struct bh_flow *flows = flows_at(index);
+	bool barred = false;
+
+	if (!flows)
+		return false;
+	way %= BH_FLOW_WAYS;
+	bpf_spin_lock(&bucket->lock);
+	if (bucket->tags[way] == tag) {
+		flows[way].state = BH_FLOW_BARRED;
+		flows[way].seen = now;
+		flows[way].timeout = ticks;
+		barred = true;
+	}
+	bpf_spin_unlock(&bucket->lock);
+	return barred;
+}
+
 /* How easily a flow can be given up: an expired one first, then half-open ones by their age; 0 for any other. */
 static __always_inline __u64 staleness(const struct bh_flow *flow, __u32 now)
 {

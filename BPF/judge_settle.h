@@ -8,39 +8,17 @@
 #include "judgement.h"
 #include "question.h"
 
-/*
- * Turns the flow that a new policy denies into a mark that its connection is not to be adopted, if its place still is
- * its own: another CPU may have given the place to another connection meanwhile.
- */
-static __always_inline bool bar_flow(struct bh_flow_bucket *bucket, __u32 way, struct bh_flow *flow,
-				     const struct bh_scratch *here)
-{
-	__u32 now = ticks_now(here);
-	bool barred = false;
-
-	bpf_spin_lock(&bucket->lock);
-	if (bucket->tags[way] == here->hash) {
-		flow->state = BH_FLOW_BARRED;
-		flow->seen = now;
-		flow->timeout = here->bar;
-		barred = true;
-	}
-	bpf_spin_unlock(&bucket->lock);
-	return barred;
-}
-
 /* Ends the flow that a new policy denies. */
 static __always_inline void end_found_flow(const struct bh_scratch *here)
 {
 	struct bh_flow_totals *totals = this_cpu_flow_totals();
 	__u32 slot = here->flow - 1, index = slot / BH_FLOW_WAYS;
 	struct bh_flow_bucket *bucket = bucket_at(index);
-	struct bh_flow *flow = found_flow(here);
 	bool ended;
 
-	if (!bucket || !totals || !flow)
+	if (!bucket || !totals)
 		return;
-	ended = here->bar ? bar_flow(bucket, slot % BH_FLOW_WAYS, flow, here) :
+	ended = here->bar ? bar_flow(bucket, index, slot, here->hash, ticks_now(here), here->bar) :
 			    end_flow(bucket, index, slot, here->hash, END_ANY, 0);
 	if (ended)
 		totals->ended++;

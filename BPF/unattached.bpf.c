@@ -29,6 +29,27 @@ int bulkhead_clear_flows(struct __sk_buff *ctx)
 	return 0;
 }
 
+/*
+ * Ends the flow in a place, which the mark names, if it still is the one with the tag cb[0]. For cb[1] jiffies its
+ * connection is not adopted. Returns whether it did.
+ */
+SEC("tc")
+int bulkhead_end_flow(struct __sk_buff *ctx)
+{
+	__u32 place = ctx->mark, tag = ctx->cb[0], ticks = ctx->cb[1], index = place / BH_FLOW_WAYS;
+	struct bh_flow_totals *totals = this_cpu_flow_totals();
+	struct bh_flow_bucket *bucket = bucket_at(index);
+	bool ended;
+
+	if (!bucket || !totals || !tag)
+		return 0;
+	ended = ticks ? bar_flow(bucket, index, place, tag, bpf_jiffies64(), ticks) :
+			end_flow(bucket, index, place, tag, END_ANY, 0);
+	if (ended)
+		totals->ended++;
+	return ended;
+}
+
 /* Forgets a scope's datagrams in one bucket of its room. */
 static long forget_datagrams(__u32 index, __u32 *scope)
 {

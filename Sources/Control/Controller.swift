@@ -47,8 +47,15 @@ package struct Controller: Sendable {
 
     package func counters() throws(DatapathError) -> Counters { try instance.counters() }
 
-    /// By port, with the name of the rule that accepted each.
-    package func flows() throws(DatapathError) -> [(port: String, rule: String?, flow: Flow)] { try instance.flows() }
+    /// The flows that are asked for, sorted by port and ends.
+    package func flows(_ question: FlowQuestion = FlowQuestion()) throws -> [ListedFlow] {
+        try instance.flows(try question.filter(serviceNames))
+    }
+
+    /// Ends the flows that are asked for, so that their next packets are judged anew; returns how many.
+    package func endFlows(_ question: FlowQuestion) throws -> Int {
+        try instance.endFlows(try question.filter(serviceNames))
+    }
 
     private var serviceNames: ServiceNames { ServiceNames { (try? rulesetInForce())?.services ?? [:] } }
 

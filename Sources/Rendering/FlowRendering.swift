@@ -1,28 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
 
-extension Flow {
-    private var hasPorts: Bool { [6, 17, 132].contains(ipProtocol) }
-    private var protocolName: String { PacketWords.name(ofProtocol: ipProtocol, source.family) }
+extension ListedFlow {
+    private var protocolName: String { PacketWords.name(ofProtocol: flow.ipProtocol, flow.source.family) }
+    private var hasPorts: Bool { [6, 17, 132].contains(flow.ipProtocol) }
 
-    package func json(port: String, rule: String?) -> JSON {
+    package var json: JSON {
         [
-            "port": .string(port), "protocol": .string(protocolName), "src": .string("\(source)"),
-            "sport": hasPorts ? JSON(sourcePort) : nil, "dst": .string("\(destination)"),
-            "dport": hasPorts ? JSON(destinationPort) : nil, "vlan": vlan == 0 ? nil : JSON(vlan),
-            "direction": .string(direction.rawValue), "state": .string(state.rawValue), "adopted": .bool(isAdopted),
-            "idleSeconds": JSON(idleSeconds), "timeoutSeconds": JSON(timeoutSeconds), "rule": JSON(rule),
+            "port": .string(port), "protocol": .string(protocolName), "src": .string("\(flow.source)"),
+            "sport": hasPorts ? JSON(flow.sourcePort) : nil, "dst": .string("\(flow.destination)"),
+            "dport": hasPorts ? JSON(flow.destinationPort) : nil, "vlan": flow.vlan == 0 ? nil : JSON(flow.vlan),
+            "direction": .string(flow.direction.rawValue), "state": .string(flow.state.rawValue),
+            "adopted": .bool(flow.isAdopted), "idleSeconds": JSON(flow.idleSeconds),
+            "timeoutSeconds": JSON(flow.timeoutSeconds), "rule": JSON(rule),
         ]
     }
 
-    package func words(port: String, rule: String?) -> [String] {
+    fileprivate var cells: [String] {
         [
-            port, direction.rawValue, protocolName, end(source, sourcePort), end(destination, destinationPort),
-            state.rawValue, "\(idleSeconds)s", rule ?? "-",
+            port, flow.direction.rawValue, protocolName,
+            PacketWords.end(flow.source, hasPorts ? flow.sourcePort : nil),
+            PacketWords.end(flow.destination, hasPorts ? flow.destinationPort : nil), flow.state.rawValue,
+            "\(flow.idleSeconds)s", rule ?? "default",
         ]
     }
+}
 
-    private func end(_ address: some CustomStringConvertible, _ port: UInt16) -> String {
-        hasPorts ? "\(address):\(port)" : "\(address)"
+extension [ListedFlow] {
+    /// - Parameter width: The most characters of a line; nil: as many as it takes.
+    package func words(fitting width: Int? = nil) -> Words {
+        var table = Table([
+            .init("PORT"), .init("DIR", spare: 2), .init("PROTOCOL", spare: 1), .init("FROM"), .init("TO"),
+            .init("STATE"), .init("IDLE", .right, spare: 3), .init("RULE"),
+        ])
+        for flow in self { table.append(flow.cells) }
+        return table.lines(fitting: width).map { $0 + "\n" }.joined()
     }
 }

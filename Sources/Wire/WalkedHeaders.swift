@@ -11,8 +11,12 @@ public enum WalkedHeaders {
 
     /// The headers in a packet's flags.
     static func numbers(flags: UInt32) -> Set<UInt8> {
-        let set = flags >> UInt32(BH_PACKET_HEADERS_SHIFT)
-        return Set(numbers.indices.filter { set >> UInt32($0) & 1 == 1 }.map { numbers[$0] })
+        numbers(ofSet: UInt8(truncatingIfNeeded: flags >> UInt32(BH_PACKET_HEADERS_SHIFT)))
+    }
+
+    /// The headers of a set with a bit for each, as flows have it.
+    package static func numbers(ofSet set: UInt8) -> Set<UInt8> {
+        Set(numbers.indices.filter { set >> UInt8($0) & 1 == 1 }.map { numbers[$0] })
     }
 
     /// The index of a set of headers in a table by set: a bit per header.

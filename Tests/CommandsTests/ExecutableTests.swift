@@ -47,6 +47,8 @@ private let goodPolicy = """
         ["drops", "--host", "198.51.100.300"],
         ["drops", "--host", "198.51.100.1/24"],
         ["drops", "--json", "--pcap", "-"],
+        ["flows", "--kill"],
+        ["flows", "--state", "open"],
         ["status", "--instance", "../escape"],
         ["status", "--instance", ""],
         ["detach"],

@@ -80,7 +80,7 @@ struct Bulkhead: Sendable {
     }
 
     /// The number of streams that the kernel fills.
-    private func readers() throws -> Int { try Instance(instance).status().readers }
+    func readers() throws -> Int { try Instance(instance).status().readers }
 }
 
 /// `apply --json`.
@@ -129,6 +129,7 @@ struct Counted: Decodable {
         var expired: Int
         var evicted: Int
         var refused: Int
+        var ended: Int
     }
     var generation: Int
     struct Removed: Decodable {

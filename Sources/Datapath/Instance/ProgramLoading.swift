@@ -95,6 +95,16 @@ extension InstanceMaps {
         try SideProgram(try loadProgram("bulkhead_clock", of: Programs.unattached)).run(mark: 0)
     }
 
+    /// Ends flows, each by its place and tag, and keeps each from being adopted for so many jiffies. Returns how many
+    /// still were there.
+    func endFlows(_ flows: [(place: UInt32, tag: UInt32, ticks: UInt32)]) throws(BPFError) -> Int {
+        guard !flows.isEmpty else { return 0 }
+        let program = SideProgram(try loadProgram("bulkhead_end_flow", of: Programs.unattached))
+        var ended = 0
+        for flow in flows { ended += Int(try program.run(mark: flow.place, words: (flow.tag, flow.ticks))) }
+        return ended
+    }
+
     /// Takes out all flows and datagrams of these scopes, for their names pass on to other devices or entries.
     package func clear(_ scopes: [UInt16]) throws(BPFError) {
         guard !scopes.isEmpty else { return }
@@ -131,9 +141,12 @@ private final class SideProgram {
 
     init(_ program: consuming Program) { self.program = program }
 
-    func run(mark: UInt32) throws(BPFError) -> UInt32 {
+    /// - Parameter words: The first two of the control buffer.
+    func run(mark: UInt32, words: (UInt32, UInt32) = (0, 0)) throws(BPFError) -> UInt32 {
         var context = unsafe __sk_buff()
         unsafe context.mark = mark
+        unsafe context.cb.0 = words.0
+        unsafe context.cb.1 = words.1
         let bytes = unsafe withUnsafeBytes(of: context) { unsafe Array($0) }
         return try program.testRun(frame: [UInt8](repeating: 0, count: 64), context: bytes).result
     }

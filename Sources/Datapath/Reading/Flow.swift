@@ -27,4 +27,39 @@ public struct Flow: Sendable, Hashable {
     public var timeoutSeconds: Int
     /// Slot of its rule's counter; `BH_NONE` where the default accepted it.
     package var counter: UInt32
+    /// The protocol numbers of the headers between IP and L4 that its opening packet had.
+    package var headers: Set<UInt8> = []
+}
+
+/// A flow as it is shown.
+public struct ListedFlow: Sendable, Hashable {
+    /// Of a workload; of a host, the entry.
+    public var port: String
+    /// nil where the default accepted it.
+    public var rule: String?
+    public var flow: Flow
+
+    public init(port: String, rule: String?, flow: Flow) {
+        self.port = port
+        self.rule = rule
+        self.flow = flow
+    }
+}
+
+extension ListedFlow: Comparable {
+    /// By port, then by who opened it to whom.
+    public static func < (left: ListedFlow, right: ListedFlow) -> Bool {
+        if left.port != right.port { return left.port < right.port }
+        let (left, right) = (left.flow, right.flow)
+        if left.source != right.source { return left.source < right.source }
+        if left.destination != right.destination { return left.destination < right.destination }
+        return left.numbers.lexicographicallyPrecedes(right.numbers)
+    }
+}
+
+extension Flow {
+    /// What tells flows between two addresses apart.
+    fileprivate var numbers: [UInt16] {
+        [UInt16(ipProtocol), destinationPort, sourcePort, vlan, direction == .in ? 0 : 1]
+    }
 }

@@ -3,18 +3,26 @@ import CDatapathABI
 import Host
 import Libbpf
 import Network
+import Wire
 
 extension InstanceMaps {
     /// The flows in these buckets that have not expired at a time, in jiffies.
     package func flows(inBuckets buckets: some Sequence<UInt32>, at now: UInt32) throws(BPFError) -> [Flow] {
-        var result: [Flow] = []
+        try placedFlows(inBuckets: buckets, at: now).map(\.flow)
+    }
+
+    /// The same, each with its place in the table.
+    func placedFlows(inBuckets buckets: some Sequence<UInt32>, at now: UInt32) throws(BPFError) -> [PlacedFlow] {
+        var result: [PlacedFlow] = []
         for bucket in buckets {
             let tags = try self[.flowBuckets].lookup(bucket, as: bh_flow_bucket.self)?.allTags ?? []
             guard tags.contains(where: { $0 != 0 }),
                 let held = try self[.flows].lookup(bucket, as: bh_flow_ways.self)
             else { continue }
-            for (tag, flow) in zip(tags, held.all) where tag != 0 {
-                if let flow = Flow(flow, now: now), flow.idleSeconds <= flow.timeoutSeconds { result.append(flow) }
+            for (way, (tag, flow)) in zip(tags, held.all).enumerated() where tag != 0 {
+                guard let flow = Flow(flow, now: now), flow.idleSeconds <= flow.timeoutSeconds else { continue }
+                let place = bucket * UInt32(BH_FLOW_WAYS) + UInt32(way)
+                result.append(PlacedFlow(flow: flow, place: place, tag: tag))
             }
         }
         return result
@@ -41,17 +49,34 @@ extension InstanceMaps {
     }
 }
 
+/// A flow, and where the kernel keeps it.
+struct PlacedFlow: Sendable, Hashable {
+    var flow: Flow
+    var place: UInt32
+    /// What the place has for as long as the flow is there.
+    var tag: UInt32
+}
+
 extension Instance {
-    /// The flows of the policy in force, by port, and the rule that accepted each.
-    public func flows() throws(DatapathError) -> [(port: String, rule: String?, flow: Flow)] {
+    /// The flows of the policy in force that a filter selects, in their order, and the rule that accepted each.
+    public func flows(_ filter: FlowFilter = FlowFilter()) throws(DatapathError) -> [ListedFlow] {
         let maps = try openMaps()
         let image = try imageInForce(maps)
-        let entries = Dictionary(image.flowScopes().map { ($1, $0) }) { first, _ in first }
-        let devices = Dictionary(image.devices().map { ($0.id, image.portName($0)) }) { first, _ in first }
+        let names = image.scopeNames
         let rules = Dictionary(image.counterSlots().map { ($1, $0) }) { first, _ in first }
+        return try selectedFlows(filter, maps, image).compactMap { placed in
+            names[placed.flow.scope].map { ListedFlow(port: $0, rule: rules[placed.flow.counter], flow: placed.flow) }
+        }.sorted(by: <)
+    }
+
+    /// The flows that a filter selects, in no order.
+    func selectedFlows(
+        _ filter: FlowFilter, _ maps: InstanceMaps, _ image: LiveImage
+    ) throws(DatapathError) -> [PlacedFlow] {
+        let scopes = try filter.scopes(in: image)
         do throws(BPFError) {
-            return try maps.flows(inBuckets: 0..<UInt32(BH_FLOW_PLACES), at: try maps.jiffies()).compactMap { flow in
-                (entries[flow.scope] ?? devices[flow.scope]).map { ($0, rules[flow.counter], flow) }
+            return try maps.placedFlows(inBuckets: 0..<UInt32(BH_FLOW_PLACES), at: try maps.jiffies()).filter {
+                scopes.contains($0.flow.scope) && filter.selects($0.flow)
             }
         } catch {
             throw DatapathError("cannot read the flows", error)
@@ -62,6 +87,12 @@ extension Instance {
 extension LiveImage {
     /// Every scope of this generation's flows.
     package var allFlowScopes: Set<UInt16> { Set(flowScopes().map(\.scope) + devices().map(\.id)) }
+
+    /// What the port is called whose flows a scope has: a host entry, or a device's port.
+    var scopeNames: [UInt16: String] {
+        let devices = devices().map { ($0.id, portName($0)) }
+        return Dictionary(flowScopes().map { ($1, $0) } + devices) { first, _ in first }
+    }
 }
 
 extension Flow {
@@ -86,7 +117,8 @@ extension Flow {
             direction: raw.direction == UInt8(BH_IN.rawValue) ? .in : .out, state: state,
             isAdopted: raw.flags & UInt16(BH_FLOW_ADOPTED.rawValue) != 0,
             idleSeconds: Int(ticks) / Int(KernelClock.ticksPerSecond),
-            timeoutSeconds: Int(raw.timeout) / Int(KernelClock.ticksPerSecond), counter: raw.counter)
+            timeoutSeconds: Int(raw.timeout) / Int(KernelClock.ticksPerSecond), counter: raw.counter,
+            headers: WalkedHeaders.numbers(ofSet: raw.headers))
     }
 }
 

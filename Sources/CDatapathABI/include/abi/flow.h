@@ -45,7 +45,7 @@ enum bh_flow_state {
 	BH_FLOW_ESTABLISHED, /* the opener went on after the answer */
 	BH_FLOW_CLOSING,     /* TCP: a FIN each way */
 	BH_FLOW_CLOSED,      /* TCP: a reset */
-	BH_FLOW_BARRED,      /* a policy or a ban ended it: a mark that it is not to be adopted; admits nothing */
+	BH_FLOW_BARRED, /* a policy, a ban or a command ended it: a mark that it is not to be adopted; admits nothing */
 	BH_FLOW_STATE_MAX,
 };
 
@@ -157,7 +157,7 @@ struct bh_flow_totals {
 	__u64 expired; /* reclaimed */
 	__u64 evicted; /* half-open ones that made room */
 	__u64 refused; /* flow-table-full */
-	__u64 ended;   /* by a new policy */
+	__u64 ended;   /* by a new policy, or a command */
 	__u32 hand;    /* next bucket that an insertion tidies */
 	__u32 pad;
 	__u64 pad1;

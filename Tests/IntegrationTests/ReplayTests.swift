@@ -110,6 +110,38 @@ extension Integration {
             #expect(directions == ["in", "out", "in", "in", "in", "in"] + ["in", "out", "in", "in", "in", "in"])
         }
 
+        /// The lines for people, and what --drops leaves of them.
+        @Test func linesForPeople() throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file("policy.yaml", Self.policy)
+            let frames = Self.frames.prefix(2).enumerated().map { index, frame in
+                // The fifth of January 2026, at noon.
+                CapturedFrame(bytes: frame.bytes, time: 1_767_614_400_000_000_000 + UInt64(index) * 1_500_000_000)
+            }
+            let path = try Self.capture(site.lab, frames + [CapturedFrame(bytes: [1, 2, 3], time: 0)])
+            let words = site.host.command([
+                "env", "TZ=UTC", Bulkhead.executable, "replay", path, "--policy", policy, "--port", "uplink",
+                "--direction", "in",
+            ])
+            let expected = [
+                "1 2026-01-05 12:00:00.000 ACCEPT in tcp 198.51.100.7:40000 > 192.0.2.2:80 S  rule web  \(policy):6",
+                "2 2026-01-05 12:00:01.500 DROP in tcp 192.0.2.2:80 > 198.51.100.7:40000 SA  default  \(policy):4",
+                "3 1970-01-01 00:00:00.000 DROP in frame of 3 bytes  malformed  \(policy):3",
+            ]
+            let all = try Shell.run(words)
+            #expect(all.lines == expected, "\(all.errors)")
+            let drops = try Shell.run(words + ["--drops"])
+            #expect(drops.lines == Array(expected.dropFirst()))
+            #expect(drops.errors == all.errors && all.errors == "3 packets: 1 accepted, 2 dropped\n")
+            let json = try Shell.run(words + ["--drops", "--json"])
+            #expect(
+                try json.lines.map { try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)).packet } == [2, 3])
+            #expect(
+                json.lines[0].contains(
+                    #""time": "2026-01-05T12:00:01.500000Z", "src": "192.0.2.2", "dst": "198.51.100.7", "#
+                        + #""protocol": "tcp", "sport": 80, "dport": 40000"#), "\(json.lines[0])")
+        }
+
         /// With --inside: the source MAC address decides for a frame without a readable address.
         @Test func framesWithoutAnAddressGoByTheirMAC() throws {
             let site = try UplinkSite()

@@ -177,6 +177,12 @@ extension Integration {
             return path
         }
 
+        /// Of a line of `replay --json`.
+        private struct Judged: Decodable {
+            var verdict: String
+            var reason: String
+        }
+
         @Test(arguments: stories) func stampsTellTheTime(story: Story) throws {
             let lab = try Lab()
             // A rule per family, so that each has its own limit.
@@ -193,10 +199,13 @@ extension Integration {
                 """)
             let result = try Shell.run([
                 Bulkhead.executable, "replay", try Self.capture(story, lab), "--policy", policy, "--port", "uplink",
-                "--inside", "192.0.2.0/24,2001:db8::/64",
+                "--inside", "192.0.2.0/24,2001:db8::/64", "--json",
             ])
             #expect(result.status == 0, "\(result.errors)")
-            let verdicts = result.lines.map { $0.split(separator: " ").dropFirst(2).prefix(2).joined(separator: " ") }
+            let verdicts = try result.lines.map { line in
+                let judged = try JSONDecoder().decode(Judged.self, from: Data(line.utf8))
+                return "\(judged.verdict) \(judged.reason)"
+            }
             #expect(verdicts == story.packets.flatMap { [$0.verdict, $0.verdict] })
         }
     }

@@ -19,14 +19,20 @@ struct ReplayCommand: ParsableCommand {
             without time stamps is judged as of now, in no time. The port counts as filtered for long: connections \
             that were open before the capture are not adopted.
 
+            For people, a line has the packet's number, its time in the capture, the verdict, the direction, the ends, \
+            and the reason or the rule with the line that decided.
+
             Example:
               bulkhead replay trace.pcap --port uplink --direction in --policy policy.yaml
               bulkhead replay trace.pcapng --port web-1 --inside 198.51.100.10,2001:db8:1::10 --json
+              bulkhead replay drops.pcapng --port db-1 --direction in --policy new.yaml --drops
             """)
 
     @Argument(help: "A pcap or pcapng file.", completion: .file())
     var capture: String
-    @Option(help: ArgumentHelp("The port to judge at: an entry, entry/device or a device.", valueName: "port"))
+    @Option(
+        help: ArgumentHelp("The port to judge at: an entry, entry/device or a device.", valueName: "port"),
+        completion: .names(.ports))
     var port: String
     @Option(help: "The direction of every packet.")
     var direction: Direction?
@@ -41,6 +47,8 @@ struct ReplayCommand: ParsableCommand {
     var policy: String?
     @Flag(help: "Judge each packet by itself, without flows and without putting fragments together.")
     var stateless = false
+    @Flag(help: "Show only the packets that are dropped or rejected.")
+    var drops = false
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
 
@@ -56,6 +64,7 @@ struct ReplayCommand: ParsableCommand {
         Notices.show(judge.diagnostics)
         let replay = try Replay(judge, at: port, direction.map(ReplayDirection.all) ?? .inside(inside?.prefixes ?? []))
         var clock = CaptureClock(present: judge.time)
+        let now = WallClock.now
         var packet = 0
         var summary = VerdictCounts()
         while let frame = try next(&reader, after: packet) {
@@ -68,7 +77,10 @@ struct ReplayCommand: ParsableCommand {
             let time = frame.time.map { clock.advance(to: $0) }
             let replayed = try replay.judge(frame.bytes, length: frame.originalLength, at: time)
             summary.add(replayed.outcome.verdict)
-            try output.show(replayed.json(packet), or: replayed.words(packet) + "\n")
+            if drops, replayed.outcome.verdict == .accept { continue }
+            try output.show(
+                replayed.json(packet, time: frame.time),
+                or: replayed.words(packet, time: frame.time, now: now, Palette.standardOutput) + "\n")
         }
         StandardError.line("\(packet) packets: \(summary)")
     }

@@ -74,11 +74,16 @@ package struct Controller: Sendable {
     /// - Parameter port: The same, or a name that is held though no policy has it.
     package func release(_ port: String) throws(DatapathError) -> QuarantineReport { try instance.release(port) }
 
+    /// Ends every quarantine.
+    package func releaseAll() throws(DatapathError) -> QuarantineReport { try instance.releaseAll() }
+
     // MARK: Dynamic groups
 
-    /// All of them, or the one of a name.
+    /// All of them, or the one of a name, with what its `except` takes away.
     package func groups(_ name: String? = nil) throws -> [GroupMembers] {
-        try explaining(name) { try instance.groups(name) }
+        let groups = try explaining(name) { try instance.groups(name) }
+        guard name != nil, let ruleset = try? rulesetInForce() else { return groups }
+        return groups.map { $0.noting(exceptionsOf: ruleset) }
     }
 
     /// - Parameter seconds: For how long; nil: as the group says.

@@ -45,6 +45,7 @@ extension GroupMembers {
                     [
                         "address": .string($0.prefix.description),
                         "left": $0.left.map { .decimal(Double($0) / 1e9) } ?? .null,
+                        "excepted": JSON($0.exception?.rawValue),
                     ]
                 }),
         ]
@@ -55,9 +56,24 @@ extension GroupMembers {
     }
 
     package var words: Words {
-        sorted.map { member -> Words in
-            let left = member.left.map { "  \(($0 + 999_999_999) / 1_000_000_000)s left" } ?? ""
-            return "\(member.prefix)\(left)\n"
-        }.joined()
+        if members.isEmpty { return "\(name) has no members\n" }
+        let hasExceptions = members.contains { $0.exception != nil }
+        var table = Table([.init("ADDRESS"), .init("LEFT", .right)] + (hasExceptions ? [.init("NOTE")] : []))
+        for member in sorted {
+            let left = member.left.map { "\(($0 + 999_999_999) / 1_000_000_000)s" } ?? "-"
+            table.append(["\(member.prefix)", left] + (hasExceptions ? [member.note] : []))
+        }
+        return table.text
+    }
+}
+
+extension GroupMembers.Member {
+    /// What becomes of a member that the policy takes out.
+    fileprivate var note: String {
+        switch exception {
+        case .whole: "not in the group: the policy's except takes it away"
+        case .part: "only in part in the group: the policy's except takes some of it away"
+        case nil: ""
+        }
     }
 }

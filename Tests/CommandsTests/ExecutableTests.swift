@@ -49,6 +49,8 @@ private let goodPolicy = """
         ["drops", "--json", "--pcap", "-"],
         ["flows", "--kill"],
         ["flows", "--state", "open"],
+        ["release"],
+        ["release", "web-1", "--all"],
         ["status", "--instance", "../escape"],
         ["status", "--instance", ""],
         ["detach"],

@@ -223,6 +223,49 @@ extension Integration {
             #expect(left.count == 60 && left.allSatisfy { $0.hasPrefix("203.0.") })
         }
 
+        /// A list is aligned, and tells of a member that the policy takes away.
+        @Test func aListTellsWhatExceptTakesAway() throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file(
+                "policy.yaml",
+                """
+                version: 1
+                ports: { uplink: { interface: up0, protects: host, defaults: { in: accept, out: accept } } }
+                groups:
+                  office: { addresses: [192.0.2.0/26, "2001:db8:9::/48"] }
+                  blocked: { dynamic: {}, except: office }
+                rules: [ { name: deny, from: blocked, action: drop } ]
+                """)
+            try site.bulkhead.apply(policy)
+            #expect(try site.bulkhead.run("group", "list", "blocked").output == "blocked has no members\n")
+            let members = ["203.0.113.66", "192.0.2.1", "192.0.2.0/24", "2001:db8:9::1"]
+            #expect(try Shell.run(site.bulkhead.command(["group", "add", "blocked"] + members)).status == 0)
+            let listed = try site.bulkhead.run("group", "list", "blocked")
+            #expect(
+                listed.output == """
+                    ADDRESS        LEFT  NOTE
+                    192.0.2.0/24      -  only in part in the group: the policy's except takes some of it away
+                    192.0.2.1         -  not in the group: the policy's except takes it away
+                    203.0.113.66      -
+                    2001:db8:9::1     -  not in the group: the policy's except takes it away
+
+                    """, "\(listed.errors)")
+            let json = try site.bulkhead.run("group", "list", "blocked", "--json").output
+            #expect(json.contains(#"{"address": "192.0.2.0/24", "left": null, "excepted": "part"}"#), "\(json)")
+            #expect(json.contains(#"{"address": "192.0.2.1", "left": null, "excepted": "whole"}"#), "\(json)")
+            #expect(json.contains(#"{"address": "203.0.113.66", "left": null, "excepted": null}"#), "\(json)")
+            // As the kernel has it.
+            let raw = try PacketSocket(site.network, "net0")
+            for sender in ["192.0.2.1", "192.0.2.77"] { try raw.send(site.probe(to: 9, sender: IPAddress(sender))) }
+            #expect(try poll(seconds: 5) { try site.bulkhead.counters().rule("deny").packets == 1 })
+            #expect(try site.bulkhead.run("group", "delete", "blocked", "192.0.2.0/24", "192.0.2.1").status == 0)
+            #expect(try site.bulkhead.run("group", "add", "blocked", "203.0.113.66", "--for", "1h").status == 0)
+            let rest = try site.bulkhead.run("group", "delete", "blocked", "2001:db8:9::1")
+            #expect(rest.status == 0)
+            let table = try site.bulkhead.run("group", "list", "blocked").output
+            #expect(table.contains(/^ADDRESS        LEFT\n203.0.113.66  3\d\d\ds\n$/), "\(table)")
+        }
+
         @Test func burstsAndTheirLimit() throws {
             let site = try UplinkSite()
             try site.bulkhead.apply(try Self.policy(site, max: 10_001))

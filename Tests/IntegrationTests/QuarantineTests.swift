@@ -88,6 +88,24 @@ extension Integration {
             #expect(try site.bulkhead.run("detach", "uplink").errors.contains("uplink was quarantined"))
         }
 
+        /// Ports, entries, and names that the policy has not any more.
+        @Test func allAreReleased() throws {
+            let site = try BridgeSite()
+            try site.bulkhead.apply(try site.lab.file("two.yaml", Self.two))
+            #expect(try site.bulkhead.run("release", "--all").output == "nothing was in quarantine\n")
+            for port in ["a", "b"] { #expect(try site.bulkhead.run("quarantine", port).status == 0) }
+            #expect(try !Self.pings(site.a, "198.51.100.2"))
+            let less = try site.lab.file("less.yaml", Self.two.replacingOccurrences(of: "  b:", with: "  c:"))
+            try site.bulkhead.apply(less)
+            let released = try site.bulkhead.json(Change.self, "release", "--all")
+            #expect(released.released == ["a", "b"] && released.ports == ["a"] && released.changed)
+            // After address resolution was dropped, the kernel tries again after a second.
+            #expect(try poll(seconds: 5) { try Self.pings(site.a, "198.51.100.2") })
+            #expect(try !site.bulkhead.json(Change.self, "release", "--all").changed)
+            #expect(try site.bulkhead.run("release").status == 64)
+            #expect(try site.bulkhead.run("release", "a", "--all").status == 64)
+        }
+
         /// An entry's name covers devices that come later; a device that comes back under its name is the same port.
         @Test func theNameCounts() throws {
             let site = try BridgeSite()

@@ -104,14 +104,17 @@ struct GroupCommand: ParsableCommand {
             abstract: "List a group's members, or the dynamic groups.",
             discussion: """
                 Without a group, all dynamic groups are listed with their sizes. With one, its members are listed, \
-                each with the time that it has left.
+                each with the time that it has left. A member that the policy's `except` takes away, whole or in part, \
+                is marked; what `except` reads from files is not compared.
 
                 Example:
                   bulkhead group list
                   bulkhead group list blocked --json | jq -r '.members[].address'
                 """)
 
-        @Argument(help: "A dynamic group of the policy in force; if left out, all are listed without their members.")
+        @Argument(
+            help: "A dynamic group of the policy in force; if left out, all are listed without their members.",
+            completion: .names(.groups))
         var group: String?
         @OptionGroup var instance: InstanceOptions
         @OptionGroup var output: OutputOptions
@@ -136,7 +139,7 @@ struct GroupCommand: ParsableCommand {
                   bulkhead group flush blocked
                 """)
 
-        @Argument(help: "A dynamic group of the policy in force.")
+        @Argument(help: "A dynamic group of the policy in force.", completion: .names(.groups))
         var group: String
         @OptionGroup var instance: InstanceOptions
         @OptionGroup var output: OutputOptions
@@ -153,7 +156,7 @@ struct GroupCommand: ParsableCommand {
 
 /// A group, and which addresses are meant.
 struct ChosenMembers: ParsableArguments {
-    @Argument(help: "A dynamic group of the policy in force.")
+    @Argument(help: "A dynamic group of the policy in force.", completion: .names(.groups))
     var group: String
     @Argument(
         help: ArgumentHelp(

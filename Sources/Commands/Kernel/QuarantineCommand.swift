@@ -18,7 +18,7 @@ struct QuarantineCommand: ParsableCommand {
               bulkhead quarantine guests/tap9
             """)
 
-    @Argument(help: "A port: an entry, entry/device or a device.")
+    @Argument(help: "A port: an entry, entry/device or a device.", completion: .names(.ports))
     var port: String
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
@@ -41,16 +41,27 @@ struct ReleaseCommand: ParsableCommand {
             Example:
               bulkhead release web-1
               bulkhead release guests
+              bulkhead release --all
             """)
 
-    @Argument(help: "A port: an entry, entry/device or a device; or a quarantined name that the policy no longer has.")
-    var port: String
+    @Argument(
+        help: "A port: an entry, entry/device or a device; or a quarantined name that the policy no longer has.",
+        completion: .names(.ports))
+    var port: String?
+    @Flag(help: "Release everything that is in quarantine.")
+    var all = false
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        if all == (port != nil) { throw ValidationError("name the port to release, or give --all") }
+    }
+
     func run() throws {
-        let report = try instance.controller.release(port)
+        let controller = try instance.controller
+        let report = try port.map { try controller.release($0) } ?? controller.releaseAll()
         Notices.warn(report.warnings)
-        try output.show(report.json(instance.name, "released"), or: report.wordsOfRelease)
+        let words = report.names.isEmpty ? "nothing was in quarantine\n" : report.wordsOfRelease
+        try output.show(report.json(instance.name, "released"), or: words)
     }
 }

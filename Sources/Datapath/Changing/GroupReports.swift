@@ -18,6 +18,14 @@ public struct GroupMembers: Sendable, Hashable {
         public var prefix: Prefix
         /// Nanoseconds that it stays; nil: until it is deleted.
         public var left: UInt64?
+        /// Whether the policy takes it out of the group all the same.
+        public var exception: Exception?
+    }
+
+    /// How much of a member the group's `except` takes away.
+    public enum Exception: String, Sendable, Hashable {
+        case whole
+        case part
     }
 
     public var name: String

@@ -76,6 +76,19 @@ extension Instance {
             changed: !freed.isEmpty)
     }
 
+    /// Ends every quarantine, also of names that the policy does not have.
+    public func releaseAll() throws(DatapathError) -> QuarantineReport {
+        try changeQuarantine { (maps, image) throws(DatapathError) in
+            try DatapathError.naming("cannot release the ports") {
+                let held = try maps.quarantine.all()
+                for name in held { try maps.quarantine.remove(name) }
+                let ports = image.devices().filter { device in held.contains { image.covers($0, device) } }
+                return QuarantineReport(
+                    names: held.sorted(), ports: ports.map(image.portName), changed: !held.isEmpty)
+            }
+        }
+    }
+
     /// The names that are in quarantine.
     public func quarantined() throws(DatapathError) -> Set<String> {
         let maps = try openMaps()

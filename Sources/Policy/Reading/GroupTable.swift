@@ -52,7 +52,10 @@ struct GroupTable {
 
     /// All named groups, resolved.
     var groups: [AddressGroup] {
-        zip(definitions, sets).map { AddressGroup(name: $0.name, location: $0.location, set: $1) }
+        let numbers = Dictionary(uniqueKeysWithValues: dynamicGroups.enumerated().map { ($1.name, $0) })
+        return zip(definitions, sets).map { group, set in
+            AddressGroup(name: group.name, location: group.location, set: set, number: numbers[group.name])
+        }
     }
 
     // MARK: What rules ask for

@@ -158,6 +158,11 @@ struct DynamicSet: Sendable, Hashable {
     /// The addresses that are in the set whoever is in the dynamic groups.
     var fixed: AddressSet { terms.first.map { $0.membership.isAny ? $0.set : .empty } ?? .empty }
 
+    /// The addresses that are in the set as members of a dynamic group, if all else that is asked of them holds.
+    func range(ofMembers group: Int) -> AddressSet {
+        AddressSet(unionOf: terms.filter { $0.membership.inside.contains(group) }.map(\.set))
+    }
+
     /// What is in both.
     func intersection(_ other: DynamicSet) -> DynamicSet {
         let both = terms.flatMap { left in

@@ -172,12 +172,16 @@ public struct AddressGroup: Sendable {
     public var set: AddressSet
     /// The whole group in words, dynamic parts included.
     public var words: String
+    /// Of a dynamic group: the addresses that are in it if they are members. `except` has taken away all others.
+    public var memberRange: AddressSet
 
-    init(name: String, location: SourceLocation, set: DynamicSet) {
+    /// - Parameter number: Of a dynamic group.
+    init(name: String, location: SourceLocation, set: DynamicSet, number: Int? = nil) {
         self.name = name
         self.location = location
         self.set = set.fixed
         words = set.description
+        memberRange = number.map(set.range(ofMembers:)) ?? .empty
     }
 }
 

@@ -128,7 +128,7 @@ let package = Package(
                 "TestSupport", "Capture", "Datapath", "Libbpf", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf",
                 "bulkhead",
             ],
-            swiftSettings: settings),
+            exclude: ["Transcripts"], swiftSettings: settings),
         .testTarget(
             name: "DatapathTests",
             dependencies: [

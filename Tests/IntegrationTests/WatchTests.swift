@@ -104,6 +104,24 @@ extension Integration {
             try Transcript.compare(Self.masked(try screen.textAtEnd()), with: "flows-\(columns)")
         }
 
+        /// What a shell offers is what is in force, and not what some file says.
+        @Test func completionAsksThePolicyInForce() throws {
+            let place = try Place()
+            func offered(_ path: [String], _ argument: String, _ word: String = "") throws -> [String] {
+                let line = ["bulkhead"] + path + ["--instance", place.bulkhead.instance, word]
+                let cursor = [argument, "\(line.count - 1)", "\(word.utf8.count)"]
+                let result = try Shell.run([Bulkhead.executable, "---completion"] + path + ["--"] + cursor + line)
+                #expect(result.status == 0 && result.errors.isEmpty, "\(result.errors)")
+                return result.lines
+            }
+            let rules = ["dns", "noisy-neighbours-of-the-old-platform", "web"]
+            #expect(try offered(["drops"], "--rule") == rules)
+            #expect(try offered(["drops"], "--rule", "noi") == [rules[1]])
+            #expect(try offered(["quarantine"], "positional@0") == ["downlink", "up0", "up1", "uplink"])
+            #expect(try offered(["flows"], "--port", "up1") == ["up1"])
+            #expect(try offered(["group", "add"], "positional@0").isEmpty)
+        }
+
         /// Without a terminal the pages follow each other, with rates of what happened meanwhile.
         @Test func pagesWithoutATerminal() throws {
             let place = try Place()

@@ -58,7 +58,8 @@ static __always_inline bool is_dhcp_request(const struct bh_packet *packet)
 
 /*
  * A DHCP server's answer: to everyone, or to the address that it gives, which must be the port's where addresses are
- * bound.
+ * bound. A relay of the link makes it anew, so it is never one that the host routes. What a far server answers to its
+ * client's own packet belongs to that packet's flow.
  */
 static __always_inline bool is_dhcp_answer(const struct image *image, const struct bh_port *port,
 					   const struct bh_packet *packet)
@@ -67,7 +68,7 @@ static __always_inline bool is_dhcp_answer(const struct image *image, const stru
 
 	if (packet->flags & BH_PACKET_IPV6)
 		return from == DHCPV6_SERVER_PORT && to == DHCPV6_CLIENT_PORT && is_link_local(packet);
-	if (from != DHCP_SERVER_PORT || to != DHCP_CLIENT_PORT)
+	if (from != DHCP_SERVER_PORT || to != DHCP_CLIENT_PORT || packet->flags & BH_PACKET_ROUTED)
 		return false;
 	return is_ipv4_broadcast(packet) || !(port->flags & BH_PORT_HAS_ADDRESSES) ||
 	       trie_class(image, port->v4, packet->destination_low << 32, 0);

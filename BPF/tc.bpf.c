@@ -60,6 +60,17 @@ __noinline int read_skb_scale(struct __sk_buff *ctx, struct bh_scratch *here)
 	return 0;
 }
 
+/*
+ * Notes whether the host routes the packet. On its way out such a packet still says where it came from, unlike one that
+ * the host sends; and its frame was for the host, unlike one that a bridge passes on. The driver that received it says
+ * so, out of the link header; the IP layer routes nothing else.
+ */
+static __always_inline void note_route(const struct __sk_buff *ctx, struct bh_scratch *here, enum bh_hook hook)
+{
+	if (hook == BH_HOOK_TC_EGRESS && ctx->ingress_ifindex && ctx->pkt_type == PACKET_HOST)
+		here->packet.flags |= BH_PACKET_ROUTED;
+}
+
 /* Sends the answer back where the packet came from, out of the device or into it; else drops the packet. */
 static __always_inline int reject(struct __sk_buff *ctx, struct bh_scratch *here, enum bh_hook hook)
 {
@@ -90,6 +101,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 		return TC_ACT_UNSPEC;
 	note_frame(ctx, here);
 	read_frame(ctx, here);
+	note_route(ctx, here, hook);
 	if (is_error(&here->packet))
 		parse_skb_quote(ctx, here);
 	else if (makes_claim(&here->packet))

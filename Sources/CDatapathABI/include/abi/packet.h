@@ -23,6 +23,7 @@ enum bh_packet_flag {
 	BH_PACKET_AUTHENTICATION = 1 << 12,
 	BH_PACKET_DESTINATION_OPTIONS = 1 << 13,
 	BH_PACKET_HEADERS = 31 << 9,
+	BH_PACKET_ROUTED = 1 << 14, /* it came from a device and is sent on by the host's IP layer */
 };
 enum { BH_PACKET_HEADERS_SHIFT = 9 };
 

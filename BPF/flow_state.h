@@ -14,12 +14,43 @@ static __always_inline bool is_lonely(const struct bh_flow *flow, bool answer)
 	return flow->state == BH_FLOW_OPENING && flow->flags & BH_FLOW_ADOPTED && flow->flags & seen_flag(answer);
 }
 
+/*
+ * Notes whether an end has sent a FIN. The windows of an adopted connection are wide, and anybody may hit them: there a
+ * FIN is the last that its sender has sent, or none.
+ */
+static __always_inline void note_fin(struct bh_flow *flow, const struct bh_packet *packet, bool answer, bool goes_on)
+{
+	__u16 fin = answer ? BH_FLOW_FIN_ANSWERER : BH_FLOW_FIN_OPENER;
+	bool last = !(flow->flags & BH_FLOW_ADOPTED) || segment_end(packet) == flow->sides[answer & 1].end;
+
+	if (!(packet->tcp_flags & TCP_FIN) || !last) {
+		if (flow->flags & BH_FLOW_ADOPTED && goes_on)
+			flow->flags &= ~fin;
+		return;
+	}
+	flow->flags |= fin;
+}
+
+/*
+ * Whether both ends have sent a FIN; of an adopted connection, whether each end has acknowledged the other's. No true
+ * end acknowledges a stranger's.
+ */
+static __always_inline bool is_closing(const struct bh_flow *flow)
+{
+	const __u16 fins = BH_FLOW_FIN_OPENER | BH_FLOW_FIN_ANSWERER;
+
+	if ((flow->flags & fins) != fins)
+		return false;
+	return !(flow->flags & BH_FLOW_ADOPTED) || (!is_before(flow->sides[0].acknowledged, flow->sides[1].end) &&
+						    !is_before(flow->sides[1].acknowledged, flow->sides[0].end));
+}
+
 /* A segment within the windows. A connection that was reset changes nothing but its time. */
 static __always_inline void advance_within(struct bh_flow *flow, const struct bh_packet *packet, bool answer)
 {
 	struct bh_flow_side *side = &flow->sides[answer & 1], *other = &flow->sides[!answer];
-	const __u16 fins = BH_FLOW_FIN_OPENER | BH_FLOW_FIN_ANSWERER;
 	const __u16 both = BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
+	__u32 end = side->end;
 
 	if (flow->flags & seen_flag(answer)) {
 		note_segment(side, other, packet, flow->scales[answer & 1]);
@@ -33,15 +64,14 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 	if (flow->state == BH_FLOW_CLOSED)
 		return;
 	flow->flags = (flow->flags | seen_flag(answer)) & ~BH_FLOW_DOUBTED;
-	if (packet->tcp_flags & TCP_FIN)
-		flow->flags |= answer ? BH_FLOW_FIN_ANSWERER : BH_FLOW_FIN_OPENER;
+	note_fin(flow, packet, answer, side->end != end);
 	/*
 	 * When the opener goes on, it acknowledges the answer, or the segment would not fit. An adopted flow needs both
 	 * ends.
 	 */
 	if (flow->state == BH_FLOW_ANSWERED ? !answer : flow->state == BH_FLOW_OPENING && (flow->flags & both) == both)
 		flow->state = BH_FLOW_ESTABLISHED;
-	if ((flow->flags & fins) == fins)
+	if (is_closing(flow))
 		flow->state = BH_FLOW_CLOSING;
 }
 

@@ -77,6 +77,27 @@ extension PacketTables.TCPTests {
                 (1...6).map { talk.back(Flags.ack, 1, 11 + $0 * 0x1ff0_0000, is: $0 == 1 ? passes : talk.outside) },
                 goOn(talk))
         },
+        Row("a stranger's FIN does not count when the other end sends its own", adopts: true) { talk in
+            join(
+                [talk.there(24, 1, 1, payload: 10, is: "accept adopted"), talk.back(Flags.ack, 1, 11)],
+                [talk.there(Flags.fin, 0x1000_0000, 1), talk.there(Flags.fin, -0x1000_0000, 1)],
+                [talk.back(Flags.fin, 1, 11), talk.there(Flags.ack, 11, 2), .flows([.established])],
+                [.pass(seconds: 7400), talk.there(24, 11, 2, payload: 10), talk.back(Flags.ack, 2, 21)])
+        },
+        Row("nor does one that stood at the end for a moment", adopts: true) { talk in
+            join(
+                [talk.there(24, 1, 1, payload: 10, is: "accept adopted"), talk.back(Flags.ack, 1, 11)],
+                [talk.there(Flags.fin, 11, 1), talk.there(24, 11, 1, payload: 10), talk.back(Flags.fin, 1, 21)],
+                [talk.there(Flags.ack, 21, 2), .flows([.established]), .pass(seconds: 7400)],
+                [talk.there(24, 21, 2, payload: 10)])
+        },
+        Row("the ends' own FINs count, also if they come again", adopts: true) { talk in
+            join(
+                [talk.there(24, 1, 1, payload: 10, is: "accept adopted"), talk.back(Flags.ack, 1, 11)],
+                [talk.there(Flags.fin, 11, 1), talk.back(Flags.ack, 1, 12), talk.back(Flags.fin, 1, 12)],
+                [talk.there(Flags.fin, 11, 1), .flows([.established]), talk.there(Flags.ack, 12, 2)],
+                [.flows([.closing]), .pass(seconds: 130), talk.there(Flags.ack, 12, 2, is: "accept adopted")])
+        },
         Row("a stranger's data hit, and so does the reset behind them", adopts: true) { talk in
             join(
                 [talk.there(24, 1, 1, payload: 10, is: "accept adopted"), talk.back(Flags.ack, 1, 11)],

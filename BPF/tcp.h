@@ -151,7 +151,10 @@ static __always_inline enum segment place_reset(const struct bh_flow *flow, cons
 	const struct bh_flow_side *sender = &flow->sides[answer], *receiver = &flow->sides[!answer];
 	__u16 fin = answer ? BH_FLOW_FIN_ANSWERER : BH_FLOW_FIN_OPENER;
 	__u32 sequence = packet->sequence, first = receiver->acknowledged;
-	bool certain = !(flow->flags & seen_flag(!answer)) || receiver->acknowledged == sender->end;
+	/* An opener that has not gone on may have missed the answer, and a host that waits for one ignores the reset.
+	 */
+	bool waits = answer && flow->state == BH_FLOW_ANSWERED;
+	bool certain = !waits && (!(flow->flags & seen_flag(!answer)) || receiver->acknowledged == sender->end);
 
 	/* It refuses the attempt. That does not tell whether the connection itself is over. */
 	if (acknowledges_attempt(flow, packet, answer))

@@ -172,6 +172,19 @@ extension PacketTables {
             },
             Row("the server resets, and acknowledges") { talk in
                 join(
+            Row("the client missed the answer, and so ignores the reset behind it") { talk in
+                [
+                    talk.there(Flags.syn, 0, is: "accept rule"), talk.back(Flags.synAck, 0, 1),
+                    talk.back(Flags.rst, 1), talk.back(Flags.synAck, 0, 1), talk.there(Flags.ack, 1, 1),
+                    .flows([.established]), .pass(seconds: 7400), talk.there(24, 1, 1, payload: 10),
+                ]
+            },
+            Row("the client missed the answer, and nobody says more") { talk in
+                [
+                    talk.there(Flags.syn, 0, is: "accept rule"), talk.back(Flags.synAck, 0, 1),
+                    talk.back(Flags.rst, 1), .pass(seconds: 15), talk.there(Flags.ack, 1, 1, is: invalid),
+                ]
+            },
                     talk.handshake(),
                     [talk.there(24, 1, 1, payload: 10), talk.back(Flags.rstAck, 1, 11), .flows([.closed])])
             },

@@ -124,9 +124,10 @@ static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scra
 		return true;
 	if (left < least)
 		flow->timeout += least - left;
-	/* The same SYN once more. */
-	if (is_unanswered(flow) && !answer && flow->sides[0].acknowledged == packet->sequence)
+	if (is_unanswered(flow) && !answer && flow->sides[0].acknowledged == packet->sequence) {
+		repeat_opening(flow, packet, here->scale);
 		return true;
+	}
 	flow->attempt.start = packet->sequence;
 	flow->attempt.end = segment_end(packet);
 	flow->attempt.window = packet->window;

@@ -324,6 +324,23 @@ static __always_inline void start_attempted(struct bh_flow *flow, const struct b
 	}
 	if (flow->flags & BH_FLOW_BY_ANSWERER)
 		flow->generation = 0;
+/*
+ * The SYN that opened a flow comes again, and may ask for more: whoever sent the first may have guessed its number. The
+ * answer tells whether there is a scale.
+ */
+static __always_inline void repeat_opening(struct bh_flow *flow, const struct bh_packet *packet, __u8 scale)
+{
+	struct bh_flow_side *opener = &flow->sides[0];
+	__u32 end = segment_end(packet), window = offered_window(packet, 0);
+
+	if (is_before(opener->end, end))
+		opener->end = end;
+	if (opener->window < window)
+		opener->window = window;
+	if (scale != BH_SCALE_NONE && (flow->scales[0] == BH_SCALE_NONE || flow->scales[0] < scale))
+		flow->scales[0] = scale;
+}
+
 	opener->end = flow->attempt.end;
 	opener->window = flow->attempt.window ? flow->attempt.window : 1;
 	flow->scales[0] = flow->attempt.scale;

@@ -31,6 +31,8 @@ static __always_inline bool is_within_limit(const struct image *image, const str
 	/* The rule's terms stand one after another, and limited_from is the rank of the first. */
 	if (here->question == ASK_OPENING)
 		return here->lookup.best >= here->limited_from;
+	if (here->question == ASK_ATTEMPT)
+		return rule->verdict == BH_ACCEPT;
 	if (here->question != ASK_PACKET)
 		return true;
 	if (rule->verdict != BH_ACCEPT)

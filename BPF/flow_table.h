@@ -129,12 +129,12 @@ static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scra
 		return true;
 	}
 	flow->attempt.start = packet->sequence;
-	flow->attempt.end = segment_end(packet);
+	flow->attempt.length = segment_end(packet) - packet->sequence;
 	flow->attempt.window = packet->window;
 	flow->attempt.scale = here->scale;
 	flow->attempt.from = answer ? BH_ATTEMPT_ANSWERER : BH_ATTEMPT_OPENER;
-	/* Both connections have the same opening packet: what accepts the new one accepts the old one too. */
-	if (!answer && !(flow->flags & BH_FLOW_BY_ANSWERER))
+	/* What accepts the new connection accepts the old one too. */
+	if (is_attempt_noted(flow))
 		note_judgement(flow, here, now);
 	return true;
 }

@@ -99,6 +99,8 @@ static __always_inline void judge_by_flow(const struct bh_port *port, struct bh_
 			return decide(judgement, BH_DROP, BH_REASON_INVALID_STATE);
 	}
 	JOIN_PATHS();
+	if (here->segment == SEGMENT_ANSWERS_ATTEMPT && !is_attempt_noted(flow))
+		return ask_about_attempt(here, flow);
 	if (flow->generation != judgement->generation || has_lapsed(flow, here))
 		return ask_about_opening(here, flow, error);
 	judgement->counter = flow->counter;

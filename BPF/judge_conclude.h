@@ -78,6 +78,17 @@ static __always_inline bool conclude_opening(const struct image *image, struct b
 	return false;
 }
 
+/*
+ * The rules have been asked about a SYN over the flow that is answered now. If a policy has come meanwhile that denies
+ * it, the answer does not pass, and the connection that was there stays.
+ */
+static __always_inline void conclude_attempt(struct bh_scratch *here, bool holds)
+{
+	if (!holds)
+		here->flow = 0;
+	decide(&here->judgement, holds ? BH_ACCEPT : BH_DROP, holds ? BH_REASON_ESTABLISHED : BH_REASON_POLICY_CHANGED);
+}
+
 /* The stage. Returns whether there is more to ask. */
 static __always_inline bool conclude(const struct image *image, struct bh_scratch *here)
 {
@@ -89,6 +100,9 @@ static __always_inline bool conclude(const struct image *image, struct bh_scratc
 		return conclude_opening(image, here, accepted);
 	case ASK_REPLY:
 		return conclude_opening(image, here, !is_denied_by_rule(judgement));
+	case ASK_ATTEMPT:
+		conclude_attempt(here, accepted);
+		return false;
 	case ASK_QUOTED:
 		if (accepted && stateless) {
 			decide(judgement, BH_ACCEPT, BH_REASON_RELATED);

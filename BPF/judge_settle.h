@@ -47,7 +47,7 @@ __noinline int settle_flow(struct bh_scratch *here)
 	flow = found_flow(here);
 	if (judgement->verdict != BH_ACCEPT || !flow)
 		return 0;
-	if (here->question == ASK_OPENING)
+	if (here->question == ASK_OPENING || here->question == ASK_ATTEMPT)
 		note_judgement(flow, here, ticks_now(here));
 	judgement->rule = BH_NONE;
 	/* An error refreshes nothing. */

@@ -21,6 +21,7 @@ enum question {
 	ASK_ADOPTED, /* what would have opened a connection that was there before us */
 	ASK_BEFORE,  /* the packet itself, of the previous policy: did that pass it without a flow? */
 	ASK_REPLY,   /* the other way of an adopted flow: does a rule deny it? */
+	ASK_ATTEMPT, /* the SYN that came over a flow, now that it is answered: what accepts it? */
 };
 
 static __always_inline void reverse(struct bh_packet *packet)
@@ -41,13 +42,19 @@ static __always_inline void as_request(struct bh_packet *packet)
 	packet->type = packet->flags & BH_PACKET_IPV4 ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST;
 }
 
+/* Gives the subject the headers of the packet that opened the flow. */
+static __always_inline void take_headers(struct bh_scratch *here, const struct bh_flow *flow)
+{
+	here->subject.flags &= ~BH_PACKET_HEADERS;
+	here->subject.flags |= (__u32)flow->headers << BH_PACKET_HEADERS_SHIFT;
+}
+
 /* Makes the subject the packet that opened the flow. */
 static __always_inline void ask_about_opening(struct bh_scratch *here, const struct bh_flow *flow, bool error)
 {
 	if (!error)
 		here->subject = here->packet;
-	here->subject.flags &= ~BH_PACKET_HEADERS;
-	here->subject.flags |= (__u32)flow->headers << BH_PACKET_HEADERS_SHIFT;
+	take_headers(here, flow);
 	if (here->forward != flow->opener_is_first)
 		reverse(&here->subject);
 	if (is_icmp(&here->subject))
@@ -56,6 +63,19 @@ static __always_inline void ask_about_opening(struct bh_scratch *here, const str
 	here->asked_direction = flow->direction;
 	/* Within one policy, limited rules before the one that accepted the flow were over their limit. */
 	here->limited_from = flow->generation == here->judgement.generation ? flow->rule : 0;
+}
+
+/*
+ * Makes the subject the SYN over the flow that the packet answers. The rules have accepted it, but what they said is
+ * not kept, because the flow's own connection went on. A limit that drops was over then, or the SYN had not passed.
+ */
+static __always_inline void ask_about_attempt(struct bh_scratch *here, const struct bh_flow *flow)
+{
+	here->subject = here->packet;
+	take_headers(here, flow);
+	reverse(&here->subject);
+	here->question = ASK_ATTEMPT;
+	here->asked_direction ^= 1;
 }
 
 /* Seconds for which connections that were there at a time are still adopted; 0 where they are not. */

@@ -84,7 +84,43 @@ static __always_inline bool acknowledges_attempt(const struct bh_flow *flow, con
 	const struct bh_attempt *attempt = &flow->attempt;
 
 	return attempt->from == (answer ? BH_ATTEMPT_OPENER : BH_ATTEMPT_ANSWERER) &&
-	       acknowledges(packet, attempt->start, attempt->end);
+	       acknowledges(packet, attempt->start, attempt->start + attempt->length);
+}
+
+/*
+ * Whether what the rules say of the SYN over the flow was noted in the flow: both connections have the same opening
+ * packet, and nothing else is asked of the flow.
+ */
+static __always_inline bool is_attempt_noted(const struct bh_flow *flow)
+{
+	return flow->attempt.from == BH_ATTEMPT_OPENER && !(flow->flags & BH_FLOW_BY_ANSWERER);
+}
+
+/*
+ * A mark of the answer to a SYN: of the numbers that the key's two ends begin with. Where both open at once each
+ * answers the other, and both answers have the same mark. `answer`: it comes from the flow's answerer.
+ */
+static __always_inline __u16 handshake_mark(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
+{
+	__u32 own = packet->sequence, other = packet->acknowledgement - 1;
+	bool first = answer != flow->opener_is_first;
+	__u64 numbers = (__u64)(first ? own : other) << 32 | (first ? other : own);
+	__u16 mark;
+
+	numbers *= 0x9e3779b97f4a7c15ull;
+	numbers ^= numbers >> 32;
+	mark = numbers * 0x9e3779b97f4a7c15ull >> 48;
+	return mark ? mark : 1;
+}
+
+/*
+ * Whether the packet answers the SYN that came over the flow. The windows do not tell, because a host that comes back
+ * may begin near its old numbers. A copy of the answer that made the flow answers a copy of its SYN, and nothing else.
+ */
+static __always_inline bool answers_attempt(const struct bh_flow *flow, const struct bh_packet *packet, bool answer)
+{
+	return is_answer_to_syn(packet) && acknowledges_attempt(flow, packet, answer) &&
+	       flow->attempt.handshake != handshake_mark(flow, packet, answer);
 }
 
 /* Whether a connection was adopted and only one end was seen yet: nothing shows that this was a true end. */
@@ -202,15 +238,11 @@ static __noinline __attribute__((unused)) enum segment place_segment(const struc
 		/* An end that still has the connection open speaks so, to a SYN or of its own accord. */
 		if (answer && (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_ACK)
 			return SEGMENT_CHALLENGES;
-	} else if (flow->flags & BH_FLOW_ADOPTED && is_answer_to_syn(packet) &&
-		   acknowledges_attempt(flow, packet, answer)) {
-		/* The windows of such a connection are so wide that the answer may lie in them too. */
-		return SEGMENT_ANSWERS_ATTEMPT;
-	} else if (fits(flow, packet, answer)) {
+	} else if (!answers_attempt(flow, packet, answer) && fits(flow, packet, answer)) {
 		return SEGMENT_FITS;
 	}
 	if (acknowledges_attempt(flow, packet, answer))
-		return is_answer_to_syn(packet) ? SEGMENT_ANSWERS_ATTEMPT : SEGMENT_PASSES;
+		return answers_attempt(flow, packet, answer) ? SEGMENT_ANSWERS_ATTEMPT : SEGMENT_PASSES;
 	/*
 	 * The first segment that was seen may have been a stranger's, and so may this one. Neither can keep the true
 	 * ends from meeting.
@@ -293,38 +325,6 @@ static __always_inline void start_opening(struct bh_flow *flow, const struct bh_
 }
 
 /*
- * Takes the answer to a SYN, whose numbers the opener's side has: now both ends' numbers are known. It is assumed that
- * the opener acknowledges the answer, because a reset to it must be held against that. Scales hold where both ends
- * offer one.
- */
-static __always_inline void start_answered(struct bh_flow *flow, const struct bh_packet *packet, __u8 scale)
-{
-	struct bh_flow_side *opener = &flow->sides[0], *answerer = &flow->sides[1];
-	bool scaled = scale != BH_SCALE_NONE && flow->scales[0] != BH_SCALE_NONE;
-
-	opener->acknowledged = packet->sequence + 1;
-	opener->granted = opener->acknowledged + opener->window;
-	start_side(answerer, packet, 0);
-	flow->scales[0] = scaled ? flow->scales[0] : 0;
-	flow->scales[1] = scaled ? scale : 0;
-}
-
-/*
- * The SYN that came over the flow was answered: the flow is that connection now, and whoever sent the SYN its opener.
- * Where nothing was noted of what the rules said of it, it is to be judged again.
- */
-static __always_inline void start_attempted(struct bh_flow *flow, const struct bh_packet *packet, __u8 scale)
-{
-	struct bh_flow_side *opener = &flow->sides[0];
-
-	if (flow->attempt.from == BH_ATTEMPT_ANSWERER) {
-		flow->opener_is_first = !flow->opener_is_first;
-		flow->direction = !flow->direction;
-		flow->generation = 0;
-	}
-	if (flow->flags & BH_FLOW_BY_ANSWERER)
-		flow->generation = 0;
-/*
  * The SYN that opened a flow comes again, and may ask for more: whoever sent the first may have guessed its number. The
  * answer tells whether there is a scale.
  */
@@ -341,7 +341,36 @@ static __always_inline void repeat_opening(struct bh_flow *flow, const struct bh
 		flow->scales[0] = scale;
 }
 
-	opener->end = flow->attempt.end;
+/*
+ * Takes the answer to a SYN, whose numbers the opener's side has: now both ends' numbers are known. It is assumed that
+ * the opener acknowledges the answer, because a reset to it must be held against that. Scales hold where both ends
+ * offer one.
+ */
+static __always_inline void start_answered(struct bh_flow *flow, const struct bh_packet *packet, __u8 scale)
+{
+	struct bh_flow_side *opener = &flow->sides[0], *answerer = &flow->sides[1];
+	bool scaled = scale != BH_SCALE_NONE && flow->scales[0] != BH_SCALE_NONE;
+
+	opener->acknowledged = packet->sequence + 1;
+	opener->granted = opener->acknowledged + opener->window;
+	start_side(answerer, packet, 0);
+	flow->scales[0] = scaled ? flow->scales[0] : 0;
+	flow->scales[1] = scaled ? scale : 0;
+	flow->attempt.handshake = handshake_mark(flow, packet, true);
+}
+
+/*
+ * The SYN that came over the flow was answered: the flow is that connection now, and whoever sent the SYN its opener.
+ */
+static __always_inline void start_attempted(struct bh_flow *flow, const struct bh_packet *packet, __u8 scale)
+{
+	struct bh_flow_side *opener = &flow->sides[0];
+
+	if (flow->attempt.from == BH_ATTEMPT_ANSWERER) {
+		flow->opener_is_first = !flow->opener_is_first;
+		flow->direction = !flow->direction;
+	}
+	opener->end = flow->attempt.start + flow->attempt.length;
 	opener->window = flow->attempt.window ? flow->attempt.window : 1;
 	flow->scales[0] = flow->attempt.scale;
 	start_answered(flow, packet, scale);

@@ -113,7 +113,7 @@ import Testing
                 \.inner_vlan, \.scope, \.protocol, \.family, \.direction, \.authenticated, \.pad,
             ]),
         layout(bh_flow_side(), [\.end, \.acknowledged, \.granted, \.window]),
-        layout(bh_attempt(), [\.start, \.end, \.window, \.scale, \.from]),
+        layout(bh_attempt(), [\.start, \.length, \.window, \.scale, \.from, \.handshake]),
         layout(
             bh_flow(),
             [

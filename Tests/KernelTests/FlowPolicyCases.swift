@@ -70,6 +70,15 @@ extension PacketTables.FlowTests {
                     action: drop
                   - { name: web, from: { except: bad }, service: tcp/80, direction: in, action: accept }
                 """) + "\ngroups: { bad: { dynamic: { max: 8, timeout: 1h } } }"
+        let fewBack = FlowScript.policy(
+            """
+              - name: few
+                service: { protocol: tcp, ports: 40000, sourcePorts: 80 }
+                direction: out
+                limit: { rate: 1/m, burst: 1 }
+                action: drop
+              - { name: all, service: tcp/*, action: accept }
+            """)
         let other = { (port: UInt16) in talk.there(.tcp(port, 80)) }
         return [
             FlowScript(
@@ -81,6 +90,15 @@ extension PacketTables.FlowTests {
                     .frame(talk.answer(18, 5000, 70001), at: "web", .out, established),
                     .frame(talk.ask(16, 70001, 5001), at: "web", .in, established),
                     .frame(talk.answer(16, 5001, 70001), at: "web", .out, established),
+                ]),
+            FlowScript(
+                "so does one from the other end", under: fewBack,
+                talk.handshake() + [
+                    .frame(talk.answer(2, 9000), at: "web", .out, "drop rule"),
+                    .frame(talk.answer(2, 9000), at: "web", .out, "accept rule"),
+                    .frame(talk.ask(18, 70000, 9001), at: "web", .in, established),
+                    .frame(talk.answer(16, 9001, 70001), at: "web", .out, established),
+                    .frame(talk.ask(16, 70001, 9001), at: "web", .in, established), .flows([.established]),
                 ]),
             FlowScript(
                 "what was adopted over a limit goes on", under: fewAnswers, adopts: true,
@@ -100,6 +118,8 @@ extension PacketTables.FlowTests {
         ]
     }
 
+    private static let bothWays = FlowScript.policy("  - { name: all, service: tcp/*, action: accept }")
+
     static func swaps(_ talk: Talk) -> [FlowScript] {
         [
             FlowScript(
@@ -115,6 +135,25 @@ extension PacketTables.FlowTests {
                     .frame(talk.answer(16, 5001, 1001), at: "web", .out, "drop policy-changed"), .flows([]),
                     .frame(talk.answer(16, 5001, 1001), at: "web", .out, "drop rule"),
                     .frame(talk.ask(16, 1001, 5001), at: "web", .in, "drop rule"),
+                ]),
+            FlowScript(
+                "a SYN from the other end is answered, though the new policy denies the connection that it came over",
+                under: bothWays,
+                talk.handshake() + [
+                    .frame(talk.answer(2, 9000), at: "web", .out, "accept rule"), .swap(FlowScript.outward),
+                    .frame(talk.ask(18, 70000, 9001), at: "web", .in, established),
+                    .frame(talk.answer(16, 9001, 70001), at: "web", .out, established), .flows([.established]),
+                    .swap(FlowScript.renamed),
+                    .frame(talk.ask(16, 70001, 9001), at: "web", .in, "drop policy-changed"),
+                ]),
+            FlowScript(
+                "and is not, where the new policy denies it: the connection that it came over goes on",
+                under: bothWays,
+                talk.handshake() + [
+                    .frame(talk.answer(2, 9000), at: "web", .out, "accept rule"), .swap(FlowScript.renamed),
+                    .frame(talk.ask(18, 70000, 9001), at: "web", .in, "drop policy-changed"),
+                    .frame(talk.answer(16, 5001, 1001), at: "web", .out, established),
+                    .frame(talk.ask(16, 1001, 5001), at: "web", .in, established), .flows([.established]),
                 ]),
             FlowScript(
                 "an echo ends alike",

@@ -46,6 +46,45 @@ extension PacketTables.TCPTests {
                 .pass(seconds: 7400), talk.back(24, 1, 11, payload: 10), talk.there(Flags.ack, 11, 11),
             ]
         },
+        Row("simultaneous open, and copies of all of it", under: both) { talk in
+            let (ours, theirs) = (
+                talk.there(Flags.syn, 0, is: "accept rule"), talk.back(Flags.syn, 0, is: "accept rule")
+            )
+            let (answer, other) = (talk.there(Flags.synAck, 0, 1), talk.back(Flags.synAck, 0, 1))
+            return join(
+                [ours, theirs, answer, other, talk.there(Flags.ack, 1, 1)],
+                (0..<80).flatMap { step in
+                    [
+                        talk.there(24, 1 + step * 1000, 1, payload: 1000),
+                        talk.back(Flags.ack, 1, 1001 + step * 1000),
+                    ]
+                },
+                [ours, other, theirs, answer, .flows([.established]), .pass(seconds: 7400)],
+                [talk.there(24, 80001, 1, payload: 10), talk.back(Flags.ack, 1, 80011), talk.back(Flags.rst, 1)],
+                [.flows([.closed])])
+        },
+        Row("a SYN again, with a larger window, a scale and data") { talk in
+            let scale: [UInt8] = [3, 3, 7, 1]
+            return join(
+                [
+                    talk.there(Flags.syn, 0, window: 0, is: "accept rule"),
+                    talk.there(Flags.syn, 0, payload: 10, window: 60000, options: scale, is: "accept rule"),
+                    talk.back(Flags.synAck, 0, 11, options: scale), talk.back(24, 50001, 11, payload: 10),
+                    talk.there(Flags.ack, 11, 50011, window: 60000), talk.back(24, 5_000_001, 11, payload: 10),
+                    talk.there(Flags.ack, 11, 5_000_011, window: 60000), talk.back(Flags.rst, 5_000_011),
+                ], [.flows([.closed])])
+        },
+        Row("SYNs of both ends over a connection: the last is remembered", under: both) { talk in
+            let new = talk.moved(client: 0x1000_0000, server: 0x2000_0000)
+            return join(
+                talk.handshake(),
+                [
+                    new.there(Flags.syn, 0, is: "accept rule"), new.back(Flags.syn, 0, is: "accept rule"),
+                    new.back(Flags.synAck, 0, 1, is: talk.outside), new.there(Flags.syn, 0, is: "accept rule"),
+                    new.back(Flags.synAck, 0, 1), new.there(Flags.ack, 1, 1), .flows([.established]),
+                    new.there(24, 1, 1, payload: 10), new.back(Flags.rst, 1), .flows([.closed]),
+                ])
+        },
         Row("zero-window probes and keep-alives") { talk in
             join(
                 talk.handshake(),

@@ -145,7 +145,9 @@ extension PacketTables {
         /// Far from every window of a connection at 0, before and after it.
         static let far = [0x4000_0000, 0x7ff0_0000, 0x8010_0000, 0xc000_0000]
 
-        static let cases = resets + strangers + edges + returns + adopted + adoptedReturns + adoptedStrangers + odd
+        static let cases =
+            resets + strangers + edges + returns + nearReturns + copies + adopted + adoptedReturns + adoptedStrangers
+            + odd
 
         // MARK: Resets that a host would accept, or answer
 
@@ -170,8 +172,6 @@ extension PacketTables {
                     talk.back(24, 1, 1, payload: 10), talk.there(24, 1, 1, payload: 10), talk.back(Flags.rst, 1),
                 ]
             },
-            Row("the server resets, and acknowledges") { talk in
-                join(
             Row("the client missed the answer, and so ignores the reset behind it") { talk in
                 [
                     talk.there(Flags.syn, 0, is: "accept rule"), talk.back(Flags.synAck, 0, 1),
@@ -185,6 +185,8 @@ extension PacketTables {
                     talk.back(Flags.rst, 1), .pass(seconds: 15), talk.there(Flags.ack, 1, 1, is: invalid),
                 ]
             },
+            Row("the server resets, and acknowledges") { talk in
+                join(
                     talk.handshake(),
                     [talk.there(24, 1, 1, payload: 10), talk.back(Flags.rstAck, 1, 11), .flows([.closed])])
             },

@@ -81,11 +81,12 @@ enum bh_attempt_from { BH_ATTEMPT_NONE, BH_ATTEMPT_OPENER, BH_ATTEMPT_ANSWERER }
 
 /* A SYN that the rules accepted while its connection was open: another connection, if it is answered as one. */
 struct bh_attempt {
-	__u32 start; /* its sequence number */
-	__u32 end;   /* behind the last byte that it carries */
+	__u32 start;  /* its sequence number */
+	__u16 length; /* what it takes of the sequence space: one, and its data */
 	__u16 window;
-	__u8 scale; /* of the window, or BH_SCALE_NONE */
-	__u8 from;  /* enum bh_attempt_from */
+	__u8 scale;      /* of the window, or BH_SCALE_NONE */
+	__u8 from;       /* enum bh_attempt_from */
+	__u16 handshake; /* of the flow's own connection: a mark of the answer to its SYN; 0: it was not seen */
 };
 
 _Static_assert(sizeof(struct bh_attempt) == 12, "bh_attempt");
@@ -99,7 +100,7 @@ enum {
 /* Two lines of the cache: what names a flow and says what accepted it, then what its packets change. */
 struct bh_flow {
 	struct bh_flow_key key;
-	__u32 generation;             /* that accepted it; 0: it is to be judged again */
+	__u32 generation;             /* that accepted it */
 	__u32 rule;                   /* rank in that generation, or BH_NONE */
 	__u32 counter;                /* slot of the rule's counter, or BH_NONE */
 	__u32 epoch;                  /* of that generation, when it was judged */

@@ -83,8 +83,8 @@ public struct TCPEndpoint: Sendable {
     /// Bytes that the application has not read.
     var unread = 0
     var scales: (own: UInt8, peer: UInt8)?
-    /// The cookies that it gave out.
-    var cookies: [UInt32] = []
+    /// The cookies that it gave out, each with the number of the SYN that it was for.
+    var cookies: [(own: UInt32, peer: UInt32)] = []
     var nextInitial: UInt32
 
     public init(_ manner: Manner, initial: UInt32) {

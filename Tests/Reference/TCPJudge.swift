@@ -33,6 +33,8 @@ public struct TCPJudge: Sendable {
         var opener: Side?
         /// A host has accepted a reset.
         var hasEnded = false
+        /// It began with the answer to a SYN that the filter may have forgotten.
+        var isPerhapsUnknown = false
         var life: Life
     }
 
@@ -41,6 +43,8 @@ public struct TCPJudge: Sendable {
         var from: Side
         var segment: TCPSegment
         var life: Life
+        /// When it was seen last.
+        var seen: Int
         /// What the other end said to it that was no answer: the acknowledgement of another connection.
         var strange: [(acknowledgement: UInt32, window: Int)] = []
 
@@ -68,7 +72,11 @@ public struct TCPJudge: Sendable {
         pending.removeAll { $0.life.perhapsUntil < clock }
         if let connection, connection.life.perhapsUntil < clock {
             self.connection = nil
-            pending.removeAll { $0.life.perhapsUntil == Int.max && $0.life.surelyUntil < clock }
+            // It may have taken the connection's place at once, and then has lived as long as any other.
+            for index in pending.indices where pending[index].life.perhapsUntil == Int.max {
+                pending[index].life.perhapsUntil = pending[index].seen + Timeout.opening
+            }
+            pending.removeAll { $0.life.perhapsUntil < clock }
         }
     }
 
@@ -97,8 +105,6 @@ public struct TCPJudge: Sendable {
             return isFirst ? .mustPass("adopted") : .may("adopted")
         }
         if adopts, !isSurelyAlive { return .may("adopted") }
-        // Where no scale is known, a window may be a quarter of all numbers, and a stranger hits it.
-        if adopts, !isHonest, connection?.heard[side]?.hasSYN != true { return .may("a stranger, and no scale") }
         if segment.flags.contains(.rst) { return rule(reset: segment, from: side, to: receiver) }
         return isHonest ? rule(honest: segment, from: side, sender) : rule(forged: segment, from: side)
     }
@@ -112,7 +118,7 @@ public struct TCPJudge: Sendable {
         if !isStrict, connection == nil || isConnectionAlive || answers(segment, side) != nil {
             return .mustPass("honest, liberal")
         }
-        if let connection, belongs(sender, to: connection, side) {
+        if let connection, belongs(sender, segment, to: connection, side) {
             guard isConnectionAlive else { return .may("perhaps over") }
             return isStale(segment, from: side, in: connection) ? .may("very old") : .mustPass("honest")
         }
@@ -137,9 +143,15 @@ public struct TCPJudge: Sendable {
         }
     }
 
-    func belongs(_ sender: (own: UInt32, peer: UInt32?)?, to connection: Connection, _ side: Side) -> Bool {
+    /// Whether a segment is of a connection, by the initial numbers that its sender knows. Another connection may have
+    /// the same: then it acknowledges what was not heard.
+    func belongs(
+        _ sender: (own: UInt32, peer: UInt32?)?, _ segment: TCPSegment, to connection: Connection, _ side: Side
+    ) -> Bool {
         guard let sender, let peer = sender.peer else { return false }
-        return connection.initial[side] == sender.own && connection.initial[side.other] == peer
+        guard connection.initial[side] == sender.own, connection.initial[side.other] == peer else { return false }
+        guard !adopts, segment.flags.contains(.ack), let receiver = connection.heard[side.other] else { return true }
+        return receiver.position(segment.acknowledgement) <= receiver.end
     }
 
     /// More than a window behind what is known: a copy that the network kept.
@@ -168,20 +180,25 @@ public struct TCPJudge: Sendable {
     }
 
     /// Whether no window that was granted holds it, by a whole window's margin on the side of what is old.
+    ///
+    /// Of a connection that nobody saw begin, no scale is known, and what an end has sent may be more than was heard:
+    /// then by the largest window that there is.
     func isOutside(_ segment: TCPSegment, from side: Side, in connection: Connection) -> Bool {
         guard let sender = connection.heard[side], let receiver = connection.heard[side.other],
             let left = receiver.acknowledged
         else { return false }
+        let unknown = sender.hasSYN && receiver.hasSYN ? 0 : 1 << 30
         let base = sender.position(left)
         let position = space(sender, segment.sequence, near: base)
-        if position > base + receiver.grantedAtMost { return true }
-        if position + segment.length < base - max(receiver.grantedAtMost, receiver.largestAtMost, 131072) {
+        if position > base + max(receiver.grantedAtMost, unknown) { return true }
+        if position + segment.length < base - max(receiver.grantedAtMost, receiver.largestAtMost, 131072, unknown) {
             return true
         }
         guard segment.flags.contains(.ack) else { return false }
         let acknowledged = space(receiver, segment.acknowledgement, near: receiver.end)
-        if acknowledged > receiver.end { return true }
-        return acknowledged < receiver.end - max(sender.grantedAtMost, sender.largestAtMost, 131072) - 131072
+        if acknowledged > receiver.end + unknown { return true }
+        return acknowledged
+            < receiver.end - max(sender.grantedAtMost, sender.largestAtMost, 131072, unknown) - 131072
     }
 
     func space(_ heard: TCPHeard, _ wire: UInt32, near reference: Int) -> Int {

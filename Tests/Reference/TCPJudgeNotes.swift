@@ -16,17 +16,14 @@ extension TCPJudge {
         if segment.flags.contains(.rst) { return note(reset: segment, from: side, to: receiver) }
         guard isHonest else {
             noteStrange(segment, from: side)
-            // Where it adopts, no scale is known, and a stranger hits every other window.
-            if receiver.isMoved(by: segment) || isPerhapsInside(segment, from: side) || adopts
-                || answers(segment, side) != nil
-            {
+            if receiver.isMoved(by: segment) || isPerhapsInside(segment, from: side) || answers(segment, side) != nil {
                 isSpoilt = true
             }
             return
         }
         // Of a connection that was forgotten, and is adopted again, nothing is known.
         if adopts, !isSurelyAlive { connection = nil }
-        if connection.map({ belongs(sender, to: $0, side) }) == true {
+        if connection.map({ belongs(sender, segment, to: $0, side) }) == true {
             return note(segment, from: side, trueScale: trueScale)
         }
         if segment.flags.contains(.syn), let pending = answers(segment, side) {
@@ -61,6 +58,8 @@ extension TCPJudge {
         {
             return !isOutside(segment, from: side, in: connection)
         }
+        // Whoever speaks first of what was there before is taken for an end.
+        if adopts { return true }
         // Half open: near what is known of both, as far as it is.
         func isNear(_ number: UInt32, _ side: Side) -> Bool {
             let known =
@@ -77,20 +76,23 @@ extension TCPJudge {
         let latest = connection == nil ? clock + Timeout.opening : Int.max
         let life = Life(surelyUntil: clock + Timeout.opening, perhapsUntil: latest)
         let known = pending.firstIndex { $0.from == side && $0.initial == segment.sequence }
-        // Of several from one side only the last is surely remembered, and beside a live connection only one.
-        for index in pending.indices where pending[index].from == side || isConnectionAlive || pending.count > 1 {
+        // Of several from one side only the last is surely remembered, and beside a connection that may still be there
+        // only one.
+        for index in pending.indices where pending[index].from == side || connection != nil || pending.count > 1 {
             if index != known { pending[index].life.surelyUntil = 0 }
         }
         if let known {
-            if segment.length > pending[known].segment.length { pending[known].segment = segment }
+            if segment.length > pending[known].segment.length { pending[known].segment.payload = segment.payload }
+            pending[known].segment.window = max(pending[known].segment.window, segment.window)
             pending[known].life = life
+            pending[known].seen = clock
             return
         }
         // Nor is a connection that is half open a live one: what is new may take its place.
         if let connection, !Side.allCases.allSatisfy({ connection.isAcknowledged[$0] == true }) {
             self.connection?.life.surelyUntil = 0
         }
-        pending.append(Pending(from: side, segment: segment, life: life))
+        pending.append(Pending(from: side, segment: segment, life: life, seen: clock))
     }
 
     private mutating func begin(_ segment: TCPSegment, from side: Side, answering pending: Pending) {
@@ -102,6 +104,7 @@ extension TCPJudge {
         if let before { new.life.perhapsUntil = max(new.life.perhapsUntil, before.life.perhapsUntil) }
         new.heard[side.other] = TCPHeard(pending.segment)
         new.opener = pending.from
+        new.isPerhapsUnknown = pending.life.surelyUntil <= clock
         connection = new
         self.pending.removeAll { $0.from == pending.from }
         // A SYN of the end that answers is of another connection, unless both opened this one.
@@ -135,7 +138,8 @@ extension TCPJudge {
         // A SYN that is pending lets pass what a host says of a connection that the filter has forgotten, or never
         // knew.
         let isKnown = connection.life.surelyUntil > clock || pending.isEmpty
-        if connection.hasEnded || !isKnown {
+        if connection.isPerhapsUnknown { connection.life.surelyUntil = 0 }
+        if connection.hasEnded || connection.isPerhapsUnknown || !isKnown {
             connection.life.perhapsUntil = max(connection.life.perhapsUntil, clock + most)
         } else {
             connection.life.surelyUntil = clock + least

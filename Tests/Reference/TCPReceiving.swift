@@ -72,9 +72,11 @@ extension TCPEndpoint {
     private mutating func hear(_ segment: TCPSegment) {
         if segment.flags.contains(.rst) { return }
         if segment.flags.contains(.ack) {
-            guard cookies.contains(segment.acknowledgement &- 1), !segment.flags.contains(.syn) else {
-                return refuse(segment)
+            // A cookie holds for the first acknowledgement alone, which tells both initial numbers.
+            let isKnown = cookies.contains {
+                $0.own == segment.acknowledgement &- 1 && $0.peer == segment.sequence &- 1
             }
+            guard isKnown, !segment.flags.contains(.syn) else { return refuse(segment) }
             return goOnFromCookie(segment)
         }
         guard segment.flags.contains(.syn), !segment.flags.contains(.fin) else { return }
@@ -86,7 +88,7 @@ extension TCPEndpoint {
         nxt = 1
         send([.syn, .ack], at: 0)
         if manner.usesCookies {
-            cookies.append(own.initial)
+            cookies.append((own.initial, peer.initial))
             let cookies = cookies
             idle()
             self.cookies = cookies
@@ -113,7 +115,9 @@ extension TCPEndpoint {
         rcvNxt = 1 + (data ? segment.payload : 0)
         rcvEdge = rcvNxt
         unread = rcvNxt - 1
-        let isScaled = manner.scale != nil && segment.scale != nil && !manner.usesCookies
+        // A cookie has no room for the scale; whoever opens needs none.
+        let isCookie = isPassive && manner.usesCookies
+        let isScaled = manner.scale != nil && segment.scale != nil && !isCookie
         scales = isScaled ? (manner.scale ?? 0, segment.scale ?? 0) : nil
         sendEdge = una + Int(segment.window)
         largestSendWindow = max(largestSendWindow, Int(segment.window))

@@ -13,8 +13,13 @@ import Testing
         include: [team.yaml]
         groups: { bad: { files: [feed.txt] } }
         rules: [{ name: a, from: bad, action: drop }]
+        ports: { guest: { interface: tap0, protects: workload } }
 
         """
+
+    private static let host = HostInventory(namespaces: [
+        nil: NamespaceInventory(inode: 1, interfaces: [HostInterface(name: "tap0", index: 2, kind: .tap)])
+    ])
 
     /// A folder with a policy, an included file and a feed. Each test replaces one of them.
     private final class Folder {
@@ -42,7 +47,7 @@ import Testing
         }
 
         var messages: [String] {
-            PolicyLoader().read("\(path)/policy.yaml").resolve(against: .empty).diagnostics.map {
+            PolicyLoader().read("\(path)/policy.yaml").resolve(against: FeedTests.host).diagnostics.map {
                 "\($0)".replacingOccurrences(of: path + "/", with: "")
             }
         }

@@ -75,12 +75,22 @@ public struct ReadPolicy: ~Copyable {
         AssertionParser(services: services, problems: problems).check(document.assertions, groups: &groups)
         groups.warnOfUnused()
         RuleLint.run(rules, problems)
+        warnOfNoPorts(document, rules)
         let ruleset = Ruleset(
             files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.rules,
             adopt: content.defaults.adopt ?? WrittenDefaults.adoptSeconds, services: services.named,
             dynamicGroups: groups.dynamicGroups)
         return LoadedPolicy(
             diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: bindings)
+    }
+
+    /// Rules alone filter nothing. Where there are errors, the ports may be missing because of one.
+    private func warnOfNoPorts(_ document: PolicyDocument, _ rules: ParsedRules) {
+        guard document.ports.isEmpty, let first = rules.rules.first, !problems.hasErrors else { return }
+        problems.warning(
+            first.location,
+            "the policy has rules but no \"ports\", so it filters nothing; name the devices, such as "
+                + "ports: { uplink: { interface: eth0, protects: host } }")
     }
 
     private func groupTable(

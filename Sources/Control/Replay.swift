@@ -7,7 +7,8 @@ import Wire
 package enum ReplayDirection: Sendable {
     case all(Direction)
     /// `out` where the packet's source is in these prefixes, any other `in`. A frame in which no address was found goes
-    /// by its source MAC address: `out` where that is the port's.
+    /// by its source MAC address: `out` where that is the port's, or, at a port without one, where a packet from inside
+    /// came from it before.
     case inside([Prefix])
 }
 
@@ -16,6 +17,8 @@ package struct Replay {
     private let judge: PolicyJudge
     private let port: Int
     private let direction: ReplayDirection
+    /// MAC addresses that packets from inside came from, at a port that the policy binds none to.
+    private var insideMACs: Set<MACAddress> = []
 
     /// A packet of a capture, as it was judged.
     package struct Packet: Sendable {
@@ -34,22 +37,25 @@ package struct Replay {
     ///   - frame: From the destination MAC address on.
     ///   - length: Bytes of the frame on the wire, where `frame` was cut.
     ///   - time: Nanoseconds since 1970; nil: no time has passed.
-    package func judge(_ frame: [UInt8], length: Int, at time: UInt64?) throws -> Packet {
+    package mutating func judge(_ frame: [UInt8], length: Int, at time: UInt64?) throws -> Packet {
         let direction = try direction(of: frame, length: length)
         if let time { judge.time = time }
         return Packet(
             direction: direction, outcome: try judge.judge(frame, length: length, at: port, direction))
     }
 
-    private func direction(of frame: [UInt8], length: Int) throws -> Direction {
+    private mutating func direction(of frame: [UInt8], length: Int) throws -> Direction {
         switch direction {
         case .all(let direction): return direction
         case .inside(let prefixes):
             let packet = try judge.parse(frame, length: length)
-            let isInside =
-                packet.source.map { source in prefixes.contains { $0.contains(source) } }
-                ?? judge.route.stops[port].macs.contains(packet.sourceMAC)
-            return isInside ? .out : .in
+            let own = judge.route.stops[port].macs
+            guard let source = packet.source else {
+                return own.contains(packet.sourceMAC) || insideMACs.contains(packet.sourceMAC) ? .out : .in
+            }
+            guard prefixes.contains(where: { $0.contains(source) }) else { return .in }
+            if own.isEmpty { insideMACs.insert(packet.sourceMAC) }
+            return .out
         }
     }
 }

@@ -173,6 +173,34 @@ extension Integration {
             #expect(lines.map(\.direction) == ["out", "in", "out", "in", "out", "in"])
         }
 
+        /// At a port without a MAC address, packets from inside tell which ones are inside's.
+        @Test func packetsFromInsideTellTheirMAC() throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file(
+                "policy.yaml", "version: 1\nports: { guest: { interface: up0, protects: workload } }\n")
+            let (guest, other) = (MACAddress(0x5254_0000_0001), MACAddress(0x0200_0000_0009))
+            let lldp = [UInt8](repeating: 0, count: 46)
+            // A datagram whose length is more than the frame has.
+            var cut = Frame(Datagram("192.0.2.2", "192.0.2.1", .udp(1, 2, payload: [1])), from: guest, to: other).bytes
+            cut[14] = 0x43
+            let frames = [
+                Frame(from: guest, to: other, type: 0x88cc, payload: lldp).bytes,
+                Frame(Datagram("192.0.2.2", "192.0.2.1", .udp(1, 2)), from: guest, to: other).bytes,
+                Frame(Datagram("192.0.2.1", "192.0.2.2", .udp(2, 1)), from: other, to: guest).bytes,
+                Frame(from: guest, to: other, type: 0x88cc, payload: lldp).bytes, cut,
+                Frame(from: other, to: guest, type: 0x88cc, payload: lldp).bytes,
+            ]
+            let path = try Self.capture(site.lab, frames.map { CapturedFrame(bytes: $0) })
+            let result = try Shell.run(
+                site.host.command([
+                    Bulkhead.executable, "replay", path, "--policy", policy, "--port", "guest", "--json", "--inside",
+                    "192.0.2.2",
+                ]))
+            #expect(result.status == 0, "\(result.errors)")
+            let lines = try result.lines.map { try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)) }
+            #expect(lines.map(\.direction) == ["in", "out", "in", "out", "out", "in"])
+        }
+
         /// The policy in force judges, and neither counts nor changes.
         @Test func thePolicyInForceJudges() throws {
             let site = try UplinkSite()

@@ -62,7 +62,7 @@ struct ReplayCommand: ParsableCommand {
         var reader = try open()
         let judge = try instance.controller.judge(policy: policy, keepsFlows: !stateless)
         Notices.show(judge.diagnostics)
-        let replay = try Replay(judge, at: port, direction.map(ReplayDirection.all) ?? .inside(inside?.prefixes ?? []))
+        var replay = try Replay(judge, at: port, direction.map(ReplayDirection.all) ?? .inside(inside?.prefixes ?? []))
         var clock = CaptureClock(present: judge.time)
         let now = WallClock.now
         var packet = 0

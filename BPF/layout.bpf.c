@@ -24,6 +24,7 @@ const union {
 	struct bh_member_key member_key;
 	struct bh_member member;
 	struct bh_port port;
+	struct bh_selector selector;
 	struct bh_mac_list mac_list;
 	struct bh_file file;
 	struct bh_device device;

@@ -17,7 +17,14 @@
 struct bpf_object *bulkhead_object_open(const void *bytes, size_t size, const char *name)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+	__u32 id = 0;
 
+	/*
+	 * A type that the kernel itself does not have is looked for in its modules. Without the right to list these
+	 * libbpf gives up, unless it is told where the types are.
+	 */
+	if (bpf_btf_get_next_id(0, &id) && errno == EPERM)
+		options.btf_custom_path = "/sys/kernel/btf/vmlinux";
 	return bpf_object__open_mem(bytes, size, &options);
 }
 

@@ -45,6 +45,9 @@ package struct Controller: Sendable {
 
     package func status() throws(DatapathError) -> Status { try instance.status() }
 
+    /// What passes unjudged although the policy in force means it, one line each; for people.
+    package func warnings() throws(DatapathError) -> [String] { try instance.warnings() }
+
     package func counters() throws(DatapathError) -> Counters { try instance.counters() }
 
     /// The flows that are asked for, sorted by port and ends.

@@ -27,6 +27,7 @@ public struct Link: ~Copyable, Sendable {
     public func pin(at pin: Pin) throws(BPFError) {
         let value = descriptor.value
         try check("pin link", "\(pin)") { unsafe bpf_obj_pin(value, pin.path) }
+        pin.setMode()
     }
 
     /// What the kernel tells of a link.

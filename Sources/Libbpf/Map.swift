@@ -73,6 +73,7 @@ public final class Map: Sendable {
     public func pin(at pin: Pin) throws(BPFError) {
         let value = descriptor.value
         try check("pin map", "\(pin)") { unsafe bpf_obj_pin(value, pin.path) }
+        pin.setMode()
     }
 
     /// Bytes of kernel memory that the map takes.

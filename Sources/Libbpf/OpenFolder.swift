@@ -51,9 +51,12 @@ public final class OpenFolder: Sendable {
 
     /// Makes a folder in this one that nobody but its owner may enter; one that exists is fine.
     public func make(_ name: String) throws(BPFError) {
-        guard unsafe mkdirat(descriptor.value, name, 0o700) == 0 || errno == EEXIST else {
-            throw BPFError("make folder", "\(path)/\(name)", errno: errno)
+        guard unsafe mkdirat(descriptor.value, name, 0o700) != 0 else {
+            // Whatever the umask is.
+            _ = unsafe fchmodat(descriptor.value, name, 0o700, 0)
+            return
         }
+        guard errno == EEXIST else { throw BPFError("make folder", "\(path)/\(name)", errno: errno) }
     }
 
     /// The names in it, sorted.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 
 /// A place for a pin: a name in an open folder.
 public struct Pin: Sendable {
@@ -9,6 +10,10 @@ public struct Pin: Sendable {
         self.folder = folder
         self.name = name
     }
+
+    /// Lets the owner, and nobody else, read and write what was pinned just now, whatever the umask is. root without
+    /// CAP_DAC_OVERRIDE is held by the mode too.
+    func setMode() { _ = unsafe fchmodat(folder.descriptor.value, name, 0o600, 0) }
 
     /// The path by which the kernel finds it from the descriptor; it takes descriptors themselves only from 6.5 on.
     var path: String { "/proc/self/fd/\(folder.descriptor.value)/\(name)" }

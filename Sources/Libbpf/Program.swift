@@ -46,6 +46,7 @@ public struct Program: ~Copyable, Sendable {
     public func pin(at pin: Pin) throws(BPFError) {
         let value = descriptor.value
         try check("pin program", "\(pin)") { unsafe bpf_obj_pin(value, pin.path) }
+        pin.setMode()
     }
 
     private static func info(_ descriptor: Int32, _ name: String) throws(BPFError) -> Info {

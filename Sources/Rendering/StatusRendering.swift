@@ -10,7 +10,8 @@ extension Status {
             "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": nil,
             "ports": .array(ports.map(\.json)), "classifier": classifier.json,
             "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)], "quarantine": JSON(quarantine),
-            "groups": groups.json,
+            "groups": groups.json, "bridges": .array(bridges.map(\.json)),
+            "asIntended": .bool(isAsIntended),
         ]
     }
 
@@ -42,12 +43,37 @@ extension Status {
             text += "dynamic groups: \(fills.joined(separator: ", "))\n"
         }
         if !quarantine.isEmpty { text += palette.yellow("quarantined: \(quarantine.joined(separator: ", "))") + "\n" }
+        text += coverage(palette)
         for status in ports {
             let name = status.port.name
             for other in status.ahead { text += palette.yellow("\(name): ahead of ours on the hook: \(other)") + "\n" }
             for problem in status.problems { text += palette.red("\(name): \(problem)") + "\n" }
         }
         return text
+    }
+
+    /// What passes unjudged without being a port's device.
+    private func coverage(_ palette: Palette) -> Words {
+        var lines: [Words] = []
+        for status in ports {
+            let known = Set(ports.filter { $0.port.entry == status.port.entry }.map(\.port.interface))
+            let names = (status.uncovered ?? []).filter { !known.contains($0) }
+            let line = palette.red("\(status.port.entry): pass unjudged: \(names.joined(separator: ", "))") + "\n"
+            if !names.isEmpty, !lines.contains(line) { lines.append(line) }
+        }
+        for bridge in bridges {
+            let place = bridge.namespace.map { " in \($0)" } ?? ""
+            let names = bridge.uncovered.joined(separator: ", ")
+            lines.append(
+                palette.yellow("bridge \(bridge.name)\(place): no entry means its members \(names)") + "\n")
+        }
+        return lines.joined()
+    }
+}
+
+extension Status.Bridge {
+    fileprivate var json: JSON {
+        ["name": .string(name), "netns": JSON(namespace), "uncovered": JSON(uncovered)]
     }
 }
 
@@ -62,12 +88,19 @@ extension ClassifierFigures {
 
 extension Status.PortStatus {
     fileprivate var json: JSON {
-        [
-            "name": .string(port.name), "interface": .string(port.interface), "netns": JSON(port.namespace),
-            "ifindex": JSON(optional: interfaceIndex), "protects": .string(port.protects.rawValue),
-            "mode": JSON(mode?.rawValue),
-            "hooks": JSON(hooks), "state": .string(state.rawValue), "ahead": JSON(ahead), "problems": JSON(problems),
-            "guards": JSON(guards.words),
-        ]
+        var fields = JSON.Fields()
+        fields.append("name", .string(port.name))
+        fields.append("interface", .string(port.interface))
+        fields.append("netns", JSON(port.namespace))
+        fields.append("ifindex", JSON(optional: interfaceIndex))
+        fields.append("protects", .string(port.protects.rawValue))
+        fields.append("mode", JSON(mode?.rawValue))
+        fields.append("hooks", JSON(hooks))
+        fields.append("state", .string(state.rawValue))
+        fields.append("ahead", JSON(ahead))
+        fields.append("problems", JSON(problems))
+        fields.append("guards", JSON(guards.words))
+        if let uncovered { fields.append("uncovered", JSON(uncovered)) }
+        return .object(fields)
     }
 }

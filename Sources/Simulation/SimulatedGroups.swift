@@ -16,7 +16,7 @@ struct SimulatedGroups {
     /// - Parameter instance: whose; nil, or one that has no policy in force: they have no members at first.
     init(membersOf instance: Instance?) throws(DatapathError) {
         areBorrowed = instance != nil
-        guard let instance, let maps = try? instance.openMaps(), let image = try LiveImage.published(in: maps[.slots])
+        guard let instance, let maps = try? instance.openMaps(), let image = try LiveImage.published(in: maps)
         else { return }
         do throws(BPFError) {
             for group in image.view.groups { members[group.name] = try maps.members(group) }

@@ -109,7 +109,7 @@ public final class Simulator {
         self.adopts = adopts
         devicePorts = generation.devicePorts
         maps = try InstanceMaps.make(
-            pinnedIn: nil, entries: ["port_counters": 4, "rule_counters": 1, "buckets": 1])
+            pinnedIn: nil, inner: nil, entries: ["port_counters": 4, "rule_counters": 1, "buckets": 1])
         generation.setGroupSlots(try self.groups.use(view, in: maps))
         Simulator.bind(&generation, view, before: nil, isFirst: true)
         map = try Simulator.publish(generation, in: maps)

@@ -79,7 +79,7 @@ import Testing
         arguments: [
             \bh_image_header.v4_root, \.nodes, \.values, \.classes, \.protocols, \.vlan_classes, \.contexts, \.joints,
             \.matches, \.partitions.0.buckets, \.partitions.8.buckets, \.lists, \.runs, \.run_values, \.rules, \.ports,
-            \.item_ranks, \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.strings, \.files,
+            \.item_ranks, \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.selectors, \.strings,
             \.device_ports, \.devices,
         ] as [KeyPath<bh_image_header, UInt32> & Sendable]
     ) func refusesTablesOutside(table: KeyPath<bh_image_header, UInt32> & Sendable) throws {

@@ -48,7 +48,8 @@ import Testing
                 \.group_count, \.adopt, \.header_class_count, \.notes, \.header_classes, \.sha256, \.generation,
                 \.device_count, \.device_ports, \.devices, \.loaded_at, \.wall_offset, \.secret, \.boot_offset,
                 \.epoch, \.before, \.host_states, \.host_questions, \.note_count, \.bitmap_width, \.item_ranks,
-                \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.reserved,
+                \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.selectors,
+                \.selector_count, \.reserved,
             ]),
         layout(bh_node(), [\.changes, \.path, \.path_mask, \.base, \.otherwise, \.before, \.path_bits, \.pad]),
         layout(
@@ -80,6 +81,7 @@ import Testing
                 \.protects, \.vlan_mode, \.defaults, \.flags, \.scopes, \.vlans, \.name, \.default_lines,
                 \.default_files, \.line, \.file, \.flow_scope, \.flow_share, \.guards, \.macs, \.v4, \.v6,
             ]),
+        layout(bh_selector(), [\.entry, \.namespace_name, \.names, \.is_bridge]),
         layout(bh_mac_list(), [\.macs]),
         layout(bh_file(), [\.name, \.text, \.size, \.pad]),
         layout(

@@ -18,7 +18,9 @@ extension Integration {
                 version: 1
                 ports:
                   b: { interface: vm-b }
-                  guests: { bridge: br0, unknown: \(unknown) }
+                  guests:
+                    bridge: br0
+                    unknown: \(unknown)
                 defaults: { in: drop, out: accept }
                 rules:
                   - { name: web, service: [tcp/80, ping], action: accept }
@@ -38,6 +40,14 @@ extension Integration {
             let counters = try site.bulkhead.counters()
             if !isJudged { #expect(try counters.port("guests/vm-c", "out").accepted.packets == 0) }
             counters.expectExactAccounting()
+            if !isJudged {
+                // What drops the packet is the entry's own key, not the policy's defaults.
+                let stream = try site.bulkhead.drops("--port", "guests/vm-c", "--count", "1")
+                _ = c.connects(to: "198.51.100.2", 80)
+                let drop = try #require(try Drop.all(try stream.wait(seconds: 5).output).first)
+                #expect(drop.reason == "default")
+                #expect(drop.source == "\(policy):6", "\(drop.source ?? "null")")
+            }
             #expect(try site.bulkhead.run("detach", "guests").status == 0)
             // After neighbour discovery was dropped, the kernel tries again after a second.
             #expect(poll(seconds: 5) { c.connects(to: "2001:db8:1::1", 81) })

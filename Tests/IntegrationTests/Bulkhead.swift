@@ -169,10 +169,22 @@ struct Standing: Decodable {
         var state: String
         var ahead: [String]
         var problems: [String]
+        var uncovered: [String]?
+    }
+    struct Policy: Decodable {
+        var file: String
+        var sha256: String
+    }
+    struct Bridge: Decodable, Equatable {
+        var name: String
+        var netns: String?
+        var uncovered: [String]
     }
     var instance: String
     var generation: Int
+    var policy: Policy
     var ports: [Port]
+    var bridges: [Bridge]
 
     func port(_ name: String) throws -> Port {
         try #require(ports.first { $0.name == name }, "no port \(name)")

@@ -307,6 +307,37 @@ extension Integration {
             #expect(try unread.wait(seconds: 5).status == 0)
         }
 
+        /// What is applied after `detach --all` is another instance, of which a stream would see nothing.
+        @Test(arguments: [true, false]) func aStreamEndsWithItsInstance(byDetach: Bool) throws {
+            let (site, raw) = try Self.site()
+            let reader = try site.bulkhead.drops()
+            try raw.send(site.probe(to: 1000))
+            #expect(poll(seconds: 5) { reader.output.contains("1000") })
+            if byDetach {
+                #expect(try site.bulkhead.run("detach", "--all").status == 0)
+            } else {
+                try Shell.check("rm", "-r", "/sys/fs/bpf/\(site.bulkhead.instance)")
+            }
+            try site.bulkhead.apply(try site.policy(Self.rules, port: "mode: tc"))
+            let result = try reader.wait(seconds: 5)
+            #expect(result.status == 1)
+            #expect(result.errors.contains("was taken out of the kernel"), "\(result.errors)")
+            #expect(result.errors.contains("start 'bulkhead drops' again"), "\(result.errors)")
+            // The new instance has room for all of its readers.
+            let next = try site.bulkhead.drops()
+            try raw.send(site.probe(to: 1000))
+            #expect(try Self.drops(next, 1).count == 1)
+        }
+
+        /// A new policy is the same instance's.
+        @Test func aStreamOutlivesItsPolicy() throws {
+            let (site, raw) = try Self.site()
+            let reader = try site.bulkhead.drops()
+            try site.bulkhead.apply(try site.policy("  - { name: all, action: drop }", port: "mode: tc"))
+            try raw.send(site.probe(to: 1000))
+            #expect(try Self.drops(reader, 1).map(\.rule) == ["all"])
+        }
+
         @Test func dropsAreCaptured() throws {
             let (site, raw) = try Self.site()
             let path = try site.lab.file("drops.pcapng", "")

@@ -106,6 +106,17 @@ extension Integration {
             #expect(!site.network.connects(to: UplinkSite.v6.host, 81))
         }
 
+        /// A device of a kind that has no XDP is not told how to get it.
+        @Test func aDeviceWithoutXDPIsNotToldHowToGetIt() throws {
+            let site = try BridgeSite()
+            let policy = try site.lab.file(
+                "policy.yaml", "version: 1\nports: { host: { interface: br0, protects: host } }\n")
+            let result = try site.bulkhead.run("apply", policy)
+            #expect(result.status == 0)
+            #expect(result.errors.isEmpty, "\(result.errors)")
+            #expect(try site.bulkhead.status().ports.map(\.mode) == ["tc"])
+        }
+
         /// BPF memory no longer counts as locked memory.
         @Test func noMemoryNeedsToBeLocked() throws {
             let site = try UplinkSite()

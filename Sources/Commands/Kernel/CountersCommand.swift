@@ -11,7 +11,8 @@ struct CountersCommand: ParsableCommand {
             Packets and bytes are counted as on the wire, since the instance was first applied. A rule keeps its \
             counts over a new policy that has a rule of that name. Each dropped packet is counted once more: as \
             emitted (a reader got it), lost (a reader wanted it, but had no room) or suppressed (all others). The \
-            three add up to the drops.
+            three add up to the drops. Standard error names ports whose packets are not counted, because they pass \
+            unjudged.
 
             With --watch there are rates too, each over the last second. On a terminal the page fits it: columns that \
             matter less are left out, and of many ports and rules those are shown that do most.
@@ -31,13 +32,16 @@ struct CountersCommand: ParsableCommand {
         let controller = try instance.controller
         guard watch else {
             let counters = try controller.counters()
+            CoverageNotices(controller).tell()
             return try output.show(counters.json, or: counters.words)
         }
         Interruption.catchSignals()
+        let notices = CoverageNotices(controller, repeats: StandardOutput.isTerminal && !output.isJSON)
         var screen = CounterScreen()
         try controller.followCounters(every: .seconds(1), until: Interruption.isRequested) { counters in
             guard !output.isJSON else { return try StandardOutput.line(counters.json) }
             try Screen.show(screen.lines(counters, fitting: Screen.size))
+            notices.tell()
         }
         if !output.isJSON { try Screen.end() }
     }

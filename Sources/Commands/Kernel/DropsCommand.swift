@@ -12,8 +12,12 @@ struct DropsCommand: ParsableCommand {
         discussion: """
             The stream starts with the next packet and ends with Ctrl-C. Filters work in the kernel, so a flood of \
             other drops cannot crowd out what was asked for. Up to four streams may run at once; each sees everything \
-            that it asks for. With several options, a packet is shown if each of them selects it. Values of one option \
-            that is repeated are alternatives.
+            that it asks for. A new policy does not end a stream. `detach --all` does, with status 1 and a message: \
+            what is applied afterwards is another instance. Standard error names ports that have no drops because \
+            their packets pass unjudged.
+
+            With several options, a packet is shown if each of them selects it. Values of one option that is repeated \
+            are alternatives.
 
             Times are local; one of another day has its date. In a capture each packet has its device, its direction \
             as the device sees it, and as its comment the verdict, the reason, the rule and the line that decided.
@@ -66,8 +70,12 @@ struct DropsCommand: ParsableCommand {
         var sink = try EventSink(pcap: pcap, isJSON: output.isJSON)
         let question = EventQuestion(
             ports: port, reasons: reason, rules: rule, host: host, services: service, accepts: all, count: count)
-        let stream = try instance.controller.events(question)
-        try stream.read(until: Interruption.isRequested || StandardOutput.isClosed) { event in
+        let controller = try instance.controller
+        let stream = try controller.events(question)
+        let notices = CoverageNotices(controller)
+        try stream.read(
+            until: Interruption.isRequested || StandardOutput.isClosed || notices.tellNowAndThen()
+        ) { event in
             try sink.put(EventWords(event))
         }
     }

@@ -26,16 +26,17 @@ struct CommandNotes: Sendable {
     /// - Parameters:
     ///   - done: what it means that the command ends with 0.
     ///   - failed: what it means that it ends with 1.
+    ///   - notEnforced: what it means that it ends with 3; nil: it never does.
     init(
-        done: String, failed: String, files: [File], related: [String], reading: [(path: String, title: String)]
+        done: String, failed: String, notEnforced: String? = nil, files: [File], related: [String],
+        reading: [(path: String, title: String)]
     ) {
-        exits = [
-            Exit(status: .done, meaning: done),
-            Exit(status: .failed, meaning: failed),
+        exits = [Exit(status: .done, meaning: done), Exit(status: .failed, meaning: failed)]
+        if let notEnforced { exits.append(Exit(status: .notEnforced, meaning: notEnforced)) }
+        exits.append(
             Exit(
                 status: .usage,
-                meaning: "The command line is wrong. Nothing was done; standard error has the usage."),
-        ]
+                meaning: "The command line is wrong. Nothing was done; standard error has the usage."))
         self.files = files
         self.related = related
         self.reading = reading

@@ -46,8 +46,12 @@ extension CommandNotes {
         files: [.instance], related: ["apply", "status"], reading: [operations])
 
     private static let status = CommandNotes(
-        done: "The status was printed, whatever it says: a port that is `missing` does not count as a failure.",
-        failed: notRead, files: [.instance, .namespaces], related: ["counters", "apply", "quarantine"],
+        done: "The status was printed, whatever it says. With `--check`: and every port is enforced as intended.",
+        failed: notRead,
+        notEnforced:
+            "With `--check`: the status was printed, and a port is `unfiltered` or `detached`, lacks its XDP program,"
+            + " or is a host's and `missing`; or a device that an entry means passes unjudged.",
+        files: [.instance, .namespaces], related: ["counters", "apply", "quarantine"],
         reading: [operations])
 
     private static let counters = CommandNotes(
@@ -60,7 +64,9 @@ extension CommandNotes {
 
     private static let drops = CommandNotes(
         done: "`--count` events were shown, it was interrupted, or its reader closed the pipe.",
-        failed: "No policy is in force, four streams run already, a name is unknown, or the capture cannot be written.",
+        failed:
+            "No policy is in force, four streams run already, a name is unknown, the capture cannot be written, or the"
+            + " instance was taken out of the kernel (`detach --all`).",
         files: [.instance], related: ["counters", "explain", "replay"], reading: [questions])
 
     private static let explain = CommandNotes(

@@ -111,6 +111,8 @@ struct ImageAssembly {
         }
         header.ports = try writer.append(ports)
         header.port_count = UInt32(ports.count)
+        header.selectors = try writer.append(ruleset.entries.map { bh_selector($0, &strings) })
+        header.selector_count = UInt32(ruleset.entries.count)
     }
 
     private mutating func port(
@@ -129,8 +131,11 @@ struct ImageAssembly {
             classes.contexts.scopes[number * directions], classes.contexts.scopes[number * directions + 1]
         )
         port.name = strings.offset(of: entry.name)
-        port.default_lines = (UInt32(entry.defaults.inLocation.line), UInt32(entry.defaults.outLocation.line))
-        port.default_files = (file(entry.defaults.inLocation), file(entry.defaults.outLocation))
+        // What drops the packets of an unnamed member is the key `unknown`.
+        let unknown = unknownToDrop ? entry.unknownLocation : nil
+        let (inPlace, outPlace) = (unknown ?? entry.defaults.inLocation, unknown ?? entry.defaults.outLocation)
+        port.default_lines = (UInt32(inPlace.line), UInt32(outPlace.line))
+        port.default_files = (file(inPlace), file(outPlace))
         port.flow_share = UInt32(entry.maxFlows ?? PortEntry.flowTableSize / 4)
         port.line = UInt32(entry.location.line)
         port.file = file(entry.location)

@@ -62,6 +62,7 @@ extension ImageView {
             Table("rules", header.rules, UInt64(header.rule_count), of: bh_rule.self),
             Table("notes", header.notes, UInt64(header.note_count), of: bh_note.self),
             Table("ports", header.ports, UInt64(header.port_count), of: bh_port.self),
+            Table("selectors", header.selectors, UInt64(header.selector_count), of: bh_selector.self),
             Table("strings", header.strings, UInt64(header.strings_size), of: UInt8.self),
             Table("files", header.files, UInt64(header.file_count), of: bh_file.self),
             Table("device ports", header.device_ports, UInt64(BH_DEVICES_MAX), of: UInt16.self),

@@ -247,6 +247,9 @@ extension ImageView {
         return element(bh_port.self, of: fixed.ports, number)?.flow_scope
     }
 
+    /// The policy's files, its own first.
+    public var files: [SourceFile] { (0..<fileCount).compactMap { file($0) } }
+
     /// A file of the policy with its text; nil beyond the last.
     public func file(_ number: Int) -> SourceFile? {
         guard (0..<fileCount).contains(number), let record = element(bh_file.self, of: fixed.files, number) else {

@@ -14,7 +14,7 @@ extension Instance {
     /// Takes the programs off these ports; the policy stays in force at the others. Each name is an entry,
     /// `entry/device` or a device. The next apply enforces the ports again if its policy names them.
     public func detach(ports names: [String]) throws(DatapathError) -> DetachReport {
-        try Preflight.check()
+        try Preflight.check(.hooks)
         let lock = try lock(make: false)
         let report = try lock.instance.detachLocked(ports: names)
         _ = consume lock
@@ -47,7 +47,7 @@ extension Instance {
     /// Takes everything of this instance out of the kernel: programs, filters, maps, pins. What other programs hold on
     /// the same hooks stays.
     public func detachAll() throws(DatapathError) -> DetachReport {
-        try Preflight.check()
+        try Preflight.check(.hooks)
         let lock = try lock(make: false)
         var report = try lock.instance.detachLocked()
         if let rest = try lock.instance.removeFolders(from: folder) { report.warnings.append(rest) }
@@ -60,7 +60,8 @@ extension Instance {
         var report = DetachReport(ports: [], warnings: [])
         var known: [UInt16: DeviceRecord] = [:]
         do throws(DatapathError) {
-            if let maps = try InstanceMaps.open(mapFolder), let image = try LiveImage.published(in: maps[.slots]) {
+            let maps = try InstanceMaps.open(mapFolder, inner: innerFolder)
+            if let maps, let image = try LiveImage.published(in: maps) {
                 for device in image.devices() {
                     known[device.id] = device
                     report.ports.append(image.portName(device))
@@ -83,7 +84,7 @@ extension Instance {
     /// Removes the pins and folders of an instance that is held, and at last its own from `place`; says what is left
     /// there because it is not ours.
     func removeFolders(from place: PinFolder) throws(DatapathError) -> String? {
-        for pins in [filterFolder, linkFolder, mapFolder] {
+        for pins in [filterFolder, linkFolder, mapFolder, innerFolder] {
             for name in try pins.names { try pins.unpin(name) }
             try pins.remove()
         }

@@ -48,7 +48,7 @@ extension Instance {
         try changeGroup(name) { group, map in
             let trie = try MemberTrie(map, now: KernelClock.nanoseconds(CLOCK_BOOTTIME))
             let count = try trie.members().count
-            try self.openMaps()[.groups].update(group.slot, to: try MemberTrie.make())
+            try self.openMaps(.maps).replaceInner(.groups, group.slot, by: try MemberTrie.make())
             return GroupChange(group: name, changed: count, others: 0)
         }
     }
@@ -105,7 +105,7 @@ extension LiveImage {
     /// Makes flows that depend on dynamic groups be judged again. Only after the groups have changed: the programs read
     /// in the other order.
     fileprivate static func noteChange(in maps: InstanceMaps) throws {
-        try withPublished(in: maps[.slots]) { try Mapping($0, writable: true).noteChange() }
+        try withPublished(in: maps) { try Mapping($0, writable: true).noteChange() }
     }
 }
 
@@ -120,8 +120,7 @@ extension Mapping {
 extension InstanceMaps {
     /// The members of a group; nil where it has no place.
     package func members(_ group: ImageView.GroupRecord) throws(BPFError) -> Map? {
-        guard let id = try self[.groups].lookup(group.slot, as: UInt32.self) else { return nil }
-        return try Map(id: id, name: "members of \(group.name)")
+        try inner(.groups, group.slot, name: "members of \(group.name)")
     }
 }
 

@@ -119,7 +119,7 @@ extension Instance {
     /// Makes the image in force agree with the names that are in quarantine. The caller holds the lock of publishing.
     private func enforceQuarantine(_ maps: InstanceMaps) throws(DatapathError) {
         try DatapathError.naming("cannot enforce the quarantine") {
-            try LiveImage.withPublished(in: maps[.slots]) { map in
+            try LiveImage.withPublished(in: maps) { map in
                 try LiveImage(map).mark(try maps.quarantine.all(), in: Mapping(map, writable: true))
             }
         }

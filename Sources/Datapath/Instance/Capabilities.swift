@@ -1,16 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
+/// A right that the kernel asks for, by its number.
+enum Capability: UInt64, Sendable, CaseIterable {
+    case networkAdministration = 12
+    case systemAdministration = 21
+    case performanceMonitoring = 38
+    case bpf = 39
+
+    /// As capabilities(7) calls it.
+    var name: String {
+        switch self {
+        case .networkAdministration: "CAP_NET_ADMIN"
+        case .systemAdministration: "CAP_SYS_ADMIN"
+        case .performanceMonitoring: "CAP_PERFMON"
+        case .bpf: "CAP_BPF"
+        }
+    }
+}
+
 /// What this process may ask of the kernel.
-enum Capabilities {
-    /// The effective capabilities of this process; nil where /proc cannot be read.
-    static func effective() -> UInt64? {
+struct Capabilities: Sendable {
+    private let bits: UInt64
+
+    init(bits: UInt64) { self.bits = bits }
+
+    /// The effective ones of this process; nil where /proc cannot be read.
+    static let effective: Capabilities? = {
         guard let file = unsafe fopen("/proc/self/status", "re") else { return nil }
         defer { unsafe fclose(file) }
         var line = [CChar](repeating: 0, count: 256)
         while unsafe fgets(&line, Int32(line.count), file) != nil {
-            if unsafe strncmp(line, "CapEff:", 7) == 0 { return unsafe UInt64(strtoull(Array(line[7...]), nil, 16)) }
+            guard unsafe strncmp(line, "CapEff:", 7) == 0 else { continue }
+            return Capabilities(bits: unsafe UInt64(strtoull(Array(line[7...]), nil, 16)))
         }
         return nil
+    }()
+
+    /// CAP_SYS_ADMIN has CAP_BPF and CAP_PERFMON in it, as it had before there were these two.
+    func has(_ capability: Capability) -> Bool {
+        func isSet(_ capability: Capability) -> Bool { bits >> capability.rawValue & 1 == 1 }
+        switch capability {
+        case .bpf, .performanceMonitoring: return isSet(capability) || isSet(.systemAdministration)
+        case .networkAdministration, .systemAdministration: return isSet(capability)
+        }
     }
 }

@@ -28,6 +28,9 @@ package struct DeviceRecord: Sendable, Hashable {
     /// ``LiveImage/namedDevices()``.
     package var presentNames: [String] = []
 
+    /// A name as far as a record has room for it.
+    package static func cut(_ name: String) -> String { String(decoding: name.utf8.prefix(15), as: UTF8.self) }
+
     /// What makes it the same device in the next generation.
     package var identity: Identity {
         Identity(

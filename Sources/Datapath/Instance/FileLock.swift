@@ -15,6 +15,12 @@ package struct FileLock: ~Copyable, Sendable {
         self.descriptor = descriptor
     }
 
+    /// Whether what is locked was removed, and has no name any more.
+    package var isRemoved: Bool {
+        var status = stat()
+        return unsafe fstat(descriptor.value, &status) == 0 && status.st_nlink == 0
+    }
+
     /// Unlocks rather than only closes: a child that was forked in this moment, and has not got to its own program yet,
     /// holds the file open too, and with it the lock.
     deinit { flock(descriptor.value, LOCK_UN) }

@@ -10,6 +10,11 @@ package enum FolderCheck {
         guard status.isBPF else {
             return DatapathError("\(folder.path) is not in a BPF file system", advice: "see what is mounted there")
         }
+        if status.owner == 0, geteuid() != 0 {
+            return DatapathError(
+                "\(folder.path) is root's, and this is user \(geteuid()), who may not look into it",
+                advice: "run it as root")
+        }
         guard status.owner == geteuid() else {
             return DatapathError(
                 "\(folder.path) belongs to \(user(status.owner)), not to \(user(geteuid())): somebody else made it",
@@ -49,6 +54,10 @@ package enum FolderCheck {
                 advice: "look what it is and remove it, or choose another --instance; then keep others out: "
                     + "chmod 0700 \(BPFFileSystem.root)",
                 bpf: error)
+        case .permissionDenied, .notPermitted:
+            DatapathError(
+                "user \(geteuid()) may not look into \(path) (\(error.operation): \(error.cause))",
+                advice: "run it as root", bpf: error)
         default: DatapathError("cannot use \(path): \(error.operation): \(error.cause)", bpf: error)
         }
     }

@@ -9,6 +9,7 @@ import Policy
 /// ```
 /// /sys/fs/bpf/NAME/bulkhead     the mark that the folder is Bulkhead's (see InstanceMark)
 /// /sys/fs/bpf/NAME/maps/        the maps, by their names
+/// /sys/fs/bpf/NAME/inner/       the maps that maps of maps hold, by their ids (see InnerMaps)
 /// /sys/fs/bpf/NAME/links/       programs attached through links (see HookPin)
 /// /sys/fs/bpf/NAME/filters/     programs attached as clsact filters, on kernels before 6.6
 /// /sys/fs/bpf/NAME/readers/     N: folders that event readers lock
@@ -52,6 +53,7 @@ public struct Instance: Sendable, Hashable {
     }
 
     package var mapFolder: PinFolder { folder.folder("maps") }
+    package var innerFolder: PinFolder { folder.folder("inner") }
     package var linkFolder: PinFolder { folder.folder("links") }
     package var filterFolder: PinFolder { folder.folder("filters") }
     package var readerFolder: PinFolder { folder.folder("readers") }
@@ -116,15 +118,16 @@ public struct Instance: Sendable, Hashable {
     }
 
     /// Opens the maps of an instance with a policy in force.
-    package func openMaps() throws(DatapathError) -> InstanceMaps {
-        try Preflight.check()
-        guard let maps = try InstanceMaps.open(try held().mapFolder) else { throw notThere }
+    package func openMaps(_ need: Preflight.Need = .pins) throws(DatapathError) -> InstanceMaps {
+        try Preflight.check(need)
+        let held = try held()
+        guard let maps = try InstanceMaps.open(held.mapFolder, inner: held.innerFolder) else { throw notThere }
         return maps
     }
 
     /// The image in force.
     package func imageInForce(_ maps: InstanceMaps) throws(DatapathError) -> LiveImage {
-        guard let image = try LiveImage.published(in: maps[.slots]) else { throw notThere }
+        guard let image = try LiveImage.published(in: maps) else { throw notThere }
         return image
     }
 

@@ -5,9 +5,14 @@ import Libbpf
 /// The maps of an instance, held open.
 package struct InstanceMaps: Sendable {
     private let maps: [MapName: Map]
+    /// nil of private maps.
+    let innerMaps: InnerMaps?
 
-    /// - Parameter open: Called for each map once.
-    package init(_ open: (MapName) throws(BPFError) -> Map) throws(BPFError) {
+    /// - Parameters:
+    ///   - innerFolder: where the maps are pinned that maps of maps hold.
+    ///   - open: Called for each map once.
+    package init(innerFolder: PinFolder?, _ open: (MapName) throws(BPFError) -> Map) throws(BPFError) {
+        innerMaps = innerFolder.map { InnerMaps($0) }
         var maps: [MapName: Map] = [:]
         for name in MapName.allCases { maps[name] = try open(name) }
         self.maps = maps
@@ -19,11 +24,11 @@ package struct InstanceMaps: Sendable {
     }
 
     /// Opens the pinned maps of an instance; nil where there is none, or only a part of one.
-    package static func open(_ folder: PinFolder) throws(DatapathError) -> InstanceMaps? {
+    package static func open(_ folder: PinFolder, inner: PinFolder) throws(DatapathError) -> InstanceMaps? {
         let present = Set(try folder.names)
         guard MapName.allCases.allSatisfy({ present.contains($0.rawValue) }) else { return nil }
         do {
-            return try InstanceMaps { name throws(BPFError) in
+            return try InstanceMaps(innerFolder: inner) { name throws(BPFError) in
                 try Map(pinnedAt: folder / name.rawValue, name: name.rawValue)
             }
         } catch {

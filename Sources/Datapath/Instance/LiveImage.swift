@@ -22,9 +22,9 @@ package struct LiveImage: Sendable {
     }
 
     /// The image in a slot; nil where the slot is empty.
-    package static func published(in slots: Map, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
+    package static func published(in maps: InstanceMaps, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
         do {
-            guard let map = try open(slots, slot) else { return nil }
+            guard let map = try open(maps, slot) else { return nil }
             return try LiveImage(map)
         } catch let error as BPFError {
             throw DatapathError("cannot read the policy in force", error)
@@ -38,11 +38,10 @@ package struct LiveImage: Sendable {
 
     /// Opens the map in a slot. An apply may replace it between the two steps, and the kernel then knows its id no
     /// more.
-    private static func open(_ slots: Map, _ slot: UInt32) throws(BPFError) -> Map? {
+    private static func open(_ maps: InstanceMaps, _ slot: UInt32) throws(BPFError) -> Map? {
         for _ in 0..<16 {
-            guard let id = try slots.lookup(slot, as: UInt32.self) else { return nil }
             do throws(BPFError) {
-                return try Map(id: id, name: "policy image")
+                return try maps.inner(.slots, slot, name: "policy image")
             } catch {
                 guard error.errno == .noSuchFileOrDirectory else { throw error }
             }
@@ -51,13 +50,13 @@ package struct LiveImage: Sendable {
     }
 
     /// Runs `body` on the map in a slot, where there is one.
-    package static func withPublished(in slots: Map, slot: UInt32 = 0, _ body: (Map) throws -> Void) throws {
-        if let map = try open(slots, slot) { try body(map) }
+    package static func withPublished(in maps: InstanceMaps, slot: UInt32 = 0, _ body: (Map) throws -> Void) throws {
+        if let map = try open(maps, slot) { try body(map) }
     }
 
     /// It is still what the slot holds.
-    package func isPublished(in slots: Map, slot: UInt32 = 0) -> Bool {
-        (try? slots.lookup(slot, as: UInt32.self)) == mapID
+    package func isPublished(in maps: InstanceMaps, slot: UInt32 = 0) -> Bool {
+        (try? maps[.slots].lookup(slot, as: UInt32.self)) == mapID
     }
 
     package init(_ map: Map) throws {

@@ -5,23 +5,48 @@ import Libbpf
 
 /// What must hold before the kernel can be asked for anything; each refusal says what to do.
 package enum Preflight {
-    package static func check() throws(DatapathError) {
-        try checkPrivilege()
-        try checkBPF()
-        try checkTypes()
-        try checkFileSystem()
+    /// What a command asks of the kernel.
+    package enum Need: Sendable {
+        /// To open what is pinned, and to read and write maps. The pins' owner may do so.
+        case pins
+        /// Also to tell which programs are on a device's hooks, and to take them off.
+        case hooks
+        /// Also to make maps.
+        case maps
+        /// Also to load programs.
+        case programs
+
+        var capabilities: [Capability] {
+            switch self {
+            case .pins: []
+            case .hooks: [.networkAdministration]
+            case .maps: [.bpf]
+            case .programs:
+                // Without the function, libbpf looks for it in the kernel's modules.
+                [.bpf, .networkAdministration, .performanceMonitoring]
+                    + (KernelFunctions.castsContext == 0 ? [.systemAdministration] : [])
+            }
+        }
     }
 
-    private static func checkPrivilege() throws(DatapathError) {
-        guard let effective = Capabilities.effective() else { return }
-        func has(_ capability: UInt64) -> Bool { effective >> capability & 1 == 1 }
-        let administrator = has(21)
-        let network = has(12)
-        let bpf = has(39)
-        guard administrator || (network && bpf) else {
+    package static func check(_ need: Need = .programs) throws(DatapathError) {
+        try checkPrivilege(need)
+        try checkFileSystem()
+        switch need {
+        case .pins, .hooks: break
+        case .maps, .programs:
+            try checkBPF()
+            try checkTypes()
+        }
+    }
+
+    private static func checkPrivilege(_ need: Need) throws(DatapathError) {
+        guard let effective = Capabilities.effective else { return }
+        let missing = need.capabilities.filter { !effective.has($0) }.map(\.name)
+        guard missing.isEmpty else {
             throw DatapathError(
-                "this needs the right to load BPF programs",
-                advice: "run it as root (CAP_BPF with CAP_NET_ADMIN, or CAP_SYS_ADMIN)")
+                "this process lacks \(missing.joined(separator: " and ")), which this command needs",
+                advice: "run it as root, or with \(need.capabilities.map(\.name).joined(separator: ", "))")
         }
     }
 

@@ -5,10 +5,11 @@ import Libbpf
 
 extension InstanceMaps {
     /// Opens the maps pinned in `folder`, making and pinning those that are missing there; with nil, makes private ones
-    /// that end with their holder. `entries`: maps that are to have another number of entries than the objects say.
-    package static func make(pinnedIn folder: PinFolder?, entries: [String: UInt32] = [:]) throws(DatapathError)
-        -> InstanceMaps
-    {
+    /// that end with their holder. `inner`: where the maps are pinned that maps of maps hold. `entries`: maps that are
+    /// to have another number of entries than the objects say.
+    package static func make(
+        pinnedIn folder: PinFolder?, inner: PinFolder?, entries: [String: UInt32] = [:]
+    ) throws(DatapathError) -> InstanceMaps {
         try DatapathError.naming("cannot make the maps") {
             let object = try Object(Programs.tc.bytes, name: Programs.tc.name)
             object.select(programs: [])
@@ -21,7 +22,7 @@ extension InstanceMaps {
             if let folder {
                 for name in missing { try loaded.map(name).pin(at: folder / name) }
             }
-            return try InstanceMaps { name throws(BPFError) in
+            return try InstanceMaps(innerFolder: inner) { name throws(BPFError) in
                 switch name {
                 case .instance:
                     try own(name, in: folder) { () throws(BPFError) in

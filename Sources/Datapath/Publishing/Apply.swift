@@ -21,7 +21,7 @@ extension Instance {
 
     /// The part of an apply that needs the lock.
     private func applyLocked(image: Image, bindings: [PortBinding]) throws(DatapathError) -> ApplyReport {
-        for folder in [mapFolder, linkFolder, filterFolder, readerFolder] { try folder.make() }
+        for folder in [mapFolder, innerFolder, linkFolder, filterFolder, readerFolder] { try folder.make() }
         let hadFlows = mapFolder.holds("flows")
         let maps = try preparePrograms()
         var step = try ApplyStep(instance: self, image: image, bindings: bindings, hadFlows: hadFlows)
@@ -32,11 +32,11 @@ extension Instance {
     /// build.
     private func preparePrograms() throws(DatapathError) -> InstanceMaps {
         try DatapathError.naming("cannot put the programs in place") {
-            if let maps = try InstanceMaps.open(mapFolder) {
+            if let maps = try InstanceMaps.open(mapFolder, inner: innerFolder) {
                 let loaded = try maps.state().programs
                 if loaded == Programs.hash { return maps }
             }
-            let maps = try InstanceMaps.make(pinnedIn: mapFolder)
+            let maps = try InstanceMaps.make(pinnedIn: mapFolder, inner: innerFolder)
             // All are loaded before one is put in place: where one is refused, nothing has changed.
             let settings = try maps.settings()
             let xdp = try maps.loadProgram(.xdp, settings)

@@ -29,7 +29,7 @@ struct ApplyStep {
 
     mutating func run(_ maps: InstanceMaps) throws(DatapathError) -> ApplyReport {
         try DatapathError.naming("cannot apply the policy") {
-            let old = try LiveImage.published(in: maps[.slots])
+            let old = try LiveImage.published(in: maps)
             let state = try maps.state()
             let samePrograms = state.programs == Programs.hash
             let requests = bindings.map { DeviceAllotment.Request($0, image: image) }
@@ -114,6 +114,7 @@ struct ApplyStep {
         let kept = Set(devices.map(\.id))
         try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
         for slot in groups.gone(before) { try maps[.groups].delete(slot) }
+        try instance.removeStaleInner(maps)
         let gone = (old?.devices() ?? []).count { !kept.contains($0.id) }
         instance.gracePeriods.expedited(for: 2 * gone) { detachGone(old?.devices() ?? [], keeping: devices) }
         return report(generation: number, changed: true, devices: devices, live: new, maps)
@@ -161,11 +162,11 @@ struct ApplyStep {
     private func allotGroups(
         _ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation
     ) throws -> GroupAllotment {
-        let before = try LiveImage.published(in: maps[.slots], slot: BH_SLOT_BEFORE.rawValue)
+        let before = try LiveImage.published(in: maps, slot: BH_SLOT_BEFORE.rawValue)
         let allotment = GroupAllotment(
             view.groups.map(\.name), old: old?.groupSlots() ?? [],
             before: before?.groupSlots().map(\.slot) ?? [])
-        for slot in allotment.fresh { try maps[.groups].update(slot, to: try MemberTrie.make()) }
+        for slot in allotment.fresh { try maps.setInner(.groups, slot, to: try MemberTrie.make()) }
         generation.setGroupSlots(allotment.slots)
         return allotment
     }

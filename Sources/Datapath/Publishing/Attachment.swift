@@ -112,6 +112,12 @@ struct Attachment {
         return "program \(info.map { "'\($0.name)' " } ?? "")(id \(id))"
     }
 
+    /// Whether something of this instance is pinned for a hook of the device, attached or not.
+    func isPinned(_ hook: HookName) -> Bool {
+        instance.linkFolder.holds(linkPin(hook))
+            || [false, true].contains { instance.filterFolder.holds(filterPin(hook, isNew: $0)) }
+    }
+
     /// Id of this device's program on a hook; nil where it is not there, or on another device.
     func program(_ hook: HookName) throws(BPFError) -> UInt32? {
         if instance.linkFolder.holds(linkPin(hook)) {

@@ -12,6 +12,8 @@ package struct DeviceAllotment {
         package var isOfSeveral: Bool
         package var mode: PortEntry.Mode
         package var port: Port
+        /// The kernel's name for the kind of device; empty for a NIC.
+        package var kernelKind = ""
     }
 
     /// Every request with its id, and with the record of the old generation where it had the same device.
@@ -48,13 +50,14 @@ extension DeviceAllotment.Request {
     init(_ binding: PortBinding, image: Image) {
         self.init(
             identity: DeviceRecord.Identity(
-                interface: String(decoding: binding.port.interface.utf8.prefix(15), as: UTF8.self),
+                interface: DeviceRecord.cut(binding.port.interface),
                 namespace: binding.port.namespace,
                 inode: binding.interface == nil ? 0 : binding.namespaceInode ?? 0,
                 index: binding.interface?.index ?? 0),
             record: image.portRecord(
                 entry: binding.entry, protects: binding.port.protects, unknownToDrop: binding.isUnknownToDrop),
-            isOfSeveral: binding.port.name != binding.port.entry, mode: binding.mode, port: binding.port)
+            isOfSeveral: binding.port.name != binding.port.entry, mode: binding.mode, port: binding.port,
+            kernelKind: binding.interface?.kernelKind ?? "")
     }
 }
 

@@ -97,11 +97,16 @@ struct DeviceAttacher {
             outcome.warnings.append("\(subject): the driver refuses native XDP (\(native.cause)); generic XDP is used")
             return
         }
+        // A bridge or VLAN device never has XDP, so there is nothing to warn of.
+        guard other != nil || mayHaveXDP || native.errno != .notSupported else { return }
         outcome.warnings.append(
             other.map { "\(subject): \($0) is on the XDP hook; tc alone enforces the policy" }
                 ?? "\(subject): the driver refuses XDP (\(native.cause)); tc alone enforces the policy. \(usualCauses)"
         )
     }
+
+    /// Whether there are drivers of this kind of device that take native XDP.
+    private var mayHaveXDP: Bool { ["", "tun", "veth", "bond"].contains(request.kernelKind) }
 
     /// What usually is in the way of native XDP.
     private var usualCauses: String {

@@ -44,15 +44,23 @@ extension Instance {
         // The kernel waits until every CPU has left the old image.
         try gracePeriods.expedited {
             if before == .kept {
-                try LiveImage.withPublished(in: maps[.slots]) {
-                    try maps[.slots].update(BH_SLOT_BEFORE.rawValue, to: $0)
+                try LiveImage.withPublished(in: maps) {
+                    try maps.setInner(.slots, BH_SLOT_BEFORE.rawValue, to: $0)
                 }
             }
-            try maps[.slots].update(BH_SLOT_IN_FORCE.rawValue, to: map)
+            try maps.setInner(.slots, BH_SLOT_IN_FORCE.rawValue, to: map)
             if before == .gone, try maps[.slots].lookup(BH_SLOT_BEFORE.rawValue, as: UInt32.self) != nil {
                 try maps[.slots].delete(BH_SLOT_BEFORE.rawValue)
             }
         }
+        _ = consume lock
+    }
+
+    /// Removes the pins of maps that no map of maps holds any more, what an interrupted command left among them.
+    func removeStaleInner(_ maps: InstanceMaps) throws {
+        // Whoever puts a map in has pinned it before, under the same lock.
+        let lock = try lockPublishing()
+        try maps.innerMaps?.removeAll(except: try maps.innerIDs)
         _ = consume lock
     }
 }

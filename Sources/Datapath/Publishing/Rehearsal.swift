@@ -14,7 +14,7 @@ extension Instance {
             }?.mode
         }
         let isSame =
-            status?.sha256 == hexadecimal(image.sha256)
+            status?.imageHash == image.sha256
             && Set(present.map(\.port.name)) == Set(bindings.map(\.port.name))
             && present.allSatisfy(\.problems.isEmpty)
             && bindings.allSatisfy { $0.interface == nil || mode($0) != nil }

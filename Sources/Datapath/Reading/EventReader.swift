@@ -10,6 +10,8 @@ import Synchronization
 /// frees the slot when the process dies. Nothing is queued before it is made or after it is gone.
 public final class EventReader {
     private let slot: ReaderSlot
+    /// The instance's name.
+    private let instance: String
     private var ticker: Ticker?
     private var ring: RingBuffer
     private var images: [LiveImage] = []
@@ -24,10 +26,9 @@ public final class EventReader {
     private static let imagesKept = 4
 
     fileprivate init(
-        _ maps: InstanceMaps, slot number: UInt32, lock: consuming FileLock, filter: EventFilter
-    )
-        throws(DatapathError)
-    {
+        _ instance: String, _ maps: InstanceMaps, slot number: UInt32, lock: consuming FileLock, filter: EventFilter
+    ) throws(DatapathError) {
+        self.instance = instance
         do throws(BPFError) {
             let ring = try Map(
                 type: BPF_MAP_TYPE_RINGBUF, name: "bulkhead_events", keySize: 0, valueSize: 0,
@@ -63,7 +64,11 @@ public final class EventReader {
     }
 
     /// The events that are there, after at most 50 ms.
+    ///
+    /// - Throws: where the instance is out of the kernel, after the last event. What is applied then is another one.
     public func nextBatch() throws(DatapathError) -> [Event] {
+        // Asked before the wait, so that nothing can come after it.
+        let isOver = slot.isRemoved
         // Before the wait, so that what a swap replaces meanwhile can still name the events that it judged.
         keepImageInForce()
         var raw: [bh_event] = []
@@ -73,6 +78,11 @@ public final class EventReader {
             }
         } catch {
             throw DatapathError("cannot read events", error)
+        }
+        if isOver, raw.isEmpty {
+            throw DatapathError(
+                "instance '\(instance)' was taken out of the kernel: no more drops will come",
+                advice: "start 'bulkhead drops' again when a policy is in force")
         }
         let offset = EventReader.clockOffset()
         if !raw.isEmpty { refreshNames() }
@@ -111,14 +121,14 @@ extension Instance {
     ///
     /// - Throws: where a name of the filter is unknown, or all slots are taken.
     public func events(_ filter: EventFilter = EventFilter()) throws(DatapathError) -> EventReader {
-        let maps = try openMaps()
+        let maps = try openMaps(.maps)
         let image = try imageInForce(maps)
         if let problem = filter.problem(in: image) { throw problem }
         for slot in 0..<UInt32(BH_READERS_MAX) {
             let folder = readerFolder.folder("\(slot)")
             try folder.make()
             guard let lock = try folder.lock() else { continue }
-            return try EventReader(maps, slot: slot, lock: lock, filter: filter)
+            return try EventReader(name, maps, slot: slot, lock: lock, filter: filter)
         }
         throw DatapathError(
             "\(BH_READERS_MAX) event streams of instance '\(name)' are being read already",
@@ -151,11 +161,14 @@ private final class ReaderSlot: Sendable {
     }
 
     func imageInForce() -> LiveImage? {
-        guard let image = try? LiveImage.published(in: maps[.slots]) else { return nil }
+        guard let image = try? LiveImage.published(in: maps) else { return nil }
         return image
     }
 
-    func isInForce(_ image: LiveImage) -> Bool { image.isPublished(in: maps[.slots]) }
+    func isInForce(_ image: LiveImage) -> Bool { image.isPublished(in: maps) }
+
+    /// Whether the folder that it has locked is gone, and so the instance.
+    var isRemoved: Bool { lock.isRemoved }
 
     func stop() {
         isActive.withLock { isActive in

@@ -60,7 +60,7 @@ struct PlacedFlow: Sendable, Hashable {
 extension Instance {
     /// The flows of the policy in force that a filter selects, in their order, and the rule that accepted each.
     public func flows(_ filter: FlowFilter = FlowFilter()) throws(DatapathError) -> [ListedFlow] {
-        let maps = try openMaps()
+        let maps = try openMaps(.programs)
         let image = try imageInForce(maps)
         let names = image.scopeNames
         let rules = Dictionary(image.counterSlots().map { ($1, $0) }) { first, _ in first }

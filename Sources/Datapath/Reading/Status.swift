@@ -4,10 +4,18 @@ import Policy
 
 /// What the kernel enforces, as it says itself.
 public struct Status: Sendable {
+    /// What becomes of a port's packets.
     public enum State: String, Sendable, Hashable {
+        /// They are judged by the policy.
         case enforcing
+        /// None passes.
         case quarantined
+        /// There is no device, and so no packet.
         case missing
+        /// They pass: the device is there and has no program of ours on a hook that judges.
+        case unfiltered
+        /// They pass, because the port was detached.
+        case detached
     }
 
     public struct PortStatus: Sendable, Hashable {
@@ -15,7 +23,7 @@ public struct Status: Sendable {
         public var port: Port
         /// nil where the device is missing.
         public var interfaceIndex: UInt32?
-        /// nil where the device is missing.
+        /// nil where no packet is judged.
         public var mode: EnforcementMode?
         /// Of `xdp`, `tc-ingress`, `tc-egress`: where a program of this instance runs.
         public var hooks: [String]
@@ -24,6 +32,11 @@ public struct Status: Sendable {
         public var ahead: [String]
         /// What is not as it was applied: a hook that was taken off, a device that was replaced.
         public var problems: [String]
+        /// Whether what the policy wants of this port is so: its packets are judged at all of its hooks, or there are
+        /// none. The device of a workload may be missing, as it may at the apply.
+        public var isAsIntended: Bool = true
+        /// Of an entry that names a bridge, or devices by patterns: the devices that it means and that pass unjudged.
+        public var uncovered: [String]?
         /// The port's id in events and counters.
         public var device: UInt16
         /// Index of the port's record in the image.
@@ -32,15 +45,26 @@ public struct Status: Sendable {
         public var guards: Set<Guard> = []
     }
 
+    /// A bridge that has judged members, and others that no entry of the policy means.
+    public struct Bridge: Sendable, Hashable {
+        public var name: String
+        public var namespace: String?
+        /// The others.
+        public var uncovered: [String]
+    }
+
     public var instance: String
     public var generation: UInt32
     /// The policy's own file, as it was given.
     public var file: String
-    /// Of the policy image.
+    /// Of the policy's text, see ``PolicyInForce/sha256``.
     public var sha256: String
+    /// Of the policy image.
+    public var imageHash: [UInt8] = []
     /// Seconds since 1970.
     public var loadedAt: UInt64
     public var ports: [PortStatus]
+    public var bridges: [Bridge] = []
     public var memoryBytes: Int
     public var classifier: ClassifierFigures
     public var flows: FlowTotals
@@ -50,4 +74,29 @@ public struct Status: Sendable {
     public var quarantine: [String]
     /// Dynamic groups, in the policy's order.
     public var groups: [GroupMembers]
+}
+
+extension Status {
+    /// Whether every port is enforced as the policy wants it.
+    public var isAsIntended: Bool { ports.allSatisfy { $0.isAsIntended && ($0.uncovered ?? []).isEmpty } }
+
+    /// What passes unjudged although the policy means it, one line each; for people.
+    public var warnings: [String] { Status.warnings(ports) }
+
+    static func warnings(_ ports: [PortStatus]) -> [String] {
+        let named = Set(ports.map { "\($0.port.entry)/\($0.port.interface)" })
+        let lines = ports.filter { !$0.isAsIntended }.map { port in
+            let why = port.problems.joined(separator: "; ")
+            return "port '\(port.port.name)' is \(port.state.rawValue)" + (why.isEmpty ? "" : ": \(why)")
+        }
+        var others: [String] = []
+        for port in ports {
+            for device in port.uncovered ?? [] where !named.contains("\(port.port.entry)/\(device)") {
+                let line =
+                    "device '\(device)' of '\(port.port.entry)' is unfiltered: it came after the apply; apply again"
+                if !others.contains(line) { others.append(line) }
+            }
+        }
+        return lines + others
+    }
 }

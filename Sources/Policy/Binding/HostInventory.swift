@@ -48,7 +48,12 @@ public struct HostInterface: Sendable, Hashable {
     }
 
     /// Whether `isMeant` is true of one of the device's names.
-    func isNamed(_ isMeant: (String) -> Bool) -> Bool { isMeant(name) || alternativeNames.contains(where: isMeant) }
+    public func isNamed(_ isMeant: (String) -> Bool) -> Bool {
+        isMeant(name) || alternativeNames.contains(where: isMeant)
+    }
+
+    /// Whether this is one of the device's names.
+    public func isNamed(_ word: String) -> Bool { isNamed { $0 == word } }
 }
 
 /// The devices of one network namespace at one moment.

@@ -70,7 +70,6 @@ struct DocumentLoader {
             problems.error(includer ?? start, "\(subject) \(error)")
             return nil
         }
-        if content.starts(with: [0xef, 0xbb, 0xbf]) { content.removeFirst(3) }
         bytes += content.count
         guard bytes <= DocumentLoader.totalLimit else {
             problems.error(
@@ -83,7 +82,9 @@ struct DocumentLoader {
             problems.error(SourceLocation(file: path, line: line, column: column), "the text is not UTF-8")
             return nil
         }
+        // As it is on disk, so that its hash is the file's.
         document.files.append(SourceFile(name: path, text: text))
+        if content.starts(with: [0xef, 0xbb, 0xbf]) { content.removeFirst(3) }
         guard let root = YAMLReader.read(content, file: path, problems) else { return nil }
         return Fields(root, "a policy", keys: DocumentLoader.keys, problems)
     }

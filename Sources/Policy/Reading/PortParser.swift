@@ -118,6 +118,7 @@ struct PortParser {
         guard let node = fields["unknown"], let unknown = problems.word(node, Unknown.self) else { return }
         if case .bridge = port.entry.selector {
             port.entry.judgesUnknown = unknown == .judge
+            port.entry.unknownLocation = node.location
         } else {
             problems.error(node.location, "\"unknown\" is only for entries with \"bridge\"")
         }

@@ -129,6 +129,8 @@ public struct PortEntry: Sendable {
     /// On a bridge entry: whether the policy judges member ports that no other entry names. If false, all their traffic
     /// is dropped.
     public var judgesUnknown: Bool
+    /// Where `unknown` is written.
+    public var unknownLocation: SourceLocation?
 
     public init(
         name: String, location: SourceLocation, selector: Selector, namespace: String? = nil,

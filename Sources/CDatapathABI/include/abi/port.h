@@ -51,6 +51,19 @@ struct bh_port {
 _Static_assert(sizeof(struct bh_port) == 64, "bh_port");
 
 /*
+ * The devices that a policy entry means, by the names that the policy has. No program reads it: it tells the controller
+ * which devices should have programs and have none.
+ */
+struct bh_selector {
+	__u32 entry;          /* offset in `strings`: the entry's name */
+	__u32 namespace_name; /* offset in `strings`; the empty text is the controller's own */
+	__u32 names;          /* offset in `strings`: names and patterns of devices, or of a bridge, one per line */
+	__u32 is_bridge;      /* the members of a bridge are meant */
+};
+
+_Static_assert(sizeof(struct bh_selector) == 16, "bh_selector");
+
+/*
  * The MAC addresses of a port as numbers, the first byte on the wire the highest. Where there are fewer, the first
  * address fills the rest.
  */

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+import Host
+import Libbpf
+import Policy
+
+/// What the kernel has on a device's hooks at this moment.
+private struct HookReading {
+    /// The programs of this instance that run there.
+    var programs: [HookName: UInt32] = [:]
+    /// Hooks that should have one and have none.
+    var lost: [HookName] = []
+    /// Whether nothing of this instance is pinned for the device: it was detached.
+    var isUnpinned = false
+    var ahead: [String] = []
+
+    /// Whether every packet is judged: both tc hooks do so by themselves, whatever XDP does.
+    var judges: Bool { programs[.tcIngress] != nil && programs[.tcEgress] != nil }
+}
+
+extension Instance {
+    /// The state of each port of the policy in force, in the policy's order, and bridges that are covered in part.
+    func portStatuses(
+        _ image: LiveImage
+    ) throws(DatapathError) -> (ports: [Status.PortStatus], bridges: [Status.Bridge]) {
+        let devices = image.namedDevices()
+        let hooks = try readHooks(devices)
+        let names = Set(image.view.selectors.compactMap(\.namespace) + devices.compactMap(\.namespace))
+        let inventory = try DatapathError.of { () throws(HostError) in try HostInventory.read(namespaces: names) }
+        let coverage = Coverage(image, inventory, judged: devices.filter { hooks[$0.id]?.judges ?? false })
+        let order = Dictionary(devices.enumerated().map { ($1.id, $0) }) { first, _ in first }
+        let ports = devices.map { status(of: $0, hooks[$0.id] ?? HookReading(), image, coverage) }
+        return (
+            ports.sorted { ($0.record, order[$0.device] ?? 0) < ($1.record, order[$1.device] ?? 0) }, coverage.bridges
+        )
+    }
+
+    /// What passes unjudged although the policy means it; for people.
+    public func warnings() throws(DatapathError) -> [String] {
+        Status.warnings(try portStatuses(try imageInForce(try openMaps(.hooks))).ports)
+    }
+
+    // MARK: Hooks
+
+    /// By device. Each namespace is entered once.
+    private func readHooks(_ devices: [DeviceRecord]) throws(DatapathError) -> [UInt16: HookReading] {
+        var result: [UInt16: HookReading] = [:]
+        for (namespace, devices) in Dictionary(grouping: devices, by: \.namespace) {
+            let read = { () -> [(UInt16, HookReading)] in
+                let here = NetworkNamespace.inode(nil)
+                return devices.map { ($0.id, self.readHooks($0, inside: here == $0.namespaceInode)) }
+            }
+            do throws(DatapathError) {
+                for (id, reading) in try NetworkNamespace.with(namespace, { () throws(DatapathError) in read() }) {
+                    result[id] = reading
+                }
+            } catch {
+                // A namespace that has lost its name may live on, with all that is in it.
+                guard NetworkNamespace.inode(namespace) == nil else { throw error }
+                for device in devices { result[device.id] = readHooks(device, inside: false) }
+            }
+        }
+        return result
+    }
+
+    /// - Parameter inside: whether the calling thread is in the device's namespace.
+    private func readHooks(_ device: DeviceRecord, inside: Bool) -> HookReading {
+        let attachment = Attachment(self, device)
+        var reading = HookReading()
+        for hook in device.hooks {
+            guard let id = try? attachment.program(hook), !inside || attachment.runs(id, on: hook) else { continue }
+            reading.programs[hook] = id
+        }
+        reading.lost = device.hooks.filter { reading.programs[$0] == nil }
+        reading.isUnpinned =
+            !device.hooks.isEmpty && reading.programs.isEmpty && !device.hooks.contains(where: attachment.isPinned)
+        if inside { reading.ahead = attachment.ahead(reading.programs) }
+        return reading
+    }
+
+    // MARK: States
+
+    private func status(
+        of device: DeviceRecord, _ hooks: HookReading, _ image: LiveImage, _ coverage: Coverage
+    ) -> Status.PortStatus {
+        let entry = image.entryName(device.record)
+        let standIn = coverage.standIn(for: device, of: entry)
+        let isThere = hooks.judges || coverage.isUncovered(device, of: entry)
+        var known = device
+        if !isThere { known.presentNames = [] }
+        var status = Status.PortStatus(
+            port: image.port(known), interfaceIndex: isThere ? device.interfaceIndex : nil,
+            mode: hooks.judges ? device.mode : nil,
+            hooks: device.hooks.filter { hooks.programs[$0] != nil }.map(\.rawValue),
+            state: .missing, ahead: hooks.ahead, problems: [], device: device.id, record: device.record,
+            guards: image.view.port(device.record)?.guards ?? [])
+        status.uncovered = coverage.uncoveredNames(entry)
+        if hooks.isUnpinned {
+            status.beDetached()
+        } else if let standIn {
+            status.beReplaced(by: standIn, device, isJudged: hooks.judges)
+        } else if hooks.judges {
+            status.beJudged(device, hooks, isQuarantined: image.isQuarantined(device))
+        } else if coverage.isUncovered(device, of: entry) {
+            status.beUnfiltered(hooks)
+        } else {
+            // The number may be another device's now.
+            status.beMissing(device)
+        }
+        return status
+    }
+}
+
+extension Status.PortStatus {
+    fileprivate mutating func beDetached() {
+        state = .detached
+        isAsIntended = false
+        problems = ["all traffic passes until the next apply"]
+    }
+
+    /// - Parameter isJudged: whether the recorded device still is, under another name.
+    fileprivate mutating func beReplaced(by other: HostInterface, _ device: DeviceRecord, isJudged: Bool) {
+        state = .unfiltered
+        isAsIntended = false
+        interfaceIndex = other.index
+        (mode, hooks, ahead) = (nil, [], [])
+        problems = [
+            device.interfaceIndex == 0
+                ? "the device '\(other.name)' came after the apply: apply again"
+                : "the device '\(other.name)' is not the one of the apply, but has come in its place: apply again"
+        ]
+        if isJudged { problems.append("the device of the apply is called '\(port.interface)' now, and is filtered") }
+        port.interface = other.name
+        port.alternativeNames = other.alternativeNames
+    }
+
+    /// A device that was missing at the apply may be so still, and a workload's may go whenever it likes.
+    fileprivate mutating func beMissing(_ device: DeviceRecord) {
+        state = .missing
+        isAsIntended = device.mode == nil || port.protects == .workload
+        if device.mode != nil { problems = ["the device is gone: apply again when it is back"] }
+    }
+
+    fileprivate mutating func beJudged(_ device: DeviceRecord, _ hooks: HookReading, isQuarantined: Bool) {
+        state = isQuarantined ? .quarantined : .enforcing
+        isAsIntended = hooks.lost.isEmpty
+        if !hooks.lost.isEmpty { problems.append(hooks.lossInWords) }
+        if device.presentName != device.interface {
+            problems.append("the device was called '\(device.interface)' when the policy was applied: apply again")
+        }
+    }
+
+    fileprivate mutating func beUnfiltered(_ hooks: HookReading) {
+        state = .unfiltered
+        isAsIntended = false
+        problems = [hooks.lossInWords]
+    }
+}
+
+extension HookReading {
+    fileprivate var lossInWords: String {
+        "no program of this instance is on \(lost.map(\.rawValue).joined(separator: ", ")): apply again"
+    }
+}
+
+extension Attachment {
+    /// Whether the kernel says that a program is on a hook of the device, which is in the calling thread's namespace.
+    fileprivate func runs(_ id: UInt32, on hook: HookName) -> Bool {
+        switch hook {
+        case .xdp: ((try? Program.queryXDP(interface: interface)) ?? nil) == id
+        case .tcIngress, .tcEgress:
+            // A filter was found on its hook by itself.
+            !instance.usesTCX || linked(hook).contains { $0.program == id }
+        }
+    }
+
+    /// Programs that see a packet before ours do, given ours by hook: any on the XDP hook that is not ours, and those
+    /// in front of ours on a tc hook.
+    fileprivate func ahead(_ own: [HookName: UInt32]) -> [String] {
+        var result: [String] = []
+        if let id = try? Program.queryXDP(interface: interface), id != own[.xdp] {
+            result.append("xdp: \(Attachment.describe(program: id))")
+        }
+        for hook in [HookName.tcIngress, .tcEgress] {
+            guard let id = own[hook] else { continue }
+            let all = instance.usesTCX ? linked(hook) : filtered(hook)
+            result += all.prefix { $0.program != id }.map { "\(hook.rawValue): \($0.words)" }
+        }
+        return result
+    }
+
+    /// The programs that TCX runs on a hook, in order.
+    private func linked(_ hook: HookName) -> [(program: UInt32?, words: String)] {
+        let programs = try? Program.query(interface: interface, hook: hook == .tcIngress ? .tcxIngress : .tcxEgress)
+        return (programs ?? []).map { ($0, Attachment.describe(program: $0)) }
+    }
+
+    /// The filters of a clsact hook, in order.
+    private func filtered(_ hook: HookName) -> [(program: UInt32?, words: String)] {
+        let filters = try? Filter.all(interface: interface, isEgress: hook == .tcEgress)
+        return (filters ?? []).map { filter in
+            (filter.program, filter.program.map { Attachment.describe(program: $0) } ?? "a \(filter.kind) filter")
+        }
+    }
+}

@@ -76,7 +76,12 @@ struct YAMLReader {
     }
 
     private mutating func node(_ event: YAMLEvent, depth: Int) throws(YAMLError) -> Node {
-        if event.hasTag { throw YAMLError(event, "YAML tags are not part of the policy language") }
+        if event.hasTag {
+            throw YAMLError(
+                event,
+                "YAML tags, which start with \"!\", are not part of the policy language; all but some addresses are "
+                    + "{ except: ADDRESSES }")
+        }
         if event.kind == .alias { return try alias(event, depth: depth) }
         nodes += 1
         guard nodes <= YAMLReader.nodeLimit else { throw YAMLReader.tooManyNodes(event) }

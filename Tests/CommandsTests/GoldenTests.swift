@@ -111,7 +111,8 @@ import Wire
                 "netns": "blue", "ifindex": null, "protects": "workload", "mode": null, "hooks": [], "state": \
                 "missing", \
                 "ahead": [], "problems": ["gone"], "guards": ["mac", "ra"], "uncovered": ["tap9"]}], \
-                "classifier": {"tier": "lists", "rules": 5, "addressClasses": 4, "cells": 3, "bitmapItems": 0, "bytes": 2048}, \
+                "classifier": {"tier": "lists", "rules": 5, "addressClasses": 4, "cells": 3, \
+                "bitmapItems": 0, "bytes": 2048}, \
                 "flows": {"used": 1, "capacity": 2}, \
                 "quarantine": ["web-2"], "groups": [{"name": "blocked", "members": 1, "max": 100, "timeout": 3600}, \
                 {"name": "friends", "members": 0, "max": 65536, "timeout": null}], \

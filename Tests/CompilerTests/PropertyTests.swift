@@ -47,8 +47,8 @@ import Wire
         var own = 0
 
         var description: String {
-            "\(cells) cells, \(longLists) long lists, \(bitmapItems) in bitmaps, \(nodes) nodes, \(passedOver) passed over, "
-                + "\(members) members, \(own) own; "
+            "\(cells) cells, \(longLists) long lists, \(bitmapItems) in bitmaps, \(nodes) nodes, "
+                + "\(passedOver) passed over, \(members) members, \(own) own; "
                 + reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", ")
         }
     }

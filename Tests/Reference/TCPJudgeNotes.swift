@@ -23,7 +23,9 @@ extension TCPJudge {
         }
         // Of a connection that was forgotten, and is adopted again, nothing is known.
         if adopts, !isSurelyAlive { connection = nil }
-        if connection.map({ belongs(sender, segment, to: $0, side) }) == true {
+        // What answers a SYN after the end of a connection begins another, whatever its numbers.
+        let isNew = connection?.hasEnded == true && segment.flags.contains(.syn) && answers(segment, side) != nil
+        if !isNew, connection.map({ belongs(sender, segment, to: $0, side) }) == true {
             return note(segment, from: side, trueScale: trueScale)
         }
         if segment.flags.contains(.syn), let pending = answers(segment, side) {

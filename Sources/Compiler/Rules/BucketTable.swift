@@ -9,8 +9,8 @@ struct BucketTable {
     private var isFull: [Bool]
 
     private static let width = 4
-    /// From this number of buckets on, 4 MiB, a table is no larger than need be. Smaller ones stay in the caches anyway,
-    /// and their next power of two has fewer full buckets.
+    /// From this number of buckets on, 4 MiB, a table is no larger than need be. Smaller ones stay in the caches
+    /// anyway, and their next power of two has fewer full buckets.
     private static let large = 1 << 16
 
     /// Places the cells in a table that grows until all of them fit.

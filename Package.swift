@@ -70,7 +70,7 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "Rendering",
-            dependencies: ["Control", "Simulation", "Datapath", "Compiler", "Policy", "Wire", "Network"],
+            dependencies: ["Control", "Simulation", "Datapath", "Host", "Compiler", "Policy", "Wire", "Network"],
             swiftSettings: settings),
         // The command line.
         .target(
@@ -125,8 +125,8 @@ let package = Package(
         .testTarget(
             name: "IntegrationTests",
             dependencies: [
-                "TestSupport", "Capture", "Datapath", "Libbpf", "Policy", "Wire", "Network", "CDatapathABI", "CLibbpf",
-                "bulkhead",
+                "TestSupport", "Control", "Rendering", "Capture", "Datapath", "Host", "Libbpf", "Policy", "Wire",
+                "Network", "CDatapathABI", "CLibbpf", "bulkhead",
             ],
             exclude: ["Transcripts"], swiftSettings: settings),
         .testTarget(
@@ -154,7 +154,7 @@ let package = Package(
         .testTarget(
             name: "CommandsTests",
             dependencies: [
-                "Reference", "Commands", "Control", "Rendering", "Simulation", "Datapath", "Capture", "Compiler",
+                "Reference", "Commands", "Control", "Rendering", "Simulation", "Datapath", "Host", "Capture", "Compiler",
                 "Policy", "Wire", "Network", "TestSupport", "bulkhead",
             ],
             swiftSettings: settings),

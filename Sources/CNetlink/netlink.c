@@ -48,6 +48,8 @@ static int ask(const struct mnl_socket *socket, char *buffer, const struct quest
 	request->nlmsg_flags = NLM_F_REQUEST | flags;
 	request->nlmsg_seq = SEQUENCE;
 	memcpy(mnl_nlmsg_put_extra_header(request, question->size), question->header, question->size);
+	if (question->put)
+		question->put(request, question->data);
 	return mnl_socket_sendto(socket, request, request->nlmsg_len) < 0 ? -errno : 0;
 }
 
@@ -68,7 +70,7 @@ static int receive(const struct mnl_socket *socket, char *buffer, struct taker *
 
 static int converse(uint16_t flags, struct taker *taker)
 {
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	struct mnl_socket *socket = mnl_socket_open2(taker->question->bus, SOCK_CLOEXEC);
 	char *buffer;
 	int state;
 
@@ -118,12 +120,16 @@ int netlink_ask_for_all(const struct question *question, mnl_cb_t take, struct v
 		vector->count = 0;
 		error = converse(NLM_F_DUMP, &(struct taker){ question, take, vector });
 	}
-	if (error) {
-		free(vector->bytes);
-		vector->bytes = NULL;
-		vector->count = vector->room = 0;
-	}
+	if (error)
+		netlink_release(vector);
 	return error;
+}
+
+void netlink_release(struct vector *vector)
+{
+	free(vector->bytes);
+	vector->bytes = NULL;
+	vector->count = vector->room = 0;
 }
 
 /* ---- Attributes ---- */
@@ -153,6 +159,11 @@ int netlink_find_fields(const struct nlmsghdr *message, size_t size, struct fiel
 int netlink_find_nested_fields(const struct nlattr *nest, struct fields *fields)
 {
 	return nest ? mnl_attr_parse_nested(nest, find, fields) : MNL_CB_OK;
+}
+
+int netlink_find_fields_in(const void *attributes, size_t size, struct fields *fields)
+{
+	return mnl_attr_parse_payload(attributes, size, find, fields);
 }
 
 void netlink_copy_text(char *to, size_t room, const struct nlattr *text)

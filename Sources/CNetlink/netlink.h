@@ -19,6 +19,10 @@ struct question {
 	uint16_t answer; /* RTM_NEW* */
 	const void *header;
 	size_t size; /* of the header */
+	/* Puts attributes after the header, given `data`; NULL: there are none. */
+	void (*put)(struct nlmsghdr *request, const void *data);
+	const void *data;
+	int bus; /* NETLINK_*; 0 is NETLINK_ROUTE */
 };
 
 /* Asks for one object; `take` gets the answer and `result`. */
@@ -40,6 +44,9 @@ void *netlink_append(struct vector *vector);
  * the kernel's state changed under is asked for again.
  */
 int netlink_ask_for_all(const struct question *question, mnl_cb_t take, struct vector *vector);
+
+/* Frees the elements; the vector is empty then. */
+void netlink_release(struct vector *vector);
 
 /* ---- Attributes ---- */
 
@@ -64,6 +71,7 @@ struct fields {
  */
 int netlink_find_fields(const struct nlmsghdr *message, size_t size, struct fields *fields);
 int netlink_find_nested_fields(const struct nlattr *nest, struct fields *fields);
+int netlink_find_fields_in(const void *attributes, size_t size, struct fields *fields);
 
 /* Copies a text that was found to `to`, which is all zero. */
 void netlink_copy_text(char *to, size_t room, const struct nlattr *text);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Host
 import Network
 import Policy
 
@@ -39,6 +40,23 @@ package struct Controller: Sendable {
     /// - Parameter keepsFlows: Whether a frame's flow is there for the next.
     package func judge(policy: String?, keepsFlows: Bool = false) throws -> PolicyJudge {
         try PolicyJudge(policy: policy, instance: instance, keepsFlows: keepsFlows)
+    }
+
+    /// What becomes of a packet on its way, as the kernel would carry it now.
+    ///
+    /// - Parameter isLive: Whether to look what else on the way can drop it.
+    package func explain(
+        _ question: ExplainQuestion, by judge: PolicyJudge, isLive: Bool = false
+    ) throws -> (ends: ExplainedEnds, explanation: Explanation) {
+        let network = KernelNetwork()
+        var (ends, explanation) = try question.answer(by: judge, network)
+        guard isLive else { return (ends, explanation) }
+        let search = ObstacleSearch(
+            network: network, family: ends.family,
+            programs: { instance.otherPrograms(on: $0, inNamespaceCalled: $1) },
+            filters: { (try? DroppingChain.all(inNamespaceCalled: $0)) ?? ([], []) })
+        explanation.obstacles = search.obstacles(on: explanation.ways.compactMap(\.way))
+        return (ends, explanation)
     }
 
     // MARK: What the kernel does

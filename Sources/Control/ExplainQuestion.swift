@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Host
 import Network
 import Policy
 import Wire
@@ -28,10 +29,12 @@ package struct ExplainQuestion: Sendable {
         self.vlan = vlan
     }
 
-    /// Asks the real program. Nothing is sent.
+    /// Asks the kernel for the ways, and the real program at each port on them. Nothing is sent.
     ///
     /// - Throws: ``Refusal`` where the question makes no sense for this policy.
-    package func answer(by judge: PolicyJudge) throws -> (ends: ExplainedEnds, explanation: Explanation) {
+    package func answer(
+        by judge: PolicyJudge, _ network: any NetworkView
+    ) throws -> (ends: ExplainedEnds, explanation: Explanation) {
         let service = try concreteService(judge.services)
         let ends = try ExplainedEnds(from: from, to: to, service: service, judge.route)
         guard let carried = service.probe(ends.family) else {
@@ -43,12 +46,38 @@ package struct ExplainQuestion: Sendable {
             source: ends.source.address, destination: ends.destination.address, sourceMAC: MACAddress(0x0200_0000_0001),
             destinationMAC: MACAddress(0x0200_0000_0002), service: carried,
             sourcePort: sourcePort ?? service.sourcePort ?? 40000, vlan: vlan)
-        let hops = try crossed(ends, judge).map { port, direction in
-            let frame = probe.crossing(judge.route.stops[port], direction).bytes
-            let outcome = try judge.judge(frame, length: frame.count, at: port, direction)
-            return Explanation.Hop(port: judge.ports[port].name, direction, outcome)
+        if let at { return (ends, try explanation([[(try judge.port(at.port), at.direction)]], probe, judge)) }
+        let path = PathEnds(network: network, route: judge.route)
+        if path.isElsewhere(ends.source) || path.isElsewhere(ends.destination) {
+            return (ends, try explanation(try bound(ends, judge), probe, judge))
         }
-        return (ends, Explanation(hops: hops, generation: judge.generation))
+        return (ends, try ExplainedWays(path: path, probe: probe, judge: judge).explanation(ends, vlan: vlan))
+    }
+
+    /// What becomes of the packet at these ports, by each way.
+    private func explanation(
+        _ ways: [[(port: Int, direction: Direction)]], _ probe: ProbeFrame, _ judge: PolicyJudge
+    ) throws -> Explanation {
+        let judged = try ways.map { hops in
+            let frames = hops.map { port, direction in
+                (probe.crossing(judge.route.stops[port], direction).bytes, port, direction)
+            }
+            let outcomes = try judge.judge(frames)
+            return Explanation.JudgedWay(
+                hops: zip(hops, outcomes).map { .init(port: judge.ports[$0.port].name, $0.direction, $1) })
+        }
+        return Explanation(ways: judged, generation: judge.generation)
+    }
+
+    /// On another host than the policy's: the ways by the policy alone.
+    private func bound(_ ends: ExplainedEnds, _ judge: PolicyJudge) throws(Refusal) -> [[(Int, Direction)]] {
+        let ways = judge.route.ways(from: ends.source, to: ends.destination).filter { !$0.isEmpty }
+        guard !ways.isEmpty else {
+            throw Refusal(
+                "the policy has no port between \(ends.source.address) and \(ends.destination.address)",
+                advice: "name the port to judge at: --at PORT --direction in|out")
+        }
+        return ways.map { $0.map { ($0.port, $0.direction) } }
     }
 
     /// What is asked about: a service in a policy's words, or the policy's own by its name.
@@ -66,17 +95,5 @@ package struct ExplainQuestion: Sendable {
                 advice: "ask for one of them, such as tcp/443, and give --source-port where it matters")
         }
         return service
-    }
-
-    /// The ports to judge at, in the packet's order.
-    private func crossed(_ ends: ExplainedEnds, _ judge: PolicyJudge) throws(Refusal) -> [(Int, Direction)] {
-        if let at { return [(try judge.port(at.port), at.direction)] }
-        let hops = judge.route.hops(from: ends.source, to: ends.destination)
-        guard !hops.isEmpty else {
-            throw Refusal(
-                "the policy has no port between \(ends.source.address) and \(ends.destination.address)",
-                advice: "name the port to judge at: --at PORT --direction in|out")
-        }
-        return hops.map { ($0.port, $0.direction) }
     }
 }

@@ -1,12 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import Compiler
+import Host
 import Policy
 import Simulation
 import Wire
 
-/// What became of a packet on its way.
+/// What became of a packet on its way, or on each way that it may take.
 package struct Explanation: Sendable {
-    package struct Hop: Sendable {
+    package enum Verdict: String, Sendable, Hashable {
+        case accept, drop, reject
+        /// The ways that it may take differ, or one of them cannot be told to its end.
+        case unknown
+
+        package init(_ action: Action) {
+            self =
+                switch action {
+                case .accept: .accept
+                case .drop: .drop
+                case .reject: .reject
+                }
+        }
+    }
+
+    package struct Hop: Sendable, Hashable {
         package var port: String
         package var direction: Direction
         package var verdict: Action
@@ -26,10 +42,71 @@ package struct Explanation: Sendable {
         }
     }
 
-    package var hops: [Hop]
+    /// One way, as it was judged.
+    package struct JudgedWay: Sendable {
+        package var hops: [Hop]
+        /// How the kernel carries it; nil where the ports were named, or are not on this host.
+        package var way: Way?
+
+        package init(hops: [Hop], way: Way? = nil) {
+            self.hops = hops
+            self.way = way
+        }
+
+        /// That of the first port that does not let the packet pass; else whether the kernel carries it on.
+        package var verdict: Verdict {
+            if let hop = hops.first(where: { $0.verdict != .accept }) { return Verdict(hop.verdict) }
+            switch way?.end {
+            case nil, .delivered, .leaves, .passesBy: return .accept
+            case .stopped: return .drop
+            case .unknown: return .unknown
+            }
+        }
+    }
+
+    /// At least one.
+    package var ways: [JudgedWay]
+    /// What the devices on the ways are called.
+    package var names = DeviceNaming()
     /// That of the policy in force; nil where another was asked.
     package var generation: UInt32?
 
-    /// That of the first port that does not let the packet pass, else `accept`.
-    package var verdict: Action { hops.first { $0.verdict != .accept }?.verdict ?? .accept }
+    /// What else on the ways can drop the packet; nil where nobody asked.
+    package var obstacles: [Obstacle]?
+
+    package init(ways: [JudgedWay], names: DeviceNaming = DeviceNaming(), generation: UInt32?) {
+        self.ways = ways
+        self.names = names
+        self.generation = generation
+    }
+
+    /// That of every way; `unknown` where they differ.
+    package var verdict: Verdict {
+        let verdicts = Set(ways.map(\.verdict))
+        return verdicts.count == 1 ? verdicts.first ?? .unknown : .unknown
+    }
+
+    /// Those of all ways, each once.
+    package var hops: [Hop] {
+        var seen: Set<Hop> = []
+        return ways.flatMap(\.hops).filter { seen.insert($0).inserted }
+    }
+}
+
+/// What devices and namespaces are called.
+package struct DeviceNaming: Sendable {
+    package var devices: [DeviceID: String] = [:]
+    /// Those that have a name.
+    package var namespaces: [UInt64: String] = [:]
+
+    package init() {}
+
+    /// - Parameter ways: Those that the devices are on.
+    init(_ ways: [Way], _ network: any NetworkView) {
+        for namespace in Set(ways.flatMap(\.namespaces)) {
+            guard let tables = network.tables(namespace) else { continue }
+            namespaces[namespace] = tables.name
+            for device in tables.devices.values { devices[device.id] = device.name }
+        }
+    }
 }

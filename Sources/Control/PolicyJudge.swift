@@ -97,6 +97,27 @@ package struct PolicyJudge {
         try simulator.parse(frame: frame, originalLength: length)
     }
 
+    /// What becomes of one packet at port after port: what it opens at one is there at the next. Nothing is kept.
+    ///
+    /// - Parameter hops: The frame as it is there, from the destination MAC address on.
+    package func judge(_ hops: [(frame: [UInt8], port: Int, direction: Direction)]) throws -> [Simulator.Outcome] {
+        let keptFlows = simulator.keepsFlows
+        defer { simulator.keepsFlows = keptFlows }
+        simulator.keepsFlows = true
+        try simulator.forgetTraffic()
+        let outcomes = try hops.map { hop in
+            try simulator.setOwn(own[hop.port])
+            return try simulator.judge(
+                frame: hop.frame, portRecord: records[hop.port], device: device(of: hop.port),
+                direction: hop.direction, isQuarantined: areQuarantined[hop.port])
+        }
+        try simulator.forgetTraffic()
+        return outcomes
+    }
+
+    /// Each port has a device of its own, as on a host, also where several are judged by one record.
+    private func device(of port: Int) -> UInt16 { UInt16(1 + port % (Simulator.devices - 1)) }
+
     /// - Parameter length: bytes of the frame on the wire, where `frame` was cut.
     package func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome
     {

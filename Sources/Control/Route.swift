@@ -3,7 +3,8 @@ import Network
 import Policy
 import Wire
 
-/// The ports that a packet crosses from one end to the other, and in which direction each.
+/// The ports of a policy, and the ways between two ends as the policy alone tells them: where the devices are those of
+/// another host.
 package struct Route: Sendable {
     /// A port, and what is to be found at it.
     package struct Stop: Sendable, Hashable {
@@ -36,24 +37,27 @@ package struct Route: Sendable {
     /// The host's own addresses: what they send or receive comes from, or goes to, no further port.
     package var local: AddressSet
 
-    /// `out` at the ports that the source is bound to, then `in` at those of the destination. An end that is bound
-    /// nowhere lies beyond the host ports: it comes `in` at each of them, and goes `out` at each; unless it is the host
-    /// itself.
-    package func hops(from source: End, to destination: End) -> [Hop] {
+    /// `out` at a port that the source is bound to, then `in` at one of the destination's: each pair of them is a way.
+    /// An end that is bound nowhere lies beyond a host port: it comes `in` at one of them, and goes `out` at one;
+    /// unless it is the host itself.
+    package func ways(from source: End, to destination: End) -> [[Hop]] {
         let all = stops.indices.filter { stops[$0].port.protects == .host }
         let edge = source.hostPorts ?? destination.hostPorts ?? all
-        return hops(at: source, bound: .out, beyond: .in, edge) + hops(at: destination, bound: .in, beyond: .out, edge)
+        let first = hops(at: source, bound: .out, beyond: .in, edge)
+        let last = hops(at: destination, bound: .in, beyond: .out, edge)
+        return first.flatMap { first in last.map { first + $0 } }
     }
 
-    private func hops(at end: End, bound: Direction, beyond: Direction, _ edge: [Int]) -> [Hop] {
+    /// The possible hops at one end; one that is empty where it is crossed without any.
+    private func hops(at end: End, bound: Direction, beyond: Direction, _ edge: [Int]) -> [[Hop]] {
         let owners = end.ports ?? owners(of: end.address)
-        if !owners.isEmpty { return owners.map { Hop(port: $0, direction: bound) } }
-        if end.hostPorts != nil || local.contains(end.address) { return [] }
-        return edge.map { Hop(port: $0, direction: beyond) }
+        if !owners.isEmpty { return owners.map { [Hop(port: $0, direction: bound)] } }
+        if end.hostPorts != nil || local.contains(end.address) || edge.isEmpty { return [[]] }
+        return edge.map { [Hop(port: $0, direction: beyond)] }
     }
 
     /// The ports that an address is bound to; of a common prefix and an address in it, the address is meant.
-    private func owners(of address: IPAddress) -> [Int] {
+    package func owners(of address: IPAddress) -> [Int] {
         let lengths = stops.map { stop in stop.addresses.filter { $0.contains(address) }.map(\.length).max() }
         guard let longest = lengths.compactMap(\.self).max() else { return [] }
         return lengths.indices.filter { lengths[$0] == longest }

@@ -33,6 +33,30 @@ package enum NetworkNamespace {
         return (try? Stat(path)).map { UInt64($0.inode.rawValue) }
     }
 
+    /// What the calling thread's namespace calls the one that a descriptor is open on; nil: it has no id here.
+    static func id(_ descriptor: FileDescriptor) -> Int32? {
+        var id: Int32 = 0
+        let error = unsafe bulkhead_namespace_id(descriptor.rawValue, &id)
+        return error >= 0 && id != BULKHEAD_SAME_NAMESPACE ? id : nil
+    }
+
+    /// The same of the one of a name.
+    static func id(of name: String) -> Int32? {
+        let path = FilePath("\(folder)/\(name)")
+        guard let descriptor = try? FileDescriptor.open(path, .readOnly, options: .closeOnExec) else { return nil }
+        defer { try? descriptor.close() }
+        return id(descriptor)
+    }
+
+    /// A descriptor of the calling thread's namespace, which the caller closes.
+    static func openOwn() throws(Errno) -> FileDescriptor {
+        do {
+            return try FileDescriptor.open(FilePath(ownPath), .readOnly, options: .closeOnExec)
+        } catch {
+            throw error as? Errno ?? .ioError
+        }
+    }
+
     /// The names of those that have one.
     package static var names: [String] {
         guard let folder = unsafe opendir(folder) else { return [] }

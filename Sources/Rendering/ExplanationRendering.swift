@@ -5,44 +5,100 @@ import Policy
 import Wire
 
 extension Explanation {
+    /// One way has its hops and its end at the top, several have theirs each.
     package var json: JSON {
+        let several = ways.count > 1
+        var fields = JSON.Fields()
+        fields.append("verdict", .string(verdict.rawValue))
+        fields.append("hops", .array(hops.map(\.json)))
+        fields.append("generation", JSON(optional: generation))
+        if !several, let way = ways.first { append(way, to: &fields) }
+        if several { fields.append("ways", .array(ways.map(json))) }
+        if let obstacles { fields.append("live", .array(obstacles.map(json))) }
+        return .object(fields)
+    }
+
+    private func json(_ way: JudgedWay) -> JSON {
+        var fields = JSON.Fields()
+        fields.append("verdict", .string(way.verdict.rawValue))
+        fields.append("hops", .array(way.hops.map(\.json)))
+        append(way, to: &fields)
+        return .object(fields)
+    }
+
+    private func json(_ obstacle: Obstacle) -> JSON {
         [
-            "verdict": .string(verdict.rawValue),
-            "hops": .array(
-                hops.map { hop in
-                    [
-                        "port": .string(hop.port), "direction": .string(hop.direction.rawValue),
-                        "verdict": .string(hop.verdict.rawValue), "reason": JSON(hop.reason?.rawValue),
-                        "rule": JSON(hop.rule?.name), "source": JSON(hop.source?.fileAndLine),
-                        "comment": JSON(hop.rule?.note?.comment),
-                        "meta": hop.rule?.note?.metaJSON ?? nil, "limited": .bool(hop.rule?.isLimited ?? false),
-                        "dynamic": .bool(hop.rule?.asksMembers ?? false),
-                        "expires": JSON(hop.rule?.expires?.utc),
-                    ]
-                }),
-            "generation": JSON(optional: generation),
+            "kind": .string(obstacle.kind.rawValue), "name": .string(obstacle.name),
+            "interface": JSON(obstacle.device.flatMap { names.devices[$0] }),
+            "netns": JSON(names.namespaces[obstacle.namespace]),
         ]
+    }
+
+    private func append(_ judged: JudgedWay, to fields: inout JSON.Fields) {
+        guard let way = judged.way else { return }
+        let words = WayWords(names: names)
+        fields.append("end", .string(words.kind(way.end)))
+        fields.append("why", .string(words.end(way.end)))
+        fields.append("assumed", JSON(way.assumptions.map(words.assumption)))
     }
 
     package func words(_ ends: ExplainedEnds, _ palette: Palette) -> Words {
         var text: Words = "\(ends.source.address) > \(ends.destination.address): \(paint(verdict, palette))\n"
-        for hop in hops {
+        for (index, way) in ways.enumerated() {
+            if ways.count > 1 { text += "way \(index + 1) of \(ways.count): \(paint(way.verdict, palette))\n" }
+            text += words(way, palette)
+        }
+        guard let obstacles else { return text }
+        text += obstacles.isEmpty ? "nothing else on the way drops packets\n" : "what else on the way can drop it:\n"
+        for obstacle in obstacles { text += words(obstacle) }
+        return text
+    }
+
+    private func words(_ obstacle: Obstacle) -> Words {
+        let device = obstacle.device.flatMap { names.devices[$0] }.map { " \($0)" } ?? ""
+        let place = names.namespaces[obstacle.namespace].map { " in \($0)" } ?? ""
+        return "  \(obstacle.kind.rawValue)\(device)\(place): \(obstacle.name)\n"
+    }
+
+    private func words(_ judged: JudgedWay, _ palette: Palette) -> Words {
+        let words = WayWords(names: names)
+        var text: Words = ""
+        for hop in judged.hops {
             let cause = hop.rule.map { "rule \($0.name)" } ?? hop.reason?.rawValue ?? "-"
-            text += "  \(hop.direction.rawValue) at \(hop.port): \(paint(hop.verdict, palette))  \(cause)"
+            text += "  \(hop.direction.rawValue) at \(hop.port): \(paint(.init(hop.verdict), palette))  \(cause)"
             text += "\(hop.conditions)"
             text += hop.source.map { "  \($0.fileAndLine)" } ?? ""
             text += hop.rule?.note.map { "  # \($0.words)" } ?? ""
             text += "\n"
         }
+        guard let way = judged.way else { return text }
+        if judged.hops.isEmpty { text += "  no port of the policy is on the way\n" }
+        // Where a port drops it, the rest of the way does not matter.
+        if judged.hops.allSatisfy({ $0.verdict == .accept }) { text += "  \(words.end(way.end))\n" }
+        for assumption in way.assumptions { text += "  (\(words.assumption(assumption)))\n" }
         return text
     }
 
-    private func paint(_ verdict: Action, _ palette: Palette) -> Words {
-        verdict == .accept ? palette.green("\(verdict.rawValue)") : palette.red("\(verdict.rawValue)")
+    private func paint(_ verdict: Verdict, _ palette: Palette) -> Words {
+        switch verdict {
+        case .accept: palette.green("\(verdict.rawValue)")
+        case .drop, .reject: palette.red("\(verdict.rawValue)")
+        case .unknown: palette.yellow("\(verdict.rawValue)")
+        }
     }
 }
 
 extension Explanation.Hop {
+    fileprivate var json: JSON {
+        [
+            "port": .string(port), "direction": .string(direction.rawValue), "verdict": .string(verdict.rawValue),
+            "reason": JSON(reason?.rawValue), "rule": JSON(rule?.name), "source": JSON(source?.fileAndLine),
+            "comment": JSON(rule?.note?.comment), "meta": rule?.note?.metaJSON ?? nil,
+            "limited": .bool(rule?.isLimited ?? false), "dynamic": .bool(rule?.asksMembers ?? false),
+            "expires": JSON(rule?.expires?.utc),
+        ]
+    }
+
     /// What the rule asks for besides the packet, if it is more than that.
     fileprivate var conditions: String {
         let words =

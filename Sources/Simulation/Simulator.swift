@@ -345,7 +345,7 @@ public final class Simulator {
         }
     }
 
-    private func clearState() throws(BPFError) {
+    func clearState() throws(BPFError) {
         for bucket in usedFragmentBuckets { try maps[.fragments].update(bucket, to: bh_fragment_bucket()) }
         usedFragmentBuckets = []
         var scopes: Set<UInt16> = []

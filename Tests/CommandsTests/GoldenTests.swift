@@ -156,17 +156,19 @@ import Wire
             asksMembers: true, expires: Timestamp(nanoseconds: 1_900_000_000_000_000_000), counter: 0, number: 0,
             term: 0,
             note: RuleNote(comment: "for updates", meta: [.init(key: "owner", value: "ops")]))
-        let explanation = Explanation(
-            hops: [.init(port: "web-1", .out, accepted), .init(port: "db-1", .in, outcome)], generation: 3)
+        let hops = [Explanation.Hop(port: "web-1", .out, accepted), .init(port: "db-1", .in, outcome)]
+        let explanation = Explanation(ways: [.init(hops: hops)], generation: 3)
+        let judged = """
+            [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": "rule", \
+            "rule": "web-out", "source": "policy.yaml:31", "comment": "for updates", "meta": {"owner": "ops"}, \
+            "limited": true, "dynamic": true, "expires": "2030-03-17T17:46:40.000000Z"}, \
+            {"port": "db-1", "direction": "in", "verdict": "drop", "reason": "default", "rule": null, \
+            "source": "policy.yaml:31", "comment": null, "meta": null, "limited": false, \
+            "dynamic": false, "expires": null}]
+            """
         #expect(
             "\(explanation.json)" == """
-                {"verdict": "drop", "hops": [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": \
-                "rule", \
-                "rule": "web-out", "source": "policy.yaml:31", "comment": "for updates", "meta": {"owner": "ops"}, \
-                "limited": true, "dynamic": true, "expires": "2030-03-17T17:46:40.000000Z"}, \
-                {"port": "db-1", "direction": "in", "verdict": "drop", "reason": "default", "rule": null, \
-                "source": "policy.yaml:31", "comment": null, "meta": null, "limited": false, \
-                "dynamic": false, "expires": null}], "generation": 3}
+                {"verdict": "drop", "hops": \(judged), "generation": 3}
                 """)
     }
 }

@@ -34,3 +34,88 @@ extension Integration {
         }
     }
 }
+
+/// The parts of `explain --json` that tests ask for.
+private struct Explained: Decodable {
+    struct Hop: Decodable, Equatable {
+        var port: String
+        var direction: String
+        var verdict: String
+    }
+    struct Obstacle: Decodable {
+        var kind: String
+        var name: String
+        var interface: String?
+    }
+    var verdict: String
+    var hops: [Hop]
+    var end: String?
+    var live: [Obstacle]?
+
+    var words: [String] { hops.map { "\($0.direction) at \($0.port)" } }
+}
+
+extension Integration.ExplainTests {
+    /// The bridge is a port itself: what the host sends to a guest goes `out` there.
+    @Test func aBridgeThatIsAPortIsJudgedTheRightWay() throws {
+        let site = try BridgeSite()
+        try site.lab.address(site.host, "br0", "198.51.100.254/24")
+        let policy = try site.lab.file(
+            "bridge.yaml",
+            """
+            version: 1
+            ports:
+              lan: { interface: br0, protects: host, defaults: { in: drop, out: accept } }
+              a: { interface: vm-a, addresses: [198.51.100.1] }
+            defaults: { in: accept, out: accept }
+            """)
+        try site.bulkhead.apply(policy)
+        let there = try site.bulkhead.json(Explained.self, "explain", "198.51.100.254", "a", "udp/9")
+        #expect(there.verdict == "accept" && there.words == ["out at lan", "in at a"] && there.end == "delivered")
+        let back = try site.bulkhead.json(Explained.self, "explain", "a", "198.51.100.254", "udp/9")
+        #expect(back.verdict == "drop" && back.words == ["out at a", "in at lan"])
+        let between = try site.bulkhead.json(Explained.self, "explain", "a", "198.51.100.2", "udp/9")
+        #expect(between.verdict == "accept" && between.words == ["out at a"])
+    }
+
+    @Test func liveNamesWhatElseCanDrop() throws {
+        let site = try BridgeSite()
+        try site.lab.address(site.host, "br0", "198.51.100.254/24")
+        let policy = try site.lab.file(
+            "live.yaml",
+            """
+            version: 1
+            ports:
+              a: { interface: vm-a, addresses: [198.51.100.1] }
+              b: { interface: vm-b, addresses: [198.51.100.2] }
+            defaults: { in: accept, out: accept }
+            """)
+        try site.bulkhead.apply(policy)
+        let quiet = try site.bulkhead.json(Explained.self, "explain", "a", "198.51.100.254", "udp/9", "--live")
+        #expect(quiet.live?.map(\.name) == [])
+        try site.host.run(
+            "nft", "-f", "-",
+            input: """
+                table inet other {
+                  chain guard { ip saddr 198.51.100.7 drop; }
+                  chain in { type filter hook input priority 0; policy accept; jump guard; }
+                  chain through { type filter hook forward priority 0; policy drop; }
+                  chain harmless { type filter hook prerouting priority 0; policy accept; counter; }
+                }
+                """)
+        try site.host.run("sh", "-ec", "echo 1 > /proc/sys/net/ipv4/conf/br0/rp_filter")
+        let other = Bulkhead(site.lab, in: site.host, instance: "-other")
+        try other.apply(try site.lab.file("other.yaml", "version: 1\nports: { a: { interface: vm-a, mode: tc } }\n"))
+        let said = try site.bulkhead.json(Explained.self, "explain", "a", "198.51.100.254", "udp/9", "--live")
+        let found = said.live?.map { "\($0.kind) \($0.interface ?? "-"): \($0.name.prefix { $0 != "(" })" } ?? []
+        #expect(
+            found == [
+                "tc vm-a: program 'entry_tc_ingres' ", "nftables -: chain 'in' of table 'other'",
+                "rp_filter br0: rp_filter: the source must be routed back by it",
+            ])
+        for member in ["vm-a", "vm-b"] { try site.host.run("bridge", "link", "set", "dev", member, "isolated", "on") }
+        let apart = try site.bulkhead.json(Explained.self, "explain", "a", "b", "udp/9", "--live")
+        #expect(apart.verdict == "drop" && apart.end == "stopped")
+        #expect(Set(apart.live?.filter { $0.kind == "isolation" }.compactMap(\.interface) ?? []) == ["vm-a", "vm-b"])
+    }
+}

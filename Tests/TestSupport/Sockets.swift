@@ -239,12 +239,12 @@ public final class IPSocket: Socket, @unchecked Sendable {
     /// A connected socket; throws ETIMEDOUT if the other end did not answer in time.
     public static func connected(
         _ namespace: Namespace, _ kind: Kind, _ address: IPAddress, _ port: UInt16, from source: UInt16? = nil,
-        milliseconds: Int32 = 2000
+        at own: IPAddress? = nil, milliseconds: Int32 = 2000
     ) throws(SocketFailure) -> IPSocket {
         let socket = try IPSocket(namespace, kind, address.family)
-        if let source {
-            let any = address.family == .v4 ? "0.0.0.0" : "::"
-            _ = try SocketFailure.check(Int(unsafe lab_bind(socket.descriptor, any, source)), "bind")
+        if source != nil || own != nil {
+            let local = own.map { "\($0)" } ?? (address.family == .v4 ? "0.0.0.0" : "::")
+            _ = try SocketFailure.check(Int(unsafe lab_bind(socket.descriptor, local, source ?? 0)), "bind")
         }
         let result = unsafe lab_connect(socket.descriptor, "\(address)", port, milliseconds)
         _ = try SocketFailure.check(Int(result), "connect to \(address) port \(port)")

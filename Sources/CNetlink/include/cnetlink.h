@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What rtnetlink says of the calling thread's network namespace: its devices, their addresses, and the programs and
- * filters on them.
+ * What rtnetlink says of the calling thread's network namespace: its devices, their addresses, how they are joined,
+ * the way that a packet takes, and the programs and filters on them.
  *
  * A call returns 0, or a negative errno. It returns -EAGAIN where the answer changed while it was read, time and again.
  * An array that a call returns belongs to the caller, who releases it with free(3). On an error it is NULL. Numbers are
@@ -55,6 +55,107 @@ int bulkhead_read_interfaces(struct bulkhead_interface **interfaces, size_t *cou
 int bulkhead_read_alternative_names(struct bulkhead_alternative_name **names, size_t *count);
 int bulkhead_read_addresses(struct bulkhead_address **addresses, size_t *count);
 
+/* ---- How devices are joined ---- */
+
+enum { BULKHEAD_SAME_NAMESPACE = -1 };
+
+struct bulkhead_link {
+	uint32_t index;
+	uint32_t master;         /* the bridge or bond that it is a member of; 0: none */
+	uint32_t lower;          /* the device below, or the other end of a veth; 0: none */
+	int32_t lower_namespace; /* the id of the namespace that it is in, or BULKHEAD_SAME_NAMESPACE */
+	uint32_t active_member;  /* of a bond; 0: none */
+	uint16_t vlan;           /* the tag of a VLAN device */
+	uint8_t has_mac;
+	uint8_t mac[6];
+	uint8_t is_up;
+	uint8_t is_loopback;
+	uint8_t filters_vlans; /* a bridge that does */
+	uint8_t bond_mode;     /* BOND_MODE_* */
+	uint8_t is_forwarding; /* a member of a bridge, as are the next two */
+	uint8_t is_hairpin;
+	uint8_t is_isolated;
+	char name[16];
+	char kind[32];
+};
+
+int bulkhead_read_links(struct bulkhead_link **links, size_t *count);
+
+/* A VLAN that a member of a bridge, or the bridge itself, is in. */
+struct bulkhead_bridge_vlan {
+	uint32_t index;
+	uint16_t tag;
+	uint8_t is_default;  /* of frames without a tag */
+	uint8_t is_untagged; /* frames leave without the tag */
+};
+
+int bulkhead_read_bridge_vlans(struct bulkhead_bridge_vlan **vlans, size_t *count);
+
+/* What the calling thread's namespace calls the one that `fd` is open on; BULKHEAD_SAME_NAMESPACE: it has no id. */
+int bulkhead_namespace_id(int fd, int32_t *id);
+
+/* ---- Who is where ---- */
+
+struct bulkhead_neighbour {
+	uint32_t index;
+	uint8_t family;
+	uint8_t address[16];
+	uint8_t mac[6];
+};
+
+/* The neighbours whose MAC address is known. */
+int bulkhead_read_neighbours(struct bulkhead_neighbour **neighbours, size_t *count);
+
+/* What a bridge knows of a MAC address. */
+struct bulkhead_station {
+	uint32_t bridge;
+	uint32_t index; /* the member that it is behind */
+	uint16_t vlan;  /* 0: none */
+	uint8_t mac[6];
+	uint8_t is_local; /* frames for it go to the host itself */
+};
+
+int bulkhead_read_stations(struct bulkhead_station **stations, size_t *count);
+
+/* ---- Routes ---- */
+
+struct bulkhead_packet {
+	uint8_t family;
+	uint8_t protocol;
+	uint8_t has_source;
+	uint8_t source[16];
+	uint8_t destination[16];
+	uint16_t source_port; /* 0: none, as the other */
+	uint16_t destination_port;
+	uint32_t input; /* the device that it comes in by; 0: this host sends it */
+};
+
+struct bulkhead_next_hop {
+	uint32_t device;
+	uint8_t family; /* of the gateway; 0: the destination is on the link */
+	uint8_t gateway[16];
+};
+
+/*
+ * The route that the kernel takes for a packet, by its rules and tables: the route's type (RTN_*) and its next hops.
+ * The errors are the kernel's, such as -ENETUNREACH where there is none.
+ */
+int bulkhead_ask_route(const struct bulkhead_packet *packet, uint8_t *type, struct bulkhead_next_hop **hops,
+		       size_t *count);
+
+enum { BULKHEAD_ALL_DEVICES = -1 };
+
+/* Whether what comes in by a device is forwarded. */
+struct bulkhead_forwarding {
+	int32_t index; /* or BULKHEAD_ALL_DEVICES */
+	uint8_t family;
+	uint8_t is_on;
+	uint8_t reverse_path_filter; /* 0: none, 1: strict, 2: loose */
+	uint8_t is_proxy;            /* answers for the addresses of others */
+};
+
+int bulkhead_read_forwarding(uint8_t family, struct bulkhead_forwarding **all, size_t *count);
+
 /* ---- Programs and filters ---- */
 
 /* Id of the program on the XDP hook, whatever its mode; 0: there is none. libbpf's own query lists all devices. */
@@ -68,5 +169,31 @@ struct bulkhead_filter_entry {
 
 /* The filters of a clsact hook, first to run first. There are none where there is no qdisc. */
 int bulkhead_read_filters(int ifindex, bool egress, struct bulkhead_filter_entry **filters, size_t *count);
+
+/* ---- nftables ---- */
+
+/* A chain. Names that are longer than their room are cut. */
+struct bulkhead_chain {
+	uint8_t family; /* NFPROTO_* */
+	uint8_t is_base;
+	uint8_t drops; /* what no rule of it decides */
+	uint32_t hook; /* of a base chain, as are the next two */
+	int32_t priority;
+	char device[16];
+	char table[128];
+	char name[128];
+};
+
+int bulkhead_read_chains(struct bulkhead_chain **chains, size_t *count);
+
+struct bulkhead_chain_rule {
+	uint8_t family;
+	uint8_t drops; /* or may, as a map of verdicts does */
+	char table[128];
+	char chain[128];
+	char target[128]; /* the chain that it goes to, or empty */
+};
+
+int bulkhead_read_chain_rules(struct bulkhead_chain_rule **rules, size_t *count);
 
 #endif

@@ -73,7 +73,7 @@ extension CommandNotes {
         done: "The question was answered, whatever the verdict is.",
         failed:
             "The question has no answer: a port or service is unknown, the policy has errors, or none is in force.",
-        files: [.instance, .types], related: ["replay", "drops", "check"], reading: [questions])
+        files: [.instance, .types, .namespaces], related: ["replay", "drops", "check"], reading: [questions])
 
     private static let replay = CommandNotes(
         done: "Every packet was judged, whatever the verdicts are.",

@@ -12,14 +12,23 @@ struct ExplainCommand: ParsableCommand {
         abstract: "Say what becomes of a packet at each port on its way, and why.",
         discussion: """
             FROM and TO are addresses or ports. SERVICE is one that a single packet has, such as tcp/443, udp/53, \
-            icmp/echo-request or ping. The kernel's own program judges the first packet of such a connection: `out` at \
-            the port that FROM is bound to, and `in` at the port that TO is bound to. An address that is bound to no \
-            port lies beyond the host ports. Nothing is sent.
+            icmp/echo-request or ping. The first packet of such a connection is followed as the kernel would carry it \
+            now: by its routes, its neighbours, its bridges and their forwarding databases, in each network namespace \
+            that has a name. At each port on the way the kernel's own program judges it. Nothing is sent.
+
+            Where no table says which way it goes, each possible way is shown with its own verdict; the verdict is \
+            `unknown` where they differ. A packet that no port drops may still not arrive: the end of the way says \
+            why. --live names what else on the way can drop it: XDP and tc programs of others, chains of nftables \
+            and iptables that drop, isolated members of bridges, rp_filter and ip_forward.
+
+            The ports of a policy that is another host's are asked by the policy alone: `out` at the port that FROM is \
+            bound to, and `in` at that of TO. An address that is bound to no port lies beyond a host port.
 
             Example:
               bulkhead explain web-1 db-1 tcp/5432
               bulkhead explain 203.0.113.9 198.51.100.10 tcp/443 --policy policy.yaml
               bulkhead explain 203.0.113.9 198.51.100.10 ping --at uplink --direction in
+              bulkhead explain web-1 203.0.113.9 udp/53 --live
             """)
 
     @Argument(
@@ -48,6 +57,8 @@ struct ExplainCommand: ParsableCommand {
     var sourcePort: UInt16?
     @Option(help: ArgumentHelp("The packet's VLAN tag, 1 to 4094.", valueName: "tag"))
     var vlan: UInt16?
+    @Flag(help: "Name what else on the way can drop the packet.")
+    var live = false
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
 
@@ -59,6 +70,7 @@ struct ExplainCommand: ParsableCommand {
                     + "proto/47"
             )
         }
+        if live, at != nil { throw ValidationError("--live looks along the way, and --at has none") }
         if let vlan, !(1...4094).contains(vlan) { throw ValidationError("--vlan is a tag from 1 to 4094") }
     }
 
@@ -68,7 +80,7 @@ struct ExplainCommand: ParsableCommand {
         let question = ExplainQuestion(
             from: from, to: to, service: service, at: at.flatMap { at in direction.map { (at, $0) } },
             sourcePort: sourcePort, vlan: vlan)
-        let (ends, explanation) = try question.answer(by: judge)
+        let (ends, explanation) = try instance.controller.explain(question, by: judge, isLive: live)
         try output.show(explanation.json, or: explanation.words(ends, Palette.standardOutput))
     }
 }

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import Host
+import Network
+import Wire
+
+/// Judges the opening packet of a connection on each way that it may take.
+struct ExplainedWays {
+    let path: PathEnds
+    let probe: ProbeFrame
+    let judge: PolicyJudge
+
+    /// - Parameter vlan: The tag that the packet comes in with, where that was asked for.
+    func explanation(_ ends: ExplainedEnds, vlan: UInt16?) throws -> Explanation {
+        let origins = path.origins(of: ends.source, to: ends.destination)
+        let finder = path.finder(for: packet)
+        let ways = origins.flatMap { origin, assumption in
+            let passing = assumption == nil ? nil : path.passing(origin, to: ends.destination)
+            return (finder.ways(from: [origin], vlan: vlan) + [passing].compactMap(\.self)).map { way in
+                var way = way
+                if let assumption { way.assumptions.insert(assumption, at: 0) }
+                return way
+            }
+        }
+        guard !ways.isEmpty else {
+            throw Refusal(
+                "nothing says where packets of \(ends.source.address) come in: it is bound to no port, there is no "
+                    + "route back to it, and no port protects the host",
+                advice: "name the port to judge at: --at PORT --direction in|out")
+        }
+        let judged = try ways.map { way in Explanation.JudgedWay(hops: try hops(on: way), way: way) }
+        return Explanation(
+            ways: judged, names: DeviceNaming(ways, path.network), generation: judge.generation)
+    }
+
+    private var packet: RoutedPacket {
+        let number = probe.service.protocolNumber(probe.source.family)
+        return switch probe.service {
+        case .tcp(let port), .udp(let port), .sctp(let port):
+            RoutedPacket(
+                source: probe.source, destination: probe.destination, protocolNumber: number,
+                sourcePort: probe.sourcePort, destinationPort: port)
+        case .icmp, .other:
+            RoutedPacket(source: probe.source, destination: probe.destination, protocolNumber: number)
+        }
+    }
+
+    private func hops(on way: Way) throws -> [Explanation.Hop] {
+        let ports = Dictionary(
+            path.devices.enumerated().compactMap { index, device in device.map { ($0, index) } }, uniquingKeysWith: min)
+        let crossed = way.passages.compactMap { passage in
+            ports[passage.device].map { port in (passage, port, direction(of: passage, at: port)) }
+        }
+        let outcomes = try judge.judge(
+            crossed.map { passage, port, direction in (frame(passage, port, direction).bytes, port, direction) })
+        return zip(crossed, outcomes).map { .init(port: judge.ports[$0.1].name, $0.2, $1) }
+    }
+
+    /// What the kernel hands to a device is `out` where the host is protected, and `in` where a workload is.
+    private func direction(of passage: Way.Passage, at port: Int) -> Direction {
+        let isHost = judge.ports[port].protects == .host
+        return passage.isEgress == isHost ? .out : .in
+    }
+
+    /// As the port sees it.
+    private func frame(_ passage: Way.Passage, _ port: Int, _ direction: Direction) -> ProbeFrame {
+        var frame = probe
+        frame.vlan = passage.vlan
+        if let mac = passage.sourceMAC { frame.sourceMAC = mac }
+        if let mac = passage.destinationMAC { frame.destinationMAC = mac }
+        // What is known of the frame counts more than what an honest guest would send; under a policy that is not in
+        // force, guests are taken to be as it binds them.
+        let known = direction == .out ? passage.sourceMAC : passage.destinationMAC
+        return known != nil && judge.generation != nil ? frame : frame.crossing(judge.route.stops[port], direction)
+    }
+}

@@ -30,7 +30,7 @@ public struct CaptureError: Error, Sendable, Hashable {
 }
 
 extension CaptureError {
-    /// Runs a system call; where it fails, says at what.
+    /// Runs a system call; the error says which operation failed.
     static func naming<Result>(
         _ operation: String, at offset: UInt64, _ call: () throws -> Result
     ) throws(CaptureError) -> Result {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import SystemPackage
 
-/// Reads a pcap or pcapng file frame by frame; what is in memory is one frame and a buffer, however long the file.
+/// Reads a pcap or pcapng file frame by frame. Only one frame and a buffer are in memory, however long the file is.
 ///
 /// pcap is read in both byte orders, with micro- and nanoseconds; pcapng with any number of sections and interfaces.
 /// Blocks and options that say nothing about frames are skipped.
@@ -17,7 +17,7 @@ public struct CaptureReader: ~Copyable {
 
     /// Opens the file at `path`, which may be a pipe, and reads its header.
     public init(path: String) throws(CaptureError) {
-        // Interrupted, it must not wait on for the other end of a pipe.
+        // If a signal interrupts it, it must not go on waiting for the other end of a pipe.
         let file = try CaptureError.naming(path, at: 0) {
             try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec, retryOnInterrupt: false)
         }

@@ -35,7 +35,7 @@ public struct CaptureWriter: ~Copyable {
     ///
     /// - Parameter application: What the file says it was written by.
     public init(path: String, application: String = "", snapLength: UInt32 = 262_144) throws(CaptureError) {
-        // Interrupted, it must not wait on for the other end of a pipe.
+        // If a signal interrupts it, it must not go on waiting for the other end of a pipe.
         let file = try CaptureError.naming(path, at: 0) {
             try FileDescriptor.open(
                 FilePath(path), .writeOnly, options: [.create, .truncate, .closeOnExec], permissions: .ownerReadWrite,

@@ -8,7 +8,7 @@ public struct CapturedFrame: Sendable, Hashable {
     public var originalLength: Int
     /// LINKTYPE number of the interface it was captured on; 1 is Ethernet.
     public var linkType: Int
-    /// Nanoseconds since 1970 (UTC); nil where the file does not say, as in a simple packet block.
+    /// Nanoseconds since 1970 (UTC); nil if the file does not say, as in a simple packet block.
     public var time: UInt64?
 
     public init(bytes: [UInt8], originalLength: Int? = nil, linkType: Int = ethernet, time: UInt64? = nil) {

@@ -10,7 +10,7 @@ struct PcapFile {
     let unit: UInt64
     let linkType: Int
 
-    /// Reads what follows the magic number; nil where that is not a pcap file's.
+    /// Reads what follows the magic number; nil if that is not a pcap file's.
     init?(magic: UInt32, _ input: inout ByteInput) throws(CaptureError) {
         switch magic {
         case Self.microseconds: (isBigEndian, unit) = (false, 1000)

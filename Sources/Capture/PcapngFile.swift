@@ -18,9 +18,9 @@ struct PcapngFile {
     private struct Interface {
         var linkType: Int
         var snapLength: UInt32
-        /// Ticks a second.
+        /// Ticks per second.
         var resolution: UInt128 = 1_000_000
-        /// Seconds to add.
+        /// Seconds to add to a stamp.
         var offset: Int64 = 0
     }
 
@@ -100,7 +100,7 @@ struct PcapngFile {
         interfaces.append(interface)
     }
 
-    /// An enhanced packet block, or the packet block before it: they differ in how the interface is named.
+    /// An enhanced packet block, or its obsolete predecessor: they differ in how the interface is named.
     private func readPacket(
         _ block: inout Block, _ input: inout ByteInput, interface number: (Fields) -> UInt32
     ) throws(CaptureError) -> CapturedFrame {
@@ -129,15 +129,15 @@ struct PcapngFile {
         return interfaces[Int(number)]
     }
 
-    /// Ticks a second: a negative power of ten, or with the highest bit set of two. Finer than the clock can count: as
-    /// fine as it can.
+    /// Ticks per second. The value is a negative power of ten, or of two if its highest bit is set. A finer one than
+    /// can be counted is taken for the finest.
     private static func resolution(_ value: UInt8) -> UInt128 {
         let exponent = Int(value & 0x7f)
         if value & 0x80 != 0 { return UInt128(1) << UInt128(min(exponent, 64)) }
         return (0..<min(exponent, 19)).reduce(UInt128(1)) { power, _ in power * 10 }
     }
 
-    /// nil where the result does not fit, as only a damaged file has it.
+    /// nil if the result does not fit, which happens only in a damaged file.
     private static func time(_ ticks: UInt64, _ interface: Interface) -> UInt64? {
         let nanoseconds = Int128(UInt128(ticks) * 1_000_000_000 / interface.resolution)
         return UInt64(exactly: nanoseconds + Int128(interface.offset) * 1_000_000_000)

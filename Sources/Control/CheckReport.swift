@@ -5,16 +5,16 @@ import Policy
 
 /// What can be said of a policy without loading it.
 package struct CheckReport: Sendable {
-    /// Every problem, the policy's own by place.
+    /// Every problem; the policy's own come first, by place.
     package let diagnostics: [Diagnostic]
-    /// The ports that it binds on this host; empty where it has errors.
+    /// The ports that it binds on this host; empty if it has errors.
     package let ports: [CheckedPort]
-    /// Rules of the policy; nil where it has errors.
+    /// The number of rules; nil if it has errors.
     package let rules: Int?
 
     /// Parses, resolves and compiles a policy's file.
     ///
-    /// - Parameter instance: Whose quarantine the policy should know.
+    /// - Parameter instance: The instance whose quarantine is compared with the policy.
     package init(path: String, instance: Instance) throws(DatapathError) {
         let source = try PolicySource(path: path, requiresDevices: false)
         let loaded = source.loaded
@@ -44,7 +44,7 @@ package struct CheckReport: Sendable {
     package func isValid(isStrict: Bool) -> Bool { !diagnostics.contains { $0.severity == .error || isStrict } }
 }
 
-/// What is said of a port of a policy that is checked.
+/// A port of a policy that is checked.
 package struct CheckedPort: Sendable {
     package let binding: PortBinding
     package let hasIdentity: Bool

@@ -5,22 +5,22 @@ import Wire
 
 /// A service that one packet can carry, as a policy writes it: `tcp/443`, `icmp/echo-request`, `ping`.
 package struct ConcreteService: Sendable, Hashable {
-    /// What the packet carries, by its family; a family that is absent cannot carry it.
+    /// What the packet carries, by its family; packets of an absent family cannot carry it.
     private var byFamily: [AddressFamily: ProbeService]
-    /// The one source port that the service has, where it names one.
+    /// The one source port that the service has, if it names one.
     package private(set) var sourcePort: UInt16?
 
-    /// nil where packets of this family cannot carry it.
+    /// nil if packets of this family cannot carry it.
     package func probe(_ family: AddressFamily) -> ProbeService? { byFamily[family] }
 
-    /// nil where `text` is no service, or stands for many packets that differ. A policy's names are not known here.
+    /// nil if `text` is not a service, or stands for packets that differ. A policy's names are not known here.
     package init?(_ text: String) {
         let alternatives = text == "ping" ? CommonService.ping : (try? ServiceText.parse(text)).map { [$0] }
         guard let alternatives else { return nil }
         self.init(alternatives)
     }
 
-    /// nil where the alternatives stand for many packets of one family that differ.
+    /// nil if the alternatives stand for packets of one family that differ.
     package init?(_ alternatives: [Service]) {
         byFamily = [:]
         for service in alternatives {

@@ -4,8 +4,8 @@ import Host
 import Network
 import Policy
 
-/// One instance of Bulkhead on this host, as a face of the product asks it: each question and each change is a call
-/// with a typed result. Nothing is printed.
+/// One instance of Bulkhead on this host. Each question and each change is a call with a typed result; nothing is
+/// printed.
 package struct Controller: Sendable {
     package static let standardInstance = Instance.standardName
     /// The folder that holds the folders of instances.
@@ -15,7 +15,7 @@ package struct Controller: Sendable {
 
     private let instance: Instance
 
-    /// - Throws: where no instance can have this name.
+    /// - Throws: if no instance can have this name.
     package init(instance name: String) throws(DatapathError) { instance = try Instance(name) }
 
     // MARK: Policies
@@ -24,7 +24,7 @@ package struct Controller: Sendable {
         try CheckReport(path: path, instance: instance)
     }
 
-    /// What of the quarantine a policy does not have.
+    /// Warnings about names in quarantine that a policy does not have.
     package func quarantineWarnings(_ source: PolicySource) -> [String] { source.quarantineWarnings(instance) }
 
     /// Puts a policy in force.
@@ -35,9 +35,9 @@ package struct Controller: Sendable {
 
     package func policyInForce() throws(DatapathError) -> PolicyInForce { try instance.policyInForce() }
 
-    /// Asks the programs of a policy's file, or of the policy in force where there is none.
+    /// Prepares the programs to judge by a policy's file; with nil, by the policy in force.
     ///
-    /// - Parameter keepsFlows: Whether a frame's flow is there for the next.
+    /// - Parameter keepsFlows: Whether a frame's flow is kept for the next frame.
     package func judge(policy: String?, keepsFlows: Bool = false) throws -> PolicyJudge {
         try PolicyJudge(policy: policy, instance: instance, keepsFlows: keepsFlows)
     }
@@ -92,7 +92,7 @@ package struct Controller: Sendable {
     /// - Parameter port: An entry, `entry/device` or a device.
     package func quarantine(_ port: String) throws(DatapathError) -> QuarantineReport { try instance.quarantine(port) }
 
-    /// - Parameter port: The same, or a name that is held though no policy has it.
+    /// - Parameter port: The same, or a quarantined name that the policy does not have.
     package func release(_ port: String) throws(DatapathError) -> QuarantineReport { try instance.release(port) }
 
     /// Ends every quarantine.
@@ -107,7 +107,7 @@ package struct Controller: Sendable {
         return groups.map { $0.noting(exceptionsOf: ruleset) }
     }
 
-    /// - Parameter seconds: For how long; nil: as the group says.
+    /// - Parameter seconds: How long they stay; nil: as the group says.
     package func add(_ prefixes: [Prefix], to group: String, seconds: Int? = nil) throws -> GroupChange {
         try explaining(group) { try instance.add(prefixes, to: group, seconds: seconds) }
     }
@@ -119,7 +119,7 @@ package struct Controller: Sendable {
     /// Takes all members out.
     package func flush(_ group: String) throws -> GroupChange { try explaining(group) { try instance.flush(group) } }
 
-    /// Runs `body`; where it fails for a group that the policy has and that is not dynamic, says so.
+    /// Runs `body`; if it fails for a group of the policy that is not dynamic, the error says so.
     private func explaining<Result>(_ group: String?, _ body: () throws -> Result) throws -> Result {
         do {
             return try body()
@@ -145,7 +145,7 @@ package struct Controller: Sendable {
         }
     }
 
-    /// Starts to stream drops, and logged accepts where they are asked for. What happened before is not in it.
+    /// Starts a stream of drops, and of logged accepts if they are asked for. Earlier events are not in it.
     package func events(_ question: EventQuestion) throws -> EventStream {
         EventStream(try instance.events(try question.filter(serviceNames)), atMost: question.count)
     }

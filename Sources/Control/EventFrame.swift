@@ -3,13 +3,13 @@ import Capture
 import Datapath
 
 extension Event {
-    /// The packet as a capture has it: the first bytes, with the tag that the kernel keeps beside the frame put back in
-    /// its place.
+    /// The packet as a capture has it: the first bytes, with the tag that the kernel keeps outside the frame put back
+    /// in its place.
     package var frame: CapturedFrame {
         var bytes = header
         let inFrame = Event.tagsInFrame(header)
         if packet.vlanTags > inFrame, bytes.count >= 12 {
-            // Where the tag in the frame is the outer one, that beside it is of VLAN 0.
+            // If the tag in the frame is the outer one, the one outside it is of VLAN 0.
             let tag = inFrame > 0 && !packet.hasInnerTag ? 0 : packet.outerVLAN
             bytes.insert(contentsOf: [0x81, 0, UInt8(tag >> 8), UInt8(tag & 255)], at: 12)
         }

@@ -3,7 +3,7 @@ import Datapath
 import Network
 import Wire
 
-/// Which events are asked for. What is left out costs the kernel nothing.
+/// Which events are asked for. Others cost the kernel nothing.
 package struct EventQuestion: Sendable, Hashable {
     /// Entries, `entry/device`s or devices; empty: all ports.
     package var ports: [String]
@@ -17,7 +17,7 @@ package struct EventQuestion: Sendable, Hashable {
     package var services: [String]
     /// Also logged accepts.
     package var accepts: Bool
-    /// After so many the stream ends; nil: it does not end by itself.
+    /// The stream ends after this many events; nil: it does not end by itself.
     package var count: Int?
 
     package init(
@@ -42,7 +42,7 @@ package struct EventQuestion: Sendable, Hashable {
     }
 }
 
-/// A live stream of events. It holds one of the instance's few places for readers for as long as it lives.
+/// A live stream of events. It holds one of the instance's few places for readers as long as it lives.
 package final class EventStream {
     private let reader: EventReader
     private var left: Int
@@ -52,8 +52,8 @@ package final class EventStream {
         left = count ?? .max
     }
 
-    /// Hands over events in the order in which they come, until `isEnded`, or as many have come as were asked for.
-    /// Those that are there when it is ended are still handed over. Blocks the calling thread.
+    /// Hands over events in the order in which they come, until `isEnded`, or until as many have come as were asked
+    /// for. Events that are there at the end are still handed over. Blocks the calling thread.
     package func read(until isEnded: @autoclosure () -> Bool, _ body: (Event) throws -> Void) throws {
         var isLast = false
         while left > 0, !isLast {

@@ -11,9 +11,9 @@ package struct ExplainQuestion: Sendable {
     package var to: String
     /// A service that a single packet carries.
     package var service: String
-    /// Judge at this port alone.
+    /// Judge at this port only.
     package var at: (port: String, direction: Direction)?
-    /// Of TCP, UDP and SCTP; nil: the service's own, or 40000.
+    /// For TCP, UDP and SCTP; nil: the service's own, or 40000.
     package var sourcePort: UInt16?
     package var vlan: UInt16?
 
@@ -31,7 +31,7 @@ package struct ExplainQuestion: Sendable {
 
     /// Asks the kernel for the ways, and the real program at each port on them. Nothing is sent.
     ///
-    /// - Throws: ``Refusal`` where the question makes no sense for this policy.
+    /// - Throws: ``Refusal`` if the question makes no sense for this policy.
     package func answer(
         by judge: PolicyJudge, _ network: any NetworkView
     ) throws -> (ends: ExplainedEnds, explanation: Explanation) {
@@ -80,7 +80,7 @@ package struct ExplainQuestion: Sendable {
         return ways.map { $0.map { ($0.port, $0.direction) } }
     }
 
-    /// What is asked about: a service in a policy's words, or the policy's own by its name.
+    /// The service in question: written as in a policy, or the name of a service of the policy.
     private func concreteService(_ named: [String: [Service]]) throws(Refusal) -> ConcreteService {
         if let service = ConcreteService(service) { return service }
         guard let alternatives = named[service] ?? CommonService.services(service) else {

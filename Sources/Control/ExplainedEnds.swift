@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What two words on the command line mean.
+/// The ends that two words on the command line mean.
 package struct ExplainedEnds: Sendable {
     package var source: Route.End
     package var destination: Route.End
 
     package var family: AddressFamily { source.address.family }
 
-    /// Ends of one IP version, of one that can carry the service where there is a choice.
+    /// Finds two ends of one IP version; if there is a choice, of one that can carry the service.
     package init(from: String, to: String, service: ConcreteService, _ route: Route) throws(Refusal) {
         let sources = try Self.candidates(from, route)
         let destinations = try Self.candidates(to, route)
@@ -22,7 +22,8 @@ package struct ExplainedEnds: Sendable {
         (source, destination) = pair
     }
 
-    /// An address itself; of a port the first address of each bound prefix, or its device's own.
+    /// For an address, itself; for a port, the first address of each bound prefix, or if none is bound, its device's
+    /// own.
     private static func candidates(_ word: String, _ route: Route) throws(Refusal) -> [Route.End] {
         if let address = IPAddress(word) { return [Route.End(address: address)] }
         let ports = try route.stops.map(\.port).required(word)

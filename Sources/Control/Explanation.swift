@@ -27,9 +27,9 @@ package struct Explanation: Sendable {
         package var direction: Direction
         package var verdict: Action
         package var reason: Reason?
-        /// The rule that decided, where one did.
+        /// The rule that decided, if one did.
         package var rule: ImageView.RuleRecord?
-        /// What decided, where that is written in the policy; column 0.
+        /// Where in the policy the decision is written, if it is; column 0.
         package var source: SourceLocation?
 
         package init(port: String, _ direction: Direction, _ outcome: Simulator.Outcome) {
@@ -45,7 +45,7 @@ package struct Explanation: Sendable {
     /// One way, as it was judged.
     package struct JudgedWay: Sendable {
         package var hops: [Hop]
-        /// How the kernel carries it; nil where the ports were named, or are not on this host.
+        /// How the kernel carries it; nil if the ports were named, or are not on this host.
         package var way: Way?
 
         package init(hops: [Hop], way: Way? = nil) {
@@ -68,10 +68,10 @@ package struct Explanation: Sendable {
     package var ways: [JudgedWay]
     /// What the devices on the ways are called.
     package var names = DeviceNaming()
-    /// That of the policy in force; nil where another was asked.
+    /// The generation of the policy in force; nil if another policy was asked.
     package var generation: UInt32?
 
-    /// What else on the ways can drop the packet; nil where nobody asked.
+    /// What else on the ways can drop the packet; nil if nobody asked.
     package var obstacles: [Obstacle]?
 
     package init(ways: [JudgedWay], names: DeviceNaming = DeviceNaming(), generation: UInt32?) {

@@ -6,27 +6,27 @@ import Policy
 import Simulation
 import Wire
 
-/// Asks the real program, attached to nothing, what it makes of a frame at a port: of a policy's file, or of the policy
-/// in force.
+/// Asks the real programs, which are not attached, for the verdict on a frame at a port: by a policy's file, or by the
+/// policy in force.
 package struct PolicyJudge {
     /// The policy's ports, with what is bound to them.
     package let route: Route
     /// nil for a policy that is not in force.
     package let generation: UInt32?
-    /// What was found wrong, or doubtful, in the policy's file.
+    /// The problems of the policy's file; none for the policy in force.
     package let diagnostics: [Diagnostic]
     /// The policy's named services.
     package let services: [String: [Service]]
     private let records: [Int]
     /// The host's own addresses in each port's network namespace.
     private let own: [Set<Prefix>]
-    /// Of the policy in force, whether nothing passes the port just now.
+    /// For each port, whether it is in quarantine; false if the policy is not in force.
     private let areQuarantined: [Bool]
     private let simulator: Simulator
 
     /// - Parameters:
     ///   - policy: a policy's file; nil: the policy in force. Its dynamic groups have the members of those in force.
-    ///   - keepsFlows: whether a frame's flow is there for the next.
+    ///   - keepsFlows: whether a frame's flow is kept for the next frame.
     package init(policy: String?, instance: Instance, keepsFlows: Bool = false) throws {
         if let policy {
             try self.init(PolicySource(path: policy, requiresDevices: false), instance)
@@ -73,7 +73,7 @@ package struct PolicyJudge {
 
     package var ports: [Port] { route.stops.map(\.port) }
 
-    /// The one port that `word` means; of several that are judged alike, the first.
+    /// The port that `word` means; the first of several that are judged alike.
     package func port(_ word: String) throws(Refusal) -> Int {
         let found = try ports.required(word)
         guard Set(found.map { [records[$0], areQuarantined[$0] ? 1 : 0] }).count == 1 else {
@@ -84,15 +84,15 @@ package struct PolicyJudge {
         return found[0]
     }
 
-    /// What time it is for the program, see ``Simulator/time``.
+    /// The time for the programs, see ``Simulator/time``.
     package var time: UInt64 {
         get { simulator.time }
         nonmutating set { simulator.time = newValue }
     }
 
-    /// What the programs make of a frame.
+    /// Reads a frame as the programs do.
     ///
-    /// - Parameter length: Bytes of the frame on the wire, where `frame` was cut.
+    /// - Parameter length: Bytes of the frame on the wire; `frame` may be cut.
     package func parse(_ frame: [UInt8], length: Int) throws -> Packet {
         try simulator.parse(frame: frame, originalLength: length)
     }
@@ -118,7 +118,7 @@ package struct PolicyJudge {
     /// Each port has a device of its own, as on a host, also where several are judged by one record.
     private func device(of port: Int) -> UInt16 { UInt16(1 + port % (Simulator.devices - 1)) }
 
-    /// - Parameter length: bytes of the frame on the wire, where `frame` was cut.
+    /// - Parameter length: bytes of the frame on the wire; `frame` may be cut.
     package func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome
     {
         try simulator.setOwn(own[port])
@@ -141,8 +141,8 @@ extension HostInventory {
 
 extension Route.Stop {
     /// - Parameters:
-    ///   - entry: nil where the policy has none of that name any more.
-    ///   - device: nil where it is missing.
+    ///   - entry: nil if the policy no longer has an entry of that name.
+    ///   - device: nil if it is missing.
     fileprivate init(_ port: Port, entry: PortEntry?, device: HostInterface?) {
         let own = port.protects == .host ? device : nil
         self.init(

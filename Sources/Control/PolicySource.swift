@@ -44,8 +44,8 @@ package struct PolicySource {
         return ruleset
     }
 
-    /// What of an instance's quarantine this policy does not have. An instance that is not there, or may not be asked,
-    /// has none.
+    /// Warnings about an instance's quarantined names that this policy does not have; none if the instance does not
+    /// exist, or may not be asked.
     package func quarantineWarnings(_ instance: Instance) -> [String] {
         guard let ruleset = loaded.ruleset, let names = try? instance.quarantined() else { return [] }
         return QuarantineCheck.strays(
@@ -53,8 +53,8 @@ package struct PolicySource {
     }
 }
 
-/// The files of a policy in force. The lists of addresses that it read besides are not kept, and read as empty: nobody
-/// asks for groups here.
+/// The files of a policy in force. Its lists of addresses are not kept, and read as empty, because nobody asks for
+/// groups here.
 private struct FilesInForce: PolicyFiles {
     private let files: MemoryFiles
 

@@ -2,7 +2,8 @@
 import Policy
 
 extension [Port] {
-    /// Indices of the ports that `word` means, by name first, then by entry, then by device. Empty: none.
+    /// Indices of the ports that `word` means: by name first, then by entry, by device, and by other names of devices.
+    /// Empty: none.
     package func called(_ word: String) -> [Int] {
         for key in [\.name, \.entry, \.interface] as [KeyPath<Port, String>] {
             let found = indices.filter { self[$0][keyPath: key] == word }
@@ -11,7 +12,7 @@ extension [Port] {
         return indices.filter { self[$0].isOtherName(word) }
     }
 
-    /// The same; a word that means no port is refused with the names that there are.
+    /// The same; throws if `word` means no port, with the names that there are.
     package func required(_ word: String) throws(Refusal) -> [Int] {
         let found = called(word)
         guard found.isEmpty else { return found }
@@ -25,7 +26,7 @@ extension [Port] {
 }
 
 extension Port {
-    /// `entry/device` with the device's present name, or one of its further names; or such a name alone.
+    /// Whether `word` is `entry/device` with any present name of the device, or one of its alternative names alone.
     fileprivate func isOtherName(_ word: String) -> Bool {
         alternativeNames.contains(word) || ([interface] + alternativeNames).contains { word == "\(entry)/\($0)" }
     }

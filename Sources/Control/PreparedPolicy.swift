@@ -13,7 +13,7 @@ package struct PreparedPolicy: Sendable {
 
     /// Compiles a policy.
     ///
-    /// - Throws: ``Refusal`` where the policy has errors, or is beyond what an image can hold.
+    /// - Throws: ``Refusal`` if the policy has errors, or is beyond what an image can hold.
     package init(_ source: PolicySource) throws(Refusal) {
         self.source = source
         ruleset = try source.required()

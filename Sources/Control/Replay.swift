@@ -35,7 +35,7 @@ package struct Replay {
 
     /// - Parameters:
     ///   - frame: From the destination MAC address on.
-    ///   - length: Bytes of the frame on the wire, where `frame` was cut.
+    ///   - length: Bytes of the frame on the wire; `frame` may be cut.
     ///   - time: Nanoseconds since 1970; nil: no time has passed.
     package mutating func judge(_ frame: [UInt8], length: Int, at time: UInt64?) throws -> Packet {
         let direction = try direction(of: frame, length: length)

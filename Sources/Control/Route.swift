@@ -6,24 +6,24 @@ import Wire
 /// The ports of a policy, and the ways between two ends as the policy alone tells them: where the devices are those of
 /// another host.
 package struct Route: Sendable {
-    /// A port, and what is to be found at it.
+    /// A port, and the addresses at it.
     package struct Stop: Sendable, Hashable {
         package var port: Port
         /// Bound to the port.
         package var addresses: [Prefix]
         /// The device's own, on a port that protects the host.
         package var own: [Prefix] = []
-        /// Those that are bound to the port; on one that protects the host, its device's own after them.
+        /// Those that are bound to the port; then, if it protects the host, its device's own.
         package var macs: [MACAddress] = []
     }
 
     /// Where a packet comes from or goes to.
     package struct End: Sendable, Hashable {
         package var address: IPAddress
-        /// The ports that were asked for by name, and to which the address is bound; nil: whichever it is bound to.
+        /// The ports that were asked for by name, and that the address is bound to; nil: all ports that it is bound to.
         package var ports: [Int]?
-        /// The host itself at these ports, by their devices' own address: what lies beyond is reached through them
-        /// alone.
+        /// Set if the end is the host itself, by an own address of these ports' devices. Then what lies beyond the host
+        /// is reached only through these ports.
         package var hostPorts: [Int]?
     }
 
@@ -34,7 +34,7 @@ package struct Route: Sendable {
     }
 
     package var stops: [Stop]
-    /// The host's own addresses: what they send or receive comes from, or goes to, no further port.
+    /// The host's own addresses. Packets from or to them cross no further port.
     package var local: AddressSet
 
     /// `out` at a port that the source is bound to, then `in` at one of the destination's: each pair of them is a way.
@@ -56,7 +56,7 @@ package struct Route: Sendable {
         return edge.map { [Hop(port: $0, direction: beyond)] }
     }
 
-    /// The ports that an address is bound to; of a common prefix and an address in it, the address is meant.
+    /// The ports that an address is bound to; if several prefixes contain it, by the longest.
     package func owners(of address: IPAddress) -> [Int] {
         let lengths = stops.map { stop in stop.addresses.filter { $0.contains(address) }.map(\.length).max() }
         guard let longest = lengths.compactMap(\.self).max() else { return [] }
@@ -65,7 +65,7 @@ package struct Route: Sendable {
 }
 
 extension ProbeFrame {
-    /// As a guest's port sees it: a guest sends from the MAC address that is bound to its port, and is sent to at that.
+    /// The frame as a guest's port sees it: from or to the MAC address that is bound to the port.
     package func crossing(_ stop: Route.Stop, _ direction: Direction) -> ProbeFrame {
         guard stop.port.protects == .workload, let mac = stop.macs.first else { return self }
         var frame = self

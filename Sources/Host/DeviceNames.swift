@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Policy
 
-/// What the kernel calls the devices of some namespaces at this moment. A policy's record has the names of the `apply`,
-/// and a device may have been renamed since, or have got another name beside its own.
+/// What the kernel calls the devices of some namespaces at this moment. A policy's records have the names at the time
+/// of the `apply`. A device may have been renamed since, or have got another name next to its own.
 package struct DeviceNames: Sendable {
     private struct Place: Hashable {
         var namespaceInode: UInt64
@@ -19,7 +19,7 @@ package struct DeviceNames: Sendable {
         }
     }
 
-    /// The device's own name first, then its alternative ones; empty where the kernel has no such device.
+    /// The device's own name first, then its alternative ones; empty if the kernel has no such device.
     package subscript(index: UInt32, inNamespace inode: UInt64) -> [String] {
         names[Place(namespaceInode: inode, index: index)] ?? []
     }

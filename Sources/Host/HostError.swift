@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why the host could not be read, or one of its namespaces not be entered.
+/// Why the host could not be read, or one of its namespaces could not be entered.
 package struct HostError: Error, Sendable {
     /// What went wrong, with its cause.
     package var message: String
-    /// What to do about it, where that is known.
+    /// What to do about it, if that is known.
     package var advice: String?
 
     package init(_ message: String, advice: String? = nil) {
@@ -13,7 +13,7 @@ package struct HostError: Error, Sendable {
     }
 }
 
-/// A kind of failure that a failure to read the host may become.
+/// A type of error that a ``HostError`` can become.
 package protocol HostFailure: Error {
     init(_ error: HostError)
 }
@@ -23,7 +23,7 @@ extension HostError: HostFailure {
 }
 
 extension HostFailure {
-    /// Runs `body`; a failure to read the host becomes a failure of this kind.
+    /// Runs `body`; a ``HostError`` becomes an error of this type.
     package static func of<Result: ~Copyable>(_ body: () throws(HostError) -> Result) throws(Self) -> Result {
         do {
             return try body()

@@ -6,8 +6,8 @@ import Policy
 import SystemPackage
 
 extension HostInventory {
-    /// Reads the devices of the own network namespace and of these named ones from the kernel. Only entering another
-    /// namespace needs privilege. One that does not exist, or that may not be entered, is left out.
+    /// Reads from the kernel the devices of this network namespace and of these named ones. Only entering another
+    /// namespace needs privilege. A named one that does not exist, or may not be entered, is left out.
     package static func read(namespaces: Set<String> = []) throws(HostError) -> HostInventory {
         var inventory = HostInventory(now: Timestamp(nanoseconds: KernelClock.nanoseconds(CLOCK_REALTIME)))
         inventory.namespaces[nil] = try NamespaceInventory.read(nil)
@@ -27,7 +27,7 @@ extension NamespaceInventory {
         }
     }
 
-    /// The names of a namespace's devices, by index, the kernel's own first; and which namespace that is.
+    /// The names of a namespace's devices by index, the device's own first; and the namespace's inode.
     static func names(in namespace: String?) throws(HostError) -> (inode: UInt64, names: [UInt32: [String]]) {
         try NetworkNamespace.with(namespace) { () throws(HostError) in
             let others = try readAlternativeNames()
@@ -102,7 +102,7 @@ extension HostInterface {
 }
 
 extension Prefix {
-    /// An interface's address with the length of its network; the host's own bits are cut.
+    /// An interface's own address, as a prefix of one address.
     fileprivate init(_ address: bulkhead_address) {
         let bytes = unsafe withUnsafeBytes(of: address.bytes) { unsafe Array($0) }
         let isV4 = Int32(address.family) == AF_INET
@@ -111,7 +111,7 @@ extension Prefix {
     }
 }
 
-/// Whether the C array of characters, up to its NUL, is UTF-8: any bytes can be a device's name.
+/// Whether the C array of characters, up to its NUL, is UTF-8; a device's name can be any bytes.
 private func isText<Tuple: BitwiseCopyable>(_ tuple: Tuple) -> Bool {
     unsafe withUnsafeBytes(of: tuple) { bytes in
         unsafe String(validating: bytes.prefix { $0 != 0 }, as: UTF8.self) != nil

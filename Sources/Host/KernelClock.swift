@@ -3,7 +3,7 @@ import Glibc
 
 /// The kernel's clocks, as its programs read them.
 package enum KernelClock {
-    /// Jiffies a second: the coarse clock advances once a jiffy.
+    /// Jiffies per second: the coarse clock advances once per jiffy.
     package static let ticksPerSecond: UInt32 = {
         var resolution = timespec()
         guard unsafe clock_getres(CLOCK_MONOTONIC_COARSE, &resolution) == 0, resolution.tv_sec == 0,
@@ -12,8 +12,8 @@ package enum KernelClock {
         return UInt32((1_000_000_000 + resolution.tv_nsec / 2) / resolution.tv_nsec)
     }()
 
-    /// What makes nanoseconds since 1970 of CLOCK_TAI, which the programs can read: whole seconds, and none where no
-    /// one has told the kernel of leap seconds. It wraps.
+    /// What to add to CLOCK_TAI, which the programs can read, to get nanoseconds since 1970. Whole seconds; 0 if nobody
+    /// has told the kernel of leap seconds. It wraps.
     package static var wallOffset: UInt64 {
         let difference = Int64(bitPattern: nanoseconds(CLOCK_REALTIME) &- nanoseconds(CLOCK_TAI))
         let seconds = (difference + (difference < 0 ? -500_000_000 : 500_000_000)) / 1_000_000_000

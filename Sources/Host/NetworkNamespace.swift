@@ -9,8 +9,8 @@ package enum NetworkNamespace {
     fileprivate static let folder = "/run/netns"
     fileprivate static let ownPath = "/proc/thread-self/ns/net"
 
-    /// Runs `body` with the calling thread in a network namespace (nil: where it is), and comes back. Only the network
-    /// namespace changes: the BPF file system stays the host's.
+    /// Runs `body` with the calling thread in a network namespace (nil: the one where it is), then returns to its own.
+    /// Only the network namespace changes: the BPF file system stays the host's.
     package static func with<Result, Failure: HostFailure>(
         _ name: String?, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -26,7 +26,7 @@ package enum NetworkNamespace {
         return try result.get()
     }
 
-    /// The inode that tells a namespace apart from any other; nil where there is none of that name.
+    /// The inode that identifies a namespace; nil if there is none of that name.
     package static func inode(_ name: String?) -> UInt64? {
         if let name, !KernelNames.isNamespace(name) { return nil }
         let path = FilePath(name.map { "\(folder)/\($0)" } ?? ownPath)
@@ -57,7 +57,7 @@ package enum NetworkNamespace {
         }
     }
 
-    /// The names of those that have one.
+    /// The names of all namespaces that have one, sorted.
     package static var names: [String] {
         guard let folder = unsafe opendir(folder) else { return [] }
         defer { unsafe closedir(folder) }
@@ -91,7 +91,7 @@ private struct Visit: ~Copyable {
 /// A network namespace that is held open.
 private struct OpenNamespace: ~Copyable {
     private let descriptor: FileDescriptor
-    /// As messages call it.
+    /// Its name in messages.
     private let name: String
 
     init(_ path: String, called name: String) throws(HostError) {

@@ -12,7 +12,7 @@ public struct BPFError: Error, Sendable {
     public var errno: Errno
     /// What libbpf said about it; empty if nothing.
     public var messages: String
-    /// The verifier's whole log where a program was refused; else empty.
+    /// The verifier's whole log if it refused a program; else empty.
     public var log: String
 
     /// - Parameter errno: The kernel's error number, positive.
@@ -51,21 +51,21 @@ extension BPFError: CustomStringConvertible {
     }
 }
 
-/// Sends libbpf's words into errors instead of to standard error.
+/// libbpf's messages, which go into errors instead of to standard error.
 enum Messages {
     private static let capture: Void = bulkhead_capture_messages()
 
-    /// Forgets what was said before; to be called before a call whose words matter.
+    /// Forgets earlier messages. To be called before a call whose messages matter.
     static func begin() {
         _ = capture
         _ = unsafe bulkhead_take_messages()
     }
 
-    /// What was said on this thread since ``begin()``.
+    /// The messages on this thread since ``begin()``.
     static func take() -> String { unsafe String(cString: bulkhead_take_messages()) }
 }
 
-/// Throws what a call of libbpf returned, if it is negative.
+/// Returns what a call of libbpf returned, or throws it if it is negative.
 @discardableResult
 func check(
     _ operation: String, _ object: @autoclosure () -> String, _ call: () -> Int32
@@ -76,8 +76,7 @@ func check(
     throw BPFError(operation, object(), errno: -result, messages: Messages.take())
 }
 
-/// Throws what a call that looks for an entry returned, if it is negative; an entry that is not there is no error, and
-/// the result is false.
+/// The same for a call that looks for an entry. An entry that is not there is not an error, and the result is false.
 @discardableResult
 func checkFound(
     _ operation: @autoclosure () -> String, _ object: @autoclosure () -> String, _ call: () -> Int32

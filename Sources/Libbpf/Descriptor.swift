@@ -2,11 +2,11 @@
 import Glibc
 import SystemPackage
 
-/// A file descriptor with an owner: it is closed at the end of the owner's life.
+/// A file descriptor with an owner: it is closed when this value ends.
 public struct Descriptor: ~Copyable, Sendable {
     public let file: FileDescriptor
 
-    /// As the C library takes it.
+    /// The number that the C library takes.
     public var value: Int32 { file.rawValue }
 
     /// Takes over an open descriptor.
@@ -14,7 +14,7 @@ public struct Descriptor: ~Copyable, Sendable {
 
     init(owning value: Int32) { self.init(owning: FileDescriptor(rawValue: value)) }
 
-    /// Another descriptor of the same thing, which programs that are started do not get.
+    /// Another descriptor of the same thing, closed on exec.
     init(duplicating value: Int32, of name: String) throws(BPFError) {
         let copy = fcntl(value, F_DUPFD_CLOEXEC, 0)
         guard copy >= 0 else { throw BPFError("duplicate", name, errno: errno) }

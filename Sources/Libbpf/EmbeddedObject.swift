@@ -14,7 +14,7 @@ public struct EmbeddedObject: Sendable {
 
     /// The ELF object's bytes.
     public var bytes: [UInt8] {
-        // What the build wrote always decodes; an empty object would be refused by libbpf by name.
+        // What the build wrote always decodes; if it did not, libbpf would refuse the empty object by its name.
         Data(base64Encoded: base64).map(Array.init) ?? []
     }
 }

@@ -26,26 +26,27 @@ public struct Filter: Sendable, Hashable {
 
     private var name: String { "clsact \(isEgress ? "egress" : "ingress") of interface \(interface)" }
 
-    /// Attaches, making the qdisc where it is missing; a filter of the same handle and priority is an error (EEXIST).
+    /// Attaches a program, and makes the qdisc if it is missing. A filter of the same handle and priority is an error
+    /// (EEXIST).
     public func attach(_ program: borrowing Program) throws(BPFError) {
         var filter = value
         let descriptor = program.descriptor.value
         try check("attach to", name) { unsafe bulkhead_filter_attach(&filter, descriptor, false) }
     }
 
-    /// Replaces the program of a filter that is there, in one step.
+    /// Replaces the program of an attached filter, in one step.
     public func replace(with program: borrowing Program) throws(BPFError) {
         var filter = value
         let descriptor = program.descriptor.value
         try check("replace", name) { unsafe bulkhead_filter_attach(&filter, descriptor, true) }
     }
 
-    /// Id of the program that stands there; nil where none does.
+    /// Id of the attached program; nil if there is none.
     public func program() throws(BPFError) -> UInt32? {
         var filter = value
         Messages.begin()
         let result = unsafe bulkhead_filter_query(&filter)
-        // No filter, no qdisc, no device.
+        // There is no filter, no qdisc or no device.
         if [-ENOENT, -EINVAL, -ENODEV, -EOPNOTSUPP].contains(result) { return nil }
         guard result >= 0 else { throw BPFError("query", name, errno: -result, messages: Messages.take()) }
         return filter.program_id
@@ -55,11 +56,11 @@ public struct Filter: Sendable, Hashable {
     public struct Entry: Sendable, Hashable {
         /// `bpf`, `flower`, ...
         public var kind: String
-        /// nil where the filter is no BPF program.
+        /// nil if the filter is not a BPF program.
         public var program: UInt32?
     }
 
-    /// All filters of a clsact hook, first to run first.
+    /// All filters of a clsact hook, in the order in which they run.
     public static func all(interface: UInt32, isEgress: Bool) throws(BPFError) -> [Entry] {
         var entries: UnsafeMutablePointer<bulkhead_filter_entry>?
         var count = 0
@@ -71,6 +72,7 @@ public struct Filter: Sendable, Hashable {
         }
     }
 
+    /// Takes the filter off; one that is not there is an error.
     public func detach() throws(BPFError) {
         var filter = value
         try check("detach from", name) { unsafe bulkhead_filter_detach(&filter) }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibbpf
 
-/// What the running kernel says of itself in its own type information.
+/// What the running kernel's type information says.
 public enum KernelTypes {
-    /// Whether the kernel has a function of this name for programs to call. False where it has no type information.
+    /// Whether the kernel has a function of this name for programs to call. False if it has no type information.
     public static func hasFunction(_ name: String) -> Bool {
         guard let btf = unsafe btf__load_vmlinux_btf() else { return false }
         defer { unsafe btf__free(btf) }

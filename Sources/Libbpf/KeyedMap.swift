@@ -7,7 +7,7 @@ import Glibc
 public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
     private let map: Map
 
-    /// - Throws: where the map's keys or values are of another size.
+    /// - Throws: if the map's keys or values have another size.
     public init(_ map: Map) throws(BPFError) {
         guard Int(map.info.keySize) == MemoryLayout<Key>.size, Int(map.info.valueSize) == MemoryLayout<Value>.size
         else {
@@ -16,13 +16,15 @@ public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
         self.map = map
     }
 
-    /// A trie of prefixes: keys start with the number of their bits that count. It takes memory as it is filled.
+    /// Makes a trie of prefixes. Keys start with the number of their bits that count, as a `UInt32`. It takes memory as
+    /// it is filled.
     public static func makeTrie(_ name: String, capacity: UInt32) throws(BPFError) -> Map {
         try Map(
             type: BPF_MAP_TYPE_LPM_TRIE, name: name, keySize: UInt32(MemoryLayout<Key>.size),
             valueSize: UInt32(MemoryLayout<Value>.size), maxEntries: capacity, flags: UInt32(BPF_F_NO_PREALLOC))
     }
 
+    /// The value of a key, or in a trie of the longest prefix that covers it; nil if there is none.
     public func lookup(_ key: Key) throws(BPFError) -> Value? {
         var key = key
         let memory = UnsafeMutablePointer<Value>.allocate(capacity: 1)
@@ -33,6 +35,7 @@ public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
         return isFound ? unsafe memory.pointee : nil
     }
 
+    /// Writes the value of a key, which is added if it is missing.
     public func update(_ key: Key, to value: Value) throws(BPFError) {
         var (key, value) = (key, value)
         let descriptor = map.descriptor.value
@@ -47,8 +50,8 @@ public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
         try checkFound("delete an entry of", map.name) { unsafe bpf_map_delete_elem(map.descriptor.value, &key) }
     }
 
-    /// Up to `limit` entries, those that follow a key which is there, or the first ones; fewer only where there are no
-    /// more. In a trie, what is under a prefix comes before it, the lower addresses first.
+    /// Up to `limit` entries that follow a key which is there, or with nil the first ones; fewer only if there are no
+    /// more. In a trie, a prefix comes after those under it, and lower addresses come first.
     public func entries(after key: Key?, limit: Int) throws(BPFError) -> [(key: Key, value: Value)] {
         let keys = UnsafeMutablePointer<Key>.allocate(capacity: limit + 1)
         let values = UnsafeMutablePointer<Value>.allocate(capacity: limit)
@@ -59,7 +62,7 @@ public struct KeyedMap<Key: BitwiseCopyable, Value: BitwiseCopyable>: Sendable {
         var count = UInt32(limit)
         let descriptor = map.descriptor.value
         try checkFound("read", map.name) {
-            // The position where the walk ended is written behind the keys.
+            // The position where the walk ended is written after the keys.
             if var key { return unsafe bulkhead_map_read_batch(descriptor, &key, keys + limit, keys, values, &count) }
             return unsafe bulkhead_map_read_batch(descriptor, nil, keys + limit, keys, values, &count)
         }

@@ -2,7 +2,7 @@
 import CLibbpf
 import Glibc
 
-/// A program attached to a hook. An unpinned link detaches when its last holder exits.
+/// A program attached to a hook. A link that is not pinned detaches when its last descriptor is closed.
 public struct Link: ~Copyable, Sendable {
     private let descriptor: Descriptor
     private let name: String
@@ -18,12 +18,14 @@ public struct Link: ~Copyable, Sendable {
         name = "\(hook) of interface \(interface)"
     }
 
+    /// A pinned link.
     public init(pinnedAt pin: Pin) throws(BPFError) {
         let value = try check("open pinned link", "\(pin)") { unsafe bpf_obj_get(pin.path) }
         descriptor = Descriptor(owning: value)
         name = "\(pin)"
     }
 
+    /// Pins the link; a name that is taken is an error (EEXIST).
     public func pin(at pin: Pin) throws(BPFError) {
         let value = descriptor.value
         try check("pin link", "\(pin)") { unsafe bpf_obj_pin(value, pin.path) }
@@ -34,7 +36,7 @@ public struct Link: ~Copyable, Sendable {
     public struct Info: Sendable, Hashable {
         public var id: UInt32
         public var program: UInt32
-        /// 0 where the device is gone.
+        /// 0: the device is gone.
         public var interface: UInt32
     }
 
@@ -54,8 +56,8 @@ public struct Link: ~Copyable, Sendable {
         try check("update", name) { bpf_link_update(value, programDescriptor, nil) }
     }
 
-    /// Takes the program off its hook at once, also where the link is pinned or held elsewhere. A device that is gone
-    /// is no error.
+    /// Takes the program off its hook at once, even if the link is pinned or held elsewhere. A device that is gone is
+    /// not an error.
     public func detach() throws(BPFError) {
         let result = bpf_link_detach(descriptor.value)
         guard result >= 0 || result == -ENOLINK || result == -EINVAL else {

@@ -2,8 +2,8 @@
 import CLibbpf
 import Glibc
 
-/// An open map, closed with its last holder. Those with numbered entries are read and written here; all of Bulkhead's
-/// are.
+/// An open map, closed with its last reference. The methods are for maps with numbered entries; see ``KeyedMap`` and
+/// ``NameSet`` for others.
 public final class Map: Sendable {
     public let name: String
     public let info: Info
@@ -34,7 +34,7 @@ public final class Map: Sendable {
         self.descriptor = descriptor
     }
 
-    /// Makes a map. `name` is cut to what the kernel takes.
+    /// Makes a map. In the kernel its name is cut to 15 characters.
     public convenience init(
         type: bpf_map_type, name: String, keySize: UInt32 = 4, valueSize: UInt32, maxEntries: UInt32,
         flags: UInt32 = 0
@@ -46,7 +46,7 @@ public final class Map: Sendable {
         try self.init(Descriptor(owning: value), name: name)
     }
 
-    /// Makes a map of maps; `model` is like the maps it will hold.
+    /// Makes a map of maps. `model` is like the maps that it will hold.
     public convenience init(
         ofMaps name: String, maxEntries: UInt32, flags: UInt32 = 0, model: Map
     ) throws(BPFError) {
@@ -64,19 +64,20 @@ public final class Map: Sendable {
         try self.init(Descriptor(owning: value), name: name)
     }
 
-    /// The map of an id, as a map of maps tells it.
+    /// The map with an id, which a look-up in a map of maps returns.
     public convenience init(id: UInt32, name: String) throws(BPFError) {
         let value = try check("open map", "\(name) (id \(id))") { bpf_map_get_fd_by_id(id) }
         try self.init(Descriptor(owning: value), name: name)
     }
 
+    /// Pins the map; a name that is taken is an error (EEXIST).
     public func pin(at pin: Pin) throws(BPFError) {
         let value = descriptor.value
         try check("pin map", "\(pin)") { unsafe bpf_obj_pin(value, pin.path) }
         pin.setMode()
     }
 
-    /// Bytes of kernel memory that the map takes.
+    /// Bytes of kernel memory that the map takes; 0 if the kernel does not tell.
     public var memory: Int {
         guard let file = unsafe fopen("/proc/self/fdinfo/\(descriptor.value)", "re") else { return 0 }
         defer { unsafe fclose(file) }
@@ -90,7 +91,7 @@ public final class Map: Sendable {
 
     // MARK: One entry
 
-    /// The value at an index; nil where there is none. `Value` must be as large as the map's values.
+    /// The value at an index; nil if there is none. `Value` must be as large as the map's values.
     public func lookup<Value: BitwiseCopyable>(_ index: UInt32, as type: Value.Type) throws(BPFError) -> Value? {
         try checkSize(MemoryLayout<Value>.size)
         var key = index
@@ -101,6 +102,7 @@ public final class Map: Sendable {
         }
     }
 
+    /// Writes the value at an index. `Value` must be as large as the map's values.
     public func update<Value: BitwiseCopyable>(_ index: UInt32, to value: Value) throws(BPFError) {
         try checkSize(MemoryLayout<Value>.size)
         var key = index
@@ -153,7 +155,7 @@ public final class Map: Sendable {
         while first <= indices.upperBound {
             var count = UInt32(min(keys.count, Int(indices.upperBound - first) + 1))
             let wanted = count
-            // Where the map ends it says that what is left is not found.
+            // At the end of the map, the rest is reported as not found.
             try checkFound("look up entries of", name) {
                 unsafe bulkhead_map_lookup_batch(descriptor.value, first, &keys, bytes.baseAddress, &count)
             }

@@ -2,10 +2,11 @@
 import CLibbpf
 import Glibc
 
-/// The values of an array map that was made mappable, seen as memory. It is shared with the kernel in any case; several
-/// threads may read it.
+/// The values of an array map that was made mappable, mapped into memory. The kernel shares this memory in any case, so
+/// several threads may read it.
 @safe public struct Mapping: ~Copyable, @unchecked Sendable {
     private let base: UnsafeMutableRawPointer
+    /// Bytes of the mapping: whole pages.
     public let count: Int
     private let isWritable: Bool
 
@@ -29,13 +30,14 @@ import Glibc
     /// The mapped bytes, valid for as long as the mapping lives.
     @unsafe public var buffer: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(start: base, count: count) }
 
+    /// Runs `body` on the mapped bytes, which the kernel may change at the same time.
     public func withBytes<Result, Failure: Error>(
         _ body: (RawSpan) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try unsafe body(buffer.bytes)
     }
 
-    /// Copies bytes into the mapping, which must be writable and hold them.
+    /// Copies bytes into the mapping, which must be writable and large enough.
     public func write(_ bytes: [UInt8], at offset: Int = 0) {
         precondition(isWritable && offset >= 0 && offset + bytes.count <= count, "write beyond the mapping")
         unsafe bytes.withUnsafeBytes { source in
@@ -43,21 +45,21 @@ import Glibc
         }
     }
 
-    /// Writes one value; what is written before in program order is visible before it.
+    /// Writes one value. The mapping must be writable and large enough.
     public func store<Value: BitwiseCopyable>(_ value: Value, at offset: Int) {
         precondition(
             isWritable && offset >= 0 && offset + MemoryLayout<Value>.size <= count, "write beyond the mapping")
         unsafe base.storeBytes(of: value, toByteOffset: offset, as: Value.self)
     }
 
-    /// Writes one field of the structure that starts at an offset, likewise.
+    /// Writes one field of the structure that starts at an offset.
     public func store<Structure, Value: BitwiseCopyable>(
         _ value: Value, in field: KeyPath<Structure, Value>, at offset: Int = 0
     ) {
         if let place = MemoryLayout<Structure>.offset(of: field) { store(value, at: offset + place) }
     }
 
-    /// One field of the structure that starts at an offset; nil where it does not fit.
+    /// One field of the structure that starts at an offset; nil if it does not fit.
     public func load<Structure, Value: BitwiseCopyable>(
         _ field: KeyPath<Structure, Value>, at offset: Int = 0
     ) -> Value? {
@@ -68,19 +70,19 @@ import Glibc
 }
 
 extension RawSpan {
-    /// The value at an offset, or nil where it does not fit. Only for C types of which every bit pattern is valid.
+    /// The value at an offset; nil if it does not fit. Only for C types in which every bit pattern is valid.
     public func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int = 0) -> Value? {
         guard offset >= 0, offset <= byteCount, byteCount - offset >= MemoryLayout<Value>.size else { return nil }
         return unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: type)
     }
 
-    /// A copy of some bytes, or nil where they do not fit.
+    /// A copy of some bytes; nil if they are not all there.
     public func copy(at offset: Int, count: Int) -> [UInt8]? {
         guard offset >= 0, count >= 0, offset <= byteCount, byteCount - offset >= count else { return nil }
         return unsafe withUnsafeBytes { unsafe Array($0[offset..<offset + count]) }
     }
 
-    /// The text from an offset to the next NUL; nil where there is no NUL or it is not UTF-8.
+    /// The text from an offset to the next NUL; nil if there is no NUL, or the text is not UTF-8.
     public func text(at offset: Int) -> String? {
         guard offset >= 0, offset < byteCount else { return nil }
         return unsafe withUnsafeBytes { bytes in

@@ -5,7 +5,7 @@ import Glibc
 /// A set of names that lives in the kernel: the keys of a hash map, NUL-terminated text. Each is put in or taken out in
 /// one step.
 public struct NameSet: Sendable {
-    /// Bytes of the longest name, and the NUL behind it.
+    /// Bytes of the longest name, and the NUL after it.
     private static let keySize = 256
 
     private let map: Map
@@ -20,7 +20,7 @@ public struct NameSet: Sendable {
             flags: UInt32(BPF_F_NO_PREALLOC))
     }
 
-    /// Puts a name in; one that is there already is fine.
+    /// Puts a name in; one that is there already is fine. More than 255 bytes are an error (ENAMETOOLONG).
     public func insert(_ name: String) throws(BPFError) {
         let key = try key(name)
         var value: UInt32 = 1
@@ -36,12 +36,12 @@ public struct NameSet: Sendable {
         try checkFound("take '\(name)' out of", map.name) { unsafe bpf_map_delete_elem(map.descriptor.value, key) }
     }
 
-    /// All of them. One that is put in or taken out meanwhile may be missed.
+    /// All of them. One that is put in or taken out at the same time may be missed.
     public func all() throws(BPFError) -> Set<String> {
         var names: Set<String> = []
         var key = [UInt8](repeating: 0, count: NameSet.keySize)
         var result = unsafe bpf_map_get_next_key(map.descriptor.value, nil, &key)
-        // A key that is taken out meanwhile begins the walk anew, so it is bounded.
+        // If a key is taken out during the walk, the walk starts again; so it is bounded.
         for _ in 0..<2 * Int(map.info.maxEntries) where result >= 0 {
             names.insert(String(decoding: key.prefix { $0 != 0 }, as: UTF8.self))
             let last = key

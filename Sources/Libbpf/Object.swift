@@ -2,12 +2,13 @@
 import CLibbpf
 import Glibc
 
-/// A BPF object that was opened from memory and is not loaded yet: what it needs is set first.
+/// A BPF object that was opened from memory and is not loaded yet. Data, maps and programs are chosen before it is
+/// loaded.
 @safe public struct Object: ~Copyable {
     private let name: String
     let pointer: OpaquePointer
 
-    /// Opens an ELF object. libbpf is given a copy that is aligned as ELF wants it.
+    /// Opens an ELF object. libbpf gets a copy with the alignment that ELF needs.
     public init(_ bytes: [UInt8], name: String) throws(BPFError) {
         Messages.begin()
         let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
@@ -46,7 +47,7 @@ import Glibc
         try check("reuse map", mapName) { unsafe bpf_map__reuse_fd(slot, descriptor) }
     }
 
-    /// Gives a map that is not made yet another number of entries.
+    /// Changes the number of entries of a map that is not made yet.
     public func setEntries(_ count: UInt32, of mapName: String) throws(BPFError) {
         let map = unsafe try find("map", mapName)
         try check("set the entries of", mapName) { unsafe bpf_map__set_max_entries(map, count) }
@@ -79,7 +80,7 @@ import Glibc
         return result
     }
 
-    /// Loads no other programs than these.
+    /// Loads these programs only; without this call all are loaded.
     public func select(programs names: Set<String>) {
         var next = unsafe bpf_object__next_program(pointer, nil)
         while let program = unsafe next {
@@ -89,8 +90,8 @@ import Glibc
         }
     }
 
-    /// Makes the maps and loads the programs. A program that is refused is named in the error, with the verifier's
-    /// whole log.
+    /// Makes the maps and loads the programs. If a program is refused, the error names it and has the verifier's whole
+    /// log.
     public consuming func load() throws(BPFError) -> LoadedObject {
         let logs = unsafe VerifierLogs(pointer)
         Messages.begin()
@@ -137,7 +138,7 @@ public struct MapDefinition: Sendable, Hashable {
     public var valueSize: UInt32
     public var maxEntries: UInt32
     public var flags: UInt32
-    /// A data section that libbpf made a map of.
+    /// Whether libbpf made it of a data section.
     public var isInternal: Bool
 }
 
@@ -147,14 +148,14 @@ public struct LoadedObject: ~Copyable {
 
     fileprivate init(_ object: consuming Object) { self.object = object }
 
-    /// A loaded program, held on its own.
+    /// A loaded program, which outlives this value.
     public func program(_ name: String) throws(BPFError) -> Program {
         let value = object.programDescriptor(name)
         guard value >= 0 else { throw BPFError("find program", name, errno: -value) }
         return Program(try Descriptor(duplicating: value, of: name), name: name)
     }
 
-    /// A map that the object uses, held on its own.
+    /// A map that the object uses, which outlives this value.
     public func map(_ name: String) throws(BPFError) -> Map {
         let value = object.mapDescriptor(name)
         guard value >= 0 else { throw BPFError("find map", name, errno: -value) }

@@ -2,10 +2,10 @@
 import CLibbpf
 import Glibc
 
-/// A folder that is held open. What is in it is found, made and removed by its name relative to the descriptor:
-/// whoever renames or replaces a folder meanwhile leads no call elsewhere.
+/// A folder that is held open. What is in it is found, made and removed relative to the descriptor, so renaming or
+/// replacing a folder leads no call elsewhere.
 public final class OpenFolder: Sendable {
-    /// As people know it.
+    /// The path, for messages.
     public let path: String
     public let descriptor: Descriptor
     /// What the kernel says of the folder that was opened.
@@ -13,9 +13,11 @@ public final class OpenFolder: Sendable {
 
     public struct Status: Sendable, Hashable {
         public var inode: UInt64
+        /// The user id of its owner.
         public var owner: UInt32
         /// The permissions and the sticky bit.
         public var mode: UInt32
+        /// Whether it is in a BPF file system.
         public var isBPF: Bool
 
         public init(inode: UInt64, owner: UInt32, mode: UInt32, isBPF: Bool) {
@@ -41,7 +43,7 @@ public final class OpenFolder: Sendable {
         try self.init(Descriptor(owning: value), path: path)
     }
 
-    /// Opens a folder in this one; nil where there is none of that name. A symbolic link is an error (ELOOP).
+    /// Opens a folder in this one; nil if there is none of that name. A symbolic link is an error (ELOOP).
     public func folder(_ name: String) throws(BPFError) -> OpenFolder? {
         let value = unsafe bulkhead_open_folder(descriptor.value, name, false)
         if value == -ENOENT { return nil }
@@ -49,7 +51,7 @@ public final class OpenFolder: Sendable {
         return try OpenFolder(Descriptor(owning: value), path: "\(path)/\(name)")
     }
 
-    /// Makes a folder in this one that nobody but its owner may enter; one that exists is fine.
+    /// Makes a folder in this one that only its owner may enter; one that exists is fine.
     public func make(_ name: String) throws(BPFError) {
         guard unsafe mkdirat(descriptor.value, name, 0o700) != 0 else {
             // Whatever the umask is.
@@ -62,7 +64,7 @@ public final class OpenFolder: Sendable {
     /// The names in it, sorted.
     public var names: [String] {
         get throws(BPFError) {
-            // Opened anew, because a walk moves the descriptor's place.
+            // Opened again, because a walk moves the descriptor's position.
             let value = unsafe openat(descriptor.value, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
             guard value >= 0, let folder = unsafe fdopendir(value) else {
                 throw BPFError("list", path, errno: errno)
@@ -77,10 +79,10 @@ public final class OpenFolder: Sendable {
         }
     }
 
-    /// Whether there is something of that name, be it a symbolic link.
+    /// Whether there is something of that name; a symbolic link counts, wherever it leads.
     public func holds(_ name: String) -> Bool { inode(of: name) != nil }
 
-    /// The inode of what has that name, a symbolic link's own included; nil where there is nothing.
+    /// The inode of what has that name, or of the symbolic link itself; nil if there is nothing.
     public func inode(of name: String) -> UInt64? {
         var status = stat()
         guard unsafe fstatat(descriptor.value, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }

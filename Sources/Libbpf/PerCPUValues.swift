@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibbpf
 
-/// Room for one entry of a per-CPU map on all CPUs, for use again and again.
+/// Reusable room for one entry of a per-CPU map on all CPUs.
 @safe public final class PerCPUValues<Value: BitwiseCopyable> {
     private let values: UnsafeMutableBufferPointer<Value>
 
-    /// - Parameter value: what stands there first. Its size must be that of the map's values, and a multiple of eight
-    ///   bytes.
+    /// - Parameter value: the first content. Its size must be that of the map's values, and a multiple of eight bytes.
     public init(_ map: Map, repeating value: Value) throws(BPFError) {
         let size = MemoryLayout<Value>.size
         guard size == Int(map.info.valueSize), size % 8 == 0, size == MemoryLayout<Value>.stride else {
@@ -18,7 +17,7 @@ import CLibbpf
 
     deinit { unsafe values.deallocate() }
 
-    /// The value of a CPU that may be.
+    /// The value of a possible CPU.
     public subscript(cpu: Int) -> Value { unsafe values[cpu] }
 
     /// The first value that `condition` holds for.

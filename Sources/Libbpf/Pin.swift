@@ -15,11 +15,12 @@ public struct Pin: Sendable {
     /// CAP_DAC_OVERRIDE is held by the mode too.
     func setMode() { _ = unsafe fchmodat(folder.descriptor.value, name, 0o600, 0) }
 
-    /// The path by which the kernel finds it from the descriptor; it takes descriptors themselves only from 6.5 on.
+    /// The path by which the kernel finds the pin from the folder's descriptor. The kernel takes the descriptor itself
+    /// only from 6.5 on.
     var path: String { "/proc/self/fd/\(folder.descriptor.value)/\(name)" }
 }
 
 extension Pin: CustomStringConvertible {
-    /// As people know it.
+    /// The path, for messages.
     public var description: String { "\(folder.path)/\(name)" }
 }

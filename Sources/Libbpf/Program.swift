@@ -28,7 +28,7 @@ public struct Program: ~Copyable, Sendable {
         get throws(BPFError) { try Program.info(descriptor.value, name) }
     }
 
-    /// The program of this id, whoever loaded it; nil where it is gone.
+    /// The program of this id, whoever loaded it; nil if it is gone.
     public static func info(id: UInt32) throws(BPFError) -> Info? {
         let value = bpf_prog_get_fd_by_id(id)
         if value == -ENOENT { return nil }
@@ -43,6 +43,7 @@ public struct Program: ~Copyable, Sendable {
         self.init(Descriptor(owning: value), name: "\(pin)")
     }
 
+    /// Pins the program; a name that is taken is an error (EEXIST).
     public func pin(at pin: Pin) throws(BPFError) {
         let value = descriptor.value
         try check("pin program", "\(pin)") { unsafe bpf_obj_pin(value, pin.path) }
@@ -59,7 +60,8 @@ public struct Program: ~Copyable, Sendable {
 
     // MARK: Hooks
 
-    /// Ids of the programs on a hook of a device of the calling thread's network namespace, first to run first.
+    /// Ids of the programs on a hook of a device in the calling thread's network namespace, in the order in which they
+    /// run.
     public static func query(interface: UInt32, hook: Hook) throws(BPFError) -> [UInt32] {
         var ids = [UInt32](repeating: 0, count: 64)
         var count = UInt32(ids.count)
@@ -70,7 +72,7 @@ public struct Program: ~Copyable, Sendable {
         return Array(ids.prefix(Int(count)))
     }
 
-    /// Id of the program on the XDP hook, in whatever mode; nil where there is none.
+    /// Id of the program on the XDP hook, in any mode; nil if there is none.
     public static func queryXDP(interface: UInt32) throws(BPFError) -> UInt32? {
         var id: UInt32 = 0
         try check("query XDP of interface", "\(interface)") {
@@ -84,9 +86,9 @@ public struct Program: ~Copyable, Sendable {
     /// What a run of a program returned.
     public struct Run: Sendable, Hashable {
         public var result: UInt32
-        /// Nanoseconds a run, the mean of all repetitions.
+        /// Nanoseconds per run, the mean of all repetitions.
         public var duration: UInt32
-        /// What it made of the frame.
+        /// The frame after the run.
         public var output: [UInt8] = []
 
         package init(result: UInt32, duration: UInt32) {
@@ -95,7 +97,7 @@ public struct Program: ~Copyable, Sendable {
         }
     }
 
-    /// Runs the program on a frame, attached to nothing. `context` is a `__sk_buff` or `xdp_md`, or empty.
+    /// Runs the program on a frame; it need not be attached. `context` is a `__sk_buff` or `xdp_md`, or empty.
     public func testRun(frame: [UInt8], context: [UInt8] = [], repetitions: UInt32 = 1) throws(BPFError) -> Run {
         // A program may make a frame longer.
         var output = [UInt8](repeating: 0, count: frame.count + 256)
@@ -114,9 +116,9 @@ public struct Program: ~Copyable, Sendable {
         return run
     }
 
-    /// Runs an XDP program on `count` copies of a frame, in the calling thread's network namespace, and does with each
-    /// what it says: one that it redirects is sent. Returns nanoseconds a frame, what is received on the way included,
-    /// rests for other threads left out.
+    /// Runs an XDP program on `count` copies of a frame, in the calling thread's network namespace, and does what it
+    /// says with each: one that it redirects is sent. Returns nanoseconds per frame, including what is received on the
+    /// way, without rests for other threads.
     public func send(frame: [UInt8], count: UInt32, batch: UInt32 = 64) throws(BPFError) -> UInt32 {
         var duration: UInt32 = 0
         let error = unsafe frame.withUnsafeBytes { frame in

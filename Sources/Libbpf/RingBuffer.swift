@@ -2,7 +2,7 @@
 import CLibbpf
 import Glibc
 
-/// The one consumer of a ring-buffer map.
+/// The only consumer of a ring-buffer map.
 @safe public struct RingBuffer: ~Copyable {
     private let pointer: OpaquePointer
     private let consumer: Consumer
@@ -38,7 +38,7 @@ import Glibc
     /// Waits until the kernel wakes the reader or the time is over, then hands over every record that is there. Blocks
     /// the thread.
     public mutating func poll(milliseconds: Int32, _ body: (RawSpan) -> Void) throws(BPFError) {
-        // A record that did not wake the reader is taken by the consume that follows.
+        // The consume that follows takes records that did not wake the reader.
         let result = withoutActuallyEscaping(body) { body in
             consumer.body = body
             defer { consumer.body = nil }

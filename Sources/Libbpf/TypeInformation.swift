@@ -7,7 +7,7 @@ public struct StructureLayout: Sendable, Hashable {
         public var name: String
         /// Bytes from the structure's start.
         public var offset: Int
-        /// Bytes; nil where the information does not tell.
+        /// Bytes; nil if the information does not tell.
         public var size: Int?
 
         public init(name: String, offset: Int, size: Int?) {

@@ -4,7 +4,7 @@ import Glibc
 
 /// A log buffer for each program that an object is about to load. libbpf uses it when it tries a refused program again.
 @safe final class VerifierLogs {
-    /// Room for one log. The memory is only touched when a program is refused.
+    /// Bytes of room for one log. The memory is only touched when a program is refused.
     private static let size = 64 << 20
 
     private var programs: [OpaquePointer] = unsafe []
@@ -25,7 +25,7 @@ import Glibc
 
     deinit { for index in unsafe buffers.indices { unsafe free(buffers[index]) } }
 
-    /// The program that was refused, and why; nil where none was.
+    /// The program that was refused, and why; nil if none was.
     var refused: (program: String, log: String)? {
         for index in unsafe buffers.indices where unsafe buffers[index][0] != 0 {
             return unsafe (String(cString: bpf_program__name(programs[index])), String(cString: buffers[index]))

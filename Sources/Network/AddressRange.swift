@@ -31,10 +31,10 @@ public struct AddressRange: Sendable, Hashable {
         self.last = last
     }
 
-    /// The fewest prefixes that have these addresses, ascending.
+    /// The fewest prefixes that cover exactly these addresses, ascending.
     public var prefixes: [Prefix] { AddressSet.prefixes(of: first.value...last.value, first.family) }
 
-    /// Whether a text has the form `ADDRESS-ADDRESS`, in whatever order.
+    /// Whether a text has the form `ADDRESS-ADDRESS`, in any order and of any families.
     public static func isForm(of text: String) -> Bool {
         do {
             _ = try AddressRange(parsing: text.utf8.span)

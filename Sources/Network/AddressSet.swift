@@ -117,7 +117,7 @@ public struct AddressSet: Sendable, Hashable {
         return result
     }
 
-    /// The fewest prefixes that have the addresses of a range, ascending.
+    /// The fewest prefixes that cover exactly a range, ascending.
     static func prefixes(of range: ClosedRange<UInt128>, _ family: AddressFamily) -> [Prefix] {
         var result: [Prefix] = []
         var low = range.lowerBound
@@ -136,7 +136,7 @@ public struct AddressSet: Sendable, Hashable {
 }
 
 extension AddressSet: CustomStringConvertible {
-    /// Its ranges, each as a prefix where it is one and as `FIRST-LAST` where it is not; `nothing` where it is empty.
+    /// Its ranges, each as a prefix if it is one, else as `FIRST-LAST`; `nothing` if it is empty.
     public var description: String {
         let parts = AddressFamily.allCases.flatMap { family in
             ranges(family).map { range in

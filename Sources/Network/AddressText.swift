@@ -18,7 +18,7 @@ extension Prefix {
     public init(parsing text: Span<UInt8>) throws(ParseError) { self = try AddressText.prefix(text) }
 }
 
-/// Reads addresses and prefixes from bytes of text; files of a million lines are read by this.
+/// Reads addresses and prefixes from bytes of text. It must be fast, because it reads files of a million lines.
 enum AddressText {
     /// Dotted-quad IPv4 (four decimal numbers without leading zeros) or any RFC 4291 form of IPv6.
     static func address(_ text: Span<UInt8>) -> IPAddress? {
@@ -39,7 +39,7 @@ enum AddressText {
         return prefix
     }
 
-    /// A decimal number; nil where there is anything else than digits.
+    /// A decimal number of at most `digits` digits; nil for anything else.
     private static func number(_ text: Span<UInt8>, digits: Int) -> Int? {
         guard text.count > 0, text.count <= digits else { return nil }
         var value = 0
@@ -110,10 +110,10 @@ enum AddressText {
         }
         guard let gap else { return count == 8 ? value : nil }
         guard count <= 7 else { return nil }
-        // What stands behind the gap goes to the end.
-        let behind = count - gap
-        let low = behind == 0 ? 0 : value & (UInt128.max >> UInt128(128 - 16 * behind))
-        let high = gap == 0 ? 0 : (value >> UInt128(16 * behind)) << UInt128(128 - 16 * gap)
+        // The words after the gap go to the end.
+        let tail = count - gap
+        let low = tail == 0 ? 0 : value & (UInt128.max >> UInt128(128 - 16 * tail))
+        let high = gap == 0 ? 0 : (value >> UInt128(16 * tail)) << UInt128(128 - 16 * gap)
         return high | low
     }
 

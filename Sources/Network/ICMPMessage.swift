@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Message types of ICMP and ICMPv6 by the names that IANA registers them under.
+/// Message types of ICMP and ICMPv6 by the names that IANA registers.
 public enum ICMPMessage {
     /// The type of a name such as `echo-request`, by family.
     public static func type(_ name: String, _ family: AddressFamily) -> UInt8? {
         (family == .v4 ? v4 : v6)[name]
     }
 
-    /// The name of a type, where it has one.
+    /// The name of a type; nil if it has none.
     public static func name(_ type: UInt8, _ family: AddressFamily) -> String? {
         (family == .v4 ? v4 : v6).first { $0.value == type }?.key
     }
@@ -44,7 +44,7 @@ public enum ICMPMessage {
         codes(type, family).keys.sorted()
     }
 
-    /// The type and the code that a name alone stands for, where only one type has it.
+    /// The type and the code that a code's name stands for; nil if not exactly one type has it.
     public static func message(ofCode name: String, _ family: AddressFamily) -> (type: UInt8, code: UInt8)? {
         let all = family == .v4 ? v4Codes : v6Codes
         let found = all.compactMap { type, codes in codes[name].map { (type: type, code: $0) } }

@@ -15,6 +15,7 @@ public struct IPAddress: Sendable, Hashable {
     /// The address's value; at most 32 bits for IPv4.
     public let value: UInt128
 
+    /// `value` must have at most the family's bits.
     public init(family: AddressFamily, value: UInt128) {
         self.family = family
         self.value = value

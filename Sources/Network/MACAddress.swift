@@ -5,6 +5,7 @@ public struct MACAddress: Sendable, Hashable {
     /// The address as a number; the first byte on the wire is the most significant.
     public let value: UInt64
 
+    /// `value` must have at most 48 bits.
     public init(_ value: UInt64) {
         precondition(value >> 48 == 0, "a MAC address has 48 bits")
         self.value = value

@@ -2,7 +2,7 @@
 
 /// Ports of TCP, UDP and SCTP by the service names that IANA registers.
 public enum PortName {
-    /// The port of a name such as `ssh`; nil where the name is not known for the protocol.
+    /// The port of a name such as `ssh`; nil if the name is not known for the protocol.
     ///
     /// - Parameter protocolNumber: 6 (TCP), 17 (UDP) or 132 (SCTP).
     public static func port(_ name: String, protocolNumber: UInt8) -> UInt16? {
@@ -16,7 +16,7 @@ public enum PortName {
         return (Array(own.keys) + ofAll.keys).sorted()
     }
 
-    /// The same for every protocol that has the port.
+    /// Names with the same port in every protocol.
     private static let ofAll: [String: UInt16] = [
         "echo": 7, "discard": 9, "daytime": 13, "chargen": 19, "ftp-data": 20, "ftp": 21, "ssh": 22, "telnet": 23,
         "smtp": 25, "time": 37, "tacacs": 49, "domain": 53, "dns": 53, "bootps": 67, "bootpc": 68, "tftp": 69,

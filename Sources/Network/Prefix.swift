@@ -6,7 +6,7 @@ public struct Prefix: Sendable, Hashable {
     public let address: IPAddress
     public let length: Int
 
-    /// Cuts `address` to its first `length` bits.
+    /// Cuts `address` to its first `length` bits, which must not be more than the family has.
     public init(_ address: IPAddress, length: Int) {
         precondition((0...address.family.bits).contains(length), "prefix length out of range")
         self.address = IPAddress(
@@ -31,7 +31,7 @@ public struct Prefix: Sendable, Hashable {
 }
 
 extension Prefix: CustomStringConvertible {
-    /// The address alone where the block is one address, else `address/length`.
+    /// The address alone if the block is one address, else `address/length`.
     public var description: String { length == family.bits ? "\(address)" : "\(address)/\(length)" }
 }
 

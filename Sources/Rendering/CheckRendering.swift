@@ -22,8 +22,7 @@ extension CheckReport {
 }
 
 extension CheckedPort {
-    /// Which side it was taken to protect, and why, where the policy does not say; nil for a device that is yet to
-    /// come.
+    /// Which side the port was taken to protect, and why; nil if the policy says, or the device is yet to come.
     package var taken: Words? {
         guard binding.protectsIsDefault, hasIdentity || binding.interface != nil else { return nil }
         let why = hasIdentity ? "an identity is bound to it" : "its device is \(device)"

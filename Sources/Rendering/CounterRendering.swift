@@ -52,8 +52,8 @@ extension Counters {
 }
 
 extension Counters.PortCount {
-    /// Why packets were dropped, and how many that were rejected got no answer. The number comes first, so that nobody
-    /// takes it for that of a rule.
+    /// Why packets were dropped, and how many of the rejected ones got no answer. The number comes first, so that
+    /// nobody takes it for that of a rule.
     var words: String {
         let reasons = drops.map { "\($0.packets) by \($0.reason.rawValue)" }.joined(separator: ", ")
         return unanswered == 0 ? reasons : "\(reasons) (\(unanswered) unanswered)"

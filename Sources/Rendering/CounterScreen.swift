@@ -4,7 +4,7 @@ import Policy
 
 /// The counters as they are watched: with the time, and with what happened each second since the reading before.
 package struct CounterScreen {
-    /// The terminal's columns and lines; nil where there is no terminal, and all of it is shown.
+    /// The terminal's columns and lines; nil if there is no terminal, and all of it is shown.
     private var width: Int?
     private var height: Int?
     /// The reading before. Without one there are no rates.

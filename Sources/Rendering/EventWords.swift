@@ -15,7 +15,7 @@ package struct EventWords {
     /// `rule NAME`, or the reason where no rule decided.
     private var cause: String { event.rule.map { "rule \($0.name)" } ?? event.reason.rawValue }
 
-    /// `db-1(tap-db1)`; the generation that knew the names may be gone already.
+    /// `db-1(tap-db1)`; `?` if the generation that knew the names is gone.
     private var place: String {
         event.port.map { "\($0.name)(\($0.device))" } ?? "?"
     }

@@ -99,7 +99,7 @@ extension Explanation.Hop {
         ]
     }
 
-    /// What the rule asks for besides the packet, if it is more than that.
+    /// The rule's conditions apart from the packet, if it has any.
     fileprivate var conditions: String {
         let words =
             (rule?.isLimited == true ? ["within its limit"] : [])

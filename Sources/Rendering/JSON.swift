@@ -28,7 +28,7 @@ extension JSON {
     package init(_ number: some FixedWidthInteger & SignedInteger) { self = .integer(Int64(clamping: number)) }
     package init(_ number: some FixedWidthInteger & UnsignedInteger) { self = .counter(UInt64(clamping: number)) }
 
-    /// A number where there is one, else null.
+    /// The number if there is one, else null.
     package init(optional number: (some FixedWidthInteger & UnsignedInteger)?) {
         if let number { self.init(number) } else { self = .null }
     }
@@ -90,7 +90,7 @@ extension JSON: CustomStringConvertible {
         }
     }
 
-    /// At most three places after the point: what a duration in milliseconds needs.
+    /// At most three decimal places: what a duration in milliseconds needs.
     private static func decimalText(_ value: Double) -> String {
         guard value.isFinite, value.magnitude < 1e15 else { return "null" }
         return "\((value * 1000).rounded() / 1000)"
@@ -106,7 +106,7 @@ extension JSON: CustomStringConvertible {
             case "\r": text += "\\r"
             case "\t": text += "\\t"
             case _ where scalar.isPrintable: text.unicodeScalars.append(scalar)
-            // JSON asks for it below U+0020 only; a terminal acts upon others too.
+            // JSON requires it only below U+0020, but a terminal acts upon others too.
             default:
                 for unit in String(scalar).utf16 {
                     let digits = String(unit, radix: 16)

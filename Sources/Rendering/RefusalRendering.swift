@@ -3,7 +3,7 @@ import Control
 import Datapath
 
 extension Words {
-    /// What is wrong where a call of Control has failed, then what to do; nil for what it does not throw.
+    /// What is wrong, then what to do, for an error of a call of Control; nil for other errors.
     package init?(failure error: any Error) {
         switch error {
         case let refusal as Refusal: self.init(refusal)
@@ -15,8 +15,7 @@ extension Words {
     /// What is wrong, then what to do.
     package init(_ refusal: Refusal) { self.init(cause: refusal.cause, advice: refusal.advice) }
 
-    /// Where the verifier refused a program, the end of its log goes along: the whole of it may have thousands of
-    /// lines.
+    /// If the verifier refused a program, the end of its log follows; the whole log may have thousands of lines.
     package init(_ error: DatapathError) {
         let log = (error.bpf?.log ?? "").split(separator: "\n").suffix(20)
         let lines = log.map { "  \($0)" as Words }.joined(separator: "\n")

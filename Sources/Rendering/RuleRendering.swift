@@ -9,7 +9,7 @@ extension RuleNote {
         return [comment, meta.isEmpty ? nil : "(\(meta))"].compactMap(\.self).joined(separator: " ")
     }
 
-    /// null where nothing is written.
+    /// null if nothing is written.
     package var metaJSON: JSON {
         var fields = JSON.Fields()
         for entry in meta { fields.append(entry.key, .string(entry.value)) }

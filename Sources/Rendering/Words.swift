@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Text for people. What it is put together from is written by others: comments and names in policies, lines of feeds,
-/// names of files, devices and network namespaces. So whatever is interpolated is escaped, and can neither steer a
-/// terminal nor look like a line of its own. Literals are ours and stand as they are. There is no other way to standard
-/// output and standard error but ``JSON``.
+/// Text for people. Its parts are written by others: comments and names in policies, lines of feeds, names of files,
+/// devices and network namespaces. So whatever is interpolated is escaped, and can neither control a terminal nor look
+/// like a line of its own. Literals are ours and stay as they are. Only this and ``JSON`` go to standard output and
+/// standard error.
 package struct Words: Sendable, Hashable {
     package let text: String
 
     fileprivate init(safe text: String) { self.text = text }
 
-    /// Text of several lines, in which only tabs and the ends of lines stand as they are.
+    /// Text of several lines, escaped except for tabs and the ends of lines.
     package init(lines text: String) {
         self.text = Words.escaped(text) { $0 == "\n" || $0 == "\t" }
     }
 
-    /// Another's text as it is: only for what reads it as such, never for a terminal.
+    /// Another's text as it is: only for programs that read it, never for a terminal.
     package init(verbatim text: String) { self.text = text }
 
     package static func + (left: Words, right: Words) -> Words { Words(safe: left.text + right.text) }
 
     package static func += (left: inout Words, right: Words) { left = left + right }
 
-    /// Text in which what a terminal would act upon, or what turns the order of letters round, is written out: `\n`,
-    /// `\x1b`, `\u{202e}`.
+    /// Text in which everything that a terminal would act upon, or that changes the direction of text, is written out:
+    /// `\n`, `\x1b`, `\u{202e}`.
     package static func escaped(_ text: String, except isKept: (Unicode.Scalar) -> Bool = { _ in false }) -> String {
         guard !text.utf8.allSatisfy({ (0x20..<0x7f).contains($0) }) else { return text }
         var result = ""
@@ -79,8 +79,8 @@ extension Sequence<Words> {
 }
 
 extension Unicode.Scalar {
-    /// false for controls (C0, DEL, C1), for what has no form of its own but changes others (marks of direction among
-    /// them), and for separators of lines.
+    /// false for controls (C0, DEL, C1), for format characters (marks of direction among them), and for separators of
+    /// lines and paragraphs.
     package var isPrintable: Bool {
         switch properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: false

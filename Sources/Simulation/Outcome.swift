@@ -10,9 +10,9 @@ extension Simulator {
     /// What a program said of a frame.
     public struct Outcome: Sendable, Hashable {
         public var verdict: Action
-        /// nil: the XDP program passed the frame on to tc, without a word of its own.
+        /// nil: the XDP program passed the frame on to tc, and decided nothing.
         public var reason: Reason?
-        /// The rule that decided, where one did. Of its limit nothing was used, but by what was judged before.
+        /// The rule that decided, if one did. Only frames that were judged before have used its limit.
         public var decided: ImageView.RuleRecord?
         /// The rule's line, the default's, or else the port's.
         public var source: SourceLocation?
@@ -22,7 +22,7 @@ extension Simulator {
         public var returned: UInt32
         /// What the parser made of the frame.
         public var packet: Packet
-        /// The answer to a rejected packet, where there is one.
+        /// The answer to a rejected packet, if there is one.
         public var answer: [UInt8]?
 
         /// The number of the policy's rule that decided, from 0.

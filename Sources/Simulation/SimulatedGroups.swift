@@ -4,16 +4,17 @@ import Datapath
 import Libbpf
 import Network
 
-/// The dynamic groups of a simulator: those of an instance, as they are in force, or its own, which keep their members
-/// by name from policy to policy.
+/// The dynamic groups of a simulator: an instance's, as they are in force, or its own, which keep their members from
+/// policy to policy as long as they keep their names.
 struct SimulatedGroups {
     private var members: [String: Map] = [:]
-    /// The places of the policy that is used, and those of the one before, which is still asked.
+    /// The places of the policy in use, and those of the one before, because that is still asked.
     private var places: [(name: String, slot: UInt32)] = []
     private var placesBefore: [UInt32] = []
     private let areBorrowed: Bool
 
-    /// - Parameter instance: whose; nil, or one that has no policy in force: they have no members at first.
+    /// - Parameter instance: the instance whose groups they are; nil: the simulator's own. Groups that are not in force
+    ///   there are empty at first.
     init(membersOf instance: Instance?) throws(DatapathError) {
         areBorrowed = instance != nil
         guard let instance, let maps = try? instance.openMaps(), let image = try LiveImage.published(in: maps)
@@ -25,7 +26,7 @@ struct SimulatedGroups {
         }
     }
 
-    /// Gives the groups of a policy places in these maps, and returns them by the policy's order.
+    /// Gives the groups of a policy places in these maps, and returns the places in the policy's order.
     mutating func use(_ view: ImageView, in maps: InstanceMaps) throws(DatapathError) -> [UInt32] {
         let names = view.groups.map(\.name)
         let allotment = GroupAllotment(names, old: places, before: placesBefore)
@@ -43,12 +44,12 @@ struct SimulatedGroups {
         return allotment.slots
     }
 
-    /// Its own groups are to have no members where they are used next.
+    /// Empties its own groups for their next use.
     mutating func forget() {
         if !areBorrowed { members = [:] }
     }
 
-    /// The members of a group of its own, to be changed.
+    /// The members of one of its own groups, for changing.
     func members(_ group: String) throws(DatapathError) -> Map {
         guard !areBorrowed, let map = members[group] else { throw NoSuchGroup.error(group, members.keys.sorted()) }
         return map
@@ -56,22 +57,22 @@ struct SimulatedGroups {
 }
 
 extension Simulator {
-    /// Makes prefixes members of a dynamic group of its own.
+    /// Makes prefixes members of one of its own dynamic groups.
     ///
-    /// - Parameter seconds: for how long; nil: until they are deleted.
+    /// - Parameter seconds: how long they stay; nil: until they are deleted.
     public func add(_ prefixes: [Prefix], to group: String, seconds: Int? = nil) throws {
         let deadline = seconds.map { clock.bootTime + UInt64($0) * 1_000_000_000 } ?? MemberTrie.forever
         _ = try trie(group).add(prefixes, until: deadline, atMost: .max)
         mapping.noteChange()
     }
 
-    /// Takes prefixes out of a dynamic group of its own.
+    /// Takes prefixes out of one of its own dynamic groups.
     public func delete(_ prefixes: [Prefix], from group: String) throws {
         _ = try trie(group).delete(prefixes)
         mapping.noteChange()
     }
 
-    /// The prefixes that are members of a dynamic group of its own.
+    /// The prefixes that are members of one of its own dynamic groups.
     public func members(of group: String) throws -> Set<Prefix> { Set(try trie(group).members().map(\.prefix)) }
 
     private func trie(_ group: String) throws -> MemberTrie {

@@ -10,29 +10,29 @@ import Network
 import Policy
 import Wire
 
-/// Judges frames with the real programs, attached to nothing: the kernel runs them over private maps and a copy of a
-/// policy image. Nothing in force is touched or counted. The copy of a policy in force is what the kernel holds at that
-/// moment, byte by byte; a copy, because a frame is judged as at one port, and the image in force cannot be told of
-/// made-up ones.
+/// Judges frames with the real programs, which are not attached: the kernel runs them with private maps and a copy of a
+/// policy image. Nothing in force is touched or counted. The copy of a policy in force has the bytes that the kernel
+/// holds at that moment. It must be a copy, because frames are judged at made-up devices, which the image in force must
+/// not have.
 ///
-/// It has tables of flows and fragments of its own, empty at first: what it judges is one traffic. Connections that
-/// were there before are not adopted, unless asked for.
+/// It has its own tables of flows and fragments, empty at first, and all frames that it judges share them. Connections
+/// that were there before are not adopted, unless asked for.
 ///
 /// Not for use by several threads at once.
 public final class Simulator {
-    /// A program to run. XDP drops only what tc would surely drop, and passes the rest on to it.
+    /// A program to run. XDP drops only what tc would surely drop, and passes the rest on to tc.
     public typealias Hook = HookName
 
     /// The image that judges.
     public private(set) var view: ImageView
 
-    /// Whether the verdict cache knew what the rules say of the frame that was judged last.
+    /// Whether the verdict cache had the rules' answer for the last frame.
     public private(set) var wasRecalled = false
 
     private let maps: InstanceMaps
-    /// Those that were asked for; each takes the verifier a while.
+    /// The programs that were needed so far; verifying each takes a while.
     private var programs: [Hook: Loaded] = [:]
-    /// The program that reads a frame, once it was asked for.
+    /// The program that reads a frame, once it was needed.
     private var parser: Loaded?
 
     final class Loaded {
@@ -43,13 +43,13 @@ public final class Simulator {
     private(set) var mapping: Mapping
     private var devicePorts: Int
     private var generation: UInt32
-    /// Whether connections that were there before are adopted, for as long as the next policy is used.
+    /// Whether connections that were there before are adopted, from the next policy on.
     public var adopts: Bool
-    /// Whether a judged packet's flow and datagram are there for the next; else each is judged on empty tables.
+    /// Whether a judged packet's flow and datagram are kept for the next packet; else each is judged with empty tables.
     public var keepsFlows = true
     /// Buckets of the flow table that hold flows, or did.
     private var usedBuckets: Set<UInt32> = []
-    /// Buckets of the table of fragments likewise.
+    /// Buckets of the table of fragments that hold something, or did.
     private var usedFragmentBuckets: Set<UInt32> = []
     private let scratch: PerCPUValues<bh_scratch>
     private var limits: LimitAllotment
@@ -59,12 +59,12 @@ public final class Simulator {
     private(set) var clock = SimulatedClock()
     /// The host's own addresses, for the programs; none at first.
     public private(set) var own: Set<Prefix> = []
-    /// Whether nothing was judged, and no policy exchanged, since the tables were emptied.
+    /// Whether ``forgetFlows()`` emptied the tables and nothing was judged since.
     private var isFresh = false
     /// The image's map.
     private var map: Map
     private static let secret: UInt64 = 1
-    /// The identities of limits a source.
+    /// The identities of limits per source.
     private var sourceLimits: [UInt32] = []
 
     /// What the programs are loaded with; to be changed before the first frame is judged.
@@ -76,8 +76,9 @@ public final class Simulator {
     /// A simulator of a compiled policy.
     ///
     /// - Parameters:
-    ///   - adopts: whether connections that were there before are adopted, however long ago.
-    ///   - instance: whose members the dynamic groups have that are called alike; nil: they have none at first.
+    ///   - adopts: whether connections that were there before are adopted, at any time.
+    ///   - instance: the instance whose groups give their members to groups of the same names; nil: groups are empty at
+    ///     first.
     public convenience init(
         image: Image, adopts: Bool = false, membersOf instance: Instance? = nil
     ) throws(DatapathError) {
@@ -144,8 +145,8 @@ public final class Simulator {
         mapping = try Simulator.mapping(of: map)
     }
 
-    /// Binds a made-up device to each port. As at the ports of a host, connections are adopted at the first policy
-    /// alone, and then what the policy before passed without a flow.
+    /// Binds a made-up device to each port. As on a host, only the first policy adopts TCP connections; a later one
+    /// adopts what the policy before passed without a flow.
     private static func bind(
         _ generation: inout Generation, _ view: ImageView, before: (view: ImageView, generation: UInt32)?, isFirst: Bool
     ) {
@@ -158,7 +159,7 @@ public final class Simulator {
         }
     }
 
-    /// The image as its host part is here: each host entry has a flow scope, by its record.
+    /// The image with the host part of a simulator: each host entry has a flow scope, by its record.
     private static func generation(
         _ bytes: [UInt8], _ view: ImageView, _ number: UInt32, _ adopts: Bool
     ) -> Generation {
@@ -171,10 +172,10 @@ public final class Simulator {
         return generation
     }
 
-    /// The made-up device that stands for a port: its own, as long as there are enough.
+    /// The made-up device that stands for a port: one per port, as long as there are enough.
     private static func device(_ record: Int) -> UInt16 { UInt16(1 + record % (Int(BH_DEVICES_MAX) - 1)) }
 
-    /// Whose a port's flows are: its device's, or its host entry's.
+    /// The scope of a port's flows: its device, or its host entry.
     private static func flowScope(_ record: Int, _ view: ImageView) -> UInt16 {
         view.port(record)?.protects == .host ? UInt16(BH_SCOPE_ENTRY) | device(record) : device(record)
     }
@@ -199,7 +200,7 @@ public final class Simulator {
         }
     }
 
-    /// Says what the host's own addresses are from now on.
+    /// Sets the host's own addresses.
     public func setOwn(_ addresses: Set<Prefix>) throws(DatapathError) {
         guard addresses != own else { return }
         try change { () throws(BPFError) in try maps.setOwn(addresses) }
@@ -221,12 +222,12 @@ public final class Simulator {
     /// Judges a frame.
     ///
     /// - Parameters:
-    ///   - frame: from the destination MAC address on; what exceeds the kernel's limit is cut.
-    ///   - originalLength: bytes on the wire, where the frame was cut; nil: the frame's own.
-    ///   - portRecord: see `Image.portRecord` and ``Status/Port/record``.
-    ///   - device: the device's id; nil: one of the record's own.
-    ///   - segmentSize: payload bytes of a segment, where the frame is a super-packet; else 0. For tc only.
-    ///   - segments: their number; 0: not counted, as of what a guest hands over.
+    ///   - frame: from the destination MAC address on; bytes beyond the kernel's limit are cut.
+    ///   - originalLength: bytes on the wire, if the frame was cut; nil: the frame's own length.
+    ///   - portRecord: see `Image.portRecord` and ``Status/PortStatus/record``.
+    ///   - device: the device's id; nil: the record's made-up one.
+    ///   - segmentSize: payload bytes per segment if the frame is a super-packet, else 0. For tc only.
+    ///   - segments: their number; 0: not counted, as in what a guest hands over.
     ///   - isQuarantined: whether the port is cut off.
     public func judge(
         frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, hook: Hook,
@@ -243,7 +244,7 @@ public final class Simulator {
         throw DatapathError("the program said nothing of the frame")
     }
 
-    /// Judges a frame that `run` has the program of a hook see; nil where it does not see it.
+    /// Judges a frame that `run` gives to the program of a hook; nil if the program did not see it.
     func judge(
         length: Int, portRecord: Int, device: UInt16?, hook: Hook, isQuarantined: Bool,
         _ run: () throws(BPFError) -> Program.Run
@@ -260,7 +261,7 @@ public final class Simulator {
         input.device = UInt32(device)
         input.frame_length = UInt32(clamping: length)
         input.now = clock.now
-        // To tell the CPU that the program ran on.
+        // Tells which CPU the program ran on.
         input.judgement.verdict = BH_NONE
         do throws(BPFError) {
             try scratch.store(input, in: maps[.scratch], at: 0)
@@ -276,11 +277,11 @@ public final class Simulator {
         }
     }
 
-    /// Reads a frame as the programs at the tc hooks do, and judges nothing.
+    /// Reads a frame as the programs at the tc hooks do, and does not judge it.
     ///
     /// - Parameters:
-    ///   - frame: From the destination MAC address on; what exceeds the kernel's limit is cut.
-    ///   - originalLength: Bytes on the wire, where the frame was cut; nil: the frame's own.
+    ///   - frame: From the destination MAC address on; bytes beyond the kernel's limit are cut.
+    ///   - originalLength: Bytes on the wire, if the frame was cut; nil: the frame's own length.
     public func parse(frame: [UInt8], originalLength: Int? = nil) throws(DatapathError) -> Packet {
         let fitted = TestFrame(frame, originalLength: originalLength ?? frame.count)
         var input = bh_scratch()
@@ -320,8 +321,7 @@ public final class Simulator {
         }
     }
 
-    /// Forgets all flows and datagrams, what was used of limits, who was in its own dynamic groups, and that time has
-    /// passed.
+    /// Forgets all flows and datagrams, the use of limits, and the members of its own dynamic groups; resets the clock.
     public func forgetFlows() throws(DatapathError) {
         clock = SimulatedClock()
         time = clock.time
@@ -358,8 +358,8 @@ public final class Simulator {
         usedBuckets = []
     }
 
-    /// What time it is for the programs: nanoseconds since 1970. It stands still unless it is set. Set forward, so much
-    /// time passes for flows, datagrams and limits; set back, none does.
+    /// The time for the programs: nanoseconds since 1970. It stands still unless it is set. If it is set forward, that
+    /// much time passes for flows, datagrams and limits; if it is set back, none does.
     public var time: UInt64 {
         get { clock.time }
         set {
@@ -371,7 +371,7 @@ public final class Simulator {
     /// Lets time pass.
     public func pass(seconds: Int) { time += UInt64(clamping: seconds) * 1_000_000_000 }
 
-    /// The flows that are there.
+    /// The flows that have not expired.
     public func flows() throws(DatapathError) -> [Flow] {
         do throws(BPFError) {
             return try maps.flows(inBuckets: usedBuckets.sorted(), at: clock.ticks)
@@ -390,7 +390,7 @@ public final class Simulator {
         }
     }
 
-    /// The program of a hook; it is loaded when it is first asked for.
+    /// The program of a hook; it is loaded when it is first needed.
     func loaded(_ hook: Hook) throws(BPFError) -> Loaded {
         if let known = programs[hook] { return known }
         let loaded = Loaded(try maps.loadProgram(hook, settings))

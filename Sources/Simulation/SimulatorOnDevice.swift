@@ -3,8 +3,8 @@ import Datapath
 import Libbpf
 
 extension Simulator {
-    /// Judges a frame that `send` sends to a device whose hook runs the program, see ``pin(_:at:)``: what a sender
-    /// leaves to the kernel cannot be told to a test run. Returns nil where the kernel drops the frame before the hook.
+    /// Judges a frame that `send` sends to a device whose hook runs the program, see ``pin(_:at:)``. A test run cannot
+    /// be told what a sender leaves to the kernel. Returns nil if the kernel drops the frame before the hook.
     package func judge(
         length: Int, portRecord: Int, hook: Hook, sending send: () -> Void
     ) throws(DatapathError) -> Outcome? {
@@ -15,7 +15,7 @@ extension Simulator {
         }
     }
 
-    /// Pins the program of a hook, for a device to be given it.
+    /// Pins the program of a hook, so that a device can be given it.
     package func pin(_ hook: Hook, at pin: Pin) throws(DatapathError) {
         do throws(BPFError) {
             try loaded(hook).program.pin(at: pin)

@@ -5,15 +5,15 @@ import Datapath
 /// A frame as the kernel's test run takes it.
 struct TestFrame {
     var bytes: [UInt8]
-    /// Bytes that the program is to heed.
+    /// The frame's length that the program is told.
     var length: Int
 
-    /// More than this the kernel's test run of a tc program does not take.
+    /// The most bytes that the kernel's test run of a tc program takes.
     private static let limit = 3_400
 
-    /// The frame as the kernel takes it, and the length that the program is to heed. A frame that does not hold its
-    /// Ethernet and IP headers is refused by the kernel: it is lengthened, and the program told where it ends, so that
-    /// it never reads what was made up.
+    /// Fits a frame to the kernel's test run. The kernel refuses a frame that does not hold its Ethernet and IP
+    /// headers. So such a frame is lengthened, and the program is told its real length, so that it never reads the
+    /// filling.
     init(_ frame: [UInt8], originalLength: Int) {
         let minimum =
             switch frame.dropFirst(12).prefix(2) {
@@ -31,7 +31,7 @@ struct TestFrame {
         }
     }
 
-    /// A `__sk_buff` of a super-packet; empty where it is none.
+    /// The `__sk_buff` of a super-packet; empty for other frames.
     static func context(_ size: UInt32, _ segments: UInt32, hook: HookName) -> [UInt8] {
         guard hook != .xdp, size > 0 || segments > 0 else { return [] }
         var context = unsafe __sk_buff()

@@ -44,8 +44,8 @@ extension Instance {
             })
     }
 
-    /// Takes everything of this instance out of the kernel: programs, filters, maps, pins. What other programs hold on
-    /// the same hooks stays.
+    /// Takes everything of this instance out of the kernel: programs, filters, maps, pins. Other tools' programs on the
+    /// same hooks stay.
     public func detachAll() throws(DatapathError) -> DetachReport {
         try Preflight.check(.hooks)
         let lock = try lock(make: false)
@@ -55,7 +55,7 @@ extension Instance {
         return report
     }
 
-    /// Takes off all programs and leaves the pins of the rest.
+    /// Takes off all programs, and leaves the pins of everything else.
     func detachLocked() throws(DatapathError) -> DetachReport {
         var report = DetachReport(ports: [], warnings: [])
         var known: [UInt16: DeviceRecord] = [:]
@@ -68,7 +68,7 @@ extension Instance {
                 }
             }
         } catch {
-            // Another version's image: its links can be taken off all the same.
+            // Another version's image: its links can still be taken off.
             report.warnings.append("\(error.message)")
         }
         gracePeriods.recover()
@@ -81,8 +81,8 @@ extension Instance {
         return report
     }
 
-    /// Removes the pins and folders of an instance that is held, and at last its own from `place`; says what is left
-    /// there because it is not ours.
+    /// Removes the pins and folders of an instance that is held open, and last its own folder, `place`. Returns a
+    /// warning if something is left because it is not ours.
     func removeFolders(from place: PinFolder) throws(DatapathError) -> String? {
         for pins in [filterFolder, linkFolder, mapFolder, innerFolder] {
             for name in try pins.names { try pins.unpin(name) }
@@ -96,16 +96,16 @@ extension Instance {
             return "left in \(folder.path), because it is not Bulkhead's: \(rest.joined(separator: ", "))"
         }
         try folder.unpin(InstanceMark.name)
-        // Whoever has renamed it meanwhile keeps an empty folder.
+        // If somebody renamed the folder, it stays under its new name, empty.
         if let open = try folder.open(), place.isStill(open) { try place.remove() }
         return nil
     }
 
-    /// Takes a device's program off one hook. A device or namespace that is gone took it along.
+    /// Takes a device's program off one hook. If the device or its namespace is gone, so is the program.
     func detach(_ device: DeviceRecord, _ hook: HookName) throws(DatapathError) {
         let inside = NetworkNamespace.inode(device.namespace) == device.namespaceInode
         let attachment = Attachment(self, device)
-        // Only a filter is found through its namespace; a link is known by itself.
+        // Only a filter is found through its namespace; a link is found by its pin alone.
         if inside, !usesTCX {
             try NetworkNamespace.with(device.namespace) { () throws(DatapathError) in try attachment.detach(hook) }
         } else {
@@ -113,8 +113,7 @@ extension Instance {
         }
     }
 
-    /// Takes off what an apply left that was killed on its way: programs on hooks that the generation in force does not
-    /// use.
+    /// Takes off what a killed apply left: programs on hooks that the generation in force does not use.
     func removeOrphans(keeping devices: [DeviceRecord]) throws(DatapathError) {
         let kept = Set(devices.flatMap { device in device.hooks.map { HookPin(device: device.id, hook: $0) } })
         for name in try linkFolder.names {
@@ -133,8 +132,8 @@ extension Instance {
         }
     }
 
-    /// Takes a filter off that is known by its pin alone. A namespace that has no name any more is out of reach, and so
-    /// is what is in it.
+    /// Takes off a filter that only its pin tells of. If its namespace has no name any more, the filter is out of
+    /// reach, and only the pin is removed.
     private func removeFilter(_ pin: HookPin, at place: HookPin.Place) throws(DatapathError) {
         let namespaces = [nil] + NetworkNamespace.names
         if let namespace = namespaces.first(where: { NetworkNamespace.inode($0) == place.namespaceInode }) {

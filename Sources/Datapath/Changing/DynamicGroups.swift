@@ -8,9 +8,9 @@ import Network
 import Policy
 
 extension Instance {
-    /// Makes prefixes members of a dynamic group: in force when it returns, all of them or, where it throws, none.
+    /// Makes prefixes members of a dynamic group. All are in force when it returns; none is if it throws.
     ///
-    /// - Parameter seconds: for how long; nil: as long as the group's timeout says, or else until they are deleted.
+    /// - Parameter seconds: how long they stay; nil: the group's timeout, or until they are deleted if it has none.
     public func add(
         _ prefixes: [Prefix], to name: String, seconds: Int? = nil
     ) throws(DatapathError) -> GroupChange {
@@ -31,7 +31,7 @@ extension Instance {
         }
     }
 
-    /// Takes prefixes out of a dynamic group; what is under them and was added by itself stays.
+    /// Takes prefixes out of a dynamic group. Longer prefixes under them that were added themselves stay.
     public func delete(_ prefixes: [Prefix], from name: String) throws(DatapathError) -> GroupChange {
         try changeGroup(name) { _, map in
             let trie = try MemberTrie(map, now: KernelClock.nanoseconds(CLOCK_BOOTTIME))
@@ -53,7 +53,7 @@ extension Instance {
         }
     }
 
-    /// The policy's dynamic groups, or the one of a name, with their members.
+    /// The policy's dynamic groups, or the one called `name`, with their members.
     public func groups(_ name: String? = nil) throws(DatapathError) -> [GroupMembers] {
         let maps = try openMaps()
         let image = try imageInForce(maps)
@@ -76,7 +76,8 @@ extension Instance {
         }
     }
 
-    /// Runs a change of a group's members, and tells the flows that it has changed: also where it fails on its way.
+    /// Changes a group's members, then has flows that depend on groups judged again, even if the change failed on its
+    /// way.
     private func changeGroup(
         _ name: String, _ change: (ImageView.GroupRecord, Map) throws -> GroupChange
     ) throws(DatapathError) -> GroupChange {
@@ -102,15 +103,15 @@ extension LiveImage {
         throw NoSuchGroup.error(name, groups.map(\.name))
     }
 
-    /// Makes flows that depend on dynamic groups be judged again. Only after the groups have changed: the programs read
-    /// in the other order.
+    /// Has flows that depend on dynamic groups judged again. To be called after the groups have changed, because the
+    /// programs read the epoch before the members.
     fileprivate static func noteChange(in maps: InstanceMaps) throws {
         try withPublished(in: maps) { try Mapping($0, writable: true).noteChange() }
     }
 }
 
 extension Mapping {
-    /// Moves an image's epoch on.
+    /// Moves an image's epoch on by one.
     package func noteChange() {
         let epoch = \bh_image_header.epoch
         store((load(epoch) ?? 0) &+ 1, in: epoch)
@@ -118,7 +119,7 @@ extension Mapping {
 }
 
 extension InstanceMaps {
-    /// The members of a group; nil where it has no place.
+    /// The members of a group; nil if it has no place.
     package func members(_ group: ImageView.GroupRecord) throws(BPFError) -> Map? {
         try inner(.groups, group.slot, name: "members of \(group.name)")
     }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What a command made of a dynamic group.
+/// What a change did to a dynamic group.
 public struct GroupChange: Sendable, Hashable {
     public var group: String
     /// Prefixes that became members, or ceased to be.
     public var changed: Int
-    /// Prefixes that were members already and got another time; or that were none and were to be deleted.
+    /// Prefixes to add that were members already, and got the new time; or prefixes to delete that were not members.
     public var others: Int
-    /// Of the deleted, or not found, those that are in the group all the same: a shorter prefix covers them.
+    /// Prefixes to delete that are still in the group, because a shorter prefix covers them.
     public var covered: [Prefix] = []
 }
 
-/// A dynamic group as it is.
+/// A dynamic group, with its members now.
 public struct GroupMembers: Sendable, Hashable {
     public struct Member: Sendable, Hashable {
         public var prefix: Prefix
@@ -29,9 +29,10 @@ public struct GroupMembers: Sendable, Hashable {
     }
 
     public var name: String
+    /// The most members that it may have.
     public var maximum: Int
-    /// Nanoseconds that a member stays where no time is given; nil: for ever.
+    /// Nanoseconds that a member stays if no time is given; nil: until it is deleted.
     public var timeout: UInt64?
-    /// In no order.
+    /// In no particular order.
     public var members: [Member]
 }

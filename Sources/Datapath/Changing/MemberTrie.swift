@@ -3,19 +3,18 @@ import CDatapathABI
 import Libbpf
 import Network
 
-/// The members of one dynamic group, as the kernel holds them. Changed by one process at a time: the holder of the lock
-/// of publishing.
+/// The members of one dynamic group, as the kernel holds them. Only the holder of the publishing lock changes them.
 ///
-/// The programs ask for the longest prefix that covers an address and no other, so what is kept of a prefix is how long
-/// it *or any shorter one that covers it* is a member. Each change keeps that so.
+/// The programs look up only the longest prefix that covers an address. So an entry says how long its prefix *or any
+/// shorter one that covers it* is a member. Each change keeps that true.
 package struct MemberTrie {
-    /// A change that does not fit: nothing of it was done.
+    /// A change that does not fit: `fresh` prefixes next to `members` that are there. Nothing was added.
     package struct Full: Error {
         package var members: Int
         package var fresh: Int
     }
 
-    /// What is to be added cannot end before the clock does.
+    /// The deadline of a member that stays until it is deleted.
     package static let forever: UInt64 = BH_FOREVER
 
     private typealias Entries = KeyedMap<bh_member_key, bh_member>
@@ -34,9 +33,9 @@ package struct MemberTrie {
 
     // MARK: Reading
 
-    /// The members, each with the time when it ceases to be one.
+    /// The members, each with the time when it ceases to be one, in nanoseconds of CLOCK_BOOTTIME.
     package func members() throws(BPFError) -> [(prefix: Prefix, deadline: UInt64)] {
-        // Where an entry goes while it is read, the walk begins anew.
+        // If an entry is deleted during the walk, the walk starts again.
         var seen: Set<Prefix> = []
         return try all().filter { $0.entry.own > now && seen.insert($0.prefix).inserted }
             .map { ($0.prefix, $0.entry.own) }
@@ -57,8 +56,8 @@ package struct MemberTrie {
         return result
     }
 
-    /// What is under a prefix. The walk comes from its first address by all of that to the prefix itself; where the
-    /// address is no entry, it is made one for the while, which changes nothing of what is said of it.
+    /// The entries under a prefix. The walk goes from its first address through all of them to the prefix itself. If
+    /// that address is not an entry, it is one during the walk, with the deadline that it has anyway.
     private func under(_ prefix: Prefix) throws(BPFError) -> [Held] {
         let first = Prefix(prefix.address)
         var result: [Held] = []
@@ -95,7 +94,7 @@ package struct MemberTrie {
         return found
     }
 
-    /// Until when shorter prefixes cover it.
+    /// The time until which shorter prefixes cover it.
     private func covered(_ prefix: Prefix) throws(BPFError) -> UInt64 {
         if prefix.length == 0 { return 0 }
         var key = bh_member_key(prefix)
@@ -103,16 +102,17 @@ package struct MemberTrie {
         return try entries.lookup(key)?.deadline ?? 0
     }
 
-    /// Whether it is a member, by itself or in a shorter one.
+    /// Whether it is a member, by itself or through a shorter prefix.
     package func contains(_ prefix: Prefix) throws(BPFError) -> Bool {
         try longest(prefix).map { $0.deadline > now } ?? false
     }
 
     // MARK: Changing
 
-    /// Makes prefixes members until a deadline; one that is there already gets the new one.
+    /// Makes prefixes members until a deadline; one that is a member already gets the new deadline.
     ///
-    /// - Returns: how many were none before.
+    /// - Returns: how many were not members before.
+    /// - Throws: ``Full`` if the group would have more than `maximum` members.
     package func add(_ prefixes: [Prefix], until deadline: UInt64, atMost maximum: Int) throws -> Int {
         let prefixes = MemberTrie.ordered(prefixes)
         var count = try count()
@@ -129,7 +129,7 @@ package struct MemberTrie {
             for prefix in prefixes { try set(prefix, own: deadline) }
             try settle(under: prefixes)
         } catch {
-            // Where it fails again, the next change repairs it.
+            // If this fails too, the next change repairs it.
             for (prefix, entry) in zip(prefixes, known) {
                 if let entry { try set(prefix, own: entry.own) } else { try entries.delete(bh_member_key(prefix)) }
             }
@@ -153,7 +153,7 @@ package struct MemberTrie {
             if entry.own > now { deleted += 1 }
         }
         try keepCount(nil)
-        // What is under them must not rest on them any more when they go.
+        // Longer prefixes must no longer rest on these when these go.
         let wide = held.filter { !$0.isOneAddress }
         for prefix in wide { try set(prefix, own: 0) }
         try settle(under: wide)
@@ -162,13 +162,14 @@ package struct MemberTrie {
         return deleted
     }
 
-    /// How many entries there are; those that have ceased to be members, and were not reclaimed yet, among them.
+    /// The number of entries, including expired ones that were not reclaimed yet.
     private func count() throws(BPFError) -> Int {
         guard let record = try entries.lookup(MemberTrie.record) else { return 0 }
         return record.own == BH_FOREVER ? try repair() : Int(record.own)
     }
 
-    /// nil: it is changing. Whoever finds that was preceded by someone who was killed.
+    /// Stores the number of entries; nil: a change is under way. A process that finds such a change knows that another
+    /// was killed during it.
     private func keepCount(_ count: Int?) throws(BPFError) {
         let value = bh_member(deadline: 0, own: count.map(UInt64.init) ?? BH_FOREVER, prefix_length: 32, pad: 0)
         try entries.update(MemberTrie.record, to: value)
@@ -177,7 +178,7 @@ package struct MemberTrie {
     private static let record = bh_member_key(
         prefix_length: 32, family: 0, address: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
 
-    /// Reclaims what has ceased to be a member, makes everything else as it should be, and counts it.
+    /// Reclaims expired entries, corrects the others, and counts them.
     private func repair() throws(BPFError) -> Int {
         var live: [Held] = []
         for held in try all() {
@@ -204,7 +205,7 @@ package struct MemberTrie {
             to: bh_member(deadline: deadline, own: own, prefix_length: 32 + UInt32(prefix.length), pad: 0))
     }
 
-    /// Makes what is under these prefixes heed them; those that are under others are done with them.
+    /// Corrects the entries under these prefixes. A prefix under another of them is done with that one.
     private func settle(under prefixes: [Prefix]) throws(BPFError) {
         let wide = prefixes.filter { !$0.isOneAddress }
         var last: Prefix?

@@ -6,18 +6,17 @@ import Policy
 public struct QuarantineReport: Sendable, Hashable {
     /// The names under which it is remembered: an entry, or `entry/device`.
     public var names: [String]
-    /// The ports of the policy in force that it is about.
+    /// The ports of the policy in force that these names mean.
     public var ports: [String]
-    /// false: it was so already.
+    /// false: it was already so.
     public var changed: Bool
-    /// Where all of these names' ports are not what they were asked to be.
+    /// What people should know, such as that a name has no device now.
     public var warnings: [String] = []
 }
 
 extension Instance {
-    /// Cuts a port off: nothing passes it in either direction from now on, open connections included. What is
-    /// remembered is its name, for as long as the instance is there: an entry's holds for all its ports, also those
-    /// that appear later.
+    /// Cuts a port off: from now on nothing passes it in either direction, open connections included. Its name is
+    /// remembered as long as the instance exists. An entry's name covers all its ports, also those that appear later.
     ///
     /// - Parameter word: an entry, `entry/device` or a device.
     public func quarantine(_ word: String) throws(DatapathError) -> QuarantineReport {
@@ -46,8 +45,8 @@ extension Instance {
 
     /// Lets a port's traffic be judged by the policy again.
     ///
-    /// - Parameter word: an entry, which releases all its ports, `entry/device`, a device, or a name that is held
-    ///   though no policy has it.
+    /// - Parameter word: an entry, which releases all its ports, `entry/device`, a device, or a quarantined name that
+    ///   the policy does not have.
     public func release(_ word: String) throws(DatapathError) -> QuarantineReport {
         try changeQuarantine { (maps, image) throws(DatapathError) in
             try DatapathError.naming("cannot release '\(word)'") {
@@ -116,7 +115,7 @@ extension Instance {
 // MARK: In the image
 
 extension Instance {
-    /// Makes the image in force agree with the names that are in quarantine. The caller holds the lock of publishing.
+    /// Makes the image in force agree with the names that are in quarantine. The caller holds the publishing lock.
     private func enforceQuarantine(_ maps: InstanceMaps) throws(DatapathError) {
         try DatapathError.naming("cannot enforce the quarantine") {
             try LiveImage.withPublished(in: maps) { map in
@@ -125,7 +124,7 @@ extension Instance {
         }
     }
 
-    /// Makes up for a `quarantine` or `release` that was killed between its two steps.
+    /// Completes a `quarantine` or `release` that was killed between its two steps.
     func repairQuarantine(_ maps: InstanceMaps) throws(DatapathError) {
         let lock = try lockPublishing()
         try enforceQuarantine(maps)
@@ -134,7 +133,7 @@ extension Instance {
 }
 
 extension LiveImage {
-    /// The names of what `word` means: of a port or entry by its name first, else of every port of a device so called.
+    /// The names of what `word` means: an entry or a port of that name, else every port of a device of that name.
     fileprivate func portNames(_ word: String) -> [String] {
         let devices = namedDevices()
         if (0..<view.portCount).contains(where: { entryName($0) == word }) { return [word] }
@@ -143,9 +142,10 @@ extension LiveImage {
     }
 }
 
-/// What of the quarantine a policy's ports do not have.
+/// Finds what of the quarantine a policy's ports do not have.
 public enum QuarantineCheck {
-    /// Names that mean no port of these, with the reason, in words. One whose entry is there may yet come.
+    /// Warnings about names that mean none of these ports. A name whose entry is there is left out: its device may
+    /// still come, unless it is another port's.
     public static func strays(
         _ names: Set<String>, entries: [String], ports: [Port]
     ) -> [String] {

@@ -3,6 +3,6 @@
 /// The BPF file system that instances are pinned in.
 package enum BPFFileSystem {
     package static let root = "/sys/fs/bpf"
-    /// So mounted, nobody but root can make anything there.
+    /// Mode 0700: only root can make anything there.
     package static let mountCommand = "mount -t bpf -o mode=0700 bpf \(root)"
 }

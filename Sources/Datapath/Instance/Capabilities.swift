@@ -25,7 +25,7 @@ struct Capabilities: Sendable {
 
     init(bits: UInt64) { self.bits = bits }
 
-    /// The effective ones of this process; nil where /proc cannot be read.
+    /// The effective ones of this process; nil if /proc cannot be read.
     static let effective: Capabilities? = {
         guard let file = unsafe fopen("/proc/self/status", "re") else { return nil }
         defer { unsafe fclose(file) }

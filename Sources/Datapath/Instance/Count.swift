@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
+/// A number of packets, and of the bytes of their frames.
 public struct Count: Sendable, Hashable {
     public var packets: UInt64
     public var bytes: UInt64

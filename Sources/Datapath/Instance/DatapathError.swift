@@ -2,13 +2,13 @@
 import Host
 import Libbpf
 
-/// Why the kernel's part of a command could not be done. Whatever was in force before still is.
+/// Why a command's work in the kernel failed. What was in force before still is.
 public struct DatapathError: Error, Sendable {
     /// What went wrong, with its cause.
     public var message: String
-    /// What to do about it, where that is known.
+    /// What to do about it, if that is known.
     public var advice: String?
-    /// The failed BPF call behind it, with the verifier's whole log where a program was refused.
+    /// The BPF call that failed, if one did; with the verifier's whole log if it refused a program.
     public var bpf: BPFError?
 
     public init(_ message: String, advice: String? = nil, bpf: BPFError? = nil) {
@@ -17,14 +17,14 @@ public struct DatapathError: Error, Sendable {
         self.bpf = bpf
     }
 
-    /// What was being done, and the call that failed at it.
+    /// An error that says what was being done and which call failed.
     package init(_ doing: String, _ error: BPFError, advice: String? = nil) {
         self.init("\(doing): \(error)", advice: advice, bpf: error)
     }
 }
 
 extension DatapathError {
-    /// Runs `body`; what it throws becomes a failure at what was being done, unless it says that itself.
+    /// Runs `body`. An error that is not a `DatapathError` becomes one that says what was being done.
     package static func naming<Result>(
         _ doing: @autoclosure () -> String, _ body: () throws -> Result
     ) throws(DatapathError) -> Result {

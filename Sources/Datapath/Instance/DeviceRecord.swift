@@ -4,11 +4,11 @@ import Host
 
 /// A device as an image's host part records it.
 package struct DeviceRecord: Sendable, Hashable {
-    /// The flag of a port that is called `entry/device` rather than by its entry.
+    /// The flag of a port that is called `entry/device`, not by its entry.
     package static let ofSeveral: UInt8 = 1
 
     package var id: UInt16
-    /// 0: the device was missing at the apply.
+    /// The kernel's number for the device; 0: the device was missing at the apply.
     package var interfaceIndex: UInt32
     /// Index of the port record.
     package var record: Int
@@ -17,28 +17,25 @@ package struct DeviceRecord: Sendable, Hashable {
     package var namespaceInode: UInt64
     package var interface: String
     package var namespace: String?
-    /// Nanoseconds of the monotonic clock: since when TCP connections that were there before may be adopted; 0: none
-    /// may.
+    /// CLOCK_MONOTONIC nanoseconds from which on older TCP connections may be adopted; 0: none may.
     package var attachedAt: UInt64 = 0
-    /// On the same clock: since when something may be open here that an earlier policy passed without a flow; 0:
-    /// nothing is.
+    /// On the same clock, when a policy was replaced that passed something here without a flow; 0: none was.
     package var untrackedAt: UInt64 = 0
 
-    /// What the kernel calls it now, its own name first; empty where that was not read, see
-    /// ``LiveImage/namedDevices()``.
+    /// The device's names now, its own first; empty if they were not read, see ``LiveImage/namedDevices()``.
     package var presentNames: [String] = []
 
     /// A name as far as a record has room for it.
     package static func cut(_ name: String) -> String { String(decoding: name.utf8.prefix(15), as: UTF8.self) }
 
-    /// What makes it the same device in the next generation.
+    /// By this it is known as the same device in the next generation.
     package var identity: Identity {
         Identity(
             interface: interface, namespace: namespace, inode: namespaceInode, index: interfaceIndex)
     }
 
-    /// Of a device that is there, the kernel's number for it and its namespace: names may change. Of a missing one,
-    /// the name.
+    /// A present device is identified by its kernel number and namespace, because names may change; a missing one by
+    /// its name.
     package struct Identity: Hashable {
         package var interface: String
         package var namespace: String?

@@ -3,13 +3,13 @@ import Glibc
 import Libbpf
 import SystemPackage
 
-/// A file or folder that this process alone may change, until the end of this value's life or of the process.
+/// An exclusive lock on a file or folder. It ends with this value, or with the process.
 package struct FileLock: ~Copyable, Sendable {
     package let descriptor: Descriptor
 
-    /// Locks what is open.
+    /// Locks an open file or folder, without waiting.
     ///
-    /// - Throws: `wouldBlock` where someone else has it.
+    /// - Throws: `wouldBlock` if another process has the lock.
     package init(_ descriptor: consuming Descriptor) throws(Errno) {
         guard flock(descriptor.value, LOCK_EX | LOCK_NB) == 0 else { throw Errno(rawValue: errno) }
         self.descriptor = descriptor
@@ -21,21 +21,21 @@ package struct FileLock: ~Copyable, Sendable {
         return unsafe fstat(descriptor.value, &status) == 0 && status.st_nlink == 0
     }
 
-    /// Unlocks rather than only closes: a child that was forked in this moment, and has not got to its own program yet,
-    /// holds the file open too, and with it the lock.
+    /// Closing alone is not enough: a child that was forked just now, and has not started its own program yet, also
+    /// holds the file open, and with it the lock.
     deinit { flock(descriptor.value, LOCK_UN) }
 }
 
 extension PinFolder {
-    /// Locks the folder for this process alone; the kernel lets go of it when the process ends. nil: someone else has
-    /// it, or it is not there.
+    /// Locks the folder; the kernel releases the lock when the process ends. nil: another process has the lock, or the
+    /// folder does not exist.
     package func lock() throws(DatapathError) -> FileLock? {
         guard let open = try open() else { return nil }
         return try lock(open)
     }
 
-    /// Locks the folder that was opened, where it still has this one's name: someone may have removed it, and even
-    /// made another.
+    /// Locks a folder that was opened before. nil: another process has the lock, or the folder no longer has this name,
+    /// because it was removed or replaced.
     package func lock(_ open: OpenFolder) throws(DatapathError) -> FileLock? {
         let copy: Descriptor
         do throws(BPFError) {

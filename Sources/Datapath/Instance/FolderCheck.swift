@@ -2,9 +2,9 @@
 import Glibc
 import Libbpf
 
-/// Whose a folder of the BPF file system is. The file system is open to everybody when it is mounted without a mode.
+/// Checks who owns a folder of the BPF file system, which is open to everybody if it is mounted without a mode.
 package enum FolderCheck {
-    /// Why a folder is not this user's own; nil where it is.
+    /// Why a folder is not this user's alone; nil if it is.
     package static func fault(of folder: OpenFolder) -> DatapathError? {
         let status = folder.status
         guard status.isBPF else {
@@ -21,7 +21,7 @@ package enum FolderCheck {
                 advice: "look what it is and remove it, or choose another --instance; then keep others out: "
                     + "chmod 0700 \(BPFFileSystem.root) (\(BPFFileSystem.mountCommand) at the next boot)")
         }
-        // Whoever can open a folder can hold its lock.
+        // A user who can open a folder can hold its lock.
         guard status.mode & 0o077 == 0 else {
             return DatapathError(
                 "\(folder.path) can be entered by others (mode \(octal(status.mode)))",
@@ -30,8 +30,8 @@ package enum FolderCheck {
         return nil
     }
 
-    /// Why the file system's root cannot be trusted; nil where it can. Others may make folders of their own beside
-    /// ours where the sticky bit keeps them from renaming or removing ours.
+    /// Why the file system's root cannot be trusted; nil if it can. Others may make folders next to ours if the sticky
+    /// bit keeps them from renaming or removing ours.
     package static func rootFault(_ status: OpenFolder.Status) -> DatapathError? {
         guard status.owner == 0 || status.owner == geteuid() else {
             return DatapathError(
@@ -46,6 +46,7 @@ package enum FolderCheck {
         return nil
     }
 
+    /// The error of a call that failed on a folder, in words.
     package static func fault(_ error: BPFError, at path: String) -> DatapathError {
         switch error.errno {
         case .tooManySymbolicLinkLevels, .notDirectory:

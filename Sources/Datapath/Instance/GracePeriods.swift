@@ -4,11 +4,11 @@ import SystemPackage
 
 /// Shortens the kernel's waits while many programs are attached or taken off, and while a policy is put in force.
 ///
-/// At each tc hook the kernel waits until every CPU has left the old list of programs: 15 ms or more, under the lock of
-/// all network devices, so that several threads are no faster. Told to expedite its grace periods it interrupts the
-/// CPUs instead, and takes about 1 ms. The setting is the whole host's. So it is changed only where the wait is most of
-/// what is to be done, by one process at a time, and for no longer than that takes; a mark in the instance's folder
-/// tells the next apply or detach to change it back where a process was killed in between.
+/// At each tc hook the kernel waits until every CPU has left the old list of programs. That takes 15 ms or more, under
+/// the lock of all network devices, so several threads are not faster. If the kernel is told to expedite its grace
+/// periods, it interrupts the CPUs instead and needs about 1 ms. The setting applies to the whole host. So it is
+/// changed only if waiting is most of the work, by one process at a time, and no longer than needed. A mark in the
+/// instance's folder tells the next apply or detach to change it back if a process was killed in between.
 package struct GracePeriods {
     /// The setting, for the whole host.
     package static let standardSetting = "/sys/kernel/rcu_expedited"
@@ -18,11 +18,11 @@ package struct GracePeriods {
 
     /// The file of the host's setting.
     let setting: String
-    /// Of the instance; the mark stands in it.
+    /// The instance's folder, which holds the mark.
     let folder: PinFolder
 
-    /// Runs `body`, which attaches to or takes off so many hooks; where that is worth it, and the host lets it be done,
-    /// with short waits.
+    /// Runs `body`, which attaches to this many hooks or detaches from them: with short waits if they are worth it and
+    /// the host allows them.
     func expedited<Result, Failure: Error>(
         for hooks: Int, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
@@ -30,7 +30,7 @@ package struct GracePeriods {
         return try expedited(body)
     }
 
-    /// Runs `body` with short waits, where the host lets it be done.
+    /// Runs `body`, with short waits if the host allows them.
     func expedited<Result, Failure: Error>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
         guard let setting = open(), let lock = try? FileLock(setting),
             GracePeriods.value(lock.descriptor) == UInt8(ascii: "0")
@@ -42,8 +42,8 @@ package struct GracePeriods {
         return try body()
     }
 
-    /// Changes back what a process that was killed has left; without the lock, for nobody may come after this one.
-    /// Whoever has the setting just then waits longer, and no more.
+    /// Changes the setting back if a killed process left it changed. Takes no lock, because there may be no later call
+    /// to do it. A process that uses the setting at this moment only waits longer.
     func recover() {
         guard folder.holds(GracePeriods.markName), let setting = open() else { return }
         if GracePeriods.set("0", setting) { try? mark.remove() }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// The pin of a program on one hook of one device, as its name tells.
+/// The pin of a program on one hook of one device, as the pin's name describes it.
 ///
-/// A link knows its device by itself: `DEVICE-HOOK`. A clsact filter does not, so its pin says where it is, and can be
-/// found again when the policy in force knows nothing of it: `DEVICE-HOOK-IFINDEX-NAMESPACE`, and `-new` while it
-/// replaces another.
+/// A link knows its device, so its pin is called `DEVICE-HOOK`. A clsact filter does not, so its pin also says where it
+/// is: `DEVICE-HOOK-IFINDEX-NAMESPACE`, with `-new` while it replaces another. So a filter can be found even if the
+/// policy in force does not know it.
 struct HookPin: Sendable, Hashable {
     var device: UInt16
     var hook: HookName
-    /// Of a filter: the device's index and the inode of its network namespace.
+    /// Only of a filter: the device's index and the inode of its network namespace.
     var place: Place?
     var isNew = false
 
@@ -30,7 +30,7 @@ struct HookPin: Sendable, Hashable {
         self.isNew = isNew
     }
 
-    /// Reads a pin's name; nil where it is none.
+    /// Reads a pin's name; nil if it is not one.
     init?(_ name: String) {
         var words = name.split(separator: "-", omittingEmptySubsequences: false).map(String.init)
         isNew = words.last == "new"

@@ -35,7 +35,7 @@ package struct InnerMaps: Sendable {
 }
 
 extension InstanceMaps {
-    /// The map at an index of a map of maps; nil where there is none.
+    /// The map at an index of a map of maps; nil if there is none.
     package func inner(_ outer: MapName, _ index: UInt32, name: String) throws(BPFError) -> Map? {
         guard let id = try self[outer].lookup(index, as: UInt32.self) else { return nil }
         guard let innerMaps else { return try Map(id: id, name: name) }

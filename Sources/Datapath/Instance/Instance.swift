@@ -3,8 +3,8 @@ import Glibc
 import Libbpf
 import Policy
 
-/// One installation of Bulkhead on this host: what is pinned under the BPF file system at its name. Everything there is
-/// to know of it is read from the kernel; it has no state files.
+/// One installation of Bulkhead on this host: what is pinned in the folder of its name in the BPF file system. All of
+/// its state is in the kernel; it has no state files.
 ///
 /// ```
 /// /sys/fs/bpf/NAME/bulkhead     the mark that the folder is Bulkhead's (see InstanceMark)
@@ -19,13 +19,14 @@ public struct Instance: Sendable, Hashable {
 
     public let name: String
     package private(set) var folder: PinFolder
-    /// Whether programs go to the tc hooks through TCX links, or as clsact filters.
+    /// Whether programs are attached to the tc hooks by TCX links; else as clsact filters.
     package let usesTCX: Bool
-    /// The file of the host's setting of short waits (see GracePeriods).
+    /// The host's file that turns short waits on (see GracePeriods).
     package let waitSetting: String
 
-    /// An instance by its name: 1 to 64 letters, digits, `_`, `-`; the BPF file system takes no dot. Nothing is asked
-    /// of the kernel yet.
+    /// The instance of a name, whether it exists or not.
+    ///
+    /// - Throws: if the name is not 1 to 64 letters, digits, `_` or `-`; the BPF file system allows no dots.
     public init(_ name: String = standardName) throws(DatapathError) {
         try self.init(name, usesTCX: TCXSupport.isThere)
     }
@@ -46,7 +47,7 @@ public struct Instance: Sendable, Hashable {
         folder = PinFolder.root.folder(name)
     }
 
-    /// The same instance, all of whose folders are found from one that is held open.
+    /// The same instance, with its folders found from one that is held open.
     private init(_ other: Instance, holding open: OpenFolder) {
         self = other
         folder = PinFolder(open)
@@ -60,15 +61,17 @@ public struct Instance: Sendable, Hashable {
 
     var gracePeriods: GracePeriods { GracePeriods(setting: waitSetting, folder: folder) }
 
-    /// The instance while this process alone may change it. Its folder is held open: what is renamed or replaced
-    /// meanwhile leads nowhere.
+    /// The instance while this process alone may change it. Its folder is held open, so renaming or replacing it leads
+    /// no call elsewhere.
     package struct Locked: ~Copyable {
         package let instance: Instance
         fileprivate let lock: FileLock
     }
 
-    /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, an instance that does not
-    /// exist is made.
+    /// Takes the lock that an apply and a detach hold; it ends with the process. With `make`, makes an instance that
+    /// does not exist.
+    ///
+    /// - Throws: if another process holds the lock, the folder is another tool's, or, without `make`, does not exist.
     package func lock(make: Bool) throws(DatapathError) -> Locked {
         if make { try folder.make() }
         guard let open = try folder.open() else { throw notThere }
@@ -76,7 +79,7 @@ public struct Instance: Sendable, Hashable {
             throw DatapathError(
                 "another bulkhead is changing instance '\(name)' just now", advice: "try again when it is done")
         }
-        // An apply that was killed at its very begin leaves an empty folder.
+        // An apply that was killed right at its start leaves an empty folder.
         let isBegun = if isMarked(open) { true } else { try isEmpty(open) }
         guard isBegun else { throw anothers(open) }
         if make {
@@ -91,7 +94,7 @@ public struct Instance: Sendable, Hashable {
 
     /// The instance with its folder held open.
     ///
-    /// - Throws: where it does not exist, or the folder of that name is not Bulkhead's.
+    /// - Throws: if it does not exist, or the folder of that name is not Bulkhead's.
     package func held() throws(DatapathError) -> Instance {
         guard let open = try folder.open() else { throw notThere }
         guard isMarked(open) else {

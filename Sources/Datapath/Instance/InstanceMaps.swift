@@ -23,7 +23,7 @@ package struct InstanceMaps: Sendable {
         return map
     }
 
-    /// Opens the pinned maps of an instance; nil where there is none, or only a part of one.
+    /// Opens the pinned maps of an instance; nil if they are not all there.
     package static func open(_ folder: PinFolder, inner: PinFolder) throws(DatapathError) -> InstanceMaps? {
         let present = Set(try folder.names)
         guard MapName.allCases.allSatisfy({ present.contains($0.rawValue) }) else { return nil }
@@ -36,14 +36,14 @@ package struct InstanceMaps: Sendable {
         }
     }
 
-    /// Bytes of kernel memory that the maps take, the policy image not among them.
+    /// Bytes of kernel memory that the maps take, without the policy image.
     package var memory: Int { maps.values.reduce(0) { $0 + $1.memory } }
 
     package func state() throws(BPFError) -> InstanceState {
         try self[.instance].lookup(0, as: InstanceState.self) ?? InstanceState()
     }
 
-    /// What the instance's programs are loaded with. Its secrets are drawn when they are first asked for.
+    /// The settings that the instance's programs are loaded with. Its secrets are drawn at the first call.
     package func settings() throws(BPFError) -> bh_settings {
         var state = try state()
         if state.answerMark == 0 {

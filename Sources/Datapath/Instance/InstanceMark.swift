@@ -2,8 +2,8 @@
 import CLibbpf
 import Libbpf
 
-/// The mark of an instance's folder: a pinned map of one value. Without it a folder under the BPF file system is
-/// another tool's, whatever its name is. It is the first thing in a folder that is made, and the last that goes.
+/// The mark of an instance's folder: a pinned map of one value. A folder without it is another tool's, whatever its
+/// name. The mark is made first in a new folder, and removed last.
 enum InstanceMark {
     static let name = "bulkhead"
     /// What the map holds.
@@ -17,7 +17,7 @@ enum InstanceMark {
         try map.pin(at: Pin(name, in: folder))
     }
 
-    /// Whether a folder has the mark. A pin of that name that is something else is none.
+    /// Whether a folder has the mark. Something else that is pinned under its name does not count.
     static func isSet(in folder: OpenFolder) -> Bool {
         guard folder.holds(name), let map = try? Map(pinnedAt: Pin(name, in: folder), name: name) else { return false }
         return (try? map.lookup(0, as: UInt64.self)) == value

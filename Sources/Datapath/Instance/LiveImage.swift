@@ -5,8 +5,8 @@ import Glibc
 import Libbpf
 import Policy
 
-/// The image of one generation, as the kernel's map holds it. It lives as long as it is held, also when another is in
-/// force.
+/// The image of one generation, as the kernel's map holds it. The map lives as long as this value, even if another
+/// image is in force.
 package struct LiveImage: Sendable {
     package let view: ImageView
     private let owner: Owner
@@ -14,14 +14,14 @@ package struct LiveImage: Sendable {
     package let memory: Int
     private let mapID: UInt32
 
-    /// Keeps the mapping for the view.
+    /// Keeps the mapping alive for the view.
     private final class Owner: Sendable {
         let mapping: Mapping
 
         init(_ mapping: consuming Mapping) { self.mapping = mapping }
     }
 
-    /// The image in a slot; nil where the slot is empty.
+    /// The image in a slot; nil if the slot is empty.
     package static func published(in maps: InstanceMaps, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
         do {
             guard let map = try open(maps, slot) else { return nil }
@@ -36,8 +36,8 @@ package struct LiveImage: Sendable {
         }
     }
 
-    /// Opens the map in a slot. An apply may replace it between the two steps, and the kernel then knows its id no
-    /// more.
+    /// Opens the map in a slot. An apply may replace the map between the two steps; then the kernel no longer knows its
+    /// id.
     private static func open(_ maps: InstanceMaps, _ slot: UInt32) throws(BPFError) -> Map? {
         for _ in 0..<16 {
             do throws(BPFError) {
@@ -49,12 +49,12 @@ package struct LiveImage: Sendable {
         throw BPFError("open", "policy image, which is being replaced again and again", errno: EBUSY)
     }
 
-    /// Runs `body` on the map in a slot, where there is one.
+    /// Runs `body` on the map in a slot, if there is one.
     package static func withPublished(in maps: InstanceMaps, slot: UInt32 = 0, _ body: (Map) throws -> Void) throws {
         if let map = try open(maps, slot) { try body(map) }
     }
 
-    /// It is still what the slot holds.
+    /// Whether the slot still holds this image.
     package func isPublished(in maps: InstanceMaps, slot: UInt32 = 0) -> Bool {
         (try? maps[.slots].lookup(slot, as: UInt32.self)) == mapID
     }
@@ -67,10 +67,10 @@ package struct LiveImage: Sendable {
     }
 
     package var generation: UInt32 { view.header.generation }
-    /// Bytes of the image itself, without the host's tables behind it.
+    /// Bytes of the image itself, without the host's tables that follow it.
     package var size: Int { Int(view.header.size) }
 
-    /// A copy of all of it, the host's part included.
+    /// A copy of all bytes, the host's part included.
     package var bytes: [UInt8] { owner.mapping.withBytes { $0.copy(at: 0, count: $0.byteCount) } ?? [] }
 
     // MARK: Rules
@@ -83,7 +83,7 @@ package struct LiveImage: Sendable {
         view.limitedRules.compactMap { rule in view.condition(rule.condition).map { (rule.name, $0.slot) } }
     }
 
-    /// Whether something passes a port of this record without a flow.
+    /// Whether the policy passes anything without a flow at ports of this record.
     package func passesUntracked(_ record: Int) -> Bool { view.port(record)?.passesUntracked == true }
 
     /// The places of dynamic groups, by name.

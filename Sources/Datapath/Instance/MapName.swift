@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A map of an instance, named as its pin is.
+/// A map of an instance; the raw value is the name of its pin.
 package enum MapName: String, CaseIterable {
     case slots
     case scratch
@@ -30,7 +30,7 @@ package enum MapName: String, CaseIterable {
     case genericPrograms = "generic_programs"
     /// The controller's own, see ``InstanceState``.
     case instance
-    /// The names of ports that are cut off; the controller's own too.
+    /// The names of ports that are cut off; also the controller's own.
     case quarantine
 
     /// Those that the programs use.

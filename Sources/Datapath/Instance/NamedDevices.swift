@@ -12,7 +12,7 @@ extension DeviceNames {
 }
 
 extension DeviceRecord {
-    /// As the kernel calls it now, as far as that was read.
+    /// The device's name now, or the recorded one if that was not read.
     var presentName: String { presentNames.first ?? interface }
 
     func isNamed(_ word: String) -> Bool {
@@ -32,7 +32,7 @@ extension LiveImage {
         }
     }
 
-    /// The port of a device, called as it is now as far as that was read.
+    /// The port of a device, with the device's present names if they were read.
     func port(_ device: DeviceRecord) -> Port {
         Port(
             name: portName(device), entry: entryName(device.record), interface: device.presentName,
@@ -40,14 +40,14 @@ extension LiveImage {
             alternativeNames: Array(device.presentNames.dropFirst()))
     }
 
-    /// Whether a name that is in quarantine means this device: its entry's, or `entry/device`.
+    /// Whether a quarantined name means this device: its entry's name, or `entry/device`.
     func covers(_ name: String, _ device: DeviceRecord) -> Bool {
         let entry = entryName(device.record)
         return name == entry || name == "\(entry)/\(device.interface)"
     }
 
-    /// Whether people may call a device by this name: its entry's, `entry/device`, or the device's own, be it an
-    /// alternative one.
+    /// Whether people may call a device by this name: its entry's, `entry/device`, or one of the device's own,
+    /// alternative names included.
     func isCalled(_ name: String, _ device: DeviceRecord) -> Bool {
         if covers(name, device) || device.isNamed(name) { return true }
         let entry = entryName(device.record)

@@ -2,11 +2,11 @@
 import Glibc
 import Libbpf
 
-/// A folder of the BPF file system that holds pins. Each use opens it, one folder after the other from the file
-/// system's root on or from a folder that is held open, and looks at every one of them: what is somebody else's is
-/// refused, and no symbolic link is followed.
+/// A folder of the BPF file system that holds pins. Each use opens it anew, folder by folder, from the file system's
+/// root or from a folder that is held open. Every folder on the way is checked: another user's is refused, and symbolic
+/// links are not followed.
 package struct PinFolder: Sendable {
-    /// As people know it.
+    /// The path, for messages.
     package let path: String
     private let place: Place
 
@@ -25,7 +25,7 @@ package struct PinFolder: Sendable {
         self.place = place
     }
 
-    /// A folder that is held open, and stays the same whatever becomes of its name.
+    /// A folder that is held open: always the same one, even if its name changes.
     package init(_ open: OpenFolder) { self.init(path: open.path, place: .held(open)) }
 
     package func folder(_ name: String) -> PinFolder { PinFolder(path: "\(path)/\(name)", place: .below(self, name)) }
@@ -40,9 +40,9 @@ package struct PinFolder: Sendable {
         }
     }
 
-    /// Opens it; nil where it is not there.
+    /// Opens it; nil if it does not exist.
     ///
-    /// - Throws: where it is not this user's own, or others may enter it.
+    /// - Throws: if it is not this user's own, or others may enter it.
     package func open() throws(DatapathError) -> OpenFolder? {
         switch place {
         case .held(let folder): return folder
@@ -55,7 +55,7 @@ package struct PinFolder: Sendable {
         }
     }
 
-    /// The file system's root, held open; nobody else may have a say about what is pinned there.
+    /// The file system's root, held open. Throws if others could replace what is pinned there.
     private static func openRoot() throws(DatapathError) -> OpenFolder {
         let folder: OpenFolder
         do throws(BPFError) {
@@ -78,7 +78,7 @@ package struct PinFolder: Sendable {
         try PinFolder.naming(path) { () throws(BPFError) in try parent.make(name) }
     }
 
-    /// The names in it, sorted; none where it does not exist.
+    /// The names in it, sorted; none if it does not exist.
     package var names: [String] {
         get throws(DatapathError) {
             guard let open = try open() else { return [] }
@@ -88,7 +88,7 @@ package struct PinFolder: Sendable {
 
     package var exists: Bool { inode != nil }
 
-    /// The inode of what has its name now.
+    /// The inode that its name leads to now.
     private var inode: UInt64? {
         switch place {
         case .held(let folder): folder.status.inode
@@ -105,7 +105,7 @@ package struct PinFolder: Sendable {
         try PinFolder.naming(path) { () throws(BPFError) in try open.unpin(name) }
     }
 
-    /// Removes the folder where nothing is in it; one that is gone already is fine.
+    /// Removes the folder, which must be empty; one that is gone already is fine.
     package func remove() throws(DatapathError) {
         guard case .below(let parent, let name) = place, let parent = try parent.open() else { return }
         try PinFolder.naming(path) { () throws(BPFError) in try parent.removeFolder(name) }
@@ -114,7 +114,7 @@ package struct PinFolder: Sendable {
     /// Whether the folder that is held open still has this one's name.
     package func isStill(_ open: OpenFolder) -> Bool { inode == open.status.inode }
 
-    /// Runs `body`; a symbolic link, or what is no folder, is refused in words.
+    /// Runs `body`. The error says if the path is a symbolic link, or not a folder.
     private static func naming<Result>(
         _ path: String, _ body: () throws(BPFError) -> Result
     ) throws(DatapathError) -> Result {

@@ -3,7 +3,7 @@ import CLibbpf
 import Glibc
 import Libbpf
 
-/// What must hold before the kernel can be asked for anything; each refusal says what to do.
+/// Checks what must hold before the kernel can be asked for anything. Each error says what to do.
 package enum Preflight {
     /// What a command asks of the kernel.
     package enum Need: Sendable {
@@ -62,7 +62,7 @@ package enum Preflight {
         }
     }
 
-    /// Where the fields of the kernel's structures stand that the programs read.
+    /// The programs need the kernel's type information to find the fields that they read.
     private static func checkTypes() throws(DatapathError) {
         guard unsafe access("/sys/kernel/btf/vmlinux", F_OK) != 0 else { return }
         throw DatapathError(
@@ -88,8 +88,8 @@ package enum Preflight {
         }
     }
 
-    /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil where there is none, or where
-    /// that cannot be told. The table of mounts may be read where the files themselves may not.
+    /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil if there is none, or that
+    /// cannot be read. A process may read another's table of mounts even if it may not read its files.
     private static func device(mountedFor process: String) -> String? {
         guard let file = unsafe fopen("/proc/\(process)/mountinfo", "re") else { return nil }
         defer { unsafe fclose(file) }

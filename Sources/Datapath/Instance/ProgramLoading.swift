@@ -40,7 +40,7 @@ extension InstanceMaps {
         }
     }
 
-    /// Gives the object what is pinned, and tells which maps are not.
+    /// Lets the object use the pinned maps; returns the names of maps that are not pinned.
     private static func reusePinned(_ folder: PinFolder?, _ object: borrowing Object) throws -> Set<String> {
         guard let folder else { return [] }
         var missing: Set<String> = []
@@ -61,7 +61,7 @@ extension InstanceMaps {
         return missing
     }
 
-    /// A map that no program uses: as it is pinned, or else made, and pinned.
+    /// Opens a map that no program uses, or makes and pins it.
     private static func own(
         _ name: MapName, in folder: PinFolder?, _ make: () throws(BPFError) -> Map
     ) throws(BPFError) -> Map {
@@ -73,7 +73,7 @@ extension InstanceMaps {
         return map
     }
 
-    /// Loads the shared program of a hook over these maps.
+    /// Loads the shared program of a hook, with these maps.
     package func loadProgram(_ hook: HookName, _ settings: bh_settings) throws(BPFError) -> Program {
         try loadProgram(hook.mainProgram, of: hook == .xdp ? Programs.xdp : Programs.tc, settings)
     }
@@ -88,10 +88,10 @@ extension InstanceMaps {
         return try object.load().program(name)
     }
 
-    /// Loads the program that reads a frame and judges nothing.
+    /// Loads the program that reads a frame and does not judge it.
     package func loadParser() throws(BPFError) -> Program { try loadProgram("bulkhead_parse", of: Programs.unattached) }
 
-    /// The kernel's jiffies, their low half: what flows are aged by.
+    /// The low half of the kernel's jiffies, by which flows age.
     package func jiffies() throws(BPFError) -> UInt32 {
         try SideProgram(try loadProgram("bulkhead_clock", of: Programs.unattached)).run(mark: 0)
     }
@@ -106,7 +106,7 @@ extension InstanceMaps {
         return ended
     }
 
-    /// Takes out all flows and datagrams of these scopes, for their names pass on to other devices or entries.
+    /// Removes all flows and datagrams of these scopes, because other devices or entries get their numbers.
     package func clear(_ scopes: [UInt16]) throws(BPFError) {
         guard !scopes.isEmpty else { return }
         try clearFlows(of: scopes)
@@ -114,7 +114,7 @@ extension InstanceMaps {
         for scope in scopes { _ = try program.run(mark: UInt32(scope)) }
     }
 
-    /// A scope's count tells whether it has any.
+    /// A scope's count tells whether it has any flows.
     private func clearFlows(of scopes: [UInt16]) throws(BPFError) {
         var program: SideProgram?
         for scope in scopes {
@@ -136,7 +136,7 @@ extension MapDefinition {
     }
 }
 
-/// A program that is attached nowhere and run once in a while.
+/// A program that is not attached, and is run now and then.
 private final class SideProgram {
     private let program: Program
 

@@ -9,7 +9,7 @@ package enum Programs {
     package static let xdp = EmbeddedObject.xdp
     package static let unattached = EmbeddedObject.unattached
 
-    /// SHA-256 of all of them.
+    /// SHA-256 over all of them.
     package static let hash: (UInt64, UInt64, UInt64, UInt64) = {
         var hash = SHA256()
         for object in [entry, tc, xdp, unattached] { hash.update(object.bytes) }

@@ -3,7 +3,7 @@ import CDatapathABI
 import Libbpf
 
 extension LiveImage {
-    /// Sets each device's mark of quarantine as these names say.
+    /// Marks the devices that these names cover as quarantined, and no others.
     func mark(_ names: Set<String>, in mapping: borrowing Mapping) {
         for device in devices() {
             guard let old = devicePort(device.id), old != 0 else { continue }
@@ -13,7 +13,7 @@ extension LiveImage {
         }
     }
 
-    /// Whether nothing passes a device.
+    /// Whether a device is quarantined: nothing passes it.
     func isQuarantined(_ device: DeviceRecord) -> Bool { (devicePort(device.id) ?? 0) & UInt16(BH_QUARANTINED) != 0 }
 
     private func devicePortOffset(_ id: UInt16) -> Int {

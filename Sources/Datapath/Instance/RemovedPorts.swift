@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// What was counted at ports that are not in force any more. Without it the events, which are the instance's, would not
-/// add up with the drops, which are the ports'.
+/// What was counted at ports that are no longer in force. Events are counted per instance and drops per port; without
+/// these totals they would not add up.
 package struct RemovedPorts: BitwiseCopyable {
     package var acceptedPackets: UInt64 = 0
     package var acceptedBytes: UInt64 = 0

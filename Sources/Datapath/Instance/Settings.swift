@@ -3,7 +3,7 @@ import CDatapathABI
 import Host
 
 extension bh_settings {
-    /// Those of an instance's programs.
+    /// The settings of an instance's programs.
     package init(_ state: InstanceState) {
         self.init(
             ticks_per_second: KernelClock.ticksPerSecond, answer_mark: state.answerMark,
@@ -12,8 +12,8 @@ extension bh_settings {
             casts_context: KernelFunctions.castsContext, pad: 0)
     }
 
-    /// Of programs that are attached to nothing: the same in every run, without a limit to answers, at the time that
-    /// they are told.
+    /// The settings of programs that are not attached: the same in every run, with no limit on answers, and with the
+    /// time that the controller sets.
     package static let simulated = bh_settings(
         ticks_per_second: KernelClock.ticksPerSecond, answer_mark: .max, answer_cost: 0, answers_all: 1,
         flow_secret: (0, 0), simulates: 1, reads_kernel: 0, casts_context: KernelFunctions.castsContext, pad: 0)

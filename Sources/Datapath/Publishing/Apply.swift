@@ -4,10 +4,10 @@ import Policy
 
 extension Instance {
     /// Puts a compiled policy into force at these ports, in one step: every packet is judged by the whole old policy or
-    /// the whole new one. Where it throws, and where the process is killed on the way, what was in force before still
-    /// is.
+    /// the whole new one. If it throws, or the process is killed on the way, what was in force before still is.
     ///
-    /// `bindings` are the policy's entries bound to devices; a missing one is recorded and enforced by a later apply.
+    /// - Parameter bindings: The policy's entries bound to devices. A missing device is recorded, and enforced by a
+    ///   later apply.
     public func apply(image: Image, bindings: [PortBinding]) throws(DatapathError) -> ApplyReport {
         let clock = ContinuousClock()
         let start = clock.now
@@ -28,8 +28,7 @@ extension Instance {
         return try step.run(maps)
     }
 
-    /// Opens the instance's maps, with this build's programs in place: loads those that are missing or of another
-    /// build.
+    /// Opens the instance's maps, after putting this build's programs in place if they are missing or of another build.
     private func preparePrograms() throws(DatapathError) -> InstanceMaps {
         try DatapathError.naming("cannot put the programs in place") {
             if let maps = try InstanceMaps.open(mapFolder, inner: innerFolder) {
@@ -37,7 +36,7 @@ extension Instance {
                 if loaded == Programs.hash { return maps }
             }
             let maps = try InstanceMaps.make(pinnedIn: mapFolder, inner: innerFolder)
-            // All are loaded before one is put in place: where one is refused, nothing has changed.
+            // All are loaded before one is put in place, so if one is refused, nothing has changed.
             let settings = try maps.settings()
             let xdp = try maps.loadProgram(.xdp, settings)
             let ingress = try maps.loadProgram(.tcIngress, settings)

@@ -10,15 +10,16 @@ public struct ApplyReport: Sendable {
         public var isMissing: Bool
     }
 
-    /// The generation in force after it; 0 where there is none.
+    /// The generation in force after it; 0: none.
     public var generation: UInt32
     /// false: the same policy at the same ports was in force already, and nothing was touched.
     public var changed: Bool
     public var rules: Int
     public var ports: [PortReport]
+    /// From the first check to the end, without compiling; 0 in a rehearsal.
     public var loadMilliseconds: Double = 0
-    /// Kernel memory of all maps of the instance; of a rehearsal, of the image alone.
+    /// Kernel memory of all maps of the instance; in a rehearsal, of the image alone.
     public var memoryBytes: Int
-    /// What was done otherwise than asked for, and why; for people.
+    /// What was not done as asked for, and why; for people.
     public var warnings: [String] = []
 }

@@ -6,17 +6,17 @@ import Host
 import Libbpf
 import Policy
 
-/// One apply on its way.
+/// One apply in progress.
 struct ApplyStep {
     let instance: Instance
     let image: Image
     let bindings: [PortBinding]
-    /// The same image, to be read.
+    /// The same image, for reading.
     let view: ImageView
-    /// Whether the flow table was there before this apply.
+    /// Whether the flow table existed before this apply.
     let hadFlows: Bool
     private var warnings: [String] = []
-    /// What this apply attached, to be taken off should it fail.
+    /// What this apply attached; it is taken off again if the apply fails.
     private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
 
     init(instance: Instance, image: Image, bindings: [PortBinding], hadFlows: Bool) throws(DatapathError) {
@@ -42,7 +42,7 @@ struct ApplyStep {
 
     // MARK: Nothing to do
 
-    /// The report of an apply that finds everything as it should be; nil where something is to be done.
+    /// The report of an apply that finds everything as it should be; nil if there is something to do.
     private func unchanged(
         _ old: LiveImage, _ requests: [DeviceAllotment.Request], _ maps: InstanceMaps
     ) throws(DatapathError) -> ApplyReport? {
@@ -73,7 +73,7 @@ struct ApplyStep {
         guard let number = UInt32(exactly: state.generation) else {
             throw DatapathError("this instance has used up its generation numbers", advice: "bulkhead detach --all")
         }
-        // Written before anything is published under it, so that it is never used again.
+        // The number is stored before anything is published under it, so it is never used twice.
         try maps[.instance].update(0, to: state)
         var generation = Generation(image.bytes, view, number: number, loadedAt: UInt64(max(time(nil), 0)))
         generation.setCounters(try allotCounters(old, maps))
@@ -81,13 +81,13 @@ struct ApplyStep {
         if let warning = try maps.noteOwnAddresses(for: view, at: bindings) { warnings.append(warning) }
         try allotLimits(old, maps, of: &generation)
         let groups = try allotGroups(old, maps, of: &generation)
-        // What does not fit into the kernel's memory is refused before a device is touched.
+        // An image that does not fit into the kernel's memory is refused before any device is touched.
         let map = try generation.allocate()
         let fresh = allotment.devices.filter { $0.old == nil }.map(\.id)
         try maps.retire(fresh, &state)
         let scopes = FlowScopeAllotment(entries: hostEntries, old: old?.flowScopes() ?? [])
         setFlowScopes(scopes, of: &generation)
-        // In tables that were made just now there is nothing.
+        // New tables are empty.
         if hadFlows { try maps.clear(scopes.fresh + fresh) }
         let before: Instance.Before
         do {
@@ -120,8 +120,8 @@ struct ApplyStep {
         return report(generation: number, changed: true, devices: devices, live: new, maps)
     }
 
-    /// Devices whose number and namespace a request has, but not their name, and that hold no program any more: the
-    /// kernel gave the number to another device.
+    /// Ids of devices that are gone, and whose kernel number another device has got: a request has the same number and
+    /// namespace but another name, and our programs are not there any more.
     private func replaced(_ devices: [DeviceRecord], by requests: [DeviceAllotment.Request]) -> Set<UInt16> {
         let names = Dictionary(requests.map { ($0.identity, $0.identity.interface) }) { first, _ in first }
         let doubtful = devices.filter { device in
@@ -130,7 +130,7 @@ struct ApplyStep {
         return Set(doubtful.filter { !instance.holdsProgram($0) }.map(\.id))
     }
 
-    /// The ports whose device has another name than in the generation in force, by their old and new names.
+    /// The ports whose device was renamed since the last apply, by their old and new names.
     private func renamed(_ allotment: DeviceAllotment, _ old: LiveImage?) -> [(from: String, to: String)] {
         guard let old else { return [] }
         return allotment.devices.compactMap { request, _, before in
@@ -150,15 +150,15 @@ struct ApplyStep {
         return counters.slots
     }
 
-    /// A limit keeps what is used of it by its rule's name.
+    /// A limit keeps its state as long as its rule keeps its name.
     private func allotLimits(_ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation) throws {
         let allotment = LimitAllotment(view.limitedRules, old: old?.limitSlots() ?? [])
         for slot in allotment.fresh { try maps[.limits].update(slot, to: bh_limit()) }
         generation.setLimitSlots(allotment.slots)
     }
 
-    /// A dynamic group keeps its members by its name; a new one has none. Those of the policy before stay as long as it
-    /// is asked: without them it would seem to have passed whom it banned.
+    /// A dynamic group keeps its members as long as it keeps its name; a new one has none. The groups of the policy
+    /// before stay as long as that policy is asked: without them, it would seem to have passed those it banned.
     private func allotGroups(
         _ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation
     ) throws -> GroupAllotment {
@@ -171,7 +171,7 @@ struct ApplyStep {
         return allotment
     }
 
-    /// The names of the entries that protect the host somewhere.
+    /// The names of the entries with a port that protects the host.
     private var hostEntries: [String] {
         Dictionary(bindings.filter { $0.port.protects == .host }.map { ($0.entry, $0.port.entry) }) { first, _ in first
         }
@@ -189,9 +189,10 @@ struct ApplyStep {
         }
     }
 
-    /// Notes since when connections that were there before may be adopted. TCP's: since a device was attached or the
-    /// flow table made, until another policy comes. What a policy passed without a flow: since that policy was
-    /// replaced. Returns what becomes of the policy before.
+    /// Notes from which time on older connections may be adopted. TCP: from when the device was attached or the flow
+    /// table made, until another policy comes. What a policy passed without a flow: from when that policy was replaced.
+    ///
+    /// - Returns: what becomes of the replaced policy.
     private func noteAttachment(_ devices: inout [DeviceRecord], _ old: LiveImage?) -> Instance.Before {
         let now = KernelClock.nanoseconds()
         let known = Dictionary((old?.devices() ?? []).map { ($0.identity, $0) }) { first, _ in first }
@@ -211,7 +212,7 @@ struct ApplyStep {
         return isSame ? .same : isAsked ? .kept : .gone
     }
 
-    /// Puts programs on every device that lacks one, and tells how each is enforced.
+    /// Puts programs on every device that lacks one. Returns all devices, with how each is enforced.
     private mutating func attach(
         _ allotment: DeviceAllotment, replacing: Bool, _ maps: InstanceMaps
     ) throws -> [DeviceRecord] {
@@ -254,7 +255,7 @@ struct ApplyStep {
         }
     }
 
-    /// Takes the programs off devices that the new policy does not name, and hooks that a device does not use any more.
+    /// Takes the programs off devices that the new policy does not name, and off hooks that a device no longer uses.
     private mutating func detachGone(_ old: [DeviceRecord], keeping new: [DeviceRecord]) {
         let kept = Dictionary(new.map { ($0.id, Set($0.hooks)) }) { first, _ in first }
         for device in old {

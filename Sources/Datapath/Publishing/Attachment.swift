@@ -9,18 +9,17 @@ struct Attachment {
     let device: UInt16
     let interface: UInt32
     let namespaceInode: UInt64
-    /// As messages call it.
+    /// The device's name in messages.
     let name: String
 
     /// The entry program of generic XDP.
     private static let genericXDP = "entry_xdp_generic"
 
-    /// Of our clsact filters: first in line.
+    /// The priority of our clsact filters: first to run.
     private static let filterPriority: UInt32 = 1
 
-    /// The handle of our filters: one an instance and device id, so that two instances can share a device, and one that
-    /// was renamed and has a new id can be attached before the old one is detached. Whose a filter is says the pinned
-    /// program.
+    /// The handle of our filters: one per instance and device id. So two instances can share a device, and a renamed
+    /// device with a new id can be attached before the old id is detached. The pinned program tells whose a filter is.
     var filterHandle: UInt32 {
         let instance = instance.name.utf8.reduce(UInt32(5381)) { ($0 &* 33) ^ UInt32($1) }
         return (instance % 0x7fff) << 16 | UInt32(device)
@@ -67,7 +66,7 @@ struct Attachment {
                 attaching: program, to: hook == .tcIngress ? .tcxIngress : .tcxEgress, interface: interface)
             return try pin(link, hook)
         }
-        // Pinned first: a filter is told to be ours by the pin.
+        // The pin comes first, because it tells that a filter is ours.
         try program.pin(at: instance.filterFolder / filterPin(hook))
         do throws(BPFError) {
             try filter(hook).attach(program)
@@ -88,7 +87,7 @@ struct Attachment {
         try link.pin(at: instance.linkFolder / linkPin(hook))
     }
 
-    /// Removes the pin of a link or filter that does not hold any more, and what may be left of it.
+    /// Removes the pin of a link or filter that is no longer attached, and what may be left of it.
     func removeStalePin(_ hook: HookName) throws(BPFError) {
         do throws(DatapathError) {
             try detach(hook)
@@ -99,7 +98,7 @@ struct Attachment {
 
     // MARK: What is there
 
-    /// Another's program on the XDP hook, in words; nil where there is none.
+    /// Another tool's program on the XDP hook, for messages; nil if there is none.
     func otherOnXDP() -> String? {
         guard let id = try? Program.queryXDP(interface: interface) else { return nil }
         guard id != (try? program(.xdp)) else { return nil }
@@ -118,7 +117,7 @@ struct Attachment {
             || [false, true].contains { instance.filterFolder.holds(filterPin(hook, isNew: $0)) }
     }
 
-    /// Id of this device's program on a hook; nil where it is not there, or on another device.
+    /// Id of this device's program on a hook; nil if it is not there, or on another device.
     func program(_ hook: HookName) throws(BPFError) -> UInt32? {
         if instance.linkFolder.holds(linkPin(hook)) {
             let info = try Link(pinnedAt: instance.linkFolder / linkPin(hook)).info
@@ -128,21 +127,23 @@ struct Attachment {
         return try filterProgram(hook, pin: filterPin(hook))
     }
 
-    /// Id of the program of a pinned filter, where it stands on its hook.
+    /// Id of the program of a pinned filter; nil if it is not on its hook.
     private func filterProgram(_ hook: HookName, pin: String) throws(BPFError) -> UInt32? {
         guard instance.filterFolder.holds(pin) else { return nil }
         let own = try Program(pinnedAt: instance.filterFolder / pin).info.id
         return try filter(hook).program() == own ? own : nil
     }
 
-    /// Replaces the programs of hooks that are attached, each in one step. `isGeneric`: at the XDP hook, generic XDP's.
+    /// Replaces the programs of attached hooks, each in one step.
+    ///
+    /// - Parameter isGeneric: whether the XDP hook has the program of generic XDP.
     func replace(_ hooks: [HookName], isGeneric: Bool, _ object: borrowing LoadedObject) throws(BPFError) {
         for hook in hooks {
             let program = try object.program(hook == .xdp && isGeneric ? Attachment.genericXDP : hook.entryProgram)
             if instance.linkFolder.holds(linkPin(hook)) {
                 try Link(pinnedAt: instance.linkFolder / linkPin(hook)).update(to: program)
             } else if instance.filterFolder.holds(filterPin(hook)) {
-                // Killed on the way, one of the two pins is that of the filter that stands.
+                // If the process is killed on the way, one of the two pins is that of the attached filter.
                 let new = try instance.filterFolder / filterPin(hook, isNew: true)
                 try program.pin(at: new)
                 try filter(hook).replace(with: program)
@@ -153,8 +154,8 @@ struct Attachment {
 
     // MARK: Off
 
-    /// Takes this device's program off a hook, and removes the pin. What is not there, or not ours, is left. The thread
-    /// must be in the device's namespace only where there is a filter.
+    /// Takes this device's program off a hook, and removes the pin. Leaves programs that are not ours. Only a filter
+    /// needs the thread to be in the device's namespace.
     func detach(_ hook: HookName) throws(DatapathError) {
         try DatapathError.naming("cannot detach \(hook.rawValue) from \(name)") {
             if instance.linkFolder.holds(linkPin(hook)) {

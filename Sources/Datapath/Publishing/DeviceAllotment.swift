@@ -16,13 +16,13 @@ package struct DeviceAllotment {
         package var kernelKind = ""
     }
 
-    /// Every request with its id, and with the record of the old generation where it had the same device.
+    /// Every request with its id, and with its record in the old generation if that had the same device.
     package private(set) var devices: [(request: Request, id: UInt16, old: DeviceRecord?)] = []
 
-    /// Ids of devices that the old generation had are kept by them, and by no one else: their programs still run while
-    /// the new generation is published.
+    /// A device of the old generation keeps its id, and no other device gets it: the old programs still run while the
+    /// new generation is published.
     ///
-    /// - Parameter replaced: ids of devices that are gone, though another has got their number.
+    /// - Parameter replaced: ids of devices that are gone, and whose kernel number another device has got.
     package init(_ requests: [Request], old: [DeviceRecord], replaced: Set<UInt16> = []) throws(DatapathError) {
         let kept = old.filter { !replaced.contains($0.id) }
         var known = Dictionary(kept.map { ($0.identity, $0) }) { first, _ in first }

@@ -3,7 +3,7 @@ import Glibc
 import Libbpf
 import Policy
 
-/// Brings one device to the hooks that its port asks for, in the device's network namespace.
+/// Attaches programs to the hooks of one device that its port asks for, in the device's network namespace.
 struct DeviceAttacher {
     struct Outcome {
         var mode = EnforcementMode.tc
@@ -19,7 +19,9 @@ struct DeviceAttacher {
     /// The device in the generation in force.
     let old: DeviceRecord?
 
-    /// Attaches what is missing. `replacing`: also gives hooks that are attached the entry programs of this build.
+    /// Attaches what is missing.
+    ///
+    /// - Parameter replacing: whether attached hooks also get the entry programs of this build.
     func run(replacing: Bool, _ maps: InstanceMaps, _ generic: GenericXDP) throws(DatapathError) -> Outcome {
         var outcome = Outcome()
         do throws(BPFError) {
@@ -44,7 +46,7 @@ struct DeviceAttacher {
         var present: [HookName] = []
         var missing: [HookName] = []
         for hook in HookName.allCases {
-            // An XDP program that the policy in force knows nothing of was left by an apply that was killed.
+            // An XDP program that the policy in force does not know was left by a killed apply.
             let isKnown = old.map { $0.hooks.contains(hook) } ?? false
             let isThere = isKnown ? try attachment.program(hook) != nil : false
             if isThere { present.append(hook) } else if hook != .xdp || wantsXDP { missing.append(hook) }
@@ -65,7 +67,7 @@ struct DeviceAttacher {
         if missing.contains(.xdp) { try attachXDP(&outcome, object, generic) }
     }
 
-    /// Native XDP where the driver takes it; what else, by the port's mode.
+    /// Attaches native XDP if the driver takes it. If not, mode `xdp` gets generic XDP, and mode `auto` tc alone.
     private func attachXDP(
         _ outcome: inout Outcome, _ object: borrowing LoadedObject, _ generic: GenericXDP
     ) throws(BPFError) {
@@ -108,7 +110,7 @@ struct DeviceAttacher {
     /// Whether there are drivers of this kind of device that take native XDP.
     private var mayHaveXDP: Bool { ["", "tun", "veth", "bond"].contains(request.kernelKind) }
 
-    /// What usually is in the way of native XDP.
+    /// What usually prevents native XDP.
     private var usualCauses: String {
         "Large receive offload, jumbo frames or too few queues are the usual causes: "
             + "try 'ethtool -K \(request.identity.interface) lro off'"

@@ -3,12 +3,12 @@ import CDatapathABI
 
 /// Which flow scopes the host entries of a new generation have.
 package struct FlowScopeAllotment {
-    /// By entry name; an entry that is missing here has a scope a device.
+    /// By entry name; an entry that is not in it has one scope per device.
     package private(set) var scopes: [String: UInt16] = [:]
     /// Scopes that the old generation did not use: to be cleared before they are used.
     package private(set) var fresh: [UInt16] = []
 
-    /// An entry keeps its scope by its name.
+    /// An entry keeps its scope as long as it keeps its name.
     package init(entries: [String], old: [(name: String, scope: UInt16)]) {
         let base = UInt32(BH_SCOPE_ENTRY)
         let slots = SlotAllotment(

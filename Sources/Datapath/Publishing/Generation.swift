@@ -34,7 +34,7 @@ package struct Generation {
         return bytes.count
     }
 
-    /// Where the port record of each device id stands.
+    /// Where the table of port records by device id starts.
     package var devicePorts: Int { Int(header.device_ports) }
 
     private func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value {
@@ -73,12 +73,12 @@ package struct Generation {
         }
     }
 
-    /// Sets what conditions are judged by.
+    /// Sets the secret and the clock that conditions are judged by.
     ///
     /// - Parameters:
-    ///   - secret: Of the hash of sources: what is known of them is found by it.
-    ///   - wallOffset: What makes nanoseconds since 1970 of the clock that programs read; it wraps.
-    ///   - bootOffset: What makes nanoseconds since the start of it; 0: the programs read the kernel's clocks.
+    ///   - secret: Of the hash that finds what is known of a source.
+    ///   - wallOffset: What to add to the programs' clock to get nanoseconds since 1970; it wraps.
+    ///   - bootOffset: What to add to it to get CLOCK_BOOTTIME; 0: the programs read the kernel's clocks.
     package mutating func setClock(
         secret: UInt64, wallOffset: UInt64 = KernelClock.wallOffset, bootOffset: UInt64 = 0
     ) {
@@ -88,7 +88,7 @@ package struct Generation {
         header.epoch = 0
     }
 
-    /// Says whose flows those of a port record are; 0: each device's own.
+    /// Sets the scope that owns the flows of a port record; 0: each device its own.
     package mutating func setFlowScope(_ scope: UInt16, ofRecord record: Int) {
         guard record < Int(header.port_count), let field = MemoryLayout<bh_port>.offset(of: \.flow_scope) else {
             return
@@ -96,16 +96,15 @@ package struct Generation {
         store(scope, at: Int(header.ports) + record * MemoryLayout<bh_port>.stride + field)
     }
 
-    /// Says which policy is asked about what may have passed without a flow: the one before, by its generation; 0:
-    /// none.
+    /// Sets the generation of the policy before, which is asked what it passed without a flow; 0: none is asked.
     package mutating func setBefore(_ generation: UInt32) { header.before = generation }
 
     /// Binds a made-up device to a port record.
     ///
     /// - Parameters:
-    ///   - attachedAt: CLOCK_MONOTONIC nanoseconds since when TCP connections are adopted; 0: none is.
-    ///   - untrackedAt: Likewise, since when a policy is replaced that passed something here without a flow; 0: none
-    ///     was.
+    ///   - attachedAt: CLOCK_MONOTONIC nanoseconds from which on TCP connections are adopted; 0: none is.
+    ///   - untrackedAt: On the same clock, when a policy was replaced that passed something here without a flow; 0:
+    ///     none was.
     package mutating func bind(_ device: UInt16, toRecord record: Int, attachedAt: UInt64, untrackedAt: UInt64) {
         var raw = bh_device()
         raw.attached_at = attachedAt
@@ -116,11 +115,11 @@ package struct Generation {
 
     /// Adopts every connection that the policy would accept, or none, whatever the policy says.
     package mutating func setAdopting(_ adopts: Bool) {
-        // The programs add a second to what is left of it.
+        // Half of the range, because the programs add a second to what is left of it.
         header.adopt = adopts ? .max / 2 : 0
     }
 
-    /// Records the devices; packets of a missing one are not expected, and its id leads nowhere.
+    /// Records the devices. The id of a missing one leads to no port, because no packets of it are expected.
     package mutating func setDevices(_ devices: [DeviceRecord]) {
         header.device_count = UInt32(devices.count)
         for device in devices {
@@ -138,7 +137,7 @@ package struct Generation {
         return map
     }
 
-    /// Makes the map, for which the kernel sets aside all of its memory.
+    /// Makes the map; the kernel sets aside all of its memory at once.
     package func allocate() throws(BPFError) -> Map {
         let page = Int(BH_PAGE_SIZE)
         let pages = max((bytes.count + page - 1) / page, 1)

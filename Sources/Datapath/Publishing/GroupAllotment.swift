@@ -3,16 +3,16 @@ import CDatapathABI
 
 /// Which places the dynamic groups of a new generation have.
 package struct GroupAllotment {
-    /// By the policy's order.
+    /// In the policy's order.
     package private(set) var slots: [UInt32]
     /// Places of groups that the old generation did not have.
     package private(set) var fresh: [UInt32]
     private let old: [UInt32]
     private let before: [UInt32]
 
-    /// A group keeps its place, and with it its members, by its name.
+    /// A group keeps its place, and so its members, as long as it keeps its name.
     ///
-    /// - Parameter before: places of the policy before the old generation, which is still asked.
+    /// - Parameter before: places of the policy before the old generation, because that policy is still asked.
     package init(_ names: [String], old: [(name: String, slot: UInt32)], before: [UInt32] = []) {
         let allotment = SlotAllotment(names: names, old: old, reserved: before, capacity: Int(BH_GROUP_SLOTS))
         slots = allotment.slots
@@ -21,7 +21,9 @@ package struct GroupAllotment {
         self.before = before
     }
 
-    /// Places that nobody asks any more, when the new generation is in force and this has become of the policy before.
+    /// Places that no policy asks for once the new generation is in force.
+    ///
+    /// - Parameter fate: what becomes of the policy before.
     func gone(_ fate: Instance.Before) -> [UInt32] {
         let asked: [UInt32] =
             switch fate {

@@ -10,10 +10,10 @@ package struct LimitAllotment {
     /// Places that no rule of the old generation had: to be zeroed before they are used.
     package private(set) var fresh: [UInt32] = []
 
-    /// A rule keeps its place by its name.
+    /// A rule keeps its place as long as it keeps its name.
     package init(_ rules: [(name: String, condition: Int)], old: [(name: String, slot: UInt32)]) {
         if rules.isEmpty { return }
-        // A rule's terms share it, and stand one behind the other.
+        // A rule's terms share its place, and follow each other.
         let names = rules.indices.filter { $0 == 0 || rules[$0].name != rules[$0 - 1].name }.map { rules[$0].name }
         let allotment = SlotAllotment(names: names, old: old, capacity: Int(BH_LIMITS_MAX))
         named = Array(zip(names, allotment.slots))

@@ -9,15 +9,15 @@ import Policy
 extension HostInventory {
     /// The host's own addresses, as they are now.
     ///
-    /// - Parameter namespace: the name of a network namespace, nil being the controller's own.
+    /// - Parameter namespace: the name of a network namespace; nil: the controller's own.
     public func ownAddresses(in namespace: String?) -> Set<Prefix> {
         Set((namespaces[namespace]?.interfaces ?? []).flatMap(\.addresses))
     }
 }
 
 extension InstanceMaps {
-    /// Tells the programs what the host's addresses are where the kernel cannot: where they are attached to
-    /// nothing, or may not read its tables.
+    /// Tells the programs the host's addresses if they cannot ask the kernel: because they are not attached, or may not
+    /// read its tables.
     package func setOwn(_ addresses: Set<Prefix>) throws(BPFError) {
         let map = try KeyedMap<bh_own_address, UInt32>(self[.ownAddresses])
         let wanted = Set(addresses.prefix(Int(BH_OWN_ADDRESSES)).map { OwnAddress($0.address) })
@@ -27,7 +27,7 @@ extension InstanceMaps {
         for address in present.subtracting(wanted) { try map.delete(address.key) }
     }
 
-    /// What stands in where programs may not read the kernel's tables. Returns a warning where it has to.
+    /// Stores the host's addresses if programs need them and may not read the kernel's tables. Returns a warning if so.
     func noteOwnAddresses(for view: ImageView, at bindings: [PortBinding]) throws(DatapathError) -> String? {
         guard let obstacle = KernelReading.obstacle, view.asksHost else { return nil }
         let names = Set(bindings.map(\.port.namespace))

@@ -3,10 +3,10 @@ import CDatapathABI
 import Glibc
 import Libbpf
 
-/// How a policy, and a build's programs, come into force: by one update of one entry of a map each.
+/// How a policy, and a build's programs, come into force: each by one update of one map entry.
 extension Instance {
-    /// Taken for the moment in which an image is published, or the quarantine changed: so that neither misses the
-    /// other. An apply holds it only after everything that takes time.
+    /// Takes the lock under which an image is published, or the quarantine or a group changed, so that none misses the
+    /// other. An apply takes it only after everything that needs time. Waits about five seconds at most.
     func lockPublishing() throws(DatapathError) -> FileLock {
         for _ in 0..<5000 {
             if let lock = try mapFolder.lock() { return lock }
@@ -20,22 +20,22 @@ extension Instance {
 
     /// What becomes of the policy that another one replaces.
     enum Before {
-        /// It is kept, to be asked what it passed without a flow.
+        /// It is kept, and asked what it passed without a flow.
         case kept
-        /// It is the same policy: the one before it stays.
+        /// The new one is the same policy: the one before both stays.
         case same
         case gone
     }
 
-    /// Puts an image in force, its quarantined devices cut off.
+    /// Puts an image in force, with quarantined devices cut off.
     ///
-    /// - Parameter renamed: ports whose device has a new name. One that is cut off stays so under its new name too: to
-    ///   rename a device is no way out.
+    /// - Parameter renamed: ports whose device has a new name. One that is cut off stays so under the new name:
+    ///   renaming a device is not a way out.
     func publish(
         _ map: Map, before: Before, renamed: [(from: String, to: String)] = [], _ maps: InstanceMaps
     ) throws {
         let lock = try lockPublishing()
-        // An image that was made just now marks no device yet.
+        // A new image does not mark any device yet.
         let held = try maps.quarantine.all()
         let followers = renamed.filter { held.contains($0.from) && !held.contains($0.to) }.map(\.to)
         for name in followers { try maps.quarantine.insert(name) }

@@ -3,7 +3,7 @@ import Compiler
 import Policy
 
 extension Instance {
-    /// What an apply would do, as far as that can be told without loading anything. Needs no privilege; with it,
+    /// What an apply would do, as far as that can be told without loading anything. Needs no privilege; with privilege,
     /// compares with what is in force.
     public func rehearse(image: Image, bindings: [PortBinding]) -> ApplyReport {
         let status = try? status()

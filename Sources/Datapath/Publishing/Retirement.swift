@@ -3,7 +3,7 @@ import CDatapathABI
 import Libbpf
 
 extension InstanceMaps {
-    /// Adds what these devices have counted to the total of removed ports, and makes their counters zero.
+    /// Adds what these devices have counted to the total of removed ports, and zeroes their counters.
     package func retire(_ devices: [UInt16], _ state: inout InstanceState) throws(BPFError) {
         let indices = devices.flatMap { device in
             (0..<BH_DIRECTION_MAX.rawValue).map { UInt32(device) * BH_DIRECTION_MAX.rawValue + $0 }

@@ -2,8 +2,8 @@
 import CDatapathABI
 import Libbpf
 
-/// What packets each rule has decided: map `rule_counters`, seen as memory. A value is one CPU's, with a place for each
-/// slot.
+/// The packets that each rule has decided: map `rule_counters`, mapped into memory. Each CPU has a value, with a place
+/// for each slot.
 struct RuleCounters: ~Copyable {
     /// How many values the map has.
     static let cpus = UInt32(Map.possibleCPUs)
@@ -23,7 +23,7 @@ struct RuleCounters: ~Copyable {
         }
     }
 
-    /// Starts a slot anew. No packet may be counted in it meanwhile.
+    /// Zeroes a slot. No packet may be counted in it at the same time.
     func zero(_ slot: UInt32) {
         for offset in RuleCounters.offsets(slot) { mapping.store(bh_count(), at: offset) }
     }

@@ -4,16 +4,16 @@ import CDatapathABI
 /// Which slots of a table the rules, groups or entries of a new generation have. Pure, so that it can be tested without
 /// a kernel.
 struct SlotAllotment {
-    /// By the order of the names; `BH_NONE` where the table has no room.
+    /// In the order of the names; `BH_NONE` if the table has no room.
     private(set) var slots: [UInt32] = []
     /// Slots that the old generation did not use: to be zeroed before they are used.
     private(set) var fresh: [UInt32] = []
 
-    /// What was there before keeps its slot by its name. Others get one that the old generation does not use, so that
-    /// no packet that is still judged by it counts for something of the new; only where the table has no room left is
-    /// such a slot taken.
+    /// A name that was there before keeps its slot. A new name gets a slot that the old generation does not use, so
+    /// that packets which the old one still judges do not count for the new. Only if the table is full, a slot of a
+    /// name that is gone is taken.
     ///
-    /// - Parameter reserved: slots that are in use otherwise.
+    /// - Parameter reserved: slots that are in use for something else.
     init(names: [String], old: [(name: String, slot: UInt32)], reserved: [UInt32] = [], capacity: Int) {
         slots = SlotAllotment.known(names, old).map { Int($0) < capacity ? $0 : BH_NONE }
         guard slots.contains(BH_NONE) else { return }
@@ -30,8 +30,8 @@ struct SlotAllotment {
         }
     }
 
-    /// The slots that the old generation has for these names; `BH_NONE` where it has none. Most names follow each other
-    /// as they did, and need not be looked up.
+    /// The slots that the old generation has for these names; `BH_NONE` if it has none. Most names come in the same
+    /// order as before, and need no look-up.
     private static func known(_ names: [String], _ old: [(name: String, slot: UInt32)]) -> [UInt32] {
         var indices: [String: Int]?
         var next = 0

@@ -23,8 +23,8 @@ extension Instance {
         }
     }
 
-    /// Ports and events of one moment, so that they add up: read between two packets that are dropped. Where drops come
-    /// faster than that can be read, the last reading, whose ports have what came meanwhile too.
+    /// Counters of ports and events that add up: read again until no drop comes in between. If drops come faster than
+    /// that, returns the last reading, whose ports also have the drops that came during it.
     private func dropsAndEvents(
         _ maps: InstanceMaps, _ image: LiveImage
     ) throws(BPFError) -> ([Counters.PortCount], Counters.Events) {

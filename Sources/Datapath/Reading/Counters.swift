@@ -9,13 +9,13 @@ public struct Counters: Sendable {
         public var port: Port
         public var direction: Direction
         public var accepted: Count
-        /// Rejects are drops.
+        /// Rejected packets included.
         public var dropped: Count
-        /// Dropped packets by reason, those that are zero left out, in the contract's order.
+        /// Dropped packets by reason, in the contract's order; reasons without packets are left out.
         public var drops: [ReasonCount]
         /// Accepted packets by reason, in the same form.
         public var accepts: [ReasonCount]
-        /// Of the dropped, rejected packets that got no answer.
+        /// Rejected packets that got no answer.
         public var unanswered: UInt64 = 0
     }
 
@@ -29,10 +29,13 @@ public struct Counters: Sendable {
         public var count: Count
     }
 
-    /// What became of the events; drops and accepts apart.
+    /// What became of the events; drops and accepts are counted apart.
     public struct Events: Sendable, Hashable {
+        /// Drops that reached at least one ring.
         public var emitted: UInt64
+        /// Drops that no reader wanted, or that sampling held back.
         public var suppressed: UInt64
+        /// Drops that a reader wanted, and that found no room.
         public var lost: UInt64
         public var acceptsEmitted: UInt64
         public var acceptsSuppressed: UInt64
@@ -45,7 +48,7 @@ public struct Counters: Sendable {
     public var time: UInt64
     public var generation: UInt32
     public var ports: [PortCount]
-    /// Of all ports that were in force and are not any more.
+    /// The totals of all ports that are no longer in force.
     public var removed: (accepted: Count, dropped: Count)
     /// In the policy's order.
     public var rules: [RuleCount]

@@ -7,22 +7,22 @@ import Network
 import Policy
 import Wire
 
-/// One packet that the datapath dropped, or accepted and logged, as it was streamed.
+/// One packet that the datapath dropped, or accepted and logged.
 public struct Event: Sendable, Hashable {
     /// Nanoseconds since 1970, UTC.
     public var time: UInt64
-    /// nil where the generation that judged it is not known any more.
+    /// nil if the generation that judged it is no longer known.
     public var port: Port?
     public var direction: Direction
     public var verdict: Action
     public var reason: Reason
-    /// The rule that decided, where one did.
+    /// The rule that decided, if one did.
     public var rule: ImageView.RuleRecord?
     /// The rule's line, the default's, or else the port's; column 0.
     public var source: SourceLocation?
     public var generation: UInt32
     public var packet: Packet
-    /// The frame's first bytes, at most `BH_HEADER_BYTES`; VLAN tags in metadata are not among them.
+    /// The frame's first bytes, at most `BH_HEADER_BYTES`, without VLAN tags in metadata.
     public var header: [UInt8]
 }
 
@@ -31,7 +31,7 @@ extension Event {
     ///   - clockOffset: nanoseconds to add to the monotonic clock.
     ///   - image: the image of the generation that judged the packet.
     ///   - names: what its devices are called now.
-    /// Returns nil for a record that makes no sense.
+    /// - Returns: nil for a record that makes no sense.
     init?(_ raw: bh_event, clockOffset: UInt64, image: LiveImage?, names: DeviceNames) {
         guard let verdict = Action(raw.judgement.verdict), let reason = Reason(raw.judgement.reason) else { return nil }
         time = raw.time &+ clockOffset

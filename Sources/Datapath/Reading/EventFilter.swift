@@ -4,7 +4,7 @@ import Network
 import Policy
 import Wire
 
-/// Which events a reader asks for. What it leaves out costs the kernel nothing.
+/// Which events a reader asks for. Others cost the kernel nothing.
 public struct EventFilter: Sendable, Hashable {
     /// Entries, `entry/device`s or devices; nil: all ports.
     public var ports: Set<String>?
@@ -54,7 +54,7 @@ public struct EventFilter: Sendable, Hashable {
         return nil
     }
 
-    /// The filter in the kernel's words, without the time it expires. A port or rule that is not there any more matches
+    /// The filter as the kernel reads it, without the time of expiry. A port or rule that no longer exists matches
     /// nothing.
     func raw(in image: LiveImage?) -> bh_reader {
         var raw = bh_reader()

@@ -6,8 +6,8 @@ import Host
 import Libbpf
 import Synchronization
 
-/// One live stream of events: it holds one of the instance's few reader slots for as long as it lives, and the kernel
-/// frees the slot when the process dies. Nothing is queued before it is made or after it is gone.
+/// One live stream of events. It holds one of the instance's few reader slots as long as it lives; the kernel frees the
+/// slot when the process dies. Only events during its life are queued.
 public final class EventReader {
     private let slot: ReaderSlot
     /// The instance's name.
@@ -15,14 +15,14 @@ public final class EventReader {
     private var ticker: Ticker?
     private var ring: RingBuffer
     private var images: [LiveImage] = []
-    /// The devices' names, and when they were read: at most once a second, and only where something is to be named.
+    /// The devices' names, and when they were read: at most once per second, and only if there are events to name.
     private var names = DeviceNames(of: [])
     private var namesReadAt: UInt64 = 0
 
     /// Bytes of one reader's ring.
     private static let ringSize = UInt32(BH_RING_SIZE)
 
-    /// Images of earlier generations that are kept, for events that they judged.
+    /// How many images are kept, the newest included; older ones are for events that they judged.
     private static let imagesKept = 4
 
     fileprivate init(
@@ -43,7 +43,7 @@ public final class EventReader {
         }
         if let image = slot.imageInForce() { images = [image] }
         let slot = slot
-        // The lease is renewed while whoever reads the stream does not take it.
+        // A thread renews the lease, so that it holds even while nobody reads the stream.
         ticker = try Ticker { slot.renew() }
         slot.renew()
     }
@@ -53,9 +53,9 @@ public final class EventReader {
         slot.stop()
     }
 
-    /// Hands over events as they come, in batches in the order of the ring, until `body` returns false. An empty batch
-    /// comes at least every 50 ms, so that `body` can look whether to stop. Blocks the calling thread; a body that is
-    /// slow makes the ring fill up, and what finds no room is counted as lost.
+    /// Hands over events in batches, in the order of the ring, until `body` returns false. A batch comes at least every
+    /// 50 ms, empty if need be, so that `body` can decide to stop. Blocks the calling thread. If `body` is slow, the
+    /// ring fills up, and events that find no room are counted as lost.
     public func read(_ body: ([Event]) throws -> Bool) throws {
         while true {
             let events = try nextBatch()
@@ -63,13 +63,13 @@ public final class EventReader {
         }
     }
 
-    /// The events that are there, after at most 50 ms.
+    /// Waits at most 50 ms for events, and returns all that are there.
     ///
     /// - Throws: where the instance is out of the kernel, after the last event. What is applied then is another one.
     public func nextBatch() throws(DatapathError) -> [Event] {
         // Asked before the wait, so that nothing can come after it.
         let isOver = slot.isRemoved
-        // Before the wait, so that what a swap replaces meanwhile can still name the events that it judged.
+        // Before the wait, so that an image that is replaced during it can still name the events that it judged.
         keepImageInForce()
         var raw: [bh_event] = []
         do {
@@ -96,7 +96,7 @@ public final class EventReader {
         names = DeviceNames(of: images.flatMap { $0.devices() })
     }
 
-    /// The image of a generation; nil where it came into force and went again before it was read.
+    /// The image of a generation; nil if it was replaced before it could be read.
     private func image(_ generation: UInt32) -> LiveImage? {
         if let known = images.last(where: { $0.generation == generation }) { return known }
         keepImageInForce()
@@ -110,7 +110,7 @@ public final class EventReader {
         if images.count > EventReader.imagesKept { images.removeFirst() }
     }
 
-    /// Nanoseconds from the monotonic clock to the time since 1970.
+    /// What to add to the monotonic clock to get nanoseconds since 1970.
     private static func clockOffset() -> UInt64 {
         KernelClock.nanoseconds(CLOCK_REALTIME) &- KernelClock.nanoseconds(CLOCK_MONOTONIC)
     }
@@ -119,7 +119,7 @@ public final class EventReader {
 extension Instance {
     /// Starts a stream of events.
     ///
-    /// - Throws: where a name of the filter is unknown, or all slots are taken.
+    /// - Throws: if a name of the filter is unknown, or all slots are taken.
     public func events(_ filter: EventFilter = EventFilter()) throws(DatapathError) -> EventReader {
         let maps = try openMaps(.maps)
         let image = try imageInForce(maps)
@@ -136,8 +136,8 @@ extension Instance {
     }
 }
 
-/// A reader's entry in the kernel: the filter, and the time until which it holds. A thread of its own renews it every
-/// second; where that stops, the kernel switches the reader off by itself.
+/// A reader's entry in the kernel: the filter, and the time until which it holds. A thread renews it every second; if
+/// that stops, the kernel switches the reader off.
 private final class ReaderSlot: Sendable {
     private let number: UInt32
     private let lock: FileLock
@@ -146,7 +146,7 @@ private final class ReaderSlot: Sendable {
     private let filter: EventFilter
     private let isActive = Mutex(true)
 
-    /// How long a reader is believed to live after its last sign of life.
+    /// Nanoseconds that a reader counts as alive after it renewed its entry.
     private static let lease: UInt64 = 3_000_000_000
 
     init(
@@ -178,14 +178,14 @@ private final class ReaderSlot: Sendable {
         try? maps[.rings].delete(number)
     }
 
-    /// Writes the filter, names resolved by the policy in force, and a new time to expire.
+    /// Writes the filter, with its names looked up in the policy in force, and a new time of expiry.
     func renew() {
         var raw = filter.raw(in: imageInForce())
         raw.expires = KernelClock.nanoseconds() + ReaderSlot.lease
         let flags = raw.flags
         isActive.withLock { isActive in
             guard isActive else { return }
-            // The time and the filter first, then what makes the kernel heed them.
+            // The filter and the time first, then the flags that make the kernel use them.
             raw.flags = mapping.load(\bh_reader.flags, at: offset) ?? 0
             mapping.store(raw, at: offset)
             atomicMemoryFence(ordering: .releasing)

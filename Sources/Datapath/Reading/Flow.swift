@@ -9,23 +9,23 @@ public struct Flow: Sendable, Hashable {
     /// A device's id, or a host entry's number with `BH_SCOPE_ENTRY`.
     package var scope: UInt16
     public var ipProtocol: UInt8
-    /// Who opened it.
+    /// The opener's address.
     public var source: IPAddress
     public var destination: IPAddress
-    /// TCP, UDP, SCTP; of an ICMP echo the identifier, at both ends; else 0.
+    /// The port of TCP, UDP or SCTP; of an ICMP echo the identifier, at both ends; else 0.
     public var sourcePort: UInt16
     public var destinationPort: UInt16
-    /// The outer tag; 0 where untagged.
+    /// The VLAN of the outer tag; 0: untagged.
     public var vlan: UInt16
-    /// Of the opening packet.
+    /// The direction of the opening packet.
     public var direction: Direction
     public var state: State
     public var isAdopted: Bool
-    /// Since its last packet.
+    /// Seconds since its last packet.
     public var idleSeconds: Int
-    /// Seconds without a packet after which it is gone.
+    /// Seconds without a packet after which it expires.
     public var timeoutSeconds: Int
-    /// Slot of its rule's counter; `BH_NONE` where the default accepted it.
+    /// Slot of its rule's counter; `BH_NONE` if the default accepted it.
     package var counter: UInt32
     /// The protocol numbers of the headers between IP and L4 that its opening packet had.
     package var headers: Set<UInt8> = []
@@ -35,7 +35,7 @@ public struct Flow: Sendable, Hashable {
 public struct ListedFlow: Sendable, Hashable {
     /// Of a workload; of a host, the entry.
     public var port: String
-    /// nil where the default accepted it.
+    /// nil if the default accepted it.
     public var rule: String?
     public var flow: Flow
 

@@ -6,7 +6,7 @@ import Network
 import Wire
 
 extension InstanceMaps {
-    /// The flows in these buckets that have not expired at a time, in jiffies.
+    /// The flows in these buckets that have not expired at `now`, in jiffies.
     package func flows(inBuckets buckets: some Sequence<UInt32>, at now: UInt32) throws(BPFError) -> [Flow] {
         try placedFlows(inBuckets: buckets, at: now).map(\.flow)
     }
@@ -28,13 +28,13 @@ extension InstanceMaps {
         return result
     }
 
-    /// The flow table's figures.
+    /// The flow table's figures; `used` counts the places of these scopes.
     package func flowTotals(scopes: some Sequence<UInt16>) throws(BPFError) -> FlowTotals {
         var totals = FlowTotals()
         totals.capacity = UInt64(BH_FLOWS_MAX)
         for scope in scopes {
             let state = try self[.flowScopes].lookup(UInt32(scope), as: bh_flow_scope.self)
-            // Below zero is none, see take_place().
+            // A count below zero counts as 0, see take_place().
             totals.used += UInt64(max(Int32(bitPattern: state?.flows ?? 0), 0))
         }
         for value in try self[.flowTotals].lookupPerCPU(0, as: bh_flow_totals.self) {
@@ -125,7 +125,7 @@ extension Flow {
 extension bh_flow_bucket {
     fileprivate var allTags: [UInt32] { [tags.0, tags.1, tags.2, tags.3, tags.4, tags.5, tags.6, tags.7] }
 
-    /// Whose flows it holds.
+    /// The scopes whose flows it holds.
     package var owners: [UInt16] {
         [scopes.0, scopes.1, scopes.2, scopes.3, scopes.4, scopes.5, scopes.6, scopes.7].filter { $0 != 0 }
     }

@@ -2,7 +2,7 @@
 import Compiler
 import Policy
 
-/// The policy that the kernel holds, read from its own map.
+/// The policy that the kernel holds, read from its map.
 public struct PolicyInForce: Sendable {
     public var generation: UInt32
     /// The policy's own file first.

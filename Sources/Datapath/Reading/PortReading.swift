@@ -173,8 +173,9 @@ extension Attachment {
         }
     }
 
-    /// Programs that see a packet before ours do, given ours by hook: any on the XDP hook that is not ours, and those
-    /// in front of ours on a tc hook.
+    /// Programs that see a packet before ours do: any other on the XDP hook, and those in front of ours on a tc hook.
+    ///
+    /// - Parameter own: ids of our programs, by hook.
     fileprivate func ahead(_ own: [HookName: UInt32]) -> [String] {
         var result: [String] = []
         if let id = try? Program.queryXDP(interface: interface), id != own[.xdp] {

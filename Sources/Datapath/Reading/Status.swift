@@ -2,7 +2,7 @@
 import Compiler
 import Policy
 
-/// What the kernel enforces, as it says itself.
+/// What is enforced, as read from the kernel.
 public struct Status: Sendable {
     /// What becomes of a port's packets.
     public enum State: String, Sendable, Hashable {
@@ -21,11 +21,11 @@ public struct Status: Sendable {
     public struct PortStatus: Sendable, Hashable {
         /// A missing device's names are those of the apply.
         public var port: Port
-        /// nil where the device is missing.
+        /// nil if the device is missing.
         public var interfaceIndex: UInt32?
-        /// nil where no packet is judged.
+        /// nil if no packet is judged.
         public var mode: EnforcementMode?
-        /// Of `xdp`, `tc-ingress`, `tc-egress`: where a program of this instance runs.
+        /// Where a program of this instance runs: of `xdp`, `tc-ingress`, `tc-egress`.
         public var hooks: [String]
         public var state: State
         /// Other programs that see packets before ours do.
@@ -41,7 +41,7 @@ public struct Status: Sendable {
         public var device: UInt16
         /// Index of the port's record in the image.
         public var record: Int
-        /// In force.
+        /// Guards in force at the port.
         public var guards: Set<Guard> = []
     }
 
@@ -59,18 +59,19 @@ public struct Status: Sendable {
     public var file: String
     /// Of the policy's text, see ``PolicyInForce/sha256``.
     public var sha256: String
-    /// Of the policy image.
+    /// Of the policy image, in hexadecimal.
     public var imageHash: [UInt8] = []
     /// Seconds since 1970.
     public var loadedAt: UInt64
     public var ports: [PortStatus]
     public var bridges: [Bridge] = []
+    /// Kernel memory of all maps of the instance, image included.
     public var memoryBytes: Int
     public var classifier: ClassifierFigures
     public var flows: FlowTotals
     /// Event streams that are being read.
     public var readers: Int
-    /// Names in quarantine, those that mean no port now among them.
+    /// Names in quarantine, including those that mean no port now.
     public var quarantine: [String]
     /// Dynamic groups, in the policy's order.
     public var groups: [GroupMembers]

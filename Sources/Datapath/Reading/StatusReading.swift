@@ -33,7 +33,7 @@ extension Instance {
         }.count
     }
 
-    /// Whether a device has a program of ours on one of its hooks at least.
+    /// Whether a device has a program of ours on at least one of its hooks.
     func holdsProgram(_ device: DeviceRecord) -> Bool {
         let attachment = Attachment(self, device)
         let isHeld = try? NetworkNamespace.with(device.namespace) { () throws(DatapathError) in

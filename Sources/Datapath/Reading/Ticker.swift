@@ -4,13 +4,13 @@ import Glibc
 import Libbpf
 import SystemPackage
 
-/// Calls something every second on a thread of its own, until it is stopped.
+/// Calls a function every second, on a thread of its own, until it is stopped.
 struct Ticker: ~Copyable {
     private let thread: SideThread
-    /// The end of a pipe whose other the thread waits at.
+    /// The write end of a pipe; the thread waits at the read end.
     private let pipe: Descriptor
 
-    /// - Throws: where there is no thread to be had.
+    /// - Throws: if a pipe or a thread cannot be made.
     init(_ body: @escaping @Sendable () -> Void) throws(DatapathError) {
         let ends: (readEnd: FileDescriptor, writeEnd: FileDescriptor)
         do {
@@ -21,7 +21,7 @@ struct Ticker: ~Copyable {
         let end = Descriptor(owning: ends.readEnd)
         let pipe = Descriptor(owning: ends.writeEnd)
         let thread = SideThread {
-            // Closed at the other end it hangs up.
+            // When the other end is closed, the wait ends with a hang-up.
             var wait = pollfd(fd: end.value, events: 0, revents: 0)
             while unsafe poll(&wait, 1, 1000) == 0 { body() }
         }
@@ -35,7 +35,7 @@ struct Ticker: ~Copyable {
         self.pipe = pipe
     }
 
-    /// Ends it; what it is calling just then is done when this returns.
+    /// Stops the calls. One that is running has ended when this returns.
     consuming func stop() {
         let thread = thread
         _ = consume pipe

@@ -154,8 +154,8 @@ let package = Package(
         .testTarget(
             name: "CommandsTests",
             dependencies: [
-                "Reference", "Commands", "Control", "Rendering", "Simulation", "Datapath", "Host", "Capture", "Compiler",
-                "Policy", "Wire", "Network", "TestSupport", "bulkhead",
+                "Reference", "Commands", "Control", "Rendering", "Simulation", "Datapath", "Host", "Capture",
+                "Compiler", "Policy", "Wire", "Network", "TestSupport", "bulkhead",
             ],
             swiftSettings: settings),
     ]

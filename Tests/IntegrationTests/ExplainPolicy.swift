@@ -42,7 +42,8 @@ extension ExplainWorld {
         var keys = ""
         if let guest = device.guest, !random.once(in: 4) {
             keys += ", protects: workload"
-            if random.once(in: 2) {
+            // Who sees the host alone knows guests by what the policy binds.
+            if !random.once(in: isAllVisible ? 2 : 8) {
                 let addresses = guest.addresses.map { "\"\($0)\"" }.joined(separator: ", ")
                 keys += ", mac: \"\(guest.mac)\", addresses: [\(addresses)]"
             }

@@ -48,7 +48,7 @@ final class ExplainWorld {
         lab = try Lab()
         host = try Self.namespace(lab, "host")
         bulkhead = Bulkhead(lab, in: host)
-        isAllVisible = !random.once(in: 3)
+        isAllVisible = !random.once(in: 4)
         let isForwarding = !random.once(in: 10)
         if isForwarding { try forward(host) }
         for number in 0..<random.number(1...2) { try addBridge(number) }

@@ -121,21 +121,37 @@ struct PathEnds {
         let certain = known(source, finder)
         if !certain.isEmpty { return certain.map { ($0, nil) } }
         let starts = known(destination, finder)
+        let (entrances, isComplete) = entrances(finder, starts, destination)
+        if isComplete, entrances.allSatisfy({ $0.device == nil }), !entrances.isEmpty {
+            return entrances.map { ($0, nil) }
+        }
+        let isRouted = !entrances.isEmpty
+        var seen = inSight(source, destination, isAnywhere: false)
+        var possible = cutOff(source) + (starts.isEmpty ? unplaced(finder) : [])
+        if !isComplete || !isRouted && seen.isEmpty {
+            possible += anywhere(destination)
+            seen += inSight(source, destination, isAnywhere: true)
+        }
+        var all = entrances.map { ($0, assumption($0, source.address, isRouted: true)) } + seen.map { ($0, nil) }
+        if isRouted { all += addressed(destination).map { ($0, .addressed(destination.address)) } }
+        all += possible.map { ($0, assumption($0, source.address, isRouted: false)) }
+        var met: Set<PathOrigin> = []
+        return all.filter { met.insert($0.0).inserted }
+    }
+
+    /// Where the answers would go; and whether that is all that the kernel may know. Where it does not forward them it
+    /// may still have a route for what it sends itself.
+    private func entrances(
+        _ finder: PathFinder, _ starts: [PathOrigin], _ destination: Route.End
+    ) -> (origins: [PathOrigin], isComplete: Bool) {
         let back = finder.ways(from: starts.isEmpty ? namespaces.map { .sent(by: $0) } : starts)
-        let entrances = unique(back.compactMap { entrance($0, destination) })
-        let isInSight = !entrances.isEmpty && entrances.allSatisfy { $0.device == nil }
-        let seen = isInSight ? [] : inSight(source, destination).filter { !entrances.contains($0) }
-        if !entrances.isEmpty {
-            let others = isInSight ? [] : addressed(destination).filter { !entrances.contains($0) }
-            return entrances.map { ($0, assumption($0, source.address, isRouted: true)) }
-                + seen.map { ($0, nil) } + others.map { ($0, .addressed(destination.address)) }
-                + (cutOff(source) + (starts.isEmpty ? unplaced(source, finder) : [])).filter { !entrances.contains($0) }
-                .map { ($0, assumption($0, source.address, isRouted: false)) }
+        let blocked = back.compactMap { way -> PathOrigin? in
+            guard case .stopped(.forwardingIsOff(let device)) = way.end else { return nil }
+            return .sent(by: device.namespace)
         }
-        if !seen.isEmpty { return seen.map { ($0, nil) } }
-        return unique(anywhere(destination) + (starts.isEmpty ? unplaced(source, finder) : [])).map {
-            ($0, assumption($0, source.address, isRouted: false))
-        }
+        let sent = finder.ways(from: unique(blocked))
+        let hasRoutes = sent.allSatisfy { if case .stopped(.noRoute) = $0.end { false } else { true } }
+        return (unique((back + sent).compactMap { entrance($0, destination) }), hasRoutes)
     }
 
     /// Where packets come from that would be sent back this way.
@@ -157,13 +173,16 @@ struct PathEnds {
 
     /// The namespaces in sight that have the source's address, and from which packets lead through those of the policy;
     /// or would, if their own kernel let them out.
-    private func inSight(_ source: Route.End, _ destination: Route.End) -> [PathOrigin] {
+    ///
+    /// - Parameter isAnywhere: Whether those count as well from which packets come to their destination without them.
+    private func inSight(_ source: Route.End, _ destination: Route.End, isAnywhere: Bool) -> [PathOrigin] {
         let finder = finder(for: RoutedPacket(source: source.address, destination: destination.address))
         let own = Set(namespaces)
         return network.namespaces.filter { namespace in
             guard !own.contains(namespace), finder.isOwn(source.address, namespace) else { return false }
             let ways = finder.sent(by: namespace)
             if ways.contains(where: { !own.isDisjoint(with: $0.namespaces) }) { return true }
+            if isAnywhere, ways.contains(where: { if case .delivered = $0.end { true } else { false } }) { return true }
             let isNeighbour = network.tables(namespace)?.devices.values.contains { device in
                 device.lower.map { own.contains($0.namespace) } == true
             }
@@ -172,7 +191,7 @@ struct PathEnds {
     }
 
     /// The members of bridges that the host has no address on: where neither end is known, both may be there.
-    private func unplaced(_ source: Route.End, _ finder: PathFinder) -> [PathOrigin] {
+    private func unplaced(_ finder: PathFinder) -> [PathOrigin] {
         namespaces.flatMap { namespace -> [PathOrigin] in
             guard let tables = network.tables(namespace) else { return [] }
             let bridges = tables.devices.values.filter { $0.kind == "bridge" && finder.isOff($0, tables) }

@@ -115,12 +115,9 @@ static int take_link(const struct nlmsghdr *message, void *vector)
 {
 	enum { NAME, MASTER, ADDRESS, INFO, LOWER, LOWER_NAMESPACE };
 	struct field fields[] = {
-		[NAME] = { IFLA_IFNAME, MNL_TYPE_NUL_STRING },
-		[MASTER] = { IFLA_MASTER, MNL_TYPE_U32 },
-		[ADDRESS] = { IFLA_ADDRESS, MNL_TYPE_BINARY },
-		[INFO] = { IFLA_LINKINFO, MNL_TYPE_NESTED },
-		[LOWER] = { IFLA_LINK, MNL_TYPE_U32 },
-		[LOWER_NAMESPACE] = { IFLA_LINK_NETNSID, MNL_TYPE_U32 },
+		[NAME] = { IFLA_IFNAME, MNL_TYPE_NUL_STRING }, [MASTER] = { IFLA_MASTER, MNL_TYPE_U32 },
+		[ADDRESS] = { IFLA_ADDRESS, MNL_TYPE_BINARY }, [INFO] = { IFLA_LINKINFO, MNL_TYPE_NESTED },
+		[LOWER] = { IFLA_LINK, MNL_TYPE_U32 },         [LOWER_NAMESPACE] = { IFLA_LINK_NETNSID, MNL_TYPE_U32 },
 	};
 	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
 	const struct nlattr *address;
@@ -208,8 +205,11 @@ int bulkhead_read_bridge_vlans(struct bulkhead_bridge_vlan **vlans, size_t *coun
 {
 	struct vector vector = { .size = sizeof(**vlans) };
 	struct ifinfomsg all = { .ifi_family = AF_BRIDGE };
-	int error = netlink_ask_for_all(&(struct question){ .type = RTM_GETLINK, .answer = RTM_NEWLINK, .header = &all,
-							    .size = sizeof(all), .put = ask_for_vlans },
+	int error = netlink_ask_for_all(&(struct question){ .type = RTM_GETLINK,
+							    .answer = RTM_NEWLINK,
+							    .header = &all,
+							    .size = sizeof(all),
+							    .put = ask_for_vlans },
 					take_bridge_vlans, &vector);
 
 	*vlans = (struct bulkhead_bridge_vlan *)vector.bytes;
@@ -232,7 +232,7 @@ static int take_namespace(const struct nlmsghdr *message, void *id)
 
 static void put_descriptor(struct nlmsghdr *request, const void *fd)
 {
-	mnl_attr_put_u32(request, NETNSA_FD, (uint32_t)*(const int *)fd);
+	mnl_attr_put_u32(request, NETNSA_FD, (uint32_t) * (const int *)fd);
 }
 
 int bulkhead_namespace_id(int fd, int32_t *id)
@@ -240,7 +240,11 @@ int bulkhead_namespace_id(int fd, int32_t *id)
 	struct rtgenmsg any = { .rtgen_family = AF_UNSPEC };
 
 	*id = BULKHEAD_SAME_NAMESPACE;
-	return netlink_ask_for_one(&(struct question){ .type = RTM_GETNSID, .answer = RTM_NEWNSID, .header = &any,
-						       .size = sizeof(any), .put = put_descriptor, .data = &fd },
+	return netlink_ask_for_one(&(struct question){ .type = RTM_GETNSID,
+						       .answer = RTM_NEWNSID,
+						       .header = &any,
+						       .size = sizeof(any),
+						       .put = put_descriptor,
+						       .data = &fd },
 				   take_namespace, id);
 }

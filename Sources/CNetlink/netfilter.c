@@ -17,8 +17,10 @@
 static int ask_nftables(uint16_t type, uint16_t answer, mnl_cb_t take, struct vector *vector)
 {
 	struct nfgenmsg all = { .nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0 };
-	int error = netlink_ask_for_all(&(struct question){ .type = NFT_TYPE(type), .answer = NFT_TYPE(answer),
-							    .header = &all, .size = sizeof(all),
+	int error = netlink_ask_for_all(&(struct question){ .type = NFT_TYPE(type),
+							    .answer = NFT_TYPE(answer),
+							    .header = &all,
+							    .size = sizeof(all),
 							    .bus = NETLINK_NETFILTER },
 					take, vector);
 

@@ -150,9 +150,12 @@ int bulkhead_ask_route(const struct bulkhead_packet *packet, uint8_t *type, stru
 		.rtm_flags = RTM_F_FIB_MATCH,
 	};
 	struct route route = { .vector = { .size = sizeof(**hops) } };
-	int error = netlink_ask_for_one(&(struct question){ .type = RTM_GETROUTE, .answer = RTM_NEWROUTE,
-							    .header = &header, .size = sizeof(header),
-							    .put = put_packet, .data = packet },
+	int error = netlink_ask_for_one(&(struct question){ .type = RTM_GETROUTE,
+							    .answer = RTM_NEWROUTE,
+							    .header = &header,
+							    .size = sizeof(header),
+							    .put = put_packet,
+							    .data = packet },
 					take_route, &route);
 
 	*type = route.type;

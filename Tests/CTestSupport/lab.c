@@ -114,7 +114,7 @@ int lab_socket(const char *ns, int domain, int type, int protocol)
 
 int lab_packet_open(const char *ns, const char *interface)
 {
-	struct sockaddr_ll address = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL)};
+	struct sockaddr_ll address = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL) };
 	int one = 1, room = 8 << 20, result, fd;
 	struct visit visit;
 
@@ -131,10 +131,11 @@ int lab_packet_open(const char *ns, const char *interface)
 		result = -ENOTSUP;
 	if (!result)
 		result = setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) ||
-				 setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) ||
-				 setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
-				 bind(fd, (struct sockaddr *)&address, sizeof(address))
-			? -errno : 0;
+					 setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) ||
+					 setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)) ||
+					 bind(fd, (struct sockaddr *)&address, sizeof(address)) ?
+				 -errno :
+				 0;
 	if (result < 0 && fd >= 0)
 		close(fd);
 	return result < 0 ? result : fd;
@@ -195,13 +196,14 @@ static int send_ring(int fd, const struct race *race, size_t size, unsigned turn
 	return 0;
 }
 
-int lab_packet_race(const char *ns, const char *interface, const void *frame, size_t size, size_t place,
-		    uint16_t other, unsigned turns)
+int lab_packet_race(const char *ns, const char *interface, const void *frame, size_t size, size_t place, uint16_t other,
+		    unsigned turns)
 {
-	struct tpacket_req request = {
-		.tp_block_size = RING_SLOTS * RING_SLOT_SIZE, .tp_block_nr = 1, .tp_frame_size = RING_SLOT_SIZE,
-		.tp_frame_nr = RING_SLOTS};
-	struct race race = {.place = place, .values = {0, htons(other)}};
+	struct tpacket_req request = { .tp_block_size = RING_SLOTS * RING_SLOT_SIZE,
+				       .tp_block_nr = 1,
+				       .tp_frame_size = RING_SLOT_SIZE,
+				       .tp_frame_nr = RING_SLOTS };
+	struct race race = { .place = place, .values = { 0, htons(other) } };
 	int fd = lab_packet_open(ns, interface), version = TPACKET_V2, result;
 	pthread_t writer;
 
@@ -233,7 +235,7 @@ failed:
 
 int lab_tap_open(const char *ns, const char *interface, int offloads)
 {
-	struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | (offloads ? IFF_VNET_HDR : 0)};
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI | (offloads ? IFF_VNET_HDR : 0) };
 	struct visit visit;
 	int result = enter(&visit, ns), fd;
 
@@ -252,7 +254,7 @@ int lab_tap_open(const char *ns, const char *interface, int offloads)
 
 static int wait_for(int fd, short events, int timeout_ms)
 {
-	struct pollfd wait = {.fd = fd, .events = events};
+	struct pollfd wait = { .fd = fd, .events = events };
 	int ready;
 
 	do
@@ -264,9 +266,10 @@ static int wait_for(int fd, short events, int timeout_ms)
 ssize_t lab_packet_receive(int fd, void *buffer, size_t size, int timeout_ms)
 {
 	char control[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-	struct iovec vector = {.iov_base = buffer, .iov_len = size - 4};
+	struct iovec vector = { .iov_base = buffer, .iov_len = size - 4 };
 	struct msghdr message = {
-		.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+		.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
 	struct cmsghdr *header;
 	ssize_t count;
 	int ready = wait_for(fd, POLLIN, timeout_ms);
@@ -348,8 +351,8 @@ int lab_connect(int fd, const char *address, uint16_t port, int timeout_ms)
 
 int lab_join(int fd, const char *group, const char *interface)
 {
-	struct group_req request = {0};
-	struct ifreq device = {0};
+	struct group_req request = { 0 };
+	struct ifreq device = { 0 };
 	socklen_t length = parse(&request.gr_group, group, 0);
 
 	strncpy(device.ifr_name, interface, sizeof(device.ifr_name) - 1);
@@ -357,7 +360,9 @@ int lab_join(int fd, const char *group, const char *interface)
 		return length ? -errno : -EINVAL;
 	request.gr_interface = device.ifr_ifindex;
 	return setsockopt(fd, request.gr_group.ss_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6, MCAST_JOIN_GROUP,
-			  &request, sizeof(request)) < 0 ? -errno : 0;
+			  &request, sizeof(request)) < 0 ?
+		       -errno :
+		       0;
 }
 
 int lab_accept(int fd, int timeout_ms)

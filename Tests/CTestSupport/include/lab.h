@@ -42,8 +42,8 @@ int lab_packet_offload(int fd);
  * Sends copies of a frame, at least one each turn, from memory that it goes on writing to while they are on their way
  * (PACKET_TX_RING): the two bytes at `place` are those of the frame, or `other`. 0, or a negated error number.
  */
-int lab_packet_race(const char *ns, const char *interface, const void *frame, size_t size, size_t place,
-		    uint16_t other, unsigned turns);
+int lab_packet_race(const char *ns, const char *interface, const void *frame, size_t size, size_t place, uint16_t other,
+		    unsigned turns);
 
 /*
  * A tap, which goes with its descriptor. `offloads`: all that is read and written begins with virtio's header of ten

@@ -120,7 +120,7 @@ struct bh_image_header {
 	__u32 destination_words; /* offset of u64[]: bitmaps, one after the other */
 	__u32 joint_bitmaps;     /* offset of u32[joint_count]: the number of a bitmap in `joint_words` */
 	__u32 joint_words;       /* offset of u64[]: bitmaps, one after the other */
-	__u32 selectors; /* offset of bh_selector[selector_count]; for the controller */
+	__u32 selectors;         /* offset of bh_selector[selector_count]; for the controller */
 	__u32 selector_count;
 	__u8 reserved[100];
 };

@@ -17,7 +17,16 @@ extension CompletionKind {
     static func names(_ kind: CompletedName) -> CompletionKind {
         .custom { words, _, prefix in
             PolicyNames(instance: value(of: "--instance", in: words), policy: value(of: "--policy", in: words))
-                .names(kind).filter { $0.hasPrefix(prefix) }
+                .names(kind).filter { $0.hasPrefix(prefix) && isPlain($0) }
+        }
+    }
+
+    /// Whether no shell takes the name for anything but a word. bash runs `$(...)` in what it is offered, and a device
+    /// is called what the root of its network namespace likes. Such a name is left out.
+    private static func isPlain(_ name: String) -> Bool {
+        name.utf8.allSatisfy { byte in
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte & ~0x20) || "._-/@+".utf8.contains(byte)
         }
     }
 

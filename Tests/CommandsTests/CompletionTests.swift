@@ -6,11 +6,13 @@ import Testing
 /// What a shell offers when a word of a command is completed: the completion script in a real shell, and the names that
 /// it asks the command for.
 @Suite struct CompletionTests {
+    /// Two devices have names that bash would run, and are never offered.
     private static let policy = """
         version: 1
         ports:
           guests: { interface: [tap-one, tap-two], protects: workload, guard: off }
           lone: { interface: tap-lone, protects: workload, guard: off }
+          evil: { interface: ["$(echo${IFS}run)", "`id`"], protects: workload, guard: off }
         groups:
           blocked: { dynamic: {} }
           office: { addresses: 203.0.113.0/24 }
@@ -60,7 +62,7 @@ import Testing
         arguments: [
             (
                 ["replay", "trace.pcap", "--policy", "FILE", "--port", ""],
-                ["guests", "guests/tap-one", "guests/tap-two", "lone", "tap-lone", "tap-one", "tap-two"]
+                ["evil", "guests", "guests/tap-one", "guests/tap-two", "lone", "tap-lone", "tap-one", "tap-two"]
             ),
             (["replay", "trace.pcap", "--policy", "FILE", "--port", "lo"], ["lone"]),
             (["explain", "--policy", "FILE", "guests/"], ["guests/tap-one", "guests/tap-two"]),

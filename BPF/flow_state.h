@@ -61,7 +61,7 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 	/* It is not seen here how much of the segment follows in other fragments. */
 	if (packet->flags & BH_PACKET_FRAGMENT_FIRST && is_before(side->end, other->granted))
 		side->end = other->granted;
-	if (flow->state == BH_FLOW_CLOSED)
+	if (flow->state == BH_FLOW_CLOSED || flow->state == BH_FLOW_BARRED)
 		return;
 	flow->flags = (flow->flags | seen_flag(answer)) & ~BH_FLOW_DOUBTED;
 	note_fin(flow, packet, answer, side->end != end);
@@ -102,6 +102,8 @@ static __always_inline bool turn_tcp(struct bh_flow *flow, const struct bh_scrat
 	const struct bh_packet *packet = &here->packet;
 	bool answer = here->forward != flow->opener_is_first;
 
+	if (flow->state == BH_FLOW_BARRED)
+		return false;
 	switch (here->segment) {
 	case SEGMENT_STARTS_ANEW:
 		return start_anew(flow, packet, answer);
@@ -142,8 +144,11 @@ static __always_inline void advance_other(struct bh_flow *flow, bool answer)
 		flow->state = BH_FLOW_ESTABLISHED;
 }
 
+/* A mark against adopting that was made meanwhile, on another CPU, keeps its time. */
 static __always_inline void refresh(struct bh_flow *flow, __u32 now)
 {
+	if (flow->state == BH_FLOW_BARRED)
+		return;
 	flow->seen = now;
 	flow->timeout = flow_timeout(flow);
 }

@@ -117,6 +117,7 @@ static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scra
 	__u32 left = flow->timeout - (now - flow->seen), least = BH_SECONDS_ATTEMPT * settings.ticks_per_second;
 	const struct bh_packet *packet = &here->packet;
 	bool answer = here->forward != flow->opener_is_first;
+	__u32 length = segment_end(packet) - packet->sequence;
 
 	if (flow->state == BH_FLOW_CLOSED || flow->state == BH_FLOW_BARRED)
 		return false;
@@ -129,7 +130,7 @@ static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scra
 		return true;
 	}
 	flow->attempt.start = packet->sequence;
-	flow->attempt.length = segment_end(packet) - packet->sequence;
+	flow->attempt.length = length < 0xffff ? length : 0xffff;
 	flow->attempt.window = packet->window;
 	flow->attempt.scale = here->scale;
 	flow->attempt.from = answer ? BH_ATTEMPT_ANSWERER : BH_ATTEMPT_OPENER;

@@ -55,11 +55,14 @@ extension Status {
     /// What passes unjudged without being a port's device.
     private func coverage(_ palette: Palette) -> Words {
         var lines: [Words] = []
-        for status in ports {
-            let known = Set(ports.filter { $0.port.entry == status.port.entry }.map(\.port.interface))
-            let names = (status.uncovered ?? []).filter { !known.contains($0) }
-            let line = palette.red("\(status.port.entry): pass unjudged: \(names.joined(separator: ", "))") + "\n"
-            if !names.isEmpty, !lines.contains(line) { lines.append(line) }
+        let known = Dictionary(grouping: ports, by: \.port.entry).mapValues { Set($0.map(\.port.interface)) }
+        // The ports of an entry have the same list.
+        var entries: Set<String> = []
+        for status in ports where entries.insert(status.port.entry).inserted {
+            let names = (status.uncovered ?? []).filter { known[status.port.entry]?.contains($0) != true }
+            guard !names.isEmpty else { continue }
+            lines.append(
+                palette.red("\(status.port.entry): pass unjudged: \(names.joined(separator: ", "))") + "\n")
         }
         for bridge in bridges {
             let place = bridge.namespace.map { " in \($0)" } ?? ""

@@ -7,14 +7,19 @@ extension Instance {
     /// Ends the flows that a filter selects; returns how many. The next packet of each is judged as if there had been
     /// no connection, and none of them is adopted.
     public func endFlows(_ filter: FlowFilter) throws(DatapathError) -> Int {
-        let maps = try openMaps()
+        let maps = try openMaps(.programs)
         // No apply may hand a scope on meanwhile.
         let lock = try lockPublishing()
         let image = try imageInForce(maps)
         let flows = try selectedFlows(filter, maps, image)
         let ticks = image.ticksOfAdopting
         let ended = try DatapathError.naming("cannot end the flows") {
-            try maps.endFlows(flows.map { ($0.place, $0.tag, ticks[$0.flow.scope] ?? 0) })
+            try maps.endFlows(
+                flows.map { placed in
+                    // Nothing goes on from a SYN alone, and marks of a flood would fill the port's share.
+                    let isFlood = placed.flow.state == .opening && placed.flow.ipProtocol == 6
+                    return (placed.place, placed.tag, isFlood ? 0 : ticks[placed.flow.scope] ?? 0)
+                })
         }
         _ = consume lock
         return ended

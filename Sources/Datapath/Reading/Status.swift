@@ -90,13 +90,16 @@ extension Status {
             let why = port.problems.joined(separator: "; ")
             return "port '\(port.port.name)' is \(port.state.rawValue)" + (why.isEmpty ? "" : ": \(why)")
         }
-        var others: [String] = []
-        for port in ports {
-            for device in port.uncovered ?? [] where !named.contains("\(port.port.entry)/\(device)") {
-                let line =
-                    "device '\(device)' of '\(port.port.entry)' is unfiltered: it came after the apply; apply again"
-                if !others.contains(line) { others.append(line) }
+        // The ports of an entry have the same list. Whoever owns a namespace may fill it with devices.
+        var entries: Set<String> = []
+        let others = ports.filter { entries.insert($0.port.entry).inserted }.flatMap { port -> [String] in
+            let entry = port.port.entry
+            let devices = (port.uncovered ?? []).filter { !named.contains("\(entry)/\($0)") }
+            let told = devices.prefix(3).map {
+                "device '\($0)' of '\(entry)' is unfiltered: it came after the apply; apply again"
             }
+            let rest = devices.count - told.count
+            return told + (rest > 0 ? ["\(rest) more of '\(entry)' are unfiltered: see bulkhead status"] : [])
         }
         return lines + others
     }

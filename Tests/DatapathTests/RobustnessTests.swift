@@ -282,7 +282,7 @@ extension Instance {
         #expect(throws: DatapathError.self) { try lab.instance.detach(ports: ["gest"]) }
         #expect(try lab.instance.detach(ports: ["tap0"]).ports == ["guest"])
         #expect(try lab.ping())
-        #expect(try lab.instance.status().ports.map(\.state) == [.missing])
+        #expect(try lab.instance.status().ports.map(\.state) == [.detached])
         #expect(try lab.policy.apply(lab.instance).changed)
         #expect(try !lab.ping())
     }

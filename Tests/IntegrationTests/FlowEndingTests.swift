@@ -93,7 +93,7 @@ extension Integration {
             let unknown = try site.bulkhead.run("flows", "--port", "downlink")
             #expect(unknown.status == 1 && unknown.errors.contains("no port is called 'downlink'"), "\(unknown.errors)")
             #expect(try site.bulkhead.run("flows", "--state", "open").status == 64)
-            _ = held
+            withExtendedLifetime(held) {}
         }
 
         /// Within the time of `adopt` as after it: the next segment is of no connection, and is not adopted.

@@ -86,7 +86,7 @@ extension Integration {
                 #expect(!site.network.connects(to: host, 80))
                 #expect(try site.bulkhead.json(Change.self, "group", "delete", "blocked", "\(network)").deleted == 1)
                 #expect(site.network.connects(to: host, 80))
-                _ = server
+                withExtendedLifetime(server) {}
             }
             let counters = try site.bulkhead.counters()
             #expect(try counters.port("uplink", "in").reasons["policy-changed"] ?? 0 >= 2)
@@ -142,7 +142,7 @@ extension Integration {
             #expect(try site.bulkhead.json(Change.self, "group", "flush", "friends").deleted == 1)
             #expect(try !session.passes())
             #expect(!site.network.connects(to: UplinkSite.v4.host, 81))
-            _ = server
+            withExtendedLifetime(server) {}
         }
 
         /// No process is running when the time comes.
@@ -182,7 +182,7 @@ extension Integration {
                 #expect(site.network.connects(to: UplinkSite.v4.host, 80), "round \(round), deleted")
             }
             #expect(try applying.stop() > 5)
-            _ = server
+            withExtendedLifetime(server) {}
             // A policy without the group forgets the group's members.
             try site.bulkhead.apply(try site.policy("  - { name: all, action: accept }", name: "none.yaml"))
             try site.bulkhead.apply(policies[0])

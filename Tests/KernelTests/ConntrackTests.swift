@@ -63,7 +63,7 @@ extension PacketTables {
         private func compare(
             _ row: TCPTests.Row, _ talk: TCPTests.Talk, _ network: ConntrackNetwork
         ) throws -> Set<String> {
-            var differences: Set<String> = []
+            var differences: [Difference] = []
             let script = row.script(talk)
             var records: [String: Int] = [:]
             try network.adopt(row.adopts)
@@ -77,13 +77,43 @@ extension PacketTables {
                     let other = try network.judge(frame, direction)
                     let passes = own.verdict == .accept
                     guard passes != (other == "established" || other == "new") else { continue }
-                    let mode = talk.isStrict ? "strict" : "liberal"
-                    differences.insert(
-                        "| \(row.name), \(number + 1) | \(mode) "
-                            + "| \(own.verdict) \(own.reason?.rawValue ?? "-") | \(other) |")
+                    let verdicts = "\(own.verdict) \(own.reason?.rawValue ?? "-") | \(other)"
+                    differences.append(Difference(steps: (number + 1)...(number + 1), verdicts: verdicts))
                 }
             }
-            return differences
+            let mode = talk.isStrict ? "strict" : "liberal"
+            return Set(Self.joined(differences).map { "| \(row.name), \($0.words) | \(mode) | \($0.verdicts) |" })
+        }
+
+        /// Steps that follow each other and differ alike.
+        private struct Difference {
+            var steps: ClosedRange<Int>
+            /// Bulkhead's, then the kernel's.
+            var verdicts: String
+
+            var words: String {
+                steps.count == 1 ? "\(steps.lowerBound)" : "\(steps.lowerBound) to \(steps.upperBound)"
+            }
+        }
+
+        /// Runs of more than ten steps as one difference each, so that a long transfer takes one line of the document.
+        private static func joined(_ differences: [Difference]) -> [Difference] {
+            var runs: [[Difference]] = []
+            for difference in differences {
+                if let last = runs.last?.last, last.verdicts == difference.verdicts,
+                    last.steps.upperBound + 1 == difference.steps.lowerBound
+                {
+                    runs[runs.count - 1].append(difference)
+                } else {
+                    runs.append([difference])
+                }
+            }
+            return runs.flatMap { run -> [Difference] in
+                guard run.count > 10, let first = run.first, let last = run.last else { return run }
+                return [
+                    Difference(steps: first.steps.lowerBound...last.steps.upperBound, verdicts: first.verdicts)
+                ]
+            }
         }
     }
 }

@@ -10,10 +10,11 @@ import Testing
 extension Integration {
     /// What `explain` says of a packet against what becomes of a real one, in random networks from a seed.
     @Suite(.serialized) struct ExplainPropertyTests {
-        /// `BULKHEAD_EXPLAIN_CASES` sets how many packets are sent.
+        /// `BULKHEAD_EXPLAIN_CASES` sets how many packets are sent, `BULKHEAD_SEED` the first network. Without them the
+        /// same few are tried each time, so that a change is held against what went right before.
         @Test func aRealPacketFaresAsExplained() throws {
             let environment = ProcessInfo.processInfo.environment
-            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
+            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 30000
             let cases = environment["BULKHEAD_EXPLAIN_CASES"].flatMap(Int.init) ?? 20
             print("explain property test: BULKHEAD_SEED=\(first), \(cases) packets")
             var tally: [String: Int] = [:]

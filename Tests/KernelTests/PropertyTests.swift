@@ -52,9 +52,10 @@ extension PacketTables {
             seed: UInt64, size: RandomPolicy.Size = .small, packets: Int
         ) throws -> (judged: [Reason: Int], early: Int) {
             let ruleset = RandomPolicy(seed: seed, size: size).ruleset
-            // Every other policy has as much in bitmaps as there can be.
+            // Every other small policy has as much in bitmaps as there can be; of a large one that would not fit.
+            let isForced = size == .small && seed / 2 % 2 == 1
             let simulation = try Simulation(
-                ruleset, compiler: seed / 2 % 2 == 0 ? Compiler() : Compiler(cellsBeforeBitmaps: 0))
+                ruleset, compiler: isForced ? Compiler(cellsBeforeBitmaps: 0) : Compiler())
             var reference = ReferenceFlows(ruleset, start: Timestamp(nanoseconds: 2_000_000_000_000_000_000))
             var frames = BoundaryFrames(ruleset, seed: seed)
             var judged: [Reason: Int] = [:]

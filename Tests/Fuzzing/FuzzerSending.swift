@@ -33,8 +33,8 @@ extension Fuzzer {
             let start = packet.family == nil ? packet.l3Offset : packet.l4Offset
             let payload = bytes.count - start - transport
             // The kernel counts the headers that the type stands for, whatever the packet has: at most IPv6's and
-            // TCP's.
-            let least = bytes.count - packet.l3Offset - 60 - 20
+            // TCP's. A checksum that is left open tells it where the transport header starts.
+            let least = bytes.count - max(packet.l3Offset + 60, offload.start ?? 0) - 20
             return (max(1, (payload + offload.size - 1) / offload.size), hasSegments && least > offload.size)
         }
     }

@@ -55,15 +55,6 @@ static int take_link_info(const struct nlattr *info, struct bulkhead_interface *
 	return strncmp(interface->kind, "ipv", 3) ? MNL_CB_OK : take_ipvlan(fields[DATA].found, interface);
 }
 
-static void take_mac(const struct nlattr *address, struct bulkhead_interface *interface)
-{
-	/* Links other than Ethernet have addresses of other lengths. */
-	if (!address || mnl_attr_get_payload_len(address) != sizeof(interface->mac))
-		return;
-	memcpy(interface->mac, mnl_attr_get_payload(address), sizeof(interface->mac));
-	interface->has_mac = 1;
-}
-
 static int take_interface(const struct nlmsghdr *message, void *vector)
 {
 	enum { NAME, MASTER, ADDRESS, INFO };
@@ -86,7 +77,7 @@ static int take_interface(const struct nlmsghdr *message, void *vector)
 	netlink_copy_text(interface->name, sizeof(interface->name), fields[NAME].found);
 	if (fields[MASTER].found)
 		interface->master = mnl_attr_get_u32(fields[MASTER].found);
-	take_mac(fields[ADDRESS].found, interface);
+	interface->has_mac = netlink_copy_mac(interface->mac, fields[ADDRESS].found);
 	return take_link_info(fields[INFO].found, interface);
 }
 

@@ -120,7 +120,6 @@ static int take_link(const struct nlmsghdr *message, void *vector)
 		[LOWER] = { IFLA_LINK, MNL_TYPE_U32 },         [LOWER_NAMESPACE] = { IFLA_LINK_NETNSID, MNL_TYPE_U32 },
 	};
 	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
-	const struct nlattr *address;
 	struct bulkhead_link *link;
 
 	if (netlink_find_fields(message, sizeof(*header), FIELDS(fields)) < 0)
@@ -134,11 +133,7 @@ static int take_link(const struct nlmsghdr *message, void *vector)
 	netlink_copy_text(link->name, sizeof(link->name), fields[NAME].found);
 	if (fields[MASTER].found)
 		link->master = mnl_attr_get_u32(fields[MASTER].found);
-	address = fields[ADDRESS].found;
-	if (address && mnl_attr_get_payload_len(address) == sizeof(link->mac)) {
-		memcpy(link->mac, mnl_attr_get_payload(address), sizeof(link->mac));
-		link->has_mac = 1;
-	}
+	link->has_mac = netlink_copy_mac(link->mac, fields[ADDRESS].found);
 	take_lower(fields[LOWER].found, fields[LOWER_NAMESPACE].found, link);
 	return take_kind(fields[INFO].found, link);
 }

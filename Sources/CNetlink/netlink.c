@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <linux/if_ether.h>
 #include <linux/netlink.h>
 
 enum {
@@ -170,4 +171,12 @@ void netlink_copy_text(char *to, size_t room, const struct nlattr *text)
 {
 	if (text)
 		strncat(to, mnl_attr_get_str(text), room - 1);
+}
+
+int netlink_copy_mac(uint8_t *mac, const struct nlattr *address)
+{
+	if (!address || mnl_attr_get_payload_len(address) != ETH_ALEN)
+		return 0;
+	memcpy(mac, mnl_attr_get_payload(address), ETH_ALEN);
+	return 1;
 }

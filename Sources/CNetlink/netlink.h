@@ -76,4 +76,10 @@ int netlink_find_fields_in(const void *attributes, size_t size, struct fields *f
 /* Copies a text that was found to `to`, which is all zero. */
 void netlink_copy_text(char *to, size_t room, const struct nlattr *text);
 
+/*
+ * Copies an Ethernet address to `mac`, of 6 bytes. Returns whether there is one: those of other links have other
+ * lengths.
+ */
+int netlink_copy_mac(uint8_t *mac, const struct nlattr *address);
+
 #endif

@@ -163,14 +163,18 @@ extension Integration {
             let lldp: [UInt8] = [0x88, 0xcc] + [UInt8](repeating: 0, count: 40)
             let frames = [arp, short, lldp].flatMap { [frame(from: guest, $0), frame(from: other, $0)] }
             let path = try Self.capture(site.lab, frames)
+            #expect(try Self.directions(of: path, policy, site) == ["out", "in", "out", "in", "out", "in"])
+        }
+
+        /// As `--inside 192.0.2.2` tells them at the port `guest`.
+        private static func directions(of path: String, _ policy: String, _ site: UplinkSite) throws -> [String] {
             let result = try Shell.run(
                 site.host.command([
                     Bulkhead.executable, "replay", path, "--policy", policy, "--port", "guest", "--json", "--inside",
                     "192.0.2.2",
                 ]))
             #expect(result.status == 0, "\(result.errors)")
-            let lines = try result.lines.map { try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)) }
-            #expect(lines.map(\.direction) == ["out", "in", "out", "in", "out", "in"])
+            return try result.lines.map { try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)).direction }
         }
 
         /// At a port without a MAC address, packets from inside tell which ones are inside's.
@@ -191,14 +195,7 @@ extension Integration {
                 Frame(from: other, to: guest, type: 0x88cc, payload: lldp).bytes,
             ]
             let path = try Self.capture(site.lab, frames.map { CapturedFrame(bytes: $0) })
-            let result = try Shell.run(
-                site.host.command([
-                    Bulkhead.executable, "replay", path, "--policy", policy, "--port", "guest", "--json", "--inside",
-                    "192.0.2.2",
-                ]))
-            #expect(result.status == 0, "\(result.errors)")
-            let lines = try result.lines.map { try JSONDecoder().decode(Replayed.self, from: Data($0.utf8)) }
-            #expect(lines.map(\.direction) == ["in", "out", "in", "out", "out", "in"])
+            #expect(try Self.directions(of: path, policy, site) == ["in", "out", "in", "out", "out", "in"])
         }
 
         /// The policy in force judges, and neither counts nor changes.

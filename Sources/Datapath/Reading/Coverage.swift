@@ -8,10 +8,12 @@ struct Coverage {
     private let selectors: [String: DeviceSelector]
     /// By entry.
     private let meant: [String: [HostInterface]]
+    /// Of these, by entry, those whose packets pass unjudged.
+    private let uncovered: [String: [HostInterface]]
     /// Devices that pass packets through programs of ours in both directions.
     private let judged: Set<Place>
 
-    private struct Place: Hashable {
+    fileprivate struct Place: Hashable {
         var namespaceInode: UInt64
         var index: UInt32
     }
@@ -20,38 +22,39 @@ struct Coverage {
     init(_ image: LiveImage, _ inventory: HostInventory, judged: some Sequence<DeviceRecord>) {
         self.inventory = inventory
         let all = image.view.selectors
-        selectors = Dictionary(all.map { ($0.entry, $0) }) { first, _ in first }
+        let selectors = Dictionary(all.map { ($0.entry, $0) }) { first, _ in first }
+        let places = Set(judged.map { Place(namespaceInode: $0.namespaceInode, index: $0.interfaceIndex) })
         meant = DeviceSelector.devices(of: all, in: inventory)
-        self.judged = Set(judged.map { Place(namespaceInode: $0.namespaceInode, index: $0.interfaceIndex) })
+        // Every port of an entry asks for them.
+        uncovered = meant.reduce(into: [:]) { result, entry in
+            let inode = inventory.namespaces[selectors[entry.key]?.namespace]?.inode
+            result[entry.key] = entry.value.filter { !places.contains($0, in: inode) }
+        }
+        self.selectors = selectors
+        self.judged = places
     }
 
-    /// The devices that an entry means and whose packets pass unjudged.
-    func uncovered(_ entry: String) -> [HostInterface] {
-        let namespace = selectors[entry]?.namespace
-        return (meant[entry] ?? []).filter { !isJudged($0, in: namespace) }
-    }
-
-    /// The names of these devices; nil of an entry that names its devices one by one.
+    /// The names of the devices that an entry means and whose packets pass unjudged; nil of an entry that names its
+    /// devices one by one.
     func uncoveredNames(_ entry: String) -> [String]? {
         guard selectors[entry]?.isOpen ?? false else { return nil }
-        return uncovered(entry).map(\.name)
+        return (uncovered[entry] ?? []).map(\.name)
     }
 
     /// Whether a recorded device is one of these.
     func isUncovered(_ device: DeviceRecord, of entry: String) -> Bool {
         inventory.namespaces[device.namespace]?.inode == device.namespaceInode
-            && uncovered(entry).contains { $0.index == device.interfaceIndex }
+            && (uncovered[entry] ?? []).contains { $0.index == device.interfaceIndex }
     }
 
     private func isJudged(_ device: HostInterface, in namespace: String?) -> Bool {
-        guard let inode = inventory.namespaces[namespace]?.inode else { return false }
-        return judged.contains(Place(namespaceInode: inode, index: device.index))
+        judged.contains(device, in: inventory.namespaces[namespace]?.inode)
     }
 
     /// A device that passes unjudged in the place of a recorded one: it has the recorded name, or is the one that the
     /// entry means.
     func standIn(for device: DeviceRecord, of entry: String) -> HostInterface? {
-        uncovered(entry).first { other in
+        (uncovered[entry] ?? []).first { other in
             let isTheRecorded =
                 inventory.namespaces[device.namespace]?.inode == device.namespaceInode
                 && other.index == device.interfaceIndex
@@ -99,5 +102,12 @@ struct Coverage {
     private struct NamedDevice: Hashable {
         var namespace: String?
         var index: UInt32
+    }
+}
+
+extension Set<Coverage.Place> {
+    /// - Parameter namespace: The inode of the device's namespace; nil: it is gone, and the device with it.
+    fileprivate func contains(_ device: HostInterface, in namespace: UInt64?) -> Bool {
+        namespace.map { contains(Coverage.Place(namespaceInode: $0, index: device.index)) } ?? false
     }
 }

@@ -27,21 +27,13 @@ extension Instance {
 extension OtherProgram {
     /// - Parameter own: Ours on the hook.
     fileprivate static func all(on interface: UInt32, _ hook: HookName, but own: UInt32?) -> [OtherProgram] {
-        var names: [String] = []
-        switch hook {
-        case .xdp:
-            if let id = try? Program.queryXDP(interface: interface), id != own {
-                names.append(Attachment.describe(program: id))
+        let found =
+            switch hook {
+            case .xdp: [HookedProgram.onXDP(interface)].compactMap(\.self)
+            // A kernel with TCX runs the filters too.
+            case .tcIngress, .tcEgress:
+                HookedProgram.linked(hook, interface) + HookedProgram.filters(hook, interface)
             }
-        case .tcIngress, .tcEgress:
-            let isEgress = hook == .tcEgress
-            let linked = try? Program.query(interface: interface, hook: isEgress ? .tcxEgress : .tcxIngress)
-            names += (linked ?? []).filter { $0 != own }.map(Attachment.describe)
-            let filters = try? Filter.all(interface: interface, isEgress: isEgress)
-            names += (filters ?? []).filter { $0.program == nil || $0.program != own }.map { filter in
-                filter.program.map(Attachment.describe) ?? "a \(filter.kind) filter"
-            }
-        }
-        return names.map { OtherProgram(hook: hook, name: $0) }
+        return found.filter { $0.program == nil || $0.program != own }.map { OtherProgram(hook: hook, name: $0.words) }
     }
 }

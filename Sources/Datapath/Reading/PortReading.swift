@@ -166,10 +166,10 @@ extension Attachment {
     /// Whether the kernel says that a program is on a hook of the device, which is in the calling thread's namespace.
     fileprivate func runs(_ id: UInt32, on hook: HookName) -> Bool {
         switch hook {
-        case .xdp: ((try? Program.queryXDP(interface: interface)) ?? nil) == id
+        case .xdp: HookedProgram.onXDP(interface)?.program == id
         case .tcIngress, .tcEgress:
             // A filter was found on its hook by itself.
-            !instance.usesTCX || linked(hook).contains { $0.program == id }
+            !instance.usesTCX || HookedProgram.linked(hook, interface).contains { $0.program == id }
         }
     }
 
@@ -178,28 +178,15 @@ extension Attachment {
     /// - Parameter own: ids of our programs, by hook.
     fileprivate func ahead(_ own: [HookName: UInt32]) -> [String] {
         var result: [String] = []
-        if let id = try? Program.queryXDP(interface: interface), id != own[.xdp] {
-            result.append("xdp: \(Attachment.describe(program: id))")
+        if let other = HookedProgram.onXDP(interface), other.program != own[.xdp] {
+            result.append("xdp: \(other.words)")
         }
         for hook in [HookName.tcIngress, .tcEgress] {
             guard let id = own[hook] else { continue }
-            let all = instance.usesTCX ? linked(hook) : filtered(hook)
+            let all =
+                instance.usesTCX ? HookedProgram.linked(hook, interface) : HookedProgram.filters(hook, interface)
             result += all.prefix { $0.program != id }.map { "\(hook.rawValue): \($0.words)" }
         }
         return result
-    }
-
-    /// The programs that TCX runs on a hook, in order.
-    private func linked(_ hook: HookName) -> [(program: UInt32?, words: String)] {
-        let programs = try? Program.query(interface: interface, hook: hook == .tcIngress ? .tcxIngress : .tcxEgress)
-        return (programs ?? []).map { ($0, Attachment.describe(program: $0)) }
-    }
-
-    /// The filters of a clsact hook, in order.
-    private func filtered(_ hook: HookName) -> [(program: UInt32?, words: String)] {
-        let filters = try? Filter.all(interface: interface, isEgress: hook == .tcEgress)
-        return (filters ?? []).map { filter in
-            (filter.program, filter.program.map { Attachment.describe(program: $0) } ?? "a \(filter.kind) filter")
-        }
     }
 }

@@ -9,6 +9,7 @@
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -250,6 +251,26 @@ int lab_tap_open(const char *ns, const char *interface, int offloads)
 	if (result < 0 && fd >= 0)
 		close(fd);
 	return result;
+}
+
+/* Headers of kernels before 6.2 do not have them. */
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+int lab_tap_knows_datagrams(int fd)
+{
+	int knows = ioctl(fd, TUNSETOFFLOAD, TUN_F_CSUM | TUN_F_USO4 | TUN_F_USO6) == 0;
+
+	if (!knows && errno != EINVAL)
+		return -errno;
+	return ioctl(fd, TUNSETOFFLOAD, 0) < 0 ? -errno : knows;
+}
+
+int lab_udp_segment(int fd, int size)
+{
+	return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) < 0 ? -errno : 0;
 }
 
 static int wait_for(int fd, short events, int timeout_ms)

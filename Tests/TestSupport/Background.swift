@@ -32,10 +32,10 @@ public final class Background<Value: Sendable>: Sendable {
         return try value()
     }
 
-    /// Waits for the work to end.
+    /// Waits for the work to end, see ``poll(seconds:_:)``.
     public func value(seconds: Double = 30) throws -> Value {
         guard poll(seconds: seconds, { isDone }) else {
-            throw CommandFailure(description: "background work took more than \(seconds) s")
+            throw CommandFailure(description: "background work took more than \(seconds * Patience.factor) s")
         }
         return try state.result.withLock { result in
             guard let result else { throw CommandFailure(description: "no result") }

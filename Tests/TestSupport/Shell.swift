@@ -79,13 +79,15 @@ public final class Command: Sendable {
         if isRunning { kill(pid, number) }
     }
 
-    /// Waits for the program to end. If it takes too long it is killed, and the test fails.
+    /// Waits for the program to end, see ``poll(seconds:_:)``. If it takes too long it is killed, and the test fails.
     @discardableResult
     public func wait(seconds: Double = 30) throws -> CommandResult {
         guard poll(seconds: seconds, { !isRunning }), let status = status.withLock({ $0 }) else {
             signal(SIGKILL)
             throw CommandFailure(
-                description: "\(words.joined(separator: " ")) took more than \(seconds) s; it said: \(output)\(errors)")
+                description:
+                    "\(words.joined(separator: " ")) took more than \(seconds * Patience.factor) s; it said: "
+                    + output + errors)
         }
         return CommandResult(status: status, output: output, errors: errors)
     }
@@ -120,9 +122,9 @@ public enum Shell {
     }
 }
 
-/// Polls until the condition holds; false if it does not hold in time.
+/// Polls until the condition holds; false if it does not hold in time, which is the seconds times ``Patience/factor``.
 public func poll(seconds: Double, _ condition: () throws -> Bool) rethrows -> Bool {
-    let deadline = ContinuousClock.now + .seconds(seconds)
+    let deadline = ContinuousClock.now + .seconds(seconds * Patience.factor)
     while true {
         if try condition() { return true }
         if ContinuousClock.now >= deadline { return false }

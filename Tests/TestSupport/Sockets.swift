@@ -169,6 +169,12 @@ public final class Tap: Socket, @unchecked Sendable {
         try write((offloads ? offload.bytes : []) + frame.bytes)
     }
 
+    /// Whether this kernel knows super-packets of UDP datagrams in vnet headers, as Linux does from 6.2 on. Older ones
+    /// refuse such a frame themselves.
+    public func knowsDatagrams() throws(SocketFailure) -> Bool {
+        try SocketFailure.check(Int(lab_tap_knows_datagrams(descriptor)), "TUNSETOFFLOAD") == 1
+    }
+
     /// A frame with its vnet header, if it has one: a tap takes it by one write.
     public func write(_ bytes: [UInt8]) throws(SocketFailure) {
         let count = unsafe Glibc.write(descriptor, bytes, bytes.count)
@@ -249,6 +255,11 @@ public final class IPSocket: Socket, @unchecked Sendable {
         let result = unsafe lab_connect(socket.descriptor, "\(address)", port, milliseconds)
         _ = try SocketFailure.check(Int(result), "connect to \(address) port \(port)")
         return socket
+    }
+
+    /// A UDP socket's sends become datagrams of `size` bytes each, which the kernel cuts as late as it can.
+    public func cutDatagrams(size: Int32) throws(SocketFailure) {
+        _ = try SocketFailure.check(Int(lab_udp_segment(descriptor, size)), "UDP_SEGMENT")
     }
 
     /// Joins a multicast group on an interface.

@@ -51,6 +51,15 @@ int lab_packet_race(const char *ns, const char *interface, const void *frame, si
  */
 int lab_tap_open(const char *ns, const char *interface, int offloads);
 
+/*
+ * 1 where the kernel knows super-packets of UDP datagrams in virtio's header (from 6.2 on), 0 where it does not. Leaves
+ * the tap's reader without offloads.
+ */
+int lab_tap_knows_datagrams(int fd);
+
+/* Each send on a UDP socket becomes datagrams of so many bytes (UDP_SEGMENT). */
+int lab_udp_segment(int fd, int size);
+
 /* `address` is numeric. */
 int lab_bind(int fd, const char *address, uint16_t port);
 int lab_connect(int fd, const char *address, uint16_t port, int timeout_ms);

@@ -107,11 +107,16 @@ static __always_inline bool same_key(const struct bh_flow_key *left, const struc
 		 ((a[4] ^ b[4]) & KEY_PORTS_MASK));
 }
 
-/* Seconds after which a flow that is not seen is gone. */
+/*
+ * Seconds after which a flow that is not seen is gone. A SYN that came over a connection waits for its answer, whatever
+ * becomes of the connection.
+ */
 static __always_inline __u32 flow_seconds(const struct bh_flow *flow)
 {
+	__u32 closed = flow->attempt.from ? BH_SECONDS_ATTEMPT : BH_SECONDS_CLOSED;
+
 	if (flow->flags & BH_FLOW_DOUBTED)
-		return BH_SECONDS_CLOSED;
+		return closed;
 	switch (flow->state) {
 	case BH_FLOW_OPENING:
 		return BH_SECONDS_OPENING;
@@ -123,7 +128,7 @@ static __always_inline __u32 flow_seconds(const struct bh_flow *flow)
 	case BH_FLOW_CLOSING:
 		return BH_SECONDS_CLOSING;
 	default:
-		return BH_SECONDS_CLOSED;
+		return closed;
 	}
 }
 

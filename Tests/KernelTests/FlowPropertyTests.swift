@@ -25,7 +25,9 @@ extension PacketTables {
             let runs = environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 60
             print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
             var reasons: [Reason: Int] = [:]
+            var progress = Progress("theKernelAgreesWithTheModel", runs: runs)
             for seed in first..<first + UInt64(runs) {
+                defer { progress.advance("seed \(seed)") }
                 try compare(seed: seed, &reasons) { start, random in (0..<3).map { _ in Self.ruleset(start, &random) } }
             }
             print(
@@ -45,11 +47,18 @@ extension PacketTables {
             let runs = ProcessInfo.processInfo.environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 40
             print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
             var reasons: [Reason: Int] = [:]
+            var progress = Progress("withoutFlowsWhereTheyMakeNoDifference", runs: runs)
             for seed in first..<first + UInt64(runs) {
+                defer { progress.advance("seed \(seed)") }
                 try compare(seed: seed, &reasons, tracksAll: true) { start, random in Self.symmetric(start, &random) }
             }
             guard runs >= 40 else { return }
             #expect(Set(reasons.keys).isSuperset(of: [.rule, .default, .invalidState, .established, .related]))
+        }
+
+        /// A single run tells its whole story.
+        private static func tell(_ line: @autoclosure () -> String) {
+            if ProcessInfo.processInfo.environment["BULKHEAD_FLOW_RUNS"] == "1" { print(line()) }
         }
 
         /// Policies that accept everything but TCP both ways at the same ports, by default or by a rule.
@@ -164,7 +173,8 @@ extension PacketTables {
             }
         }
 
-        /// - Parameter tracksAll: The model keeps flows even for what needs none, and only verdicts are compared.
+        /// - Parameter tracksAll: The model keeps flows even for what needs none. Of that only verdicts are compared; of
+        ///   all else reasons and rules too, because each outcome that is thought possible doubles what is possible next.
         private func compare(
             seed: UInt64, _ reasons: inout [Reason: Int], tracksAll: Bool = false,
             _ draw: (Timestamp, inout RandomNumbers) -> [Ruleset]
@@ -174,6 +184,7 @@ extension PacketTables {
             let policies = draw(start, &random)
             let images = try policies.map { try Compiler().compile($0) }
             let adopts = random.once(in: 2)
+            let needsNoFlow = tracksAll ? policies.reduce(into: Set<Int>()) { $0.formUnion(Symmetry($1).entries) } : []
             var model = ReferenceWorlds(
                 ReferenceFlows(policies[0], adopts: adopts, marks: !tracksAll, start: start))
             var traffic = FlowTraffic(&random)
@@ -185,12 +196,14 @@ extension PacketTables {
                         let next = random.number(0...2)
                         try simulator.use(images[next])
                         model.use(policies[next])
+                        Self.tell("policy \(next): \(policies[next].rules)")
                     }
                     if random.once(in: 25) {
                         // No sum of these is a timeout, so that the time the test itself takes does not matter.
                         let seconds = random.pick([21, 47, 93, 151, 401, 8009])
                         simulator.pass(seconds: seconds)
                         model.pass(seconds: seconds)
+                        Self.tell("\(seconds) s later")
                     }
                     if random.once(in: 20) { try Self.changeMembers(simulator, &model, &random) }
                     if random.once(in: 30) { cutOff = random.once(in: 4) ? [random.number(0...2)] : [] }
@@ -198,6 +211,8 @@ extension PacketTables {
                     let isQuarantined = cutOff.contains(drawn.entry)
                     let protects: Protects = drawn.entry == 0 ? .host : .workload
                     let packet = PacketParser.parse(drawn.frame.bytes, frameLength: drawn.frame.bytes.count)
+                    let quotation = PacketParser.quotation(in: drawn.frame.bytes, of: packet)
+                    let isWithoutFlow = needsNoFlow.contains(drawn.entry) && !(quotation ?? packet).isTCP
                     let found = try simulator.judge(
                         frame: drawn.frame.bytes,
                         portRecord: images[0].portRecord(entry: drawn.entry, protects: protects),
@@ -207,14 +222,17 @@ extension PacketTables {
                             && found.rule == judgement.rule
                     }
                     func isSame(_ judgement: Judgement) -> Bool {
-                        isFound(judgement) || tracksAll && found.verdict == judgement.verdict
+                        isFound(judgement) || isWithoutFlow && found.verdict == judgement.verdict
                     }
                     let expected = model.judge(
-                        packet, quoting: PacketParser.quotation(in: drawn.frame.bytes, of: packet),
+                        packet, quoting: quotation,
                         claiming: packet.claim(in: drawn.frame.bytes),
                         at: .init(
                             scope: drawn.entry, entry: drawn.entry, protects: protects, isQuarantined: isQuarantined),
                         direction: drawn.direction, like: isSame)
+                    Self.tell(
+                        "\(step): \(drawn.entry) \(drawn.direction) \(packet.words)\(isQuarantined ? ", cut off" : ""): "
+                            + "\(found.verdict) \(found.reason?.rawValue ?? "-") \(found.rule ?? -1), \(expected)")
                     try #require(
                         isSame(expected),
                         """
@@ -226,6 +244,16 @@ extension PacketTables {
             }
             reasons.merge(counted, uniquingKeysWith: +)
         }
+    }
+}
+
+extension Packet {
+    /// What a flow knows it by, and TCP's numbers.
+    fileprivate var words: String {
+        let ends = [(source, sourcePort), (destination, destinationPort)]
+            .map { "\($0.map { "\($0)" } ?? "-") \($1)" }
+        let tcp = isTCP ? " flags \(tcpFlags) \(sequence) ack \(acknowledgement)" : ""
+        return "\(ipProtocol) \(ends.joined(separator: " > ")) vlan \(outerVLAN)\(tcp)"
     }
 }
 

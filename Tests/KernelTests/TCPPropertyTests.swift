@@ -20,7 +20,9 @@ extension PacketTables {
             print("TCP property test: BULKHEAD_SEED=\(first), \(runs) runs")
             var counts: [String: Int] = [:]
             var failures = 0
+            var progress = Progress("TCP property test", runs: runs)
             for seed in first..<first + UInt64(runs) {
+                defer { progress.advance("\(failures) failed") }
                 if let failure = try run(seed: seed, isAlone: runs == 1, &counts) {
                     failures += 1
                     Issue.record("seed \(seed): \(failures <= 3 ? failure : String(failure.prefix { $0 != "\n" }))")

@@ -54,6 +54,17 @@ extension PacketTables.TCPTests {
     /// The new initial sequence number, relative to the old one.
     private static let distances = [100_000, -100_000, 0x7fff_ffff, 0x4000_0000, -0x4000_0000]
 
+    /// A SYN over a connection waits for its answer, though the connection is reset meanwhile.
+    static let waits = [("is doubted", 1000), ("is certain", 0)].map { reset in
+        Row("a SYN waits for its answer beside a connection whose reset \(reset.0)") { talk in
+            let new = talk.moved(client: 100_000, server: -5000)
+            return join(
+                talk.handshake(), reset.1 > 0 ? [talk.there(24, 1, 1, payload: reset.1)] : [],
+                [new.there(Flags.syn, 0, is: "accept rule"), talk.there(Flags.rst, 1), .pass(seconds: 21)],
+                [new.back(Flags.synAck, 0, 1), new.there(Flags.ack, 1, 1), .flows([.established])])
+        }
+    }
+
     static let returns = distances.flatMap { distance in
         [
             Row("a client comes back: challenge, reset, and anew (\(distance))") { talk in

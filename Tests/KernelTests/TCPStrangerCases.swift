@@ -88,7 +88,7 @@ extension PacketTables.TCPTests {
                     talk.there(24, 11, 1, payload: 10), talk.back(24, 1, 21, payload: 10),
                     talk.there(Flags.ack, 21, 11),
                     talk.back(Flags.rst, 12, is: "accept established"),
-                    talk.back(Flags.rst, 11), .pass(seconds: 15), talk.there(Flags.ack, 21, 11, is: invalid),
+                    talk.back(Flags.rst, 11), .pass(seconds: 35), talk.there(Flags.ack, 21, 11, is: invalid),
                 ])
         },
         Row("SYN with FIN or RST, over a flow") { talk in

@@ -146,8 +146,8 @@ extension PacketTables {
         static let far = [0x4000_0000, 0x7ff0_0000, 0x8010_0000, 0xc000_0000]
 
         static let cases =
-            resets + strangers + edges + returns + nearReturns + copies + adopted + adoptedReturns + adoptedStrangers
-            + odd
+            resets + strangers + edges + returns + nearReturns + waits + copies + adopted + adoptedReturns
+            + adoptedStrangers + odd
 
         // MARK: Resets that a host would accept, or answer
 

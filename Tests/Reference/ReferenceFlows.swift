@@ -217,6 +217,8 @@ public struct ReferenceFlows: Sendable {
     ) -> [Outcome] {
         var outcomes: [Outcome] = []
         var admitted: [Record] = []
+        // A SYN that came over a connection is judged anew when it is answered, not by packets of that connection.
+        var refused: [Record] = []
         var model = self
         for var record in records {
             let isAnswer = direction != record.direction
@@ -227,10 +229,13 @@ public struct ReferenceFlows: Sendable {
             if renewal.mayHold {
                 model.advance(&record, by: packet, isAnswer: isAnswer)
                 admitted.append(record)
+            } else if packet.isTCP {
+                record.surelyUntil = min(record.surelyUntil, clock - 1)
+                refused.append(record)
             }
         }
         if !admitted.isEmpty {
-            model.replace(records, of: key, by: admitted)
+            model.replace(records, of: key, by: admitted + refused)
             outcomes.insert(Outcome(judgement: Judgement(.accept, .established), after: model), at: 0)
         }
         if packet.isTCP, packet.has(Packet.rst) || ruleset.entries[place.entry].tcp == .strict {

@@ -25,6 +25,9 @@ public struct TCPJudge: Sendable {
         var perhapsUntil: Int
     }
 
+    /// RFC 7323: 65,535 bytes by the largest scale, rounded up.
+    static let largestWindow = 1 << 30
+
     struct Connection: Sendable {
         var initial: [Side: UInt32]
         var heard: [Side: TCPHeard] = [:]
@@ -33,7 +36,8 @@ public struct TCPJudge: Sendable {
         var opener: Side?
         /// A host has accepted a reset.
         var hasEnded = false
-        /// It began with the answer to a SYN that the filter may have forgotten.
+        /// It began with the answer to a SYN that the filter may have forgotten, or was adopted where the filter may
+        /// still have had what was reset.
         var isPerhapsUnknown = false
         var life: Life
     }
@@ -187,7 +191,7 @@ public struct TCPJudge: Sendable {
         guard let sender = connection.heard[side], let receiver = connection.heard[side.other],
             let left = receiver.acknowledged
         else { return false }
-        let unknown = sender.hasSYN && receiver.hasSYN ? 0 : 1 << 30
+        let unknown = sender.hasSYN && receiver.hasSYN ? 0 : Self.largestWindow
         let base = sender.position(left)
         let position = space(sender, segment.sequence, near: base)
         if position > base + max(receiver.grantedAtMost, unknown) { return true }
@@ -250,13 +254,16 @@ public struct TCPJudge: Sendable {
             if position >= base - 1, position <= base + max(receiver.grantedAtMost, 1) { return true }
             // What it may have received and not acknowledged yet.
             if position >= base, position <= sender.end { return true }
+            // More is acknowledged than was heard, of a connection that nobody saw begin: by an end that has it, or by
+            // a stranger.
+            if !sender.hasSYN, base > sender.end, position >= sender.end - Self.largestWindow, position <= base {
+                return true
+            }
         } else if let connection, connection.heard[side.other] == nil || connection.heard[side] == nil {
             // An adopted connection, heard one way.
-            if let receiver = connection.heard[side.other], let left = receiver.acknowledged {
-                let distance = Int(segment.sequence &- left)
-                return distance <= receiver.grantedAtMost || distance == 1 << 32 - 1
-            }
-            return true
+            guard let receiver = connection.heard[side.other], let left = receiver.acknowledged else { return true }
+            let distance = Int(segment.sequence &- left)
+            if distance <= receiver.grantedAtMost || distance == 1 << 32 - 1 { return true }
         }
         return pending.contains { pending in
             if pending.from == side.other {

@@ -22,7 +22,8 @@ extension TCPJudge {
             return
         }
         // Of a connection that was forgotten, and is adopted again, nothing is known.
-        if adopts, !isSurelyAlive { connection = nil }
+        let isPerhapsUnknown = adopts && connection != nil && !isSurelyAlive
+        if isPerhapsUnknown { connection = nil }
         // What answers a SYN after the end of a connection begins another, whatever its numbers.
         let isNew = connection?.hasEnded == true && segment.flags.contains(.syn) && answers(segment, side) != nil
         if !isNew, connection.map({ belongs(sender, segment, to: $0, side) }) == true {
@@ -38,6 +39,7 @@ extension TCPJudge {
                 initial: [side: sender.own, side.other: peer],
                 life: Life(surelyUntil: clock + Timeout.opening, perhapsUntil: clock + Timeout.opening))
             connection?.isAcknowledged = [.inside: true, .outside: true]
+            connection?.isPerhapsUnknown = isPerhapsUnknown
             return note(segment, from: side, trueScale: trueScale)
         }
         noteStrange(segment, from: side)
@@ -153,7 +155,12 @@ extension TCPJudge {
         let response = receiver.response(toReset: segment)
         if let identity = receiver.identity, identity.peer == nil {
             connection?.life.surelyUntil = 0
-            guard response == .accept else { return }
+            // The host waits for an answer and does not heed it. The filter may have taken it for the end of the
+            // connection before.
+            guard response == .accept else {
+                connection?.hasEnded = true
+                return
+            }
             for index in pending.indices where pending[index].from == side.other {
                 pending[index].life.surelyUntil = 0
             }
@@ -172,7 +179,10 @@ extension TCPJudge {
             connection.hasEnded = true
             for index in pending.indices { pending[index].life.surelyUntil = 0 }
             connection.life.surelyUntil = 0
-            if isExact(segment, from: side, in: connection) { connection.life.perhapsUntil = clock + Timeout.closed }
+            // A SYN that waits for its answer keeps what the filter knows of the connection that it came over.
+            if isExact(segment, from: side, in: connection) {
+                connection.life.perhapsUntil = clock + (pending.isEmpty ? Timeout.closed : Timeout.opening)
+            }
             return
         }
         // Not heeded by the host, and passed: the filter has taken it for the end, and what comes next may take the

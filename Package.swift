@@ -87,7 +87,7 @@ let package = Package(
         .executableTarget(
             name: "Benchmark",
             dependencies: [
-                "CBenchmark", "TestSupport", "Policy", "Libbpf", "Wire", "Network",
+                "CBenchmark", "TestSupport", "Simulation", "Compiler", "Policy", "Libbpf", "Wire", "Network",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks", exclude: ["BPF", "C"], swiftSettings: settings, plugins: ["CompileBPF"]),

@@ -11,5 +11,5 @@ protocol Section {
 
 /// All of them, in their order.
 var sections: [any Section.Type] {
-    [Classification.self, Paths.self, Ports.self, Events.self, Swapping.self, Guests.self, Flood.self]
+    [Classification.self, Paths.self, Costs.self, Ports.self, Events.self, Swapping.self, Guests.self, Flood.self]
 }

@@ -7,8 +7,8 @@ import Simulation
 import TestSupport
 import Wire
 
-/// What parts of a verdict cost: the hash of a flow's key, a flow, the windows of TCP. The programs judge one frame again
-/// and again by test runs, so nothing is sent and all that they need is in the caches.
+/// What parts of a verdict cost: the hash of a flow's key, a flow, the windows of TCP. The programs judge one frame
+/// again and again by test runs, so nothing is sent and all that they need is in the caches.
 struct Costs: Section {
     static let name = "costs"
     private static let title = "Parts of a verdict at tc, by test runs"

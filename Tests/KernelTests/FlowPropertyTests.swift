@@ -173,8 +173,9 @@ extension PacketTables {
             }
         }
 
-        /// - Parameter tracksAll: The model keeps flows even for what needs none. Of that only verdicts are compared; of
-        ///   all else reasons and rules too, because each outcome that is thought possible doubles what is possible next.
+        /// - Parameter tracksAll: The model keeps flows even for what needs none. Of that only verdicts are compared.
+        ///   Of all else reasons and rules are, too, because each outcome that is thought possible doubles what is
+        ///   possible next.
         private func compare(
             seed: UInt64, _ reasons: inout [Reason: Int], tracksAll: Bool = false,
             _ draw: (Timestamp, inout RandomNumbers) -> [Ruleset]
@@ -230,15 +231,9 @@ extension PacketTables {
                         at: .init(
                             scope: drawn.entry, entry: drawn.entry, protects: protects, isQuarantined: isQuarantined),
                         direction: drawn.direction, like: isSame)
-                    Self.tell(
-                        "\(step): \(drawn.entry) \(drawn.direction) \(packet.words)\(isQuarantined ? ", cut off" : ""): "
-                            + "\(found.verdict) \(found.reason?.rawValue ?? "-") \(found.rule ?? -1), \(expected)")
-                    try #require(
-                        isSame(expected),
-                        """
-                        seed \(seed), step \(step): \(found.verdict) \(found.reason?.rawValue ?? "-") \
-                        \(found.rule ?? -1), expected \(expected): \(drawn)
-                        """)
+                    let said = "\(found.verdict) \(found.reason?.rawValue ?? "-") \(found.rule ?? -1), not \(expected)"
+                    Self.tell("\(step): \(drawn.entry) \(drawn.direction) \(packet.words): \(said)")
+                    try #require(isSame(expected), "seed \(seed), step \(step): \(said): \(drawn)")
                     counted[expected.reason, default: 0] += 1
                 }
             }

@@ -162,10 +162,11 @@ static __noinline __u32 follow_chain(const struct image *image, __u32 chain, __u
 static __always_inline __u32 match_run(const struct image *image, __u32 index, const struct bh_lookup *lookup)
 {
 	const struct bh_image_header *header = image->header;
-	__u32 joint = lookup->joint, value;
+	__u32 joint = lookup->joint, number = joint >> 6, page, value;
 	const struct bh_run *run;
 
-	run = IMAGE_ELEMENT(image, header->runs, index + (joint >> 6), struct bh_run);
+	page = *IMAGE_ELEMENT(image, header->run_pages, index + (number >> BH_RUN_PAGE_BITS), __u32);
+	run = IMAGE_ELEMENT(image, header->runs, page + (number & (BH_RUN_PAGE - 1)), struct bh_run);
 	value = *IMAGE_ELEMENT(image, header->run_values, run->base + bits_through(run->changes, joint) - 1, __u32);
 	if (value < BH_CHAIN || value == BH_NONE)
 		return value;

@@ -24,6 +24,19 @@ public struct Compiler: Sendable {
         let budget = Budget(terms.ruleset, limits)
         try check(ruleset, budget)
         try budget.check(terms.ruleset.rules, "combinations of dynamic groups in its rules", atMost: \.rules)
+        do throws(CompileError) {
+            return try image(terms, budget)
+        } catch {
+            // With very many joint classes, bitmaps may need more room than the cells that they save.
+            guard limits.cellsBeforeBitmaps < limits.cells else { throw error }
+            var other = limits
+            other.cellsBeforeBitmaps = limits.cells
+            guard let image = try? image(terms, Budget(terms.ruleset, other)) else { throw error }
+            return image
+        }
+    }
+
+    private func image(_ terms: RuleTerms, _ budget: Budget) throws(CompileError) -> Image {
         let classes = try Classes(terms.ruleset, budget)
         return try ImageAssembly(terms, classes, budget).image()
     }

@@ -106,6 +106,21 @@ import Wire
         #expect(try Compiler(limits: limits).compile(ruleset).statistics.bitmapItems <= 128)
     }
 
+    /// Where bitmaps need more than they save, cells are taken if they fit.
+    @Test func whatFitsIsTaken() throws {
+        var policy = TagPolicy(addresses: 100, rules: 2_000)
+        policy.services = (1...2_000).map { "tcp/\($0)" }
+        let ruleset = try Self.ruleset(policy)
+        var limits = Limits()
+        limits.cellsBeforeBitmaps = 0
+        #expect(try Compiler(limits: limits).compile(ruleset).statistics.bitmapItems == 2_000)
+        // The bitmaps of some 1,250 joint classes have 32 words each.
+        limits.tableEntries = 20_000
+        let image = try Compiler(limits: limits).compile(ruleset)
+        #expect(image.statistics.bitmapItems == 0)
+        #expect(image.bytes == (try Compiler().compile(ruleset).bytes))
+    }
+
     /// Conditional rules in bitmaps count among those that one packet may have to try.
     @Test func conditionsAreCounted() throws {
         var policy = TagPolicy(addresses: 40, rules: 40)

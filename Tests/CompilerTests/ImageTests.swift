@@ -70,7 +70,7 @@ import Testing
         #expect(throws: ImageError.self) { try ImageView(Array(image.bytes.dropLast())) }
         var other = image.bytes
         other[8] = 99
-        #expect(throws: ImageError(message: "the image has format 99, but this version reads format 7")) {
+        #expect(throws: ImageError(message: "the image has format 99, but this version reads format 8")) {
             try ImageView(other)
         }
     }
@@ -78,7 +78,8 @@ import Testing
     @Test(
         arguments: [
             \bh_image_header.v4_root, \.nodes, \.values, \.classes, \.protocols, \.vlan_classes, \.contexts, \.joints,
-            \.matches, \.partitions.0.buckets, \.partitions.8.buckets, \.lists, \.runs, \.run_values, \.rules, \.ports,
+            \.matches, \.partitions.0.buckets, \.partitions.8.buckets, \.lists, \.run_pages, \.runs, \.run_values,
+            \.rules, \.ports,
             \.item_ranks, \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.selectors, \.strings,
             \.device_ports, \.devices,
         ] as [KeyPath<bh_image_header, UInt32> & Sendable]

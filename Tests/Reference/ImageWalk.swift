@@ -263,7 +263,7 @@ extension ImageView {
             let rule = element(bh_list_entry.self, of: tables.lists, Int(list) + place) ?? bh_list_entry()
             if rule.rank >= limit { break }
             if rule.match & BH_MATCH_RUNS.rawValue != 0 {
-                return firstMatch(run: Int(rule.index), joint: joint, from: floor)
+                return firstMatch(pages: Int(rule.index), joint: joint, from: floor)
             }
             if rule.rank >= floor, matches(rule, packet, joint: joint) { return rule.rank }
             if rule.match & BH_MATCH_LAST.rawValue != 0 { break }
@@ -271,8 +271,10 @@ extension ImageView {
         return BH_NONE
     }
 
-    private func firstMatch(run: Int, joint: Int, from floor: UInt32) -> UInt32 {
-        let run = element(bh_run.self, of: tables.runs, run + joint / 64) ?? bh_run()
+    private func firstMatch(pages: Int, joint: Int, from floor: UInt32) -> UInt32 {
+        let (page, place) = (joint / 64).quotientAndRemainder(dividingBy: Int(BH_RUN_PAGE))
+        let first = Int(element(UInt32.self, of: tables.run_pages, pages + page) ?? 0)
+        let run = element(bh_run.self, of: tables.runs, first + place) ?? bh_run()
         let upToJoint = run.changes & ~0 >> UInt64(63 - joint & 63)
         let index = Int(run.base) + upToJoint.nonzeroBitCount - 1
         let value = element(UInt32.self, of: tables.run_values, index) ?? BH_NONE

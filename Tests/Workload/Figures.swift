@@ -55,3 +55,22 @@ struct Figures {
             + "\(decimal(Figures.median(compiling))) | \(decimal(Figures.median(loading))) |"
     }
 }
+
+/// What the tables of a workload's image take.
+struct TableSizes {
+    private let name: String
+    private let image: Image
+
+    init(_ name: String, _ options: Options) throws {
+        self.name = name
+        image = try Compiler().compile(try Workload(name, corpora: options.corpora).ruleset())
+    }
+
+    func lines() throws -> String {
+        let figures = image.statistics
+        let sizes = try ImageView(image.bytes).sizes.filter { $0.bytes >= 1 << 16 }
+        return "\(name): \(figures.rules) rules, \(figures.cells) cells, \(figures.jointClasses) joint classes, "
+            + "\(figures.lists) lists, \(figures.longLists) of them long, \(figures.bitmapItems) items\n"
+            + sizes.map { String(format: "%8.2f MiB  ", Double($0.bytes) / 1_048_576) + $0.name + "\n" }.joined()
+    }
+}

@@ -15,6 +15,7 @@ enum Workload {
         groups, groups-shared   5,000 rules between 200 groups, one within 500 tenants
         tenants-COUNT           rules from all but a tenant to the tenant
         tags-ADDRESSES-RULES    each address in 10 of 300 groups, and rules between groups
+        sites-COUNT             unlike sites of 10,000 rules each, made up like ClassBench's
         SET-COUNT               copies of a ClassBench set at addresses of their own: acl4_10k-10
         NAME-v6                 any set of filters in IPv6
         """
@@ -57,6 +58,12 @@ enum Workload {
         case _ where words.count == 3 && words[0] == "tags":
             let policy = TagPolicy(addresses: Int(words[1]) ?? 0, rules: Int(words[2]) ?? 0)
             self = .text([("policy.yaml", policy.text)])
+        case _ where words.count == 2 && words[0] == "sites" && Int(words[1]) != nil:
+            let kinds = FilterGenerator.Kind.allCases
+            let sites = (0..<(Int(words[1]) ?? 0)).map { site in
+                FilterGenerator.filters(kinds[site % kinds.count], count: 10000, seed: UInt64(site + 1))
+            }
+            self = .filters(FilterSet(name: name, joining: sites))
         case _ where words.count == 2 && ClassBench.large.contains(words[0]) && Int(words[1]) != nil:
             let set = try ClassBench.filters(words[0], from: folder())
             self = .filters(FilterSet(name: name, joining: (0..<(Int(words[1]) ?? 0)).map { set.moved($0) }))

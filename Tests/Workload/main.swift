@@ -6,6 +6,8 @@ import Foundation
 /// Makes large policies and measures what compiling and loading them takes:
 ///   workload write NAME FOLDER [--interface NAME] [--corpora FOLDER]
 ///   workload compile [NAME ...] [--rounds N] [--corpora FOLDER]
+///   workload hostile: what a packet costs under policies made to be hostile to bitmaps, the run of the test included
+///   workload tables [NAME ...] [--corpora FOLDER]: what the tables of each image take
 struct Options {
     var words: [String] = []
     var corpora = ProcessInfo.processInfo.environment["BULKHEAD_CORPORA"]
@@ -41,9 +43,13 @@ do {
         for name in options.words.dropFirst() {
             print(try Figures(name, options).row)
         }
+    case "hostile": print(try HostilePolicy.table(), terminator: "")
+    case "tables" where options.words.count > 1:
+        for name in options.words.dropFirst() { print(try TableSizes(name, options).lines(), terminator: "") }
     default:
         throw Failure(
-            "usage: workload write NAME FOLDER | workload compile NAME ...; the names are:\n\(Workload.names)")
+            "usage: workload write NAME FOLDER | workload compile NAME ... | workload tables NAME ... | workload hostile; the names are:\n\(Workload.names)"
+        )
     }
 } catch {
     FileHandle.standardError.write(Data("\(error)\n".utf8))

@@ -269,6 +269,7 @@ struct ImageAssembly {
         header.groups = try writer.append(ruleset.dynamicGroups.map { record(of: $0) })
         header.group_count = UInt32(ruleset.dynamicGroups.count)
         header.chains = try writer.append(classes.cells.lists.chains)
+        header.run_pages = try writer.append(classes.cells.lists.runPages)
         header.runs = try writer.append(classes.cells.lists.runs)
         header.run_values = try writer.append(classes.cells.lists.runValues)
         try writeBitmaps()

@@ -13,6 +13,15 @@ extension ImageView {
         }
     }
 
+    /// The bytes of each table up to the next one, the largest first. Partitions count together.
+    package var sizes: [(name: String, bytes: Int)] {
+        let all = ImageView.tables(of: tables).sorted { $0.offset < $1.offset }
+        let ends = all.dropFirst().map { Int($0.offset) } + [Int(tables.size)]
+        var sizes: [String: Int] = [:]
+        for (table, end) in zip(all, ends) { sizes[table.name, default: 0] += end - Int(table.offset) }
+        return sizes.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map { ($0.key, $0.value) }
+    }
+
     private struct Table {
         var name: String
         var offset: UInt32
@@ -47,6 +56,7 @@ extension ImageView {
             Table("joint classes", header.joints, joints, of: UInt32.self),
             Table("matches", header.matches, matches, of: UInt64.self),
             Table("rule lists", header.lists, 1, of: bh_list_entry.self),
+            Table("pages of runs", header.run_pages, 0, of: UInt32.self),
             Table("runs", header.runs, 0, of: bh_run.self),
             Table("run values", header.run_values, 0, of: UInt32.self),
             Table("items' ranks", header.item_ranks, UInt64(header.bitmap_width) * 64, of: UInt32.self),

@@ -6,18 +6,26 @@ import CDatapathABI
 struct RuleLists {
     /// Entry 0 is unused.
     private(set) var entries = [bh_list_entry()]
-    private(set) var runs: [bh_run] = []
+    /// By long list and page: the index of the page's first run.
+    private(set) var runPages: [UInt32] = []
     private(set) var longCount = 0
     /// By row of bits in the image: a rule whose match it is.
     private var ruleOfRow: [UInt32] = []
     var rowCount: Int { ruleOfRow.count }
     private(set) var count = 0
+    var runs: [bh_run] {
+        stride(from: 0, to: pages.elements.count, by: 2).map { index in
+            bh_run(changes: pages.elements[index], base: UInt32(pages.elements[index + 1]), pad: 0)
+        }
+    }
     var runValues: [UInt32] { values.elements }
     /// Chains of ranks, see `BH_CHAIN`.
     var chains: [UInt32] { chainTable.elements }
     /// The conditional rules that a packet may have to try.
     private(set) var tries = Tries()
 
+    /// The distinct pages of runs, each run as its changes and its base.
+    private var pages = SequenceTable<UInt64>()
     private var values = SequenceTable<UInt32>()
     private var chainTable = SequenceTable<UInt32>()
     private var numbers = SequenceTable<UInt32>()
@@ -97,13 +105,13 @@ struct RuleLists {
         guard ranks.count > Int(BH_LIST_SHORT) else { return emitShort(ranks) }
         longCount += 1
         let marks = BH_MATCH_RUNS.rawValue | BH_MATCH_LAST.rawValue
-        entries.append(bh_list_entry(ranks[0], marks | UInt32(runs.count)))
+        entries.append(bh_list_entry(ranks[0], marks | UInt32(runPages.count)))
         findFirsts(ranks)
         for index in candidates.keys.sorted() {
             guard let chain = candidates[index] else { continue }
             firsts[index] = BH_CHAIN | UInt32(chainTable.starts[chainTable.intern(chain)])
         }
-        for start in stride(from: 0, to: joint.jointCount, by: 64) { emitRun(start) }
+        for start in stride(from: 0, to: joint.jointCount, by: 64 * Int(BH_RUN_PAGE)) { emitPage(start) }
         return true
     }
 
@@ -176,7 +184,15 @@ struct RuleLists {
         return result
     }
 
-    private mutating func emitRun(_ start: Int) {
+    /// Writes the page of joint classes from one on, or refers to an equal one.
+    private mutating func emitPage(_ start: Int) {
+        let joints = start..<min(start + 64 * Int(BH_RUN_PAGE), joint.jointCount)
+        let page = stride(from: start, to: joints.upperBound, by: 64).map { run($0) }
+        let number = pages.intern(page.flatMap { [$0.changes, UInt64($0.base)] })
+        runPages.append(UInt32(pages.starts[number] / 2))
+    }
+
+    private mutating func run(_ start: Int) -> bh_run {
         var run = bh_run()
         var ranks: [UInt32] = []
         for index in start..<min(start + 64, joint.jointCount) where index == start || firsts[index] != ranks.last {
@@ -184,6 +200,6 @@ struct RuleLists {
             ranks.append(firsts[index])
         }
         run.base = UInt32(values.starts[values.intern(ranks)])
-        runs.append(run)
+        return run
     }
 }

@@ -28,7 +28,7 @@
 #include "words.h"
 
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 7 };
+enum { BH_IMAGE_FORMAT = 8 };
 
 struct bh_partition {
 	__u32 buckets; /* offset of bh_bucket[count]; never 0: an empty bucket where there are no cells */
@@ -73,7 +73,7 @@ struct bh_image_header {
 	__u32 match_count;
 	struct bh_partition partitions[BH_PARTITIONS];
 	__u32 lists;      /* offset of bh_list_entry[]: rule lists */
-	__u32 runs;       /* offset of bh_run[]: rows of long lists */
+	__u32 runs;       /* offset of bh_run[]: pages of the rows of long lists */
 	__u32 run_values; /* offset of u32[]: ranks */
 	__u32 rules;      /* offset of bh_rule[rule_count], by rank */
 	__u32 rule_count;
@@ -122,7 +122,8 @@ struct bh_image_header {
 	__u32 joint_words;       /* offset of u64[]: bitmaps, one after the other */
 	__u32 selectors;         /* offset of bh_selector[selector_count]; for the controller */
 	__u32 selector_count;
-	__u8 reserved[100];
+	__u32 run_pages; /* offset of u32[]: of each long list, the index in `runs` of each of its pages */
+	__u8 reserved[96];
 };
 
 _Static_assert(sizeof(struct bh_image_header) == 512, "bh_image_header");

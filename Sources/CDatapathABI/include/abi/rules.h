@@ -62,11 +62,17 @@ _Static_assert(sizeof(struct bh_list_entry) == 16, "bh_list_entry");
 enum bh_match {
 	/* neither flag: an index in `matches` of a row of bits */
 	BH_MATCH_PORTS = 1 << 28, /* an IP protocol, or BH_ANY_PROTOCOL; of IP packets only */
-	BH_MATCH_RUNS = 1 << 29,  /* an index in `runs`, of a long list's first run */
+	BH_MATCH_RUNS = 1 << 29,  /* an index in `run_pages`, of a long list's first page */
 	BH_MATCH_LAST = 1 << 30,
 	BH_MATCH_INDEX = BH_MATCH_PORTS - 1,
 };
 enum { BH_ANY_PROTOCOL = 256 };
+
+/*
+ * The row of a long list has a run for each 64 joint classes. It is cut into pages of BH_RUN_PAGE runs, and lists share
+ * equal pages: a list whose rules name a few services is the same everywhere else.
+ */
+enum { BH_RUN_PAGE_BITS = 4, BH_RUN_PAGE = 1 << BH_RUN_PAGE_BITS };
 
 /*
  * Sixty-four joint classes of a long list. The first matching rank of class j is

@@ -21,11 +21,11 @@ int bulkhead_enter_network_namespace(int fd)
 	return setns(fd, CLONE_NEWNET) ? -errno : 0;
 }
 
-static int ask_for_links(mnl_cb_t take, struct vector *vector)
+static int list_links(mnl_cb_t take, size_t size, void *list, size_t *count)
 {
 	struct ifinfomsg all = { 0 };
 
-	return netlink_ask_for_all(&(struct question){ RTM_GETLINK, RTM_NEWLINK, &all, sizeof(all) }, take, vector);
+	return netlink_list(&(struct question){ RTM_GETLINK, RTM_NEWLINK, &all, sizeof(all) }, take, size, list, count);
 }
 
 /* ---- Devices ---- */
@@ -83,12 +83,7 @@ static int take_interface(const struct nlmsghdr *message, void *vector)
 
 int bulkhead_read_interfaces(struct bulkhead_interface **interfaces, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**interfaces) };
-	int error = ask_for_links(take_interface, &vector);
-
-	*interfaces = (struct bulkhead_interface *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return list_links(take_interface, sizeof(**interfaces), interfaces, count);
 }
 
 /* ---- Alternative names ---- */
@@ -129,12 +124,7 @@ static int take_alternative_names(const struct nlmsghdr *message, void *vector)
 
 int bulkhead_read_alternative_names(struct bulkhead_alternative_name **names, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**names) };
-	int error = ask_for_links(take_alternative_names, &vector);
-
-	*names = (struct bulkhead_alternative_name *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return list_links(take_alternative_names, sizeof(**names), names, count);
 }
 
 /* ---- Addresses ---- */
@@ -170,12 +160,8 @@ static int take_address(const struct nlmsghdr *message, void *vector)
 
 int bulkhead_read_addresses(struct bulkhead_address **addresses, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**addresses) };
 	struct ifaddrmsg all = { 0 };
-	int error = netlink_ask_for_all(&(struct question){ RTM_GETADDR, RTM_NEWADDR, &all, sizeof(all) }, take_address,
-					&vector);
 
-	*addresses = (struct bulkhead_address *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return netlink_list(&(struct question){ RTM_GETADDR, RTM_NEWADDR, &all, sizeof(all) }, take_address,
+			    sizeof(**addresses), addresses, count);
 }

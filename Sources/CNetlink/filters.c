@@ -70,16 +70,12 @@ static int take_filter(const struct nlmsghdr *message, void *vector)
 
 int bulkhead_read_filters(int ifindex, bool egress, struct bulkhead_filter_entry **filters, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**filters) };
 	struct tcmsg hook = {
 		.tcm_family = AF_UNSPEC,
 		.tcm_ifindex = ifindex,
 		.tcm_parent = TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS),
 	};
-	int error = netlink_ask_for_all(&(struct question){ RTM_GETTFILTER, RTM_NEWTFILTER, &hook, sizeof(hook) },
-					take_filter, &vector);
 
-	*filters = (struct bulkhead_filter_entry *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return netlink_list(&(struct question){ RTM_GETTFILTER, RTM_NEWTFILTER, &hook, sizeof(hook) }, take_filter,
+			    sizeof(**filters), filters, count);
 }

@@ -28,11 +28,18 @@ static int take_vlan(const struct nlattr *data, struct bulkhead_link *link)
 
 static int take_bridge(const struct nlattr *data, struct bulkhead_link *link)
 {
-	struct field filtering[] = { { IFLA_BR_VLAN_FILTERING, MNL_TYPE_U8 } };
+	enum { FILTERING, IPV4, IPV6 };
+	struct field fields[] = {
+		[FILTERING] = { IFLA_BR_VLAN_FILTERING, MNL_TYPE_U8 },
+		[IPV4] = { IFLA_BR_NF_CALL_IPTABLES, MNL_TYPE_U8 },
+		[IPV6] = { IFLA_BR_NF_CALL_IP6TABLES, MNL_TYPE_U8 },
+	};
 
-	if (netlink_find_nested_fields(data, FIELDS(filtering)) < 0)
+	if (netlink_find_nested_fields(data, FIELDS(fields)) < 0)
 		return MNL_CB_ERROR;
-	link->filters_vlans = filtering->found && mnl_attr_get_u8(filtering->found);
+	link->filters_vlans = fields[FILTERING].found && mnl_attr_get_u8(fields[FILTERING].found);
+	link->calls_v4 = fields[IPV4].found && mnl_attr_get_u8(fields[IPV4].found);
+	link->calls_v6 = fields[IPV6].found && mnl_attr_get_u8(fields[IPV6].found);
 	return MNL_CB_OK;
 }
 
@@ -140,14 +147,10 @@ static int take_link(const struct nlmsghdr *message, void *vector)
 
 int bulkhead_read_links(struct bulkhead_link **links, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**links) };
 	struct ifinfomsg all = { 0 };
-	int error = netlink_ask_for_all(&(struct question){ RTM_GETLINK, RTM_NEWLINK, &all, sizeof(all) }, take_link,
-					&vector);
 
-	*links = (struct bulkhead_link *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return netlink_list(&(struct question){ RTM_GETLINK, RTM_NEWLINK, &all, sizeof(all) }, take_link,
+			    sizeof(**links), links, count);
 }
 
 /* ---- VLANs of bridges ---- */
@@ -198,18 +201,14 @@ static void ask_for_vlans(struct nlmsghdr *request, const void *unused)
 
 int bulkhead_read_bridge_vlans(struct bulkhead_bridge_vlan **vlans, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**vlans) };
 	struct ifinfomsg all = { .ifi_family = AF_BRIDGE };
-	int error = netlink_ask_for_all(&(struct question){ .type = RTM_GETLINK,
-							    .answer = RTM_NEWLINK,
-							    .header = &all,
-							    .size = sizeof(all),
-							    .put = ask_for_vlans },
-					take_bridge_vlans, &vector);
 
-	*vlans = (struct bulkhead_bridge_vlan *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return netlink_list(&(struct question){ .type = RTM_GETLINK,
+						.answer = RTM_NEWLINK,
+						.header = &all,
+						.size = sizeof(all),
+						.put = ask_for_vlans },
+			    take_bridge_vlans, sizeof(**vlans), vlans, count);
 }
 
 /* ---- Other namespaces ---- */

@@ -40,14 +40,10 @@ static int take_neighbour(const struct nlmsghdr *message, void *vector)
 
 int bulkhead_read_neighbours(struct bulkhead_neighbour **neighbours, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**neighbours) };
 	struct ndmsg all = { .ndm_family = AF_UNSPEC };
-	int error = netlink_ask_for_all(&(struct question){ RTM_GETNEIGH, RTM_NEWNEIGH, &all, sizeof(all) },
-					take_neighbour, &vector);
 
-	*neighbours = (struct bulkhead_neighbour *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return netlink_list(&(struct question){ RTM_GETNEIGH, RTM_NEWNEIGH, &all, sizeof(all) }, take_neighbour,
+			    sizeof(**neighbours), neighbours, count);
 }
 
 static int take_station(const struct nlmsghdr *message, void *vector)
@@ -81,12 +77,8 @@ static int take_station(const struct nlmsghdr *message, void *vector)
 
 int bulkhead_read_stations(struct bulkhead_station **stations, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**stations) };
 	struct ndmsg all = { .ndm_family = AF_BRIDGE };
-	int error = netlink_ask_for_all(&(struct question){ RTM_GETNEIGH, RTM_NEWNEIGH, &all, sizeof(all) },
-					take_station, &vector);
 
-	*stations = (struct bulkhead_station *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return netlink_list(&(struct question){ RTM_GETNEIGH, RTM_NEWNEIGH, &all, sizeof(all) }, take_station,
+			    sizeof(**stations), stations, count);
 }

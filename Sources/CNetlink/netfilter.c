@@ -14,15 +14,15 @@
 
 #define NFT_TYPE(message) (NFNL_SUBSYS_NFTABLES << 8 | (message))
 
-static int ask_nftables(uint16_t type, uint16_t answer, mnl_cb_t take, struct vector *vector)
+static int list_of_nftables(const uint16_t types[2], mnl_cb_t take, size_t size, void *list, size_t *count)
 {
 	struct nfgenmsg all = { .nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0 };
-	int error = netlink_ask_for_all(&(struct question){ .type = NFT_TYPE(type),
-							    .answer = NFT_TYPE(answer),
-							    .header = &all,
-							    .size = sizeof(all),
-							    .bus = NETLINK_NETFILTER },
-					take, vector);
+	int error = netlink_list(&(struct question){ .type = NFT_TYPE(types[0]),
+						     .answer = NFT_TYPE(types[1]),
+						     .header = &all,
+						     .size = sizeof(all),
+						     .bus = NETLINK_NETFILTER },
+				 take, size, list, count);
 
 	/* A kernel without nftables has none of its chains. */
 	return error == -EINVAL || error == -EPROTONOSUPPORT || error == -EOPNOTSUPP ? 0 : error;
@@ -77,12 +77,9 @@ static int take_chain(const struct nlmsghdr *message, void *vector)
 
 int bulkhead_read_chains(struct bulkhead_chain **chains, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**chains) };
-	int error = ask_nftables(NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN, take_chain, &vector);
+	static const uint16_t types[] = { NFT_MSG_GETCHAIN, NFT_MSG_NEWCHAIN };
 
-	*chains = (struct bulkhead_chain *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return list_of_nftables(types, take_chain, sizeof(**chains), chains, count);
 }
 
 /* ---- Rules ---- */
@@ -156,27 +153,30 @@ static int take_rule(const struct nlmsghdr *message, void *vector)
 		[EXPRESSIONS] = { NFTA_RULE_EXPRESSIONS, MNL_TYPE_NESTED },
 	};
 	const struct nfgenmsg *header = mnl_nlmsg_get_payload(message);
-	struct bulkhead_chain_rule *rule;
+	struct bulkhead_chain_rule rule = { .family = header->nfgen_family };
+	struct bulkhead_chain_rule *place;
 
 	if (netlink_find_fields(message, sizeof(*header), FIELDS(fields)) < 0)
 		return MNL_CB_ERROR;
-	rule = netlink_append(vector);
-	if (!rule)
-		return MNL_CB_ERROR;
-	rule->family = header->nfgen_family;
-	netlink_copy_text(rule->table, sizeof(rule->table), fields[TABLE].found);
-	netlink_copy_text(rule->chain, sizeof(rule->chain), fields[CHAIN].found);
 	if (!fields[EXPRESSIONS].found)
 		return MNL_CB_OK;
-	return mnl_attr_parse_nested(fields[EXPRESSIONS].found, take_expression, rule);
+	if (mnl_attr_parse_nested(fields[EXPRESSIONS].found, take_expression, &rule) < 0)
+		return MNL_CB_ERROR;
+	/* Most rules accept or count. */
+	if (!rule.drops && !rule.target[0])
+		return MNL_CB_OK;
+	netlink_copy_text(rule.table, sizeof(rule.table), fields[TABLE].found);
+	netlink_copy_text(rule.chain, sizeof(rule.chain), fields[CHAIN].found);
+	place = netlink_append(vector);
+	if (!place)
+		return MNL_CB_ERROR;
+	*place = rule;
+	return MNL_CB_OK;
 }
 
 int bulkhead_read_chain_rules(struct bulkhead_chain_rule **rules, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**rules) };
-	int error = ask_nftables(NFT_MSG_GETRULE, NFT_MSG_NEWRULE, take_rule, &vector);
+	static const uint16_t types[] = { NFT_MSG_GETRULE, NFT_MSG_NEWRULE };
 
-	*rules = (struct bulkhead_chain_rule *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return list_of_nftables(types, take_rule, sizeof(**rules), rules, count);
 }

@@ -3,6 +3,8 @@
 #define _GNU_SOURCE
 #include "netlink.h"
 
+#include "cnetlink.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,16 +28,21 @@ struct taker {
 	const struct question *question;
 	mnl_cb_t take;
 	void *result;
+	size_t answers; /* so far */
 };
 
 /* Passes an answer on if it is of the kind that was asked for, and has its header. */
 static int check_answer(const struct nlmsghdr *message, void *data)
 {
-	const struct taker *taker = data;
+	struct taker *taker = data;
 
 	if (message->nlmsg_type != taker->question->answer ||
 	    mnl_nlmsg_get_payload_len(message) < taker->question->size) {
 		errno = EBADMSG;
+		return MNL_CB_ERROR;
+	}
+	if (taker->answers++ == BULKHEAD_LIST_MAX) {
+		errno = E2BIG;
 		return MNL_CB_ERROR;
 	}
 	return taker->take(message, taker->result);
@@ -96,11 +103,15 @@ static int converse(uint16_t flags, struct taker *taker)
 
 int netlink_ask_for_one(const struct question *question, mnl_cb_t take, void *result)
 {
-	return converse(0, &(struct taker){ question, take, result });
+	return converse(0, &(struct taker){ question, take, result, 0 });
 }
 
 void *netlink_append(struct vector *vector)
 {
+	if (vector->count == BULKHEAD_LIST_MAX) {
+		errno = E2BIG;
+		return NULL;
+	}
 	if (vector->count == vector->room) {
 		size_t room = vector->room ? 2 * vector->room : 64;
 		char *bytes = reallocarray(vector->bytes, room, vector->size);
@@ -113,24 +124,28 @@ void *netlink_append(struct vector *vector)
 	return memset(vector->bytes + vector->size * vector->count++, 0, vector->size);
 }
 
-int netlink_ask_for_all(const struct question *question, mnl_cb_t take, struct vector *vector)
+int netlink_hand_over(struct vector *vector, int error, void *list, size_t *count)
 {
-	int error = -EAGAIN;
-
-	for (int attempt = 0; attempt < ATTEMPTS && error == -EAGAIN; attempt++) {
+	if (error < 0) {
+		free(vector->bytes);
+		vector->bytes = NULL;
 		vector->count = 0;
-		error = converse(NLM_F_DUMP, &(struct taker){ question, take, vector });
 	}
-	if (error)
-		netlink_release(vector);
+	memcpy(list, &vector->bytes, sizeof(vector->bytes));
+	*count = vector->count;
 	return error;
 }
 
-void netlink_release(struct vector *vector)
+int netlink_list(const struct question *question, mnl_cb_t take, size_t size, void *list, size_t *count)
 {
-	free(vector->bytes);
-	vector->bytes = NULL;
-	vector->count = vector->room = 0;
+	struct vector vector = { .size = size };
+	int error = -EAGAIN;
+
+	for (int attempt = 0; attempt < ATTEMPTS && error == -EAGAIN; attempt++) {
+		vector.count = 0;
+		error = converse(NLM_F_DUMP, &(struct taker){ question, take, &vector, 0 });
+	}
+	return netlink_hand_over(&vector, error == -E2BIG ? BULKHEAD_CUT : error, list, count);
 }
 
 /* ---- Attributes ---- */

@@ -28,7 +28,7 @@ struct question {
 /* Asks for one object; `take` gets the answer and `result`. */
 int netlink_ask_for_one(const struct question *question, mnl_cb_t take, void *result);
 
-/* A growing array of elements of one size. */
+/* A growing array of elements of one size, at most BULKHEAD_LIST_MAX of them. */
 struct vector {
 	char *bytes;
 	size_t size;
@@ -36,17 +36,18 @@ struct vector {
 	size_t room;
 };
 
-/* A new element, all zero; NULL with errno where there is no memory. */
+/* A new element, all zero; NULL with errno where there is no memory, or no room. */
 void *netlink_append(struct vector *vector);
 
 /*
- * Asks for all objects of a kind; `take` gets each answer and the vector, which is empty after an error. A dump that
- * the kernel's state changed under is asked for again.
+ * Asks for all objects of a kind, and makes an array of elements of `size` bytes of them: `take` gets each answer and
+ * a vector. A dump that the kernel's state changed under is asked for again. `list` is the address of the pointer that
+ * the array goes to. Returns what cnetlink.h says of such arrays.
  */
-int netlink_ask_for_all(const struct question *question, mnl_cb_t take, struct vector *vector);
+int netlink_list(const struct question *question, mnl_cb_t take, size_t size, void *list, size_t *count);
 
-/* Frees the elements; the vector is empty then. */
-void netlink_release(struct vector *vector);
+/* Hands a vector's elements over to who asked for a list. After an error they are freed, and the list is empty. */
+int netlink_hand_over(struct vector *vector, int error, void *list, size_t *count);
 
 /* ---- Attributes ---- */
 

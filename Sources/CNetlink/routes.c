@@ -159,11 +159,7 @@ int bulkhead_ask_route(const struct bulkhead_packet *packet, uint8_t *type, stru
 					take_route, &route);
 
 	*type = route.type;
-	*hops = (struct bulkhead_next_hop *)route.vector.bytes;
-	*count = route.vector.count;
-	if (error < 0)
-		netlink_release(&route.vector), *hops = NULL, *count = 0;
-	return error;
+	return netlink_hand_over(&route.vector, error, hops, count);
 }
 
 /* ---- Forwarding ---- */
@@ -198,12 +194,8 @@ static int take_forwarding(const struct nlmsghdr *message, void *vector)
 
 int bulkhead_read_forwarding(uint8_t family, struct bulkhead_forwarding **all, size_t *count)
 {
-	struct vector vector = { .size = sizeof(**all) };
 	struct netconfmsg header = { .ncm_family = family };
-	int error = netlink_ask_for_all(&(struct question){ RTM_GETNETCONF, RTM_NEWNETCONF, &header, sizeof(header) },
-					take_forwarding, &vector);
 
-	*all = (struct bulkhead_forwarding *)vector.bytes;
-	*count = vector.count;
-	return error;
+	return netlink_list(&(struct question){ RTM_GETNETCONF, RTM_NEWNETCONF, &header, sizeof(header) },
+			    take_forwarding, sizeof(**all), all, count);
 }

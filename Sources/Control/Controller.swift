@@ -53,9 +53,9 @@ package struct Controller: Sendable {
         guard isLive else { return (ends, explanation) }
         let search = ObstacleSearch(
             network: network, family: ends.family,
-            programs: { instance.otherPrograms(on: $0, inNamespaceCalled: $1) },
-            filters: { (try? DroppingChain.all(inNamespaceCalled: $0)) ?? ([], []) })
-        explanation.obstacles = search.obstacles(on: explanation.ways.compactMap(\.way))
+            programs: { try instance.otherPrograms(on: $0, inNamespaceCalled: $1) },
+            filters: { PacketFilter(ofNamespaceCalled: $0) })
+        (explanation.obstacles, explanation.unseen) = search.search(explanation.ways.compactMap(\.way))
         return (ends, explanation)
     }
 
@@ -146,7 +146,12 @@ package struct Controller: Sendable {
     }
 
     /// Starts a stream of drops, and of logged accepts if they are asked for. Earlier events are not in it.
-    package func events(_ question: EventQuestion) throws -> EventStream {
-        EventStream(try instance.events(try question.filter(serviceNames)), atMost: question.count)
+    ///
+    /// - Parameter look: Called at once, and then every few seconds on a thread of its own, as long as the stream lives.
+    package func events(
+        _ question: EventQuestion, looking look: (@Sendable () -> Void)? = nil
+    ) throws -> EventStream {
+        try EventStream(
+            try instance.events(try question.filter(serviceNames)), atMost: question.count, looking: look)
     }
 }

@@ -46,11 +46,21 @@ package struct EventQuestion: Sendable, Hashable {
 package final class EventStream {
     private let reader: EventReader
     private var left: Int
+    private var looking: Ticker?
 
-    init(_ reader: EventReader, atMost count: Int?) {
+    /// Seconds between two looks.
+    private static let interval: Int32 = 5
+
+    /// - Parameter look: Called at once, and then every few seconds on a thread of its own, as long as the stream lives.
+    init(_ reader: EventReader, atMost count: Int?, looking look: (@Sendable () -> Void)?) throws {
         self.reader = reader
         left = count ?? .max
+        guard let look else { return }
+        look()
+        looking = try Ticker(every: EventStream.interval, look)
     }
+
+    deinit { looking.take()?.stop() }
 
     /// Hands over events in the order in which they come, until `isEnded`, or until as many have come as were asked
     /// for. Events that are there at the end are still handed over. Blocks the calling thread.

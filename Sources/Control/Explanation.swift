@@ -55,6 +55,7 @@ package struct Explanation: Sendable {
 
         /// That of the first port that does not let the packet pass; else whether the kernel carries it on.
         package var verdict: Verdict {
+            if way?.isCut == true { return .unknown }
             if let hop = hops.first(where: { $0.verdict != .accept }) { return Verdict(hop.verdict) }
             switch way?.end {
             case nil, .delivered, .leaves, .passesBy: return .accept
@@ -73,6 +74,8 @@ package struct Explanation: Sendable {
 
     /// What else on the ways can drop the packet; nil if nobody asked.
     package var obstacles: [Obstacle]?
+    /// What could not be looked at for them.
+    package var unseen: [UnseenFilter] = []
 
     package init(ways: [JudgedWay], names: DeviceNaming = DeviceNaming(), generation: UInt32?) {
         self.ways = ways

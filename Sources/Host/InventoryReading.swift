@@ -3,7 +3,6 @@ import CNetlink
 import Glibc
 import Network
 import Policy
-import SystemPackage
 
 extension HostInventory {
     /// Reads from the kernel the devices of this network namespace and of these named ones. Only entering another
@@ -37,37 +36,22 @@ extension NamespaceInventory {
     }
 
     private static func readLinks() throws(HostError) -> [bulkhead_interface] {
-        var links: UnsafeMutablePointer<bulkhead_interface>?
-        var count = 0
-        defer { unsafe free(links) }
-        let error = unsafe bulkhead_read_interfaces(&links, &count)
-        guard error >= 0 else { throw HostError("cannot list network devices: \(Errno(rawValue: -error))") }
-        return unsafe Array(UnsafeBufferPointer(start: links, count: count))
+        try unsafe listed("network devices", bulkhead_read_interfaces)
     }
 
     private static func readAlternativeNames() throws(HostError) -> [UInt32: [String]] {
-        var names: UnsafeMutablePointer<bulkhead_alternative_name>?
-        var count = 0
-        defer { unsafe free(names) }
-        let error = unsafe bulkhead_read_alternative_names(&names, &count)
-        guard error >= 0 else { throw HostError("cannot list network devices: \(Errno(rawValue: -error))") }
         var result: [UInt32: [String]] = [:]
-        for name in unsafe Array(UnsafeBufferPointer(start: names, count: count)) {
+        for name in try unsafe listed("names of network devices", bulkhead_read_alternative_names) {
             if isText(name.name) { result[name.index, default: []].append(text(of: name.name)) }
         }
         return result
     }
 
     private static func readInterfaces() throws(HostError) -> [HostInterface] {
-        var addresses: UnsafeMutablePointer<bulkhead_address>?
-        var addressCount = 0
-        defer { unsafe free(addresses) }
         let all = try readLinks()
         let alternatives = try readAlternativeNames()
-        let addressError = unsafe bulkhead_read_addresses(&addresses, &addressCount)
-        guard addressError >= 0 else { throw HostError("cannot list addresses: \(Errno(rawValue: -addressError))") }
         var prefixes: [UInt32: [Prefix]] = [:]
-        for address in unsafe Array(UnsafeBufferPointer(start: addresses, count: addressCount)) {
+        for address in try unsafe listed("addresses", bulkhead_read_addresses) {
             prefixes[address.index, default: []].append(Prefix(address))
         }
         let names = Dictionary(all.map { ($0.index, text(of: $0.name)) }) { first, _ in first }

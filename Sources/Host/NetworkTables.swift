@@ -55,6 +55,8 @@ package struct NetworkDevice: Sendable, Hashable {
     package var membership = Membership()
     /// Of a bridge: whether its members' VLANs count.
     package var filtersVLANs = false
+    /// Of a bridge: the IP versions whose packets it hands to the packet filter of the IP layer (br_netfilter).
+    package var callsPacketFilter: Set<AddressFamily> = []
     /// Of a bond in mode active-backup: the one member that carries packets.
     package var activeMember: UInt32?
     package var isActiveBackup = false
@@ -144,6 +146,9 @@ package struct NetworkTables: Sendable {
     package var forwarding: [AddressFamily: [UInt32: Forwarding]] = [:]
     /// What holds for all devices.
     package var forwardingOfAll: [AddressFamily: Forwarding] = [:]
+
+    /// What was too long to be read whole, such as `neighbours`.
+    package var cut: [String] = []
 
     package init(name: String?) { self.name = name }
 

@@ -11,23 +11,23 @@ extension NetworkTables {
     ///   - namespaces: Those that a device's other end may be in, by what the calling thread's calls them.
     init(name: String?, inode: UInt64, namespaces: () -> [Int32: UInt64]) throws(HostError) {
         self.init(name: name)
-        let links = try unsafe listed("network devices", bulkhead_read_links)
+        let links = try unsafe listed("network devices", notingIn: &cut, bulkhead_read_links)
         let ids = links.contains { $0.lower_namespace >= 0 } ? namespaces() : [:]
         for link in links { devices[link.index] = NetworkDevice(link, in: inode, ids) }
-        for address in try unsafe listed("addresses", bulkhead_read_addresses) {
+        for address in try unsafe listed("addresses", notingIn: &cut, bulkhead_read_addresses) {
             devices[address.index]?.addresses.append(
                 .init(IPAddress(family: address.family, bytes: address.bytes), length: Int(address.prefix_length)))
         }
-        for neighbour in try unsafe listed("neighbours", bulkhead_read_neighbours) {
+        for neighbour in try unsafe listed("neighbours", notingIn: &cut, bulkhead_read_neighbours) {
             let address = IPAddress(family: neighbour.family, bytes: neighbour.address)
             self.neighbours[.init(device: neighbour.index, address: address)] = MACAddress(neighbour.mac)
         }
-        for station in try unsafe listed("forwarding databases", bulkhead_read_stations) {
+        for station in try unsafe listed("forwarding databases", notingIn: &cut, bulkhead_read_stations) {
             let key = Station(
                 bridge: station.bridge, mac: MACAddress(station.mac), vlan: station.vlan == 0 ? nil : station.vlan)
             stations[key] = station.is_local != 0 ? .here : .behind(station.index)
         }
-        for vlan in try unsafe listed("VLANs of bridges", bulkhead_read_bridge_vlans) {
+        for vlan in try unsafe listed("VLANs of bridges", notingIn: &cut, bulkhead_read_bridge_vlans) {
             bridgeVLANs[vlan.index, default: []].append(
                 .init(tag: vlan.tag, isDefault: vlan.is_default != 0, isUntagged: vlan.is_untagged != 0))
         }
@@ -36,7 +36,7 @@ extension NetworkTables {
 
     private mutating func readForwarding(_ family: AddressFamily) throws(HostError) {
         let number = UInt8(family == .v4 ? AF_INET : AF_INET6)
-        let all = try unsafe listed("settings of devices") { list, count in
+        let all = try unsafe listed("settings of devices", notingIn: &cut) { list, count in
             unsafe bulkhead_read_forwarding(number, list, count)
         }
         for found in all {
@@ -68,6 +68,8 @@ extension NetworkDevice {
         membership.isHairpin = link.is_hairpin != 0
         membership.isIsolated = link.is_isolated != 0
         filtersVLANs = link.filters_vlans != 0
+        if link.calls_v4 != 0 { callsPacketFilter.insert(.v4) }
+        if link.calls_v6 != 0 { callsPacketFilter.insert(.v6) }
         // BOND_MODE_ACTIVEBACKUP
         isActiveBackup = kind == "bond" && link.bond_mode == 1
         activeMember = link.active_member == 0 ? nil : link.active_member

@@ -14,7 +14,10 @@ extension Explanation {
         fields.append("generation", JSON(optional: generation))
         if !several, let way = ways.first { append(way, to: &fields) }
         if several { fields.append("ways", .array(ways.map(json))) }
-        if let obstacles { fields.append("live", .array(obstacles.map(json))) }
+        if let obstacles {
+            fields.append("live", .array(obstacles.map(json)))
+            fields.append("unseen", .array(unseen.map(json)))
+        }
         return .object(fields)
     }
 
@@ -34,6 +37,10 @@ extension Explanation {
         ]
     }
 
+    private func json(_ filter: UnseenFilter) -> JSON {
+        ["netns": JSON(names.namespaces[filter.namespace]), "why": .string(filter.reason)]
+    }
+
     private func append(_ judged: JudgedWay, to fields: inout JSON.Fields) {
         guard let way = judged.way else { return }
         let words = WayWords(names: names)
@@ -49,8 +56,16 @@ extension Explanation {
             text += words(way, palette)
         }
         guard let obstacles else { return text }
-        text += obstacles.isEmpty ? "nothing else on the way drops packets\n" : "what else on the way can drop it:\n"
+        if !obstacles.isEmpty {
+            text += "what else on the way can drop it:\n"
+        } else if unseen.isEmpty {
+            text += "nothing else on the way drops packets\n"
+        }
         for obstacle in obstacles { text += words(obstacle) }
+        if !unseen.isEmpty { text += "what could not be looked at, and may drop it too:\n" }
+        for filter in unseen {
+            text += "  \(filter.reason)\(names.namespaces[filter.namespace].map { " (in \($0))" } ?? "")\n"
+        }
         return text
     }
 

@@ -43,6 +43,11 @@ struct WayWords {
             "it may come in where \(address) belongs, though the route back leads elsewhere"
         case .anyEntrance(let address, let device):
             "\(address) may come in by \(name(device)): nothing says for certain where it is"
+        case .claimed(let address, let namespace):
+            "\(address) is an address of network namespace \(names.namespaces[namespace] ?? "\(namespace)"): "
+                + "root there can take any"
+        case .cut(let what, let namespace):
+            "there are more \(what)\(place(namespace)) than are read: it may go elsewhere"
         }
     }
 

@@ -145,6 +145,20 @@ private func words(_ way: Way, _ network: MadeUpNetwork) -> String {
         #expect(try ways(network, from: "203.0.113.9", to: "192.0.2.12", bound) == ["<eth0 >br0 >vm2 leaves"])
     }
 
+    /// A container takes the address that the policy binds to a guest.
+    @Test func whoTakesABoundAddressIsNotTheOnlyOneThatHasIt() throws {
+        let network = try MadeUpNetwork.host()
+        network.add(13, "veth3", "veth", master: 10) { $0.lower = DeviceID(namespace: 2, index: 1) }
+        network.add(1, "eth0", "veth", "192.0.2.13", in: 2) { $0.lower = DeviceID(namespace: 1, index: 13) }
+        let bound = [try stop("vm2", .workload, "192.0.2.12")]
+        #expect(try ways(network, from: "192.0.2.1", to: "192.0.2.13", bound) == [">br0 >veth3 <eth0 delivered"])
+        network.all[2]?.devices[1]?.addresses.append(.init("192.0.2.12", length: 24))
+        #expect(
+            try ways(network, from: "192.0.2.1", to: "192.0.2.12", bound) == [
+                ">br0 >veth3 <eth0 delivered", ">br0 >vm2 leaves",
+            ])
+    }
+
     @Test func whatTheKernelDoesNotCarryStops() throws {
         let network = try MadeUpNetwork.host()
         try network.learn("192.0.2.11", 111, on: 10, behind: 11)

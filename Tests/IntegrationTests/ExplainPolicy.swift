@@ -65,7 +65,9 @@ extension ExplainWorld {
         if random.once(in: 3) { terms.append("to: \(end())") }
         if random.once(in: 3) { terms.append("direction: \(random.pick(["in", "out"]))") }
         if random.once(in: 3) { terms.append("at: [\(random.pick(ports))]") }
-        terms.append("service: \(random.pick(["udp/7000", "udp/7001-7002", "udp/7003", "udp/7000-7001"]))")
+        let protocols = random.pick([["udp"], ["tcp"], ["udp", "tcp"]])
+        let range = random.pick(["7000", "7001-7002", "7003", "7000-7001"])
+        terms.append("service: [\(protocols.map { "\($0)/\(range)" }.joined(separator: ", "))]")
         terms.append("action: \(random.pick(["accept", "accept", "drop", "reject"]))")
         return terms.joined(separator: ", ")
     }

@@ -73,21 +73,21 @@ private struct ExplainTrial {
 
     func run() throws -> [String: Int] {
         var tally: [String: Int] = [:]
-        var late: [(socket: IPSocket, words: String)] = []
+        var late: [(receiver: Receiver, words: String)] = []
         for number in 0..<Self.packets {
             let (verdict, open) = try send(number)
             tally[verdict, default: 0] += 1
             if let open { late.append(open) }
         }
-        for (socket, words) in late {
-            let came = try socket.receive(milliseconds: 1)
-            #expect(came == nil, "explained as dropped, and came late:\n\(words)")
+        for (receiver, words) in late {
+            let came = try receiver.hears(milliseconds: 1)
+            #expect(!came, "explained as dropped, and came late:\n\(words)")
         }
         return tally
     }
 
     /// Asks for a packet, and sends it. Returns the verdict, and the receiver of one that did not come.
-    private func send(_ number: Int) throws -> (String, (IPSocket, String)?) {
+    private func send(_ number: Int) throws -> (String, (Receiver, String)?) {
         let random = { (range: ClosedRange<Int>) in self.world.random.number(range) }
         let sender = world.random.pick(
             world.parties.filter { world.isAllVisible || $0.namespace != world.routerOfBoth })
@@ -97,19 +97,20 @@ private struct ExplainTrial {
         let candidates = (receiver?.addresses ?? world.strangers).filter { $0.family == source.family }
         let target = world.random.pick(candidates)
         let (port, sourcePort) = (UInt16(random(7000...7003)), UInt16(41_000 + number))
+        let kind: IPSocket.Kind = world.random.once(in: 2) ? .tcp : .udp
         let question = ExplainQuestion(
-            from: "\(source)", to: "\(target)", service: "udp/\(port)", sourcePort: sourcePort)
+            from: "\(source)", to: "\(target)", service: "\(kind)/\(port)", sourcePort: sourcePort)
         let (ends, said) = try Self.inside(world.host) { try question.answer(by: judge, network()) }
         // A device that is down has lost its IPv6 addresses.
-        let socket = receiver.flatMap { try? IPSocket.bound($0.namespace, .udp, target, port) }
-        let payload = [UInt8(number), 1, 2, 3]
+        let waiting = receiver.flatMap { try? Receiver(kind, $0.namespace, target, port, from: sourcePort, number) }
+        // A connection is given up at once; the packet that opens it is on its way by then.
         if let sending = try? IPSocket.connected(
-            sender.namespace, .udp, target, port, from: sourcePort, at: source)
+            sender.namespace, kind, target, port, from: sourcePort, at: source, milliseconds: 0)
         {
-            try? sending.send(payload)
+            try? sending.send(Receiver.payload(number))
         }
         let milliseconds: Int32 = said.verdict == .accept ? 3000 : 300
-        let came = try socket?.receive(milliseconds: milliseconds) == payload
+        let came = try waiting?.hears(milliseconds: milliseconds) == true
         let words = """
             BULKHEAD_SEED=\(seed), packet \(number), \(sender.namespace.name) to \
             \(receiver?.namespace.name ?? "nobody"), \(world.isAllVisible ? "all in sight" : "the host alone in sight")
@@ -125,7 +126,7 @@ private struct ExplainTrial {
         }
         let isLate = !came && (said.verdict == .drop || said.verdict == .reject)
         let word = world.isAllVisible ? said.verdict.rawValue : "\(said.verdict.rawValue) out of sight"
-        return (word, socket.flatMap { isLate ? ($0, words) : nil })
+        return (word, waiting.flatMap { isLate ? ($0, words) : nil })
     }
 
     /// Who sees the host alone can tell nothing of packets that others lose before they come to it.
@@ -139,5 +140,34 @@ private struct ExplainTrial {
     private func network() -> KernelNetwork {
         let inSight = world.isAllVisible ? NetworkNamespace.names.filter { $0.hasPrefix(world.lab.id + "-") } : []
         return KernelNetwork(seeing: inSight + world.policyNamespaces)
+    }
+}
+
+/// Who waits for a datagram, or for a segment that opens a connection.
+private enum Receiver {
+    case datagrams(IPSocket, payload: [UInt8])
+    case segments(SegmentSocket, from: UInt16, to: UInt16)
+
+    init(
+        _ kind: IPSocket.Kind, _ namespace: Namespace, _ address: IPAddress, _ port: UInt16, from source: UInt16,
+        _ number: Int
+    ) throws {
+        self =
+            switch kind {
+            case .udp:
+                .datagrams(
+                    try IPSocket.bound(namespace, .udp, address, port), payload: Receiver.payload(number))
+            case .tcp: .segments(try SegmentSocket(namespace, address), from: source, to: port)
+            }
+    }
+
+    static func payload(_ number: Int) -> [UInt8] { [UInt8(number), 1, 2, 3] }
+
+    func hears(milliseconds: Int32) throws -> Bool {
+        switch self {
+        case .datagrams(let socket, let payload): try socket.receive(milliseconds: milliseconds) == payload
+        case .segments(let socket, let source, let port):
+            try socket.hears(from: source, to: port, milliseconds: milliseconds)
+        }
     }
 }

@@ -35,26 +35,6 @@ extension Integration {
     }
 }
 
-/// The parts of `explain --json` that tests ask for.
-private struct Explained: Decodable {
-    struct Hop: Decodable, Equatable {
-        var port: String
-        var direction: String
-        var verdict: String
-    }
-    struct Obstacle: Decodable {
-        var kind: String
-        var name: String
-        var interface: String?
-    }
-    var verdict: String
-    var hops: [Hop]
-    var end: String?
-    var live: [Obstacle]?
-
-    var words: [String] { hops.map { "\($0.direction) at \($0.port)" } }
-}
-
 extension Integration.ExplainTests {
     /// The bridge is a port itself: what the host sends to a guest goes `out` there.
     @Test func aBridgeThatIsAPortIsJudgedTheRightWay() throws {
@@ -117,5 +97,59 @@ extension Integration.ExplainTests {
         let apart = try site.bulkhead.json(Explained.self, "explain", "a", "b", "udp/9", "--live")
         #expect(apart.verdict == "drop" && apart.end == "stopped")
         #expect(Set(apart.live?.filter { $0.kind == "isolation" }.compactMap(\.interface) ?? []) == ["vm-a", "vm-b"])
+    }
+
+    /// The older iptables has its own tables, and a bridge may hand what it carries to the filters of the IP layer.
+    @Test func liveReadsTheOlderTables() throws {
+        let site = try BridgeSite()
+        try site.lab.address(site.host, "br0", "198.51.100.254/24")
+        let policy = try site.lab.file(
+            "live.yaml",
+            """
+            version: 1
+            ports:
+              a: { interface: vm-a, addresses: [198.51.100.1] }
+              b: { interface: vm-b, addresses: [198.51.100.2] }
+            defaults: { in: accept, out: accept }
+            """)
+        try site.bulkhead.apply(policy)
+        try site.host.run(
+            "iptables-legacy-restore",
+            input: """
+                *filter
+                :INPUT ACCEPT [0:0]
+                :FORWARD DROP [0:0]
+                :OUTPUT ACCEPT [0:0]
+                :guard - [0:0]
+                :unused - [0:0]
+                -A INPUT -p tcp -j guard
+                -A OUTPUT -j LOG
+                -A guard -s 198.51.100.7/32 -j REJECT
+                -A unused -j DROP
+                COMMIT
+                *mangle
+                -A PREROUTING -j MARK --set-mark 1
+                COMMIT
+
+                """)
+        let input = "iptables -: chain 'INPUT' of iptables table 'filter'"
+        let toHost = try site.bulkhead.json(Explained.self, "explain", "a", "198.51.100.254", "udp/9", "--live")
+        #expect(toHost.live?.map(\.words) == [input])
+        #expect(toHost.unseen?.map(\.why) == [])
+        let setting = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+        try site.host.run("sh", "-ec", "echo 0 > \(setting)")
+        let between = try site.bulkhead.json(Explained.self, "explain", "a", "b", "udp/9", "--live")
+        #expect(between.live?.map(\.words) == [])
+        try site.host.run("sh", "-ec", "echo 1 > \(setting)")
+        let called = try site.bulkhead.json(Explained.self, "explain", "a", "b", "udp/9", "--live")
+        #expect(
+            called.live?.map(\.words) == [
+                "iptables -: chain 'FORWARD' of iptables table 'filter', whose policy is drop, which bridged packets "
+                    + "pass too (bridge-nf-call-iptables)"
+            ])
+        try site.host.run("sh", "-ec", "echo 0 > \(setting)")
+        try site.host.run("ip", "link", "set", "br0", "type", "bridge", "nf_call_iptables", "1")
+        let byBridge = try site.bulkhead.json(Explained.self, "explain", "a", "b", "udp/9", "--live")
+        #expect(byBridge.live?.map(\.words) == called.live?.map(\.words))
     }
 }

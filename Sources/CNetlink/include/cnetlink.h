@@ -4,9 +4,10 @@
  * the way that a packet takes, and the programs and filters on them.
  *
  * A call returns 0, or a negative errno. It returns -EAGAIN where the answer changed while it was read, time and again.
- * An array that a call returns belongs to the caller, who releases it with free(3). On an error it is NULL. Numbers are
- * in host byte order. MAC and IP addresses are bytes in network order. A text ends with a NUL; one that is longer than
- * its room is cut.
+ * An array that a call returns belongs to the caller, who releases it with free(3). On an error it is NULL. Where there
+ * is more than an array may hold, it has what came first, and the call returns BULKHEAD_CUT: who rules a namespace may
+ * fill it, and must not use up the memory of who looks into it. Numbers are in host byte order. MAC and IP addresses
+ * are bytes in network order. A text ends with a NUL; one that is longer than its room is cut.
  */
 #ifndef BULKHEAD_CNETLINK_H
 #define BULKHEAD_CNETLINK_H
@@ -14,6 +15,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum {
+	BULKHEAD_LIST_MAX = 1 << 18, /* elements of an array, and answers that are read for it */
+	BULKHEAD_CUT = 1,
+};
 
 /* ---- Namespaces ---- */
 
@@ -71,6 +77,8 @@ struct bulkhead_link {
 	uint8_t is_up;
 	uint8_t is_loopback;
 	uint8_t filters_vlans; /* a bridge that does */
+	uint8_t calls_v4;      /* a bridge that hands IPv4 packets to the chains of the IP layer */
+	uint8_t calls_v6;
 	uint8_t bond_mode;     /* BOND_MODE_* */
 	uint8_t is_forwarding; /* a member of a bridge, as are the next two */
 	uint8_t is_hairpin;
@@ -186,6 +194,7 @@ struct bulkhead_chain {
 
 int bulkhead_read_chains(struct bulkhead_chain **chains, size_t *count);
 
+/* A rule that may drop, or that goes to another chain. */
 struct bulkhead_chain_rule {
 	uint8_t family;
 	uint8_t drops; /* or may, as a map of verdicts does */
@@ -195,5 +204,20 @@ struct bulkhead_chain_rule {
 };
 
 int bulkhead_read_chain_rules(struct bulkhead_chain_rule **rules, size_t *count);
+
+/* ---- The older iptables ---- */
+
+enum bulkhead_older_drop {
+	BULKHEAD_OLDER_NONE,   /* the table has no such chain, or nothing of it drops */
+	BULKHEAD_OLDER_RULE,   /* a rule of it may drop, or of a chain that it goes to */
+	BULKHEAD_OLDER_POLICY, /* what no rule decides is dropped */
+};
+
+/*
+ * What the base chains of a table of iptables (AF_INET) or ip6tables (AF_INET6) may do to a packet: one enum
+ * bulkhead_older_drop for each of the five hooks, NF_INET_*. The kernel makes a table that it knows, if it was not
+ * there. -E2BIG: the table is too large to be read.
+ */
+int bulkhead_read_older_table(uint8_t family, const char *table, uint8_t drops[5]);
 
 #endif

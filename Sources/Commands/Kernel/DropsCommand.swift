@@ -71,11 +71,9 @@ struct DropsCommand: ParsableCommand {
         let question = EventQuestion(
             ports: port, reasons: reason, rules: rule, host: host, services: service, accepts: all, count: count)
         let controller = try instance.controller
-        let stream = try controller.events(question)
         let notices = CoverageNotices(controller)
-        try stream.read(
-            until: Interruption.isRequested || StandardOutput.isClosed || notices.tellNowAndThen()
-        ) { event in
+        let stream = try controller.events(question) { notices.tell() }
+        try stream.read(until: Interruption.isRequested || StandardOutput.isClosed) { event in
             try sink.put(EventWords(event))
         }
     }

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
+import Synchronization
 
 /// Says on standard error what passes unjudged although the policy means it. Counters and drops alone would look as if
 /// all were well.
-final class CoverageNotices {
+final class CoverageNotices: Sendable {
     private let controller: Controller
     private let repeats: Bool
-    private var told: Set<String> = []
-    private var next: ContinuousClock.Instant?
-
-    /// How often a stream looks for what is new.
-    private static let interval = Duration.seconds(5)
+    private let told = Mutex<Set<String>>([])
 
     /// - Parameter repeats: whether each look says all of it, because a screen is cleared in between.
     init(_ controller: Controller, repeats: Bool = false) {
@@ -22,16 +19,10 @@ final class CoverageNotices {
     func tell() {
         // Where it cannot be read, the command itself fails, and says why.
         guard let warnings = try? controller.warnings() else { return }
-        Notices.warn(repeats ? warnings : warnings.filter { !told.contains($0) })
-        told = Set(warnings)
-    }
-
-    /// Looks where it is time to; for loops. Always false.
-    func tellNowAndThen() -> Bool {
-        let now = ContinuousClock.now
-        if let next, now < next { return false }
-        next = now + CoverageNotices.interval
-        tell()
-        return false
+        let known = told.withLock { told in
+            defer { told = Set(warnings) }
+            return told
+        }
+        Notices.warn(repeats ? warnings : warnings.filter { !known.contains($0) })
     }
 }

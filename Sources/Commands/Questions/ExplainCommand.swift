@@ -19,7 +19,8 @@ struct ExplainCommand: ParsableCommand {
             Where no table says which way it goes, each possible way is shown with its own verdict; the verdict is \
             `unknown` where they differ. A packet that no port drops may still not arrive: the end of the way says \
             why. --live names what else on the way can drop it: XDP and tc programs of others, chains of nftables \
-            and iptables that drop, isolated members of bridges, rp_filter and ip_forward.
+            and iptables that drop, also where a bridge hands packets to them (bridge-nf-call-iptables), isolated \
+            members of bridges, rp_filter and ip_forward. It says what it could not look at.
 
             The ports of a policy that is another host's are asked by the policy alone: `out` at the port that FROM is \
             bound to, and `in` at that of TO. An address that is bound to no port lies beyond a host port.

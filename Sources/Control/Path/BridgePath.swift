@@ -65,18 +65,32 @@ extension PathFinder {
         let tag = frame.vlan ?? frame.trail.vlan
         let asked = frame.others.map { ($0, answers(beyond: $0, nextHop, tag)) }
         let certain = asked.filter { $0.1 == .yes }.map(\.0)
-        if !certain.isEmpty { return limited(certain) { out(frame, $0) } }
         let possible = asked.filter { $0.1 == .unknown }.map(\.0)
         let bound = possible.filter { bindings.binds(nextHop, to: $0.id) }
-        if !bound.isEmpty {
-            return limited(bound) { member in
-                var frame = frame
-                frame.trail = frame.trail.assuming(.bound(nextHop, member.id))
-                return out(frame, member)
-            }
+        if !certain.isEmpty {
+            // Who has the address there may have taken that of somebody whose place the policy knows.
+            return limited(certain) { claimed(nextHop, $0, isAlone: bound.isEmpty, frame) }
+                + atBound(bound, nextHop, frame)
         }
+        if !bound.isEmpty { return atBound(bound, nextHop, frame) }
         guard !possible.isEmpty else { return frame.trail.stopped(.nobodyAnswers(nextHop, frame.bridge.id)) }
         return flooded(frame, possible)
+    }
+
+    private func claimed(_ address: IPAddress, _ member: NetworkDevice, isAlone: Bool, _ frame: BridgeFrame) -> [Way] {
+        var frame = frame
+        if !isAlone, let namespace = member.lower?.namespace {
+            frame.trail = frame.trail.assuming(.claimed(address, by: namespace))
+        }
+        return out(frame, member)
+    }
+
+    private func atBound(_ members: [NetworkDevice], _ address: IPAddress, _ frame: BridgeFrame) -> [Way] {
+        limited(members) { member in
+            var frame = frame
+            frame.trail = frame.trail.assuming(.bound(address, member.id))
+            return out(frame, member)
+        }
     }
 
     /// What the kernel's tables say.

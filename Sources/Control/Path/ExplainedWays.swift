@@ -18,6 +18,7 @@ struct ExplainedWays {
             return (finder.ways(from: [origin], vlan: vlan) + [passing].compactMap(\.self)).map { way in
                 var way = way
                 if let assumption { way.assumptions.insert(assumption, at: 0) }
+                way.assumptions += cuts(on: way)
                 return way
             }
         }
@@ -30,6 +31,12 @@ struct ExplainedWays {
         let judged = try ways.map { way in Explanation.JudgedWay(hops: try hops(on: way), way: way) }
         return Explanation(
             ways: judged, names: DeviceNaming(ways, path.network), generation: judge.generation)
+    }
+
+    private func cuts(on way: Way) -> [Way.Assumption] {
+        Set(way.namespaces).sorted().flatMap { namespace in
+            (path.network.tables(namespace)?.cut ?? []).map { .cut($0, in: namespace) }
+        }
     }
 
     private var packet: RoutedPacket {

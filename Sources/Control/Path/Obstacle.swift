@@ -19,37 +19,75 @@ package struct Obstacle: Sendable, Hashable {
     package var namespace: UInt64
 }
 
+/// What was not looked at on a way, so that it may drop the packet too.
+package struct UnseenFilter: Sendable, Hashable {
+    package var namespace: UInt64
+    /// What, and why not.
+    package var reason: String
+}
+
 /// Looks at what stands on the ways.
 struct ObstacleSearch {
     let network: any NetworkView
     let family: AddressFamily
     /// What of others stands on a device.
-    let programs: (DeviceID, String?) -> [OtherProgram]
+    let programs: (DeviceID, String?) throws -> [OtherProgram]
     /// What may drop in a namespace.
-    let filters: (String?) -> (chains: [DroppingChain], olderTables: [String])
+    let filters: (String?) -> PacketFilter
 
     /// In the order of the ways, each once.
-    func obstacles(on ways: [Way]) -> [Obstacle] {
-        var seen: Set<Obstacle> = []
-        var known: Filters = [:]
+    func search(_ ways: [Way]) -> (obstacles: [Obstacle], unseen: [UnseenFilter]) {
+        var known: [UInt64: PacketFilter] = [:]
+        var others: [DeviceID: [OtherProgram]] = [:]
+        var unseen: [UnseenFilter] = []
         for namespace in ways.flatMap(\.namespaces) where known[namespace] == nil {
-            known[namespace] = filters(network.tables(namespace)?.name)
+            let filter = filters(network.tables(namespace)?.name)
+            known[namespace] = filter
+            unseen += filter.unseen.map { UnseenFilter(namespace: namespace, reason: $0) }
         }
-        return ways.flatMap { way in
-            way.steps.flatMap { obstacles(at: $0, known) } + obstacles(at: way.end)
-        }.filter { seen.insert($0).inserted }
+        for id in ways.flatMap(\.passages).map(\.device) where others[id] == nil {
+            others[id] = []
+            do {
+                others[id] = try programs(id, network.tables(id.namespace)?.name)
+            } catch {
+                let device = network.device(id)?.name ?? "device \(id.index)"
+                unseen.append(
+                    UnseenFilter(namespace: id.namespace, reason: "cannot list the programs on \(device): \(error)"))
+            }
+        }
+        var seen: Set<Obstacle> = []
+        let obstacles = ways.flatMap { way in
+            way.steps.flatMap { self.obstacles(at: $0, known, others) } + self.obstacles(at: way.end)
+        }
+        return (obstacles.filter { seen.insert($0).inserted }, unseen)
     }
 
-    private typealias Filters = [UInt64: (chains: [DroppingChain], olderTables: [String])]
+    private typealias Filters = [UInt64: PacketFilter]
+    private typealias Programs = [DeviceID: [OtherProgram]]
 
-    private func obstacles(at step: Way.Step, _ filters: Filters) -> [Obstacle] {
+    private func obstacles(at step: Way.Step, _ filters: Filters, _ programs: Programs) -> [Obstacle] {
         switch step {
-        case .passage(let passage): return obstacles(at: passage, filters)
+        case .passage(let passage): return obstacles(at: passage, filters, programs)
         case .routed(let namespace, let from, let to):
             return chains(of: [.inet, .ip(family)], hooks(from: from, to: to), namespace, filters)
-                + olderTables(namespace, filters) + reversePath(namespace, from)
+                + reversePath(namespace, from)
         case .bridged(let bridge, let from, let to):
             return chains(of: [.bridge], hooks(from: from, to: to), bridge.namespace, filters)
+                + calledChains(bridge, from: from, to: to, filters)
+        }
+    }
+
+    /// The chains of the IP layer that a bridge hands packets to. What the host itself sends has been there before.
+    private func calledChains(_ id: DeviceID, from: UInt32?, to: UInt32?, _ filters: Filters) -> [Obstacle] {
+        let isCalling =
+            filters[id.namespace]?.callingBridges.contains(family) == true
+            || network.device(id)?.callsPacketFilter.contains(family) == true
+        guard isCalling, from != nil else { return [] }
+        let hooks: Set<DroppingChain.Hook> = to == nil ? [.prerouting] : [.prerouting, .forward, .postrouting]
+        return chains(of: [.inet, .ip(family)], hooks, id.namespace, filters).map { found in
+            var found = found
+            found.name += ", which bridged packets pass too (bridge-nf-call-\(family == .v4 ? "ip" : "ip6")tables)"
+            return found
         }
     }
 
@@ -61,11 +99,11 @@ struct ObstacleSearch {
         }
     }
 
-    private func obstacles(at passage: Way.Passage, _ filters: Filters) -> [Obstacle] {
+    private func obstacles(at passage: Way.Passage, _ filters: Filters, _ programs: Programs) -> [Obstacle] {
         let id = passage.device
         guard let device = network.device(id) else { return [] }
         let hooks: Set<HookName> = passage.isEgress ? [.tcEgress] : [.xdp, .tcIngress]
-        var found = programs(id, network.tables(id.namespace)?.name).filter { hooks.contains($0.hook) }.map { other in
+        var found = (programs[id] ?? []).filter { hooks.contains($0.hook) }.map { other in
             Obstacle(
                 kind: other.hook == .xdp ? .xdp : .tc, name: "\(other.name) on \(other.hook.rawValue)", device: id,
                 namespace: id.namespace)
@@ -89,13 +127,13 @@ struct ObstacleSearch {
         (filters[namespace]?.chains ?? []).filter { chain in
             families.contains(chain.family) && hooks.contains(chain.hook)
                 && (device == nil || chain.device == nil || chain.device == device?.name)
-        }.map { Obstacle(kind: .nftables, name: $0.name, device: device?.id, namespace: namespace) }
-    }
-
-    private func olderTables(_ namespace: UInt64, _ filters: Filters) -> [Obstacle] {
-        (filters[namespace]?.olderTables ?? []).map { table in
-            Obstacle(
-                kind: .iptables, name: "\(table), whose rules are not read", device: nil, namespace: namespace)
+        }.map { chain in
+            let kind: Obstacle.Kind =
+                switch chain.tool {
+                case .nftables: .nftables
+                case .iptables: .iptables
+                }
+            return Obstacle(kind: kind, name: chain.name, device: device?.id, namespace: namespace)
         }
     }
 

@@ -98,8 +98,7 @@ struct PathEnds {
     /// Where packets of an end whose place is known come from; empty: it lies beyond.
     private func known(_ end: Route.End, _ finder: PathFinder) -> [PathOrigin] {
         if let ports = end.hostPorts { return unique(ports.compactMap { devices[$0] }.map { .sent(by: $0.namespace) }) }
-        let local = namespaces.filter { finder.isOwn(end.address, $0) }
-        if end.ports == nil, !local.isEmpty { return local.map { .sent(by: $0) } }
+        if end.ports == nil, finder.isOwn(end.address, network.own) { return [.sent(by: network.own)] }
         return unique(
             bound(end).compactMap { index in
                 guard let device = devices[index].flatMap({ network.device($0) }) else { return nil }
@@ -113,14 +112,32 @@ struct PathEnds {
             })
     }
 
+    /// The other namespaces of ports that have an end's address. Whoever rules there may have taken somebody else's.
+    private func claims(_ end: Route.End, _ finder: PathFinder) -> [PathOrigin] {
+        guard end.ports == nil, end.hostPorts == nil else { return [] }
+        return namespaces.filter { $0 != network.own && finder.isOwn(end.address, $0) }.map { .sent(by: $0) }
+    }
+
     /// Where the packets of `source` to `destination` come into sight, and whether that is only taken to be so.
     func origins(
         of source: Route.End, to destination: Route.End
     ) -> [(origin: PathOrigin, assumption: Way.Assumption?)] {
         let finder = finder(for: RoutedPacket(source: destination.address, destination: source.address))
+        let claimed = claims(source, finder).map { origin -> (PathOrigin, Way.Assumption?) in
+            guard case .sent(let namespace) = origin else { return (origin, nil) }
+            return (origin, .claimed(source.address, by: namespace))
+        }
+        var met: Set<PathOrigin> = []
+        return (placed(source, to: destination, finder) + claimed).filter { met.insert($0.0).inserted }
+    }
+
+    /// The same, whatever namespaces say that they have the source's address.
+    private func placed(
+        _ source: Route.End, to destination: Route.End, _ finder: PathFinder
+    ) -> [(origin: PathOrigin, assumption: Way.Assumption?)] {
         let certain = known(source, finder)
         if !certain.isEmpty { return certain.map { ($0, nil) } }
-        let starts = known(destination, finder)
+        let starts = known(destination, finder) + claims(destination, finder)
         let (entrances, isComplete) = entrances(finder, starts, destination)
         if isComplete, entrances.allSatisfy({ $0.device == nil }), !entrances.isEmpty {
             return entrances.map { ($0, nil) }
@@ -135,8 +152,7 @@ struct PathEnds {
         var all = entrances.map { ($0, assumption($0, source.address, isRouted: true)) } + seen.map { ($0, nil) }
         if isRouted { all += addressed(destination).map { ($0, .addressed(destination.address)) } }
         all += possible.map { ($0, assumption($0, source.address, isRouted: false)) }
-        var met: Set<PathOrigin> = []
-        return all.filter { met.insert($0.0).inserted }
+        return all
     }
 
     /// Where the answers would go; and whether that is all that the kernel may know. Where it does not forward them it
@@ -238,7 +254,7 @@ struct PathEnds {
     func passing(_ origin: PathOrigin, to destination: Route.End) -> Way? {
         guard case .entering(let device, _) = origin else { return nil }
         let finder = finder(for: RoutedPacket(source: nil, destination: destination.address))
-        let isKnown = !known(destination, finder).isEmpty
+        let isKnown = !(known(destination, finder) + claims(destination, finder)).isEmpty
         let isBeyond = finder.sent(by: device.namespace).contains { way in
             if way.passages.contains(where: { $0.device == device && $0.isEgress }) { return true }
             switch way.end {

@@ -79,7 +79,14 @@ package struct Way: Sendable, Hashable {
         case addressed(IPAddress)
         /// Nothing says for certain where it comes in.
         case anyEntrance(IPAddress, DeviceID)
+        /// Another namespace than the host's own has the address. Whoever rules there may give it any.
+        case claimed(IPAddress, by: UInt64)
+        /// Something in the namespace was too long to be read whole, so that the packet may go elsewhere.
+        case cut(String, in: UInt64)
     }
+
+    /// Whether not all was read that this way depends on.
+    package var isCut: Bool { assumptions.contains { if case .cut = $0 { true } else { false } } }
 
     package var passages: [Passage] {
         steps.compactMap { if case .passage(let passage) = $0 { passage } else { nil } }

@@ -11,16 +11,17 @@ package struct OtherProgram: Sendable, Hashable {
 
 extension Instance {
     /// What of others stands on a device's hooks, before or after the programs of this instance.
-    package func otherPrograms(on device: DeviceID, inNamespaceCalled name: String?) -> [OtherProgram] {
+    package func otherPrograms(
+        on device: DeviceID, inNamespaceCalled name: String?
+    ) throws(DatapathError) -> [OtherProgram] {
         let records = (try? imageInForce(openMaps()))?.namedDevices() ?? []
         let record = records.first { $0.interfaceIndex == device.index && $0.namespaceInode == device.namespace }
-        let found = try? NetworkNamespace.with(name) { () throws(DatapathError) in
+        return try NetworkNamespace.with(name) { () throws(DatapathError) in
             let attachment = record.map { Attachment(self, $0) }
             return HookName.allCases.flatMap { hook in
                 OtherProgram.all(on: device.index, hook, but: attachment.flatMap { (try? $0.program(hook)) ?? nil })
             }
         }
-        return found ?? []
     }
 }
 

@@ -4,14 +4,15 @@ import Glibc
 import Libbpf
 import SystemPackage
 
-/// Calls a function every second, on a thread of its own, until it is stopped.
-struct Ticker: ~Copyable {
+/// Calls a function again and again, on a thread of its own, until it is stopped.
+package struct Ticker: ~Copyable {
     private let thread: SideThread
     /// The write end of a pipe; the thread waits at the read end.
     private let pipe: Descriptor
 
+    /// - Parameter seconds: The time between two calls, and before the first.
     /// - Throws: if a pipe or a thread cannot be made.
-    init(_ body: @escaping @Sendable () -> Void) throws(DatapathError) {
+    package init(every seconds: Int32 = 1, _ body: @escaping @Sendable () -> Void) throws(DatapathError) {
         let ends: (readEnd: FileDescriptor, writeEnd: FileDescriptor)
         do {
             ends = try FileDescriptor.pipe(options: .closeOnExec)
@@ -23,7 +24,7 @@ struct Ticker: ~Copyable {
         let thread = SideThread {
             // When the other end is closed, the wait ends with a hang-up.
             var wait = pollfd(fd: end.value, events: 0, revents: 0)
-            while unsafe poll(&wait, 1, 1000) == 0 { body() }
+            while unsafe poll(&wait, 1, seconds * 1000) == 0 { body() }
         }
         guard let thread else {
             throw DatapathError(
@@ -36,7 +37,7 @@ struct Ticker: ~Copyable {
     }
 
     /// Stops the calls. One that is running has ended when this returns.
-    consuming func stop() {
+    package consuming func stop() {
         let thread = thread
         _ = consume pipe
         thread.join()

@@ -48,6 +48,9 @@ final class TerminalScreen: Sendable {
         return String(text.dropLast(end.count))
     }
 
+    /// Types characters as they are.
+    func type(_ text: String) throws { try run(["send-keys", "-l", text]) }
+
     /// Sends a key, such as `C-c`.
     func press(_ key: String) throws { try run(["send-keys", key]) }
 }

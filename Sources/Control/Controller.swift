@@ -147,7 +147,7 @@ package struct Controller: Sendable {
 
     /// Starts a stream of drops, and of logged accepts if they are asked for. Earlier events are not in it.
     ///
-    /// - Parameter look: Called at once, and then every few seconds on a thread of its own, as long as the stream lives.
+    /// - Parameter look: Called at once, and then every few seconds on a thread of its own, while the stream lives.
     package func events(
         _ question: EventQuestion, looking look: (@Sendable () -> Void)? = nil
     ) throws -> EventStream {

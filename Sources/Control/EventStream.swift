@@ -51,7 +51,7 @@ package final class EventStream {
     /// Seconds between two looks.
     private static let interval: Int32 = 5
 
-    /// - Parameter look: Called at once, and then every few seconds on a thread of its own, as long as the stream lives.
+    /// - Parameter look: Called at once, and then every few seconds on a thread of its own, while the stream lives.
     init(_ reader: EventReader, atMost count: Int?, looking look: (@Sendable () -> Void)?) throws {
         self.reader = reader
         left = count ?? .max

@@ -52,7 +52,8 @@ struct HostilePolicy {
 
     static func table() throws -> String {
         var text =
-            "| rules in bitmaps | limits that the packet is over | bitmaps, µs | cells, µs |\n| --- | --- | --- | --- |\n"
+            "| rules in bitmaps | limits that the packet is over | bitmaps, µs | cells, µs |\n"
+            + "| --- | --- | --- | --- |\n"
         for (rules, tries) in [(64, 0), (1_024, 0), (16_384, 0), (64, 16), (1_024, 16), (16_384, 16)] {
             let policy = HostilePolicy(rules: rules, tries: tries)
             let (bits, cells) = (try policy.microseconds(inBitmaps: true), try policy.microseconds(inBitmaps: false))

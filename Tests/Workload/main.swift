@@ -48,7 +48,8 @@ do {
         for name in options.words.dropFirst() { print(try TableSizes(name, options).lines(), terminator: "") }
     default:
         throw Failure(
-            "usage: workload write NAME FOLDER | workload compile NAME ... | workload tables NAME ... | workload hostile; the names are:\n\(Workload.names)"
+            "usage: workload write NAME FOLDER | workload compile NAME ..."
+                + " | workload tables NAME ... | workload hostile; the names are:\n\(Workload.names)"
         )
     }
 } catch {

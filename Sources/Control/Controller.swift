@@ -27,6 +27,9 @@ package struct Controller: Sendable {
     /// Warnings about names in quarantine that a policy does not have.
     package func quarantineWarnings(_ source: PolicySource) -> [String] { source.quarantineWarnings(instance) }
 
+    /// Reads a policy that is to be put in force here, and compiles it.
+    package func prepare(_ path: String) throws -> PreparedPolicy { try PreparedPolicy.read(path, for: instance) }
+
     /// Puts a policy in force.
     package func apply(_ policy: PreparedPolicy) throws(DatapathError) -> ApplyReport { try policy.apply(to: instance) }
 

@@ -14,8 +14,16 @@ package struct PolicySource {
     /// Reads a policy from its file.
     ///
     /// - Parameter requiresDevices: whether a host device that does not exist is an error.
-    package init(path: String, requiresDevices: Bool) throws(DatapathError) {
-        try self.init(PolicyLoader(), path, requiresDevices: requiresDevices)
+    package init(
+        path: String, requiresDevices: Bool, files: some PolicyFiles = DiskFiles()
+    ) throws(DatapathError) {
+        try self.init(PolicyLoader(files: files), path, requiresDevices: requiresDevices)
+    }
+
+    init(path: String, loaded: LoadedPolicy, host: HostInventory) {
+        self.path = path
+        self.loaded = loaded
+        self.host = host
     }
 
     /// Reads again the policy that an instance holds, for the devices that this host has now.

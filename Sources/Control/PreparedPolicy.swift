@@ -8,8 +8,27 @@ package struct PreparedPolicy: Sendable {
     package let source: PolicySource
     package let ruleset: Ruleset
     package let image: Image
-    /// How long the compiler took.
+    /// How long the compiler took; of a revised policy, reading as well.
     package let compileTime: Duration
+    /// Whether it was taken over from the policy in force.
+    package var isRevised = false
+
+    /// Reads a policy from its file and compiles it, or takes over what is in force of it, see ``RevisedPolicy``.
+    static func read(_ path: String, for instance: Instance) throws -> PreparedPolicy {
+        let clock = ContinuousClock()
+        let start = clock.now
+        let files = FilesReadOnce()
+        if let revised = RevisedPolicy(path, files, instance) {
+            return PreparedPolicy(revised, took: clock.now - start)
+        }
+        return try PreparedPolicy(PolicySource(path: path, requiresDevices: true, files: files))
+    }
+
+    private init(_ revised: RevisedPolicy, took time: Duration) {
+        (source, ruleset, image) = (revised.source, revised.ruleset, revised.image)
+        compileTime = time
+        isRevised = true
+    }
 
     /// Compiles a policy.
     ///

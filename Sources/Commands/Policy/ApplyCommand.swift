@@ -41,11 +41,10 @@ struct ApplyCommand: ParsableCommand {
                 "apply --force is not supported yet",
                 advice: "there is nothing to override in this version: leave it out")
         }
-        let source = try PolicySource(path: policy, requiresDevices: true)
-        let prepared = try PreparedPolicy(source)
-        Notices.show(source.loaded.diagnostics)
         let controller = try instance.controller
-        Notices.warn(controller.quarantineWarnings(source))
+        let prepared = try controller.prepare(policy)
+        Notices.show(prepared.source.loaded.diagnostics)
+        Notices.warn(controller.quarantineWarnings(prepared.source))
         let report = dryRun ? controller.rehearse(prepared) : try controller.apply(prepared)
         Notices.warn(report.warnings)
         try output.show(

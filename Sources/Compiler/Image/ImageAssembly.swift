@@ -47,33 +47,18 @@ struct ImageAssembly {
         try writePlaces()
         try writeServices()
         try writeAddresses()
-        try writeRules()
+        // The records come first, because they collect the conditions.
+        let rules = terms.indices.map { record(ofRule: $0) }
+        try writeLists()
         let devices = try writer.reserve(Int(BH_DEVICES_MAX), of: bh_device.self)
+        try writeRules(rules)
         try writeText()
         header.size = UInt64(writer.bytes.count)
-        let sha256 = seal(devicePorts: devicePorts, devices: devices)
-        return Image(bytes: writer.bytes, sha256: sha256, statistics: statistics, ports: records)
-    }
-
-    /// Hashes the image while the host's part of the header is zero, then sets the hash and the host's offsets.
-    private mutating func seal(devicePorts: UInt32, devices: UInt32) -> [UInt8] {
-        writeHeader()
-        let digest = SHA256.digest(of: writer.bytes)
         header.device_ports = devicePorts
         header.devices = devices
-        writeHeader()
-        for (index, byte) in digest.enumerated() {
-            let offset = MemoryLayout<bh_image_header>.offset(of: \.sha256) ?? 0
-            writer.write(byte, at: offset + index)
-        }
-        return digest
-    }
-
-    private mutating func writeHeader() {
-        writer.write(header, at: 0)
-        for (set, number) in classes.headers.classes.enumerated() {
-            writer.write(number, at: HeaderClasses.offset + set)
-        }
+        unsafe withUnsafeMutableBytes(of: &header.header_classes) { unsafe $0.copyBytes(from: classes.headers.classes) }
+        let sha256 = writer.seal(header)
+        return Image(bytes: writer.bytes, sha256: sha256, statistics: statistics, ports: records)
     }
 
     private var statistics: Image.Statistics {
@@ -240,7 +225,8 @@ struct ImageAssembly {
 
     // MARK: Rules
 
-    private mutating func writeRules() throws(CompileError) {
+    /// Writes how a packet finds its rules.
+    private mutating func writeLists() throws(CompileError) {
         // Partitions without cells share one empty bucket, in which a look-up finds nothing.
         let noBuckets = bh_partition(buckets: try writer.reserve(1, of: bh_bucket.self), count: 1)
         var partitions: [bh_partition] = []
@@ -260,19 +246,26 @@ struct ImageAssembly {
         header.matches = try writer.append(try classes.cells.lists.rows(budget))
         header.match_words = UInt32(classes.joint.rowWidth)
         header.match_count = UInt32(classes.cells.lists.rowCount)
-        header.rules = try writer.append(terms.indices.map { record(ofRule: $0) })
-        header.rule_count = UInt32(ruleset.rules.count)
-        header.notes = try writer.append(notes)
-        header.note_count = UInt32(notes.count)
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
-        header.groups = try writer.append(ruleset.dynamicGroups.map { record(of: $0) })
-        header.group_count = UInt32(ruleset.dynamicGroups.count)
         header.chains = try writer.append(classes.cells.lists.chains)
         header.run_pages = try writer.append(classes.cells.lists.runPages)
         header.runs = try writer.append(classes.cells.lists.runs)
         header.run_values = try writer.append(classes.cells.lists.runValues)
         try writeBitmaps()
+    }
+
+    /// Writes what rules do and are called. An edit of that alone changes nothing before here, see ``ImageRevision``.
+    private mutating func writeRules(_ rules: [bh_rule]) throws(CompileError) {
+        header.covered = try writer.append(
+            ruleset.covered.map { bh_covered(rule: UInt32($0.rule), cover: $0.cover.map { UInt32($0) } ?? BH_NONE) })
+        header.covered_count = UInt32(ruleset.covered.count)
+        header.rules = try writer.append(rules)
+        header.rule_count = UInt32(rules.count)
+        header.groups = try writer.append(ruleset.dynamicGroups.map { record(of: $0) })
+        header.group_count = UInt32(ruleset.dynamicGroups.count)
+        header.notes = try writer.append(notes)
+        header.note_count = UInt32(notes.count)
     }
 
     private mutating func writeBitmaps() throws(CompileError) {
@@ -320,16 +313,8 @@ struct ImageAssembly {
     /// Writes a rule's notes. Returns the index of the first; `BH_NONE` if there are none.
     private mutating func writeNotes(ofRule rank: Int) -> UInt32 {
         guard ruleset.rules[rank].comment != nil || !ruleset.rules[rank].meta.isEmpty else { return BH_NONE }
-        let first = UInt32(notes.count)
-        if let comment = ruleset.rules[rank].comment {
-            notes.append(bh_note(key: BH_NONE, value: strings.offset(of: comment), is_last: 0, pad: 0))
-        }
-        for (key, value) in ruleset.rules[rank].meta {
-            notes.append(
-                bh_note(key: strings.offset(of: key), value: strings.offset(of: value), is_last: 0, pad: 0))
-        }
-        notes[notes.count - 1].is_last = 1
-        return first
+        let meta = ruleset.rules[rank].meta.map { RuleNote.Entry(key: $0.key, value: $0.value) }
+        return notes.append(RuleNote(comment: ruleset.rules[rank].comment, meta: meta), &strings)
     }
 
     // MARK: For people
@@ -345,6 +330,8 @@ struct ImageAssembly {
         }
         header.files = try writer.append(files)
         header.file_count = UInt32(ruleset.files.count)
+        header.rules_text = UInt32(ruleset.rulesText?.lowerBound ?? 0)
+        header.rules_text_end = UInt32(ruleset.rulesText?.upperBound ?? 0)
         writer.align(to: ImageWriter.line)
     }
 }

@@ -69,6 +69,7 @@ extension ImageView {
             Table("conditions", header.conditions, UInt64(header.condition_count), of: bh_condition.self),
             Table("dynamic groups", header.groups, UInt64(header.group_count), of: bh_group.self),
             Table("chains", header.chains, 0, of: UInt32.self),
+            Table("rules that never match", header.covered, UInt64(header.covered_count), of: bh_covered.self),
             Table("rules", header.rules, UInt64(header.rule_count), of: bh_rule.self),
             Table("notes", header.notes, UInt64(header.note_count), of: bh_note.self),
             Table("ports", header.ports, UInt64(header.port_count), of: bh_port.self),

@@ -55,7 +55,7 @@ public struct ImageView: Sendable {
         bytes.bytes(0..<MemoryLayout<bh_image_header>.size).dropFirst(ImageView.hashOffset).prefix(32).map { $0 }
     }
 
-    private static let hashOffset = MemoryLayout<bh_image_header>.offset(of: \.sha256) ?? 0
+    static let hashOffset = MemoryLayout<bh_image_header>.offset(of: \.sha256) ?? 0
 
     /// The value at an offset from the image's start.
     public func load<Value: BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value? {
@@ -168,7 +168,7 @@ extension ImageView {
             counter: record.counter, number: Int(record.number), term: Int(record.term), note: note(of: record))
     }
 
-    private func note(of rule: bh_rule) -> RuleNote? {
+    func note(of rule: bh_rule) -> RuleNote? {
         guard rule.notes != BH_NONE else { return nil }
         var note = RuleNote()
         for index in Int(rule.notes)..<Int(fixed.note_count) {
@@ -247,16 +247,37 @@ extension ImageView {
         return element(bh_port.self, of: fixed.ports, number)?.flow_scope
     }
 
+    /// See ``Ruleset/rulesText``.
+    public var rulesText: Range<Int>? {
+        fixed.rules_text_end > fixed.rules_text ? Int(fixed.rules_text)..<Int(fixed.rules_text_end) : nil
+    }
+
+    /// The rules that can never match.
+    public var covered: [CoveredRule] {
+        elements(bh_covered.self, of: fixed.covered, Int(fixed.covered_count)).map {
+            CoveredRule(rule: Int($0.rule), cover: $0.cover == BH_NONE ? nil : Int($0.cover))
+        }
+    }
+
+    /// The names and lines of the policy's rules, in its order.
+    public var ruleLines: [(name: String, line: Int)] {
+        records.filter { $0.term == 0 }.map { (string($0.name), Int($0.line)) }
+    }
+
     /// The policy's files, its own first.
     public var files: [SourceFile] { (0..<fileCount).compactMap { file($0) } }
 
     /// A file of the policy with its text; nil beyond the last.
     public func file(_ number: Int) -> SourceFile? {
+        fileBytes(number).map { SourceFile(name: $0.name, text: String(decoding: $0.text, as: UTF8.self)) }
+    }
+
+    /// The name and text of a file of the policy.
+    public func fileBytes(_ number: Int) -> (name: String, text: [UInt8])? {
         guard (0..<fileCount).contains(number), let record = element(bh_file.self, of: fixed.files, number) else {
             return nil
         }
-        let text = bytes.bytes(Int(record.text)..<Int(record.text) + Int(record.size))
-        return SourceFile(name: string(record.name), text: String(decoding: text, as: UTF8.self))
+        return (string(record.name), bytes.bytes(Int(record.text)..<Int(record.text) + Int(record.size)))
     }
 
     /// A location. The file's name is empty if the image has no such file.

@@ -12,6 +12,12 @@ struct ImageWriter {
         bytes.reserveCapacity(count)
     }
 
+    /// Goes on after the first bytes of another image.
+    init(_ budget: Budget, after bytes: ArraySlice<UInt8>, expecting count: Int) {
+        self.init(budget, expecting: count)
+        self.bytes += bytes
+    }
+
     /// The alignment of tables, a cache line; larger elements are aligned to their size.
     static let line = 64
 
@@ -31,6 +37,21 @@ struct ImageWriter {
         let offset = try start(text.utf8.count, of: UInt8.self)
         bytes.append(contentsOf: text.utf8)
         return offset
+    }
+
+    /// Writes the header and the hash of the image, which is taken while the hash and the host's part are zero.
+    ///
+    /// - Parameter header: Without the host's part but for the offsets of its two tables, which are not hashed.
+    /// - Returns: The hash.
+    mutating func seal(_ header: bh_image_header) -> [UInt8] {
+        var hashed = header
+        hashed.clearHash()
+        (hashed.device_ports, hashed.devices) = (0, 0)
+        write(hashed, at: 0)
+        let digest = SHA256.digest(of: bytes)
+        write(header, at: 0)
+        for (index, byte) in digest.enumerated() { write(byte, at: ImageView.hashOffset + index) }
+        return digest
     }
 
     /// Appends a table of zero bytes and returns its offset.

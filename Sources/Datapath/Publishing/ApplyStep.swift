@@ -76,6 +76,7 @@ struct ApplyStep {
         // The number is stored before anything is published under it, so it is never used twice.
         try maps[.instance].update(0, to: state)
         var generation = Generation(image.bytes, view, number: number, loadedAt: UInt64(max(time(nil), 0)))
+        generation.setCompiler(CompilerIdentity.own)
         generation.setCounters(try allotCounters(old, maps))
         generation.setClock(secret: old?.view.header.secret ?? .random(in: 1 ... .max))
         if let warning = try maps.noteOwnAddresses(for: view, at: bindings) { warnings.append(warning) }

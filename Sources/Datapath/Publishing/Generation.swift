@@ -88,6 +88,9 @@ package struct Generation {
         header.epoch = 0
     }
 
+    /// Notes which executable compiled the image.
+    mutating func setCompiler(_ identity: UInt64) { header.compiler = identity }
+
     /// Sets the scope that owns the flows of a port record; 0: each device its own.
     package mutating func setFlowScope(_ scope: UInt16, ofRecord record: Int) {
         guard record < Int(header.port_count), let field = MemoryLayout<bh_port>.offset(of: \.flow_scope) else {

@@ -65,23 +65,34 @@ struct RuleLint {
     private var earlier: [Conditions: Int] = [:]
     private var masks: [UInt8] = []
 
-    static func run(_ rules: ParsedRules, _ problems: Problems) {
+    /// Warns of the rules that can never match, and returns them.
+    static func run(_ rules: ParsedRules, _ problems: Problems) -> [CoveredRule] {
         var lint = RuleLint()
         lint.earlier.reserveCapacity(rules.rules.count)
+        var covered: [CoveredRule] = []
         for index in rules.rules.indices where !rules.asked[index].isFaulty {
-            guard let reason = lint.reason(rules, index) else { continue }
-            problems.rule = rules.rules[index].name
-            problems.warning(rules.rules[index].location, "the rule can never match: \(reason)")
+            guard let found = lint.covered(rules, index) else { continue }
+            covered.append(found)
+            let rule = rules.rules[index]
+            let cover = found.cover.map { NamedPlace(name: rules.rules[$0].name, location: rules.rules[$0].location) }
+            problems.rule = rule.name
+            problems.warning(rule.location, message(cover))
         }
         problems.rule = nil
+        return covered
     }
 
-    /// Why a rule can never match; nil if it can.
-    private mutating func reason(_ parsed: ParsedRules, _ index: Int) -> String? {
-        if parsed.rules[index].ends.isEmpty { return "a group that it names is empty" }
-        guard let cover = cover(parsed, index) else { return nil }
-        let rule = parsed.rules[cover]
-        return "rule \"\(rule.name)\", at \(rule.location), already matches everything that it would"
+    /// Why a rule can never match.
+    ///
+    /// - Parameter cover: The earlier rule that matches all that it would; nil: a group that it names is empty.
+    static func message(_ cover: NamedPlace?) -> String {
+        let reason = cover.map { "rule \"\($0.name)\", at \($0.location), already matches everything that it would" }
+        return "the rule can never match: \(reason ?? "a group that it names is empty")"
+    }
+
+    private mutating func covered(_ parsed: ParsedRules, _ index: Int) -> CoveredRule? {
+        if parsed.rules[index].ends.isEmpty { return CoveredRule(rule: index, cover: nil) }
+        return cover(parsed, index).map { CoveredRule(rule: index, cover: $0) }
     }
 
     /// An earlier rule that matches every packet that this one matches.

@@ -12,6 +12,8 @@ final class FeedTable {
     private let problems: Problems
     private var sets: [String: AddressSet] = [:]
     private var bytesRead = 0
+    /// Whether a file was asked for.
+    var hasRead: Bool { !sets.isEmpty }
     /// Addresses that a feed should not contain, and what they are.
     private let doubtful: [(set: AddressSet, what: String)]
 

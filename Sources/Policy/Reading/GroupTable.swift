@@ -50,6 +50,9 @@ struct GroupTable {
         resolve()
     }
 
+    /// Whether a group, or a rule, names a file of addresses.
+    var readsFiles: Bool { feeds.hasRead }
+
     /// All named groups, resolved.
     var groups: [AddressGroup] {
         let numbers = Dictionary(uniqueKeysWithValues: dynamicGroups.enumerated().map { ($1.name, $0) })

@@ -9,6 +9,8 @@ struct PolicyDocument {
     var defaults: [Node.Entry] = []
     var rules: [Node] = []
     var assertions: [Node] = []
+    /// The bytes of the lines of `rules` in the policy's own file; nil if rules may stand elsewhere too.
+    var rulesText: Range<Int>?
 }
 
 /// Reads a policy's file and the files that it includes.
@@ -84,9 +86,11 @@ struct DocumentLoader {
         }
         // As it is on disk, so that its hash is the file's.
         document.files.append(SourceFile(name: path, text: text))
-        if content.starts(with: [0xef, 0xbb, 0xbf]) { content.removeFirst(3) }
-        guard let root = YAMLReader.read(content, file: path, problems) else { return nil }
-        return Fields(root, "a policy", keys: DocumentLoader.keys, problems)
+        let hasMark = content.starts(with: [0xef, 0xbb, 0xbf])
+        if hasMark { content.removeFirst(3) }
+        guard let read = YAMLReader.read(content, file: path, problems) else { return nil }
+        document.rulesText = document.files.count == 1 && !hasMark ? read.rulesText : nil
+        return Fields(read.root, "a policy", keys: DocumentLoader.keys, problems)
     }
 
     private func checkVersion(_ fields: Fields, isRequired: Bool) {

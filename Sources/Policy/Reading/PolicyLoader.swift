@@ -15,6 +15,9 @@ public struct LoadedPolicy: Sendable {
 
 /// Reads policies from files.
 public struct PolicyLoader: Sendable {
+    /// The most bytes of a policy's file.
+    package static let sizeLimit = YAMLReader.sizeLimit
+
     private let files: any PolicyFiles
 
     public init(files: some PolicyFiles = DiskFiles()) { self.files = files }
@@ -63,25 +66,68 @@ public struct ReadPolicy: ~Copyable {
     public consuming func resolve(against host: HostInventory, requiresDevices: Bool = true) -> LoadedPolicy {
         guard let content else { return LoadedPolicy(diagnostics: problems.sorted, ruleset: nil, bindings: []) }
         let (document, ports) = (content.document, content.ports)
+        var frame = frame(content, host, requiresDevices)
+        let before = problems.diagnostics.count
+        var parser = RuleParser(services: frame.services, ports: frame.portIndices, now: host.now, problems)
+        let rules = parser.parse(document.rules, groups: &frame.groups)
+        AssertionParser(services: frame.services, problems: problems)
+            .check(document.assertions, groups: &frame.groups)
+        frame.groups.warnOfUnused()
+        let isPlain =
+            document.assertions.isEmpty && !ports.isEmpty && !frame.groups.readsFiles
+            && problems.diagnostics.count == before
+        let covered = RuleLint.run(rules, problems)
+        warnOfNoPorts(document, rules)
+        var ruleset = Ruleset(
+            files: document.files, entries: ports.map(\.entry), groups: frame.groups.groups, rules: rules.rules,
+            adopt: content.defaults.adopt ?? WrittenDefaults.adoptSeconds, services: frame.services.named,
+            dynamicGroups: frame.groups.dynamicGroups)
+        ruleset.rulesText = isPlain ? document.rulesText : nil
+        ruleset.covered = covered
+        return LoadedPolicy(
+            diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: frame.bindings)
+    }
+
+    /// Resolves the frame of a policy whose rules were read before, see ``PolicyRevision/frame``. nil if it must be
+    /// read as a whole.
+    ///
+    /// - Parameter covered: The rules that can never match, each with what covers it.
+    public consuming func resolveFrame(
+        against host: HostInventory, requiresDevices: Bool,
+        covered: [(rule: NamedPlace, cover: NamedPlace?)]
+    ) -> LoadedPolicy? {
+        guard let content, content.document.files.count == 1, content.document.rules.isEmpty,
+            content.document.assertions.isEmpty
+        else { return nil }
+        let frame = frame(content, host, requiresDevices)
+        guard !problems.hasErrors, !frame.groups.readsFiles else { return nil }
+        for (rule, cover) in covered {
+            problems.rule = rule.name
+            problems.warning(rule.location, RuleLint.message(cover))
+        }
+        let ruleset = Ruleset(
+            files: content.document.files, entries: content.ports.map(\.entry), groups: frame.groups.groups, rules: [],
+            services: frame.services.named, dynamicGroups: frame.groups.dynamicGroups)
+        return LoadedPolicy(diagnostics: problems.sorted, ruleset: ruleset, bindings: frame.bindings)
+    }
+
+    /// A policy without its rules, resolved.
+    private struct Frame {
+        var portIndices: [String: Int]
+        var bindings: [PortBinding]
+        var groups: GroupTable
+        var services: ServiceTable
+    }
+
+    private func frame(_ content: Content, _ host: HostInventory, _ requiresDevices: Bool) -> Frame {
+        let (document, ports) = (content.document, content.ports)
         let portIndices = Dictionary(ports.enumerated().map { ($1.entry.name, $0) }) { first, _ in first }
         IdentityCheck.run(ports, problems)
         let bindings = Binder.bind(ports, to: host, requiresDevices: requiresDevices, problems)
         GuardCheck.run(ports, bindings, problems)
-
-        var groups = groupTable(document, ports, portIndices, host)
-        let services = ServiceTable(document.services, problems)
-        var parser = RuleParser(services: services, ports: portIndices, now: host.now, problems)
-        let rules = parser.parse(document.rules, groups: &groups)
-        AssertionParser(services: services, problems: problems).check(document.assertions, groups: &groups)
-        groups.warnOfUnused()
-        RuleLint.run(rules, problems)
-        warnOfNoPorts(document, rules)
-        let ruleset = Ruleset(
-            files: document.files, entries: ports.map(\.entry), groups: groups.groups, rules: rules.rules,
-            adopt: content.defaults.adopt ?? WrittenDefaults.adoptSeconds, services: services.named,
-            dynamicGroups: groups.dynamicGroups)
-        return LoadedPolicy(
-            diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: bindings)
+        return Frame(
+            portIndices: portIndices, bindings: bindings, groups: groupTable(document, ports, portIndices, host),
+            services: ServiceTable(document.services, problems))
     }
 
     /// Rules alone filter nothing. Where there are errors, the ports may be missing because of one.

@@ -33,6 +33,11 @@ public struct Ruleset: Sendable {
     /// The policy's named services, each as a list of alternatives. For `explain`; rules hold their services
     /// themselves.
     public var services: [String: [Service]]
+    /// The bytes of the policy's own file that hold its rules, one on each line; nil if rules may stand elsewhere too,
+    /// or if more depends on them than they say themselves: another file, or a warning other than of ``covered``.
+    public var rulesText: Range<Int>?
+    /// The rules that can never match.
+    public var covered: [CoveredRule] = []
 
     public init(
         files: [SourceFile], entries: [PortEntry], groups: [AddressGroup], rules: [Rule], adopt: Int = 0,
@@ -45,6 +50,18 @@ public struct Ruleset: Sendable {
         self.rules = rules
         self.adopt = adopt
         self.services = services
+    }
+}
+
+/// A rule that can never match.
+public struct CoveredRule: Sendable, Hashable {
+    public var rule: Int
+    /// The earlier rule that matches everything that this one would; nil: a group that it names is empty.
+    public var cover: Int?
+
+    public init(rule: Int, cover: Int?) {
+        self.rule = rule
+        self.cover = cover
     }
 }
 

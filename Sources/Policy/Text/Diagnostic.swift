@@ -22,6 +22,17 @@ public struct SourceLocation: Sendable, Hashable {
     public var column: Int { Int(columnNumber) }
 }
 
+/// Something with a name in a policy's text, and where it stands.
+public struct NamedPlace: Sendable, Hashable {
+    public var name: String
+    public var location: SourceLocation
+
+    public init(name: String, location: SourceLocation) {
+        self.name = name
+        self.location = location
+    }
+}
+
 /// One error or warning about a policy.
 public struct Diagnostic: Sendable, Hashable {
     public enum Severity: String, Sendable, Hashable {

@@ -17,7 +17,9 @@ struct OneLineItems {
     /// The location of the list's first item, whether taken or not.
     private var first: SourceLocation?
     /// The number of items left to libyaml.
-    private var left = 0
+    private(set) var left = 0
+    /// The bytes of the list's lines.
+    private(set) var lines = 0..<0
 
     private let bytes: [UInt8]
     private let file: FileName
@@ -44,15 +46,18 @@ struct OneLineItems {
     /// Whether the text has line breaks other than a line feed. libyaml counts those as lines, so its line numbers
     /// would differ from the ones here.
     private static func hasOtherBreaks(_ bytes: [UInt8]) -> Bool {
-        bytes.indices.contains { index in
-            switch bytes[index] {
-            case UInt8(ascii: "\r"): true
+        for (index, byte) in bytes.enumerated() where byte == UInt8(ascii: "\r") || byte > 0x7f {
+            switch byte {
+            case UInt8(ascii: "\r"): return true
             // U+0085, U+2028 and U+2029.
-            case 0xc2: bytes[(index + 1)...].first == 0x85
-            case 0xe2: [[0x80, 0xa8], [0x80, 0xa9]].contains { bytes[(index + 1)...].starts(with: $0) }
-            default: false
+            case 0xc2: if bytes[(index + 1)...].first == 0x85 { return true }
+            case 0xe2:
+                let rest = bytes[(index + 1)...]
+                if rest.starts(with: [0x80, 0xa8]) || rest.starts(with: [0x80, 0xa9]) { return true }
+            default: break
             }
         }
+        return false
     }
 
     /// The offset of the line after `key:`, and the line number of the key.
@@ -73,6 +78,7 @@ struct OneLineItems {
 
     private mutating func take(from offset: Int) {
         start = offset
+        defer { lines = offset..<min(start, bytes.count) }
         rest += bytes[..<offset]
         var indent: Int?
         while start < bytes.count {
@@ -126,6 +132,15 @@ struct OneLineItems {
         var index = position
         while index < end, bytes[index] == UInt8(ascii: " ") { index += 1 }
         return index == end || (index > position && bytes[index] == UInt8(ascii: "#"))
+    }
+
+    /// The item that makes up a whole line, indentation and comment aside; nil if libyaml must read it.
+    static func item(onLine line: [UInt8]) -> Node? {
+        let list = Array("rules:\n".utf8) + line + [UInt8(ascii: "\n")]
+        guard let found = OneLineItems(list, key: "rules", file: ""), found.items.count == 1, found.left == 0 else {
+            return nil
+        }
+        return found.items[0]
     }
 
     /// The whole document: `root`, which libyaml read from `rest`, with the items put back in. nil if the items turn

@@ -25,10 +25,18 @@ struct YAMLReader {
     /// The deepest nesting reached since the innermost anchored subtree began.
     private var deepest = 0
 
-    /// The document's root. nil if the text is empty or not YAML; the cause is then reported.
-    static func read(_ bytes: [UInt8], file: String, _ problems: Problems) -> Node? {
-        if let items = OneLineItems(bytes, key: "rules", file: file), let root = read(items, file) { return root }
-        return readAll(bytes, file: file, problems)
+    /// A document's root, and the bytes of the lines of `rules` if each rule has a line of its own there.
+    struct Document {
+        var root: Node
+        var rulesText: Range<Int>?
+    }
+
+    /// nil if the text is empty or not YAML; the cause is then reported.
+    static func read(_ bytes: [UInt8], file: String, _ problems: Problems) -> Document? {
+        if let items = OneLineItems(bytes, key: "rules", file: file), let root = read(items, file) {
+            return Document(root: root, rulesText: items.left == 0 ? items.lines : nil)
+        }
+        return readAll(bytes, file: file, problems).map { Document(root: $0) }
     }
 
     /// Reads the rest of a document with libyaml and puts the items back in. nil if libyaml must read the whole

@@ -123,7 +123,16 @@ struct bh_image_header {
 	__u32 selectors;         /* offset of bh_selector[selector_count]; for the controller */
 	__u32 selector_count;
 	__u32 run_pages; /* offset of u32[]: of each long list, the index in `runs` of each of its pages */
-	__u8 reserved[96];
+	/*
+	 * What lets the next apply take over this image where only what rules do or are called has changed. The compiler
+	 * sets the range if rules stand in the policy's own file alone, one on each line; else both ends are 0.
+	 */
+	__u32 rules_text;     /* offset in the text of file 0: the lines of its `rules` */
+	__u32 rules_text_end; /* where they end */
+	__u32 covered;        /* offset of bh_covered[covered_count] */
+	__u32 covered_count;
+	__u64 compiler; /* the host's part: which executable compiled the image; 0: unknown */
+	__u8 reserved[72];
 };
 
 _Static_assert(sizeof(struct bh_image_header) == 512, "bh_image_header");
@@ -205,5 +214,13 @@ struct bh_file {
 };
 
 _Static_assert(sizeof(struct bh_file) == 16, "bh_file");
+
+/* A rule that can never match. Only the controller reads it, to warn again. */
+struct bh_covered {
+	__u32 rule;  /* number of the rule in the policy */
+	__u32 cover; /* of the earlier rule that matches all that it would; BH_NONE: a group that it names is empty */
+};
+
+_Static_assert(sizeof(struct bh_covered) == 8, "bh_covered");
 
 #endif

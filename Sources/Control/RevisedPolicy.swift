@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import Compiler
+import Datapath
+import Host
+import Policy
+import Synchronization
+
+/// A policy whose file differs from the policy in force only in what rules do and are called. What its rules match is
+/// taken from the image in force instead of being read and compiled again: only root can write that image, this very
+/// executable compiled it, and its hash is checked.
+struct RevisedPolicy {
+    let source: PolicySource
+    let ruleset: Ruleset
+    let image: Image
+
+    /// nil if the policy must be read and compiled as a whole, also to say what is wrong with it.
+    init?(_ path: String, _ files: FilesReadOnce, _ instance: Instance) {
+        guard let live = instance.ownImageInForce, let old = RevisableText(live.view), old.name == path,
+            let text = try? files.read(path, limit: PolicyLoader.sizeLimit, from: .fileOrPipe),
+            let revision = PolicyRevision(of: old.text, rulesText: old.rulesText, to: text)
+        else { return nil }
+        let policy = PolicyLoader(files: FrameFiles(path: path, frame: revision.frame)).read(path)
+        guard let host = try? HostInventory.read(namespaces: policy.namespaces), !live.view.hasExpired(host.now) else {
+            return nil
+        }
+        let loaded = policy.resolveFrame(
+            against: host, requiresDevices: true, covered: live.view.covered(revision, file: path))
+        guard let loaded, let ruleset = loaded.ruleset,
+            let image = Image(of: revision, from: live.view, ports: ruleset)
+        else { return nil }
+        self.image = image
+        self.ruleset = ruleset
+        source = PolicySource(path: path, loaded: loaded, host: host)
+    }
+}
+
+/// The text of a policy in force, if all its rules stand in one file, one on each line.
+private struct RevisableText {
+    let name: String
+    let text: [UInt8]
+    let rulesText: Range<Int>
+
+    init?(_ view: ImageView) {
+        guard let rulesText = view.rulesText, view.fileCount == 1, let file = view.fileBytes(0) else { return nil }
+        self.rulesText = rulesText
+        (name, text) = file
+    }
+}
+
+/// The files on disk. What was read is kept, because a pipe can be read only once.
+final class FilesReadOnce: PolicyFiles {
+    private let disk = DiskFiles()
+    private let known = Mutex<[String: Result<[UInt8], FileError>]>([:])
+
+    func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
+        // An address file may be larger than a policy, and is read once anyway.
+        guard source == .fileOrPipe else { return try disk.read(path, limit: limit, from: source) }
+        if let result = known.withLock({ $0[path] }) { return try result.get() }
+        let result = Result { () throws(FileError) in try disk.read(path, limit: limit, from: source) }
+        known.withLock { $0[path] = result }
+        return try result.get()
+    }
+
+    func names(in directory: String) throws(FileError) -> [String] { try disk.names(in: directory) }
+}
+
+/// The frame of a policy in place of its file.
+private struct FrameFiles: PolicyFiles {
+    let path: String
+    let frame: [UInt8]
+
+    func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
+        if path == self.path { return frame }
+        return try DiskFiles().read(path, limit: limit, from: source)
+    }
+
+    func names(in directory: String) throws(FileError) -> [String] { try DiskFiles().names(in: directory) }
+}

@@ -51,7 +51,7 @@ final class Arena {
         generatorNamespace = try lab.namespace("\(name)gen")
     }
 
-    func generator(_ frames: [Frame], forging: Bool = false) throws -> Generator {
+    func generator(_ frames: [Frame], forging: Forging = .nothing) throws -> Generator {
         try Generator(Trace(frames), in: generatorNamespace, forging: forging)
     }
 
@@ -126,6 +126,7 @@ extension Arena {
             if let limit {
                 row.ratio = zip(limit.nanoseconds, outcome.nanoseconds).map { $0 / $1 }.median
                 row.against = name
+                row.note! += "; \(name) \(Report.number(limit.nanoseconds.median)) ns"
             }
             let lost = outcome.sent - outcome.arrived
             if lost > outcome.sent / 1000 { row.note! += "; \(lost) of \(outcome.sent) did not arrive" }

@@ -68,7 +68,7 @@ struct Classification: Section {
     /// The same rules under packets none of which comes twice: what no cache helps.
     private func addUnrepeated(_ set: RuleSet, to arena: Arena) throws {
         let count = set.rules.count
-        let generator = try arena.generator(RuleSet.unrepeated(count), forging: true)
+        let generator = try arena.generator(RuleSet.unrepeated(count), forging: .hosts)
         try arena.add(
             Bulkhead(executable: settings.bulkhead, rules: set.rules), [.xdp], section: Self.title,
             set: "\(set.name), none twice", rules: count, generator: generator)

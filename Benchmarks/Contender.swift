@@ -17,16 +17,17 @@ protocol Contender {
     func install(at place: Place, of lab: Lab) throws
 }
 
-/// The limit: a program that counts and drops.
+/// The limit: a program that counts, and drops or, at tc, passes.
 struct Bare: Contender {
     let name = "bare program"
     let receivesPackets: Bool
+    var passes = false
 
     var hook: String { receivesPackets ? "tc" : "XDP" }
 
     func install(at place: Place, of lab: Lab) throws {
         let object = try Object(EmbeddedObject.traffic.bytes, name: EmbeddedObject.traffic.name)
-        let name = receivesPackets ? "bare_tc" : "bare"
+        let name = passes ? "bare_pass" : receivesPackets ? "bare_tc" : "bare"
         object.select(programs: [name])
         let program = try object.load().program(name)
         try place.namespace.inside {
@@ -54,6 +55,8 @@ struct Bulkhead {
     let rules: [Rule]
     /// More keys of the ports.
     var extra = ""
+    /// How long connections from before are adopted.
+    var adopt = "0s"
 
     func install(at places: [(place: Place, mode: Mode)], of lab: Lab) throws {
         guard let instance = places.first.map({ Bulkhead.instance(at: $0.place) }) else { return }
@@ -81,7 +84,7 @@ struct Bulkhead {
             "port\(index): { interface: \"nic*\", netns: \(port.place.namespace.name), protects: host, "
                 + "mode: \(port.mode == .tc ? "tc" : "xdp")\(extra) }"
         }
-        return PolicyText(ports: ports, rules: rules)
+        return PolicyText(ports: ports, defaults: "{ in: drop, out: accept, adopt: \(adopt) }", rules: rules)
     }
 }
 

@@ -64,7 +64,7 @@ struct Flood: Section {
         guard established.allSatisfy(\.answers) else { throw Failure("connections do not answer before the flood") }
         let honest = try TCPConnection(from: network.client, to: network.answers)
         outcome.calm = Double(try honest.request(seconds: 2, interval: Flood.interval).count) / 2
-        let flood = try Generator(Trace([Flood.opening]), in: generators, forging: true)
+        let flood = try Generator(Trace([Flood.opening]), in: generators, forging: .hosts)
         let clock = ContinuousClock()
         let start = clock.now
         let sender = Background { isStopped in try Flood.send(flood, to: place, isStopped) }

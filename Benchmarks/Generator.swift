@@ -20,6 +20,15 @@ struct Trace: Sendable {
     }
 }
 
+/// What the generator changes in each frame.
+enum Forging: UInt32 {
+    case nothing
+    /// The last bits of a source of 198.18.0.0/15.
+    case hosts
+    /// The whole source of IPv4, the first 64 bits of that of IPv6: random numbers.
+    case sources
+}
+
 /// What a burst came to.
 struct Burst {
     /// A frame, from its making to its end at the receiver.
@@ -44,8 +53,8 @@ final class Generator: Sendable {
         var spread: UInt32 = 1
     }
 
-    /// - Parameter forging: gives each frame a source of its own; see the program.
-    init(_ trace: Trace, in namespace: Namespace, forging: Bool = false) throws {
+    /// - Parameter forging: what gives each frame a source of its own; see the program.
+    init(_ trace: Trace, in namespace: Namespace, forging: Forging = .nothing) throws {
         let object = try Object(EmbeddedObject.traffic.bytes, name: EmbeddedObject.traffic.name)
         object.select(programs: ["generate"])
         let loaded = try object.load()
@@ -56,7 +65,7 @@ final class Generator: Sendable {
         for (index, frame) in trace.frames.enumerated() {
             try frames.update(UInt32(index), to: Generator.words(frame))
         }
-        try control.update(0, to: Control(target: 0, forge: forging ? 1 : 0))
+        try control.update(0, to: Control(target: 0, forge: forging.rawValue, serial: 1))
     }
 
     private typealias Words = (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64, UInt64)

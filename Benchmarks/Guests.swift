@@ -30,6 +30,7 @@ struct Guests: Section {
             Outcome(name: "bulkhead", network: try GuestNetwork(lab, "own")),
             Outcome(name: "nft with conntrack, in the guest", network: try GuestNetwork(lab, "nft")),
         ]
+        if let bridged = try bridged(&report) { outcomes.append(bridged) }
         _ = try outcomes[1].network.enforce(outcomes[1].network.policy(1000), with: settings.bulkhead, of: lab)
         try outcomes[2].network.guest.run("nft", "-f", try lab.file("guest.nft", Guests.conntrack))
         for _ in 0..<settings.rounds {
@@ -38,6 +39,34 @@ struct Guests: Section {
         report.rows += rows(outcomes)
         conclude(outcomes[1], beside: outcomes[0], &report)
     }
+
+    /// nft on the bridge itself; nil where the kernel has no connection tracking there.
+    private func bridged(_ report: inout Report) throws -> Outcome? {
+        let name = "nft with conntrack, on the bridge"
+        let network = try GuestNetwork(lab, "bridge")
+        do {
+            try network.host.run("nft", "-f", try lab.file("bridge.nft", Guests.bridgeConntrack))
+        } catch {
+            report.rows.append(
+                Report.Row(
+                    section: Guests.title, subject: "requests", filter: name, hook: "", unit: "thousand/s",
+                    note: "not measured: " + "\(error)".split(separator: "\n").prefix(1).joined()))
+            return nil
+        }
+        return Outcome(name: name, network: network)
+    }
+
+    private static let bridgeConntrack = """
+        table bridge bench {
+          chain forward {
+            type filter hook forward priority 0; policy drop;
+            ct state established,related accept
+            ether type arp accept
+            ip daddr \(GuestNetwork.guestAddress) tcp dport 5201-5202 ct state new accept
+          }
+        }
+
+        """
 
     /// Stateful, in the guest itself: not every kernel has connection tracking on bridges.
     private static let conntrack = """

@@ -53,10 +53,13 @@ struct NFT: Contender {
     }
 
     private func elements(_ value: (Rule) -> String) -> String {
-        rules.map { rule in
-            let (from, to, number, ports, _) = NFT.parts(rule)
-            return "\(from) . \(to) . \(number) . \(NFT.word(ports))" + value(rule)
-        }.joined(separator: ",\n")
+        rules.map { element($0) + value($0) }.joined(separator: ",\n")
+    }
+
+    /// A rule as an element of the set.
+    func element(_ rule: Rule) -> String {
+        let (from, to, number, ports, _) = NFT.parts(rule)
+        return "\(from) . \(to) . \(number) . \(NFT.word(ports))"
     }
 
     private static func matches(_ rule: Rule) -> String {

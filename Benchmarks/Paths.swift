@@ -16,27 +16,49 @@ struct Paths: Section {
         settings.say("paths: accepted packets")
         let arena = try Arena(lab)
         let set = RuleSet.synthetic(10_000)
-        let frames = set.accepted.map { Frame(bytes: [2, 0, 0, 0, 0, 9] + $0.bytes.dropFirst(6)) }
-        let generator = try arena.generator(frames)
+        let generator = try arena.generator(Paths.strayed(set.accepted))
         let stateless = set.rules.map { rule in
             var rule = rule
             rule.isStateless = true
             return rule
         }
         let contenders: [(subject: String, rules: Int?, contender: any Contender)] = [
-            ("nothing", nil, Unfiltered()), ("an empty chain", nil, NFT(form: .accepting, rules: [])),
+            ("nothing", nil, Unfiltered()), ("a bare program", nil, Bare(receivesPackets: true, passes: true)),
+            ("an empty chain", nil, NFT(form: .accepting, rules: [])),
             ("a concatenated set", 10_000, NFT(form: .set, rules: set.rules)),
         ]
         for (subject, rules, contender) in contenders {
             try arena.add(contender, section: Paths.title, set: subject, rules: rules, generator: generator)
         }
-        for (subject, rules) in [("a stateless rule", stateless), ("an established flow", set.rules)] {
+        // Segments of connections from before the port was attached: the first of each is adopted.
+        let segments = try arena.generator(Paths.strayed(set.segments))
+        for (subject, rules, generator) in [
+            ("a stateless rule", stateless, generator), ("an established flow, UDP", set.rules, generator),
+            ("an established flow, TCP", set.rules, segments),
+        ] {
             try arena.add(
-                Bulkhead(executable: settings.bulkhead, rules: rules, extra: ", maxFlows: 262144"), [.tc],
+                Bulkhead(executable: settings.bulkhead, rules: rules, extra: ", maxFlows: 262144", adopt: "1d"), [.tc],
                 section: Paths.title, set: subject, rules: 10_000, generator: generator)
         }
         let outcomes = try arena.measure(rounds: settings.rounds, milliseconds: settings.burstMilliseconds)
         report.rows += arena.rows(outcomes, beside: outcomes.first { $0.label.set == "nothing" }, called: "no filter")
+        conclude(outcomes, &report)
+    }
+
+    /// Frames that are not for the receiver.
+    private static func strayed(_ frames: [Frame]) -> [Frame] {
+        frames.map { Frame(bytes: [2, 0, 0, 0, 0, 9] + $0.bytes.dropFirst(6)) }
+    }
+
+    private func conclude(_ outcomes: [Arena.Outcome], _ report: inout Report) {
+        func figures(_ set: String) -> [Double]? { outcomes.first { $0.label.set == set }?.nanoseconds }
+        guard let bare = figures("a bare program"), let udp = figures("an established flow, UDP"),
+            let tcp = figures("an established flow, TCP")
+        else { return }
+        let added = [udp, tcp].map { zip($0, bare).map { $0 - $1 }.median }
+        report.conclude(
+            11, measured: "flows at tc: UDP +\(Report.number(added[0])), TCP +\(Report.number(added[1])) ns",
+            held: added[0] <= 80 && added[1] <= 110)
     }
 }
 

@@ -11,6 +11,8 @@ struct RuleSet {
     var dropped: [Frame]
     /// All are accepted by a rule, and are no TCP segments.
     var accepted: [Frame] = []
+    /// TCP segments within connections, each of another one; a rule accepts all of them.
+    var segments: [Frame] = []
 }
 
 extension RuleSet {
@@ -53,7 +55,12 @@ extension RuleSet {
             let pair = pairs[(2 * number + 1) % count]
             return pair.frame(number / count, to: pair.firstPort)
         }
-        return RuleSet(name: "synthetic", rules: pairs.map(\.rule), dropped: frames, accepted: accepted)
+        let segments = (0..<Trace.length).map { number in
+            let pair = pairs[2 * number % count]
+            return pair.segment(number / count, to: pair.firstPort)
+        }
+        return RuleSet(
+            name: "synthetic", rules: pairs.map(\.rule), dropped: frames, accepted: accepted, segments: segments)
     }
 
     /// Frames to whom such a set names, for a generator that gives each a source of its own; no rule names their port.
@@ -96,6 +103,14 @@ private struct Pair {
     func frame(_ index: Int, to destination: UInt16 = 80) -> Frame {
         let port = UInt16(40_000 + (number + index) % 1000)
         return Frame(Datagram(Pair.address(from, index), Pair.address(to, index), .udp(port, destination)))
+    }
+
+    func segment(_ index: Int, to destination: UInt16) -> Frame {
+        let port = UInt16(40_000 + (number + index) % 1000)
+        return Frame(
+            Datagram(
+                Pair.address(from, index), Pair.address(to, index),
+                .tcp(port, destination, flags: Segment.TCPFlag.ack, sequence: 1, acknowledgement: 1)))
     }
 
     private static func address(_ prefix: Prefix, _ index: Int) -> IPAddress {

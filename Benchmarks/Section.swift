@@ -11,5 +11,8 @@ protocol Section {
 
 /// All of them, in their order.
 var sections: [any Section.Type] {
-    [Classification.self, Paths.self, Costs.self, Ports.self, Events.self, Swapping.self, Guests.self, Flood.self]
+    [
+        Classification.self, Floods.self, Paths.self, Costs.self, Ports.self, Attaching.self, Events.self,
+        Swapping.self, Changes.self, Guests.self, Hosts.self, Flood.self,
+    ]
 }

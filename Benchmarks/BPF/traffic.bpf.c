@@ -9,11 +9,17 @@
 
 enum { FRAMES = 8192, FRAME_SIZE = 64 };
 
+/* What gives each frame a source of its own. */
+enum forging {
+	FORGE_HOSTS = 1,
+	FORGE_SOURCES = 2,
+};
+
 /* What to send where; written by user space between bursts. */
 struct control {
 	__u32 target; /* interface to send from */
 	__u32 next;   /* frame that comes next */
-	__u32 forge;  /* whether each frame gets a source of its own */
+	__u32 forge;  /* enum forging */
 	__u32 serial; /* of the next forged source */
 	__u32 spread; /* interfaces from `target` on that take turns, 64 frames each */
 };
@@ -57,6 +63,38 @@ static __always_inline void forge_source(__u8 *frame, __u32 serial)
 	words[17] = __builtin_bswap16(1024 + (serial >> 17));
 }
 
+/* A source that does not follow from the last: an odd factor goes through all numbers. */
+static __always_inline __u32 scatter(__u32 serial)
+{
+	serial *= 0x9e3779b1;
+	serial ^= serial >> 15;
+	serial *= 0x85ebca77;
+	return serial ^ serial >> 13;
+}
+
+/*
+ * Gives a frame a random source: of IPv4 all 32 bits, and the IP checksum stays right; of IPv6 the first 64 bits, of
+ * which the first 16 stay.
+ */
+static __always_inline void scatter_source(__u8 *frame, __u32 serial)
+{
+	__u16 *words = (__u16 *)frame;
+	__u32 number = scatter(serial), sum;
+
+	if (words[6] == __builtin_bswap16(0x86dd)) {
+		words[12] = number;
+		words[13] = number >> 16;
+		words[14] = serial;
+		return;
+	}
+	sum = (__u16)~words[12] + (__u16)~words[13] + (__u16)~words[14] + (__u16)number + (number >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	words[12] = ~sum;
+	words[13] = number;
+	words[14] = number >> 16;
+}
+
 /* Run on blank frames: makes each the next of the trace and sends it. */
 SEC("xdp")
 int generate(struct xdp_md *ctx)
@@ -75,7 +113,9 @@ int generate(struct xdp_md *ctx)
 	if (!frame)
 		return XDP_DROP;
 	__builtin_memcpy(to, frame, FRAME_SIZE);
-	if (settings->forge)
+	if (settings->forge == FORGE_SOURCES)
+		scatter_source(to, settings->serial++);
+	else if (settings->forge)
 		forge_source(to, settings->serial++);
 	return bpf_redirect(settings->target + (settings->spread > 1 ? turn % settings->spread : 0), 0);
 }
@@ -109,6 +149,14 @@ int bare_tc(struct __sk_buff *ctx __attribute__((unused)))
 {
 	count();
 	return TC_ACT_SHOT;
+}
+
+/* The same for what passes. */
+SEC("tc")
+int bare_pass(struct __sk_buff *ctx __attribute__((unused)))
+{
+	count();
+	return TC_ACT_UNSPEC;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+import Policy
+import TestSupport
+
+/// Floods of random sources over large rule sets: no packet twice, every source a 32-bit number, or an IPv6 /64.
+struct Floods: Section {
+    static let name = "random"
+    private static let title = "Dropped packets from random sources, one CPU for sender and receiver"
+
+    let settings: Settings
+    let lab: Lab
+
+    func run(_ report: inout Report) throws {
+        let arena = try Arena(lab)
+        var bare: Generator?
+        for set in try ruleSets() {
+            for count in [1, 64] {
+                let targets = set.targets(count)
+                guard !targets.isEmpty else { continue }
+                settings.say("random sources: \(set.name), \(targets.count) targets")
+                let generator = try arena.generator(targets, forging: .sources)
+                bare = bare ?? generator
+                try arena.add(
+                    Bulkhead(executable: settings.bulkhead, rules: set.rules), [.xdp], section: Floods.title,
+                    set: "\(set.name), \(count == 1 ? "1 target" : "\(count) targets")", rules: set.rules.count,
+                    generator: generator)
+            }
+        }
+        guard let bare else { return }
+        try arena.add(
+            Bare(receivesPackets: false), section: Floods.title, set: "", rules: nil, generator: bare)
+        let outcomes = try arena.measure(rounds: settings.rounds, milliseconds: settings.burstMilliseconds)
+        let limit = outcomes.first { $0.label.filter == "bare program" }
+        report.rows += arena.rows(outcomes, beside: limit, called: "bare XDP") + arena.absences
+        guard let limit else { return }
+        let words = outcomes.filter { $0.label.filter == "bulkhead" }.map { outcome in
+            let share = zip(limit.nanoseconds, outcome.nanoseconds).map { $0 / $1 }.median
+            return "\(outcome.label.set) \(Report.number(share))"
+        }
+        report.conclude(10, measured: words.joined(separator: ", "), held: nil)
+    }
+
+    private func ruleSets() throws -> [RuleSet] {
+        let real = try settings.corpora.map { folder in
+            try ["acl1", "fw1", "ipc1"].map { try RuleSet(classBench: "\($0)_10k", from: folder) }
+        }
+        return (real ?? [RuleSet(like: .acl, count: 10_000)])
+            + [RuleSet(like: .acl, count: 10_000, inIPv6: true), RuleSet(like: .acl, count: 100_000)]
+    }
+}
+
+extension RuleSet {
+    /// Frames to so many destinations, none of which a rule accepts from any source.
+    func targets(_ count: Int) -> [Frame] {
+        var targets: [Frame] = []
+        var seen: Set<[UInt8]> = []
+        for frame in dropped where targets.count < count {
+            guard let (destination, number, port) = frame.target, seen.insert(frame.bytes).inserted else { continue }
+            let isAccepted = rules.contains { rule in
+                rule.action == .accept && rule.mayTake(destination, number, port)
+            }
+            if !isAccepted { targets.append(frame) }
+        }
+        return targets
+    }
+}
+
+extension Rule {
+    /// Whether it matches some packet to this destination.
+    fileprivate func mayTake(_ destination: IPAddress, _ number: UInt8, _ port: UInt16) -> Bool {
+        guard ends.contains(where: { $0.to?.contains(destination) ?? true }) else { return false }
+        guard let services else { return true }
+        return services.contains { service in
+            switch service {
+            case .ports(number, let ports, _): ports.contains { $0.contains(port) }
+            case .protocol(number): true
+            default: false
+            }
+        }
+    }
+}
+
+extension Frame {
+    /// The destination, the protocol and the destination port of a frame of IPv4 without options, or of IPv6.
+    fileprivate var target: (IPAddress, UInt8, UInt16)? {
+        let isV6 = bytes[12...13].elementsEqual([0x86, 0xdd])
+        let (place, size, header) = isV6 ? (38, 16, 54) : (30, 4, 34)
+        guard bytes.count >= header + 4 else { return nil }
+        let value = bytes[place..<place + size].reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
+        return (
+            IPAddress(family: isV6 ? .v6 : .v4, value: value), bytes[isV6 ? 20 : 23],
+            UInt16(bytes[header + 2]) << 8 | UInt16(bytes[header + 3])
+        )
+    }
+}

@@ -4,7 +4,7 @@ import Synchronization
 
 /// Runs two closures at the same time if there are two processors and a thread can be created; otherwise one after the
 /// other. If both throw, the first one's error is thrown.
-func together<First: Sendable, Second: Sendable, Failure: Error>(
+package func together<First: Sendable, Second: Sendable, Failure: Error>(
     _ first: @Sendable () throws(Failure) -> First, _ second: @Sendable () throws(Failure) -> Second
 ) throws(Failure) -> (First, Second) {
     let (one, other) = withoutActuallyEscaping(second) { second in

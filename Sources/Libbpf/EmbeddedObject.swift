@@ -12,6 +12,9 @@ public struct EmbeddedObject: Sendable {
         self.base64 = base64
     }
 
+    /// What the build wrote, in base64. To tell builds apart it need not be decoded.
+    public var text: [UInt8] { Array(base64.utf8) }
+
     /// The ELF object's bytes.
     public var bytes: [UInt8] {
         // What the build wrote always decodes; if it did not, libbpf would refuse the empty object by its name.

@@ -73,16 +73,20 @@ private struct Division {
     /// The better of this division and one with single sets moved.
     func searched(_ counter: ClassCounter, _ pairs: [EndPair]) -> Division {
         var result = self
-        var costs = [Int](repeating: 0, count: counter.atoms.setCount)
-        for pair in pairs { if let set = pair.from { costs[Int(set)] += to.count(pair.to) } }
-        if let from = counter.searched(result.from, costs: costs) {
-            let division = Division(from: from, to: to, pairs: pairs)
+        let (fromUsed, toUsed) = (from.isUsed, to.isUsed)
+        let (fromSearch, toSearch) = together({ counter.search(fromUsed) }, { counter.search(toUsed) })
+        if let fromSearch {
+            var costs = [Int](repeating: 0, count: counter.atoms.setCount)
+            for pair in pairs { if let set = pair.from { costs[Int(set)] += to.count(pair.to) } }
+            let levels = counter.searched(result.from, fromSearch, costs: costs)
+            let division = Division(from: levels, to: to, pairs: pairs)
             if division.cells < result.cells { result = division }
         }
-        costs = [Int](repeating: 0, count: counter.atoms.setCount)
-        for pair in pairs { if let set = pair.to { costs[Int(set)] += result.from.count(pair.from) } }
-        if let to = counter.searched(result.to, costs: costs) {
-            let division = Division(from: result.from, to: to, pairs: pairs)
+        if let toSearch {
+            var costs = [Int](repeating: 0, count: counter.atoms.setCount)
+            for pair in pairs { if let set = pair.to { costs[Int(set)] += result.from.count(pair.from) } }
+            let levels = counter.searched(result.to, toSearch, costs: costs)
+            let division = Division(from: result.from, to: levels, pairs: pairs)
             if division.cells < result.cells { result = division }
         }
         return result

@@ -51,12 +51,14 @@ struct ClassCounter {
         return result
     }
 
-    /// The division with single sets moved; nil if the sets overlap too much to search.
+    /// How the sets of a side cut each other; nil if they overlap too much to search.
+    func search(_ isUsed: [Bool]) -> LevelSearch? { LevelSearch(atoms, atomsOfSet, isUsed: isUsed) }
+
+    /// The division with single sets moved.
     ///
     /// - Parameter costs: By set: the number of classes that rules pair it with, over all rules.
-    func searched(_ levels: Levels, costs: [Int]) -> Levels? {
-        guard let search = LevelSearch(atoms, atomsOfSet, isUsed: levels.isUsed, costs: costs) else { return nil }
-        let isFine = search.levels(from: levels.isFine)
+    func searched(_ levels: Levels, _ search: LevelSearch, costs: [Int]) -> Levels {
+        let isFine = search.levels(from: levels.isFine, costs: costs)
         return Levels(isUsed: levels.isUsed, isFine: isFine, counts: counts(levels.isUsed, isFine))
     }
 
@@ -78,14 +80,14 @@ struct ClassCounter {
             coarseClasses.append(coarse.number(hashes.coarse))
             fineClasses.append(fine.number(hashes.fine))
         }
-        var lastSet = [Int](repeating: -1, count: atoms.members.count * 2)
+        var lastSet = [Int32](repeating: -1, count: atoms.members.count * 2)
         return isUsed.indices.map { set in
             guard isUsed[set] else { return 0 }
             var count = 0
             for atom in atomsOfSet[set] {
                 let number = isFine[set] ? fineClasses[Int(atom)] << 1 | 1 : coarseClasses[Int(atom)] << 1
-                if lastSet[Int(number)] != set {
-                    lastSet[Int(number)] = set
+                if lastSet[Int(number)] != Int32(set) {
+                    lastSet[Int(number)] = Int32(set)
                     count += 1
                 }
             }
@@ -96,27 +98,29 @@ struct ClassCounter {
 
 /// Gives equal hashes the same number, from 0.
 private struct HashNumbers {
-    private var hashes: [UInt64]
-    /// Number + 1; 0 if free.
-    private var slots: [UInt32]
+    /// A hash and its number + 1, which is 0 where the slot is free; side by side, because a look-up needs both.
+    private struct Slot {
+        var hash: UInt64 = 0
+        var number: UInt32 = 0
+    }
+
+    private var slots: [Slot]
     private var count: UInt32 = 0
 
     init(capacity: Int) {
         var size = 64
         while size < capacity * 2 { size *= 2 }
-        hashes = [UInt64](repeating: 0, count: size)
-        slots = [UInt32](repeating: 0, count: size)
+        slots = [Slot](repeating: Slot(), count: size)
     }
 
     mutating func number(_ hash: UInt64) -> UInt32 {
-        var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
-        while slots[slot] != 0 {
-            if hashes[slot] == hash { return slots[slot] - 1 }
-            slot = (slot + 1) & (slots.count - 1)
+        var index = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+        while slots[index].number != 0 {
+            if slots[index].hash == hash { return slots[index].number - 1 }
+            index = (index + 1) & (slots.count - 1)
         }
-        hashes[slot] = hash
         count += 1
-        slots[slot] = count
+        slots[index] = Slot(hash: hash, number: count)
         return count - 1
     }
 }

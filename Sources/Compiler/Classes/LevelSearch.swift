@@ -7,9 +7,17 @@
 /// the search looks for a division into two parts with little cost inside each: set by set, until no set is better off
 /// on the other side.
 struct LevelSearch {
+    /// Two sets that share an atom, and which of them the other cuts.
     private struct Edge {
-        var other: UInt32
-        var cost: UInt32
+        private let bits: UInt32
+
+        init(other: Int, isCut: Bool, cutsOther: Bool) {
+            bits = UInt32(other) << 2 | (isCut ? 2 : 0) | (cutsOther ? 1 : 0)
+        }
+
+        var other: Int { Int(bits >> 2) }
+        var isCut: Bool { bits & 2 != 0 }
+        var cutsOther: Bool { bits & 1 != 0 }
     }
 
     /// The edges of each set, one after the other.
@@ -20,13 +28,11 @@ struct LevelSearch {
     private static let overlapLimit = 1 << 26
     private static let rounds = 8
 
-    /// - Parameters:
-    ///   - isUsed: By set: whether some rule names it on this side.
-    ///   - costs: By set: the number of classes that rules pair it with, over all rules.
-    init?(_ atoms: AddressAtoms, _ atomsOfSet: ListTable, isUsed: [Bool], costs: [Int]) {
+    /// - Parameter isUsed: By set: whether some rule names it on this side.
+    init?(_ atoms: AddressAtoms, _ atomsOfSet: ListTable, isUsed: [Bool]) {
         guard LevelSearch.overlaps(atoms, isUsed) <= LevelSearch.overlapLimit else { return nil }
         // By set: the number of atoms that it shares with the current set.
-        var shared = [Int](repeating: 0, count: atoms.setCount)
+        var shared = [UInt32](repeating: 0, count: atoms.setCount)
         var others: [Int] = []
         for set in 0..<atoms.setCount {
             if isUsed[set] {
@@ -40,10 +46,9 @@ struct LevelSearch {
                 }
             }
             for other in others {
-                let cost =
-                    (shared[other] < atomsOfSet.count(set) ? costs[set] : 0)
-                    + (shared[other] < atomsOfSet.count(other) ? costs[other] : 0)
-                if cost > 0 { edges.append(Edge(other: UInt32(other), cost: UInt32(clamping: cost))) }
+                let isCut = Int(shared[other]) < atomsOfSet.count(set)
+                let cutsOther = Int(shared[other]) < atomsOfSet.count(other)
+                if isCut || cutsOther { edges.append(Edge(other: other, isCut: isCut, cutsOther: cutsOther)) }
                 shared[other] = 0
             }
             others.removeAll(keepingCapacity: true)
@@ -59,16 +64,19 @@ struct LevelSearch {
         }
     }
 
-    /// - Parameter isFine: By set: whether it starts as fine.
-    func levels(from isFine: [Bool]) -> [Bool] {
+    /// - Parameters:
+    ///   - isFine: By set: whether it starts as fine.
+    ///   - costs: By set: the number of classes that rules pair it with, over all rules.
+    func levels(from isFine: [Bool], costs: [Int]) -> [Bool] {
         var isFine = isFine
         for _ in 0..<LevelSearch.rounds {
             var isChanged = false
             for set in isFine.indices {
                 var gain = 0
                 for index in starts[set]..<starts[set + 1] {
-                    let cost = Int(edges[index].cost)
-                    gain += isFine[Int(edges[index].other)] == isFine[set] ? cost : -cost
+                    let edge = edges[index]
+                    let cost = (edge.isCut ? costs[set] : 0) + (edge.cutsOther ? costs[edge.other] : 0)
+                    gain += isFine[edge.other] == isFine[set] ? cost : -cost
                 }
                 guard gain > 0 else { continue }
                 isFine[set].toggle()

@@ -78,6 +78,12 @@ extension InstanceMaps {
         try loadProgram(hook.mainProgram, of: hook == .xdp ? Programs.xdp : Programs.tc, settings)
     }
 
+    func loadPrograms(_ hooks: [HookName], _ settings: bh_settings) throws(BPFError) -> [LoadedProgram] {
+        var loaded: [LoadedProgram] = []
+        for hook in hooks { loaded.append(LoadedProgram(hook, try loadProgram(hook, settings))) }
+        return loaded
+    }
+
     func loadProgram(
         _ name: String, of embedded: EmbeddedObject, _ settings: bh_settings = .simulated
     ) throws(BPFError) -> Program {
@@ -133,6 +139,17 @@ extension MapDefinition {
     fileprivate func matches(_ info: Map.Info) -> Bool {
         type == info.type && keySize == info.keySize && valueSize == info.valueSize && maxEntries == info.maxEntries
             && flags == info.flags
+    }
+}
+
+/// The shared program of a hook, in the kernel but not in place.
+final class LoadedProgram: Sendable {
+    let hook: HookName
+    let program: Program
+
+    init(_ hook: HookName, _ program: consuming Program) {
+        self.hook = hook
+        self.program = program
     }
 }
 

@@ -9,10 +9,10 @@ package enum Programs {
     package static let xdp = EmbeddedObject.xdp
     package static let unattached = EmbeddedObject.unattached
 
-    /// SHA-256 over all of them.
+    /// SHA-256 over all of them, as the build wrote them.
     package static let hash: (UInt64, UInt64, UInt64, UInt64) = {
         var hash = SHA256()
-        for object in [entry, tc, xdp, unattached] { hash.update(object.bytes) }
+        for object in [entry, tc, xdp, unattached] { hash.update(object.text) }
         return unsafe hash.digest().withUnsafeBytes {
             unsafe $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self)
         }

@@ -124,8 +124,8 @@ struct bh_image_header {
 	__u32 selector_count;
 	__u32 run_pages; /* offset of u32[]: of each long list, the index in `runs` of each of its pages */
 	/*
-	 * What lets the next apply take over this image where only what rules do or are called has changed. The compiler
-	 * sets the range if rules stand in the policy's own file alone, one on each line; else both ends are 0.
+	 * What lets the next apply take this image over where only what rules do or are called has changed. The range
+	 * is set if each rule has a line of its own in the policy's own file; else both ends are 0.
 	 */
 	__u32 rules_text;     /* offset in the text of file 0: the lines of its `rules` */
 	__u32 rules_text_end; /* where they end */

@@ -102,7 +102,7 @@ import Wire
         }
         print("edits: \(edits), \(revised) taken over, \(warned) with warnings, \(refused) refused")
         guard policies >= 300 else { return }
-        #expect(revised > edits / 10)
+        #expect(revised > edits / 20)
         #expect(warned > 50)
         #expect(refused > 50)
     }

@@ -12,7 +12,7 @@
 #include "datapath_abi.h"
 
 struct rule_counters {
-	struct bh_count counts[BH_RULES_MAX];
+	struct bh_count counts[BH_RULE_PAGE];
 };
 
 /* The hints of a line of buckets: each flow's tag sets one bit of its bucket's, see hint(). */
@@ -44,25 +44,39 @@ struct {
 	__type(value, struct bh_scratch);
 } scratch SEC(".maps");
 
-enum { PORT_COUNTERS = BH_DEVICES_MAX * BH_DIRECTION_MAX };
-
-struct {
+struct port_chunk {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PORT_COUNTERS);
+	__uint(max_entries, BH_PORT_CHUNK *BH_DIRECTION_MAX);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct bh_port_counters));
+};
+
+/* By device / BH_PORT_CHUNK. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, BH_PORT_CHUNKS);
 	__type(key, __u32);
-	__type(value, struct bh_port_counters);
+	__array(values, struct port_chunk);
 } port_counters SEC(".maps");
 
 /*
- * By CPU; the controller sets how many. In a per-CPU map of as many values each access would go through a table as
- * large.
+ * By CPU; the controller makes them with as many entries as there are CPUs, and names such a page as the model before
+ * the map of pages is made. In a per-CPU map each access would go through a table as large.
  */
-struct {
+struct rule_page {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct rule_counters));
+};
+
+/* By slot / BH_RULE_PAGE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, BH_RULE_PAGES);
 	__type(key, __u32);
-	__type(value, struct rule_counters);
+	__array(values, struct rule_page);
 } rule_counters SEC(".maps");
 
 struct {

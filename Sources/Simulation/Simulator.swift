@@ -109,8 +109,7 @@ public final class Simulator {
         self.generation = number
         self.adopts = adopts
         devicePorts = generation.devicePorts
-        maps = try InstanceMaps.make(
-            pinnedIn: nil, inner: nil, entries: ["port_counters": 4, "rule_counters": 1, "buckets": 1])
+        maps = try InstanceMaps.make(pinnedIn: nil, inner: nil, entries: ["buckets": 1])
         generation.setGroupSlots(try self.groups.use(view, in: maps))
         Simulator.bind(&generation, view, before: nil, isFirst: true)
         map = try Simulator.publish(generation, in: maps)

@@ -165,12 +165,11 @@ import Testing
         layout(bh_limit(), [\.lock, \.identity, \.full_at]),
         layout(bh_source_set(), [\.lock, \.pad, \.identities, \.sources, \.full_at]),
         layout(bh_count(), [\.packets, \.bytes]),
-        layout(bh_port_counters(), [\.accepted, \.dropped, \.drop_reasons, \.accept_reasons, \.unanswered, \.pad]),
+        layout(bh_port_counters(), [\.outcomes]),
         layout(
             bh_event_counters(),
             [
-                \.emitted, \.suppressed, \.lost, \.accepts_emitted, \.accepts_suppressed, \.accepts_lost, \.unjudged,
-                \.pad,
+                \.emitted, \.lost, \.accepts_emitted, \.accepts_suppressed, \.accepts_lost, \.unjudged, \.pad,
             ]),
         layout(
             bh_reader(),

@@ -39,15 +39,28 @@ static __always_inline __u32 trie_step(const struct image *image, __u32 value, _
 	return found ? *found : 0;
 }
 
+/* Takes a step of a walk that has not come to its end. */
+static __always_inline void walk_on(const struct image *image, struct walk *walk)
+{
+	if (walk->value & BH_TRIE_NODE)
+		walk->value = trie_step(image, walk->value, &walk->high, &walk->low);
+	JOIN_PATHS();
+}
+
 /* The class that a trie gives to an address, or whatever is looked up in one, left-aligned. */
 static __noinline __u32 trie_class(const struct image *image, __u32 value, __u64 high, __u64 low)
 {
-	for (int depth = 0; depth < BH_TRIE_DEPTH; depth++) {
-		if (!(value & BH_TRIE_NODE))
-			break;
-		value = trie_step(image, value, &high, &low);
-	}
-	return value;
+	struct walks *walks = this_cpu_walks();
+	struct walk *walk;
+
+	if (!walks)
+		return 0;
+	walk = &walks->source;
+	*walk = (struct walk){ .high = high, .low = low, .value = value };
+	JOIN_PATHS();
+	for (int depth = 0; depth < BH_TRIE_DEPTH && walk->value & BH_TRIE_NODE; depth++)
+		walk_on(image, walk);
+	return walk->value;
 }
 
 /* The trie value of an IPv4 address's first sixteen bits; leaves the others, left-aligned, in `high`. */
@@ -82,22 +95,24 @@ static __always_inline void v4_classes(const struct image *image, const struct b
 static __always_inline void v6_classes(const struct image *image, const struct bh_packet *packet, __u32 *source,
 				       __u32 *destination)
 {
-	__u64 source_high = packet->source_high, source_low = packet->source_low;
-	__u64 destination_high = packet->destination_high, destination_low = packet->destination_low;
-	__u32 source_value = image->header->v6_root, destination_value = source_value;
+	__u32 root = image->header->v6_root;
+	struct walks *walks = this_cpu_walks();
 
+	*source = *destination = 0;
+	if (!walks)
+		return;
+	walks->source = (struct walk){ .high = packet->source_high, .low = packet->source_low, .value = root };
+	walks->destination =
+		(struct walk){ .high = packet->destination_high, .low = packet->destination_low, .value = root };
+	JOIN_PATHS();
 	for (int depth = 0; depth < BH_TRIE_DEPTH; depth++) {
-		if (!((source_value | destination_value) & BH_TRIE_NODE))
+		if (!((walks->source.value | walks->destination.value) & BH_TRIE_NODE))
 			break;
-		if (source_value & BH_TRIE_NODE)
-			source_value = trie_step(image, source_value, &source_high, &source_low);
-		JOIN_PATHS();
-		if (destination_value & BH_TRIE_NODE)
-			destination_value = trie_step(image, destination_value, &destination_high, &destination_low);
-		JOIN_PATHS();
+		walk_on(image, &walks->source);
+		walk_on(image, &walks->destination);
 	}
-	*source = source_value;
-	*destination = destination_value;
+	*source = walks->source.value;
+	*destination = walks->destination.value;
 }
 
 /* Reads a two-level table: 256 offsets of blocks of 256 classes. */
@@ -240,19 +255,51 @@ static __always_inline __u32 find_list(const struct image *image, const struct b
 	return 0;
 }
 
-/* The lower of the best rank so far and that of one partition's pair of classes, the source's in the high half. */
-static __noinline __u32 ask_partition(const struct image *image, __u32 index, __u64 pair,
-				      const struct bh_packet *packet, const struct bh_lookup *lookup)
-{
-	__u32 list, rank;
+struct partition_search {
+	struct image image;
+	const struct bh_packet *packet;
+	struct bh_lookup *lookup;
+	__u32 left; /* partitions to be asked, a bit each */
+	__u32 pad;
+};
 
-	if (index >= BH_PARTITIONS)
-		return BH_NONE;
-	list = find_list(image, &image->header->partitions[index], pair >> 32, pair, lookup->best);
+/*
+ * Asks the first of the partitions that are left, and lowers the best rank to that of its pair of classes. Returns
+ * whether it was the last.
+ */
+static long ask_partition(__u32 step, struct partition_search *search)
+{
+	struct bh_lookup *lookup = search->lookup;
+	__u32 index = bits_set((search->left & -search->left) - 1) & 15;
+	__u32 from_level = index / BH_LEVEL_MAX, to_level = index % BH_LEVEL_MAX, list, rank;
+
+	(void)step;
+	search->left &= search->left - 1;
+	/* Keeps the mask: the compiler knows that a remainder is small, but the verifier does not. */
+	asm volatile("" : "+r"(to_level));
+	list = find_list(&search->image, &search->image.header->partitions[index], lookup->from[from_level],
+			 lookup->to[to_level & 3], lookup->best);
+	JOIN_PATHS();
 	if (!list)
-		return lookup->best;
-	rank = match_list(image, list, packet, lookup);
-	return rank < lookup->best ? rank : lookup->best;
+		return !search->left;
+	rank = match_list(&search->image, list, search->packet, lookup);
+	if (rank < lookup->best)
+		lookup->best = rank;
+	return !search->left;
+}
+
+/*
+ * Asks each of the partitions that are set, as bh_lookup has them. In a loop of bpf_loop(), which the verifier follows
+ * a few times, and not once for each partition.
+ */
+static __always_inline void ask_partitions(const struct image *image, const struct bh_packet *packet,
+					   struct bh_lookup *lookup)
+{
+	struct partition_search search = { .image = *image, .packet = packet, .lookup = lookup };
+
+	search.left = lookup->partitions & ((1 << BH_PARTITIONS) - 1);
+	if (search.left)
+		bpf_loop(BH_PARTITIONS, ask_partition, &search, 0);
 }
 
 /*
@@ -307,26 +354,15 @@ static __noinline __u32 classify(const struct image *image, const struct bh_pack
 				 struct bh_scratch *here)
 {
 	struct bh_lookup *lookup = &here->lookup;
-	__u32 partitions;
 
 	if (!lookup->floor)
 		find_classes(image, packet, scope, here);
 	lookup->best = BH_NONE;
 	JOIN_PATHS();
-	partitions = lookup->partitions;
-	if (partitions >> BH_PARTITIONS & 1)
+	if (lookup->partitions >> BH_PARTITIONS & 1)
 		ask_bitmaps(image, lookup);
 	JOIN_PATHS();
-#pragma unroll
-	for (__u32 i = 0; i < BH_PARTITIONS; i++) {
-		if (partitions >> i & 1) {
-			__u64 from = lookup->from[i / BH_LEVEL_MAX];
-
-			lookup->best =
-				ask_partition(image, i, from << 32 | lookup->to[i % BH_LEVEL_MAX], packet, lookup);
-			JOIN_PATHS();
-		}
-	}
+	ask_partitions(image, packet, lookup);
 	return lookup->best;
 }
 

@@ -261,6 +261,30 @@ struct {
 	__type(value, struct local_search_room);
 } local_searches SEC(".maps");
 
+/* A walk down the address trie: what is left of the address, left-aligned, and what the last step found. */
+struct walk {
+	__u64 high;
+	__u64 low;
+	__u32 value;
+	__u32 pad;
+};
+
+struct walks {
+	struct walk source; /* also of an address that is looked up alone */
+	struct walk destination;
+};
+
+/*
+ * The walks are in a map, because the verifier does not follow what is written there. In registers it would know each
+ * way through a step from the others, and follow them all through the steps that come after.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct walks);
+} address_walks SEC(".maps");
+
 /* The shared programs that the devices' entry programs continue with, by enum bh_hook. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -286,6 +310,13 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } generic_programs SEC(".maps");
+
+static __always_inline struct walks *this_cpu_walks(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&address_walks, &zero);
+}
 
 static __always_inline struct bh_scratch *this_cpu_scratch(void)
 {

@@ -23,6 +23,7 @@ package enum MapName: String, CaseIterable {
     case sources
     case groups
     case ownAddresses = "own_addresses"
+    case addressWalks = "address_walks"
     case localMemos = "local_memos"
     case localSearches = "local_searches"
     case tcPrograms = "tc_programs"

@@ -9,6 +9,8 @@ enum CompletedName: Sendable {
     case services
     /// Dynamic groups.
     case groups
+    /// Those that the instance remembers.
+    case generations
 }
 
 extension CompletionKind {
@@ -49,6 +51,7 @@ extension PolicyNames {
         case .rules: rules
         case .services: services
         case .groups: dynamicGroups
+        case .generations: generations
         }
     }
 }

@@ -30,13 +30,54 @@ package struct Controller: Sendable {
     /// Reads a policy that is to be put in force here, and compiles it.
     package func prepare(_ path: String) throws -> PreparedPolicy { try PreparedPolicy.read(path, for: instance) }
 
-    /// Puts a policy in force.
-    package func apply(_ policy: PreparedPolicy) throws(DatapathError) -> ApplyReport { try policy.apply(to: instance) }
+    /// Puts a policy in force, and remembers who did, and why.
+    ///
+    /// - Parameter generation: The generation that it is taken from; nil: it was read from files.
+    package func apply(
+        _ policy: PreparedPolicy, because message: String?, rollbackOf generation: UInt32? = nil
+    ) throws -> ApplyReport {
+        try policy.apply(to: instance, ApplyNote.now(message, rollbackOf: generation))
+    }
+
+    /// Prepares the programs to judge this host's own packets by a policy that is not in force yet.
+    func judge(_ policy: PreparedPolicy) throws -> PolicyJudge {
+        try PolicyJudge(policy, instance, isOfThisHost: true)
+    }
+
+    /// How devices are filtered now; empty where no policy is in force.
+    func filteredNow() -> [DeviceID: LockoutCheck.Present] {
+        let ports = (try? instance.status().ports) ?? []
+        let all = ports.compactMap { status -> (DeviceID, LockoutCheck.Present)? in
+            guard let index = status.interfaceIndex, let namespace = NetworkNamespace.inode(status.port.namespace)
+            else { return nil }
+            let isFiltered = status.state == .enforcing || status.state == .quarantined
+            return (
+                DeviceID(namespace: namespace, index: index),
+                .init(entry: status.port.entry, protects: status.port.protects, isFiltered: isFiltered)
+            )
+        }
+        return Dictionary(all) { first, _ in first }
+    }
 
     /// What putting a policy in force would do.
     package func rehearse(_ policy: PreparedPolicy) -> ApplyReport { policy.rehearse(on: instance) }
 
     package func policyInForce() throws(DatapathError) -> PolicyInForce { try instance.policyInForce() }
+
+    /// The generations that are remembered, the newest first.
+    package func generations() throws(DatapathError) -> [PastGeneration] { try instance.generations() }
+
+    /// The text of a generation that is remembered; nil: of that in force.
+    package func policyText(_ generation: UInt32?) throws(DatapathError) -> PolicyText {
+        let inForce = try instance.policyInForce().text
+        guard let generation, generation != inForce.generation else { return inForce }
+        return try instance.keptPolicy(generation).text
+    }
+
+    /// The policy to go back to, read again as its files were.
+    ///
+    /// - Parameter generation: nil: the latest with another policy than that in force.
+    package func past(_ generation: UInt32?) throws -> PastPolicy { try PastPolicy(generation, of: instance) }
 
     /// Prepares the programs to judge by a policy's file; with nil, by the policy in force.
     ///

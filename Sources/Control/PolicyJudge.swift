@@ -23,21 +23,26 @@ package struct PolicyJudge {
     /// For each port, whether it is in quarantine; false if the policy is not in force.
     private let areQuarantined: [Bool]
     private let simulator: Simulator
+    /// Whether the packets that it is asked about are this host's own, as they are now.
+    let isOfThisHost: Bool
 
     /// - Parameters:
     ///   - policy: a policy's file; nil: the policy in force. Its dynamic groups have the members of those in force.
     ///   - keepsFlows: whether a frame's flow is kept for the next frame.
     package init(policy: String?, instance: Instance, keepsFlows: Bool = false) throws {
         if let policy {
-            try self.init(PolicySource(path: policy, requiresDevices: false), instance)
+            let source = try PolicySource(path: policy, requiresDevices: false)
+            try self.init(PreparedPolicy(source), instance, isOfThisHost: false)
         } else {
             try self.init(inForceOf: instance)
         }
         simulator.keepsFlows = keepsFlows
     }
 
-    private init(_ source: PolicySource, _ instance: Instance) throws {
-        let prepared = try PreparedPolicy(source)
+    /// - Parameter isOfThisHost: Whether it is about to be put in force here.
+    init(_ prepared: PreparedPolicy, _ instance: Instance, isOfThisHost: Bool) throws {
+        self.isOfThisHost = isOfThisHost
+        let source = prepared.source
         let (ruleset, image) = (prepared.ruleset, prepared.image)
         let bindings = source.loaded.bindings
         generation = nil
@@ -55,6 +60,7 @@ package struct PolicyJudge {
     }
 
     private init(inForceOf instance: Instance) throws {
+        isOfThisHost = true
         simulator = try Simulator(policyInForceOf: instance)
         let status = try instance.status()
         let source = try PolicySource(inForce: instance.policyInForce())
@@ -114,6 +120,9 @@ package struct PolicyJudge {
         try simulator.forgetTraffic()
         return outcomes
     }
+
+    /// Makes every port one that is filtered from now on.
+    func attachAnew(_ adopting: Simulator.Adopting) { simulator.attachAnew(adopting) }
 
     /// Each port has a device of its own, as on a host, also where several are judged by one record.
     private func device(of port: Int) -> UInt16 { UInt16(1 + port % (Simulator.devices - 1)) }

@@ -6,6 +6,7 @@ import Policy
 /// there is no policy, or it may not be read, there are none.
 package struct PolicyNames {
     private let inForce: NamesInForce?
+    private let instance: Instance?
     /// Reads a policy; only some questions need it, and a large one takes a while.
     private let source: () throws -> PolicySource
 
@@ -13,7 +14,8 @@ package struct PolicyNames {
     ///   - policy: A policy's file; nil: the policy in force.
     ///   - standard: The file that is read where no policy is in force.
     package init(instance name: String, policy: String?, otherwise standard: String) {
-        if policy == nil, let instance = try? Instance(name), let names = try? instance.namesInForce() {
+        instance = try? Instance(name)
+        if policy == nil, let instance, let names = try? instance.namesInForce() {
             inForce = names
             source = { try PolicySource(inForce: instance.policyInForce()) }
         } else {
@@ -43,6 +45,12 @@ package struct PolicyNames {
 
     package var dynamicGroups: [String] {
         PolicyNames.sorted(inForce?.groups ?? (loaded?.ruleset?.dynamicGroups ?? []).map(\.name))
+    }
+
+    /// The numbers of the generations that can be brought back, the newest first.
+    package var generations: [String] {
+        guard let all = try? instance?.generations() else { return [] }
+        return all.filter { $0.isKept || $0.isInForce }.map { "\($0.generation)" }
     }
 
     private static func sorted(_ names: [String]) -> [String] { Set(names).sorted() }

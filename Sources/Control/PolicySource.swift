@@ -10,6 +10,8 @@ package struct PolicySource {
     package let path: String
     package let loaded: LoadedPolicy
     package let host: HostInventory
+    /// The files that it was read from, its own first; nil: they are too large to be kept.
+    package let files: [RecordingFiles.File]?
 
     /// Reads a policy from its file.
     ///
@@ -17,28 +19,36 @@ package struct PolicySource {
     package init(
         path: String, requiresDevices: Bool, files: some PolicyFiles = DiskFiles()
     ) throws(DatapathError) {
-        try self.init(PolicyLoader(files: files), path, requiresDevices: requiresDevices)
+        try self.init(files, path, requiresDevices: requiresDevices)
     }
 
-    init(path: String, loaded: LoadedPolicy, host: HostInventory) {
+    init(path: String, loaded: LoadedPolicy, host: HostInventory, files: [RecordingFiles.File]?) {
         self.path = path
         self.loaded = loaded
         self.host = host
+        self.files = files
     }
 
     /// Reads again the policy that an instance holds, for the devices that this host has now.
     package init(inForce policy: PolicyInForce) throws(DatapathError) {
-        let files = FilesInForce(policy.files)
-        try self.init(PolicyLoader(files: files), policy.files.first?.name ?? "", requiresDevices: false)
+        try self.init(FilesInForce(policy.files), policy.files.first?.name ?? "", requiresDevices: false)
     }
 
-    private init(_ loader: PolicyLoader, _ path: String, requiresDevices: Bool) throws(DatapathError) {
-        let policy = loader.read(path)
+    /// Reads again a policy of the past, as its files were then, for the devices that this host has now.
+    package init(kept policy: KeptPolicy) throws(DatapathError) {
+        let files = Dictionary(policy.files.map { ($0.path, $0.bytes) }) { first, _ in first }
+        try self.init(MemoryFiles(files), policy.files.first?.path ?? "", requiresDevices: true)
+    }
+
+    private init(_ files: some PolicyFiles, _ path: String, requiresDevices: Bool) throws(DatapathError) {
+        let recording = RecordingFiles(files, limit: requiresDevices ? HistoryBounds.standard.bytes : 0)
+        let policy = PolicyLoader(files: recording).read(path)
         host = try DatapathError.of { () throws(HostError) in
             try HostInventory.read(namespaces: policy.namespaces)
         }
         loaded = policy.resolve(against: host, requiresDevices: requiresDevices)
         self.path = path
+        self.files = recording.kept
     }
 
     /// The ruleset of a policy that must be valid.

@@ -50,8 +50,9 @@ package struct PreparedPolicy: Sendable {
     }
 
     /// Puts it in force.
-    package func apply(to instance: Instance) throws(DatapathError) -> ApplyReport {
-        try instance.apply(image: image, bindings: source.loaded.bindings)
+    package func apply(to instance: Instance, _ note: ApplyNote) throws(DatapathError) -> ApplyReport {
+        try instance.apply(
+            image: image, bindings: source.loaded.bindings, origin: PolicyOrigin(note: note, files: source.files))
     }
 
     /// What putting it in force would do.

@@ -19,7 +19,8 @@ struct RevisedPolicy {
             let text = try? files.read(path, limit: PolicyLoader.sizeLimit, from: .fileOrPipe),
             let revision = PolicyRevision(of: old.text, rulesText: old.rulesText, to: text)
         else { return nil }
-        let policy = PolicyLoader(files: FrameFiles(path: path, frame: revision.frame)).read(path)
+        let recording = RecordingFiles(files, limit: HistoryBounds.standard.bytes)
+        let policy = PolicyLoader(files: FrameFiles(path: path, frame: revision.frame, files: recording)).read(path)
         guard let host = try? HostInventory.read(namespaces: policy.namespaces), !live.view.hasExpired(host.now) else {
             return nil
         }
@@ -30,7 +31,7 @@ struct RevisedPolicy {
         else { return nil }
         self.image = image
         self.ruleset = ruleset
-        source = PolicySource(path: path, loaded: loaded, host: host)
+        source = PolicySource(path: path, loaded: loaded, host: host, files: recording.kept)
     }
 }
 
@@ -64,15 +65,16 @@ final class FilesReadOnce: PolicyFiles {
     func names(in directory: String) throws(FileError) -> [String] { try disk.names(in: directory) }
 }
 
-/// The frame of a policy in place of its file.
+/// The frame of a policy in place of its file, which is read all the same, because the history keeps it.
 private struct FrameFiles: PolicyFiles {
     let path: String
     let frame: [UInt8]
+    let files: RecordingFiles
 
     func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
-        if path == self.path { return frame }
-        return try DiskFiles().read(path, limit: limit, from: source)
+        let bytes = try files.read(path, limit: limit, from: source)
+        return path == self.path ? frame : bytes
     }
 
-    func names(in directory: String) throws(FileError) -> [String] { try DiskFiles().names(in: directory) }
+    func names(in directory: String) throws(FileError) -> [String] { try files.names(in: directory) }
 }

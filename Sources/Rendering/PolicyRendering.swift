@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
 
-extension PolicyInForce {
+extension PolicyText {
     package var json: JSON {
         [
             "generation": JSON(generation), "sha256": .string(sha256),
@@ -11,7 +11,7 @@ extension PolicyInForce {
 
     package func words(isTerminal: Bool) -> Words {
         let texts = files.map { file -> Words in
-            let text = PolicyInForce.ended(file.text)
+            let text = PolicyText.ended(file.text)
             let words = isTerminal ? Words(lines: text) : Words(verbatim: text)
             return files.count == 1 ? words : "# ---- \(file.name)\n\(words)"
         }

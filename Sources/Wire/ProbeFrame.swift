@@ -24,6 +24,28 @@ package enum ProbeService: Sendable, Hashable {
     }
 }
 
+/// Which segment of a TCP connection a packet is.
+package enum ProbeSegment: Sendable, Hashable {
+    /// The SYN that opens it.
+    case opening
+    /// The SYN and ACK of the other end.
+    case answer
+    /// The first without a SYN of the end that opened it.
+    case later
+    /// The first without a SYN of the other end.
+    case laterAnswer
+
+    /// The sequence number, that which is acknowledged, and the flags. Each end starts at its own number.
+    fileprivate var header: (sequence: UInt8, acknowledged: UInt8, flags: UInt8) {
+        switch self {
+        case .opening: (1, 0, 0x02)
+        case .answer: (101, 2, 0x12)
+        case .later: (2, 102, 0x10)
+        case .laterAnswer: (102, 2, 0x10)
+        }
+    }
+}
+
 /// A synthetic packet as it is on the wire: the opening packet that `explain` asks about.
 package struct ProbeFrame: Sendable {
     package var source: IPAddress
@@ -35,6 +57,8 @@ package struct ProbeFrame: Sendable {
     package var sourcePort: UInt16
     /// The VLAN of an 802.1Q tag; nil for untagged.
     package var vlan: UInt16?
+    /// For TCP.
+    package var segment = ProbeSegment.opening
 
     package init(
         source: IPAddress, destination: IPAddress, sourceMAC: MACAddress, destinationMAC: MACAddress,
@@ -88,8 +112,9 @@ package struct ProbeFrame: Sendable {
     private var transport: [UInt8] {
         switch service {
         case .tcp(let port):
+            let (sequence, acknowledged, flags) = segment.header
             return Self.bigEndian(sourcePort) + Self.bigEndian(port)
-                + [0, 0, 0, 1, 0, 0, 0, 0, 0x50, 0x02, 0xfa, 0xf0, 0, 0, 0, 0]
+                + [0, 0, 0, sequence, 0, 0, 0, acknowledged, 0x50, flags, 0xfa, 0xf0, 0, 0, 0, 0]
         case .udp(let port):
             return Self.bigEndian(sourcePort) + Self.bigEndian(port) + [0, 8, 0, 0]
         case .sctp(let port):

@@ -74,7 +74,6 @@ private let goodPolicy = """
 
     @Test(arguments: [
         ["confirm", "3"], ["reach", "--to", "bad"], ["help", "reach"], ["apply", "--trial", "60s"],
-        ["apply", "--force"],
     ])
     func whatLaterVersionsBringIsRefusedByName(arguments: [String]) throws {
         let result = try Shell.run([try bulkheadPath()] + arguments)
@@ -84,7 +83,8 @@ private let goodPolicy = """
     }
 
     @Test(arguments: [
-        "check", "apply", "show", "status", "counters", "drops", "explain", "replay", "quarantine", "release", "detach",
+        "check", "apply", "rollback", "log", "show", "status", "counters", "drops", "explain", "replay", "quarantine",
+        "release", "detach",
     ])
     func helpShowsAnExample(command: String) throws {
         let result = try bulkhead(command, "--help")

@@ -132,9 +132,8 @@ import Wire
     }
 
     @Test func showOfOneFileIsItsText() {
-        var policy = PolicyInForce(
-            generation: 3, files: [SourceFile(name: "policy.yaml", text: "version: 1")], sha256: "ab12", loadedAt: 0,
-            rules: [])
+        var policy = PolicyText(
+            generation: 3, files: [SourceFile(name: "policy.yaml", text: "version: 1")], sha256: "ab12")
         #expect(policy.words(isTerminal: false) == "version: 1\n")
         #expect(
             "\(policy.json)"

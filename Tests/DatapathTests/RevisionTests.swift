@@ -53,13 +53,13 @@ import Testing
         let setting = try Setting()
         let first = try setting.prepare("accept")
         #expect(!first.isRevised)
-        _ = try setting.controller.apply(first)
+        _ = try setting.controller.apply(first, because: nil)
         #expect(try setting.lab.ping())
 
         let second = try setting.prepare("drop")
         #expect(second.isRevised)
         #expect(second.source.loaded.diagnostics == first.source.loaded.diagnostics)
-        let report = try setting.controller.apply(second)
+        let report = try setting.controller.apply(second, because: nil)
         #expect(report.generation == 2)
         #expect(report.rules == 2)
         #expect(try !setting.lab.ping())
@@ -77,31 +77,31 @@ import Testing
 
     @Test func anApplyOfTheSameTextChangesNothing() throws {
         let setting = try Setting()
-        _ = try setting.controller.apply(setting.prepare("accept"))
+        _ = try setting.controller.apply(setting.prepare("accept"), because: nil)
         let again = try setting.prepare("accept")
         #expect(again.isRevised)
-        #expect(try !setting.controller.apply(again).changed)
+        #expect(try !setting.controller.apply(again, because: nil).changed)
     }
 
     @Test func compilesWhereMoreHasChanged() throws {
         let setting = try Setting()
-        _ = try setting.controller.apply(setting.prepare("accept"))
+        _ = try setting.controller.apply(setting.prepare("accept"), because: nil)
         #expect(try !setting.prepare("accept", port: 81).isRevised)
     }
 
     @Test func compilesWhereTheImageInForceIsDamaged() throws {
         let setting = try Setting()
-        _ = try setting.controller.apply(setting.prepare("accept"))
+        _ = try setting.controller.apply(setting.prepare("accept"), because: nil)
         try setting.change(at: { Int($0.v4_root) + 4 }, by: 1)
         let second = try setting.prepare("drop")
         #expect(!second.isRevised)
-        _ = try setting.controller.apply(second)
+        _ = try setting.controller.apply(second, because: nil)
         #expect(try setting.prepare("accept").isRevised)
     }
 
     @Test func compilesWhereAnotherExecutableHasCompiled() throws {
         let setting = try Setting()
-        _ = try setting.controller.apply(setting.prepare("accept"))
+        _ = try setting.controller.apply(setting.prepare("accept"), because: nil)
         let field = try #require(MemoryLayout<bh_image_header>.offset(of: \.compiler))
         try setting.change(at: { _ in field }, by: 4)
         #expect(try !setting.prepare("drop").isRevised)

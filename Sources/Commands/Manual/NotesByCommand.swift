@@ -4,14 +4,17 @@ extension CommandNotes {
     /// The notes of every command, by its name without `bulkhead`.
     static let byCommand: [String: CommandNotes] = [
         "": all,
-        "check": check, "apply": apply, "show": show, "status": status, "counters": counters, "flows": flows,
-        "drops": drops, "explain": explain, "replay": replay, "quarantine": quarantine, "release": release,
-        "detach": detach,
+        "check": check, "apply": apply, "rollback": rollback, "log": log, "show": show, "status": status,
+        "counters": counters, "flows": flows, "drops": drops, "explain": explain, "replay": replay,
+        "quarantine": quarantine, "release": release, "detach": detach,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
         "group flush": groupFlush,
     ]
 
     private static let language = (path: "policy.md", title: "the policy language")
+    private static let changes = (
+        path: "guides/changing-a-policy-safely.md", title: "changing a policy safely"
+    )
     private static let operations = (path: "operations.md", title: "operations")
     private static let refusals = (path: "operations.md#refusals", title: "refusals and what to do")
     private static let questions = (path: "operations.md#questions", title: "questions")
@@ -38,12 +41,24 @@ extension CommandNotes {
         done: "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names.",
         failed: "The policy was refused, or could not be loaded. What was in force before still is.",
         files: [.standardPolicy, .instance, .types, .namespaces, .gracePeriods],
-        related: ["check", "status", "show", "detach"], reading: [language, refusals])
+        related: ["check", "rollback", "log", "status", "show", "detach"], reading: [language, changes, refusals])
+
+    private static let rollback = CommandNotes(
+        done: "The policy is in force; it may have been so already.",
+        failed:
+            "The generation is not kept, or its policy was refused or could not be loaded. What was in force before"
+            + " still is.",
+        files: [.instance, .types, .namespaces, .gracePeriods], related: ["log", "apply", "show"],
+        reading: [changes])
+
+    private static let log = CommandNotes(
+        done: "The list was printed.", failed: notRead, files: [.instance], related: ["rollback", "show", "apply"],
+        reading: [changes])
 
     private static let show = CommandNotes(
         done: "The text was printed.",
-        failed: "No policy is in force, `--generation` names another than the one in force, or a privilege is missing.",
-        files: [.instance], related: ["apply", "status"], reading: [operations])
+        failed: "No policy is in force, the generation is not kept, or a privilege is missing.",
+        files: [.instance], related: ["log", "apply", "status"], reading: [operations])
 
     private static let status = CommandNotes(
         done: "The status was printed, whatever it says. With `--check`: and every port is enforced as intended.",

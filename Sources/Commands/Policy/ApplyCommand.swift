@@ -13,9 +13,13 @@ struct ApplyCommand: ParsableCommand {
             policy stays in force. A rule that accepts a connection also admits its replies and related ICMP errors, \
             unless the rule is `stateless`.
 
+            A policy that would cut the session that the command is run over (SSH, also through sudo, tmux and screen) is \
+            refused, unless `--force` is given.
+
             Example:
               bulkhead apply policy.yaml
               bulkhead apply --dry-run policy.yaml
+              bulkhead apply -m "let the new office in"
             """)
 
     @Argument(help: "The policy file; /dev/stdin reads a pipe.", completion: .file(extensions: ["yaml", "yml"]))
@@ -24,8 +28,7 @@ struct ApplyCommand: ParsableCommand {
     var dryRun = false
     @Option(help: ArgumentHelp("Not supported yet.", valueName: "duration", visibility: .hidden))
     var trial: String?
-    @Flag(help: ArgumentHelp("Not supported yet.", visibility: .hidden))
-    var force = false
+    @OptionGroup var change: ChangeOptions
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
 
@@ -36,19 +39,18 @@ struct ApplyCommand: ParsableCommand {
                 advice: "to be safe from locking yourself out, arm a way back first, such as: "
                     + "systemd-run --on-active=2m bulkhead detach --all")
         }
-        if force {
-            throw Refusal(
-                "apply --force is not supported yet",
-                advice: "there is nothing to override in this version: leave it out")
-        }
         let controller = try instance.controller
         let prepared = try controller.prepare(policy)
+        guard dryRun else { return try change.apply(prepared, controller, output) }
         Notices.show(prepared.source.loaded.diagnostics)
         Notices.warn(controller.quarantineWarnings(prepared.source))
-        let report = dryRun ? controller.rehearse(prepared) : try controller.apply(prepared)
+        let report = controller.rehearse(prepared)
         Notices.warn(report.warnings)
+        if !change.force, case .cuts(let refusal) = controller.lockout(prepared) {
+            Notices.warn(["apply would be refused: \(refusal.cause)"])
+        }
         try output.show(
             report.json(compiling: prepared.compileTime),
-            or: report.words(compiling: prepared.compileTime, isRehearsal: dryRun))
+            or: report.words(compiling: prepared.compileTime, isRehearsal: true))
     }
 }

@@ -51,15 +51,22 @@ struct ExplainedWays {
         }
     }
 
-    private func hops(on way: Way) throws -> [Explanation.Hop] {
+    /// The ports that a way crosses, with the packet as each of them sees it.
+    func crossings(on way: Way) -> [(frame: ProbeFrame, port: Int, direction: Direction)] {
         let ports = Dictionary(
             path.devices.enumerated().compactMap { index, device in device.map { ($0, index) } }, uniquingKeysWith: min)
-        let crossed = way.passages.compactMap { passage in
-            ports[passage.device].map { port in (passage, port, direction(of: passage, at: port)) }
+        return way.passages.compactMap { passage in
+            ports[passage.device].map { port in
+                let direction = direction(of: passage, at: port)
+                return (frame(passage, port, direction), port, direction)
+            }
         }
-        let outcomes = try judge.judge(
-            crossed.map { passage, port, direction in (frame(passage, port, direction).bytes, port, direction) })
-        return zip(crossed, outcomes).map { .init(port: judge.ports[$0.1].name, $0.2, $1) }
+    }
+
+    private func hops(on way: Way) throws -> [Explanation.Hop] {
+        let crossings = crossings(on: way)
+        let outcomes = try judge.judge(crossings.map { ($0.frame.bytes, $0.port, $0.direction) })
+        return zip(crossings, outcomes).map { .init(port: judge.ports[$0.port].name, $0.direction, $1) }
     }
 
     /// What the kernel hands to a device is `out` where the host is protected, and `in` where a workload is.
@@ -74,9 +81,9 @@ struct ExplainedWays {
         frame.vlan = passage.vlan
         if let mac = passage.sourceMAC { frame.sourceMAC = mac }
         if let mac = passage.destinationMAC { frame.destinationMAC = mac }
-        // What is known of the frame counts more than what an honest guest would send; under a policy that is not in
-        // force, guests are taken to be as it binds them.
+        // What is known of the frame counts more than what an honest guest would send; under a policy of a
+        // file, guests are taken to be as it binds them.
         let known = direction == .out ? passage.sourceMAC : passage.destinationMAC
-        return known != nil && judge.generation != nil ? frame : frame.crossing(judge.route.stops[port], direction)
+        return known != nil && judge.isOfThisHost ? frame : frame.crossing(judge.route.stops[port], direction)
     }
 }

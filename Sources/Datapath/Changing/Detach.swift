@@ -84,7 +84,8 @@ extension Instance {
     /// Removes the pins and folders of an instance that is held open, and last its own folder, `place`. Returns a
     /// warning if something is left because it is not ours.
     func removeFolders(from place: PinFolder) throws(DatapathError) -> String? {
-        for pins in [filterFolder, linkFolder, mapFolder, innerFolder] {
+        // The history first: without its maps it would be that of the next installation.
+        for pins in [historyFolder, textFolder, filterFolder, linkFolder, mapFolder, innerFolder] {
             for name in try pins.names { try pins.unpin(name) }
             try pins.remove()
         }

@@ -13,6 +13,8 @@ import Policy
 /// /sys/fs/bpf/NAME/links/       programs attached through links (see HookPin)
 /// /sys/fs/bpf/NAME/filters/     programs attached as clsact filters, on kernels before 6.6
 /// /sys/fs/bpf/NAME/readers/     N: folders that event readers lock
+/// /sys/fs/bpf/NAME/history/     records of generations, by their numbers (see GenerationHistory)
+/// /sys/fs/bpf/NAME/texts/       the texts that records name, by their SHA-256
 /// ```
 public struct Instance: Sendable, Hashable {
     public static let standardName = "bulkhead"
@@ -23,6 +25,8 @@ public struct Instance: Sendable, Hashable {
     package let usesTCX: Bool
     /// The host's file that turns short waits on (see GracePeriods).
     package let waitSetting: String
+    /// How much of its past it keeps.
+    package var historyBounds = HistoryBounds.standard
 
     /// The instance of a name, whether it exists or not.
     ///
@@ -58,6 +62,8 @@ public struct Instance: Sendable, Hashable {
     package var linkFolder: PinFolder { folder.folder("links") }
     package var filterFolder: PinFolder { folder.folder("filters") }
     package var readerFolder: PinFolder { folder.folder("readers") }
+    package var historyFolder: PinFolder { folder.folder("history") }
+    package var textFolder: PinFolder { folder.folder("texts") }
 
     var gracePeriods: GracePeriods { GracePeriods(setting: waitSetting, folder: folder) }
 

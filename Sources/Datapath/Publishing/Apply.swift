@@ -7,25 +7,34 @@ extension Instance {
     /// Puts a compiled policy into force at these ports, in one step: every packet is judged by the whole old policy or
     /// the whole new one. If it throws, or the process is killed on the way, what was in force before still is.
     ///
-    /// - Parameter bindings: The policy's entries bound to devices. A missing device is recorded, and enforced by a
-    ///   later apply.
-    public func apply(image: Image, bindings: [PortBinding]) throws(DatapathError) -> ApplyReport {
+    /// - Parameters:
+    ///   - bindings: The policy's entries bound to devices. A missing device is recorded, and enforced by a later apply.
+    ///   - origin: What is remembered of the policy; nil: nothing.
+    public func apply(
+        image: Image, bindings: [PortBinding], origin: PolicyOrigin? = nil
+    ) throws(DatapathError) -> ApplyReport {
         let clock = ContinuousClock()
         let start = clock.now
         try Preflight.check()
         let lock = try lock(make: true)
-        var report = try lock.instance.applyLocked(image: image, bindings: bindings)
+        var report = try lock.instance.applyLocked(image: image, bindings: bindings, origin: origin)
         _ = consume lock
         report.loadMilliseconds = (clock.now - start) / .milliseconds(1)
         return report
     }
 
     /// The part of an apply that needs the lock.
-    private func applyLocked(image: Image, bindings: [PortBinding]) throws(DatapathError) -> ApplyReport {
-        for folder in [mapFolder, innerFolder, linkFolder, filterFolder, readerFolder] { try folder.make() }
+    private func applyLocked(
+        image: Image, bindings: [PortBinding], origin: PolicyOrigin?
+    ) throws(DatapathError) -> ApplyReport {
+        let folders = [
+            mapFolder, innerFolder, linkFolder, filterFolder, readerFolder, historyFolder, textFolder,
+        ]
+        for folder in folders { try folder.make() }
         let hadFlows = mapFolder.holds("flows")
         let maps = try preparePrograms()
-        var step = try ApplyStep(instance: self, image: image, bindings: bindings, hadFlows: hadFlows)
+        var step = try ApplyStep(
+            instance: self, image: image, bindings: bindings, origin: origin, hadFlows: hadFlows)
         return try step.run(maps)
     }
 

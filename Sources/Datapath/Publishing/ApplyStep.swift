@@ -11,16 +11,21 @@ struct ApplyStep {
     let instance: Instance
     let image: Image
     let bindings: [PortBinding]
+    /// What is remembered of the policy; nil: nothing.
+    let origin: PolicyOrigin?
     /// The same image, for reading.
     let view: ImageView
     /// Whether the flow table existed before this apply.
     let hadFlows: Bool
-    private var warnings: [String] = []
+    var warnings: [String] = []
     /// What this apply attached; it is taken off again if the apply fails.
     private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
 
-    init(instance: Instance, image: Image, bindings: [PortBinding], hadFlows: Bool) throws(DatapathError) {
+    init(
+        instance: Instance, image: Image, bindings: [PortBinding], origin: PolicyOrigin?, hadFlows: Bool
+    ) throws(DatapathError) {
         self.instance = instance
+        self.origin = origin
         self.hadFlows = hadFlows
         self.image = image
         self.bindings = bindings
@@ -35,6 +40,7 @@ struct ApplyStep {
             let requests = bindings.map { DeviceAllotment.Request($0, image: image) }
             instance.gracePeriods.recover()
             try instance.removeOrphans(keeping: old?.devices() ?? [])
+            try GenerationHistory(instance).settle(inForce: old?.generation)
             if let old, samePrograms, let report = try unchanged(old, requests, maps) { return report }
             return try change(from: old, state: state, requests: requests, maps: maps)
         }
@@ -75,7 +81,8 @@ struct ApplyStep {
         }
         // The number is stored before anything is published under it, so it is never used twice.
         try maps[.instance].update(0, to: state)
-        var generation = Generation(image.bytes, view, number: number, loadedAt: UInt64(max(time(nil), 0)))
+        let time = KernelClock.nanoseconds(CLOCK_REALTIME)
+        var generation = Generation(image.bytes, view, number: number, loadedAt: time / 1_000_000_000)
         generation.setCompiler(CompilerIdentity.own)
         generation.setCounters(try allotCounters(old, maps))
         generation.setClock(secret: old?.view.header.secret ?? .random(in: 1 ... .max))
@@ -104,11 +111,14 @@ struct ApplyStep {
             }
             generation.setDevices(devices)
             try generation.fill(map)
+            remember(number, time)
             try instance.publish(map, before: before, renamed: renamed(allotment, old), maps)
         } catch {
             takeOff()
+            try? GenerationHistory(instance).settle(inForce: LiveImage.published(in: maps)?.generation)
             throw error
         }
+        settleHistory(number)
         state.programs = Programs.hash
         try maps[.instance].update(0, to: state)
         let new = try LiveImage(map)
@@ -283,6 +293,7 @@ struct ApplyStep {
                 let identity = DeviceAllotment.Request(binding, image: image).identity
                 return ApplyReport.PortReport(
                     port: binding.port, mode: modes[identity] ?? nil, isMissing: binding.interface == nil)
-            }, memoryBytes: maps.memory + live.memory, warnings: warnings)
+            }, memoryBytes: maps.memory + live.memory + GenerationHistory(instance).memory,
+            warnings: warnings)
     }
 }

@@ -57,7 +57,7 @@ public struct Status: Sendable {
     public var generation: UInt32
     /// The policy's own file, as it was given.
     public var file: String
-    /// Of the policy's text, see ``PolicyInForce/sha256``.
+    /// Of the policy's text, see ``PolicyText/sha256``.
     public var sha256: String
     /// Of the policy image, in hexadecimal.
     public var imageHash: [UInt8] = []

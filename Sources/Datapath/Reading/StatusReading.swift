@@ -20,8 +20,9 @@ extension Instance {
         }
         return Status(
             instance: name, generation: image.generation, file: view.file(0)?.name ?? "",
-            sha256: PolicyInForce.hash(of: view.files), imageHash: view.sha256, loadedAt: view.header.loaded_at,
-            ports: ports, bridges: bridges, memoryBytes: maps.memory + image.memory, classifier: view.classifier,
+            sha256: PolicyText.hash(of: view.files), imageHash: view.sha256, loadedAt: view.header.loaded_at,
+            ports: ports, bridges: bridges, memoryBytes: maps.memory + image.memory + GenerationHistory(self).memory,
+            classifier: view.classifier,
             flows: flows, readers: activeReaders(maps), quarantine: quarantine.sorted(),
             groups: try groups(image.view.groups, maps))
     }
@@ -62,8 +63,9 @@ extension Instance {
     public func policyInForce() throws(DatapathError) -> PolicyInForce {
         let image = try imageInForce(try openMaps())
         let view = image.view
+        let files = view.files
         return PolicyInForce(
-            generation: image.generation, files: view.files, sha256: PolicyInForce.hash(of: view.files),
+            text: PolicyText(generation: image.generation, files: files, sha256: PolicyText.hash(of: files)),
             loadedAt: view.header.loaded_at, rules: view.rules)
     }
 }

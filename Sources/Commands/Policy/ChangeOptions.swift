@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Control
+import Rendering
+
+/// What every command takes that puts a policy in force.
+struct ChangeOptions: ParsableArguments {
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Why the policy is changed; `log` shows it.", valueName: "text"))
+    var message: String?
+    @Flag(help: "Apply a policy also if it cuts the session that this command is run over.")
+    var force = false
+
+    /// Puts a policy in force, and shows what was done.
+    ///
+    /// - Parameter generation: The generation that the policy is taken from; nil: it was read from files.
+    func apply(
+        _ prepared: PreparedPolicy, rollbackOf generation: UInt32? = nil, _ controller: Controller,
+        _ output: OutputOptions
+    ) throws {
+        Notices.show(prepared.source.loaded.diagnostics)
+        Notices.warn(controller.quarantineWarnings(prepared.source))
+        if !force { try refuseLockout(prepared, controller) }
+        let report = try controller.apply(prepared, because: message, rollbackOf: generation)
+        Notices.warn(report.warnings)
+        if !report.changed, message != nil {
+            Notices.warn(["the message was not kept, because nothing was changed"])
+        }
+        try output.show(
+            report.json(compiling: prepared.compileTime),
+            or: report.words(compiling: prepared.compileTime, isRehearsal: false))
+    }
+
+    /// - Throws: ``Refusal`` if the policy would cut the session.
+    private func refuseLockout(_ policy: PreparedPolicy, _ controller: Controller) throws {
+        switch controller.lockout(policy) {
+        case .none: break
+        case .cuts(let refusal): throw refusal
+        case .unknown(let warning): Notices.warn([warning])
+        }
+    }
+}

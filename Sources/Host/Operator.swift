@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// Who runs this process, as far as the kernel and sudo tell.
+public struct Operator: Sendable, Hashable, Codable {
+    /// The best that is known: the user who called sudo, else who logged in, else who the process runs as.
+    public var name: String
+    /// The user id that the process was started with.
+    public var uid: UInt32
+    /// The user who logged in, which the kernel keeps through su and sudo; nil: the process belongs to no login.
+    public var loginUID: UInt32?
+    /// The user who called sudo; nil: nobody did.
+    public var sudoUser: String?
+
+    public init(name: String, uid: UInt32, loginUID: UInt32? = nil, sudoUser: String? = nil) {
+        self.name = name
+        self.uid = uid
+        self.loginUID = loginUID
+        self.sudoUser = sudoUser
+    }
+
+    /// The longest name that is taken, in bytes.
+    private static let nameLimit = 256
+
+    /// Who runs this process.
+    package static var current: Operator {
+        let uid = getuid()
+        let login = loginUID(text(of: "/proc/self/loginuid"))
+        // Anybody can set the variable. For root, sudo has set it, or root says so.
+        let sudoUser = geteuid() == 0 ? unsafe getenv("SUDO_USER").map { unsafe String(cString: $0) } : nil
+        let caller = sudoUser.flatMap { $0.isEmpty ? nil : String($0.prefix(nameLimit)) }
+        return Operator(
+            name: caller ?? name(of: login ?? uid), uid: uid, loginUID: login, sudoUser: caller)
+    }
+
+    /// Reads `/proc/PID/loginuid`; nil: nobody logged in.
+    static func loginUID(_ text: String) -> UInt32? {
+        guard let number = UInt32(text.prefix { $0.isNumber }), number != .max else { return nil }
+        return number
+    }
+
+    /// The user's name, or the number where there is none.
+    private static func name(of uid: UInt32) -> String {
+        var record = unsafe passwd()
+        var buffer = [CChar](repeating: 0, count: 16_384)
+        var found: UnsafeMutablePointer<passwd>?
+        let error = unsafe getpwuid_r(uid, &record, &buffer, buffer.count, &found)
+        guard error == 0, unsafe found != nil, let name = unsafe record.pw_name else { return "\(uid)" }
+        return unsafe String(cString: name)
+    }
+
+    private static func text(of path: String) -> String {
+        guard let file = unsafe fopen(path, "re") else { return "" }
+        defer { unsafe fclose(file) }
+        var line = [CChar](repeating: 0, count: 64)
+        guard unsafe fgets(&line, Int32(line.count), file) != nil else { return "" }
+        return String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

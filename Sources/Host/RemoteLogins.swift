@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The remote logins that a command is run over: those whose server is among the parents of the command, or of whoever
+/// is attached to the terminal multiplexer that it runs in.
+package struct RemoteLogins: Sendable, Hashable {
+    /// A connection, and the server's process that holds it.
+    package struct Login: Sendable, Hashable {
+        package var connection: TCPConnection
+        package var server: HostProcess
+    }
+
+    /// By process; a connection that several processes hold, once.
+    package var logins: [Login] = []
+    /// A server whose connection cannot be seen; nil: there is none.
+    package var unseen: HostProcess?
+
+    /// What the programs are called that let users log in.
+    private static let servers = ["sshd", "sshd-session", "sshd-auth", "dropbear"]
+
+    /// Looks at the processes.
+    package init(in view: some ProcessView) {
+        let servers = RemoteLogins.processes(behind: view.own, view).filter {
+            RemoteLogins.servers.contains($0.name)
+        }
+        var seen: Set<TCPConnection> = []
+        for server in servers.sorted(by: { $0.id < $1.id }) {
+            guard let files = view.files(of: server.id) else {
+                unseen = unseen ?? server
+                continue
+            }
+            let connections = view.connections(of: server.id)
+            let sockets = files.compactMap { file -> UInt64? in
+                if case .socket(let inode) = file { inode } else { nil }
+            }
+            // The login's own connection is the first one that the server opens; forwarded ones come later.
+            guard let connection = sockets.lazy.compactMap({ connections[$0] }).first else { continue }
+            if seen.insert(connection).inserted { logins.append(Login(connection: connection, server: server)) }
+        }
+        if !logins.isEmpty { unseen = nil }
+    }
+
+    /// The process and its parents; and, of a process that holds terminals open, as the server of a multiplexer does
+    /// those of its clients, also the processes on these terminals and their parents.
+    private static func processes(behind own: Int32, _ view: some ProcessView) -> [HostProcess] {
+        var found: [Int32: HostProcess] = [:]
+        var byTerminal: [UInt64: [Int32]]?
+        var next = [own]
+        while let id = next.popLast() {
+            // The first process of all is everybody's parent.
+            guard id > 1, found[id] == nil, let process = view.process(id) else { continue }
+            found[id] = process
+            next.append(process.parent)
+            let terminals = (view.files(of: id) ?? []).compactMap { file -> UInt64? in
+                if case .device(let number) = file { number } else { nil }
+            }
+            guard !terminals.isEmpty else { continue }
+            let known = byTerminal ?? RemoteLogins.byTerminal(view)
+            byTerminal = known
+            for terminal in Set(terminals) { next += known[terminal] ?? [] }
+        }
+        return Array(found.values)
+    }
+
+    private static func byTerminal(_ view: some ProcessView) -> [UInt64: [Int32]] {
+        Dictionary(grouping: view.all.compactMap(view.process).filter { $0.terminal != 0 }, by: \.terminal)
+            .mapValues { $0.map(\.id) }
+    }
+}

@@ -6,13 +6,23 @@ import Policy
 
 extension HostInventory {
     /// Reads from the kernel the devices of this network namespace and of these named ones. Only entering another
-    /// namespace needs privilege. A named one that does not exist, or may not be entered, is left out.
+    /// namespace needs privilege. A named one that does not exist, or that the user may not enter, is left out.
+    ///
+    /// - Throws: ``HostError`` also where a namespace was entered and cannot be read. To leave that one out would take
+    ///   its devices for gone, and whoever is root inside can make it unreadable.
     package static func read(namespaces: Set<String> = []) throws(HostError) -> HostInventory {
         var inventory = HostInventory(now: Timestamp(nanoseconds: KernelClock.nanoseconds(CLOCK_REALTIME)))
         inventory.namespaces[nil] = try NamespaceInventory.read(nil)
         for name in namespaces.sorted() {
-            guard let found = try? NamespaceInventory.read(name) else { continue }
-            inventory.namespaces[name] = found
+            var isEntered = false
+            do throws(HostError) {
+                inventory.namespaces[name] = try NamespaceInventory.read(name, &isEntered)
+            } catch {
+                guard isEntered else { continue }
+                throw HostError(
+                    "network namespace \"\(name)\" cannot be read: \(error.message)",
+                    advice: error.advice ?? "see what changes it all the time, and try again")
+            }
         }
         return inventory
     }
@@ -20,8 +30,15 @@ extension HostInventory {
 
 extension NamespaceInventory {
     static func read(_ name: String?) throws(HostError) -> NamespaceInventory {
+        var isEntered = false
+        return try read(name, &isEntered)
+    }
+
+    /// - Parameter isEntered: Gets true when the namespace has been entered; what fails then is reading it.
+    fileprivate static func read(_ name: String?, _ isEntered: inout Bool) throws(HostError) -> NamespaceInventory {
         try NetworkNamespace.with(name) { () throws(HostError) in
-            NamespaceInventory(
+            isEntered = true
+            return NamespaceInventory(
                 inode: NetworkNamespace.inode(nil) ?? 0, interfaces: try readInterfaces())
         }
     }
@@ -39,9 +56,12 @@ extension NamespaceInventory {
         try unsafe listed("network devices", bulkhead_read_interfaces)
     }
 
+    /// The beginning where there are too many: only the list of devices has to be whole.
     private static func readAlternativeNames() throws(HostError) -> [UInt32: [String]] {
         var result: [UInt32: [String]] = [:]
-        for name in try unsafe listed("names of network devices", bulkhead_read_alternative_names) {
+        var cut: [String] = []
+        let names = try unsafe listed("names of network devices", notingIn: &cut, bulkhead_read_alternative_names)
+        for name in names {
             if isText(name.name) { result[name.index, default: []].append(text(of: name.name)) }
         }
         return result
@@ -51,7 +71,8 @@ extension NamespaceInventory {
         let all = try readLinks()
         let alternatives = try readAlternativeNames()
         var prefixes: [UInt32: [Prefix]] = [:]
-        for address in try unsafe listed("addresses", bulkhead_read_addresses) {
+        var cut: [String] = []
+        for address in try unsafe listed("addresses", notingIn: &cut, bulkhead_read_addresses) {
             prefixes[address.index, default: []].append(Prefix(address))
         }
         let names = Dictionary(all.map { ($0.index, text(of: $0.name)) }) { first, _ in first }

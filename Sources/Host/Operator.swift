@@ -28,9 +28,12 @@ public struct Operator: Sendable, Hashable, Codable {
         let login = loginUID(text(of: "/proc/self/loginuid"))
         // Anybody can set the variable. For root, sudo has set it, or root says so.
         let sudoUser = geteuid() == 0 ? unsafe getenv("SUDO_USER").map { unsafe String(cString: $0) } : nil
-        let caller = sudoUser.flatMap { $0.isEmpty ? nil : String($0.prefix(nameLimit)) }
+        let caller = sudoUser.flatMap { $0.isEmpty || $0.utf8.count > nameLimit ? nil : $0 }
+        // `su` keeps the variable, so it counts only where it agrees with who logged in.
+        let loginName = login.map(name)
+        let isCaller = loginName == nil || loginName == caller
         return Operator(
-            name: caller ?? name(of: login ?? uid), uid: uid, loginUID: login, sudoUser: caller)
+            name: (isCaller ? caller : nil) ?? loginName ?? name(of: uid), uid: uid, loginUID: login, sudoUser: caller)
     }
 
     /// Reads `/proc/PID/loginuid`; nil: nobody logged in.

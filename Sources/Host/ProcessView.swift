@@ -34,8 +34,16 @@ package struct HostProcess: Sendable, Hashable {
 /// What a descriptor of a process is open on.
 package enum ProcessFile: Sendable, Hashable {
     case socket(inode: UInt64)
-    /// A character device, by its number, which may be a terminal.
-    case device(UInt64)
+    /// A character device, which may be a terminal, by its number, and by the file system and the file that it stands
+    /// in: each instance of devpts counts its terminals from 0.
+    case device(UInt64, fileSystem: UInt64, inode: UInt64)
+}
+
+extension ProcessFile {
+    /// The number of a device; nil of a socket.
+    var terminalNumber: UInt64? {
+        if case .device(let number, _, _) = self { number } else { nil }
+    }
 }
 
 /// The processes of this host. A plain value can take the kernel's place.
@@ -70,15 +78,29 @@ package struct KernelProcesses: ProcessView {
         let folder = "/proc/\(id)/fd"
         guard unsafe access(folder, R_OK | X_OK) == 0 else { return nil }
         let numbers = ProcFile.names(folder).compactMap { Int32($0) }.sorted()
-        return numbers.compactMap { number -> ProcessFile? in
-            var status = stat()
-            guard unsafe stat("\(folder)/\(number)", &status) == 0 else { return nil }
-            switch status.st_mode & S_IFMT {
-            case S_IFSOCK: return .socket(inode: UInt64(status.st_ino))
-            case S_IFCHR: return .device(KernelProcesses.terminalNumber(UInt64(status.st_rdev)))
-            default: return nil
-            }
+        return numbers.prefix(KernelProcesses.fileLimit).compactMap { file("\(folder)/\($0)") }
+    }
+
+    /// More descriptors of one process are not looked at.
+    private static let fileLimit = 4096
+
+    /// What a descriptor is open on. Only devices are asked for their status: a file system of somebody else's may never
+    /// answer.
+    private func file(_ path: String) -> ProcessFile? {
+        var bytes = [CChar](repeating: 0, count: 256)
+        let count = unsafe readlink(path, &bytes, bytes.count)
+        guard count > 0 else { return nil }
+        let target = String(decoding: bytes.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        if target.hasPrefix("socket:["), let inode = UInt64(target.dropFirst("socket:[".count).dropLast()) {
+            return .socket(inode: inode)
         }
+        var status = stat()
+        guard target.hasPrefix("/dev/"), unsafe stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFCHR else {
+            return nil
+        }
+        return .device(
+            KernelProcesses.terminalNumber(UInt64(status.st_rdev)), fileSystem: UInt64(status.st_dev),
+            inode: UInt64(status.st_ino))
     }
 
     /// A device's number as `/proc/PID/stat` writes it.

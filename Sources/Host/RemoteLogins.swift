@@ -50,13 +50,16 @@ package struct RemoteLogins: Sendable, Hashable {
             guard id > 1, found[id] == nil, let process = view.process(id) else { continue }
             found[id] = process
             next.append(process.parent)
-            let terminals = (view.files(of: id) ?? []).compactMap { file -> UInt64? in
-                if case .device(let number) = file { number } else { nil }
-            }
+            let terminals = (view.files(of: id) ?? []).filter { $0.terminalNumber != nil }
             guard !terminals.isEmpty else { continue }
             let known = byTerminal ?? RemoteLogins.byTerminal(view)
             byTerminal = known
-            for terminal in Set(terminals) { next += known[terminal] ?? [] }
+            // A terminal's number says little: whoever mounts a devpts of his own has the same ones. Who is on this very
+            // terminal has it open.
+            for terminal in Set(terminals) {
+                let candidates = terminal.terminalNumber.flatMap { known[$0] } ?? []
+                next += candidates.filter { (view.files(of: $0) ?? []).contains(terminal) }
+            }
         }
         return Array(found.values)
     }

@@ -32,6 +32,11 @@ import Testing
         HostProcess(id: id, parent: parent, name: name, terminal: terminal)
     }
 
+    /// A device of the devpts that the host mounts, or of another one.
+    private static func device(_ number: UInt64, on fileSystem: UInt64 = 26) -> ProcessFile {
+        .device(number, fileSystem: fileSystem, inode: number)
+    }
+
     /// A login with a shell on a terminal: 10 listens, 11 has the connection, 12 is the user's, 13 the shell.
     private static let login = [
         process(1, 0, "systemd"), process(10, 1, "sshd"), process(11, 10, "sshd"), process(12, 11, "sshd"),
@@ -40,8 +45,8 @@ import Testing
 
     /// The user's process also forwards a connection, which it opened later.
     private static let held: [Int32: [ProcessFile]] = [
-        10: [.device(0x103), .socket(inode: 1)], 11: [.socket(inode: 7)], 12: [.socket(inode: 7), .socket(inode: 8)],
-        13: [.device(0x8800)],
+        10: [device(0x103), .socket(inode: 1)], 11: [.socket(inode: 7)], 12: [.socket(inode: 7), .socket(inode: 8)],
+        13: [device(0x8800)],
     ]
 
     private func ports(_ table: Table) -> [UInt16] { RemoteLogins(in: table).logins.map(\.connection.remote.port) }
@@ -67,12 +72,27 @@ import Testing
                 Self.process(31, 30, "bash", on: 0x8802), Self.process(100, 31, "bulkhead", on: 0x8802),
             ]
         var open = Self.held
-        open[30] = [.device(0x502), .device(0x8800)]
-        open[31] = [.device(0x8802)]
+        open[30] = [Self.device(0x502), Self.device(0x8800)]
+        open[31] = [Self.device(0x8802)]
         #expect(ports(Table(processes: processes, open: open, sockets: Self.sockets)) == [50007])
         // Detached, nobody sits at it.
-        open[30] = [.device(0x502)]
+        open[30] = [Self.device(0x502)]
         #expect(ports(Table(processes: processes, open: open, sockets: Self.sockets)) == [])
+    }
+
+    /// Each mount of devpts counts its terminals from 0, and anybody with a user namespace can have one.
+    @Test func aTerminalOfAnotherMountIsNotTheSame() {
+        let processes =
+            Self.login + [
+                Self.process(100, 13, "bulkhead", on: 0x8800), Self.process(50, 1, "sshd"),
+                Self.process(51, 50, "liar", on: 0x8800),
+            ]
+        var open = Self.held
+        open[50] = [.socket(inode: 8)]
+        open[51] = [Self.device(0x8800, on: 40)]
+        #expect(ports(Table(processes: processes, open: open, sockets: Self.sockets)) == [50007])
+        open[51] = [Self.device(0x8800)]
+        #expect(ports(Table(processes: processes, open: open, sockets: Self.sockets)) == [50007, 50008])
     }
 
     @Test func onAConsoleOrInTheBackgroundThereIsNothingToProtect() {
@@ -80,7 +100,7 @@ import Testing
             Self.process(1, 0, "systemd"), Self.process(40, 1, "login", on: 0x440),
             Self.process(41, 40, "bash", on: 0x440), Self.process(100, 41, "bulkhead", on: 0x440),
         ]
-        let open: [Int32: [ProcessFile]] = [40: [.device(0x440)], 41: [.device(0x440)]]
+        let open: [Int32: [ProcessFile]] = [40: [Self.device(0x440)], 41: [Self.device(0x440)]]
         #expect(ports(Table(processes: Self.login + console, open: open, sockets: Self.sockets)) == [])
         let service = [Self.process(1, 0, "systemd"), Self.process(100, 1, "bulkhead")]
         #expect(ports(Table(processes: service + Self.login, open: Self.held, sockets: Self.sockets)) == [])

@@ -46,9 +46,7 @@ struct ApplyCommand: ParsableCommand {
         Notices.warn(controller.quarantineWarnings(prepared.source))
         let report = controller.rehearse(prepared)
         Notices.warn(report.warnings)
-        if !change.force, case .cuts(let refusal) = controller.lockout(prepared) {
-            Notices.warn(["apply would be refused: \(refusal.cause)"])
-        }
+        if !change.force { change.warnOfLockout(prepared, controller) }
         try output.show(
             report.json(compiling: prepared.compileTime),
             or: report.words(compiling: prepared.compileTime, isRehearsal: true))

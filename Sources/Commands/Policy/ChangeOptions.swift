@@ -32,6 +32,15 @@ struct ChangeOptions: ParsableArguments {
             or: report.words(compiling: prepared.compileTime, isRehearsal: false))
     }
 
+    /// Says whether `apply` would refuse the policy.
+    func warnOfLockout(_ policy: PreparedPolicy, _ controller: Controller) {
+        switch controller.lockout(policy) {
+        case .none: break
+        case .cuts(let refusal): Notices.warn(["apply would be refused: \(refusal.cause)"])
+        case .unknown(let warning): Notices.warn([warning])
+        }
+    }
+
     /// - Throws: ``Refusal`` if the policy would cut the session.
     private func refuseLockout(_ policy: PreparedPolicy, _ controller: Controller) throws {
         switch controller.lockout(policy) {

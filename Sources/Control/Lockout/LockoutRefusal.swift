@@ -36,15 +36,17 @@ extension Controller {
         guard !logins.logins.isEmpty else { return .none }
         let check = LockoutCheck(
             judge: try judge(policy), network: KernelNetwork(), present: filteredNow())
+        var doubt: String?
         for login in logins.logins {
             guard check.network.tables(login.connection.namespace) != nil else {
-                return .unknown(
+                doubt =
                     "this command is run over \(login.server.name) in a network namespace without a name: whether the "
-                        + "policy cuts that session was not checked")
+                    + "policy cuts that session was not checked"
+                continue
             }
             if let cut = try check.cut(login.connection) { return .cuts(Refusal(login, cut)) }
         }
-        return .none
+        return doubt.map(Lockout.unknown) ?? .none
     }
 }
 

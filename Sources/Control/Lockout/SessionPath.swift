@@ -14,7 +14,7 @@ struct SessionPath {
     /// Those of the packets that the host receives, and of those that it sends; empty where the kernel does not tell.
     func ways() -> (received: [Way], sent: [Way]) {
         let sent = connection.isLinkLocal ? onLink() : routedAway()
-        let received = connection.isLinkLocal ? [] : routedHere()
+        let received = connection.isLinkLocal ? [] : routedHere(answers: sent)
         // Where nothing tells how they come, they come as they go; on a link they always do.
         let all = (received.isEmpty ? sent.map(\.reversed) : received, sent.isEmpty ? received.map(\.reversed) : sent)
         return (Array(all.0.prefix(Self.limit)), Array(all.1.prefix(Self.limit)))
@@ -26,10 +26,18 @@ struct SessionPath {
             destinationPort: destination.port)
     }
 
-    /// The connection is open, so its packets do come to the namespace that it ends in.
-    private func routedHere() -> [Way] {
+    /// The connection is open, so its packets do come to the namespace that it ends in. They come from where its answers
+    /// go: a container that has taken the other end's address gets none of them.
+    private func routedHere(answers: [Way]) -> [Way] {
         let source = Route.End(address: connection.remote.address)
-        let origins = path.origins(of: source, to: Route.End(address: connection.local.address))
+        let reached = Set(
+            answers.compactMap { way -> UInt64? in
+                if case .delivered(let namespace) = way.end { namespace } else { nil }
+            })
+        let origins = path.origins(of: source, to: Route.End(address: connection.local.address)).filter { found in
+            guard case .sent(let namespace) = found.origin else { return true }
+            return namespace == connection.namespace || reached.contains(namespace)
+        }
         let finder = path.finder(for: packet(connection.remote, connection.local))
         return finder.ways(from: origins.map(\.origin)).filter { $0.end == .delivered(connection.namespace) }
     }

@@ -40,7 +40,7 @@ struct ApplyStep {
             let requests = bindings.map { DeviceAllotment.Request($0, image: image) }
             instance.gracePeriods.recover()
             try instance.removeOrphans(keeping: old?.devices() ?? [])
-            try GenerationHistory(instance).settle(inForce: old?.generation)
+            bringHistoryUpToDate(inForce: old?.generation)
             if let old, samePrograms, let report = try unchanged(old, requests, maps) { return report }
             return try change(from: old, state: state, requests: requests, maps: maps)
         }
@@ -118,13 +118,13 @@ struct ApplyStep {
             try? GenerationHistory(instance).settle(inForce: LiveImage.published(in: maps)?.generation)
             throw error
         }
-        settleHistory(number)
         state.programs = Programs.hash
         try maps[.instance].update(0, to: state)
         let new = try LiveImage(map)
         let devices = new.devices()
         let kept = Set(devices.map(\.id))
         try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
+        settleHistory(number)
         for slot in groups.gone(before) { try maps[.groups].delete(slot) }
         try instance.removeStaleInner(maps)
         let gone = (old?.devices() ?? []).count { !kept.contains($0.id) }

@@ -51,8 +51,8 @@ public struct MemoryFiles: PolicyFiles {
     }
 
     public func names(in directory: String) throws(FileError) -> [String] {
-        let prefix = directory == "." ? "" : directory + "/"
-        let names = files.keys.filter { $0.hasPrefix(prefix) }
+        let prefix = directory == "." ? "" : directory == "/" ? "/" : directory + "/"
+        let names = files.keys.filter { prefix.isEmpty ? !$0.hasPrefix("/") : $0.hasPrefix(prefix) }
             .compactMap { $0.dropFirst(prefix.count).split(separator: "/").first.map(String.init) }
         if names.isEmpty { throw .missing }
         return Array(Set(names))

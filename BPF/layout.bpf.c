@@ -17,6 +17,7 @@ const union {
 	struct bh_list_entry list_entry;
 	struct bh_run run;
 	struct bh_bitmap_word bitmap_word;
+	struct bh_covered covered;
 	struct bh_rule rule;
 	struct bh_note note;
 	struct bh_condition condition;

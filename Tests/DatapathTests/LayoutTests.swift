@@ -49,8 +49,10 @@ import Testing
                 \.device_count, \.device_ports, \.devices, \.loaded_at, \.wall_offset, \.secret, \.boot_offset,
                 \.epoch, \.before, \.host_states, \.host_questions, \.note_count, \.bitmap_width, \.item_ranks,
                 \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.selectors,
-                \.selector_count, \.run_pages, \.reserved,
+                \.selector_count, \.run_pages, \.rules_text, \.rules_text_end, \.covered, \.covered_count, \.compiler,
+                \.reserved,
             ]),
+        layout(bh_covered(), [\.rule, \.cover]),
         layout(bh_node(), [\.changes, \.path, \.path_mask, \.base, \.otherwise, \.before, \.path_bits, \.pad]),
         layout(
             bh_address_class(),

@@ -26,7 +26,7 @@ import Testing
             ports: { guest: { interface: tap0, netns: \(lab.host.name), protects: workload } }
             defaults: { in: accept, out: accept }
             rules:
-              - { name: ping, from: 192.0.2.2, service: icmp, action: \(action) }
+              - { name: ping, from: 192.0.2.2, service: icmp/*, action: \(action) }
               - { name: web, service: tcp/\(port), action: accept }
 
             """
@@ -65,7 +65,7 @@ import Testing
         #expect(try !setting.lab.ping())
         let policy = try setting.controller.policyInForce()
         #expect(policy.rules.map(\.action) == [.drop, .accept])
-        #expect(policy.files.first?.text.contains("icmp, action: drop") == true)
+        #expect(policy.files.first?.text.contains("icmp/*, action: drop") == true)
 
         // The same image as from nothing.
         _ = try setting.controller.detachAll()

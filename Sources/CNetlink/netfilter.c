@@ -137,8 +137,8 @@ static int take_expression(const struct nlattr *expression, void *data)
 	if (netlink_find_nested_fields(expression, FIELDS(fields)) < 0)
 		return MNL_CB_ERROR;
 	netlink_copy_text(name, sizeof(name), fields[NAME].found);
-	if (!strcmp(name, "reject") || !strcmp(name, "queue") || !strcmp(name, "target") ||
-	    !strcmp(name, "synproxy") || !strcmp(name, "fwd"))
+	if (!strcmp(name, "reject") || !strcmp(name, "queue") || !strcmp(name, "target") || !strcmp(name, "synproxy") ||
+	    !strcmp(name, "fwd"))
 		rule->drops = 1;
 	if (!strcmp(name, "immediate"))
 		return take_immediate(fields[DATA].found, rule);

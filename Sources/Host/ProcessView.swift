@@ -84,8 +84,8 @@ package struct KernelProcesses: ProcessView {
     /// More descriptors of one process are not looked at.
     private static let fileLimit = 4096
 
-    /// What a descriptor is open on. Only devices are asked for their status: a file system of somebody else's may never
-    /// answer.
+    /// What a descriptor is open on. Only devices are asked for their status: a file system of somebody else's may
+    /// never answer.
     private func file(_ path: String) -> ProcessFile? {
         var bytes = [CChar](repeating: 0, count: 256)
         let count = unsafe readlink(path, &bytes, bytes.count)

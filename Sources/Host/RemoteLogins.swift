@@ -54,8 +54,8 @@ package struct RemoteLogins: Sendable, Hashable {
             guard !terminals.isEmpty else { continue }
             let known = byTerminal ?? RemoteLogins.byTerminal(view)
             byTerminal = known
-            // A terminal's number says little: whoever mounts a devpts of his own has the same ones. Who is on this very
-            // terminal has it open.
+            // A terminal's number says little: whoever mounts a devpts of his own has the same ones. Who is on this
+            // very terminal has it open.
             for terminal in Set(terminals) {
                 let candidates = terminal.terminalNumber.flatMap { known[$0] } ?? []
                 next += candidates.filter { (view.files(of: $0) ?? []).contains(terminal) }

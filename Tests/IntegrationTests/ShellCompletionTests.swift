@@ -52,10 +52,8 @@ extension Integration {
             let cases: [(words: String, offered: [String])] = [
                 ("gro", ["bulkhead group"]), ("drops --reason guard-m", ["bulkhead drops --reason guard-mac"]),
                 ("replay trace.pcap --policy \(policy) --port lo", ["--port lone"]),
-                (
-                    "explain --policy \(policy) guests/",
-                    ["guests/tap-one", "guests/tap-two"]
-                ),
+                // Both shells write out what the two names share.
+                ("explain --policy \(policy) guests/", ["guests/tap-"]),
                 (
                     "replay trace.pcap --policy \(policy) --port ",
                     ["evil", "guests", "guests/tap-one", "guests/tap-two", "lone", "tap-lone", "tap-one", "tap-two"]

@@ -13,8 +13,8 @@ struct ApplyCommand: ParsableCommand {
             policy stays in force. A rule that accepts a connection also admits its replies and related ICMP errors, \
             unless the rule is `stateless`.
 
-            A policy that would cut the session that the command is run over (SSH, also through sudo, tmux and screen) is \
-            refused, unless `--force` is given.
+            A policy that would cut the session that the command is run over (SSH, also through sudo, tmux and screen) \
+            is refused, unless `--force` is given.
 
             Example:
               bulkhead apply policy.yaml

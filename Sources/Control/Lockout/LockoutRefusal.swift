@@ -76,13 +76,14 @@ extension LockoutCheck.Cut {
         case .refused where isReply:
             "let the rule that accepts tcp/\(port) be stateful, or accept \(hop.direction.rawValue) what answers it"
         case .refused:
-            "put a rule before it such as { name: admin-ssh, from: \"\(client)\", service: tcp/\(port), action: accept }"
+            "put a rule before it such as { name: admin-ssh, from: \"\(client)\", service: tcp/\(port), "
+                + "action: accept }"
         case .notAdopted:
             "the port is not filtered yet, and open connections are taken over there only while \"adopt\" lasts: leave "
                 + "out \"adopt: 0s\", and see that no rule denies packets of the session"
         case .otherEntry:
-            "the port has another entry in the policy in force, and open connections do not move from one to the other: "
-                + "keep the entry's name and what it protects"
+            "the port has another entry in the policy in force, and open connections do not move from one to the "
+                + "other: keep the entry's name and what it protects"
         case .filteredAgain:
             "the port was detached, and connections opened meanwhile are not taken over: open a new session once the "
                 + "policy is in force"

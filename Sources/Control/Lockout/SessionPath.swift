@@ -26,8 +26,8 @@ struct SessionPath {
             destinationPort: destination.port)
     }
 
-    /// The connection is open, so its packets do come to the namespace that it ends in. They come from where its answers
-    /// go: a container that has taken the other end's address gets none of them.
+    /// The connection is open, so its packets do come to the namespace that it ends in. They come from where its
+    /// answers go: a container that has taken the other end's address gets none of them.
     private func routedHere(answers: [Way]) -> [Way] {
         let source = Route.End(address: connection.remote.address)
         let reached = Set(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Libbpf
 
-/// The maps that an instance's maps of maps hold: images, members of dynamic groups and counters. The kernel tells their ids, but
-/// opens a map by its id only for CAP_SYS_ADMIN. So each is also pinned, by its id.
+/// What the maps of maps of an instance hold: images, members of dynamic groups and counters. The kernel tells their
+/// ids, but opens a map by its id only for CAP_SYS_ADMIN. So each is also pinned, by its id.
 package struct InnerMaps: Sendable {
     private let folder: PinFolder
 

@@ -8,7 +8,7 @@ extension Instance {
     /// the whole new one. If it throws, or the process is killed on the way, what was in force before still is.
     ///
     /// - Parameters:
-    ///   - bindings: The policy's entries bound to devices. A missing device is recorded, and enforced by a later apply.
+    ///   - bindings: The policy's entries bound to devices. A missing device is recorded; a later apply enforces it.
     ///   - origin: What is remembered of the policy; nil: nothing.
     public func apply(
         image: Image, bindings: [PortBinding], origin: PolicyOrigin? = nil

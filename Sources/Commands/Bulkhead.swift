@@ -22,9 +22,9 @@ public struct Bulkhead: ParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
-            FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self,
-            GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
+            CheckCommand.self, DiffCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self,
+            CountersCommand.self, FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReachCommand.self,
+            ReplayCommand.self, GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
             ManualCommand<Bulkhead>.self,
         ])
 

@@ -5,6 +5,7 @@ extension CommandNotes {
     static let byCommand: [String: CommandNotes] = [
         "": all,
         "check": check, "apply": apply, "show": show, "status": status, "counters": counters, "flows": flows,
+        "diff": diff, "reach": reach,
         "drops": drops, "explain": explain, "replay": replay, "quarantine": quarantine, "release": release,
         "detach": detach,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
@@ -14,6 +15,7 @@ extension CommandNotes {
     private static let language = (path: "policy.md", title: "the policy language")
     private static let operations = (path: "operations.md", title: "operations")
     private static let refusals = (path: "operations.md#refusals", title: "refusals and what to do")
+    private static let safely = (path: "guides/changing-a-policy-safely.md", title: "changing a policy safely")
     private static let questions = (path: "operations.md#questions", title: "questions")
     private static let quarantines = (path: "operations.md#cutting-a-port-off", title: "cutting a port off")
     private static let members = (path: "operations.md#changing-who-is-in-a-group", title: "changing who is in a group")
@@ -32,13 +34,25 @@ extension CommandNotes {
     private static let check = CommandNotes(
         done: "The policy is valid. It may have warnings, unless `--strict` is given.",
         failed: "The policy has errors, or warnings with `--strict`, or cannot be read.",
-        files: [.standardPolicy, .namespaces], related: ["apply", "explain", "replay"], reading: [language])
+        files: [.standardPolicy, .namespaces], related: ["diff", "apply", "explain", "replay"],
+        reading: [language, safely])
+
+    private static let diff = CommandNotes(
+        done: "The policies were compared, whatever changes. With `--exit-code`: and no traffic changes.",
+        failed: "A policy or the file of flows cannot be read or has errors, or no policy is in force.",
+        changed: "With `--exit-code`: the policies were compared, and some traffic changes its verdict.",
+        files: [.instance, .namespaces], related: ["check", "reach", "apply"], reading: [safely])
+
+    private static let reach = CommandNotes(
+        done: "The question was answered, also if nobody can.",
+        failed: "A group, port or service is unknown, the policy has errors, or none is in force.",
+        files: [.instance, .namespaces], related: ["explain", "diff", "check"], reading: [safely, questions])
 
     private static let apply = CommandNotes(
         done: "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names.",
         failed: "The policy was refused, or could not be loaded. What was in force before still is.",
         files: [.standardPolicy, .instance, .types, .namespaces, .gracePeriods],
-        related: ["check", "status", "show", "detach"], reading: [language, refusals])
+        related: ["check", "diff", "status", "show", "detach"], reading: [language, refusals])
 
     private static let show = CommandNotes(
         done: "The text was printed.",

@@ -43,7 +43,7 @@ struct ApplyCommand: ParsableCommand {
         }
         let controller = try instance.controller
         let prepared = try controller.prepare(policy)
-        Notices.show(prepared.source.loaded.diagnostics)
+        Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
         Notices.warn(controller.quarantineWarnings(prepared.source))
         let report = dryRun ? controller.rehearse(prepared) : try controller.apply(prepared)
         Notices.warn(report.warnings)

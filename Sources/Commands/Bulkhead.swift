@@ -24,7 +24,7 @@ public struct Bulkhead: ParsableCommand {
         subcommands: [
             CheckCommand.self, ApplyCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self,
             FlowsCommand.self, DropsCommand.self, ExplainCommand.self, ReplayCommand.self,
-            GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
+            ImportCommand.self, GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
             ManualCommand<Bulkhead>.self,
         ])
 

@@ -2,7 +2,7 @@
 
 /// Reads one YAML document into nodes. Reports duplicate keys, and limits the size: what an alias repeats counts each
 /// time.
-struct YAMLReader {
+package struct YAMLReader {
     /// The most bytes of a document.
     static let sizeLimit = 64 << 20
     /// The most nodes of a document, with its aliases expanded.
@@ -26,7 +26,7 @@ struct YAMLReader {
     private var deepest = 0
 
     /// The document's root. nil if the text is empty or not YAML; the cause is then reported.
-    static func read(_ bytes: [UInt8], file: String, _ problems: Problems) -> Node? {
+    package static func read(_ bytes: [UInt8], file: String, _ problems: Problems) -> Node? {
         if let items = OneLineItems(bytes, key: "rules", file: file), let root = read(items, file) { return root }
         return readAll(bytes, file: file, problems)
     }

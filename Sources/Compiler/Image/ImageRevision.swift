@@ -49,7 +49,7 @@ struct ImageRevision {
     /// Sets what the edited rules do. False if a rule has a new name that its limit's state is kept under.
     private mutating func setEffects(_ edits: [Int: RuleEdit]) -> Bool {
         for (first, edit) in edits {
-            let isLimited = rules[first].flags & UInt8(BH_RULE_LIMITED.rawValue) != 0
+            let isLimited = old.condition(of: rules[first]).flags & BH_CONDITION_LIMITED.rawValue != 0
             if isLimited, old.string(rules[first].name) != edit.name { return false }
             for rank in first...first + Int(rules[first].terms_behind) where rules.indices.contains(rank) {
                 rules[rank].verdict = UInt8(edit.action.number)
@@ -69,7 +69,7 @@ struct ImageRevision {
     }
 
     private func isRenamed(_ first: Int, _ edit: RuleEdit) -> Bool {
-        old.string(rules[first].name) != edit.name || old.note(of: rules[first]) != edit.note
+        old.string(rules[first].name) != edit.name || (old.note(of: rules[first]) ?? RuleNote()) != edit.note
     }
 
     /// Writes all texts anew, in the order in which ``ImageAssembly`` does. False if two rules have one name.
@@ -89,7 +89,7 @@ struct ImageRevision {
             let isFirst = rules[rank].term == 0
             if isFirst {
                 let name = edits[rank]?.name ?? old.string(rules[rank].name)
-                let note = edits[rank].map(\.note) ?? old.note(of: rules[rank])
+                let note = edits[rank]?.note ?? old.note(of: rules[rank]) ?? RuleNote()
                 rules[rank].name = table.offset(of: name)
                 guard names.insert(rules[rank].name).inserted else { return false }
                 rules[rank].notes = notes.append(note, &table)
@@ -148,8 +148,7 @@ extension Image {
 }
 
 extension RuleEdit {
-    fileprivate var note: RuleNote? {
-        if comment == nil, meta.isEmpty { return nil }
-        return RuleNote(comment: comment, meta: meta.map { .init(key: $0.key, value: $0.value) })
+    fileprivate var note: RuleNote {
+        RuleNote(comment: comment, tag: tag, meta: meta.map { .init(key: $0.key, value: $0.value) })
     }
 }

@@ -1,61 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Counting and streaming. Per-CPU counters are exact; events are a sample for whoever listens. */
+/* Streaming. Per-CPU counters are exact; events are a sample for whoever listens. */
 #ifndef BULKHEAD_EVENT_H
 #define BULKHEAD_EVENT_H
 
 #include "bucket.h"
+#include "count.h"
 #include "service.h"
-
-/* The counters of the packet's port and direction. */
-static __always_inline struct bh_port_counters *port_counters_of(const struct bh_scratch *here)
-{
-	__u32 index = (here->device & (BH_DEVICES_MAX - 1)) * BH_DIRECTION_MAX + (here->judgement.direction & 1);
-
-	return bpf_map_lookup_elem(&port_counters, &index);
-}
-
-/*
- * Adds the packet to its port's and its rule's counters. Packets are wire packets: a super-packet counts its segments.
- */
-static __always_inline void count_packet(const struct bh_scratch *here)
-{
-	const struct bh_judgement *judgement = &here->judgement;
-	const struct bh_packet *packet = &here->packet;
-	__u32 cpu = bpf_get_smp_processor_id();
-	__u64 slot = judgement->counter;
-	__u64 reason = judgement->reason;
-	struct bh_port_counters *port = port_counters_of(here);
-	struct rule_counters *rules;
-
-	if (port) {
-		struct bh_count *count = judgement->verdict == BH_ACCEPT ? &port->accepted : &port->dropped;
-		__u64 *reasons = judgement->verdict == BH_ACCEPT ? port->accept_reasons : port->drop_reasons;
-
-		count->packets += packet->segments;
-		count->bytes += packet->wire_bytes;
-		/* The verifier must see bounds on the very register that indexes. */
-		asm volatile("" : "+r"(reason));
-		if (reason < BH_REASON_MAX)
-			reasons[reason] += packet->segments;
-	}
-	asm volatile("" : "+r"(slot));
-	if (slot >= BH_RULES_MAX)
-		return;
-	rules = bpf_map_lookup_elem(&rule_counters, &cpu);
-	if (rules) {
-		rules->counts[slot].packets += packet->segments;
-		rules->counts[slot].bytes += packet->wire_bytes;
-	}
-}
-
-/* Counts a rejected packet that got no answer. */
-static __always_inline void count_unanswered(const struct bh_scratch *here)
-{
-	struct bh_port_counters *port = port_counters_of(here);
-
-	if (port)
-		port->unanswered += here->packet.segments;
-}
 
 static __always_inline struct bh_event_counters *this_cpu_event_counters(void)
 {
@@ -219,7 +169,10 @@ static __always_inline bool emit(void *ctx, const struct bh_scratch *here, __u32
 	return true;
 }
 
-/* Streams the packet to those who want it, and accounts for it: emitted, lost or suppressed. */
+/*
+ * Streams the packet to those who want it, and accounts for it: emitted or lost. A drop that is neither is suppressed;
+ * the controller works out how many are.
+ */
 static __always_inline void report(void *ctx, struct bh_scratch *here)
 {
 	struct bh_event_counters *counters = this_cpu_event_counters();
@@ -246,8 +199,8 @@ static __always_inline void report(void *ctx, struct bh_scratch *here)
 		*(accepted ? &counters->accepts_emitted : &counters->emitted) += segments;
 	else if (sampled)
 		*(accepted ? &counters->accepts_lost : &counters->lost) += segments;
-	else
-		*(accepted ? &counters->accepts_suppressed : &counters->suppressed) += segments;
+	else if (accepted)
+		counters->accepts_suppressed += segments;
 }
 
 /* Counts a packet that passed unjudged, because it found no image or no port record. */

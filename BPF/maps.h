@@ -8,11 +8,11 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include "cached_verdict.h"
+#include "answer.h"
 #include "datapath_abi.h"
 
 struct rule_counters {
-	struct bh_count counts[BH_RULES_MAX];
+	struct bh_count counts[BH_RULE_PAGE];
 };
 
 /* The hints of a line of buckets: each flow's tag sets one bit of its bucket's, see hint(). */
@@ -29,7 +29,7 @@ struct image_pages {
 	__uint(value_size, BH_PAGE_SIZE);
 };
 
-/* By enum bh_slot. Replacing the policy in force is the one step of an apply. */
+/* By enum bh_slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, BH_SLOT_MAX);
@@ -44,25 +44,39 @@ struct {
 	__type(value, struct bh_scratch);
 } scratch SEC(".maps");
 
-enum { PORT_COUNTERS = BH_DEVICES_MAX * BH_DIRECTION_MAX };
-
-struct {
+struct port_chunk {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PORT_COUNTERS);
+	__uint(max_entries, BH_PORT_CHUNK *BH_DIRECTION_MAX);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct bh_port_counters));
+};
+
+/* By device / BH_PORT_CHUNK. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, BH_PORT_CHUNKS);
 	__type(key, __u32);
-	__type(value, struct bh_port_counters);
+	__array(values, struct port_chunk);
 } port_counters SEC(".maps");
 
 /*
- * By CPU; the controller sets how many. In a per-CPU map of as many values each access would go through a table as
- * large.
+ * By CPU; the controller makes them with as many entries as there are CPUs, and names such a page as the model before
+ * the map of pages is made. In a per-CPU map each access would go through a table as large.
  */
-struct {
+struct rule_page {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct rule_counters));
+};
+
+/* By slot / BH_RULE_PAGE. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, BH_RULE_PAGES);
 	__type(key, __u32);
-	__type(value, struct rule_counters);
+	__array(values, struct rule_page);
 } rule_counters SEC(".maps");
 
 struct {
@@ -73,18 +87,28 @@ struct {
 } event_counters SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, ANSWER_BLOCKS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct answers_v4);
-} verdicts_v4 SEC(".maps");
+	__type(value, struct bh_stamp);
+} stamp SEC(".maps");
 
+/* What the front knows of recent packets. The controller sets how many blocks there are, see bh_settings. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, ANSWER_BLOCKS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct answers_v6);
-} verdicts_v6 SEC(".maps");
+	__type(value, struct answer_block);
+} verdicts SEC(".maps");
+
+/* How many drops that the front knows go the general way, where they may be streamed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct reader_budgets);
+} reader_budgets SEC(".maps");
 
 /*
  * Samples events, or answers to rejected packets: a clock that each of them moves on by its cost and that may not pass
@@ -272,6 +296,21 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } generic_programs SEC(".maps");
+
+/* The stamp's word; 0 before the first policy. */
+static __always_inline __u64 stamp_word(void)
+{
+	__u32 zero = 0;
+	const struct bh_stamp *found = bpf_map_lookup_elem(&stamp, &zero);
+
+	return found ? *(volatile const __u64 *)&found->word : 0;
+}
+
+/* The slot of the policy in force. */
+static __always_inline __u32 slot_in_force(void)
+{
+	return stamp_word() >> 32 & BH_STAMP_ODD ? BH_SLOT_ODD : BH_SLOT_EVEN;
+}
 
 static __always_inline struct bh_scratch *this_cpu_scratch(void)
 {

@@ -53,6 +53,13 @@ import Glibc
         try check("set the entries of", mapName) { unsafe bpf_map__set_max_entries(map, count) }
     }
 
+    /// Has a map of maps hold maps like `model`, which must live until the object is loaded.
+    public func setInner(_ model: Map, of mapName: String) throws(BPFError) {
+        let map = unsafe try find("map", mapName)
+        let descriptor = model.descriptor.value
+        try check("set the maps in", mapName) { unsafe bpf_map__set_inner_map_fd(map, descriptor) }
+    }
+
     /// The maps that the object defines, as it defines them.
     public var maps: [MapDefinition] {
         var result: [MapDefinition] = []

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Libbpf
 
-/// The maps that an instance's maps of maps hold: images and members of dynamic groups. The kernel tells their ids, but
+/// The maps that an instance's maps of maps hold: images, members of dynamic groups and counters. The kernel tells their ids, but
 /// opens a map by its id only for CAP_SYS_ADMIN. So each is also pinned, by its id.
 package struct InnerMaps: Sendable {
     private let folder: PinFolder
@@ -42,6 +42,15 @@ extension InstanceMaps {
         return try innerMaps.open(id, name: name)
     }
 
+    /// The maps at all indices of a map of maps.
+    func allInner(_ outer: MapName) throws(BPFError) -> [UInt32: Map] {
+        var found: [UInt32: Map] = [:]
+        for index in 0..<self[outer].info.maxEntries {
+            if let map = try inner(outer, index, name: outer.rawValue) { found[index] = map }
+        }
+        return found
+    }
+
     /// Puts a map into a map of maps.
     package func setInner(_ outer: MapName, _ index: UInt32, to map: Map) throws(BPFError) {
         try innerMaps?.keep(map)
@@ -59,7 +68,7 @@ extension InstanceMaps {
     var innerIDs: Set<UInt32> {
         get throws(BPFError) {
             var ids: Set<UInt32> = []
-            for outer in [MapName.slots, .groups] {
+            for outer in [MapName.slots, .groups, .portCounters, .ruleCounters] {
                 for index in 0..<self[outer].info.maxEntries {
                     if let id = try self[outer].lookup(index, as: UInt32.self) { ids.insert(id) }
                 }

@@ -37,7 +37,11 @@ package struct InstanceMaps: Sendable {
     }
 
     /// Bytes of kernel memory that the maps take, without the policy image.
-    package var memory: Int { maps.values.reduce(0) { $0 + $1.memory } }
+    package var memory: Int {
+        let ports = (try? allInner(.portCounters)) ?? [:]
+        let rules = (try? allInner(.ruleCounters)) ?? [:]
+        return [Array(maps.values), Array(ports.values), Array(rules.values)].joined().reduce(0) { $0 + $1.memory }
+    }
 
     package func state() throws(BPFError) -> InstanceState {
         try self[.instance].lookup(0, as: InstanceState.self) ?? InstanceState()

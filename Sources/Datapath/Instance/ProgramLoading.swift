@@ -13,12 +13,15 @@ extension InstanceMaps {
         try DatapathError.naming("cannot make the maps") {
             let object = try Object(Programs.tc.bytes, name: Programs.tc.name)
             object.select(programs: [])
-            let perCPU = [MapName.ruleCounters.rawValue: RuleCounters.cpus]
-            for (map, count) in perCPU.merging(entries, uniquingKeysWith: { $1 }) {
+            let usual = [MapName.verdicts.rawValue: AnswerTable.blocks]
+            for (map, count) in usual.merging(entries, uniquingKeysWith: { $1 }) {
                 try object.setEntries(count, of: map)
             }
+            let page = try RuleCounters.makePage()
+            try object.setInner(page, of: MapName.ruleCounters.rawValue)
             let missing = try reusePinned(folder, object)
             let loaded = try object.load()
+            withExtendedLifetime(page) {}
             if let folder {
                 for name in missing { try loaded.map(name).pin(at: folder / name) }
             }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import CDatapathABI
 
 /// What was counted at ports that are no longer in force. Events are counted per instance and drops per port; without
 /// these totals they would not add up.
@@ -12,7 +11,7 @@ package struct RemovedPorts: BitwiseCopyable {
     package var accepted: Count { Count(packets: acceptedPackets, bytes: acceptedBytes) }
     package var dropped: Count { Count(packets: droppedPackets, bytes: droppedBytes) }
 
-    package mutating func add(_ port: bh_port_counters) {
+    mutating func add(_ port: PortTotal) {
         acceptedPackets &+= port.accepted.packets
         acceptedBytes &+= port.accepted.bytes
         droppedPackets &+= port.dropped.packets

@@ -85,6 +85,7 @@ struct ApplyStep {
         let map = try generation.allocate()
         let fresh = allotment.devices.filter { $0.old == nil }.map(\.id)
         try maps.retire(fresh, &state)
+        try PortCounters.provide(allotment.devices.map(\.id), in: maps)
         let scopes = FlowScopeAllotment(entries: hostEntries, old: old?.flowScopes() ?? [])
         setFlowScopes(scopes, of: &generation)
         // New tables are empty.
@@ -144,6 +145,7 @@ struct ApplyStep {
             names: view.ruleCounters.map(\.name), old: old?.counterSlots() ?? [],
             capacity: Int(BH_RULES_MAX))
         if !counters.fresh.isEmpty {
+            try RuleCounters.provide(counters.fresh, in: maps)
             let values = try RuleCounters(maps, writable: true)
             for slot in counters.fresh { values.zero(slot) }
         }

@@ -8,7 +8,7 @@ enum {
 	BH_PAGE_BITS = 22, /* a page is 4 MiB: the largest array value that Linux 6.1 takes */
 	BH_PAGE_SIZE = 1 << BH_PAGE_BITS,
 	BH_PAGES_MAX = 64,     /* 256 MiB per image */
-	BH_RULES_MAX = 262144, /* rules of one policy, and slots of rule counters: 4 MiB per CPU, as a page */
+	BH_RULES_MAX = 262144, /* rules of one policy, and slots of rule counters */
 	BH_LIST_SHORT = 8,     /* entries of a list that is scanned; a longer list has a row */
 	BH_BITMAP_WORDS = 256, /* of a bitmap over rules: 16,384 of them */
 	/* A step for each word, and one for each match whose condition does not hold: every bit, if it came to that. */

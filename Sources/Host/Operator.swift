@@ -25,7 +25,7 @@ public struct Operator: Sendable, Hashable, Codable {
     /// Who runs this process.
     package static var current: Operator {
         let uid = getuid()
-        let login = loginUID(text(of: "/proc/self/loginuid"))
+        let login = loginUID(ProcFile.text("/proc/self/loginuid") ?? "")
         // Anybody can set the variable. For root, sudo has set it, or root says so.
         let sudoUser = geteuid() == 0 ? unsafe getenv("SUDO_USER").map { unsafe String(cString: $0) } : nil
         let caller = sudoUser.flatMap { $0.isEmpty || $0.utf8.count > nameLimit ? nil : $0 }
@@ -50,13 +50,5 @@ public struct Operator: Sendable, Hashable, Codable {
         let error = unsafe getpwuid_r(uid, &record, &buffer, buffer.count, &found)
         guard error == 0, unsafe found != nil, let name = unsafe record.pw_name else { return "\(uid)" }
         return unsafe String(cString: name)
-    }
-
-    private static func text(of path: String) -> String {
-        guard let file = unsafe fopen(path, "re") else { return "" }
-        defer { unsafe fclose(file) }
-        var line = [CChar](repeating: 0, count: 64)
-        guard unsafe fgets(&line, Int32(line.count), file) != nil else { return "" }
-        return String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

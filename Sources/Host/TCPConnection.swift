@@ -25,9 +25,9 @@ package struct TCPConnection: Sendable, Hashable {
         self.namespace = namespace
     }
 
-    /// Whether its packets leave the link that it is on.
+    /// Whether its address says nothing of the link that its packets take.
     package var isLinkLocal: Bool {
-        remote.address.family == .v6 && remote.address.value >> 118 == 0x3fa
+        remote.address.family == .v6 && WellKnown.linkLocal.contains(remote.address)
     }
 }
 

@@ -38,6 +38,12 @@ extension IPAddress: CustomStringConvertible {
         family == .v4 ? IPAddress.printV4(UInt32(truncatingIfNeeded: value)) : IPAddress.printV6(value)
     }
 
+    /// One end of a packet: `192.0.2.1:443`, `[2001:db8::1]:443`; the address alone if there is no port.
+    public func written(with port: UInt16?) -> String {
+        guard let port else { return "\(self)" }
+        return family == .v4 ? "\(self):\(port)" : "[\(self)]:\(port)"
+    }
+
     private static func printV4(_ value: UInt32) -> String {
         "\(value >> 24).\(value >> 16 & 255).\(value >> 8 & 255).\(value & 255)"
     }

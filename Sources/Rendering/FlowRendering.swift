@@ -19,8 +19,8 @@ extension ListedFlow {
     fileprivate var cells: [String] {
         [
             port, flow.direction.rawValue, protocolName,
-            PacketWords.end(flow.source, hasPorts ? flow.sourcePort : nil),
-            PacketWords.end(flow.destination, hasPorts ? flow.destinationPort : nil), flow.state.rawValue,
+            flow.source.written(with: hasPorts ? flow.sourcePort : nil),
+            flow.destination.written(with: hasPorts ? flow.destinationPort : nil), flow.state.rawValue,
             "\(flow.idleSeconds)s", rule ?? "default",
         ]
     }

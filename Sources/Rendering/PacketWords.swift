@@ -59,7 +59,7 @@ extension PacketWords {
         if let vlan { words.append("vlan \(vlan)") }
         words.append(protocolName ?? frameKind)
         if let source = packet.source, let destination = packet.destination {
-            let (from, to) = (Self.end(source, sourcePort), Self.end(destination, destinationPort))
+            let (from, to) = (source.written(with: sourcePort), destination.written(with: destinationPort))
             words.append("\(from) > \(to)")
         } else if let sourceMAC, let destinationMAC {
             words.append("\(sourceMAC) > \(destinationMAC)")
@@ -77,11 +77,5 @@ extension PacketWords {
         guard let etherType else { return "llc" }
         let digits = String(etherType, radix: 16)
         return "ethertype/0x" + String(repeating: "0", count: 4 - digits.count) + digits
-    }
-
-    /// One end of a packet: `192.0.2.1:443`, `[2001:db8::1]:443`.
-    package static func end(_ address: IPAddress, _ port: UInt16?) -> String {
-        guard let port else { return "\(address)" }
-        return address.family == .v4 ? "\(address):\(port)" : "[\(address)]:\(port)"
     }
 }

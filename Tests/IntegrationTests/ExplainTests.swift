@@ -58,7 +58,8 @@ extension Integration.ExplainTests {
         #expect(between.verdict == "accept" && between.words == ["out at a"])
     }
 
-    @Test func liveNamesWhatElseCanDrop() throws {
+    /// A bridge with an address of the host's, and a policy in force that accepts everything.
+    private static func openSite() throws -> BridgeSite {
         let site = try BridgeSite()
         try site.lab.address(site.host, "br0", "198.51.100.254/24")
         let policy = try site.lab.file(
@@ -71,6 +72,11 @@ extension Integration.ExplainTests {
             defaults: { in: accept, out: accept }
             """)
         try site.bulkhead.apply(policy)
+        return site
+    }
+
+    @Test func liveNamesWhatElseCanDrop() throws {
+        let site = try Self.openSite()
         let quiet = try site.bulkhead.json(Explained.self, "explain", "a", "198.51.100.254", "udp/9", "--live")
         #expect(quiet.live?.map(\.name) == [])
         try site.host.run(
@@ -101,18 +107,7 @@ extension Integration.ExplainTests {
 
     /// The older iptables has its own tables, and a bridge may hand what it carries to the filters of the IP layer.
     @Test func liveReadsTheOlderTables() throws {
-        let site = try BridgeSite()
-        try site.lab.address(site.host, "br0", "198.51.100.254/24")
-        let policy = try site.lab.file(
-            "live.yaml",
-            """
-            version: 1
-            ports:
-              a: { interface: vm-a, addresses: [198.51.100.1] }
-              b: { interface: vm-b, addresses: [198.51.100.2] }
-            defaults: { in: accept, out: accept }
-            """)
-        try site.bulkhead.apply(policy)
+        let site = try Self.openSite()
         try site.host.run(
             "iptables-legacy-restore",
             input: """

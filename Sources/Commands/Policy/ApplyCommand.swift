@@ -46,7 +46,7 @@ struct ApplyCommand: ParsableCommand {
         Notices.warn(controller.quarantineWarnings(prepared.source))
         let report = controller.rehearse(prepared)
         Notices.warn(report.warnings)
-        if !change.force { change.warnOfLockout(prepared, controller) }
+        try change.checkLockout(prepared, controller, isRehearsal: true)
         try output.show(
             report.json(compiling: prepared.compileTime),
             or: report.words(compiling: prepared.compileTime, isRehearsal: true))

@@ -21,7 +21,7 @@ struct ChangeOptions: ParsableArguments {
     ) throws {
         Notices.show(prepared.source.loaded.diagnostics)
         Notices.warn(controller.quarantineWarnings(prepared.source))
-        if !force { try refuseLockout(prepared, controller) }
+        try checkLockout(prepared, controller)
         let report = try controller.apply(prepared, because: message, rollbackOf: generation)
         Notices.warn(report.warnings)
         if !report.changed, message != nil {
@@ -32,19 +32,15 @@ struct ChangeOptions: ParsableArguments {
             or: report.words(compiling: prepared.compileTime, isRehearsal: false))
     }
 
-    /// Says whether `apply` would refuse the policy.
-    func warnOfLockout(_ policy: PreparedPolicy, _ controller: Controller) {
+    /// Looks whether the policy would cut the session, unless that is to be overridden.
+    ///
+    /// - Parameter isRehearsal: Whether to say only that `apply` would refuse the policy.
+    /// - Throws: ``Refusal`` if it would, and this is no rehearsal.
+    func checkLockout(_ policy: PreparedPolicy, _ controller: Controller, isRehearsal: Bool = false) throws {
+        if force { return }
         switch controller.lockout(policy) {
         case .none: break
-        case .cuts(let refusal): Notices.warn(["apply would be refused: \(refusal.cause)"])
-        case .unknown(let warning): Notices.warn([warning])
-        }
-    }
-
-    /// - Throws: ``Refusal`` if the policy would cut the session.
-    private func refuseLockout(_ policy: PreparedPolicy, _ controller: Controller) throws {
-        switch controller.lockout(policy) {
-        case .none: break
+        case .cuts(let refusal) where isRehearsal: Notices.warn(["apply would be refused: \(refusal.cause)"])
         case .cuts(let refusal): throw refusal
         case .unknown(let warning): Notices.warn([warning])
         }

@@ -306,15 +306,10 @@ struct ImageAssembly {
         record.file = file(location)
         record.line = UInt32(location.line)
         record.name = strings.offset(of: ruleset.rules[rank].name)
-        record.notes = term.term == 0 ? writeNotes(ofRule: rank) : BH_NONE
+        let isFirst = term.term == 0
+        let note = isFirst ? RuleNote(written: ruleset.rules[rank].comment, ruleset.rules[rank].meta) : nil
+        record.notes = notes.append(note, &strings)
         return record
-    }
-
-    /// Writes a rule's notes. Returns the index of the first; `BH_NONE` if there are none.
-    private mutating func writeNotes(ofRule rank: Int) -> UInt32 {
-        guard ruleset.rules[rank].comment != nil || !ruleset.rules[rank].meta.isEmpty else { return BH_NONE }
-        let meta = ruleset.rules[rank].meta.map { RuleNote.Entry(key: $0.key, value: $0.value) }
-        return notes.append(RuleNote(comment: ruleset.rules[rank].comment, meta: meta), &strings)
     }
 
     // MARK: For people

@@ -148,8 +148,5 @@ extension Image {
 }
 
 extension RuleEdit {
-    fileprivate var note: RuleNote? {
-        if comment == nil, meta.isEmpty { return nil }
-        return RuleNote(comment: comment, meta: meta.map { .init(key: $0.key, value: $0.value) })
-    }
+    fileprivate var note: RuleNote? { RuleNote(written: comment, meta) }
 }

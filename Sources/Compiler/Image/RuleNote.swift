@@ -21,6 +21,12 @@ public struct RuleNote: Sendable, Hashable {
         self.comment = comment
         self.meta = meta
     }
+
+    /// As a rule is written; nil if it has neither.
+    init?(written comment: String?, _ meta: [(key: String, value: String)]) {
+        if comment == nil, meta.isEmpty { return nil }
+        self.init(comment: comment, meta: meta.map { Entry(key: $0.key, value: $0.value) })
+    }
 }
 
 extension [bh_note] {

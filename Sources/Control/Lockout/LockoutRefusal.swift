@@ -53,10 +53,11 @@ extension Controller {
 extension Refusal {
     init(_ login: RemoteLogins.Login, _ cut: LockoutCheck.Cut) {
         let (local, remote) = (login.connection.local, login.connection.remote)
+        let ends = "\(remote.address.written(with: remote.port)) to \(local.address.written(with: local.port))"
         let packets = cut.isReply ? "its answers to \(remote.address)" : "its packets from \(remote.address)"
         self.init(
             "the policy would cut the session that this command is run over (\(login.server.name), process "
-                + "\(login.server.id), TCP from \(remote.written) to \(local.written)): port \(cut.hop.port) would "
+                + "\(login.server.id), TCP from \(ends)): port \(cut.hop.port) would "
                 + "\(cut.hop.verdict.rawValue) \(packets) in direction \(cut.hop.direction.rawValue), by "
                 + cut.place,
             advice: cut.advice(remote.address, local.port) + "; or add --force to apply it all the same")
@@ -89,8 +90,4 @@ extension LockoutCheck.Cut {
                 + "policy is in force"
         }
     }
-}
-
-extension TCPConnection.End {
-    fileprivate var written: String { address.family == .v4 ? "\(address):\(port)" : "[\(address)]:\(port)" }
 }

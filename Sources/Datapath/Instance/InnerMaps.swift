@@ -57,6 +57,16 @@ extension InstanceMaps {
         try self[outer].update(index, to: map)
     }
 
+    /// Makes the maps at these indices of a map of maps, where there are none.
+    func provideInner(
+        _ outer: MapName, _ indices: Set<UInt32>, _ make: () throws(BPFError) -> Map
+    ) throws(BPFError) {
+        for index in indices.sorted() {
+            guard try self[outer].lookup(index, as: UInt32.self) == nil else { continue }
+            try setInner(outer, index, to: try make())
+        }
+    }
+
     /// Puts a map in the place of another, which goes.
     func replaceInner(_ outer: MapName, _ index: UInt32, by map: Map) throws {
         let old = try self[outer].lookup(index, as: UInt32.self)

@@ -25,19 +25,20 @@ extension ApplyStep {
 
     /// Brings the history in line with what is in force, if an apply before was killed.
     mutating func bringHistoryUpToDate(inForce generation: UInt32?) {
-        do {
-            try GenerationHistory(instance).settle(inForce: generation)
-        } catch {
-            warnings.append("the history of generations could not be brought up to date: \(error)")
-        }
+        changeHistory { try $0.settle(inForce: generation) }
     }
 
     /// Lets the record count, now that its generation is in force, and removes what is too old.
     mutating func settleHistory(_ generation: UInt32) {
-        let history = GenerationHistory(instance)
-        do {
+        changeHistory { history in
             try history.settle(inForce: generation)
             try history.trim()
+        }
+    }
+
+    private mutating func changeHistory(_ body: (GenerationHistory) throws -> Void) {
+        do {
+            try body(GenerationHistory(instance))
         } catch {
             warnings.append("the history of generations could not be brought up to date: \(error)")
         }

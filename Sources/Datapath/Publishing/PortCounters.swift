@@ -12,14 +12,11 @@ struct PortCounters {
 
     /// Makes room for devices that have none. Packets count from then on.
     static func provide(_ devices: [UInt16], in maps: InstanceMaps) throws(BPFError) {
-        for chunk in Set(devices.map(chunk)).sorted() {
-            guard try maps[.portCounters].lookup(chunk, as: UInt32.self) == nil else { continue }
-            try maps.setInner(
-                .portCounters, chunk,
-                to: try Map(
-                    type: BPF_MAP_TYPE_PERCPU_ARRAY, name: "port_chunk",
-                    valueSize: UInt32(MemoryLayout<bh_port_counters>.size),
-                    maxEntries: UInt32(BH_PORT_CHUNK) * BH_DIRECTION_MAX.rawValue))
+        try maps.provideInner(.portCounters, Set(devices.map(chunk))) { () throws(BPFError) in
+            try Map(
+                type: BPF_MAP_TYPE_PERCPU_ARRAY, name: "port_chunk",
+                valueSize: UInt32(MemoryLayout<bh_port_counters>.size),
+                maxEntries: UInt32(BH_PORT_CHUNK) * BH_DIRECTION_MAX.rawValue)
         }
     }
 

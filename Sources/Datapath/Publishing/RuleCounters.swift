@@ -26,10 +26,7 @@ struct RuleCounters {
 
     /// Makes the pages of slots that have none. Packets count from then on.
     static func provide(_ slots: [UInt32], in maps: InstanceMaps) throws(BPFError) {
-        for page in Set(slots.lazy.map { $0 >> UInt32(BH_RULE_PAGE_BITS) }).sorted() {
-            guard try maps[.ruleCounters].lookup(page, as: UInt32.self) == nil else { continue }
-            try maps.setInner(.ruleCounters, page, to: try makePage())
-        }
+        try maps.provideInner(.ruleCounters, Set(slots.map(pageIndex)), makePage)
     }
 
     /// Makes an empty page.
@@ -56,7 +53,9 @@ struct RuleCounters {
         for offset in RuleCounters.offsets(slot) { page.mapping.store(bh_count(), at: offset) }
     }
 
-    private func page(of slot: UInt32) -> Page? { pages[slot >> UInt32(BH_RULE_PAGE_BITS)] }
+    private func page(of slot: UInt32) -> Page? { pages[RuleCounters.pageIndex(slot)] }
+
+    private static func pageIndex(_ slot: UInt32) -> UInt32 { slot >> UInt32(BH_RULE_PAGE_BITS) }
 
     private static func offsets(_ slot: UInt32) -> some Sequence<Int> {
         let place = Int(slot) % Int(BH_RULE_PAGE)

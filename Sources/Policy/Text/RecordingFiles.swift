@@ -32,9 +32,6 @@ public final class RecordingFiles: PolicyFiles {
     /// What was read, each file once, in order; nil: it was too much to keep.
     public var kept: [File]? { state.withLock { $0.bytes > limit ? nil : $0.read } }
 
-    /// The size of all files that were read.
-    public var size: Int { state.withLock { $0.bytes } }
-
     public func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
         let bytes = try files.read(path, limit: limit, from: source)
         note(path, bytes)

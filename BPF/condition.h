@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Conditional rules: whether their conditions hold. */
+/* Conditional rules: whether their conditions hold, and where the rules go on after one that does not decide. */
 #ifndef BULKHEAD_CONDITION_H
 #define BULKHEAD_CONDITION_H
 
 #include "classify.h"
+#include "fields.h"
 #include "limit.h"
 #include "members.h"
 
@@ -12,6 +13,12 @@ static __always_inline bool is_in_time(const struct image *image, const struct b
 {
 	__u64 now = wall_now(image, here);
 
+	if (condition->flags & BH_CONDITION_STARTS && now < condition->starts) {
+		note_lapse(here, condition->starts - now);
+		return false;
+	}
+	if (!(condition->flags & BH_CONDITION_EXPIRES))
+		return true;
 	if (now >= condition->expires)
 		return false;
 	note_lapse(here, condition->expires - now);
@@ -19,14 +26,29 @@ static __always_inline bool is_in_time(const struct image *image, const struct b
 }
 
 /*
+ * Whether what a rule asks of a packet that is only asked about, and that nobody can know any more, counts as met: so
+ * that it ends no flow. Within one policy, the rule that accepted a flow's opening packet met it, and those before not.
+ */
+static __always_inline bool is_taken_as_met(const struct bh_rule *rule, const struct bh_scratch *here)
+{
+	if (here->question == ASK_OPENING && here->lookup.best < here->limited_from)
+		return false;
+	return rule->verdict != BH_DROP && rule->verdict != BH_REJECT;
+}
+
+/*
  * A limit counts the packet that is here. Questions about other packets ignore it. So does a TCP segment that is not an
  * opening at a stateful rule: it opens no flow there, unless it is adopted.
  */
-static __always_inline bool is_within_limit(const struct image *image, const struct bh_rule *rule,
-					    const struct bh_condition *condition, struct bh_scratch *here)
+static __always_inline bool limit_holds(const struct image *image, const struct bh_rule *rule,
+					const struct bh_condition *condition, struct bh_scratch *here)
 {
 	const struct bh_packet *packet = &here->packet;
-	__u32 flags = rule->flags;
+	bool by_flow = rule->verdict == BH_ACCEPT && !(rule->flags & BH_RULE_STATELESS);
+	bool over = condition->flags & BH_CONDITION_OVER;
+
+	if (over && here->question != ASK_PACKET)
+		return is_taken_as_met(rule, here);
 
 	/* The rule's terms stand one after another, and limited_from is the rank of the first. */
 	if (here->question == ASK_OPENING)
@@ -35,31 +57,74 @@ static __always_inline bool is_within_limit(const struct image *image, const str
 		return rule->verdict == BH_ACCEPT;
 	if (here->question != ASK_PACKET)
 		return true;
-	if (rule->verdict != BH_ACCEPT)
-		flags |= BH_RULE_STATELESS;
-	if (!(flags & BH_RULE_STATELESS) && packet->protocol == IPPROTO_TCP && !is_opening(packet))
-		return true;
+	if (by_flow && packet->protocol == IPPROTO_TCP && !is_opening(packet))
+		return !over;
 	here->unsure = !TAKES_BUDGETS;
-	return !TAKES_BUDGETS || take_budget(here, condition, flags, image->header->secret);
+	return !TAKES_BUDGETS || take_budget(here, condition, by_flow, image->header->secret) == !over;
 }
 
 /*
- * 0 where a conditional rule that a packet matches is in force for it, else how many ranks to go on. All terms of a
- * rule share its expiry and its limit, so these are asked once.
+ * Notes that the packet matches a rule that logs. XDP neither counts nor streams what tc may see too, so it leaves such
+ * a packet to tc. Packets that are only asked about are not here to be logged.
  */
-static __always_inline __u32 ranks_to_skip(const struct image *image, const struct bh_rule *rule,
-					   const struct bh_packet *packet, struct bh_scratch *here)
+static __always_inline void note_match(const struct bh_rule *rule, __u32 rank, struct bh_scratch *here)
+{
+	if (rule->verdict != BH_LOG || here->question != ASK_PACKET)
+		return;
+	here->unsure = !TAKES_BUDGETS;
+	here->matched = rank - rule->term;
+	here->counter = rule->counter;
+	here->wanted |= BH_WANTED_LOG;
+}
+
+/* Notes, for a simulation, that a rule of a packet does not decide, and why. Returns the rank to go on with. */
+static __always_inline __u32 go_on(struct bh_scratch *here, __u32 rank, enum bh_try why, __u32 next)
+{
+	if (here->question == ASK_PACKET)
+		here->tried[here->tries++ & (BH_TRIES_MAX - 1)] = rank | (__u32)why << BH_TRY_SHIFT;
+	return next;
+}
+
+/* In place of a rank: what the rule asks for is wanted first, then it is asked again. */
+#define ASK_SAME_RULE BH_NONE
+
+/*
+ * The rank of a conditional rule that a packet matches, if the rule is in force for it and decides; else the rank,
+ * higher than that, with which the rules go on. All terms of a rule share its times and its limit, so these are asked
+ * once.
+ */
+static __always_inline __u32 follow_condition(const struct image *image, const struct bh_rule *rule, __u32 rank,
+					      const struct bh_packet *packet, struct bh_scratch *here)
 {
 	const struct bh_condition *condition =
 		IMAGE_ELEMENT(image, image->header->conditions, rule->condition, struct bh_condition);
+	__u32 flags = condition->flags, behind = rank + 1 + rule->terms_behind;
 
-	if (rule->flags & BH_RULE_EXPIRES && !is_in_time(image, condition, here))
-		return 1 + rule->terms_behind;
-	if (rule->flags & BH_RULE_MEMBERS && !members_hold(image, condition, packet, here))
-		return 1;
-	if (rule->flags & BH_RULE_LIMITED && !is_within_limit(image, rule, condition, here))
-		return 1 + rule->terms_behind;
-	return 0;
+	if (flags & (BH_CONDITION_STARTS | BH_CONDITION_EXPIRES) && !is_in_time(image, condition, here))
+		return go_on(here, rank, BH_TRY_TIME, behind);
+	if (flags & BH_CONDITION_MEMBERS && !members_hold(image, condition, packet, here))
+		return go_on(here, rank, BH_TRY_MEMBERS, rank + 1);
+	if (flags & BH_CONDITION_FIELDS) {
+		enum fields fields = FIELDS_HOLD;
+
+		if (here->question == ASK_PACKET)
+			fields = fields_hold(image, condition, here);
+		else if (!is_taken_as_met(rule, here))
+			fields = FIELDS_FAIL;
+		JOIN_PATHS();
+		if (fields == FIELDS_WANTED) {
+			here->wanted |= BH_WANTED_FIELDS;
+			return ASK_SAME_RULE;
+		}
+		if (fields == FIELDS_FAIL)
+			return go_on(here, rank, BH_TRY_FIELDS, behind);
+	}
+	if (flags & BH_CONDITION_LIMITED && !limit_holds(image, rule, condition, here))
+		return go_on(here, rank, BH_TRY_LIMIT, behind);
+	if (!(flags & BH_CONDITION_GOES_ON))
+		return rank;
+	note_match(rule, rank, here);
+	return go_on(here, rank, rule->verdict == BH_LOG ? BH_TRY_LOGGED : BH_TRY_PASSED, condition->next);
 }
 
 #endif

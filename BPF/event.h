@@ -176,7 +176,8 @@ static __always_inline bool emit(void *ctx, const struct bh_scratch *here, __u32
 static __always_inline void report(void *ctx, struct bh_scratch *here)
 {
 	struct bh_event_counters *counters = this_cpu_event_counters();
-	bool accepted = here->judgement.verdict == BH_ACCEPT;
+	/* What a rule logs counts as what is accepted: its drop, if one comes of it, is reported by itself. */
+	bool accepted = here->judgement.verdict == BH_ACCEPT || here->judgement.verdict == BH_LOG;
 	__u32 wanting = 0, segments = here->packet.segments;
 	bool emitted = false, sampled = false;
 

@@ -11,6 +11,10 @@
 #include "judge_by_flow.h"
 #include "judge_by_rules.h"
 #include "judge_conclude.h"
+#if TAKES_BUDGETS
+#include "log.h"
+#include "read_fields.h"
+#endif
 #include "port.h"
 
 /*
@@ -45,7 +49,7 @@ static __always_inline void start_packet(const struct image *image, const struct
 	here->epoch = *(volatile const __u32 *)&image->header->epoch;
 	here->asked_members = 0;
 	here->asked_host = 0;
-	here->host_wanted = 0;
+	here->wanted = 0;
 	here->host_found = 0;
 	here->lookup.floor = 0;
 	here->question = ASK_PACKET;
@@ -158,52 +162,65 @@ __noinline int ask_policy_before(struct bh_scratch *here)
 	return judge_by_rules(&image, found.port, &here->subject, here);
 }
 
-/* Finds out what the rules want to know of the host's addresses: here, where the stack is shallow. */
-static __always_inline void find_own_if_wanted(struct bh_scratch *here)
+/*
+ * Does what the rules want before they are asked again: here, where the stack is shallow and the frame at hand. A rule
+ * that logs has its match counted and streamed; XDP leaves that to tc.
+ */
+static __always_inline void serve(void *ctx, struct bh_scratch *here)
 {
-	if (here->host_wanted)
+	(void)ctx;
+	if (!here->wanted)
+		return;
+#if TAKES_BUDGETS
+	if (here->wanted & BH_WANTED_LOG)
+		log_match(ctx, here);
+	if (here->wanted & BH_WANTED_FIELDS)
+		read_fields(ctx, here);
+#endif
+	if (here->wanted & (BH_HOST_SOURCE | BH_HOST_DESTINATION))
 		find_own(here);
+	here->wanted = 0;
 }
 
-static __always_inline void ask_before_until_answered(struct bh_scratch *here)
+static __always_inline void ask_before_until_answered(void *ctx, struct bh_scratch *here)
 {
 #pragma unroll
 	for (int i = 0; i <= BH_TRIES_MAX + 1; i++) {
 		if (ask_policy_before(here))
 			return;
-		find_own_if_wanted(here);
+		serve(ctx, here);
 	}
 }
 
 /*
  * Judges on until there is nothing more to ask of the policy in force. The rules are asked two questions at most: about
  * what a packet quotes and itself, about it and what opened its connection, or about a flow's opening and its other
- * way. Each question may need to know of the host.
+ * way. Each question may need to know of the host, and one of them more of the packet's fields.
  */
-static __always_inline int judge_on(struct bh_scratch *here, enum bh_hook hook)
+static __always_inline int judge_on(void *ctx, struct bh_scratch *here, enum bh_hook hook)
 {
 	int step = ASK_AGAIN;
 
 #pragma unroll
-	for (int i = 0; i < 2 * (BH_TRIES_MAX + 1) + 4; i++) {
+	for (int i = 0; i < 2 * (BH_TRIES_MAX + 1) + 5; i++) {
 		step = judge(here, hook);
 		if (step != ASK_AGAIN)
 			break;
-		find_own_if_wanted(here);
+		serve(ctx, here);
 	}
 	return step;
 }
 
 /* Judges the packet in `here`. */
-static __always_inline void judge_packet(struct bh_scratch *here, enum bh_hook hook)
+static __always_inline void judge_packet(void *ctx, struct bh_scratch *here, enum bh_hook hook)
 {
 	int step;
 
 	here->asks = 0;
-	step = judge_on(here, hook);
+	step = judge_on(ctx, here, hook);
 	if (ASKS_BEFORE && step == ASK_POLICY_BEFORE) {
-		ask_before_until_answered(here);
-		step = judge_on(here, hook);
+		ask_before_until_answered(ctx, here);
+		step = judge_on(ctx, here, hook);
 	}
 	/* Not reached: the compiler of the policy refuses what would take more. */
 	if (step != JUDGED)

@@ -17,15 +17,15 @@ static __always_inline void judge_by_default(const struct bh_port *port, const s
 
 /*
  * The stage. Writes what the rules say, and whether they would accept without a flow. Returns false where it is to be
- * called again: the rule that was found has a condition that does not hold, so the rules after it are asked next; or it
- * must be known first whether an end is the host's own.
+ * called again: the rule that was found does not decide, or has a condition that does not hold, so the rules after it
+ * are asked next; or something is wanted first, see here->wanted.
  */
 static __always_inline bool judge_by_rules(const struct image *image, const struct bh_port *port,
 					   const struct bh_packet *packet, struct bh_scratch *here)
 {
 	struct bh_judgement *judgement = &here->judgement;
 	const struct bh_rule *rule;
-	__u32 rank = BH_NONE, skip;
+	__u32 rank = BH_NONE, next;
 	bool cacheable = is_cacheable(here) && !here->lookup.floor;
 
 	if (cacheable && recall(here))
@@ -36,7 +36,7 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	here->stateless = port->flags & BH_PORT_SYMMETRIC && packet->protocol != IPPROTO_TCP;
 	if (!(packet->flags & BH_PACKET_ARP))
 		rank = classify(image, packet, port->scopes[here->asked_direction & 1], here);
-	if (here->host_wanted)
+	if (here->wanted)
 		return false;
 	if (rank == BH_NONE) {
 		judge_by_default(port, packet, here);
@@ -45,9 +45,9 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 		return true;
 	}
 	rule = IMAGE_ELEMENT(image, image->header->rules, rank, struct bh_rule);
-	skip = rule->flags & BH_RULE_CONDITIONAL ? ranks_to_skip(image, rule, packet, here) : 0;
-	if (skip) {
-		here->lookup.floor = rank + skip;
+	next = rule->flags & BH_RULE_CONDITIONAL ? follow_condition(image, rule, rank, packet, here) : rank;
+	if (next != rank) {
+		here->lookup.floor = next == ASK_SAME_RULE ? rank : next;
 		return false;
 	}
 	decide(judgement, rule->verdict, BH_REASON_RULE);

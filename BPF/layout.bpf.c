@@ -20,6 +20,7 @@ const union {
 	struct bh_covered covered;
 	struct bh_rule rule;
 	struct bh_note note;
+	struct bh_layer layer;
 	struct bh_condition condition;
 	struct bh_group group;
 	struct bh_member_key member_key;

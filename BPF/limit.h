@@ -59,12 +59,25 @@ static __always_inline __u32 source_way(struct bh_source_set *set, __u32 identit
 	return way;
 }
 
+/* Whose budget it is: the end of the packet that the limit counts by, as bh_budget_of() has it. */
+static __always_inline __u64 budget_of(const struct bh_condition *condition, const struct bh_packet *packet,
+				       __u64 secret)
+{
+	bool destination = condition->flags & BH_CONDITION_BY_DESTINATION;
+	__u64 high = destination ? packet->destination_high : packet->source_high;
+	__u64 low = destination ? packet->destination_low : packet->source_low;
+
+	if (!(packet->flags & BH_PACKET_IPV6))
+		return low & condition->v4_mask;
+	return bh_budget_of(secret, high & condition->high_mask, low, condition->low_mask);
+}
+
 static __always_inline bool pay_for_source(const struct bh_condition *condition, const struct bh_packet *packet,
 					   __u64 secret, __u64 price, __u64 now)
 {
 	bool v6 = packet->flags & BH_PACKET_IPV6, paid;
 	__u32 identity = condition->identity | v6, index, way;
-	__u64 source = v6 ? packet->source_high : packet->source_low;
+	__u64 source = budget_of(condition, packet, secret);
 	struct bh_source_set *set;
 
 	index = bh_source_set_of(secret, source, identity);
@@ -84,10 +97,11 @@ static __always_inline bool pay_for_source(const struct bh_condition *condition,
 }
 
 /*
- * Takes a limited rule's budget for the packet itself; false where it is used up. Stateless packets cost one token per
- * wire packet; a new flow costs one. A global function: verified once.
+ * Takes a limited rule's budget for the packet itself; false where it is used up. Packets without
+ * a flow cost one token per wire packet; a new flow costs one. Bytes are those of the frames on the wire. A global
+ * function: verified once.
  */
-__noinline int take_budget(const struct bh_scratch *here, const struct bh_condition *condition, __u32 flags,
+__noinline int take_budget(const struct bh_scratch *here, const struct bh_condition *condition, bool by_flow,
 			   __u64 secret)
 {
 	__u64 price, now;
@@ -95,8 +109,11 @@ __noinline int take_budget(const struct bh_scratch *here, const struct bh_condit
 	if (!here || !condition)
 		return 0;
 	now = nanoseconds_now(here) << 4;
-	price = condition->cost * (flags & BH_RULE_STATELESS ? here->packet.segments : 1);
-	if (flags & BH_RULE_BY_SOURCE)
+	if (condition->flags & BH_CONDITION_BYTES)
+		price = condition->cost * here->packet.wire_bytes >> (condition->shift & 63);
+	else
+		price = condition->cost * (by_flow ? 1 : here->packet.segments);
+	if (condition->flags & (BH_CONDITION_BY_SOURCE | BH_CONDITION_BY_DESTINATION))
 		return pay_for_source(condition, &here->packet, secret, price, now);
 	return pay_for_rule(condition, price, now);
 }

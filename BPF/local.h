@@ -109,13 +109,14 @@ __noinline int is_own(const struct bh_scratch *here, __u64 high, __u64 low, __u3
 
 /*
  * Which ends of a packet are the host's own, as far as the rules of a scope ask; see enum bh_host_question. What is not
- * known yet is noted in host_wanted: find_own() finds it out where the stack is not as deep, and the rules are then
+ * known yet is noted in `wanted`: find_own() finds it out where the stack is not as deep, and the rules are then
  * asked again.
  */
 static __always_inline __u32 host_state(const struct image *image, const struct bh_packet *packet, __u32 scope,
 					struct bh_scratch *here)
 {
-	__u32 asked = *IMAGE_ELEMENT(image, image->header->host_questions, scope, __u8), found = here->host_found;
+	__u32 asked = *IMAGE_ELEMENT(image, image->header->host_questions, scope, __u8),
+	      found = here->host_found & ~BH_FOUND_FIELDS;
 
 	if (!asked)
 		return 0;
@@ -124,9 +125,9 @@ static __always_inline __u32 host_state(const struct image *image, const struct 
 	here->asked_host = 1;
 	note_lapse(here, BH_HOST_LAPSE_SECONDS * 1000000000ull);
 	/* The next question may be about another packet. */
-	here->host_found = 0;
+	here->host_found &= BH_FOUND_FIELDS;
 	if (!found)
-		here->host_wanted = asked;
+		here->wanted |= asked;
 	return found & asked;
 }
 
@@ -143,13 +144,12 @@ __noinline int find_own(struct bh_scratch *here)
 		return 0;
 	packet = here->question == ASK_PACKET ? &here->packet : &here->subject;
 	family = packet->flags & BH_PACKET_IPV4 ? 4 : 6;
-	if (here->host_wanted & BH_HOST_SOURCE && is_own(here, packet->source_high, packet->source_low, family))
+	if (here->wanted & BH_HOST_SOURCE && is_own(here, packet->source_high, packet->source_low, family))
 		found |= BH_HOST_SOURCE;
-	if (here->host_wanted & BH_HOST_DESTINATION &&
+	if (here->wanted & BH_HOST_DESTINATION &&
 	    is_own(here, packet->destination_high, packet->destination_low, family))
 		found |= BH_HOST_DESTINATION;
-	here->host_wanted = 0;
-	here->host_found = found;
+	here->host_found = found | (here->host_found & BH_FOUND_FIELDS);
 	return 0;
 }
 

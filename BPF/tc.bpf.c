@@ -110,7 +110,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 		read_skb_scale(ctx, here);
 	if (has_partial_checksum(ctx) || ctx->gso_size)
 		check_offload(ctx, here, hook);
-	judge_packet(here, hook);
+	judge_packet(ctx, here, hook);
 	if (!here->judgement.generation) {
 		count_unjudged(here);
 		return TC_ACT_UNSPEC;

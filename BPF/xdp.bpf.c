@@ -96,7 +96,7 @@ static __always_inline int filter(struct xdp_md *ctx, bool generic)
 		return XDP_PASS;
 	note_frame(ctx, here);
 	parse_xdp(ctx, here);
-	judge_packet(here, BH_HOOK_XDP);
+	judge_packet(ctx, here, BH_HOOK_XDP);
 	if (!here->judgement.generation || !is_sure(here)) {
 		/* It is not for this hook to say. */
 		here->judgement.verdict = BH_ACCEPT;

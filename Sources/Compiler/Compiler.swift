@@ -169,6 +169,7 @@ private struct RestClasses {
             contexts, services, headers, servicesOfRule: servicesOfRule, serviceLists: serviceLists.count, budget)
         lists = RuleLists(
             joint, isConditional: ruleset.rules.indices.map { ruleset.rules[$0].isConditional },
+            layers: RuleLayers(ruleset),
             plain: RestClasses.plainMatches(ruleset, joint))
     }
 

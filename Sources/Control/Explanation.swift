@@ -18,6 +18,7 @@ package struct Explanation: Sendable {
                 case .accept: .accept
                 case .drop: .drop
                 case .reject: .reject
+                case .log, .pass: .unknown
                 }
         }
     }
@@ -31,6 +32,8 @@ package struct Explanation: Sendable {
         package var rule: ImageView.RuleRecord?
         /// Where in the policy the decision is written, if it is; column 0.
         package var source: SourceLocation?
+        /// The rules that the packet met ahead of what decided, and that left it to later ones.
+        package var tried: [TriedRule]
 
         package init(port: String, _ direction: Direction, _ outcome: Simulator.Outcome) {
             self.port = port
@@ -39,6 +42,7 @@ package struct Explanation: Sendable {
             reason = outcome.reason
             rule = outcome.decided
             source = outcome.source
+            tried = outcome.tried
         }
     }
 

@@ -9,7 +9,10 @@ extension Counters {
             "ports": .array(ports.map(\.json)),
             "rules": .array(
                 rules.map {
-                    ["name": .string($0.name), "packets": JSON($0.count.packets), "bytes": JSON($0.count.bytes)]
+                    [
+                        "name": .string($0.name), "layer": JSON($0.layer), "packets": JSON($0.count.packets),
+                        "bytes": JSON($0.count.bytes),
+                    ]
                 }),
             "events": events.json, "flows": flows.json,
             "removed": ["accepted": removed.accepted.json, "dropped": removed.dropped.json],
@@ -28,7 +31,11 @@ extension Counters {
             ])
         }
         var byRule = Table([.init("RULE"), .init("PACKETS", .right), .init("BYTES", .right)])
-        for rule in rules { byRule.append([rule.name, "\(rule.count.packets)", "\(rule.count.bytes)"]) }
+        for rule in rules {
+            byRule.append([
+                "\(rule.layer.map { "\($0): " } ?? "")\(rule.name)", "\(rule.count.packets)", "\(rule.count.bytes)",
+            ])
+        }
         let totals: [Words] = ["generation \(generation)  \(eventTotals)"] + otherTotals
         return byPort.text + "\n" + byRule.text + "\n" + totals.map { $0 + "\n" }.joined()
     }

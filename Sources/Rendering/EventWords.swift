@@ -13,7 +13,7 @@ package struct EventWords {
     private var source: String? { event.source?.fileAndLine }
 
     /// `rule NAME`, or the reason where no rule decided.
-    private var cause: String { event.rule.map { "rule \($0.name)" } ?? event.reason.rawValue }
+    private var cause: String { event.rule.map { "rule \($0.nameAndLayer)" } ?? event.reason.rawValue }
 
     /// `db-1(tap-db1)`; `?` if the generation that knew the names is gone.
     private var place: String {
@@ -26,7 +26,8 @@ package struct EventWords {
             "time": .string(Timestamp(nanoseconds: event.time).utc), "port": JSON(event.port?.name),
             "interface": JSON(event.port?.interface), "netns": JSON(event.port?.namespace),
             "direction": .string(event.direction.rawValue), "verdict": .string(event.verdict.rawValue),
-            "reason": .string(event.reason.rawValue), "rule": JSON(event.rule?.name), "source": JSON(source),
+            "reason": .string(event.reason.rawValue), "rule": JSON(event.rule?.name), "layer": JSON(event.rule?.layer),
+            "tag": JSON(event.rule?.note?.tag), "source": JSON(source),
             "generation": JSON(event.generation),
             "srcMac": JSON(packet.sourceMAC), "dstMac": JSON(packet.destinationMAC),
             "etherType": JSON(optional: packet.etherType), "vlan": JSON(optional: packet.vlan),

@@ -2,6 +2,7 @@
 import Compiler
 import Control
 import Policy
+import Simulation
 import Wire
 
 extension Explanation {
@@ -79,7 +80,8 @@ extension Explanation {
         let words = WayWords(names: names)
         var text: Words = ""
         for hop in judged.hops {
-            let cause = hop.rule.map { "rule \($0.name)" } ?? hop.reason?.rawValue ?? "-"
+            for tried in hop.tried { text += "    \(tried.words)\n" }
+            let cause = hop.rule.map { "rule \($0.nameAndLayer)" } ?? hop.reason?.rawValue ?? "-"
             text += "  \(hop.direction.rawValue) at \(hop.port): \(paint(.init(hop.verdict), palette))  \(cause)"
             text += "\(hop.conditions)"
             text += hop.source.map { "  \($0.fileAndLine)" } ?? ""
@@ -107,19 +109,43 @@ extension Explanation.Hop {
     fileprivate var json: JSON {
         [
             "port": .string(port), "direction": .string(direction.rawValue), "verdict": .string(verdict.rawValue),
-            "reason": JSON(reason?.rawValue), "rule": JSON(rule?.name), "source": JSON(source?.fileAndLine),
+            "reason": JSON(reason?.rawValue), "rule": JSON(rule?.name), "layer": JSON(rule?.layer),
+            "tag": JSON(rule?.note?.tag), "source": JSON(source?.fileAndLine),
             "comment": JSON(rule?.note?.comment), "meta": rule?.note?.metaJSON ?? nil,
             "limited": .bool(rule?.isLimited ?? false), "dynamic": .bool(rule?.asksMembers ?? false),
-            "expires": JSON(rule?.expires?.utc),
+            "starts": JSON(rule?.starts?.utc), "expires": JSON(rule?.expires?.utc),
+            "tried": .array(tried.map(\.json)),
         ]
     }
 
     /// The rule's conditions apart from the packet, if it has any.
     fileprivate var conditions: String {
-        let words =
-            (rule?.isLimited == true ? ["within its limit"] : [])
-            + (rule?.asksMembers == true ? ["by its dynamic groups now"] : [])
-            + (rule?.expires.map { ["until \($0)"] } ?? [])
+        var words: [String] = []
+        if rule?.isLimited == true { words.append("within its limit") }
+        if rule?.asksFields == true { words.append("by the packet's fields") }
+        if rule?.asksMembers == true { words.append("by its dynamic groups now") }
+        if let starts = rule?.starts { words.append("since \(starts)") }
+        if let expires = rule?.expires { words.append("until \(expires)") }
         return words.isEmpty ? "" : "  (\(words.joined(separator: ", ")))"
+    }
+}
+
+extension TriedRule {
+    fileprivate var json: JSON {
+        ["rule": .string(rule.name), "layer": JSON(rule.layer), "why": .string(why.rawValue)]
+    }
+
+    /// A rule that the packet matched ahead of what decided.
+    fileprivate var words: String {
+        let rest =
+            switch why {
+            case .time: "does not match at this time"
+            case .members: "does not match: an end is not in the dynamic groups that it asks for"
+            case .limit: "does not match by its limit"
+            case .fields: "does not match: the packet's fields are others than it asks for"
+            case .logged: "logs the packet"
+            case .passed: "passes it on to the next layer"
+            }
+        return "rule \(rule.nameAndLayer) \(rest)  \(rule.location.fileAndLine)"
     }
 }

@@ -15,10 +15,10 @@ package struct Palette: Sendable {
     package func faint(_ words: Words) -> Words { paint(words, 2) }
     package func bold(_ words: Words) -> Words { paint(words, 1) }
 
-    /// A verdict in capitals: green if it accepts, else red.
+    /// A verdict in capitals: green if it accepts, yellow if it logs, else red.
     package func verdict(_ verdict: Action) -> Words {
         let word: Words = "\(verdict.rawValue.uppercased())"
-        return verdict == .accept ? green(word) : red(word)
+        return verdict == .accept ? green(word) : verdict == .log ? yellow(word) : red(word)
     }
 
     private func paint(_ words: Words, _ code: Int) -> Words {

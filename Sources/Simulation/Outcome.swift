@@ -14,6 +14,8 @@ extension Simulator {
         public var reason: Reason?
         /// The rule that decided, if one did. Only frames that were judged before have used its limit.
         public var decided: ImageView.RuleRecord?
+        /// The rules that the packet met ahead of what decided, and that left it to later ones, in order.
+        public var tried: [TriedRule] = []
         /// The rule's line, the default's, or else the port's.
         public var source: SourceLocation?
         public var generation: UInt32
@@ -41,7 +43,8 @@ extension Simulator.Outcome {
         let direction: Direction = judgement.direction == BH_IN.rawValue ? .in : .out
         let place = view.source(of: judgement)
         self.init(
-            verdict: Action(judgement.verdict) ?? .accept, reason: reason, decided: place.rule, source: place.location,
+            verdict: Action(judgement.verdict) ?? .accept, reason: reason, decided: place.rule,
+            tried: TriedRule.all(in: scratch, view), source: place.location,
             generation: judgement.generation, direction: direction, returned: run.result,
             packet: Packet(scratch.packet), answer: run.result == Simulator.Outcome.redirect ? run.output : nil)
     }

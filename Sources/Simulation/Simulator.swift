@@ -64,8 +64,8 @@ public final class Simulator {
     /// The image's map.
     private var map: Map
     private static let secret: UInt64 = 1
-    /// The identities of limits per source.
-    private var sourceLimits: [UInt32] = []
+    /// The conditions with a limit per source or destination.
+    private var limitsByEnd: [bh_condition] = []
 
     /// What the programs are loaded with; to be changed before the first frame is judged.
     package var settings = bh_settings.simulated
@@ -102,7 +102,7 @@ public final class Simulator {
         view = try ImageView(ofPolicy: bytes)
         var generation = Simulator.generation(bytes, view, number, adopts)
         limits = LimitAllotment(view.limitedRules, old: [])
-        sourceLimits = view.sourceLimits
+        limitsByEnd = view.limitsByEnd
         generation.setLimitSlots(limits.slots)
         self.groups = groups
         generation.setClock(secret: Simulator.secret, wallOffset: clock.wallOffset, bootOffset: clock.bootOffset)
@@ -132,7 +132,7 @@ public final class Simulator {
             try change { () throws(BPFError) in try maps[.slots].update(BH_SLOT_BEFORE.rawValue, to: map) }
         }
         limits = LimitAllotment(view.limitedRules, old: limits.named)
-        sourceLimits = view.sourceLimits
+        limitsByEnd = view.limitsByEnd
         for slot in limits.fresh {
             try change { () throws(BPFError) in try maps[.limits].update(slot, to: bh_limit()) }
         }
@@ -313,10 +313,15 @@ public final class Simulator {
 
     private func noteSource(_ packet: bh_packet) {
         let isV6 = packet.flags & BH_PACKET_IPV6.rawValue != 0
-        for identity in sourceLimits {
-            usedSources.insert(
-                bh_source_set_of(
-                    Simulator.secret, isV6 ? packet.source_high : packet.source_low, identity | (isV6 ? 1 : 0)))
+        for limit in limitsByEnd {
+            let isDestination = limit.flags & BH_CONDITION_BY_DESTINATION.rawValue != 0
+            let high = isDestination ? packet.destination_high : packet.source_high
+            let low = isDestination ? packet.destination_low : packet.source_low
+            let subject =
+                isV6
+                ? bh_budget_of(Simulator.secret, high & limit.high_mask, low, limit.low_mask)
+                : low & UInt64(limit.v4_mask)
+            usedSources.insert(bh_source_set_of(Simulator.secret, subject, limit.identity | (isV6 ? 1 : 0)))
         }
     }
 

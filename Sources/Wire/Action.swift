@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 
-/// What happens to a packet.
+/// What a rule says of a packet.
 public enum Action: String, Sendable, Hashable, CaseIterable {
     case accept
     case drop
     case reject
+    /// Counts and streams the packet, and goes on with the next rule.
+    case log
+    /// Goes on with the next layer.
+    case pass
+
+    /// Those that a packet can come to; the others leave it to later rules.
+    public static let verdicts: [Action] = [.accept, .drop, .reject]
+
+    /// Whether it is what becomes of a packet.
+    public var isVerdict: Bool { Action.verdicts.contains(self) }
 }
 
 extension Action {
@@ -15,6 +25,8 @@ extension Action {
         case BH_ACCEPT.rawValue: self = .accept
         case BH_DROP.rawValue: self = .drop
         case BH_REJECT.rawValue: self = .reject
+        case BH_LOG.rawValue: self = .log
+        case BH_PASS.rawValue: self = .pass
         default: return nil
         }
     }
@@ -25,6 +37,8 @@ extension Action {
         case .accept: BH_ACCEPT.rawValue
         case .drop: BH_DROP.rawValue
         case .reject: BH_REJECT.rawValue
+        case .log: BH_LOG.rawValue
+        case .pass: BH_PASS.rawValue
         }
     }
 }

@@ -58,7 +58,8 @@ private func tcp() throws -> Packet {
             "\(words.json)" == """
                 {"time": "2026-01-02T03:04:05.000001Z", "port": "db-1", "interface": "tap-db1", "netns": null, \
                 "direction": "in", \
-                "verdict": "drop", "reason": "rule", "rule": "bad-networks", "source": "policy.yaml:28", \
+                "verdict": "drop", "reason": "rule", "rule": "bad-networks", "layer": null, \
+                "tag": null, "source": "policy.yaml:28", \
                 "generation": 3, \
                 "srcMac": "52:54:00:00:00:01", "dstMac": "52:54:00:00:00:02", "etherType": 2048, "vlan": null, \
                 "src": "203.0.113.9", "dst": "198.51.100.20", "protocol": "tcp", "sport": 40000, "dport": 22, \

@@ -69,7 +69,7 @@ import Wire
                 "accepted": {"packets": 10, "bytes": 840}, "dropped": {"packets": 2, "bytes": 120}, \
                 "reasons": {"rule": 1, "default": 1}, "acceptReasons": {"essential": 10}, \
                 "unanswered": 0}], \
-                "rules": [{"name": "web-https", "packets": 9, "bytes": 780}], \
+                "rules": [{"name": "web-https", "layer": null, "packets": 9, "bytes": 780}], \
                 "events": {"emitted": 1, "suppressed": 1, "lost": 0, \
                 "accepts": {"emitted": 4, "suppressed": 5, "lost": 6}, "unjudged": 7}, \
                 "flows": {"used": 1, "capacity": 2, "opened": 3, "adopted": 4, "expired": 5, "evicted": 6, \
@@ -159,11 +159,12 @@ import Wire
         let explanation = Explanation(ways: [.init(hops: hops)], generation: 3)
         let judged = """
             [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": "rule", \
-            "rule": "web-out", "source": "policy.yaml:31", "comment": "for updates", "meta": {"owner": "ops"}, \
-            "limited": true, "dynamic": true, "expires": "2030-03-17T17:46:40.000000Z"}, \
-            {"port": "db-1", "direction": "in", "verdict": "drop", "reason": "default", "rule": null, \
-            "source": "policy.yaml:31", "comment": null, "meta": null, "limited": false, \
-            "dynamic": false, "expires": null}]
+            "rule": "web-out", "layer": null, "tag": null, "source": "policy.yaml:31", "comment": "for updates", \
+            "meta": {"owner": "ops"}, "limited": true, "dynamic": true, "starts": null, \
+            "expires": "2030-03-17T17:46:40.000000Z", "tried": []}, \
+            {"port": "db-1", "direction": "in", "verdict": "drop", "reason": "default", "rule": null, "layer": null, \
+            "tag": null, "source": "policy.yaml:31", "comment": null, "meta": null, "limited": false, \
+            "dynamic": false, "starts": null, "expires": null, "tried": []}]
             """
         #expect(
             "\(explanation.json)" == """

@@ -24,6 +24,7 @@ struct EditedPolicy {
         ]
         tail = random.once(in: 2) ? [] : ["# the end", "defaults: { in: drop, out: accept }"]
         if tail.isEmpty { head.append("defaults: { in: \(random.pick(["drop", "accept", "reject"])), out: accept }") }
+        if random.once(in: 30) { head.append("layers: [{ name: first, rules: [{ name: f, action: pass }] }]") }
         for _ in 0..<random.number(2...14) { rules.append(rule()) }
         // Both groups are used, or nothing may be taken over because of the warning.
         if !random.once(in: 8) {
@@ -51,17 +52,28 @@ struct EditedPolicy {
         if !random.once(in: 4) { keys.append("service: \(random.pick(services))") }
         if random.once(in: 6) { keys.append("direction: \(random.pick(["in", "out", "both"]))") }
         if random.once(in: 6) { keys.append("at: \(random.pick(["guest", "[uplink, guest]"]))") }
-        if random.once(in: 8) { keys.append("limit: { rate: 10/s }") }
+        if random.once(in: 8) { keys.append("limit: { \(random.pick(EditedPolicy.limits)) }") }
+        if random.once(in: 10) { keys.append("starts: \"2030-01-31T18:00:00Z\"") }
         if random.once(in: 10) { keys.append("expires: \"2090-01-31T18:00:00Z\"") }
+        if random.once(in: 12) { keys.append("match: { hopLimit: 255, dscp: [ef, 3] }") }
+        if random.once(in: 12) { keys.append("\(random.pick(["fromMac", "toMac"])): 52:54:00:00:00:0\(names % 8)") }
+        if random.once(in: 60) { keys.append("enabled: \(random.pick(["true", "false"]))") }
         if random.once(in: 10) { keys.append("vlan: [0, 7]") }
         return keys
     }
 
+    private static let limits = [
+        "rate: 10/s", "rate: 10/h, per: destination", "rate: 1MB/s, per: source, prefix: { v4: 24 }, over: true",
+    ]
+
     private mutating func effects() -> [String] {
-        let action = random.pick(["accept", "accept", "drop", "drop", "reject"])
+        let action = random.pick(["accept", "accept", "accept", "drop", "drop", "drop", "reject", "log", "pass"])
         var keys = ["action: \(action)"]
         if action == "accept", random.once(in: 6) { keys.append("stateless: true") }
-        if random.once(in: 4) { keys.append("log: \(random.pick(["true", "false"]))") }
+        if action != "log", action != "pass", random.once(in: 4) {
+            keys.append("log: \(random.pick(["true", "false"]))")
+        }
+        if random.once(in: 6) { keys.append("tag: \(random.pick(["r1", "web", "short"]))") }
         if random.once(in: 4) { keys.append("comment: \(random.pick(["\"as agreed\"", "short", "'r1'", "\"\""]))") }
         if random.once(in: 6) { keys.append("meta: { ticket: \(random.number(1...3)), owner: r2 }") }
         return keys
@@ -90,22 +102,31 @@ struct EditedPolicy {
     }
 
     private mutating func editedEffect(_ line: String) -> String {
-        switch random.number(0...6) {
+        switch random.number(0...7) {
         case 0...2:
-            let changes = [("accept", "drop"), ("drop", "accept"), ("drop", "reject"), ("reject", "accept")]
+            let changes = [
+                ("accept", "drop"), ("drop", "accept"), ("drop", "reject"), ("reject", "accept"), ("drop", "log"),
+                ("accept", "pass"), ("log", "pass"), ("log", "accept"), ("pass", "drop"),
+            ]
             let (old, new) = random.pick(changes)
             return line.replacing("action: \(old)", with: "action: \(new)")
         case 3:
             names += 1
             return line.replacing(#/name: \w+/#, with: "name: n\(names)")
         case 4: return line.replacing(" }", with: ", log: true }", maxReplacements: 1)
-        case 5: return line.replacing(#/comment: [^,}]+/#, with: "comment: changed\(random.number(0...3)) ")
+        case 5: return line.replacing(#/tag: \w+/#, with: "tag: changed\(random.number(0...3))")
+        case 6: return line.replacing(#/comment: [^,}]+/#, with: "comment: changed\(random.number(0...3)) ")
         default: return line.replacing("  - { ", with: "  - { meta: { since: r1 }, ", maxReplacements: 1)
         }
     }
 
     private mutating func editedMatch(_ line: String) -> String {
-        switch random.number(0...3) {
+        switch random.number(0...8) {
+        case 4: line.replacing("rate: 10", with: "rate: 1\(random.number(0...9))")
+        case 5: line.replacing("2030-", with: "203\(random.number(1...9))-")
+        case 6: line.replacing("hopLimit: 255", with: "hopLimit: \(random.number(1...255))")
+        case 7: line.replacing("52:54:", with: "52:55:")
+        case 8: line.replacing(" }", with: ", enabled: \(random.pick(["true", "false"])) }", maxReplacements: 1)
         case 0: line.replacing("tcp/22", with: "tcp/23")
         case 1: line.replacing("from: ", with: "to: ")
         case 2: line.replacing(#/service: \w+/\d+/#, with: "service: udp/\(random.number(1...99))")

@@ -62,7 +62,8 @@ import Wire
             set(UInt32(rank + 5), at: Int(header.rules) + rank * 32 + offset(\bh_rule.counter))
         }
         for index in 0..<view.conditionCount {
-            set(UInt32(9), at: Int(header.conditions) + index * 64 + offset(\bh_condition.slot))
+            let condition = Int(header.conditions) + index * MemoryLayout<bh_condition>.stride
+            set(UInt32(9), at: condition + offset(\bh_condition.slot))
         }
         for index in 0..<view.groupCount {
             set(UInt32(9), at: Int(header.groups) + index * 32 + offset(\bh_group.slot))
@@ -123,6 +124,11 @@ import Wire
         ("tcp/80", "tcp/81", false), ("192.0.2.1", "192.0.2.3", false), ("  - { name: b", "    - { name: b", false),
         ("drop }", "drop, stateless: true }", false), ("rules:", "rules: # all", false), ("drop }", "drop", false),
         ("eth0", "eth1", false), ("drop }", "drop, log: maybe }", false), ("drop }", "drop }\n  # end", false),
+        ("drop }", "drop, tag: bad }", true), ("drop }", "drop, tag: 'no name' }", false), ("drop }", "log }", false),
+        ("drop }", "pass }", false), ("drop }", "drop, starts: 2030-01-31T18:00:00Z }", false),
+        ("drop }", "drop, enabled: false }", false), ("drop }", "drop, enabled: true }", false),
+        ("drop }", "drop, match: { hopLimit: 255 } }", false), ("drop }", "drop, fromMac: 52:54:00:00:00:01 }", false),
+        ("drop }", "drop, toMac: 52:54:00:00:00:01 }", false), ("drop }", "drop, limit: { rate: 1MB/h } }", false),
     ])
     func takesOverWhatChangesNoMatch(old: String, new: String, isTaken: Bool) throws {
         let image = try Compiler().compile(try #require(load(Array(Self.text.utf8)).ruleset))
@@ -133,6 +139,52 @@ import Wire
         guard let revised else { return }
         let full = try Compiler().compile(try #require(load(Array(text.utf8)).ruleset))
         #expect(revised.image.bytes == full.bytes)
+    }
+
+    private static let limit = "limit: { rate: 1kB/s, per: destination, over: true }"
+
+    /// Each version of a rule with another, and whether the old image can be taken over.
+    @Test(arguments: [
+        ("action: log", "action: pass", false), ("action: log", "action: drop", false),
+        ("action: pass", "action: accept", false), ("action: log, comment: x", "action: log", false),
+        ("action: drop, tag: one", "action: drop, tag: two", true), ("action: drop, tag: one", "action: drop", true),
+        ("action: drop, tag: one", "action: accept, tag: one", true),
+        ("action: drop, tag: one, comment: x", "action: drop, log: false, tag: one, meta: { x: y }", true),
+        ("action: drop, enabled: false", "action: drop, enabled: true", false),
+        ("action: drop, enabled: false", "action: accept, enabled: false", false),
+        ("action: drop, \(limit)", "action: drop, \(limit.replacing("1kB", with: "2kB"))", false),
+        ("action: drop, \(limit)", "action: drop, \(limit.replacing("true", with: "false"))", false),
+        ("action: drop, \(limit)", "action: reject, \(limit)", true),
+        ("action: drop, match: { pcp: 1 }", "action: drop, match: { pcp: 2 }", false),
+        ("action: drop, match: { pcp: 1 }", "action: accept, match: { pcp: 1 }", true),
+        ("action: drop, fromMac: 52:54:00:00:00:01", "action: drop, fromMac: 52:54:00:00:00:02", false),
+        ("action: drop, toMac: 52:54:00:00:00:01", "action: drop, comment: x, toMac: 52:54:00:00:00:01", true),
+        ("action: drop, starts: 2030-01-31T18:00:00Z", "action: drop, starts: 2031-01-31T18:00:00Z", false),
+        ("action: drop, starts: 2030-01-31T18:00:00Z", "action: reject, starts: 2030-01-31T18:00:00Z", true),
+    ])
+    func compilesWhateverDecidesWhenARuleDoes(old: String, new: String, isTaken: Bool) throws {
+        func text(_ rule: String) -> [UInt8] { Array(Self.text.replacing("action: drop", with: rule).utf8) }
+        let image = try Compiler().compile(try #require(load(text(old)).ruleset))
+        let full = try Compiler().compile(try #require(load(text(new)).ruleset))
+        let revised = try revise(image, to: text(new))
+        #expect((revised != nil) == isTaken)
+        if let revised { #expect(revised.image.bytes == full.bytes) }
+    }
+
+    @Test(arguments: ["layers: [{ name: first }]", "layers: [{ name: rules }]"])
+    func compilesLayersAsAWhole(layers: String) throws {
+        let text = Self.text + layers + "\n"
+        let image = try Compiler().compile(try #require(load(Array(text.utf8)).ruleset))
+        #expect(try revise(image, to: Array(text.replacing("accept", with: "drop").utf8)) == nil)
+    }
+
+    /// The image knows nothing of it, but no other rule may have its name.
+    @Test func aRuleThatIsNotEnabledKeepsItsName() throws {
+        let text = Self.text + "  - { name: off, action: drop, enabled: false }\n"
+        let image = try Compiler().compile(try #require(load(Array(text.utf8)).ruleset))
+        let edited = Array(text.replacing("name: a,", with: "name: off,").utf8)
+        #expect(load(edited).ruleset == nil)
+        #expect(try revise(image, to: edited) == nil)
     }
 
     @Test func buildsNothingOnADamagedImage() throws {

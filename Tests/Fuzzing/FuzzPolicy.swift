@@ -12,7 +12,7 @@ enum FuzzPolicy {
 
     private static let place = Policy.SourceLocation(file: "fuzz.yaml", line: 1, column: 1)
     /// Rules with a condition: no more than one packet may match.
-    private static let conditionsMost = 14
+    private static let conditionsMost = 12
 
     static func ruleset(for corpus: Corpus, _ random: inout RandomNumbers) -> Ruleset {
         var entries = [
@@ -24,7 +24,12 @@ enum FuzzPolicy {
             rule(rank, random.pick(corpus.members).packet, &random)
         }
         for _ in 0..<conditionsMost { setCondition(&rules[random.number(0...rules.count - 1)], &random) }
-        return Ruleset(files: [SourceFile(name: "fuzz.yaml", text: "")], entries: entries, groups: [], rules: rules)
+        let layers = random.number(1...3)
+        for rank in rules.indices { rules[rank].layer = rank * layers / rules.count }
+        var ruleset = Ruleset(
+            files: [SourceFile(name: "fuzz.yaml", text: "")], entries: entries, groups: [], rules: rules)
+        ruleset.layers = (0..<layers).map { "layer-\($0)" }
+        return ruleset
     }
 
     private static func entry(_ name: String, _ vlans: VLANAdmission?, _ random: inout RandomNumbers) -> PortEntry {
@@ -71,8 +76,14 @@ enum FuzzPolicy {
     /// Time passes in steps none of whose sums is where a budget or the rule's time ends.
     private static func setCondition(_ rule: inout Rule, _ random: inout RandomNumbers) {
         if random.once(in: 3) {
-            rule.expires = Timestamp(nanoseconds: start.nanoseconds + random.pick([0, 10, 35, 130]) * 1_000_000_000)
-        } else {
+            rule.action = random.pick([.log, .pass])
+            rule.isStateless = false
+        }
+        let time = Timestamp(nanoseconds: start.nanoseconds + random.pick([0, 10, 35, 130]) * 1_000_000_000)
+        switch random.number(0...4) {
+        case 0: rule.expires = time
+        case 1: rule.starts = time
+        default:
             rule.limit = RuleLimit(
                 rate: random.number(1...3), period: .minute, burst: random.number(1...5),
                 per: random.pick([.rule, .source]))

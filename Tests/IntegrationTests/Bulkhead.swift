@@ -200,6 +200,8 @@ struct Drop: Decodable {
     var verdict: String
     var reason: String
     var rule: String?
+    var layer: String?
+    var tag: String?
     var source: String?
     var generation: Int
     var srcMac: String?

@@ -36,6 +36,43 @@ extension Integration {
             #expect(try site.bulkhead.counters().port("uplink", "in").acceptReasons["rule"] == 500)
         }
 
+        /// A rule that logs counts and streams each packet, and a later rule decides; both count it once, at each hook.
+        @Test func aRuleLogsAndGoesOn() throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file(
+                "policy.yaml",
+                """
+                version: 1
+                ports: { uplink: { interface: up0, protects: host } }
+                layers:
+                  - { name: first, rules: [{ name: seen, service: udp/1-99, action: log, tag: low }] }
+                  - name: second
+                    rules:
+                      - { name: open, service: udp/53, direction: in, action: accept, stateless: true }
+                      - { name: shut, service: udp/54, action: drop }
+                """)
+            try site.bulkhead.apply(policy)
+            let raw = try PacketSocket(site.network, "net0")
+            let stream = try site.bulkhead.drops()
+            for family in AddressFamily.allCases {
+                for port in [53, 54] as [UInt16] { try raw.send(site.probe(family, to: port)) }
+            }
+            _ = poll(seconds: 5) { stream.output.utf8.count { $0 == 10 } >= 6 }
+            let events = try Drop.all(try stream.interrupt().output)
+            let expected = ["log seen first low 53", "log seen first low 54", "drop shut second - 54"]
+            #expect(
+                events.map { "\($0.verdict) \($0.rule ?? "-") \($0.layer ?? "-") \($0.tag ?? "-") \($0.dport ?? 0)" }
+                    == expected + expected)
+            let counters = try site.bulkhead.counters()
+            #expect(counters.rules.map { "\($0.name) \($0.packets)" } == ["seen 4", "open 2", "shut 2"])
+            #expect(counters.events.emitted == 2)
+            counters.expectExactAccounting()
+            let said = try site.bulkhead.run("explain", "192.0.2.1", "192.0.2.2", "udp/54", "--json").output
+            #expect(said.contains(#""tried": [{"rule": "seen", "layer": "first", "why": "logged"}]"#), "\(said)")
+            let words = try site.bulkhead.run("explain", "192.0.2.1", "192.0.2.2", "udp/54").output
+            #expect(words.contains("rule seen of layer first logs the packet"), "\(words)")
+        }
+
         /// No process is running when the time comes: new connections and the open one end with it.
         @Test func aRuleExpiresByItself() throws {
             let site = try UplinkSite()

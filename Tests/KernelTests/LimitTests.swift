@@ -64,6 +64,40 @@ extension PacketTables {
                 rounds: [(0, 40, 1, 20), (0, 10, 1, 0), (60, 20, 1, 10)],
                 source: { IPAddress(v4: 0xc000_0200 + UInt32($0 % 10)) }),
             Burst(
+                testDescription: "an hour's rate", limit: "rate: 6/h, burst: 2",
+                rounds: [(0, 5, 1, 2), (599, 1, 1, 0), (1, 2, 1, 1), (3600, 5, 1, 2)]),
+            Burst(
+                testDescription: "each destination by itself", limit: "rate: 1/m, burst: 2, per: destination",
+                rounds: [(0, 9, 1, 2)], source: { IPAddress(v4: 0xc000_0200 + UInt32($0)) }),
+            Burst(
+                testDescription: "each source prefix by itself",
+                limit: "rate: 1/m, burst: 2, per: source, prefix: { v4: 24 }",
+                rounds: [(0, 40, 1, 4)], source: { IPAddress(v4: 0xc000_0200 + UInt32($0 % 2) << 8 + UInt32($0)) }),
+            Burst(
+                testDescription: "56 bits of an IPv6 source",
+                limit: "rate: 1/m, burst: 2, per: source, prefix: { v6: 56 }", rounds: [(0, 40, 1, 4)],
+                source: { IPAddress(v6: UInt128(0x2001_0db8) << 96 | UInt128($0 % 2) << 72 | UInt128($0) << 64) }),
+            Burst(
+                testDescription: "each IPv6 address by itself",
+                limit: "rate: 1/m, burst: 2, per: source, prefix: { v6: 128 }", rounds: [(0, 40, 1, 8)],
+                source: { IPAddress(v6: UInt128(0x2001_0db8) << 96 | UInt128($0 % 4)) }),
+            Burst(
+                testDescription: "only what exceeds it", limit: "rate: 1/m, burst: 5, over: true",
+                rule: "service: udp/53, direction: in, action: drop",
+                rounds: [(0, 9, 1, 4), (0, 3, 1, 3), (60, 2, 1, 1)]),
+            // A frame has 50 bytes: 14, 20, 8 and 8.
+            Burst(
+                testDescription: "bytes", limit: "rate: 50B/s, burst: 500",
+                rounds: [(0, 20, 1, 10), (1, 3, 1, 1), (5, 9, 1, 5)],
+                segment: { _ in .udp(40000, 53, payload: [UInt8](repeating: 0, count: 8)) }),
+            Burst(
+                testDescription: "bytes with units", limit: "rate: 1MB/s, burst: 50kB",
+                rounds: [(0, 1010, 1, 1000), (1, 1010, 1, 1000)],
+                segment: { _ in .udp(40000, 53, payload: [UInt8](repeating: 0, count: 8)) }),
+            Burst(
+                testDescription: "bytes of super-packets on the wire", limit: "rate: 60B/m, burst: 1000",
+                rounds: [(0, 3, 10, 2)]),
+            Burst(
                 testDescription: "64 bits of an IPv6 source", limit: "rate: 1/m, burst: 2, per: source",
                 rounds: [(0, 40, 1, 4)],
                 source: { IPAddress(v6: UInt128(0x2001_0db8) << 96 | UInt128($0 % 2) << 64 | UInt128($0)) }),

@@ -38,9 +38,9 @@ extension ImageView {
         let joint = joint(packet, port, direction, isOwn)
         while let rank = firstMatch(packet, joint: joint, from: floor) {
             let rule = element(bh_rule.self, of: tables.rules, Int(rank)) ?? bh_rule()
-            let skipped = ranksToSkip(rule, packet, isMember, holds)
-            guard skipped == 0 else {
-                floor = rank + skipped
+            let next = next(rule, rank, packet, isMember, holds)
+            guard next == rank else {
+                floor = next
                 continue
             }
             return Judgement(Action(UInt32(rule.verdict)) ?? .drop, .rule, rule: Int(rule.number))
@@ -50,14 +50,34 @@ extension ImageView {
         return Judgement(Action(UInt32(verdict)) ?? .drop, .default)
     }
 
-    /// 0 where the rule's conditions hold, else how many ranks to go on.
-    private func ranksToSkip(
-        _ rule: bh_rule, _ packet: Packet, _ isMember: (Int, IPAddress) -> Bool, _ holds: (Int) -> Bool
+    /// The rule's own rank where it decides, else the rank to go on with.
+    private func next(
+        _ rule: bh_rule, _ rank: UInt32, _ packet: Packet, _ isMember: (Int, IPAddress) -> Bool,
+        _ holds: (Int) -> Bool
     ) -> UInt32 {
-        let flags = UInt32(rule.flags)
-        if flags & BH_RULE_MEMBERS.rawValue != 0, !membersHold(Int(rule.condition), packet, isMember) { return 1 }
-        let hasOthers = flags & (BH_RULE_EXPIRES.rawValue | BH_RULE_LIMITED.rawValue) != 0
-        return hasOthers && !holds(Int(rule.number)) ? 1 + UInt32(rule.terms_behind) : 0
+        let condition = condition(of: rule)
+        func asks(_ flags: bh_condition_flag...) -> Bool { flags.contains { condition.flags & $0.rawValue != 0 } }
+        if asks(BH_CONDITION_MEMBERS), !membersHold(Int(rule.condition), packet, isMember) { return rank + 1 }
+        let asksOthers = asks(BH_CONDITION_STARTS, BH_CONDITION_EXPIRES, BH_CONDITION_LIMITED)
+        if asks(BH_CONDITION_FIELDS), !fits(packet, condition) { return rank + 1 + UInt32(rule.terms_behind) }
+        if asksOthers, !holds(Int(rule.number)) { return rank + 1 + UInt32(rule.terms_behind) }
+        return asks(BH_CONDITION_GOES_ON) ? condition.next : rank
+    }
+
+    /// Whether the packet has the fields that a condition asks for; dscp and pcp are not in its parse.
+    private func fits(_ packet: Packet, _ condition: bh_condition) -> Bool {
+        func asks(_ field: bh_field) -> Bool { UInt32(condition.fields) & field.rawValue != 0 }
+        func lists(_ list: UInt32, _ mac: MACAddress) -> Bool {
+            (0..<Int(BH_MACS_MAX)).contains { element(UInt64.self, of: list, $0) == mac.value }
+        }
+        var match = RuleMatch()
+        if asks(BH_FIELD_TCP_FLAGS) { match.tcpFlags = .init(set: condition.tcp_flags, of: condition.tcp_mask) }
+        if asks(BH_FIELD_HOP_LIMIT) { match.hopLimit = condition.least_hops...condition.most_hops }
+        if asks(BH_FIELD_LENGTH) { match.length = condition.shortest...condition.longest }
+        if asks(BH_FIELD_FRAGMENT) { match.fragment = true }
+        if asks(BH_FIELD_WHOLE) { match.fragment = false }
+        return packet.fits(match) && (!asks(BH_FIELD_FROM_MAC) || lists(condition.from_macs, packet.sourceMAC))
+            && (!asks(BH_FIELD_TO_MAC) || lists(condition.to_macs, packet.destinationMAC))
     }
 
     private func membersHold(_ number: Int, _ packet: Packet, _ isMember: (Int, IPAddress) -> Bool) -> Bool {

@@ -47,23 +47,30 @@ struct ReferenceConditions: Hashable, Sendable {
     }
 
     mutating func holds(_ rule: Rule, _ rank: Int, for packet: Packet, _ budget: Budget) -> Bool {
+        let now = start.nanoseconds + UInt64(clock) * 1_000_000_000
+        if let starts = rule.starts, now < starts.nanoseconds {
+            lapse = min(lapse ?? Self.lapseMost, Int((starts.nanoseconds - now) / 1_000_000_000))
+            return false
+        }
         if let expires = rule.expires {
-            let now = start.nanoseconds + UInt64(clock) * 1_000_000_000
             guard now < expires.nanoseconds else { return false }
             lapse = min(lapse ?? Self.lapseMost, Int((expires.nanoseconds - now) / 1_000_000_000))
         }
         guard let limit = rule.limit else { return true }
         switch budget {
-        case .ignored(let first): return rank >= first
+        case .ignored(let first):
+            let denies = rule.action == .drop || rule.action == .reject
+            return rank >= first && !(limit.isOver && denies)
         case .taken:
             let isStateless = rule.isStateless || rule.action != .accept
-            if !isStateless, packet.isTCP, !packet.isOpening { return true }
-            return take(rule.name, limit, packet, count: isStateless ? packet.segments : 1)
+            if !isStateless, packet.isTCP, !packet.isOpening { return !limit.isOver }
+            let count = limit.unit == .bytes ? packet.wireBytes : isStateless ? packet.segments : 1
+            return take(rule.name, limit, packet, count: count) != limit.isOver
         }
     }
 
     private mutating func take(_ name: String, _ limit: RuleLimit, _ packet: Packet, count: Int) -> Bool {
-        let source = Source(rule: name, limit: limit, address: ReferenceConditions.source(of: packet))
+        let source = Source(rule: name, limit: limit, address: ReferenceConditions.subject(of: packet, limit))
         var use = (limit.per == .rule ? rules[name] : sources[source]) ?? Use(limit: limit)
         if use.limit != limit { use = Use(limit: limit) }
         let now = clock * limit.rate
@@ -74,9 +81,12 @@ struct ReferenceConditions: Hashable, Sendable {
         return isTaken
     }
 
-    /// An IPv4 address, or the /64 that one of IPv6 is in; 0.0.0.0 for a frame that is not IP.
-    private static func source(of packet: Packet) -> IPAddress {
-        guard let address = packet.source else { return IPAddress(v4: 0) }
-        return address.family == .v4 ? address : IPAddress(v6: (address.value >> 64) << 64)
+    /// The address that the limit counts by, or the prefix that it is in; 0.0.0.0 for a frame that is not IP.
+    private static func subject(of packet: Packet, _ limit: RuleLimit) -> IPAddress {
+        guard let address = limit.per == .destination ? packet.destination : packet.source else {
+            return IPAddress(v4: 0)
+        }
+        let bits = address.family.bits - (address.family == .v4 ? limit.v4Prefix : limit.v6Prefix)
+        return IPAddress(family: address.family, value: (address.value >> UInt128(bits)) << UInt128(bits))
     }
 }

@@ -75,10 +75,10 @@ public struct ReferenceEvaluator: Sendable {
     /// What the rules, or the default, say.
     package func judgeByRules(
         _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool,
-        isOwn: (IPAddress) -> Bool = { _ in false }, holds: (Int) -> Bool
+        isOwn: (IPAddress) -> Bool = { _ in false }, holds: (Int) -> Bool, knows: (Int) -> Bool? = { _ in nil }
     ) -> Judgement {
         let rank = firstMatch(
-            packet, entry: entry, direction: direction, isMember: isMember, isOwn: isOwn, holds: holds)
+            packet, entry: entry, direction: direction, isMember: isMember, isOwn: isOwn, holds: holds, knows: knows)
         if let rank {
             return Judgement(ruleset.rules[rank].action, .rule, rule: rank)
         }
@@ -113,16 +113,26 @@ public struct ReferenceEvaluator: Sendable {
     /// ``judge(_:claiming:entry:protects:direction:isUnknownToDrop:isQuarantined:isMember:isOwn:holds:)``.
     public func firstMatch(
         _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool = { _, _ in false },
-        isOwn: (IPAddress) -> Bool = { _ in false }, holds: (Int) -> Bool = { _ in true }
+        isOwn: (IPAddress) -> Bool = { _ in false }, holds: (Int) -> Bool = { _ in true },
+        logs: (Int) -> Void = { _ in }, knows: (Int) -> Bool? = { _ in nil }
     ) -> Int? {
-        var rank = -1
-        return ruleset.rules.firstIndex { rule in
-            rank += 1
-            return (rule.entries?.contains(entry) ?? true) && rule.directions.contains(direction)
+        /// Of a packet whose fields nobody knows any more, somebody else must say.
+        func fits(_ rule: Rule, _ rank: Int) -> Bool { knows(rank) ?? packet.fits(rule.match) }
+        var passedLayer: Int?
+        for (rank, rule) in ruleset.rules.enumerated() where rule.layer != passedLayer {
+            let matches =
+                (rule.entries?.contains(entry) ?? true) && rule.directions.contains(direction)
                 && (rule.vlans?.contains(packet.outerVLAN) ?? true) && carries(rule.services, packet)
                 && rule.ends.contains { joins($0, packet, isMember, isOwn) }
-                && (!rule.isLimitedOrExpires || holds(rank))
+                && (rule.match == .any || fits(rule, rank)) && (!rule.asksOthers || holds(rank))
+            guard matches else { continue }
+            switch rule.action {
+            case .accept, .drop, .reject: return rank
+            case .log: logs(rank)
+            case .pass: passedLayer = rule.layer
+            }
         }
+        return nil
     }
 
     private func carries(_ services: [Service]?, _ packet: Packet) -> Bool {

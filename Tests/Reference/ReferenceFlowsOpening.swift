@@ -18,6 +18,10 @@ extension ReferenceFlows {
             own.contains(Prefix(address)) || (address.family == .v4 && address.value >> 24 == 127)
         } holds: { rank in
             conditions.holds(rules[rank], rank, for: packet, budget)
+        } knows: { rank in
+            guard case .ignored(let first) = budget else { return nil }
+            // A flow does not remember the fields of what opened it, and no rule that denies ends it for them.
+            return rank >= first && rules[rank].action != .drop && rules[rank].action != .reject
         }
     }
 

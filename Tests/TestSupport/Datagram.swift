@@ -67,6 +67,8 @@ public struct Datagram: Sendable, Hashable {
     public var destination: IPAddress
     public var segment: Segment
     public var hopLimit: UInt8 = 64
+    /// The code point in its upper six bits.
+    public var trafficClass: UInt8 = 0
     /// IPv4 options: a multiple of four bytes.
     public var options: [UInt8] = []
     /// Headers before L4. In IPv4 too, where all but AH are just protocols.
@@ -132,7 +134,7 @@ public struct Datagram: Sendable, Hashable {
     private func v4() -> [UInt8] {
         let (next, body) = body(extensions)
         let headerBytes = 20 + options.count
-        var header: [UInt8] = [(version ?? 4) << 4 | (headerWords ?? UInt8(headerBytes / 4)), 0]
+        var header: [UInt8] = [(version ?? 4) << 4 | (headerWords ?? UInt8(headerBytes / 4)), trafficClass]
         header.append(big: UInt16(truncatingIfNeeded: length ?? headerBytes + body.count))
         header.append(big: UInt16(truncatingIfNeeded: identification))
         let flags: UInt16 = (dontFragment ? 0x4000 : 0) | (fragment?.more == true ? 0x2000 : 0)
@@ -149,7 +151,7 @@ public struct Datagram: Sendable, Hashable {
             headers.append(.fragment(offset: fragment.offset, more: fragment.more, identification: identification))
         }
         let (next, body) = body(headers)
-        var header: [UInt8] = [(version ?? 6) << 4, 0, 0, 0]
+        var header: [UInt8] = [(version ?? 6) << 4 | trafficClass >> 4, trafficClass << 4, 0, 0]
         header.append(big: UInt16(truncatingIfNeeded: length ?? body.count))
         header += [next, hopLimit]
         return header + source.bytes + destination.bytes + body

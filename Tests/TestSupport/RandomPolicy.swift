@@ -44,9 +44,12 @@ public struct RandomPolicy: Sendable {
         // A separate generator, so that the rest of a seed's policy stays the same.
         var others = RandomNumbers(seed: seed &+ 0x9e37_79b9_7f4a_7c15)
         if others.once(in: 2) { RandomPolicy.askHost(&rules, &others) }
-        ruleset = Ruleset(
+        let layers = others.once(in: 2) ? RandomPolicy.layer(&rules, isLarge: isLarge, &others) : []
+        var ruleset = Ruleset(
             files: [SourceFile(name: RandomPolicy.file, text: "version: 1 # seed \(seed)\n")], entries: entries,
             groups: [], rules: rules, dynamicGroups: groups)
+        ruleset.layers = layers
+        self.ruleset = ruleset
     }
 
     /// Makes some rules ask for dynamic groups, for one combination of them or several. In a small policy so few rules
@@ -110,6 +113,58 @@ public struct RandomPolicy: Sendable {
         }
     }
 
+    private static func match(_ random: inout RandomNumbers) -> RuleMatch {
+        var match = RuleMatch()
+        switch random.number(0...5) {
+        case 0: match.tcpFlags = .init(set: random.pick([0, 2, 16, 18]), of: random.pick([18, 23, 63]))
+        case 1: match.hopLimit = random.pick([0...63, 64...64, 64...255, 1...1])
+        case 2: match.length = random.pick([0...39, 40...64, 40...1500, 60...60])
+        case 3: match.fragment = Bool.random(using: &random)
+        case 4: match.sourceMACs = random.some(of: macs) + [Frame.guest]
+        default: match.destinationMACs = random.some(of: macs) + [Frame.peer]
+        }
+        return match
+    }
+
+    /// A limit whose price of a packet and of a byte is a whole number, so that it is used up exactly.
+    private static func limit(_ random: inout RandomNumbers) -> RuleLimit {
+        let isBytes = random.once(in: 2)
+        var limit = RuleLimit(
+            rate: isBytes ? 6000 : random.pick([1, 2, 3]), period: random.pick([.minute, .hour]),
+            burst: isBytes ? random.number(500...20_000) : random.number(1...40),
+            per: random.pick([.rule, .source, .destination]), unit: isBytes ? .bytes : .packets)
+        limit.isOver = random.once(in: 2)
+        if limit.per != .rule {
+            (limit.v4Prefix, limit.v6Prefix) = (random.pick([8, 24, 32]), random.pick([32, 64, 112, 128]))
+        }
+        return limit
+    }
+
+    /// Divides the rules into layers, and makes some rules log, pass or ask for more, so few that all may be tried.
+    /// Returns the names of the layers.
+    private static func layer(_ rules: inout [Rule], isLarge: Bool, _ random: inout RandomNumbers) -> [String] {
+        let layers = random.number(1...3)
+        let ends = (1..<layers).map { _ in random.number(0...rules.count) }.sorted()
+        for rank in rules.indices { rules[rank].layer = ends.count { $0 <= rank } }
+        // A chain has room for a rule of each layer besides.
+        var left = 16 - layers - rules.filter(\.isConditional).reduce(0) { $0 + $1.memberships.count }
+        let often = isLarge ? max(rules.count / 6, 1) : 4
+        for rank in rules.indices where !rules[rank].isConditional && random.once(in: often) {
+            left -= rules[rank].memberships.count
+            guard left >= 0 else { break }
+            switch random.number(0...3) {
+            case 0: rules[rank].match = match(&random)
+            case 1: rules[rank].limit = limit(&random)
+            default:
+                rules[rank].action = random.pick([.log, .pass])
+                rules[rank].isStateless = false
+                if random.once(in: 3) { rules[rank].match = match(&random) }
+                rules[rank].starts = random.pick([nil, nil, Timestamp(nanoseconds: 1), .distantFuture])
+            }
+        }
+        return (0..<layers).map { "layer-\($0)" }
+    }
+
     /// Possible members of a dynamic group of such a policy.
     public static func members(_ random: inout RandomNumbers) -> [Prefix] {
         (0..<random.number(1...4)).map { _ in prefix(&random) }
@@ -164,7 +219,7 @@ public struct RandomPolicy: Sendable {
                 rate: random.pick([1, 2, 3]), period: .minute, burst: random.number(1...40),
                 per: random.pick([.rule, .source]))
             return (limit, nil)
-        case 1: return (nil, Timestamp(nanoseconds: random.once(in: 2) ? 1 : 4_000_000_000_000_000_000))
+        case 1: return (nil, random.once(in: 2) ? Timestamp(nanoseconds: 1) : .distantFuture)
         default: return (nil, nil)
         }
     }
@@ -247,4 +302,8 @@ public struct RandomPolicy: Sendable {
             return low...(random.once(in: 2) ? low : UInt16.random(in: low...UInt16.max, using: &random))
         }
     }
+}
+
+extension Timestamp {
+    fileprivate static let distantFuture = Timestamp(nanoseconds: 4_000_000_000_000_000_000)
 }

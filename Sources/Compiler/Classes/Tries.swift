@@ -17,6 +17,13 @@ struct Tries {
         }
     }
 
+    /// The longest chain of ranks that may decide.
+    private var longest: [UInt32] = []
+
+    mutating func note(chains: [Int: [UInt32]]) {
+        for chain in chains.values where chain.count > longest.count { longest = chain }
+    }
+
     /// Throws if a packet could match too many conditional rules.
     func check(_ ruleset: Ruleset) throws(CompileError) {
         var worst: [UInt32] = []
@@ -26,6 +33,7 @@ struct Tries {
                 worst = ranks
             }
         }
+        if worst.count <= Int(BH_TRIES_MAX) { try checkLongest(ruleset) }
         guard worst.count > Int(BH_TRIES_MAX) else { return }
         let last = ruleset.rules[Int(worst[Int(BH_TRIES_MAX)])]
         var names: [String] = []
@@ -36,7 +44,18 @@ struct Tries {
             rule: last.name, location: last.location,
             message:
                 "one packet could match \(worst.count) rules with a condition "
-                + "(\"limit\", \"expires\", a dynamic group) before a rule decides, "
+                + "(\"limit\", \"starts\", \"expires\", \"match\", a MAC address, a dynamic group, "
+                + "\"log\", \"pass\") before a rule decides, "
                 + "at most \(BH_TRIES_MAX) are allowed: \(names.joined(separator: ", "))")
+    }
+
+    /// Throws if more rules may decide about one packet than a chain holds, because layers are passed over.
+    private func checkLongest(_ ruleset: Ruleset) throws(CompileError) {
+        guard longest.count > Int(BH_TRIES_MAX) + 1 else { return }
+        let rule = ruleset.rules[Int(longest[Int(BH_TRIES_MAX)])]
+        throw CompileError(
+            rule: rule.name, location: rule.location,
+            message: "\(longest.count) rules with conditions, and rules of layers that \"pass\" leaves, may decide "
+                + "about one packet, at most \(BH_TRIES_MAX + 1) are allowed; put fewer rules behind \"pass\"")
     }
 }

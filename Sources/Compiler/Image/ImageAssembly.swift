@@ -5,7 +5,7 @@ import Policy
 /// Lays out an image. Small tables that every packet reads come first; what only people read comes last.
 struct ImageAssembly {
     private let ruleset: Ruleset
-    private let terms: [RuleTerms.Term]
+    private let terms: RuleTerms
     private let symmetry: Symmetry
     /// Entries at which something passes without a flow.
     private let untracked: Set<Int>
@@ -22,7 +22,7 @@ struct ImageAssembly {
 
     init(_ terms: RuleTerms, _ classes: Classes, _ budget: Budget) {
         ruleset = terms.ruleset
-        self.terms = terms.terms
+        self.terms = terms
         symmetry = Symmetry(ruleset)
         untracked = symmetry.entries.union(ruleset.statelessEntries)
         self.budget = budget
@@ -48,8 +48,10 @@ struct ImageAssembly {
         try writeServices()
         try writeAddresses()
         // The records come first, because they collect the conditions.
-        let rules = terms.indices.map { record(ofRule: $0) }
+        let rules = terms.terms.indices.map { record(ofRule: $0) }
         try writeLists()
+        header.layers = try writer.append(layers())
+        header.layer_count = UInt32(ruleset.layers.count)
         let devices = try writer.reserve(Int(BH_DEVICES_MAX), of: bh_device.self)
         try writeRules(rules)
         try writeText()
@@ -63,7 +65,7 @@ struct ImageAssembly {
 
     private var statistics: Image.Statistics {
         var statistics = Image.Statistics()
-        statistics.rules = terms.last.map { $0.number + 1 } ?? 0
+        statistics.rules = terms.terms.last.map { $0.number + 1 } ?? 0
         statistics.addressClasses = classes.addressClasses.count
         statistics.nodes = classes.trie.nodes.count
         statistics.services = classes.services.members.count
@@ -246,6 +248,8 @@ struct ImageAssembly {
         header.matches = try writer.append(try classes.cells.lists.rows(budget))
         header.match_words = UInt32(classes.joint.rowWidth)
         header.match_count = UInt32(classes.cells.lists.rowCount)
+        let lists = conditions.macs.flatMap { [$0.from, $0.to].compactMap(\.self) }
+        conditions.place(macs: try writer.append(lists))
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
         header.chains = try writer.append(classes.cells.lists.chains)
@@ -289,15 +293,14 @@ struct ImageAssembly {
 
     /// Reads the rule in place: copying each would take longer than everything else here.
     private mutating func record(ofRule rank: Int) -> bh_rule {
-        let term = terms[rank]
+        let term = terms.terms[rank]
         var record = bh_rule()
         record.verdict = UInt8(ruleset.rules[rank].action.number)
         if ruleset.rules[rank].log { record.flags |= UInt8(BH_RULE_LOG.rawValue) }
         if ruleset.rules[rank].isStateless { record.flags |= UInt8(BH_RULE_STATELESS.rawValue) }
         if classes.cells.lists.isConditional[rank] {
-            let rule = ruleset.rules[rank]
-            record.flags |= Conditions.flags(of: rule)
-            record.condition = conditions.add(rule, term)
+            record.flags |= UInt8(BH_RULE_CONDITIONAL.rawValue)
+            record.condition = conditions.add(ruleset.rules[rank], term, next: terms.next(after: rank))
         }
         record.number = UInt32(term.number)
         record.term = UInt16(term.term)
@@ -307,9 +310,20 @@ struct ImageAssembly {
         record.line = UInt32(location.line)
         record.name = strings.offset(of: ruleset.rules[rank].name)
         let isFirst = term.term == 0
-        let note = isFirst ? RuleNote(written: ruleset.rules[rank].comment, ruleset.rules[rank].meta) : nil
-        record.notes = notes.append(note, &strings)
+        record.notes = notes.append(isFirst ? note(ofRule: rank) : nil, &strings)
         return record
+    }
+
+    private func note(ofRule rank: Int) -> RuleNote? {
+        RuleNote(written: ruleset.rules[rank].comment, ruleset.rules[rank].tag, ruleset.rules[rank].meta)
+    }
+
+    /// The layers that the policy names, each with the rank of its first rule, or of the first after it.
+    private mutating func layers() -> [bh_layer] {
+        ruleset.layers.indices.map { layer in
+            let first = ruleset.rules.firstIndex { $0.layer >= layer } ?? ruleset.rules.count
+            return bh_layer(first: UInt32(first), name: strings.offset(of: ruleset.layers[layer]))
+        }
     }
 
     // MARK: For people

@@ -49,7 +49,7 @@ struct ImageRevision {
     /// Sets what the edited rules do. False if a rule has a new name that its limit's state is kept under.
     private mutating func setEffects(_ edits: [Int: RuleEdit]) -> Bool {
         for (first, edit) in edits {
-            let isLimited = rules[first].flags & UInt8(BH_RULE_LIMITED.rawValue) != 0
+            let isLimited = old.condition(of: rules[first]).flags & BH_CONDITION_LIMITED.rawValue != 0
             if isLimited, old.string(rules[first].name) != edit.name { return false }
             for rank in first...first + Int(rules[first].terms_behind) where rules.indices.contains(rank) {
                 rules[rank].verdict = UInt8(edit.action.number)
@@ -148,5 +148,5 @@ extension Image {
 }
 
 extension RuleEdit {
-    fileprivate var note: RuleNote? { RuleNote(written: comment, meta) }
+    fileprivate var note: RuleNote? { RuleNote(written: comment, tag, meta) }
 }

@@ -72,6 +72,7 @@ extension ImageView {
             Table("rules that never match", header.covered, UInt64(header.covered_count), of: bh_covered.self),
             Table("rules", header.rules, UInt64(header.rule_count), of: bh_rule.self),
             Table("notes", header.notes, UInt64(header.note_count), of: bh_note.self),
+            Table("layers", header.layers, UInt64(header.layer_count), of: bh_layer.self),
             Table("ports", header.ports, UInt64(header.port_count), of: bh_port.self),
             Table("selectors", header.selectors, UInt64(header.selector_count), of: bh_selector.self),
             Table("strings", header.strings, UInt64(header.strings_size), of: UInt8.self),

@@ -84,8 +84,12 @@ extension ImageView {
         public var log: Bool
         public var isStateless: Bool
         public var isLimited: Bool
+        /// Whether the rule asks for the packet's own fields: `match`, `fromMac`, `toMac`.
+        public var asksFields = false
         /// Whether it matters who is in a dynamic group.
         public var asksMembers: Bool
+        /// The rule does not match before this time.
+        public var starts: Timestamp?
         /// The rule does not match from this time on.
         public var expires: Timestamp?
         /// The host's part: the slot of the rule's counter.
@@ -93,8 +97,10 @@ extension ImageView {
         /// `number` is the rank of the rule in the policy, `term` the number of the term within it, see `bh_rule`.
         public var number: Int
         public var term: Int
-        /// The rule's `comment` and `meta`.
+        /// The rule's `comment`, `tag` and `meta`.
         public var note: RuleNote?
+        /// The name of the rule's layer; nil if the policy names none.
+        public var layer: String?
     }
 
     /// A dynamic group as the image records it.
@@ -159,13 +165,24 @@ extension ImageView {
         guard (0..<rankCount).contains(rank), let record = element(bh_rule.self, of: fixed.rules, rank) else {
             return nil
         }
+        let condition = condition(of: record)
+        func asks(_ flag: bh_condition_flag) -> Bool { condition.flags & flag.rawValue != 0 }
         return RuleRecord(
             name: string(record.name), location: location(file: record.file, line: record.line),
             action: Action(UInt32(record.verdict)) ?? .drop, log: record.flags & UInt8(BH_RULE_LOG.rawValue) != 0,
             isStateless: record.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0,
-            isLimited: record.flags & UInt8(BH_RULE_LIMITED.rawValue) != 0,
-            asksMembers: record.flags & UInt8(BH_RULE_MEMBERS.rawValue) != 0, expires: expiry(of: record),
-            counter: record.counter, number: Int(record.number), term: Int(record.term), note: note(of: record))
+            isLimited: asks(BH_CONDITION_LIMITED), asksFields: asks(BH_CONDITION_FIELDS),
+            asksMembers: asks(BH_CONDITION_MEMBERS),
+            starts: asks(BH_CONDITION_STARTS) ? Timestamp(nanoseconds: condition.starts) : nil,
+            expires: asks(BH_CONDITION_EXPIRES) ? Timestamp(nanoseconds: condition.expires) : nil,
+            counter: record.counter, number: Int(record.number), term: Int(record.term), note: note(of: record),
+            layer: layer(of: rank))
+    }
+
+    /// The name of a rank's layer; nil if the policy names none.
+    private func layer(of rank: Int) -> String? {
+        let layers = (0..<Int(fixed.layer_count)).lazy.compactMap { element(bh_layer.self, of: fixed.layers, $0) }
+        return layers.last { Int($0.first) <= rank }.map { string($0.name) }
     }
 
     func note(of rule: bh_rule) -> RuleNote? {
@@ -173,10 +190,10 @@ extension ImageView {
         var note = RuleNote()
         for index in Int(rule.notes)..<Int(fixed.note_count) {
             guard let record = element(bh_note.self, of: fixed.notes, index) else { break }
-            if record.key == BH_NONE {
-                note.comment = string(record.value)
-            } else {
-                note.meta.append(.init(key: string(record.key), value: string(record.value)))
+            switch record.key {
+            case BH_NOTE_COMMENT: note.comment = string(record.value)
+            case BH_NOTE_TAG: note.tag = string(record.value)
+            default: note.meta.append(.init(key: string(record.key), value: string(record.value)))
             }
             if record.is_last != 0 { break }
         }
@@ -193,24 +210,31 @@ extension ImageView {
         records.filter { $0.term == 0 }.map { (string($0.name), $0.counter) }
     }
 
+    /// The layers of the policy's rules, in its order; none if the policy names none.
+    public var ruleLayers: [String] {
+        if fixed.layer_count == 0 { return [] }
+        return records.enumerated().filter { $0.element.term == 0 }.map { layer(of: $0.offset) ?? "" }
+    }
+
     /// The rules with a limit per rule, each with the number of its condition.
     public var limitedRules: [(name: String, condition: Int)] {
         if conditionCount == 0 { return [] }
-        let (limited, bySource) = (BH_RULE_LIMITED.rawValue, BH_RULE_BY_SOURCE.rawValue)
-        return records.filter { UInt32($0.flags) & (limited | bySource) == limited }
+        let limited = BH_CONDITION_LIMITED.rawValue
+        let byEnd = BH_CONDITION_BY_SOURCE.rawValue | BH_CONDITION_BY_DESTINATION.rawValue
+        return records.filter { condition(of: $0).flags & (limited | byEnd) == limited }
             .map { (string($0.name), Int($0.condition)) }
     }
 
-    /// The identities of the limits per source.
-    public var sourceLimits: [UInt32] {
-        let limited = Set(limitedRules.map(\.condition))
-        return (0..<conditionCount).filter { !limited.contains($0) }.compactMap { condition($0)?.identity }
-            .filter { $0 != 0 }
+    /// The conditions with a limit per source or per destination.
+    public var limitsByEnd: [bh_condition] {
+        let byEnd = BH_CONDITION_BY_SOURCE.rawValue | BH_CONDITION_BY_DESTINATION.rawValue
+        return (0..<conditionCount).compactMap { condition($0) }.filter { $0.flags & byEnd != 0 }
     }
 
-    private func expiry(of record: bh_rule) -> Timestamp? {
-        guard record.flags & UInt8(BH_RULE_EXPIRES.rawValue) != 0 else { return nil }
-        return condition(Int(record.condition)).map { Timestamp(nanoseconds: $0.expires) }
+    /// A rule's condition; an empty one if it has none.
+    package func condition(of rule: bh_rule) -> bh_condition {
+        guard UInt32(rule.flags) & BH_RULE_CONDITIONAL.rawValue != 0 else { return bh_condition() }
+        return condition(Int(rule.condition)) ?? bh_condition()
     }
 
     public var conditionCount: Int { Int(fixed.condition_count) }

@@ -10,35 +10,101 @@ struct Conditions {
     /// The units of a limit's clock in a second: sixteenths of a nanosecond.
     private static let second: UInt64 = 16_000_000_000
 
-    static func flags(of rule: Rule) -> UInt8 {
+    /// By condition: the MAC addresses of both ends, as the image lists them, if the rule asks for them.
+    private(set) var macs: [(from: bh_mac_list?, to: bh_mac_list?)] = []
+
+    private static func flags(of rule: Rule) -> UInt32 {
         var flags: UInt32 = 0
-        if rule.expires != nil { flags |= BH_RULE_EXPIRES.rawValue }
-        if rule.asksMembers { flags |= BH_RULE_MEMBERS.rawValue }
+        if rule.starts != nil { flags |= BH_CONDITION_STARTS.rawValue }
+        if rule.expires != nil { flags |= BH_CONDITION_EXPIRES.rawValue }
+        if rule.asksMembers { flags |= BH_CONDITION_MEMBERS.rawValue }
         if let limit = rule.limit {
-            flags |= BH_RULE_LIMITED.rawValue
-            if limit.per == .source { flags |= BH_RULE_BY_SOURCE.rawValue }
+            flags |= BH_CONDITION_LIMITED.rawValue
+            if limit.per == .source { flags |= BH_CONDITION_BY_SOURCE.rawValue }
+            if limit.per == .destination { flags |= BH_CONDITION_BY_DESTINATION.rawValue }
+            if limit.unit == .bytes { flags |= BH_CONDITION_BYTES.rawValue }
+            if limit.isOver { flags |= BH_CONDITION_OVER.rawValue }
         }
-        return UInt8(flags)
+        if rule.match != .any { flags |= BH_CONDITION_FIELDS.rawValue }
+        if !rule.action.isVerdict { flags |= BH_CONDITION_GOES_ON.rawValue }
+        return flags
     }
 
     /// Adds the condition of one of a rule's terms, and returns its number. The terms of a rule share one limit.
-    mutating func add(_ rule: Rule, _ term: RuleTerms.Term) -> UInt32 {
+    ///
+    /// - Parameter next: The rank to go on with after a rule that does not decide.
+    mutating func add(_ rule: Rule, _ term: RuleTerms.Term, next: Int) -> UInt32 {
         var record = bh_condition()
+        record.flags = Conditions.flags(of: rule)
+        record.next = rule.action.isVerdict ? 0 : UInt32(next)
         let literals = term.membership.literals
         record.literals = (
             literals[0], literals[1], literals[2], literals[3], literals[4], literals[5], literals[6], literals[7]
         )
+        record.starts = rule.starts?.nanoseconds ?? 0
         record.expires = rule.expires?.nanoseconds ?? 0
         if let limit = rule.limit {
-            let period = UInt64(limit.period.seconds) * Conditions.second
-            record.cost = (period + UInt64(limit.rate) - 1) / UInt64(limit.rate)
-            record.span = record.cost * UInt64(limit.burst)
+            setPrice(limit, of: &record)
             // A limited rule's first term comes before its others.
             let known = term.term > 0 ? records.last?.identity : nil
             record.identity = known ?? identity(rule.name, limit)
         }
+        setFields(rule.match, of: &record)
+        macs.append((rule.match.sourceMACs?.imageList ?? nil, rule.match.destinationMACs?.imageList ?? nil))
         records.append(record)
         return UInt32(records.count - 1)
+    }
+
+    /// Sets what a limit takes for a packet or a byte, and whose budget it is. A byte at a high rate costs so little
+    /// that its price is kept with more digits.
+    private func setPrice(_ limit: RuleLimit, of record: inout bh_condition) {
+        let isFast = limit.unit == .bytes && limit.rate / limit.period.seconds >= 1_000_000
+        record.shift = isFast ? 16 : 0
+        let period = UInt64(limit.period.seconds) * Conditions.second << UInt64(record.shift)
+        record.cost = (period + UInt64(limit.rate) - 1) / UInt64(limit.rate)
+        record.span = UInt64((UInt128(record.cost) * UInt128(limit.burst)) >> UInt128(record.shift))
+        record.v4_mask = ~UInt32(0) << UInt32(32 - limit.v4Prefix)
+        let mask = ~UInt128(0) << UInt128(128 - limit.v6Prefix)
+        record.high_mask = UInt64(truncatingIfNeeded: mask >> 64)
+        record.low_mask = UInt64(truncatingIfNeeded: mask)
+    }
+
+    private func setFields(_ match: RuleMatch, of record: inout bh_condition) {
+        func ask(_ field: bh_field) { record.fields |= UInt16(field.rawValue) }
+        if let flags = match.tcpFlags {
+            ask(BH_FIELD_TCP_FLAGS)
+            (record.tcp_flags, record.tcp_mask) = (flags.set, flags.of)
+        }
+        if let hops = match.hopLimit {
+            ask(BH_FIELD_HOP_LIMIT)
+            (record.least_hops, record.most_hops) = (hops.lowerBound, hops.upperBound)
+        }
+        if let length = match.length {
+            ask(BH_FIELD_LENGTH)
+            (record.shortest, record.longest) = (length.lowerBound, length.upperBound)
+        }
+        if let fragment = match.fragment { ask(fragment ? BH_FIELD_FRAGMENT : BH_FIELD_WHOLE) }
+        if let dscp = match.dscp {
+            ask(BH_FIELD_DSCP)
+            record.dscps = dscp.reduce(0) { $0 | 1 << UInt64($1) }
+        }
+        if let pcp = match.pcp {
+            ask(BH_FIELD_PCP)
+            record.pcps = pcp.reduce(0) { $0 | 1 << $1 }
+        }
+        if match.sourceMACs != nil { ask(BH_FIELD_FROM_MAC) }
+        if match.destinationMACs != nil { ask(BH_FIELD_TO_MAC) }
+    }
+
+    /// Sets where the lists of MAC addresses are, once they have their places.
+    mutating func place(macs table: UInt32) {
+        var offset = table
+        for index in records.indices {
+            if macs[index].from != nil { records[index].from_macs = offset }
+            if macs[index].from != nil { offset += UInt32(MemoryLayout<bh_mac_list>.stride) }
+            if macs[index].to != nil { records[index].to_macs = offset }
+            if macs[index].to != nil { offset += UInt32(MemoryLayout<bh_mac_list>.stride) }
+        }
     }
 
     /// The identity by which a limit's bucket is kept from policy to policy. It depends on the rule's name and the

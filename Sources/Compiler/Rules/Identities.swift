@@ -73,10 +73,15 @@ struct Identities {
 
 extension Identities.Row {
     /// The port's MAC addresses as the image lists them; nil if there are none.
-    var macList: bh_mac_list? {
-        guard let first = macs.first else { return nil }
-        var numbers = macs.map(\.value)
-        numbers += Array(repeating: first.value, count: Int(BH_MACS_MAX) - numbers.count)
+    var macList: bh_mac_list? { macs.imageList }
+}
+
+extension [MACAddress] {
+    /// At most `BH_MACS_MAX` addresses as the image lists them; nil if there are none.
+    var imageList: bh_mac_list? {
+        guard let first else { return nil }
+        var numbers: [UInt64] = map { $0.value }
+        numbers += [UInt64](repeating: first.value, count: Int(BH_MACS_MAX) - numbers.count)
         var list = bh_mac_list()
         list.macs = (
             numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], numbers[7],

@@ -35,18 +35,23 @@ struct RuleLists {
     private let joint: JointClasses
     /// By rank.
     let isConditional: [Bool]
+    private let layers: RuleLayers
     /// By match: its plain form, if it has one.
     private let plain: [PlainMatch?]
     private var covered: [UInt64]
+    /// In the layer at hand alone, because a rule may pass over it.
+    private var coveredHere: [UInt64]
     /// By match: its row of bits in the image.
     private var rowOfMatch: [UInt32: UInt32] = [:]
     private var firsts: [UInt32]
 
-    init(_ joint: JointClasses, isConditional: [Bool], plain: [PlainMatch?]) {
+    init(_ joint: JointClasses, isConditional: [Bool], layers: RuleLayers, plain: [PlainMatch?]) {
         self.joint = joint
         self.plain = plain
         self.isConditional = isConditional
+        self.layers = layers
         covered = [UInt64](repeating: 0, count: joint.rowWidth)
+        coveredHere = covered
         firsts = [UInt32](repeating: 0, count: joint.jointCount)
     }
 
@@ -61,7 +66,8 @@ struct RuleLists {
         let ranks = reachable(ranks)
         guard let first = ranks.first else { return nil }
         let candidates = candidates(ranks)
-        tries.note(candidates, partition: partition)
+        tries.note(candidates.mapValues(conditional), partition: partition)
+        tries.note(chains: candidates)
         let number = numbers.intern(ranks)
         if number == heads.count {
             let first = UInt32(entries.count)
@@ -87,16 +93,27 @@ struct RuleLists {
         let joint = joint
         defer {
             for rank in ranks { joint.forEachWord(ofRule: rank) { number, _ in covered[number] = 0 } }
+            uncoverLayer()
         }
+        var layer = 0
         return ranks.filter { rank in
             var more: UInt64 = 0
+            if layers.number(rank) != layer { uncoverLayer() }
+            layer = layers.number(rank)
             let covers = !isConditional[Int(rank)]
+            let coversHere = layers.isOvertaken(rank)
             joint.forEachWord(ofRule: rank) { number, word in
-                more |= word & ~covered[number]
-                if covers { covered[number] |= word }
+                more |= word & ~covered[number] & ~coveredHere[number]
+                guard covers else { return }
+                if coversHere { coveredHere[number] |= word } else { covered[number] |= word }
             }
             return more != 0
         }
+    }
+
+    private mutating func uncoverLayer() {
+        guard layers.canPass else { return }
+        for index in coveredHere.indices { coveredHere[index] = 0 }
     }
 
     /// Writes a list's entries. Returns whether the list cannot be read without the joint class.
@@ -163,25 +180,35 @@ struct RuleLists {
         for rank in ranks.reversed() { joint.forEachJoint(ofRule: rank) { firsts[$0] = rank } }
     }
 
-    /// By joint class whose first match is conditional: the ranks that a packet may have to try, up to the first
-    /// unconditional one or `BH_NONE`.
+    /// By joint class whose first match is not sure to decide: the ranks that may decide, one of them, up to the first
+    /// that surely does or `BH_NONE`. An unconditional rule that another rule may pass over ends only its own layer.
     private func candidates(_ ranks: [UInt32]) -> [Int: [UInt32]] {
-        guard ranks.contains(where: { isConditional[Int($0)] }) else { return [:] }
+        guard ranks.contains(where: { isConditional[Int($0)] || layers.isOvertaken($0) }) else { return [:] }
         var result: [Int: [UInt32]] = [:]
-        var open = [Bool](repeating: true, count: joint.jointCount)
+        /// Where nothing more is tried: in the layers before this one.
+        var closed = [Int](repeating: 0, count: joint.jointCount)
         for rank in ranks {
+            let layer = layers.number(rank)
             joint.forEachJoint(ofRule: rank) { index in
-                guard open[index] else { return }
+                guard closed[index] <= layer else { return }
                 if isConditional[Int(rank)] {
                     result[index, default: []].append(rank)
+                } else if layers.isOvertaken(rank) {
+                    result[index, default: []].append(rank)
+                    closed[index] = layer + 1
                 } else {
                     result[index]?.append(rank)
-                    open[index] = false
+                    closed[index] = .max
                 }
             }
         }
-        for index in result.keys where open[index] { result[index]?.append(BH_NONE) }
+        for index in result.keys where closed[index] != .max { result[index]?.append(BH_NONE) }
         return result
+    }
+
+    /// The conditional ranks of a chain, and its end.
+    private func conditional(_ chain: [UInt32]) -> [UInt32] {
+        chain.dropLast().filter { isConditional[Int($0)] } + chain.suffix(1)
     }
 
     /// Writes the page of joint classes from one on, or refers to an equal one.

@@ -19,6 +19,13 @@ struct RuleTerms {
     private(set) var ruleset: Ruleset
     private(set) var terms: [Term]
 
+    /// By rank of a rule that does not decide: the rank to go on with.
+    func next(after rank: Int) -> Int {
+        guard ruleset.rules[rank].action == .pass else { return rank + 1 + terms[rank].behind }
+        let layer = ruleset.rules[rank].layer
+        return ruleset.rules[rank...].firstIndex { $0.layer != layer } ?? ruleset.rules.count
+    }
+
     init(_ policy: Ruleset) {
         ruleset = policy
         terms = policy.rules.indices.map { Term(number: $0) }

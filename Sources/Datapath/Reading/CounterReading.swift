@@ -47,8 +47,11 @@ extension Instance {
         _ maps: InstanceMaps, _ image: LiveImage
     ) throws(BPFError) -> [Counters.RuleCount] {
         let counters = try RuleCounters(maps)
-        return image.counterSlots().map { name, slot in
-            Counters.RuleCount(name: name, count: slot == BH_NONE ? Count() : counters.total(slot))
+        let layers = image.view.ruleLayers
+        return image.counterSlots().enumerated().map { number, rule in
+            Counters.RuleCount(
+                name: rule.name, count: rule.slot == BH_NONE ? Count() : counters.total(rule.slot),
+                layer: layers.isEmpty ? nil : layers[number])
         }
     }
 }

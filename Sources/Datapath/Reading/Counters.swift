@@ -27,6 +27,8 @@ public struct Counters: Sendable {
     public struct RuleCount: Sendable, Hashable {
         public var name: String
         public var count: Count
+        /// nil if the policy names no layers.
+        public var layer: String?
     }
 
     /// What became of the events; drops and accepts are counted apart.

@@ -64,6 +64,10 @@ struct RuleLint {
     /// The first rule with these conditions.
     private var earlier: [Conditions: Int] = [:]
     private var masks: [UInt8] = []
+    /// The last layer in which some rule passes on to the next layer.
+    private var passingLayer: Int?
+    /// Rules that come after such a rule in their layer.
+    private var passed: Set<Int> = []
 
     /// Warns of the rules that can never match, and returns them.
     static func run(_ rules: ParsedRules, _ problems: Problems) -> [CoveredRule] {
@@ -102,10 +106,16 @@ struct RuleLint {
         for mask in masks where open & ~mask == 0 {
             // A rule without a service matches any IP packet, but no other frames.
             if mask & 8 != 0, parsed.rules[index].namesFrames { continue }
-            if let rule = earlier[conditions.opened(mask)] { return rule }
+            guard let rule = earlier[conditions.opened(mask)] else { continue }
+            // What a rule before it has passed on to a later layer does not meet it.
+            if !passed.contains(rule) || parsed.rules[rule].layer == parsed.rules[index].layer { return rule }
         }
         // A conditional rule covers nothing, because it may not match.
-        if parsed.rules[index].isConditional { return nil }
+        if parsed.rules[index].isConditional {
+            if parsed.rules[index].action == .pass { passingLayer = parsed.rules[index].layer }
+            return nil
+        }
+        if passingLayer == parsed.rules[index].layer { passed.insert(index) }
         earlier[conditions] = index
         if !masks.contains(open) { masks.append(open) }
         return nil

@@ -25,7 +25,7 @@ struct WrittenDefaults {
     init() {}
 
     private static func action(_ node: Node?, _ problems: Problems) -> (Action, SourceLocation)? {
-        guard let node, let action = problems.word(node, Action.self) else { return nil }
+        guard let node, let action = problems.word(node, among: Action.verdicts) else { return nil }
         return (action, node.location)
     }
 

@@ -7,7 +7,7 @@ struct PolicyDocument {
     var groups: [Node.Entry] = []
     var services: [Node.Entry] = []
     var defaults: [Node.Entry] = []
-    var rules: [Node] = []
+    var rules = LayeredRules()
     var assertions: [Node] = []
     /// The bytes of the lines of `rules` in the policy's own file; nil if rules may stand elsewhere too.
     var rulesText: Range<Int>?
@@ -21,7 +21,7 @@ struct DocumentLoader {
     static let totalLimit = 128 << 20
 
     private static let keys = [
-        "version", "include", "ports", "groups", "services", "defaults", "rules", "assertions",
+        "version", "include", "ports", "groups", "services", "defaults", "layers", "rules", "assertions",
     ]
 
     private let files: any PolicyFiles
@@ -45,19 +45,27 @@ struct DocumentLoader {
         self.problems = problems
     }
 
-    /// Reads one file; the files that it includes come before its own contents.
-    private mutating func load(_ path: String, from includer: SourceLocation?, chain: [String]) -> Bool {
+    /// Reads one file. The files that it includes come before its own contents, but for its layers: their order, and
+    /// the rules that it has in them, come before those of the files that it includes.
+    ///
+    /// - Parameter scope: The layers that the file may add to; nil: any.
+    private mutating func load(
+        _ path: String, from includer: SourceLocation?, _ scope: Set<String>? = nil, chain: [String]
+    ) -> Bool {
         guard let fields = fields(path, from: includer) else { return false }
         checkVersion(fields, isRequired: includer == nil)
+        if let node = fields["layers"] { document.rules.add(layers: node, scope, problems) }
         if let include = fields["include"], !include.isNothing {
-            for node in include.items { self.include(node, chain: chain) }
+            for node in include.items { self.include(node, scope, chain: chain) }
         }
         merge(fields["ports"], "ports", into: \.ports)
         merge(fields["groups"], "groups", into: \.groups)
         merge(fields["services"], "services", into: \.services)
         merge(fields["defaults"], "defaults", into: \.defaults)
-        append(fields["rules"], "rules", to: \.rules)
-        append(fields["assertions"], "assertions", to: \.assertions)
+        if let node = fields["rules"], let rules = list(node, "rules") {
+            document.rules.add(rules, at: node, scope, problems)
+        }
+        document.assertions += list(fields["assertions"], "assertions") ?? []
         return true
     }
 
@@ -102,7 +110,22 @@ struct DocumentLoader {
         problems.error(version.location, "expected version 1, found \(version.kind)")
     }
 
-    private mutating func include(_ node: Node, chain: [String]) {
+    /// Includes the files of one item: a path, or `{ files, layers }`, which names the layers that they may add to.
+    private mutating func include(_ node: Node, _ outer: Set<String>?, chain: [String]) {
+        guard case .mapping = node.content else {
+            include(files: node, outer, chain: chain)
+            return
+        }
+        guard let fields = Fields(node, "an include", keys: ["files", "layers"], problems) else { return }
+        guard let files = fields["files"], let layers = fields["layers"] else {
+            problems.error(node.location, "an include with layers has \"files\" and \"layers\"")
+            return
+        }
+        let scope = Set(layers.items.compactMap { problems.name($0, "the layer name") })
+        for file in files.items { include(files: file, outer?.intersection(scope) ?? scope, chain: chain) }
+    }
+
+    private mutating func include(files node: Node, _ scope: Set<String>?, chain: [String]) {
         guard let pattern = problems.text(node, "the path of a file to include") else { return }
         let path = Path.join(Path.directory(of: node.location.file), pattern)
         for file in expand(path, at: node.location) {
@@ -118,7 +141,7 @@ struct DocumentLoader {
                 problems.error(node.location, "the policy has more than \(DocumentLoader.fileLimit) files")
             } else {
                 places[identity] = node.location
-                _ = load(file, from: node.location, chain: chain + [identity])
+                _ = load(file, from: node.location, scope, chain: chain + [identity])
             }
         }
     }
@@ -167,19 +190,11 @@ struct DocumentLoader {
         }
     }
 
-    private mutating func append(
-        _ node: Node?, _ section: String, to keyPath: WritableKeyPath<PolicyDocument, [Node]>
-    ) {
-        guard let node, !node.isNothing else { return }
-        guard case .sequence(let items) = node.content else {
-            problems.error(node.location, "\"\(section)\" must be a list, found \(node.kind)")
-            return
-        }
-        if document[keyPath: keyPath].isEmpty {
-            document[keyPath: keyPath] = items
-        } else {
-            document[keyPath: keyPath] += items
-        }
+    private func list(_ node: Node?, _ section: String) -> [Node]? {
+        guard let node, !node.isNothing else { return nil }
+        if case .sequence(let items) = node.content { return items }
+        problems.error(node.location, "\"\(section)\" must be a list, found \(node.kind)")
+        return nil
     }
 
     /// The offset of the first byte that is not valid UTF-8.

@@ -69,13 +69,16 @@ public struct ReadPolicy: ~Copyable {
         var frame = frame(content, host, requiresDevices)
         let before = problems.diagnostics.count
         var parser = RuleParser(services: frame.services, ports: frame.portIndices, now: host.now, problems)
-        let rules = parser.parse(document.rules, groups: &frame.groups)
+        let layers = document.rules.ordered.map(\.rules)
+        let rules = parser.parse(layers, groups: &frame.groups)
         AssertionParser(services: frame.services, problems: problems)
             .check(document.assertions, groups: &frame.groups)
         frame.groups.warnOfUnused()
         let isPlain =
             document.assertions.isEmpty && !ports.isEmpty && !frame.groups.readsFiles
-            && problems.diagnostics.count == before
+            && problems.diagnostics.count == before && document.rules.names.isEmpty
+            // A rule that is not enabled has no place in the image, but it has its name.
+            && layers.allSatisfy { $0.count == rules.rules.count }
         let covered = RuleLint.run(rules, problems)
         warnOfNoPorts(document, rules)
         var ruleset = Ruleset(
@@ -84,6 +87,7 @@ public struct ReadPolicy: ~Copyable {
             dynamicGroups: frame.groups.dynamicGroups)
         ruleset.rulesText = isPlain ? document.rulesText : nil
         ruleset.covered = covered
+        ruleset.layers = document.rules.names
         return LoadedPolicy(
             diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: frame.bindings)
     }

@@ -33,7 +33,7 @@ private struct AskedServices {
 struct RuleParser {
     private static let keys = [
         "name", "from", "to", "within", "service", "vlan", "direction", "at", "action", "stateless", "limit", "log",
-        "expires", "comment", "meta",
+        "starts", "expires", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
     ]
 
     private enum WrittenDirection: String, CaseIterable { case `in`, out, both }
@@ -55,21 +55,26 @@ struct RuleParser {
         self.problems = problems
     }
 
-    mutating func parse(_ nodes: [Node], groups: inout GroupTable) -> ParsedRules {
+    /// - Parameter layers: The rules of each layer, in the order of the layers.
+    mutating func parse(_ layers: [[Node]], groups: inout GroupTable) -> ParsedRules {
         var parsed = ParsedRules()
-        parsed.rules.reserveCapacity(nodes.count)
-        parsed.asked.reserveCapacity(nodes.count)
-        places.reserveCapacity(nodes.count)
-        groups.expect(rules: nodes.count)
-        for node in nodes {
-            problems.rule = nil
-            add(node, to: &parsed, groups: &groups)
+        let count = layers.reduce(0) { $0 + $1.count }
+        parsed.rules.reserveCapacity(count)
+        parsed.asked.reserveCapacity(count)
+        places.reserveCapacity(count)
+        groups.expect(rules: count)
+        for (layer, nodes) in layers.enumerated() {
+            for node in nodes {
+                problems.rule = nil
+                add(node, inLayer: layer, to: &parsed, groups: &groups)
+            }
         }
         problems.rule = nil
         return parsed
     }
 
-    private mutating func add(_ node: Node, to parsed: inout ParsedRules, groups: inout GroupTable) {
+    private mutating func add(_ node: Node, inLayer layer: Int, to parsed: inout ParsedRules, groups: inout GroupTable)
+    {
         guard case .mapping(let entries) = node.content else {
             problems.error(node.location, "a rule must be a mapping, found \(node.kind)")
             return
@@ -81,15 +86,18 @@ struct RuleParser {
         let name = name(nameNode, at: node.location)
         let action = action(fields)
         var rule = Rule(name: name ?? "", location: node.location, action: action ?? .drop)
+        rule.layer = layer
         var asked = AskedRule()
         readEnds(fields, into: &rule, &asked, groups: &groups)
         readService(fields, into: &rule, &asked)
         readPlace(fields, into: &rule)
+        rule.match = MatchParser(problems: problems).parse(fields)
         readEffect(fields, into: &rule)
         readNotes(fields, into: &rule)
         if problems.errorCount > errors { asked.isFaulty = true }
-        if name == nil || action == nil { return }
-        parsed.rules.append(consume rule)
+        let isEnabled = fields["enabled"].flatMap(problems.isTrue) ?? true
+        if name == nil || action == nil || !isEnabled { return }
+        parsed.rules.append(rule)
         parsed.asked.append(asked)
     }
 
@@ -224,16 +232,38 @@ struct RuleParser {
                 problems.error(node.location, "only a rule that accepts can be \"stateless\"")
             }
         }
-        if let log = fields["log"].flatMap(problems.isTrue) { rule.log = log }
-        if let node = fields["limit"] { rule.limit = LimitSyntax.parse(node, problems) }
-        if let node = fields["expires"], let text = problems.text(node, "a time") {
-            rule.expires = Timestamp(text)
-            if rule.expires == nil {
-                problems.error(node.location, "\"\(text)\" is not an RFC 3339 time such as 2030-01-31T18:00:00Z")
-            } else if let expires = rule.expires, let now, expires <= now {
-                problems.warning(node.location, "the rule has expired and matches nothing")
+        if let node = fields["log"], let log = problems.isTrue(node) {
+            rule.log = log
+            if !rule.action.isVerdict {
+                problems.error(
+                    node.location,
+                    "\"log\" says whether a verdict is streamed; a rule with \"action: \(rule.action)\" has none")
             }
         }
+        if let node = fields["limit"] { rule.limit = LimitSyntax.parse(node, problems) }
+        if let node = fields["tag"] { rule.tag = problems.name(node, "the tag") }
+        readTimes(fields, into: &rule)
+    }
+
+    private func readTimes(_ fields: Fields, into rule: inout Rule) {
+        rule.starts = fields["starts"].flatMap(time)
+        guard let node = fields["expires"] else { return }
+        rule.expires = time(node)
+        guard let expires = rule.expires else { return }
+        if let starts = rule.starts, expires <= starts {
+            problems.error(node.location, "the rule expires before it starts, so it would never match")
+        } else if let now, expires <= now {
+            problems.warning(node.location, "the rule has expired and matches nothing")
+        }
+    }
+
+    private func time(_ node: Node) -> Timestamp? {
+        guard let text = problems.text(node, "a time") else { return nil }
+        let time = Timestamp(text)
+        if time == nil {
+            problems.error(node.location, "\"\(text)\" is not an RFC 3339 time such as 2030-01-31T18:00:00Z")
+        }
+        return time
     }
 
     private func readNotes(_ fields: Fields, into rule: inout Rule) {

@@ -10,13 +10,15 @@ public struct RuleEdit: Sendable {
     public var action: Action
     public var log: Bool
     public var comment: String?
+    public var tag: String?
     public var meta: [(key: String, value: String)]
 }
 
 /// Finds out what the new version of a line that holds a rule changes.
 struct RuleEditor {
-    /// What a rule does and is called. `stateless` is read with them, because it goes only with some actions.
-    private static let effects: Set<String> = ["name", "action", "log", "comment", "meta", "stateless"]
+    /// What a rule does and is called. `stateless` is read with them, because it goes only with some actions. Any other
+    /// key must be the same in both versions.
+    private static let effects: Set<String> = ["name", "action", "log", "comment", "tag", "meta", "stateless"]
 
     private let problems = Problems()
     private var groups: GroupTable
@@ -36,11 +38,14 @@ struct RuleEditor {
             RuleEditor.isSame(RuleEditor.matches(before), RuleEditor.matches(after)),
             let rule = rule(after)
         else { return nil }
+        // Only a rule with a verdict decides on all that it matches: which rules are asked after it depends on that.
+        guard rule.action.isVerdict, !RuleEditor.hasAction(before, where: { !$0.isVerdict }) else { return nil }
         // A rule that may accept everything both ways decides whether its port needs flows.
         if rule.action == .accept, !rule.log, RuleEditor.mayMatchAll(after) { return nil }
-        if RuleEditor.mayAccept(before), RuleEditor.mayMatchAll(before) { return nil }
+        if RuleEditor.hasAction(before, where: { $0 == .accept }), RuleEditor.mayMatchAll(before) { return nil }
         return RuleEdit(
-            line: line, name: rule.name, action: rule.action, log: rule.log, comment: rule.comment, meta: rule.meta)
+            line: line, name: rule.name, action: rule.action, log: rule.log, comment: rule.comment, tag: rule.tag,
+            meta: rule.meta)
     }
 
     /// The keys of the rule on a line of printable ASCII; nil if there is anything else.
@@ -81,10 +86,10 @@ struct RuleEditor {
         }
     }
 
-    private static func mayAccept(_ entries: [Node.Entry]) -> Bool {
+    private static func hasAction(_ entries: [Node.Entry], where isSuch: (Action) -> Bool) -> Bool {
         entries.contains { entry in
             guard entry.key == "action", case .scalar(let text, _) = entry.value.content else { return false }
-            return text == Action.accept.rawValue
+            return Action(rawValue: text).map(isSuch) ?? false
         }
     }
 
@@ -92,7 +97,7 @@ struct RuleEditor {
     private mutating func rule(_ entries: [Node.Entry]) -> Rule? {
         let start = SourceLocation(file: "", line: 1, column: 1)
         let effects = entries.filter { RuleEditor.effects.contains($0.key) }
-        let parsed = parser.parse([Node(content: .mapping(effects), location: start)], groups: &groups)
+        let parsed = parser.parse([[Node(content: .mapping(effects), location: start)]], groups: &groups)
         return problems.diagnostics.isEmpty ? parsed.rules.first : nil
     }
 }

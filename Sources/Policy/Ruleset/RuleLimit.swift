@@ -1,33 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How often a rule may match: a rate, and how many packets may come at once after a pause.
+/// How often a rule may match: a rate, and how much may come at once after a pause.
 public struct RuleLimit: Sendable, Hashable {
     public enum Period: String, Sendable, Hashable, CaseIterable {
         case second = "s"
         case minute = "m"
+        case hour = "h"
 
-        public var seconds: Int { self == .second ? 1 : 60 }
+        public var seconds: Int {
+            switch self {
+            case .second: 1
+            case .minute: 60
+            case .hour: 3600
+            }
+        }
     }
 
     /// What has a token bucket of its own.
     public enum Subject: String, Sendable, Hashable, CaseIterable {
         case rule
-        /// A source address; in IPv6 its first 64 bits.
+        /// A source address, or the prefix that it is in.
         case source
+        /// A destination address, or the prefix that it is in.
+        case destination
     }
 
-    /// Packets per period.
+    public enum Unit: String, Sendable, Hashable, CaseIterable {
+        case packets
+        /// Bytes of frames on the wire.
+        case bytes
+    }
+
+    /// Units per period.
     public var rate: Int
     public var period: Period
     public var burst: Int
     public var per: Subject
+    public var unit = Unit.packets
+    /// Whether the rule matches what exceeds the limit, instead of what is within it.
+    public var isOver = false
+    /// The bits of an address that tell one subject from another.
+    public var v4Prefix = RuleLimit.standardV4Prefix
+    public var v6Prefix = RuleLimit.standardV6Prefix
 
-    /// - Parameter burst: Packets; nil: as many as in a second, at least one.
-    public init(rate: Int, period: Period, burst: Int? = nil, per: Subject = .rule) {
+    public static let standardV4Prefix = 32
+    public static let standardV6Prefix = 64
+
+    /// - Parameter burst: Units; nil: as many as in a second, at least one; of bytes a tenth of that, at least 128 KiB.
+    public init(rate: Int, period: Period, burst: Int? = nil, per: Subject = .rule, unit: Unit = .packets) {
         self.rate = rate
         self.period = period
-        self.burst = burst ?? max(rate / period.seconds, 1)
+        let second = rate / period.seconds
+        self.burst = burst ?? (unit == .packets ? max(second, 1) : max(second / 10, 131_072))
         self.per = per
+        self.unit = unit
     }
 
     /// The time in which an empty bucket fills up, in seconds, rounded up.
@@ -35,52 +61,11 @@ public struct RuleLimit: Sendable, Hashable {
 }
 
 extension RuleLimit: CustomStringConvertible {
-    public var description: String { "limit \(rate)/\(period.rawValue) burst \(burst) per \(per.rawValue)" }
-}
-
-/// Reads the key `limit`.
-enum LimitSyntax {
-    private static let most = 1_000_000_000
-    private static let longestRefill = 365 * 86400
-
-    static func parse(_ node: Node, _ problems: Problems) -> RuleLimit? {
-        if case .scalar(let text, _) = node.content, text.contains("/") {
-            problems.error(node.location, "\"limit\" must be a mapping; write { rate: \(text) }")
-            return nil
-        }
-        guard let fields = Fields(node, "\"limit\"", keys: ["rate", "burst", "per"], problems) else { return nil }
-        let burst = fields["burst"].map { problems.number($0, "a number of packets", in: 1...most) }
-        let per = fields["per"].map { problems.word($0, RuleLimit.Subject.self) }
-        guard let rate = rate(fields, problems), burst != .some(nil), per != .some(nil) else { return nil }
-        let limit = RuleLimit(
-            rate: rate.count, period: rate.period, burst: burst ?? nil, per: (per ?? nil) ?? .rule)
-        guard limit.refillSeconds <= longestRefill else {
-            problems.error(
-                fields["burst"]?.location ?? fields.location,
-                "a burst of \(limit.burst) takes \(limit.refillSeconds / 86400) days to refill at this rate; "
-                    + "at most \(longestRefill / 86400) days are allowed, so lower the burst or raise the rate")
-            return nil
-        }
-        return limit
-    }
-
-    private static func rate(_ fields: Fields, _ problems: Problems) -> (count: Int, period: RuleLimit.Period)? {
-        guard let node = fields["rate"] else {
-            problems.error(fields.location, "the limit has no \"rate\"")
-            return nil
-        }
-        guard let text = problems.text(node, "a rate") else { return nil }
-        let period = RuleLimit.Period.allCases.first { text.hasSuffix("/" + $0.rawValue) }
-        guard let period, let count = Problems.decimal(text.dropLast(2)), count <= most else {
-            problems.error(node.location, "\"\(text)\" is not a rate such as 1000/s or 60/m")
-            return nil
-        }
-        if count == 0 {
-            problems.error(
-                node.location,
-                "a rule with a rate of zero would never match; remove the rule, or give a rate such as 1000/s")
-            return nil
-        }
-        return (count, period)
+    public var description: String {
+        let unit = unit == .bytes ? "B" : ""
+        let isStandard = v4Prefix == RuleLimit.standardV4Prefix && v6Prefix == RuleLimit.standardV6Prefix
+        return (isOver ? "over " : "")
+            + "limit \(rate)\(unit)/\(period.rawValue) burst \(burst)\(unit) per \(per.rawValue)"
+            + (isStandard ? "" : " /\(v4Prefix) /\(v6Prefix)")
     }
 }

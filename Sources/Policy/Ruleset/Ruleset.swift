@@ -26,8 +26,10 @@ public struct Ruleset: Sendable {
     public var groups: [AddressGroup]
     /// The groups whose members change by command.
     public var dynamicGroups: [DynamicGroup]
-    /// By rank; the first match decides.
+    /// By rank; the first match that decides.
     public var rules: [Rule]
+    /// The names of the layers, in order; none if the policy names none. See ``Rule/layer``.
+    public var layers: [String] = []
     /// How long after a port is attached connections from before are adopted, in seconds; 0: never.
     public var adopt: Int
     /// The policy's named services, each as a list of alternatives. For `explain`; rules hold their services
@@ -258,11 +260,19 @@ public struct Rule: Sendable {
     /// Indices of port entries; nil is all.
     public var entries: Set<Int>?
     public var action: Action
+    /// The index of its layer; the rules of a layer stand together, in the order of the layers.
+    public var layer = 0
     public var isStateless: Bool
-    /// The rule does not match over this limit.
+    /// What it asks of the packet's own fields.
+    public var match = RuleMatch.any
+    /// The rule does not match over this limit, or only over it.
     public var limit: RuleLimit?
+    /// The rule does not match before this time.
+    public var starts: Timestamp?
     /// The rule does not match from this time on.
     public var expires: Timestamp?
+    /// A word that its events carry.
+    public var tag: String?
     /// Whether matches are streamed as events, with the default filled in.
     public var log: Bool
     public var comment: String?
@@ -286,15 +296,19 @@ public struct Rule: Sendable {
         self.isStateless = isStateless
         self.limit = limit
         self.expires = expires
-        self.log = log ?? (action != .accept)
+        self.log = log ?? Rule.logs(action)
         self.comment = comment
         self.meta = meta
     }
 
-    /// Whether the rule may fail to match a packet that has everything the rule asks for.
-    public var isConditional: Bool { isLimitedOrExpires || asksMembers }
+    /// Whether matches of an action are streamed if the rule does not say.
+    static func logs(_ action: Action) -> Bool { action != .accept && action != .pass }
 
-    public var isLimitedOrExpires: Bool { limit != nil || expires != nil }
+    /// Whether the rule may leave the decision on a packet that has everything the rule asks for to later rules.
+    public var isConditional: Bool { asksOthers || asksMembers || match != .any || !action.isVerdict }
+
+    /// Whether the rule asks for more than the packet and dynamic groups: for what only the moment tells.
+    public var asksOthers: Bool { limit != nil || starts != nil || expires != nil }
 
     /// Whether it matters who is in a dynamic group.
     public var asksMembers: Bool { ends.contains(where: \.asksMembers) }

@@ -11,7 +11,8 @@ extension Ruleset: CustomStringConvertible {
         lines += groups.map { "group \($0.name): \($0.words)" }
         lines += rules.map { rule in
             let ports = rule.entries.map { $0.sorted().map { entries[$0].name } }
-            return rule.description(at: ports)
+            let layer = layers.isEmpty ? "" : "\(layers[rule.layer]): "
+            return layer + rule.description(at: ports)
         }
         return lines.map { $0 + "\n" }.joined()
     }
@@ -85,9 +86,12 @@ extension Rule {
     func description(at ports: [String]?) -> String {
         var parts = ["rule \(name): \(action.rawValue)"]
         if isStateless { parts.append("stateless") }
+        if match != .any { parts.append("\(match)") }
         if let limit { parts.append("\(limit)") }
+        if let starts { parts.append("starts \(starts)") }
         if let expires { parts.append("expires \(expires)") }
-        if log != (action != .accept) { parts.append(log ? "log" : "no log") }
+        if let tag { parts.append("tag \(tag)") }
+        if log != Rule.logs(action) { parts.append(log ? "log" : "no log") }
         if ends.isEmpty { parts.append("never") }
         for (index, end) in ends.enumerated() {
             if index > 0 { parts.append("or") }

@@ -16,8 +16,13 @@ extension Problems {
     func word<Word: RawRepresentable & CaseIterable>(
         _ node: Node, _ type: Word.Type = Word.self
     ) -> Word? where Word.RawValue == String {
-        if case .scalar(let text, _) = node.content, let word = Word(rawValue: text) { return word }
-        let words = Word.allCases.map(\.rawValue)
+        word(node, among: Array(Word.allCases))
+    }
+
+    /// One of some words of an enumeration.
+    func word<Word: RawRepresentable>(_ node: Node, among all: [Word]) -> Word? where Word.RawValue == String {
+        let words = all.map(\.rawValue)
+        if case .scalar(let text, _) = node.content, words.contains(text) { return Word(rawValue: text) }
         let expected = words.count == 2 ? words.joined(separator: " or ") : "one of " + words.joined(separator: ", ")
         var suggestion = ""
         if case .scalar(let text, _) = node.content {

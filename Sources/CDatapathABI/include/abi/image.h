@@ -28,7 +28,7 @@
 #include "words.h"
 
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 8 };
+enum { BH_IMAGE_FORMAT = 9 };
 
 struct bh_partition {
 	__u32 buckets; /* offset of bh_bucket[count]; never 0: an empty bucket where there are no cells */
@@ -132,7 +132,9 @@ struct bh_image_header {
 	__u32 covered;        /* offset of bh_covered[covered_count] */
 	__u32 covered_count;
 	__u64 compiler; /* the host's part: which executable compiled the image; 0: unknown */
-	__u8 reserved[72];
+	__u32 layers;   /* offset of bh_layer[layer_count]; none where the policy names none */
+	__u32 layer_count;
+	__u8 reserved[64];
 };
 
 _Static_assert(sizeof(struct bh_image_header) == 512, "bh_image_header");

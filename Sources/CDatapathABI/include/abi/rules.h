@@ -4,6 +4,7 @@
 #define BULKHEAD_ABI_RULES_H
 
 #include <linux/types.h>
+#include "words.h"
 
 /* One pair of classes that some rule of the partition names. `list` 0 marks a free slot. */
 struct bh_cell {
@@ -110,12 +111,7 @@ _Static_assert(sizeof(struct bh_bitmap_word) == 16, "bh_bitmap_word");
 enum bh_rule_flag {
 	BH_RULE_LOG = 1, /* a match is streamed */
 	BH_RULE_STATELESS = 2,
-	/* conditions */
-	BH_RULE_EXPIRES = 4,
-	BH_RULE_LIMITED = 8,
-	BH_RULE_MEMBERS = 32,
-	BH_RULE_CONDITIONAL = BH_RULE_EXPIRES | BH_RULE_LIMITED | BH_RULE_MEMBERS,
-	BH_RULE_BY_SOURCE = 16, /* the limit counts each source by itself */
+	BH_RULE_CONDITIONAL = 4, /* it may not decide: its condition says when, see struct bh_condition */
 };
 
 /*
@@ -138,17 +134,29 @@ struct bh_rule {
 
 _Static_assert(sizeof(struct bh_rule) == 32, "bh_rule");
 
+/* Keys of notes that are no offsets. */
+#define BH_NOTE_COMMENT BH_NONE
+#define BH_NOTE_TAG (BH_NONE - 1)
+
 /*
- * What people wrote at a rule: its comment, or a value of its `meta`. The notes of a rule stand one after another, and
- * the last is marked. The programs do not read them.
+ * What people wrote at a rule: its comment, its tag, or a value of its `meta`. The notes of a rule stand one after
+ * another, and the last is marked. The programs do not read them.
  */
 struct bh_note {
-	__u32 key;   /* offset in `strings`; BH_NONE: the comment */
+	__u32 key;   /* offset in `strings`, BH_NOTE_COMMENT or BH_NOTE_TAG */
 	__u32 value; /* offset in `strings` */
 	__u32 is_last;
 	__u32 pad;
 };
 
 _Static_assert(sizeof(struct bh_note) == 16, "bh_note");
+
+/* A layer of rules: ranks from `first` to the next layer's. The programs do not read them. */
+struct bh_layer {
+	__u32 first; /* rank */
+	__u32 name;  /* offset in `strings` */
+};
+
+_Static_assert(sizeof(struct bh_layer) == 8, "bh_layer");
 
 #endif

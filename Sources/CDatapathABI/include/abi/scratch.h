@@ -92,8 +92,8 @@ struct bh_scratch {
 	__u32 bar;          /* jiffies for which a connection that is ended now is not to be adopted */
 	__u8 recalled;      /* whether the verdict cache knew what the rules say */
 	__u8 asked_host;    /* whether what the rules said depends on which addresses the host has */
-	__u8 host_wanted;   /* enum bh_host_question: to be found out before the rules are asked again */
-	__u8 host_found;    /* what was found out, with BH_HOST_FOUND */
+	__u8 wanted;        /* enum bh_host_question and enum bh_wanted: to be done before the rules are asked again */
+	__u8 host_found;    /* what was found out, with BH_HOST_FOUND and BH_FOUND_FIELDS */
 	__u8 segment;       /* enum segment of BPF/: what a TCP segment is to the flow that covers it */
 	__u8 scale;         /* of a SYN's window, or BH_SCALE_NONE */
 	__u8 barred;        /* whether a flow of the packet's connection was ended: it is not adopted */
@@ -105,8 +105,40 @@ struct bh_scratch {
 	__u8 header[64]; /* the header being read */
 	__u64 now;       /* in a simulation, nanoseconds: what stands in for the clocks */
 	__u64 frame;     /* address of the kernel's struct sk_buff or xdp_buff, for probes of it */
+	__u32 matched;   /* rank of the rule that logs the packet, of several terms the first one's */
+	__u32 counter;   /* slot of that rule's counter */
+	__u32 tries;     /* rules of the packet that did not decide, since a simulation set it to 0 */
+	__u8 dscp;       /* of the packet itself, if BH_FOUND_FIELDS */
+	__u8 pcp;        /* priority in its outermost tag; BH_PCP_NONE where it has no tag */
+	__u16 pad;
+	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
+	__u32 tried[BH_TRIES_MAX];
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 688, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 768, "bh_scratch");
+
+/* Why a rule that a packet matches did not decide. */
+enum bh_try {
+	BH_TRY_NONE,
+	BH_TRY_TIME,    /* it is not its time */
+	BH_TRY_MEMBERS, /* an end is not in the dynamic groups that it asks for */
+	BH_TRY_LIMIT,
+	BH_TRY_FIELDS, /* the packet's fields are others */
+	BH_TRY_LOGGED,
+	BH_TRY_PASSED,
+	BH_TRY_MAX,
+};
+enum { BH_TRY_SHIFT = 24 };
+
+enum { BH_PCP_NONE = 8 };
+
+/* What a packet's rules want besides the questions of enum bh_host_question. */
+enum bh_wanted {
+	BH_WANTED_LOG = 16,    /* count and stream the match of a rule that logs: `matched`, `counter` */
+	BH_WANTED_FIELDS = 32, /* read `dscp` and `pcp` */
+};
+
+/* In `found` */
+enum { BH_FOUND_FIELDS = 64 };
 
 #endif

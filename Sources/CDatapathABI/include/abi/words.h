@@ -20,7 +20,15 @@ enum bh_protects { BH_HOST, BH_WORKLOAD, BH_PROTECTS_MAX };
 
 enum bh_hook { BH_HOOK_XDP, BH_HOOK_TC_INGRESS, BH_HOOK_TC_EGRESS, BH_HOOK_MAX };
 
-enum bh_verdict { BH_DROP, BH_ACCEPT, BH_REJECT, BH_VERDICT_MAX };
+/* What a rule says of a packet. The first three are verdicts; the others leave the verdict to later rules. */
+enum bh_verdict {
+	BH_DROP,
+	BH_ACCEPT,
+	BH_REJECT,
+	BH_LOG,  /* count and stream it, go on with the next rule */
+	BH_PASS, /* go on with the next layer */
+	BH_VERDICT_MAX,
+};
 
 enum bh_reason {
 	BH_REASON_NONE,

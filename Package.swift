@@ -38,6 +38,7 @@ let package = Package(
             name: "Policy",
             dependencies: ["Network", "Wire", "CLibyaml", system],
             swiftSettings: settings),
+        .target(name: "Import", dependencies: ["Policy", "Wire", "Network"], swiftSettings: settings),
         .target(
             name: "Compiler",
             dependencies: ["Network", "Wire", "Policy", "CDatapathABI", "CNettle"],
@@ -76,7 +77,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Control", "Rendering", "Policy", "Capture", "Wire", "Network", system,
+                "Control", "Rendering", "Policy", "Import", "Capture", "Wire", "Network", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -128,7 +129,7 @@ let package = Package(
                 "TestSupport", "Control", "Rendering", "Capture", "Datapath", "Host", "Libbpf", "Policy", "Wire",
                 "Network", "CDatapathABI", "CLibbpf", "bulkhead",
             ],
-            exclude: ["Transcripts"], swiftSettings: settings),
+            exclude: ["Transcripts", "RuleSets"], swiftSettings: settings),
         .testTarget(
             name: "DatapathTests",
             dependencies: [

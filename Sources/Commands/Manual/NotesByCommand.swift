@@ -6,7 +6,7 @@ extension CommandNotes {
         "": all,
         "check": check, "apply": apply, "rollback": rollback, "log": log, "show": show, "status": status,
         "counters": counters, "flows": flows, "drops": drops, "explain": explain, "replay": replay,
-        "quarantine": quarantine, "release": release, "detach": detach,
+        "quarantine": quarantine, "release": release, "detach": detach, "import": importing,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
         "group flush": groupFlush,
     ]
@@ -19,6 +19,7 @@ extension CommandNotes {
     private static let refusals = (path: "operations.md#refusals", title: "refusals and what to do")
     private static let questions = (path: "operations.md#questions", title: "questions")
     private static let quarantines = (path: "operations.md#cutting-a-port-off", title: "cutting a port off")
+    private static let bringing = (path: "guides/bringing-rules-along.md", title: "bringing rules along")
     private static let members = (path: "operations.md#changing-who-is-in-a-group", title: "changing who is in a group")
     private static let dynamicGroups = (path: "policy.md#dynamic-groups", title: "dynamic groups in a policy")
 
@@ -111,6 +112,13 @@ extension CommandNotes {
             + " kernel failed half-way: `bulkhead status` shows what is left.",
         files: [.instance, .gracePeriods], related: ["apply", "quarantine"],
         reading: [(path: "operations.md#getting-out", title: "getting out")])
+
+    private static let importing = CommandNotes(
+        done: "The policy was written, and says all that the rule set does.",
+        failed: "A file cannot be read, or is not of the format; the line is named. Nothing was written.",
+        incomplete:
+            "Something was left out; standard error names each line. The policy was written, but not with `--strict`.",
+        files: [], related: ["check", "apply"], reading: [bringing, language])
 
     private static let group = CommandNotes(
         done: "The subcommand did what it was asked to.", failed: unchanged, files: [.instance], related: ["apply"],

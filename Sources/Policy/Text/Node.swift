@@ -2,8 +2,8 @@
 
 /// A value in a policy's text, with its location. Scalars are plain text: the key that holds a scalar says how to read
 /// it.
-struct Node: Sendable {
-    enum Content: Sendable {
+package struct Node: Sendable {
+    package enum Content: Sendable {
         /// `isPlain`: written without quotes.
         case scalar(String, isPlain: Bool)
         case sequence([Node])
@@ -11,23 +11,23 @@ struct Node: Sendable {
         case mapping([Entry])
     }
 
-    struct Entry: Sendable {
-        var key: String
-        var keyLocation: SourceLocation
-        var value: Node
+    package struct Entry: Sendable {
+        package var key: String
+        package var keyLocation: SourceLocation
+        package var value: Node
     }
 
-    var content: Content
-    var location: SourceLocation
+    package var content: Content
+    package var location: SourceLocation
 
     /// True for an empty value, as in `key:` at the end of a line.
-    var isNothing: Bool {
+    package var isNothing: Bool {
         if case .scalar("", isPlain: true) = content { return true }
         return false
     }
 
     /// A description of the value for messages.
-    var kind: String {
+    package var kind: String {
         switch content {
         case .scalar("", isPlain: true): "nothing"
         case .scalar(let text, _): "\"\(Problems.cut(text, to: 60))\""
@@ -37,7 +37,7 @@ struct Node: Sendable {
     }
 
     /// The elements of a list, or the value itself. For keys that take one value or several.
-    var items: [Node] {
+    package var items: [Node] {
         if case .sequence(let nodes) = content { return nodes }
         return [self]
     }

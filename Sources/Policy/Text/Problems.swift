@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Collects the errors and warnings about a policy, so that one run reports them all.
-final class Problems {
+package final class Problems {
     private(set) var diagnostics: [Diagnostic] = []
     private(set) var errorCount = 0
-    var hasErrors: Bool { errorCount > 0 }
+    package var hasErrors: Bool { errorCount > 0 }
     /// The name of the rule that is being read, which diagnostics carry.
     var rule: String?
 
@@ -14,7 +14,9 @@ final class Problems {
     /// The most bytes of one message, most of which are quoted from the policy.
     private static let messageLimit = 4096
 
-    func error(_ location: SourceLocation, _ message: String) {
+    package init() {}
+
+    package func error(_ location: SourceLocation, _ message: String) {
         errorCount += 1
         add(Diagnostic(.error, at: location, message, rule: rule))
     }
@@ -33,7 +35,7 @@ final class Problems {
     }
 
     /// All diagnostics, sorted by file, line and column.
-    var sorted: [Diagnostic] {
+    package var sorted: [Diagnostic] {
         diagnostics.enumerated().sorted { left, right in
             let (a, b) = (left.element.location, right.element.location)
             if a.file != b.file { return a.file < b.file }

@@ -2,7 +2,7 @@
 
 /// Reads one YAML document into nodes. Reports duplicate keys, and limits the size: what an alias repeats counts each
 /// time.
-struct YAMLReader {
+package struct YAMLReader {
     /// The most bytes of a document.
     static let sizeLimit = 64 << 20
     /// The most nodes of a document, with its aliases expanded.
@@ -26,13 +26,13 @@ struct YAMLReader {
     private var deepest = 0
 
     /// A document's root, and the bytes of the lines of `rules` if each rule has a line of its own there.
-    struct Document {
-        var root: Node
+    package struct Document {
+        package var root: Node
         var rulesText: Range<Int>?
     }
 
     /// nil if the text is empty or not YAML; the cause is then reported.
-    static func read(_ bytes: [UInt8], file: String, _ problems: Problems) -> Document? {
+    package static func read(_ bytes: [UInt8], file: String, _ problems: Problems) -> Document? {
         if let items = OneLineItems(bytes, key: "rules", file: file), let root = read(items, file) {
             return Document(root: root, rulesText: items.left == 0 ? items.lines : nil)
         }

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+
+/// The sets that `ipset save` prints.
+struct IPSets: Sendable {
+    private struct Written {
+        var type: String
+        var family = AddressFamily.v4
+        var entries: [(set: AddressSet, isMember: Bool, length: Int)] = []
+        /// Members that go by themselves.
+        var passing: [AddressSet] = []
+        /// Of a list of sets: their names.
+        var names: [String] = []
+        var unsaid: String?
+        /// Whether some of its elements are not addresses, so that anything may be in it.
+        var isStrange = false
+    }
+
+    private var written: [String: Written] = [:]
+    private var order: [String] = []
+    private var resolved: [String: NamedSet] = [:]
+
+    /// A set by its name; nil if no file has it, or it is of the other family.
+    func named(_ name: String, _ family: AddressFamily) -> NamedSet? {
+        guard let set = resolved[name] else { return nil }
+        return NamedSet(
+            name: name, members: set.members.common(.all(family)), possible: set.possible.common(.all(family)),
+            unsaid: set.unsaid)
+    }
+
+    func all(_ family: AddressFamily) -> [NamedSet] { order.compactMap { named($0, family) } }
+
+    mutating func read(_ file: String, _ lines: [Substring]) throws(ImportError) {
+        for (index, line) in lines.enumerated() {
+            var words = SaveWords(line)
+            guard let first = words.take(), !first.text.hasPrefix("#") else { continue }
+            switch first.text {
+            case "create", "-N":
+                guard let name = words.take()?.text, let type = words.take()?.text else {
+                    throw ImportError(file, index + 1, "a set has a name and a type")
+                }
+                var set = Written(type: type)
+                let rest = words.words.map(\.text)
+                if let place = rest.firstIndex(of: "family"), place + 1 < rest.count, rest[place + 1] == "inet6" {
+                    set.family = .v6
+                }
+                if written.updateValue(set, forKey: name) == nil { order.append(name) }
+            case "add", "-A":
+                guard let name = words.take()?.text, written[name] != nil, let element = words.take()?.text else {
+                    throw ImportError(file, index + 1, "an element of a set that was not created before")
+                }
+                add(element, words.words.map(\.text), to: name)
+            default: throw ImportError(file, index + 1, "expected a line such as ipset save prints: create or add")
+            }
+        }
+    }
+
+    private mutating func add(_ element: String, _ options: [String], to name: String) {
+        guard var set = written[name] else { return }
+        // In place: a copy of the entries for each would take quadratic time.
+        written[name] = nil
+        defer { written[name] = set }
+        if set.type == "list:set" {
+            set.names.append(element)
+            return
+        }
+        guard ["hash:ip", "hash:net", "bitmap:ip"].contains(set.type) else {
+            set.unsaid = "a set of type \(set.type)"
+            set.isStrange = true
+            return
+        }
+        guard let addresses = IPSets.addresses(element, set.family) else {
+            set.unsaid = "\"\(element)\" is not an address"
+            set.isStrange = true
+            return
+        }
+        if let place = options.firstIndex(of: "timeout"), place + 1 < options.count, options[place + 1] != "0" {
+            set.passing.append(addresses.set)
+            set.unsaid = "members with a timeout"
+        } else {
+            set.entries.append((addresses.set, !options.contains("nomatch"), addresses.length))
+        }
+    }
+
+    private static func addresses(_ text: String, _ family: AddressFamily) -> (set: AddressSet, length: Int)? {
+        if let range = try? AddressRange(parsing: text.utf8.span), range.first.family == family {
+            return (AddressSet(range.prefixes), family.bits)
+        }
+        let length = text.split(separator: "/").dropFirst().first.flatMap { Int($0) } ?? family.bits
+        return SaveRule.addresses(text[...], family).map { ($0, length) }
+    }
+
+    /// Works the sets out, once all of them are read.
+    mutating func resolve() {
+        for name in order where written[name]?.type != "list:set" {
+            guard let set = written[name] else { continue }
+            let members = IPSets.members(set)
+            resolved[name] = NamedSet(
+                name: name, members: members,
+                possible: set.isStrange ? .all : AddressSet(unionOf: [members] + set.passing), unsaid: set.unsaid)
+        }
+        // A list names sets that are no lists.
+        for name in order {
+            guard let list = written[name], list.type == "list:set" else { continue }
+            let parts = list.names.map { resolved[$0] }
+            let known = parts.compactMap(\.self)
+            let isKnown = known.count == parts.count && known.allSatisfy { $0.unsaid == nil }
+            resolved[name] = NamedSet(
+                name: name, members: AddressSet(unionOf: known.map(\.members)),
+                possible: known.count == parts.count ? AddressSet(unionOf: known.map(\.possible)) : .all,
+                unsaid: isKnown ? nil : "a list of sets that are not all known")
+        }
+    }
+
+    /// The longest prefix decides, be it a member or an exception.
+    private static func members(_ set: Written) -> AddressSet {
+        guard set.entries.contains(where: { !$0.isMember }) else { return AddressSet(unionOf: set.entries.map(\.set)) }
+        var result = AddressSet.empty
+        let lengths = Set(set.entries.map(\.length)).sorted()
+        for length in lengths {
+            let entries = set.entries.filter { $0.length == length }
+            result = result.union(AddressSet(unionOf: entries.filter(\.isMember).map(\.set)))
+            result = result.subtracting(AddressSet(unionOf: entries.filter { !$0.isMember }.map(\.set)))
+        }
+        return result
+    }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+
+/// Reads what iptables-save, ip6tables-save and `ipset save` print.
+struct SaveReader {
+    /// The families that were read, each with its rule set.
+    private(set) var systems: [AddressFamily: FilterSystem] = [:]
+    private let devices: DeviceNames
+    private var sets: IPSets
+
+    private struct Text {
+        var name: String
+        var lines: [Substring]
+        var isSets = false
+        var family = AddressFamily.v4
+    }
+
+    /// A table that is being read.
+    private struct Table {
+        var name: String
+        /// Before the names of its chains, which are its own.
+        var prefix: String
+    }
+
+    /// - Parameter devices: devices that are known besides those that the rules name.
+    static func read(_ sources: [ImportSource], devices: [String]) throws(ImportError) -> [AddressFamily: FilterSystem]
+    {
+        var reader = try SaveReader(sources, devices)
+        for (index, source) in sources.enumerated() {
+            let text = SaveReader.text(source)
+            if !text.isSets { try reader.read(text, index) }
+        }
+        guard !reader.systems.isEmpty else {
+            throw ImportError("none of the files has a table of rules, such as iptables-save prints")
+        }
+        for family in Array(reader.systems.keys) { reader.systems[family]?.sets = reader.sets.all(family) }
+        return reader.systems
+    }
+
+    private init(_ sources: [ImportSource], _ known: [String]) throws(ImportError) {
+        var names = known
+        var sets = IPSets()
+        for source in sources {
+            let text = SaveReader.text(source)
+            if text.isSets { try sets.read(text.name, text.lines) } else { names += SaveReader.deviceNames(text.lines) }
+        }
+        sets.resolve()
+        self.sets = sets
+        devices = DeviceNames(names)
+    }
+
+    private static func text(_ source: ImportSource) -> Text {
+        let lines = source.text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
+        let first = lines.first { !$0.allSatisfy(\.isWhitespace) && !$0.hasPrefix("#") } ?? ""
+        let isSets = ["create ", "add ", "-N ", "-A "].contains(where: first.hasPrefix)
+        let header = lines.first { $0.hasPrefix("#") && $0.contains("tables") }
+        let isV6 =
+            if let header, header.contains("tables-") { header.contains("ip6tables") } else {
+                lines.contains { $0.contains("ipv6-icmp") || $0.contains("icmp6") || $0.contains("icmpv6") }
+                    || source.name.split(separator: "/").last?.contains("6") == true
+            }
+        return Text(name: source.name, lines: lines, isSets: isSets, family: isV6 ? .v6 : .v4)
+    }
+
+    private static func deviceNames(_ lines: [Substring]) -> [String] {
+        lines.filter { $0.contains("-i ") || $0.contains("-o ") || $0.contains("-interface ") }.flatMap { line in
+            var words = SaveWords(line)
+            var names: [String] = []
+            while let word = words.take() {
+                let options = ["-i", "-o", "--in-interface", "--out-interface"]
+                guard word.isOption, options.contains(word.text) else { continue }
+                _ = words.negation()
+                if let name = words.value() { names.append(name) }
+            }
+            return names
+        }
+    }
+
+    // MARK: Lines
+
+    private mutating func read(_ text: Text, _ number: Int) throws(ImportError) {
+        var system = systems[text.family] ?? FilterSystem(devices: devices)
+        var table: Table?
+        for (index, line) in text.lines.enumerated() {
+            let origin = Origin(file: text.name, line: index + 1, text: SaveReader.trimmed(line))
+            let line = Substring(origin.text)
+            if line.isEmpty || line.hasPrefix("#") { continue }
+            if line.hasPrefix("*") {
+                table = Table(name: String(line.dropFirst()), prefix: "\(number) \(line.dropFirst()) ")
+            } else if line == "COMMIT" {
+                table = nil
+            } else if let table {
+                try read(line, origin, table, text.family, &system)
+            } else {
+                throw ImportError(text.name, index + 1, "expected a table such as *filter before this line")
+            }
+        }
+        try order(&system, number)
+        systems[text.family] = system
+    }
+
+    private static func trimmed(_ line: Substring) -> String {
+        var line = line.drop(while: \.isWhitespace)
+        while line.last?.isWhitespace == true { line.removeLast() }
+        // Packets and bytes, which `iptables-save -c` writes in front of a rule.
+        if line.hasPrefix("["), let end = line.firstIndex(of: "]") {
+            line = line[line.index(after: end)...].drop(while: \.isWhitespace)
+        }
+        return String(line)
+    }
+
+    private func read(
+        _ line: Substring, _ origin: Origin, _ table: Table, _ family: AddressFamily, _ system: inout FilterSystem
+    ) throws(ImportError) {
+        var words = SaveWords(line)
+        let first = words.take()?.text ?? ""
+        if first.hasPrefix(":") {
+            let policy = words.value() ?? "-"
+            let name = table.prefix + first.dropFirst()
+            var chain = system.chains[name] ?? FilterChain()
+            if policy != "-" { chain.policy = policy == "ACCEPT" ? .accept : .drop }
+            system.chains[name] = chain
+            return
+        }
+        switch first {
+        case "-N", "--new-chain":
+            system.chains[table.prefix + (words.value() ?? "")] = FilterChain()
+        case "-P", "--policy":
+            let name = table.prefix + (words.value() ?? "")
+            system.chains[name, default: FilterChain()].policy = words.value() == "ACCEPT" ? .accept : .drop
+        case "-A", "-I", "--append", "--insert":
+            let chain = table.prefix + (words.value() ?? "")
+            guard system.chains[chain] != nil else {
+                throw ImportError(
+                    origin.file, origin.line,
+                    "the chain \"\(chain.split(separator: " ").last ?? "")\" "
+                        + "is not declared before this line")
+            }
+            if first.hasPrefix("-I") || first == "--insert", words.peek.flatMap({ Int($0.text) }) != nil {
+                throw ImportError(origin.file, origin.line, "a rule with a number is not what iptables-save prints")
+            }
+            let context = SaveRule.Context(
+                family: family, origin: origin, table: table.name, prefix: table.prefix, devices: devices, sets: sets)
+            var reader = SaveRule(words, context)
+            let rule = try reader.rule(chains: system.chains)
+            let isFirst = first == "-I" || first == "--insert"
+            if isFirst {
+                system.chains[chain]?.rules.insert(rule, at: 0)
+            } else {
+                system.chains[chain]?.rules.append(rule)
+            }
+        default:
+            throw ImportError(
+                origin.file, origin.line, "expected a line such as iptables-save prints: :CHAIN, -A CHAIN or COMMIT")
+        }
+    }
+
+    // MARK: Chains that the kernel calls
+
+    private static let bases: [Hook: [String]] = [
+        .input: ["raw PREROUTING", "mangle PREROUTING", "mangle INPUT", "security INPUT", "filter INPUT"],
+        .forward: [
+            "raw PREROUTING", "mangle PREROUTING", "mangle FORWARD", "mangle POSTROUTING", "security FORWARD",
+            "filter FORWARD",
+        ],
+        .output: ["raw OUTPUT", "mangle OUTPUT", "mangle POSTROUTING", "security OUTPUT", "filter OUTPUT"],
+    ]
+
+    /// Puts the chains of a file's tables at their hooks. All of them must accept a packet, so their order is free: the
+    /// filter table, which usually has the accepts, comes last.
+    private mutating func order(_ system: inout FilterSystem, _ number: Int) throws(ImportError) {
+        for hook in Hook.allCases {
+            let names = (SaveReader.bases[hook] ?? []).map { "\(number) \($0)" }.filter { name in
+                guard let chain = system.chains[name] else { return false }
+                return name.hasSuffix(" filter " + (name.split(separator: " ").last ?? "")) || !chain.rules.isEmpty
+                    || chain.policy == .drop
+            }
+            system.bases[hook] = names.dropLast() + (system.bases[hook] ?? []) + names.suffix(1)
+        }
+        try readUntracked(&system, number)
+        readTranslations(&system, number)
+    }
+
+    private func readUntracked(_ system: inout FilterSystem, _ number: Int) throws(ImportError) {
+        for (name, chain) in system.chains where name.hasPrefix("\(number) raw ") {
+            for rule in chain.rules where rule.verdict == .goesOn(leftOut: "NOTRACK") {
+                system.untracked.append(rule.match)
+            }
+        }
+    }
+
+    private func readTranslations(_ system: inout FilterSystem, _ number: Int) {
+        for (_, chain) in system.chains.filter({ $0.key.hasPrefix("\(number) nat ") }).sorted(by: { $0.key < $1.key }) {
+            for rule in chain.rules {
+                guard case .goesOn(let word?) = rule.verdict else { continue }
+                let isSource = ["SNAT", "MASQUERADE"].contains { word.hasPrefix($0) }
+                guard isSource || ["DNAT", "REDIRECT", "NETMAP"].contains(where: word.hasPrefix) else { continue }
+                system.translations.append(
+                    .init(origin: rule.origin, kind: isSource ? .source : .destination, match: rule.match))
+            }
+        }
+        system.translations.sort { $0.origin.line < $1.origin.line }
+    }
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+
+/// Reads one rule of a saved rule set, from behind its chain's name.
+struct SaveRule {
+    /// What a rule's words refer to.
+    struct Context {
+        var family: AddressFamily
+        var origin: Origin
+        var table: String
+        var prefix: String
+        var devices: DeviceNames
+        var sets: IPSets
+    }
+
+    let context: Context
+    var words: SaveWords
+    /// Every packet of the family.
+    let whole: Box
+    var match: Match
+    /// The protocol that the ports are of.
+    var protocols = Box.allProtocols
+    var states = States.all
+    var flags: TCPFlags.Meaning?
+    var limit = SaveLimit()
+    var comment: String?
+    var target: (word: String, isGoto: Bool)?
+    /// Whether the options that follow are those of a module that is not known here.
+    private var isStrange = false
+    /// The options of the target, which decide nothing here.
+    var targetWords: [String] = []
+
+    init(_ words: SaveWords, _ context: Context) {
+        self.words = words
+        self.context = context
+        whole = Box(.all(context.family))
+        match = Match([whole])
+    }
+
+    /// Modules that restrict nothing by themselves.
+    private static let plainModules: Set<String> = [
+        "tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmp6", "icmpv6", "state", "conntrack", "comment",
+        "multiport", "limit", "iprange", "set", "addrtype", "hashlimit",
+    ]
+
+    mutating func rule(chains: [String: FilterChain]) throws(ImportError) -> FilterRule {
+        while !words.isAtEnd {
+            let isNegated = words.negation()
+            guard let option = words.take() else { break }
+            let isNegatedAfter = words.negation()
+            try take(option.text, isNegated: isNegated || isNegatedAfter)
+        }
+        var rule = FilterRule(origin: context.origin, comment: comment, match: match, verdict: verdict(chains))
+        rule.states = states
+        applyFlags(&rule)
+        applyLimit(&rule)
+        return rule
+    }
+
+    func fault(_ words: String) -> ImportError { ImportError(context.origin.file, context.origin.line, words) }
+
+    mutating func needed(_ option: String) throws(ImportError) -> String {
+        guard let value = words.value() else { throw fault("\(option) has no value") }
+        return value
+    }
+
+    /// Adds a condition, or its opposite.
+    mutating func add(_ condition: Match, isNegated: Bool) {
+        match = match.and(isNegated ? condition.not(within: whole) : condition)
+    }
+
+    mutating func add(_ box: Box, isNegated: Bool) { add(Match([box]), isNegated: isNegated) }
+
+    mutating func addUnsaid(_ option: String, isNegated: Bool) {
+        let values = words.values().map { " " + $0 }.joined()
+        if !isStrange { match = match.unsaid((isNegated ? "! " : "") + option + values) }
+    }
+
+    private mutating func take(_ option: String, isNegated: Bool) throws(ImportError) {
+        switch option {
+        case "-m", "--match":
+            let name = try needed(option)
+            isStrange = !SaveRule.plainModules.contains(name)
+            if isStrange { match = match.unsaid("-m \(name)") }
+        case "-j", "--jump": target = (try needed(option), false)
+        case "-g", "--goto": target = (try needed(option), true)
+        case "--comment":
+            let text = try needed(option)
+            comment = comment ?? text
+        case "-4", "--ipv4", "-6", "--ipv6": break
+        default:
+            if try takeCondition(option, isNegated: isNegated) { return }
+            if target != nil, !["ACCEPT", "DROP", "RETURN"].contains(target?.word) {
+                targetWords += [option] + words.values()
+            } else {
+                addUnsaid(option, isNegated: isNegated)
+            }
+        }
+    }
+
+    // MARK: What the target does
+
+    /// Targets after which the packet goes on, and what is lost with them; nil: nothing that a filter decides.
+    private static let goingOn: [String: String?] = [
+        "LOG": "logs", "NFLOG": "logs", "ULOG": "logs", "TRACE": "traces", "AUDIT": "audits", "MARK": nil,
+        "CONNMARK": nil, "CONNSECMARK": nil, "SECMARK": nil, "CLASSIFY": nil, "TCPMSS": nil, "TCPOPTSTRIP": nil,
+        "TOS": nil, "DSCP": nil, "TTL": nil, "HL": nil, "ECN": nil, "CHECKSUM": nil, "RATEEST": nil, "IDLETIMER": nil,
+        "LED": nil, "HMARK": nil, "ACCOUNT": nil, "SET": "changes a set", "TEE": "copies", "NOTRACK": "NOTRACK",
+    ]
+
+    private func verdict(_ chains: [String: FilterChain]) -> FilterRule.Verdict {
+        guard let target else {
+            // A rule without a target counts, or has a condition with an effect of its own.
+            return .goesOn(
+                leftOut: match.unsaid.isEmpty ? nil : "does nothing but \(match.unsaid.joined(separator: ", "))")
+        }
+        let chain = context.prefix + target.word
+        if chains[chain] != nil { return target.isGoto ? .goto(chain) : .jump(chain) }
+        switch target.word {
+        case "ACCEPT": return .accept
+        case "DROP": return .drop
+        case "REJECT", "TARPIT": return .reject
+        case "RETURN": return .return
+        case "CT": return .goesOn(leftOut: targetWords.contains("--notrack") ? "NOTRACK" : nil)
+        default: break
+        }
+        if let known = SaveRule.goingOn[target.word] { return .goesOn(leftOut: known) }
+        if context.table == "nat" { return .goesOn(leftOut: target.word) }
+        return .unknown("-j \(target.word)")
+    }
+
+    // MARK: What cannot be told from a packet alone
+
+    /// Rules ask for what opens a connection, and flows for the rest. So a condition on TCP flags is about the one or
+    /// about the other, or cannot be said.
+    private func applyFlags(_ rule: inout FilterRule) {
+        switch flags {
+        case nil: return
+        case .openings?:
+            rule.states.subtract([.established, .related])
+        case .others(let ofConnections)?:
+            switch rule.verdict {
+            case .accept: rule.states.formIntersection([.established, .related])
+            case .drop, .reject, .unknown: rule.states = ofConnections ? rule.states.subtracting(.new) : .invalid
+            default: rule.states = .invalid
+            }
+        case .some(let words)?:
+            rule.match = rule.match.unsaid(words)
+        }
+    }
+
+    private func applyLimit(_ rule: inout FilterRule) {
+        guard limit.isAsked else { return }
+        if let known = limit.limit, rule.verdict == .accept || rule.verdict == .return {
+            rule.limit = known
+        } else {
+            rule.match = rule.match.unsaid(limit.words)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Network
+import TestSupport
+import Testing
+
+extension Integration {
+    /// Rule sets of iptables in one namespace and what they are imported to in another: nothing passes Bulkhead that
+    /// the kernel's own rules drop, and what only they accept is named.
+    @Suite struct ImportTests {
+        /// One rule set: the files that iptables-save and the like would have printed.
+        struct RuleSet: Sendable, CustomTestStringConvertible {
+            var name: String
+            var files: [String: String]
+
+            var testDescription: String { name }
+
+            /// The files of a folder, by their names up to the first dot.
+            static func all(in folder: String) -> [RuleSet] {
+                let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+                return Dictionary(grouping: names.sorted()) { String($0.split(separator: ".")[0]) }
+                    .map { name, files in
+                        let texts = files.map {
+                            ($0, (try? String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8)) ?? "")
+                        }
+                        return RuleSet(name: name, files: Dictionary(uniqueKeysWithValues: texts))
+                    }.sorted { $0.name < $1.name }
+            }
+
+            /// The other family is held to the rules too, where only one has any.
+            var families: [AddressFamily] {
+                let names = files.keys.filter { !$0.hasSuffix(".ipset") }
+                return (names.contains { $0.hasSuffix(".v6") } ? [.v6] : [])
+                    + (names.contains { !$0.hasSuffix(".v6") } ? [.v4] : [])
+            }
+
+            var devices: [String] {
+                var found: [String] = []
+                for text in files.filter({ !$0.key.hasSuffix(".ipset") }).sorted(by: { $0.key < $1.key }).map(\.value) {
+                    let words = text.split(whereSeparator: \.isWhitespace)
+                    for (option, name) in zip(words, words.dropFirst()) where ["-i", "-o"].contains(option) {
+                        let name = String(name.hasSuffix("+") ? name.dropLast() + "0" : name)
+                        if name != "lo", !found.contains(name) { found.append(name) }
+                    }
+                }
+                let few = Array(found.filter { $0.hasPrefix("eth") } + found.filter { !$0.hasPrefix("eth") }).prefix(4)
+                return few.count > 1 ? Array(few) : few.isEmpty ? ["eth0", "eth1"] : Array(few) + ["eth9"]
+            }
+        }
+
+        static let folder = URL(filePath: #filePath).deletingLastPathComponent().path + "/RuleSets"
+        /// Besides those in the repository, the rule sets of a folder that the environment names.
+        static let found = RuleSet.all(
+            in: ProcessInfo.processInfo.environment["BULKHEAD_RULE_SETS"] ?? folder)
+
+        @Test(arguments: found) func acceptsNoMore(_ rules: RuleSet) throws {
+            try Self.compare(rules, seed: UInt64(rules.name.utf8.reduce(7) { $0 &* 31 &+ Int($1) } & 0xffff))
+        }
+
+        @Test(arguments: 1...12) func acceptsNoMoreOfAnyRules(seed: Int) throws {
+            var generator = RuleSetGenerator(seed: UInt64(seed))
+            try Self.compare(generator.ruleSet("generated-\(seed)"), seed: UInt64(seed))
+        }
+
+        @Test func thereAreEnough() { #expect(Self.found.count >= 25) }
+
+        // MARK: Both
+
+        static func compare(_ rules: RuleSet, seed: UInt64) throws {
+            let lab = try Lab()
+            defer { withExtendedLifetime(lab) {} }
+            let devices = rules.devices
+            let kernel = try WatchedHost(lab, "k", devices: devices)
+            try load(rules, in: kernel.inside)
+            var drawn = ImportProbes(Array(rules.files.values), devices: devices.count, seed: seed)
+            let probes = drawn.probes(2000)
+            let accepted = try kernel.pass(probes)
+            for hasMap in [false, true] {
+                let name = "\(rules.name), \(hasMap ? "with" : "without") a map"
+                let host = try WatchedHost(lab, hasMap ? "m" : "b", devices: devices)
+                let policy = try imported(lab, rules, devices, hasMap: hasMap)
+                let bulkhead = Bulkhead(lab, in: host.inside, instance: hasMap ? "m" : "b")
+                // The probes are no connections from before.
+                let text = policy.output.replacing("\ndefaults: { ", with: "\ndefaults: { adopt: 0s, ")
+                try bulkhead.apply(lab.file("\(hasMap ? "m" : "b").yaml", text))
+                let passed = try host.pass(probes)
+                let more = probes.filter { passed.contains($0.number) && !accepted.contains($0.number) }
+                #expect(more.map(\.words) == [], "\(name): only Bulkhead accepts\n\(policy.output)")
+                let less = probes.filter {
+                    $0.isOpening && rules.families.contains($0.datagram.family) && accepted.contains($0.number)
+                        && !passed.contains($0.number)
+                }
+                let isSaid = policy.status == 2 || policy.output.contains("FORWARD has no rules")
+                if !isSaid { #expect(less.map(\.words) == [], "\(name): lost and not named\n\(policy.output)") }
+                _ = try bulkhead.run("detach", "--all")
+            }
+        }
+
+        static func load(_ rules: RuleSet, in namespace: Namespace) throws {
+            for (name, text) in rules.files.sorted(by: { $0.key < $1.key }) {
+                switch name.split(separator: ".").last {
+                case "ipset": try namespace.run("ipset", "restore", input: text)
+                case "v6": try namespace.run("ip6tables-restore", input: text)
+                case "legacy": try namespace.run("iptables-legacy-restore", input: text)
+                default: try namespace.run("iptables-restore", input: text)
+                }
+            }
+        }
+
+        static func imported(
+            _ lab: Lab, _ rules: RuleSet, _ devices: [String], hasMap: Bool
+        ) throws -> CommandResult {
+            let paths = try rules.files.sorted { $0.key < $1.key }.map { try lab.file($0.key, $0.value) }
+            var words = [Bulkhead.executable, "import", "--from", "iptables-save"] + paths
+            if hasMap {
+                let lines = devices.enumerated().map { index, device in
+                    let networks = "198.18.\(index).0/24, \"2001:db8:\(index)::/64\""
+                    return "\(device): { port: p\(index), networks: [\(networks)\(index == 0 ? ", default" : "")] }"
+                }
+                words += ["--ports", try lab.file("map.yaml", lines.joined(separator: "\n") + "\n")]
+            }
+            let result = try Shell.run(words)
+            try #require([0, 2].contains(result.status), "\(rules.name): \(result.errors)")
+            return result
+        }
+    }
+}
+
+extension ImportProbe {
+    /// For a failure's message.
+    fileprivate var words: String {
+        let bytes = datagram.segment.bytes.prefix(14).map { String(format: "%02x", $0) }.joined()
+        return "\(number): \(device.map { "by device \($0)" } ?? "own") \(datagram.source) > \(datagram.destination)"
+            + " protocol \(datagram.segment.number) \(bytes)"
+    }
+}

@@ -43,6 +43,8 @@ let package = Package(
             name: "Compiler",
             dependencies: ["Network", "Wire", "Policy", "CDatapathABI", "CNettle"],
             swiftSettings: settings),
+        .target(
+            name: "Analysis", dependencies: ["Network", "Wire", "Policy", "Compiler"], swiftSettings: settings),
         .target(name: "Capture", dependencies: [system], swiftSettings: settings),
         // The kernel.
         .target(name: "Libbpf", dependencies: ["CLibbpf", "CNetlink", system], swiftSettings: settings),
@@ -66,12 +68,14 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: [
-                "Simulation", "Datapath", "Host", "Capture", "Compiler", "Policy", "Wire", "Network",
+                "Simulation", "Analysis", "Datapath", "Host", "Capture", "Compiler", "Policy", "Wire", "Network",
             ],
             swiftSettings: settings),
         .target(
             name: "Rendering",
-            dependencies: ["Control", "Simulation", "Datapath", "Host", "Compiler", "Policy", "Wire", "Network"],
+            dependencies: [
+                "Control", "Simulation", "Analysis", "Datapath", "Host", "Compiler", "Policy", "Wire", "Network",
+            ],
             swiftSettings: settings),
         // The command line.
         .target(
@@ -114,8 +118,16 @@ let package = Package(
             dependencies: ["Fuzzing", .product(name: "ArgumentParser", package: "swift-argument-parser")],
             path: "Tests/Fuzz", swiftSettings: settings),
         .executableTarget(
-            name: "workload", dependencies: ["TestSupport", "Simulation", "Datapath", "Compiler", "Policy", "Network"],
+            name: "workload",
+            dependencies: ["TestSupport", "Analysis", "Simulation", "Datapath", "Compiler", "Policy", "Network"],
             path: "Tests/Workload", swiftSettings: settings),
+        .testTarget(
+            name: "AnalysisTests",
+            dependencies: [
+                "Analysis", "Reference", "TestSupport", "Simulation", "Datapath", "Compiler", "Policy", "Wire",
+                "Network",
+            ],
+            swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(
             name: "CompilerTests",

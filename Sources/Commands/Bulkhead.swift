@@ -22,11 +22,10 @@ public struct Bulkhead: ParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            CheckCommand.self, ApplyCommand.self, RollbackCommand.self, LogCommand.self, ShowCommand.self,
-            StatusCommand.self, CountersCommand.self, FlowsCommand.self, DropsCommand.self, ExplainCommand.self,
-            ReplayCommand.self, ImportCommand.self, GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self,
-            DetachCommand.self,
-            ManualCommand<Bulkhead>.self,
+            CheckCommand.self, DiffCommand.self, ApplyCommand.self, RollbackCommand.self, LogCommand.self,
+            ShowCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self, DropsCommand.self,
+            ExplainCommand.self, ReachCommand.self, ReplayCommand.self, ImportCommand.self, GroupCommand.self,
+            QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self, ManualCommand<Bulkhead>.self,
         ])
 
     public init() {}

@@ -6,8 +6,8 @@ enum ExitStatus: Int32, Sendable, CaseIterable {
     case done = 0
     /// Refused or failed. Standard error says why and what to do.
     case failed = 1
-    /// The result was given, and something had to be left out.
-    case incomplete = 2
+    /// The result was given, and it differs: with `diff --exit-code` traffic changes, or `import` left something out.
+    case different = 2
     /// The answer was given, and it is that not all is as the policy wants it.
     case notEnforced = 3
     /// The command line is wrong. The argument parser ends the process with the same number.

@@ -25,6 +25,8 @@ package struct CheckReport: Sendable {
         if let ruleset = loaded.ruleset {
             do throws(CompileError) {
                 _ = try Compiler().compile(ruleset)
+                let analysis = PolicyAnalysis(source, ruleset)
+                diagnostics += analysis.assertions + analysis.lint(diagnostics)
             } catch {
                 diagnostics.append(Diagnostic(error, ruleset))
             }
@@ -41,7 +43,9 @@ package struct CheckReport: Sendable {
     }
 
     /// - Parameter isStrict: Whether warnings count as errors.
-    package func isValid(isStrict: Bool) -> Bool { !diagnostics.contains { $0.severity == .error || isStrict } }
+    package func isValid(isStrict: Bool) -> Bool {
+        !diagnostics.contains { $0.severity == .error || isStrict && $0.severity == .warning }
+    }
 }
 
 /// A port of a policy that is checked.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Analysis
 import Datapath
 import Host
 import Network
@@ -61,6 +62,34 @@ package struct Controller: Sendable {
 
     /// What putting a policy in force would do.
     package func rehearse(_ policy: PreparedPolicy) -> ApplyReport { policy.rehearse(on: instance) }
+
+    /// What changes if a policy's file takes the place of another, or of the policy in force.
+    ///
+    /// - Parameters:
+    ///   - old: nil: the policy in force, whose open flows are then judged by the new one.
+    ///   - flows: A file of flows to be judged instead.
+    package func compare(_ old: String?, with new: String, flows: String?) throws -> PolicyDifference {
+        let before = try old.map { try PolicySource(path: $0, requiresDevices: false) } ?? sourceInForce()
+        let after = try PolicySource(path: new, requiresDevices: false)
+        var open: [ComparedFlow]?
+        if let flows {
+            open = try ComparedFlow.read(file: flows)
+        } else if old == nil {
+            open = try self.flows().map { ComparedFlow($0) }
+        }
+        return try PolicyDifference(from: before, to: after, flows: open)
+    }
+
+    /// Who can reach whom, by a policy's file or by the policy in force.
+    package func reach(_ question: ReachQuestion, policy: String?) throws -> Reach {
+        try question.answer(
+            try policy.map { try PolicySource(path: $0, requiresDevices: false) } ?? sourceInForce())
+    }
+
+    /// The policy in force, with its files of addresses as they are now.
+    private func sourceInForce() throws(DatapathError) -> PolicySource {
+        try PolicySource(inForce: policyInForce(), readsFeeds: true)
+    }
 
     package func policyInForce() throws(DatapathError) -> PolicyInForce { try instance.policyInForce() }
 

@@ -30,8 +30,11 @@ package struct PolicySource {
     }
 
     /// Reads again the policy that an instance holds, for the devices that this host has now.
-    package init(inForce policy: PolicyInForce) throws(DatapathError) {
-        try self.init(FilesInForce(policy.files), policy.files.first?.name ?? "", requiresDevices: false)
+    ///
+    /// - Parameter readsFeeds: whether its files of addresses, which are not kept, are read as they are on disk now.
+    package init(inForce policy: PolicyInForce, readsFeeds: Bool = false) throws(DatapathError) {
+        let files = FilesInForce(policy.files, readsFeeds: readsFeeds)
+        try self.init(files, policy.files.first?.name ?? "", requiresDevices: false)
     }
 
     /// Reads again a policy of the past, as its files were then, for the devices that this host has now.
@@ -71,12 +74,14 @@ package struct PolicySource {
     }
 }
 
-/// The files of a policy in force. Its lists of addresses are not kept, and read as empty, because nobody asks for
-/// groups here.
+/// The files of a policy in force. Its lists of addresses are not kept. They are read from disk for those who ask for
+/// groups, and as empty for others.
 private struct FilesInForce: PolicyFiles {
     private let files: MemoryFiles
+    private let readsFeeds: Bool
 
-    init(_ files: [SourceFile]) {
+    init(_ files: [SourceFile], readsFeeds: Bool) {
+        self.readsFeeds = readsFeeds
         self.files = MemoryFiles(Dictionary(files.map { ($0.name, $0.text) }) { first, _ in first })
     }
 
@@ -84,7 +89,7 @@ private struct FilesInForce: PolicyFiles {
         do {
             return try files.read(path, limit: limit, from: source)
         } catch  where error == .missing {
-            return []
+            return readsFeeds ? try DiskFiles().read(path, limit: limit, from: source) : []
         } catch {
             throw error
         }

@@ -10,6 +10,8 @@ package struct PreparedPolicy: Sendable {
     package let image: Image
     /// How long the compiler took; of a revised policy, reading as well.
     package let compileTime: Duration
+    /// What is to be said of its assertions, if they were proved.
+    package let findings: [Diagnostic]
     /// Whether it was taken over from the policy in force.
     package var isRevised = false
 
@@ -21,19 +23,22 @@ package struct PreparedPolicy: Sendable {
         if let revised = RevisedPolicy(path, files, instance) {
             return PreparedPolicy(revised, took: clock.now - start)
         }
-        return try PreparedPolicy(PolicySource(path: path, requiresDevices: true, files: files))
+        return try PreparedPolicy(PolicySource(path: path, requiresDevices: true, files: files), proves: true)
     }
 
     private init(_ revised: RevisedPolicy, took time: Duration) {
         (source, ruleset, image) = (revised.source, revised.ruleset, revised.image)
         compileTime = time
+        // One that has assertions is read and proved as a whole.
+        findings = []
         isRevised = true
     }
 
     /// Compiles a policy.
     ///
-    /// - Throws: ``Refusal`` if the policy has errors, or is beyond what an image can hold.
-    package init(_ source: PolicySource) throws(Refusal) {
+    /// - Parameter proves: Whether its assertions must hold, as they must for a policy to be put in force.
+    /// - Throws: ``Refusal`` if the policy has errors, or is beyond what an image can hold, or an assertion fails.
+    package init(_ source: PolicySource, proves: Bool = false) throws(Refusal) {
         self.source = source
         ruleset = try source.required()
         let clock = ContinuousClock()
@@ -47,6 +52,14 @@ package struct PreparedPolicy: Sendable {
                 diagnostics: source.loaded.diagnostics)
         }
         compileTime = clock.now - start
+        findings = proves ? PolicyAnalysis(source, ruleset).assertions : []
+        let failed = findings.count { $0.severity == .error }
+        guard failed == 0 else {
+            throw Refusal(
+                failed == 1 ? "an assertion does not hold" : "\(failed) assertions do not hold",
+                advice: "change the rule that is named above, or the assertion; nothing was changed",
+                diagnostics: source.loaded.diagnostics + findings)
+        }
     }
 
     /// Puts it in force.

@@ -34,6 +34,12 @@ public struct AddressSet: Sendable, Hashable {
         self.init(v4: AddressSet.merged(v4), v6: AddressSet.merged(v6))
     }
 
+    /// The union of any ranges of one family, in any order.
+    public init(_ ranges: [ClosedRange<UInt128>], of family: AddressFamily) {
+        let merged = AddressSet.merged(ranges)
+        self.init(v4: family == .v4 ? merged : [], v6: family == .v6 ? merged : [])
+    }
+
     private init(v4: [ClosedRange<UInt128>], v6: [ClosedRange<UInt128>]) {
         self.v4 = v4
         self.v6 = v6

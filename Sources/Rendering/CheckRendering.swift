@@ -53,6 +53,26 @@ extension Diagnostic {
         fields.append("column", JSON(location.column))
         fields.append("message", .string(message))
         if let rule { fields.append("rule", .string(rule)) }
+        if let finding {
+            fields.append("code", .string(finding.code.rawValue))
+            fields.append("by", JSON(finding.by))
+            if let example = finding.example { fields.append("example", example.json) }
+        }
+        return .object(fields)
+    }
+}
+
+extension PacketExample {
+    /// What is out of the ordinary is there only if it is.
+    package var json: JSON {
+        var fields = JSON.Fields()
+        fields.append("from", .string(from))
+        fields.append("to", .string(to))
+        fields.append("service", .string(service))
+        if let port { fields.append("port", .string(port)) }
+        if let direction { fields.append("direction", .string(direction)) }
+        if let sourcePort { fields.append("sourcePort", JSON(sourcePort)) }
+        if let vlan { fields.append("vlan", JSON(vlan)) }
         return .object(fields)
     }
 }

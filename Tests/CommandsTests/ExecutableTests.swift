@@ -73,7 +73,7 @@ private let goodPolicy = """
     }
 
     @Test(arguments: [
-        ["confirm", "3"], ["reach", "--to", "bad"], ["help", "reach"], ["apply", "--trial", "60s"],
+        ["confirm", "3"], ["shadow", "bad.yaml"], ["help", "shadow"], ["apply", "--trial", "60s"],
     ])
     func whatLaterVersionsBringIsRefusedByName(arguments: [String]) throws {
         let result = try Shell.run([try bulkheadPath()] + arguments)
@@ -182,5 +182,60 @@ private let goodPolicy = """
         #expect(result.status == 1)
         #expect(result.output.isEmpty)
         #expect(result.errors.hasPrefix("Error: "), "\(result.errors)")
+    }
+}
+
+@Suite struct ProofCommandTests {
+    private static let site = """
+        version: 1
+        ports:
+          uplink: { interface: eth-nowhere, protects: host }
+          db-1: { interface: tap-nowhere, protects: workload, addresses: [198.51.100.20], groups: [db] }
+        groups: { db: {}, office: { addresses: 203.0.113.0/24 } }
+        rules:
+          - { name: db, from: office, to: db, service: tcp/5432, action: accept }
+
+        """
+    private static let closed = "assertions: [ { name: closed, from: office, to: db, expect: drop } ]\n"
+
+    @Test func diffExitsWithTwoWhereTrafficChanges() throws {
+        let old = try TemporaryFile(Self.site)
+        let renamed = try TemporaryFile(Self.site.replacing("name: db,", with: "name: database,"))
+        let other = try TemporaryFile(Self.site.replacing("tcp/5432", with: "tcp/5433"))
+        let flows = try TemporaryFile(
+            """
+            {"port": "uplink", "protocol": "tcp", "src": "203.0.113.9", "sport": 40000, "dst": "198.51.100.20", \
+            "dport": 5432, "vlan": null, "direction": "in", "state": "established"}
+
+            """, named: "flows.json")
+        let same = try bulkhead("diff", "--exit-code", "--flows", flows.path, old.path, renamed.path)
+        #expect(same.status == 0)
+        #expect(same.output.contains("no traffic changes"))
+        #expect(same.output.contains("0 of 1 open flow would end"))
+        let changed = try bulkhead("diff", "--exit-code", "--json", "--flows", flows.path, old.path, other.path)
+        #expect(changed.status == 2, "\(changed.errors)")
+        #expect(changed.output.contains("\"flowsEnded\": [{\"port\": \"uplink\", \"from\": \"203.0.113.9\""))
+        #expect(changed.output.contains("\"service\": [\"tcp/5433\"], \"port\": \"db-1\", \"direction\": \"in\""))
+        withExtendedLifetime([old, renamed, other, flows]) {}
+    }
+
+    @Test func aFailingAssertionIsAnError() throws {
+        let policy = try TemporaryFile(Self.site + Self.closed)
+        let check = try bulkhead("check", "--json", policy.path)
+        #expect(check.status == 1)
+        #expect(check.output.contains("\"code\": \"assertion\", \"by\": [\"db\"], \"example\": {\"from\": \"203.0.113"))
+        withExtendedLifetime(policy) {}
+    }
+
+    @Test func reachAnswersInTheNamesOfGroups() throws {
+        let policy = try TemporaryFile(Self.site)
+        let reach = try bulkhead("reach", "--to", "db", "--json", "--policy", policy.path)
+        #expect(reach.status == 0)
+        #expect(
+            reach.output.hasPrefix(
+                "{\"rows\": [{\"from\": [\"office\"], \"to\": [\"db\"], \"service\": [\"tcp/5432\"], "
+                    + "\"ports\": [\"uplink\", \"db-1\"], \"rules\": [\"db\", \"db\"]"))
+        #expect(try bulkhead("reach", "--to", "dp", "--policy", policy.path).errors.contains("did you mean 'db'"))
+        withExtendedLifetime(policy) {}
     }
 }

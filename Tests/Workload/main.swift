@@ -8,6 +8,7 @@ import Foundation
 ///   workload compile [NAME ...] [--rounds N] [--corpora FOLDER]
 ///   workload hostile: what a packet costs under policies made to be hostile to bitmaps, the run of the test included
 ///   workload tables [NAME ...] [--corpora FOLDER]: what the tables of each image take
+///   workload lint [NAME ...] [--corpora FOLDER]
 struct Options {
     var words: [String] = []
     var corpora = ProcessInfo.processInfo.environment["BULKHEAD_CORPORA"]
@@ -46,11 +47,13 @@ do {
     case "hostile": print(try HostilePolicy.table(), terminator: "")
     case "tables" where options.words.count > 1:
         for name in options.words.dropFirst() { print(try TableSizes(name, options).lines(), terminator: "") }
+    case "lint" where options.words.count > 1:
+        print(LintFigures.heading)
+        for name in options.words.dropFirst() { print(try LintFigures(name, options).row) }
     default:
         throw Failure(
-            "usage: workload write NAME FOLDER | workload compile NAME ..."
-                + " | workload tables NAME ... | workload hostile; the names are:\n\(Workload.names)"
-        )
+            "usage: workload write NAME FOLDER | workload compile NAME ... | workload tables NAME ... | "
+                + "workload lint NAME ... | workload hostile; the names are:\n\(Workload.names)")
     }
 } catch {
     FileHandle.standardError.write(Data("\(error)\n".utf8))

@@ -26,15 +26,14 @@ struct CommandNotes: Sendable {
     /// - Parameters:
     ///   - done: what it means that the command ends with 0.
     ///   - failed: what it means that it ends with 1.
-    ///   - incomplete: what it means that it ends with 2; nil: it never does.
+    ///   - different: what it means that it ends with 2; nil: it never does.
     ///   - notEnforced: what it means that it ends with 3; nil: it never does.
     init(
-        done: String, failed: String, incomplete: String? = nil, notEnforced: String? = nil, files: [File],
-        related: [String],
-        reading: [(path: String, title: String)]
+        done: String, failed: String, different: String? = nil, notEnforced: String? = nil, files: [File],
+        related: [String], reading: [(path: String, title: String)]
     ) {
         exits = [Exit(status: .done, meaning: done), Exit(status: .failed, meaning: failed)]
-        if let incomplete { exits.append(Exit(status: .incomplete, meaning: incomplete)) }
+        if let different { exits.append(Exit(status: .different, meaning: different)) }
         if let notEnforced { exits.append(Exit(status: .notEnforced, meaning: notEnforced)) }
         exits.append(
             Exit(

@@ -4,9 +4,9 @@ extension CommandNotes {
     /// The notes of every command, by its name without `bulkhead`.
     static let byCommand: [String: CommandNotes] = [
         "": all,
-        "check": check, "apply": apply, "rollback": rollback, "log": log, "show": show, "status": status,
-        "counters": counters, "flows": flows, "drops": drops, "explain": explain, "replay": replay,
-        "quarantine": quarantine, "release": release, "detach": detach, "import": importing,
+        "check": check, "diff": diff, "apply": apply, "rollback": rollback, "log": log, "show": show,
+        "status": status, "counters": counters, "flows": flows, "drops": drops, "explain": explain, "reach": reach,
+        "replay": replay, "import": importing, "quarantine": quarantine, "release": release, "detach": detach,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
         "group flush": groupFlush,
     ]
@@ -36,13 +36,25 @@ extension CommandNotes {
     private static let check = CommandNotes(
         done: "The policy is valid. It may have warnings, unless `--strict` is given.",
         failed: "The policy has errors, or warnings with `--strict`, or cannot be read.",
-        files: [.standardPolicy, .namespaces], related: ["apply", "explain", "replay"], reading: [language])
+        files: [.standardPolicy, .namespaces], related: ["diff", "apply", "explain", "replay"],
+        reading: [language, changes])
+
+    private static let diff = CommandNotes(
+        done: "The policies were compared, whatever changes. With `--exit-code`: and no traffic changes.",
+        failed: "A policy or the file of flows cannot be read or has errors, or no policy is in force.",
+        different: "With `--exit-code`: the policies were compared, and some traffic changes its verdict.",
+        files: [.instance, .namespaces], related: ["check", "reach", "apply"], reading: [changes])
+
+    private static let reach = CommandNotes(
+        done: "The question was answered, also if nobody can.",
+        failed: "A group, port or service is unknown, the policy has errors, or none is in force.",
+        files: [.instance, .namespaces], related: ["explain", "diff", "check"], reading: [changes, questions])
 
     private static let apply = CommandNotes(
         done: "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names.",
         failed: "The policy was refused, or could not be loaded. What was in force before still is.",
         files: [.standardPolicy, .instance, .types, .namespaces, .gracePeriods],
-        related: ["check", "rollback", "log", "status", "show", "detach"], reading: [language, changes, refusals])
+        related: ["check", "diff", "rollback", "log", "status", "show", "detach"], reading: [language, changes, refusals])
 
     private static let rollback = CommandNotes(
         done: "The policy is in force; it may have been so already.",
@@ -116,7 +128,7 @@ extension CommandNotes {
     private static let importing = CommandNotes(
         done: "The policy was written, and says all that the rule set does.",
         failed: "A file cannot be read, or is not of the format; the line is named. Nothing was written.",
-        incomplete:
+        different:
             "Something was left out; standard error names each line. The policy was written, but not with `--strict`.",
         files: [], related: ["check", "apply"], reading: [bringing, language])
 

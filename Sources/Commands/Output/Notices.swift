@@ -4,8 +4,11 @@ import Rendering
 
 /// What a command says on standard error besides its result.
 enum Notices {
-    static func show(_ diagnostics: [Diagnostic]) {
-        for diagnostic in diagnostics { StandardError.line("\(diagnostic)") }
+    /// - Parameter withNotes: Whether to show also what is only worth a look.
+    static func show(_ diagnostics: [Diagnostic], withNotes: Bool = false) {
+        for diagnostic in diagnostics where withNotes || diagnostic.severity != .note {
+            StandardError.line("\(diagnostic)")
+        }
     }
 
     static func warn(_ warnings: [String]) {

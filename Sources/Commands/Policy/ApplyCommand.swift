@@ -42,7 +42,7 @@ struct ApplyCommand: ParsableCommand {
         let controller = try instance.controller
         let prepared = try controller.prepare(policy)
         guard dryRun else { return try change.apply(prepared, controller, output) }
-        Notices.show(prepared.source.loaded.diagnostics)
+        Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
         Notices.warn(controller.quarantineWarnings(prepared.source))
         let report = controller.rehearse(prepared)
         Notices.warn(report.warnings)

@@ -19,7 +19,7 @@ struct ChangeOptions: ParsableArguments {
         _ prepared: PreparedPolicy, rollbackOf generation: UInt32? = nil, _ controller: Controller,
         _ output: OutputOptions
     ) throws {
-        Notices.show(prepared.source.loaded.diagnostics)
+        Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
         Notices.warn(controller.quarantineWarnings(prepared.source))
         try checkLockout(prepared, controller)
         let report = try controller.apply(prepared, because: message, rollbackOf: generation)

@@ -6,11 +6,15 @@ import Rendering
 struct CheckCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "check",
-        abstract: "Parse, resolve and compile a policy, and report every problem.",
+        abstract: "Parse, resolve and compile a policy, prove its assertions, and report every problem.",
         discussion: """
             Reports every problem at once, with file, line and column. Needs no privilege and changes nothing. Devices \
             that this host does not have are warnings. Where the policy does not say which side a port protects, \
             `check` says what the device implies.
+
+            Assertions are proved over every possible packet; one that fails is an error with a packet that shows it. \
+            Rules that can never match are warnings. What is only worth a look, such as a rule that changes no \
+            verdict, is a note, and notes never fail.
 
             Example:
               bulkhead check policy.yaml
@@ -30,7 +34,7 @@ struct CheckCommand: ParsableCommand {
         if output.isJSON {
             try StandardOutput.line(report.json(isStrict: strict))
         } else {
-            Notices.show(report.diagnostics)
+            Notices.show(report.diagnostics, withNotes: true)
             if isValid { try StandardOutput.write(report.words(policy)) }
         }
         if !isValid { throw ExitCode.failure }

@@ -51,7 +51,7 @@ struct ImportCommand: ParsableCommand {
         }
         for note in policy.notes { StandardError.line("\(note.description)") }
         if policy.isComplete || !strict { try StandardOutput.write(Words(verbatim: policy.text)) }
-        if !policy.isComplete { throw ExitCode(ExitStatus.incomplete.rawValue) }
+        if !policy.isComplete { throw ExitCode(ExitStatus.different.rawValue) }
     }
 
     private static func source(_ path: String) throws -> ImportSource {

@@ -80,7 +80,8 @@ struct RuleLint {
             let rule = rules.rules[index]
             let cover = found.cover.map { NamedPlace(name: rules.rules[$0].name, location: rules.rules[$0].location) }
             problems.rule = rule.name
-            problems.warning(rule.location, message(cover))
+            problems.warning(
+                rule.location, message(cover), Finding(.shadowed, by: cover.map { [$0.name] } ?? []))
         }
         problems.rule = nil
         return covered

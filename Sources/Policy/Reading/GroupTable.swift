@@ -138,7 +138,8 @@ struct GroupTable {
         // If a name is misspelt elsewhere, the group that was meant only seems unused.
         if problems.hasErrors { return }
         for (index, group) in definitions.enumerated() where !used.contains(index) {
-            problems.warning(group.location, "group \"\(group.name)\" is defined and never used")
+            problems.warning(
+                group.location, "group \"\(group.name)\" is defined and never used", Finding(.unused))
         }
     }
 

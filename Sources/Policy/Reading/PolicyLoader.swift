@@ -71,20 +71,22 @@ public struct ReadPolicy: ~Copyable {
         var parser = RuleParser(services: frame.services, ports: frame.portIndices, now: host.now, problems)
         let layers = document.rules.ordered.map(\.rules)
         let rules = parser.parse(layers, groups: &frame.groups)
-        AssertionParser(services: frame.services, problems: problems)
-            .check(document.assertions, groups: &frame.groups)
+        let assertions = AssertionParser(services: frame.services, problems: problems).parse(
+            document.assertions, groups: &frame.groups)
         frame.groups.warnOfUnused()
         let isPlain =
             document.assertions.isEmpty && !ports.isEmpty && !frame.groups.readsFiles
             && problems.diagnostics.count == before && document.rules.names.isEmpty
             // A rule that is not enabled has no place in the image, but it has its name.
             && layers.allSatisfy { $0.count == rules.rules.count }
+        // Notes are shown by `check` alone, which reads every policy as a whole.
+        frame.services.warnOfUnused()
         let covered = RuleLint.run(rules, problems)
         warnOfNoPorts(document, rules)
         var ruleset = Ruleset(
             files: document.files, entries: ports.map(\.entry), groups: frame.groups.groups, rules: rules.rules,
             adopt: content.defaults.adopt ?? WrittenDefaults.adoptSeconds, services: frame.services.named,
-            dynamicGroups: frame.groups.dynamicGroups)
+            dynamicGroups: frame.groups.dynamicGroups, assertions: assertions)
         ruleset.rulesText = isPlain ? document.rulesText : nil
         ruleset.covered = covered
         ruleset.layers = document.rules.names
@@ -107,7 +109,8 @@ public struct ReadPolicy: ~Copyable {
         guard !problems.hasErrors, !frame.groups.readsFiles else { return nil }
         for (rule, cover) in covered {
             problems.rule = rule.name
-            problems.warning(rule.location, RuleLint.message(cover))
+            problems.warning(
+                rule.location, RuleLint.message(cover), Finding(.shadowed, by: cover.map { [$0.name] } ?? []))
         }
         let ruleset = Ruleset(
             files: content.document.files, entries: content.ports.map(\.entry), groups: frame.groups.groups, rules: [],

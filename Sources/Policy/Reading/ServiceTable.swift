@@ -5,7 +5,15 @@ import Network
 struct ServiceTable {
     private var indices: [String: Int] = [:]
     private var resolved: [[Service]] = []
+    private var places: [SourceLocation] = []
+    /// The services that a rule, an assertion or another service refers to.
+    private let used = UsedServices()
     private let problems: Problems
+
+    /// Notes what is looked up.
+    private final class UsedServices {
+        var indices: Set<Int> = []
+    }
 
     init(_ entries: [Node.Entry], _ problems: Problems) {
         self.problems = problems
@@ -20,6 +28,7 @@ struct ServiceTable {
             }
             indices[entry.key] = written.count
             written.append(service)
+            places.append(entry.keyLocation)
         }
         resolve(written, names: entries.map(\.key))
     }
@@ -43,10 +52,22 @@ struct ServiceTable {
 
     private func services(named name: String, at location: SourceLocation) -> [Service] {
         if name == "ping" { return CommonService.ping }
-        if let index = indices[name] { return resolved[index] }
+        if let index = indices[name] {
+            used.indices.insert(index)
+            return resolved[index]
+        }
         if let common = CommonService.services(name) { return common }
         reportUndefined(name, location)
         return []
+    }
+
+    func warnOfUnused() {
+        // If a name is misspelt elsewhere, the service that was meant only seems unused.
+        if problems.hasErrors { return }
+        for (name, index) in indices.sorted(by: { $0.value < $1.value }) where !used.indices.contains(index) {
+            problems.note(
+                places[index], "service \"\(name)\" is defined and never used", Finding(.unused))
+        }
     }
 
     // MARK: Differences

@@ -40,10 +40,12 @@ public struct Ruleset: Sendable {
     public var rulesText: Range<Int>?
     /// The rules that can never match.
     public var covered: [CoveredRule] = []
+    /// What must hold whatever the rules are; in the policy's order.
+    public var assertions: [Assertion]
 
     public init(
         files: [SourceFile], entries: [PortEntry], groups: [AddressGroup], rules: [Rule], adopt: Int = 0,
-        services: [String: [Service]] = [:], dynamicGroups: [DynamicGroup] = []
+        services: [String: [Service]] = [:], dynamicGroups: [DynamicGroup] = [], assertions: [Assertion] = []
     ) {
         self.files = files
         self.entries = entries
@@ -52,6 +54,7 @@ public struct Ruleset: Sendable {
         self.rules = rules
         self.adopt = adopt
         self.services = services
+        self.assertions = assertions
     }
 }
 

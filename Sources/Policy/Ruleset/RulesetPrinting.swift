@@ -14,6 +14,7 @@ extension Ruleset: CustomStringConvertible {
             let layer = layers.isEmpty ? "" : "\(layers[rule.layer]): "
             return layer + rule.description(at: ports)
         }
+        lines += assertions.map(\.description)
         return lines.map { $0 + "\n" }.joined()
     }
 }
@@ -83,7 +84,7 @@ extension Service: CustomStringConvertible {
 
 extension Rule {
     /// - Parameter ports: The names of the entries at which the rule applies; nil for all.
-    func description(at ports: [String]?) -> String {
+    public func description(at ports: [String]?) -> String {
         var parts = ["rule \(name): \(action.rawValue)"]
         if isStateless { parts.append("stateless") }
         if match != .any { parts.append("\(match)") }
@@ -113,6 +114,14 @@ extension Rule {
     private static func words(_ set: AddressSet?, _ membership: Membership) -> String? {
         if set == nil, membership.isAny { return nil }
         return DynamicSet.Term(set: set ?? .all, membership: membership).description
+    }
+}
+
+extension Assertion: CustomStringConvertible {
+    public var description: String {
+        let rule = Rule(name: name, location: location, ends: ends, services: services, action: .accept)
+        return rule.description(at: nil)
+            .replacing("rule \(name): accept", with: "assertion \(name): \(expect.rawValue)")
     }
 }
 

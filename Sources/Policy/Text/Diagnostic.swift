@@ -38,6 +38,8 @@ public struct Diagnostic: Sendable, Hashable {
     public enum Severity: String, Sendable, Hashable {
         case error
         case warning
+        /// Worth a look; never a reason to refuse a policy.
+        case note
     }
 
     public var severity: Severity
@@ -46,14 +48,18 @@ public struct Diagnostic: Sendable, Hashable {
     public var message: String
     /// The name of the rule that the message is about, if any.
     public var rule: String?
+    /// What kind of finding it is, if it follows from the policy's meaning rather than its text.
+    public var finding: Finding?
 
     public init(
-        _ severity: Severity, at location: SourceLocation, _ message: String, rule: String? = nil
+        _ severity: Severity, at location: SourceLocation, _ message: String, rule: String? = nil,
+        finding: Finding? = nil
     ) {
         self.severity = severity
         self.location = location
         self.message = message
         self.rule = rule
+        self.finding = finding
     }
 }
 

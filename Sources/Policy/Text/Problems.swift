@@ -21,8 +21,12 @@ package final class Problems {
         add(Diagnostic(.error, at: location, message, rule: rule))
     }
 
-    func warning(_ location: SourceLocation, _ message: String) {
-        add(Diagnostic(.warning, at: location, message, rule: rule))
+    func warning(_ location: SourceLocation, _ message: String, _ finding: Finding? = nil) {
+        add(Diagnostic(.warning, at: location, message, rule: rule, finding: finding))
+    }
+
+    func note(_ location: SourceLocation, _ message: String, _ finding: Finding) {
+        add(Diagnostic(.note, at: location, message, rule: rule, finding: finding))
     }
 
     /// The words "; did you mean ...?" with the nearest of `names`, or "" if none is near. Only the first hundred names

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+import Policy
+import Wire
+
+/// What one policy decides in a universe: its parts in the order in which they are asked. The first that matches
+/// decides. The last ones are the defaults, and one of them matches.
+struct DecisionList: Sendable {
+    private(set) var parts: [DecisionPart] = []
+    /// By rank of a rule: its parts.
+    private(set) var ofRule: [Range<Int>] = []
+    private let hulls: Hulls
+
+    init(_ ruleset: Ruleset, in universe: Universe, _ options: DecisionOptions = DecisionOptions()) {
+        if options.guards != .none {
+            parts += GuardParts(ruleset, universe, options.policy, options.guards).parts
+        }
+        let maker = RuleParts(ruleset, universe, options)
+        for rank in ruleset.rules.indices {
+            let start = parts.count
+            parts += maker.parts(of: rank)
+            ofRule.append(start..<parts.count)
+        }
+        parts += DecisionList.defaults(ruleset, universe, options.policy)
+        hulls = Hulls(parts)
+    }
+
+    private static func defaults(_ ruleset: Ruleset, _ universe: Universe, _ policy: Int) -> [DecisionPart] {
+        var crossings: [Action: [ClassSet]] = [:]
+        let tags = ClassSet(below: universe.crossings.tags.count)
+        for (number, station) in universe.stations.stations.enumerated() {
+            guard let entry = station.entries[policy].first else { continue }
+            let defaults = ruleset.entries[entry].defaults
+            for direction in Direction.allCases {
+                let action = universe.family == nil ? .drop : direction == .in ? defaults.in : defaults.out
+                crossings[action, default: []].append(
+                    universe.crossings.classes([direction], at: [number], tags: tags))
+            }
+        }
+        return Action.allCases.compactMap { action in
+            guard let sets = crossings[action] else { return nil }
+            var box = universe.all
+            box.crossing = ClassSet(unionOf: sets)
+            return DecisionPart(box: box, cause: .default, action: action, isSure: true)
+        }
+    }
+
+    // MARK: Finding
+
+    /// The parts of a range that meet a box, ascending.
+    func meeting(_ box: Box, in range: Range<Int>, where isMeant: (DecisionPart) -> Bool = { _ in true }) -> [Int] {
+        var found: [Int] = []
+        hulls.forEachMeeting(box, in: range) { index in
+            if isMeant(parts[index]), parts[index].box.intersects(box) { found.append(index) }
+        }
+        return found
+    }
+
+    /// The parts that may decide a packet, in order: those that may, up to the first that must.
+    func candidates(_ point: Point, in range: Range<Int>? = nil) -> [Int] {
+        var found: [Int] = []
+        _ = hulls.contains(point, in: range ?? 0..<parts.count) { index in
+            guard parts[index].box.contains(point) else { return false }
+            found.append(index)
+            return parts[index].isSure
+        }
+        return found
+    }
+
+    /// Whether a part of a range that is meant contains a point.
+    func hasPart(at point: Point, in range: Range<Int>, where isMeant: (DecisionPart) -> Bool) -> Bool {
+        hulls.contains(point, in: range) { isMeant(parts[$0]) && parts[$0].box.contains(point) }
+    }
+}
+
+/// The lowest and highest classes of each part on three axes, side by side: most parts are ruled out by these alone.
+private struct Hulls: Sendable {
+    private struct Hull: Sendable {
+        var source: ClassSet.Run
+        var destination: ClassSet.Run
+        var service: ClassSet.Run
+        var crossing: ClassSet.Run
+    }
+
+    private let hulls: [Hull]
+
+    init(_ parts: [DecisionPart]) {
+        hulls = parts.map {
+            Hull(
+                source: $0.box.source.hull, destination: $0.box.destination.hull, service: $0.box.service.hull,
+                crossing: $0.box.crossing.hull)
+        }
+    }
+
+    func forEachMeeting(_ box: Box, in range: Range<Int>, _ body: (Int) -> Void) {
+        let (source, destination) = (box.source.hull, box.destination.hull)
+        let (service, crossing) = (box.service.hull, box.crossing.hull)
+        for index in range {
+            let hull = hulls[index]
+            if hull.source.lower <= source.upper, hull.source.upper >= source.lower,
+                hull.destination.lower <= destination.upper, hull.destination.upper >= destination.lower,
+                hull.service.lower <= service.upper, hull.service.upper >= service.lower,
+                hull.crossing.lower <= crossing.upper, hull.crossing.upper >= crossing.lower
+            {
+                body(index)
+            }
+        }
+    }
+
+    func contains(_ point: Point, in range: Range<Int>, _ isMeant: (Int) -> Bool) -> Bool {
+        for index in range {
+            let hull = hulls[index]
+            if hull.source.lower <= point.source, hull.source.upper >= point.source,
+                hull.destination.lower <= point.destination, hull.destination.upper >= point.destination,
+                hull.service.lower <= point.service, hull.service.upper >= point.service,
+                isMeant(index)
+            {
+                return true
+            }
+        }
+        return false
+    }
+}

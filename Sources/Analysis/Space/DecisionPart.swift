@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+import Policy
+import Wire
+
+/// Packets, and what becomes of those that no earlier part decides.
+struct DecisionPart: Sendable {
+    /// Why a packet is decided as it is.
+    enum Cause: Hashable, Sendable {
+        /// By rank.
+        case rule(Int)
+        case `default`
+        /// A guard, or VLAN admission.
+        case guarded(Reason)
+    }
+
+    var box: Box
+    var cause: Cause
+    var action: Action
+    /// Whether it decides whatever matches it. A part that depends on time or state may pass it over.
+    var isSure: Bool
+
+    /// The rank of its rule; nil if it is none.
+    var rank: Int? {
+        if case .rule(let rank) = cause { return rank }
+        return nil
+    }
+}
+
+/// What is decided for, and how.
+struct DecisionOptions: Sendable {
+    /// Which guards are asked before the rules, and VLAN admission with them.
+    enum Guards: Sendable {
+        case none
+        /// Those that look at more than the source: where each packet comes from the port that its source is bound to.
+        case ofContent
+        case all
+    }
+
+    /// The index of the policy in the universe.
+    var policy = 0
+    /// A rule that has expired then matches nothing; nil: unknown.
+    var now: Timestamp?
+    var guards = Guards.none
+}

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+import Policy
+import TestSupport
+import Wire
+
+/// A random policy over so few addresses and services that every packet can be asked about.
+struct TinyPolicy {
+    var ruleset: Ruleset
+    var protects: [Protects]
+
+    static let v4 = (0..<8).map { IPAddress(v4: 0xc633_6400 + UInt32($0)) }
+    static let v6 = (0..<8).map { IPAddress(v6: UInt128(0x2001_0db8) << 96 + UInt128($0)) }
+    private static let any: [ClosedRange<UInt16>] = [0...UInt16.max]
+
+    static let services: [[Service]] = [
+        [.ports(protocol: 6, destination: [80...80], source: any)],
+        [.ports(protocol: 6, destination: [80...90], source: any)],
+        [.ports(protocol: 6, destination: any, source: any)],
+        [.ports(protocol: 6, destination: [80...90, 443...443], source: [1024...UInt16.max])],
+        [.ports(protocol: 17, destination: [53...53], source: any)],
+        [.ports(protocol: 17, destination: any, source: [0...1023])],
+        [.ports(protocol: 17, destination: [68...68], source: any)],
+        [.icmp(.v4, type: 8, code: nil), .icmp(.v6, type: 128, code: nil)],
+        [.icmp(.v4, type: nil, code: nil)], [.icmp(.v6, type: nil, code: nil)],
+        [.icmp(.v6, type: 135, code: nil)],
+        [.protocol(6)], [.protocol(17)], [.protocol(47)], [.protocol(51)], [.protocol(44)], [.protocol(58)],
+        [
+            .ports(protocol: 6, destination: [443...443], source: any),
+            .ports(protocol: 17, destination: [53...53], source: any),
+        ],
+    ]
+
+    static let tags: [UInt16] = [0, 7, 9]
+
+    private static func place(_ line: Int) -> SourceLocation {
+        SourceLocation(file: "tiny.yaml", line: line, column: 1)
+    }
+
+    /// - Parameters:
+    ///   - rules: The most of them.
+    ///   - hasConditions: Whether rules may have limits or expire.
+    init(seed: UInt64, rules: Int = 8, hasConditions: Bool = true) {
+        var random = RandomNumbers(seed: seed)
+        let count = random.number(1...4)
+        var protects: [Protects] = []
+        let entries = (0..<count).map { number -> PortEntry in
+            let side: Protects = number == 0 ? .host : random.pick([.host, .workload, .workload])
+            protects.append(side)
+            return TinyPolicy.entry(number, side, &random)
+        }
+        var list = (0..<random.number(0...rules)).map { rank in
+            TinyPolicy.rule(rank, entries: count, hasConditions: hasConditions, &random)
+        }
+        // A copy of an earlier rule now and then, with another action or none.
+        for rank in list.indices where rank > 0 && random.once(in: 5) {
+            var copy = random.pick(Array(list[..<rank]))
+            copy.name = list[rank].name
+            copy.location = list[rank].location
+            if random.once(in: 2) { copy.action = random.pick([.accept, .drop]) }
+            list[rank] = copy
+        }
+        ruleset = Ruleset(files: [], entries: entries, groups: [], rules: list)
+        self.protects = protects
+    }
+
+    private static func entry(_ number: Int, _ side: Protects, _ random: inout RandomNumbers) -> PortEntry {
+        let actions: [Action] = [.accept, .drop, .reject]
+        let isGuest = side == .workload
+        let own = isGuest && random.once(in: 2)
+        let addresses = own ? [Prefix(v4[number]), Prefix(v6[number])] : []
+        let shared = isGuest && random.once(in: 4) ? [Prefix(v4[6], length: 31)] : []
+        return PortEntry(
+            name: "port-\(number)", location: place(number + 1), selector: .interfaces(["eth\(number)"]),
+            protects: side, macs: [], addresses: addresses, sharedAddresses: shared,
+            guards: isGuest ? random.pick([nil, .off, .strict]) : random.pick([nil, .list([.ip])]),
+            vlans: random.pick([nil, .any, VLANAdmission.none, .list([7])]),
+            defaults: .init(
+                in: random.pick(actions), out: random.pick(actions), essentials: random.once(in: 2),
+                inLocation: place(number + 1), outLocation: place(number + 1)))
+    }
+
+    static func set(_ random: inout RandomNumbers) -> AddressSet? {
+        if random.once(in: 3) { return nil }
+        var prefixes: [Prefix] = []
+        for _ in 0..<random.number(1...2) {
+            let number = random.number(0...7)
+            let bits = random.number(0...3)
+            if !random.once(in: 3) { prefixes.append(Prefix(v4[number], length: 32 - bits)) }
+            if !random.once(in: 3) { prefixes.append(Prefix(v6[number], length: 128 - bits)) }
+        }
+        let set = AddressSet(prefixes)
+        return random.once(in: 8) ? AddressSet.all.subtracting(set) : set
+    }
+
+    private static func ends(_ random: inout RandomNumbers) -> Rule.Ends {
+        func own() -> Bool? { random.once(in: 8) ? random.once(in: 2) : nil }
+        return Rule.Ends(
+            from: set(&random), to: set(&random), source: Membership(isHost: own()),
+            destination: Membership(isHost: own()))
+    }
+
+    private static func rule(
+        _ rank: Int, entries: Int, hasConditions: Bool, _ random: inout RandomNumbers
+    ) -> Rule {
+        let isFrame = random.once(in: 12)
+        let ends = (0..<(random.once(in: 6) ? 2 : 1)).map { _ in TinyPolicy.ends(&random) }
+        var rule = Rule(
+            name: "rule-\(rank)", location: place(rank + 10),
+            ends: isFrame ? [Rule.Ends(from: nil, to: nil)] : ends,
+            services: isFrame ? [.ethertype(0x88cc)] : random.once(in: 3) ? nil : random.pick(services),
+            vlans: random.once(in: 5) ? Set(random.some(of: tags)) : nil,
+            directions: random.once(in: 3) ? [random.pick([Direction.in, .out])] : .both,
+            entries: random.once(in: 3) ? Set(random.some(of: Array(0..<entries))) : nil,
+            action: random.pick([.accept, .accept, .drop, .reject]))
+        guard hasConditions else { return rule }
+        if random.once(in: 10) { rule.limit = RuleLimit(rate: 1, period: .second) }
+        if random.once(in: 20) { rule.expires = Timestamp(nanoseconds: 4_000_000_000_000_000_000) }
+        return rule
+    }
+}
+
+/// Every packet of such a policy, up to differences that no policy of this kind can tell.
+enum TinyWorld {
+    /// What a packet carries: protocol, destination port or type, source port, headers.
+    struct Content {
+        var number: UInt8
+        var first: UInt16
+        var second: UInt16 = 0
+        var headers: Set<UInt8> = []
+    }
+
+    private static let both: [Content] =
+        [80, 85, 443, 8080].flatMap { port in
+            [1000, 40000].map { Content(number: 6, first: port, second: $0) }
+        }
+        + [53, 68, 9999].flatMap { port in [1000, 40000].map { Content(number: 17, first: port, second: $0) } }
+        + [Content(number: 47, first: 0), Content(number: 99, first: 0)]
+
+    static func contents(_ family: AddressFamily) -> [Content] {
+        let plain =
+            family == .v4
+            ? both + [8, 3].map { Content(number: 1, first: $0) } + [58, 44].map { Content(number: $0, first: 0) }
+            : both + [128, 135, 1].map { Content(number: 58, first: $0) } + [Content(number: 1, first: 0)]
+        let chains: [Set<UInt8>] = family == .v4 ? [[], [51]] : [[], [44], [51], [44, 51]]
+        return plain.flatMap { content in
+            chains.map { chain in
+                var content = content
+                content.headers = chain
+                return content
+            }
+        }
+    }
+
+    static func addresses(_ family: AddressFamily) -> [IPAddress] {
+        family == .v4
+            ? TinyPolicy.v4 + [IPAddress(v4: 0xcb00_7101)]
+            : TinyPolicy.v6 + [IPAddress(v6: UInt128(0x2001_0db8_0001) << 80 + 1)]
+    }
+
+    static func packet(_ source: IPAddress, _ destination: IPAddress, _ content: Content) -> Packet {
+        var packet = Packet()
+        packet.source = source
+        packet.destination = destination
+        packet.etherType = source.family == .v4 ? 0x0800 : 0x86dd
+        packet.ipProtocol = content.number
+        packet.headers = content.headers
+        packet.hopLimit = 64
+        packet.length = 2000
+        packet.end = 2000
+        packet.l3Offset = 14
+        packet.l4Offset = 54
+        switch content.number {
+        case 6, 17, 132:
+            packet.hasL4 = true
+            packet.destinationPort = content.first
+            packet.sourcePort = content.second
+        case 1 where source.family == .v4, 58 where source.family == .v6:
+            packet.hasL4 = true
+            packet.type = UInt8(content.first)
+        default: break
+        }
+        return packet
+    }
+
+    static var frame: Packet {
+        var packet = Packet()
+        packet.etherType = 0x88cc
+        packet.length = 2000
+        return packet
+    }
+
+    /// Every packet, with tags or without.
+    static func packets(withTags: Bool) -> [Packet] {
+        var packets = [frame]
+        for family in AddressFamily.allCases {
+            for source in addresses(family) {
+                for destination in addresses(family) {
+                    packets += contents(family).map { packet(source, destination, $0) }
+                }
+            }
+        }
+        guard withTags else { return packets }
+        return packets.flatMap { packet in
+            ([0, 7, 9, 11] as [UInt16]).map { tag in
+                var tagged = packet
+                tagged.outerVLAN = tag
+                return tagged
+            }
+        }
+    }
+}

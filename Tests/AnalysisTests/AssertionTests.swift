@@ -108,9 +108,10 @@ private struct WayWorld {
             for way in ways(packet, assertion.ends[0]) {
                 isEmpty = false
                 let may = way.hops.map { verdicts(packet, $0, way.isFromHost, way.isToHost) }
+                // What a guard refuses is no packet that is expected to pass.
                 let isBroken =
                     assertion.expect == .drop
-                    ? may.allSatisfy { $0.contains(true) } : may.contains { $0.contains(false) }
+                    ? may.allSatisfy { $0.contains(.accept) } : may.contains { $0.contains(.refusal) }
                 if isBroken { return (false, false) }
             }
         }
@@ -131,6 +132,8 @@ private struct WayWorld {
         }
     }
 
+    private enum Answer { case accept, refusal, guarded }
+
     private struct TakenWay {
         var hops: [(entry: Int, direction: Direction)]
         var isFromHost: Bool
@@ -144,7 +147,7 @@ private struct WayWorld {
             ends.destination.isHost ?? $0.isHost == $0.isHost
         }
         return from.flatMap { one in
-            to.map { two in
+            to.filter { source != destination || $0.isHost == one.isHost }.map { two in
                 TakenWay(
                     hops: [one.hop, two.hop].compactMap(\.self), isFromHost: one.isHost, isToHost: two.isHost)
             }
@@ -164,8 +167,8 @@ private struct WayWorld {
     /// Whether the packet may be accepted, and whether it may be refused, with any tag and whatever time and state are.
     private func verdicts(
         _ packet: Packet, _ hop: (entry: Int, direction: Direction), _ isFromHost: Bool, _ isToHost: Bool
-    ) -> Set<Bool> {
-        var found: Set<Bool> = []
+    ) -> Set<Answer> {
+        var found: Set<Answer> = []
         let conditional = tiny.ruleset.rules.indices.filter { tiny.ruleset.rules[$0].isConditional }
         let admission = tiny.ruleset.entries[hop.entry].vlanAdmission(tiny.protects[hop.entry])
         for tag in [0, 7, 9, 11] as [UInt16] where isAdmitted(tag, admission) {
@@ -179,7 +182,8 @@ private struct WayWorld {
                         isOwn: {
                             isFromHost && $0 == packet.source || isToHost && $0 == packet.destination
                         }, holds: { rank in choice >> (conditional.firstIndex(of: rank) ?? 0) & 1 == 1 })
-                    found.insert(judgement.verdict == .accept)
+                    let isOfGuard = judgement.reason.rawValue.hasPrefix("guard")
+                    found.insert(judgement.verdict == .accept ? .accept : isOfGuard ? .guarded : .refusal)
                 }
             }
         }

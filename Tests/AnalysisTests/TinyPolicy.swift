@@ -135,7 +135,7 @@ enum TinyWorld {
             [1000, 40000].map { Content(number: 6, first: port, second: $0) }
         }
         + [53, 68, 9999].flatMap { port in [1000, 40000].map { Content(number: 17, first: port, second: $0) } }
-        + [Content(number: 47, first: 0), Content(number: 99, first: 0)]
+        + [Content(number: 17, first: 53, second: 67), Content(number: 47, first: 0), Content(number: 99, first: 0)]
 
     static func contents(_ family: AddressFamily) -> [Content] {
         let plain =

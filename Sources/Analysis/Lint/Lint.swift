@@ -62,14 +62,12 @@ public struct Lint: Sendable {
 
     private mutating func reachability(_ universes: [Universe], _ lists: [DecisionList]) -> [RuleState] {
         var states = [RuleState](repeating: RuleState(open: [nil, nil, nil]), count: ruleset.rules.count)
-        for (number, list) in lists.enumerated() {
-            var reachability = Reachability(list, universes[number])
-            for rank in ruleset.rules.indices {
-                if isLate {
-                    states[rank].isSpent = true
-                    continue
-                }
-                switch reachability.answer(rank, &effort) {
+        var reachability = lists.indices.map { Reachability(lists[$0], universes[$0]) }
+        for rank in ruleset.rules.indices {
+            let isLate = isLate
+            for number in lists.indices where !lists[number].ofRule[rank].isEmpty {
+                states[rank].exists = true
+                switch isLate ? .spent : reachability[number].answer(rank, &effort) {
                 case .nothing: continue
                 case .covered(let covers): states[rank].covers.formUnion(covers)
                 case .open(let box, _):
@@ -77,7 +75,6 @@ public struct Lint: Sendable {
                     states[rank].open[number] = box
                 case .spent: states[rank].isSpent = true
                 }
-                states[rank].exists = true
             }
         }
         for rank in states.indices where states[rank].isSpent && !states[rank].isOpen {

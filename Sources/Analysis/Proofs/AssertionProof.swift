@@ -118,7 +118,9 @@ public struct Prover: Sendable {
         let packet = passage.witness(in: box, at: hop)
         let candidates = passage.universe.point(of: packet).map { list.candidates($0) } ?? []
         let chosen =
-            candidates.first { (list.parts[$0].action == .accept) == accepting } ?? candidates.last
+            candidates.first {
+                accepting ? list.parts[$0].action == .accept : list.parts[$0].isRefusalByPolicy
+            } ?? candidates.last
         let part = chosen.map { list.parts[$0] }
         var reason: Reason?
         if case .guarded(let why)? = part?.cause { reason = why }

@@ -98,13 +98,14 @@ struct Passage {
         return nil
     }
 
-    /// A part of a box that some hop may refuse, and which; nil where there is none.
+    /// A part of a box that some hop may refuse by a rule or a default, and which; nil where there is none. What a
+    /// guard refuses is a false claim, and no packet that anybody expects to pass.
     func refused(_ box: Box, _ effort: inout Effort) throws(Spent) -> (Box, hop: Int)? {
         for hop in hops.indices {
-            for index in meeting(box, at: hop, in: 0..<list.parts.count, where: { $0.action != .accept }) {
+            for index in meeting(box, at: hop, in: 0..<list.parts.count, where: \.isRefusalByPolicy) {
                 let common = box.intersection(self.box(ofPart: index, at: hop))
                 effort.left -= index / 8
-                let before = meeting(common, at: hop, in: 0..<index, where: { $0.isSure && $0.action == .accept })
+                let before = meeting(common, at: hop, in: 0..<index, where: { $0.isSure && !$0.isRefusalByPolicy })
                 let all = before.map { self.box(ofPart: $0, at: hop) }
                 if let open = try openPart(common, under: all, &effort) { return (open, hop) }
             }

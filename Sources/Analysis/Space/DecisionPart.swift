@@ -19,6 +19,12 @@ struct DecisionPart: Sendable {
     /// Whether it decides whatever matches it. A part that depends on time or state may pass it over.
     var isSure: Bool
 
+    /// Whether a rule or a default refuses, and not a guard.
+    var isRefusalByPolicy: Bool {
+        if case .guarded = cause { return false }
+        return action != .accept
+    }
+
     /// The rank of its rule; nil if it is none.
     var rank: Int? {
         if case .rule(let rank) = cause { return rank }

@@ -17,8 +17,6 @@ public struct Finding: Sendable, Hashable {
         case noV6Twin = "no-v6-twin"
         /// An assertion does not hold, or could not be proved.
         case assertion
-        /// The counter of the rule is zero.
-        case unhit
     }
 
     public var code: Code

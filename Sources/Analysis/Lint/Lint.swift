@@ -65,12 +65,12 @@ public struct Lint: Sendable {
         var reachability = lists.indices.map { Reachability(lists[$0], universes[$0]) }
         for rank in ruleset.rules.indices {
             let isLate = isLate
-            for number in lists.indices where !lists[number].ofRule[rank].isEmpty {
+            for number in lists.indices where !lists[number].boxes(of: rank).isEmpty {
                 states[rank].exists = true
                 switch isLate ? .spent : reachability[number].answer(rank, &effort) {
                 case .nothing: continue
                 case .covered(let covers): states[rank].covers.formUnion(covers)
-                case .open(let box, _):
+                case .open(let box):
                     states[rank].isOpen = true
                     states[rank].open[number] = box
                 case .spent: states[rank].isSpent = true
@@ -96,7 +96,7 @@ public struct Lint: Sendable {
             let isOpposite = covers.allSatisfy {
                 (ruleset.rules[$0].action == .accept) != (rule.action == .accept)
             }
-            guard isOpposite, !covers.isEmpty else { continue }
+            guard isOpposite, !covers.isEmpty, rule.action.isVerdict else { continue }
             let deed = rule.action == .accept ? "accept" : "refuse"
             let opposite = rule.action == .accept ? "refuse" : "accept"
             add(
@@ -176,7 +176,7 @@ public struct Lint: Sendable {
         let names = Set(ruleset.rules.map(\.name))
         for (rank, rule) in ruleset.rules.enumerated() {
             guard let twin = TwinNames.twin(of: rule.name), !names.contains(twin),
-                !lists[0].ofRule[rank].isEmpty, lists[1].ofRule[rank].isEmpty
+                !lists[0].boxes(of: rank).isEmpty, lists[1].boxes(of: rank).isEmpty
             else { continue }
             add(
                 .note, .noV6Twin, rule,

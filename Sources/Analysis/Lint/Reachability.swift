@@ -9,7 +9,7 @@ struct Reachability {
         /// Earlier rules match all of it: these, by rank.
         case covered(by: Set<Int>)
         /// This part of it is matched by no earlier rule.
-        case open(Box, part: Int)
+        case open(Box)
         case spent
     }
 
@@ -24,21 +24,20 @@ struct Reachability {
     }
 
     mutating func answer(_ rank: Int, _ effort: inout Effort) -> Answer {
-        let range = list.ofRule[rank]
-        if range.isEmpty { return .nothing }
+        let boxes = list.boxes(of: rank)
+        if boxes.isEmpty { return .nothing }
         var covers: Set<Int> = []
-        let earlier = 0..<range.lowerBound
-        for part in range {
-            let box = list.parts[part].box
+        let earlier = 0..<list.ofRule[rank].lowerBound
+        for box in boxes {
             effort.left -= earlier.count / 8
             let point = rarest.point(of: box)
             if !list.hasPart(at: point, in: earlier, where: { $0.isSure && $0.box.crossing.contains(point.crossing) }) {
-                return .open(Box(point), part: part)
+                return .open(Box(point))
             }
             let found = list.meeting(box, in: earlier, where: \.isSure)
             switch search(box, found, &effort) {
             case .covered(let parts): covers.formUnion(parts.compactMap { list.parts[$0].rank })
-            case .open(let rest): return .open(rest, part: part)
+            case .open(let rest): return .open(rest)
             case .spent: return .spent
             }
         }

@@ -42,6 +42,7 @@ struct Redundancy {
         guard let first = range.first else { return .redundant(by: []) }
         let effect = effects[first]
         let later = range.upperBound..<list.parts.count
+        if isLoggedLater(rank) { return .needed }
         if let open, changes(open.first, later, effect) { return .needed }
         var own = Effort(min(effort.left, Redundancy.effortOfRule))
         let start = own.left
@@ -68,6 +69,14 @@ struct Redundancy {
             }
         }
         return .redundant(by: heirs)
+    }
+
+    /// Whether a later rule would log what this one keeps from it.
+    private func isLoggedLater(_ rank: Int) -> Bool {
+        let boxes = list.boxes(of: rank)
+        return list.undeciding.contains { later, parts in
+            later > rank && parts.contains { part in part.action == .log && boxes.contains { part.box.intersects($0) } }
+        }
     }
 
     /// Whether some later part may decide a packet otherwise.

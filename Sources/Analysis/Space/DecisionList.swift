@@ -7,8 +7,10 @@ import Wire
 /// decides. The last ones are the defaults, and one of them matches.
 struct DecisionList: Sendable {
     private(set) var parts: [DecisionPart] = []
-    /// By rank of a rule: its parts.
+    /// By rank of a rule: its parts. A rule that logs or passes on has its place here, but decides nothing.
     private(set) var ofRule: [Range<Int>] = []
+    /// By rank of a rule that logs or passes on: what it matches.
+    private(set) var undeciding: [Int: [DecisionPart]] = [:]
     private let hulls: Hulls
 
     init(_ ruleset: Ruleset, in universe: Universe, _ options: DecisionOptions = DecisionOptions()) {
@@ -16,9 +18,13 @@ struct DecisionList: Sendable {
             parts += GuardParts(ruleset, universe, options.policy, options.guards).parts
         }
         let maker = RuleParts(ruleset, universe, options)
+        var passed = PassedParts()
         for rank in ruleset.rules.indices {
             let start = parts.count
-            parts += maker.parts(of: rank)
+            let (action, layer) = (ruleset.rules[rank].action, ruleset.rules[rank].layer)
+            let met = passed.rest(of: maker.parts(of: rank), layer: layer)
+            if action.isVerdict { parts += met } else { undeciding[rank] = met }
+            if action == .pass { passed.add(met, layer: layer) }
             ofRule.append(start..<parts.count)
         }
         parts += DecisionList.defaults(ruleset, universe, options.policy)
@@ -43,6 +49,11 @@ struct DecisionList: Sendable {
             box.crossing = ClassSet(unionOf: sets)
             return DecisionPart(box: box, cause: .default, action: action, isSure: true)
         }
+    }
+
+    /// The boxes of a rule, whether it decides or not.
+    func boxes(of rank: Int) -> [Box] {
+        undeciding[rank].map { $0.map(\.box) } ?? ofRule[rank].map { parts[$0].box }
     }
 
     // MARK: Finding

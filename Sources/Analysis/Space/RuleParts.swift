@@ -42,7 +42,8 @@ struct RuleParts {
             guard !source.isEmpty, !destination.isEmpty else { return nil }
             return DecisionPart(
                 box: Box(source: source, destination: destination, service: service, crossing: crossing),
-                cause: .rule(rank), action: rule.action, isSure: !rule.isLimitedOrExpires && !ends.asksMembers)
+                cause: .rule(rank), action: rule.action,
+                isSure: !rule.asksOthers && rule.match == .any && !ends.asksMembers)
         }
     }
 

@@ -14,8 +14,10 @@ package struct CheckReport: Sendable {
 
     /// Parses, resolves and compiles a policy's file.
     ///
-    /// - Parameter instance: The instance whose quarantine is compared with the policy.
-    package init(path: String, instance: Instance) throws(DatapathError) {
+    /// - Parameters:
+    ///   - instance: The instance whose quarantine is compared with the policy.
+    ///   - isLive: Whether its counters are, too.
+    package init(path: String, instance: Instance, isLive: Bool = false) throws(DatapathError) {
         let source = try PolicySource(path: path, requiresDevices: false)
         let loaded = source.loaded
         var diagnostics = loaded.diagnostics
@@ -30,6 +32,7 @@ package struct CheckReport: Sendable {
             } catch {
                 diagnostics.append(Diagnostic(error, ruleset))
             }
+            if isLive { diagnostics += try IdleRules(ruleset, instance).diagnostics }
         }
         self.diagnostics = diagnostics
         ports = loaded.ruleset.map { ruleset in loaded.bindings.map { CheckedPort($0, ruleset) } } ?? []

@@ -21,8 +21,9 @@ package struct Controller: Sendable {
 
     // MARK: Policies
 
-    package func check(_ path: String) throws(DatapathError) -> CheckReport {
-        try CheckReport(path: path, instance: instance)
+    /// - Parameter isLive: Whether to name the rules that have matched no packet in force.
+    package func check(_ path: String, isLive: Bool = false) throws(DatapathError) -> CheckReport {
+        try CheckReport(path: path, instance: instance, isLive: isLive)
     }
 
     /// Warnings about names in quarantine that a policy does not have.
@@ -86,9 +87,14 @@ package struct Controller: Sendable {
             try policy.map { try PolicySource(path: $0, requiresDevices: false) } ?? sourceInForce())
     }
 
-    /// The policy in force, with its files of addresses as they are now.
+    /// The policy in force, with its files of addresses as they were; where these were too large to be kept, as they
+    /// are now.
     private func sourceInForce() throws(DatapathError) -> PolicySource {
-        try PolicySource(inForce: policyInForce(), readsFeeds: true)
+        let policy = try policyInForce()
+        if let kept = try? instance.keptPolicy(policy.text.generation) {
+            return try PolicySource(kept: kept, requiresDevices: false)
+        }
+        return try PolicySource(inForce: policy, readsFeeds: true)
     }
 
     package func policyInForce() throws(DatapathError) -> PolicyInForce { try instance.policyInForce() }

@@ -99,6 +99,7 @@ extension Rule {
         rule.name = ""
         rule.comment = nil
         rule.meta = []
-        return rule.description(at: entries.map { $0.sorted().map { ruleset.entries[$0].name } })
+        let layer = ruleset.layers.indices.contains(rule.layer) ? " in \(ruleset.layers[rule.layer])" : ""
+        return rule.description(at: entries.map { $0.sorted().map { ruleset.entries[$0].name } }) + layer
     }
 }

@@ -38,9 +38,11 @@ package struct PolicySource {
     }
 
     /// Reads again a policy of the past, as its files were then, for the devices that this host has now.
-    package init(kept policy: KeptPolicy) throws(DatapathError) {
+    ///
+    /// - Parameter requiresDevices: Whether a host device that does not exist is an error.
+    package init(kept policy: KeptPolicy, requiresDevices: Bool = true) throws(DatapathError) {
         let files = Dictionary(policy.files.map { ($0.path, $0.bytes) }) { first, _ in first }
-        try self.init(MemoryFiles(files), policy.files.first?.path ?? "", requiresDevices: true)
+        try self.init(MemoryFiles(files), policy.files.first?.path ?? "", requiresDevices: requiresDevices)
     }
 
     private init(_ files: some PolicyFiles, _ path: String, requiresDevices: Bool) throws(DatapathError) {

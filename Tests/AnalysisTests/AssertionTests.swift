@@ -13,7 +13,7 @@ import Wire
     @Test func agreeWithBruteForce() throws {
         let environment = ProcessInfo.processInfo.environment
         let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
-        let policies = environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 60
+        let policies = environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 20
         print("assertions: BULKHEAD_SEED=\(first), \(policies) policies")
         var counts = [0, 0, 0]
         for seed in first..<first + UInt64(policies) {
@@ -169,7 +169,7 @@ private struct WayWorld {
         _ packet: Packet, _ hop: (entry: Int, direction: Direction), _ isFromHost: Bool, _ isToHost: Bool
     ) -> Set<Answer> {
         var found: Set<Answer> = []
-        let conditional = tiny.ruleset.rules.indices.filter { tiny.ruleset.rules[$0].isConditional }
+        let conditional = tiny.ruleset.rules.indices.filter { tiny.ruleset.rules[$0].asksOthers }
         let admission = tiny.ruleset.entries[hop.entry].vlanAdmission(tiny.protects[hop.entry])
         for tag in [0, 7, 9, 11] as [UInt16] where isAdmitted(tag, admission) {
             var packet = packet
@@ -210,7 +210,7 @@ private struct WayWorld {
         var packet = TinyWorld.packet(source, destination, content)
         packet.outerVLAN = witness.vlan
         packet.code = UInt8(witness.content.first & 255)
-        let conditional = tiny.ruleset.rules.indices.filter { tiny.ruleset.rules[$0].isConditional }
+        let conditional = tiny.ruleset.rules.indices.filter { tiny.ruleset.rules[$0].asksOthers }
         let verdicts = (0..<(1 << conditional.count)).flatMap { choice in
             ([Claim(), nil] as [Claim?]).map { claim in
                 evaluator.judge(

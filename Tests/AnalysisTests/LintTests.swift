@@ -21,7 +21,7 @@ import Wire
     @Test func agreesWithBruteForce() throws {
         let environment = ProcessInfo.processInfo.environment
         let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
-        let policies = environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 60
+        let policies = environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 20
         print("lint: BULKHEAD_SEED=\(first), \(policies) policies")
         var (shadowed, redundant) = (0, 0)
         for seed in first..<first + UInt64(policies) {
@@ -70,6 +70,7 @@ import Wire
         let singles = ruleset.rules.indices.map { rank -> ReferenceEvaluator in
             var one = ruleset
             one.rules = [ruleset.rules[rank]]
+            one.rules[0].action = .accept
             return ReferenceEvaluator(one)
         }
         let asksOwn = ruleset.rules.contains(where: \.asksHost)
@@ -77,11 +78,14 @@ import Wire
             func matches(_ rank: Int) -> Bool {
                 singles[rank].firstMatch(packet, entry: entry, direction: direction, isOwn: own) != nil
             }
-            // The rules that the packet has all for, up to the first that must match it.
+            // The rules that the packet has all for and may come to, up to the first that must decide.
             var chain: [Int] = []
-            for rank in ruleset.rules.indices where matches(rank) {
+            var passed: Int?
+            for (rank, rule) in ruleset.rules.enumerated() where rule.layer != passed && matches(rank) {
                 chain.append(rank)
-                if !ruleset.rules[rank].isConditional { break }
+                if rule.asksOthers { continue }
+                if rule.action == .pass { passed = rule.layer }
+                if rule.action.isVerdict { break }
             }
             truth.exist.formUnion(ruleset.rules.indices.filter(matches))
             truth.reachable.formUnion(chain)

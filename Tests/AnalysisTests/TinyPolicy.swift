@@ -39,7 +39,7 @@ struct TinyPolicy {
 
     /// - Parameters:
     ///   - rules: The most of them.
-    ///   - hasConditions: Whether rules may have limits or expire.
+    ///   - hasConditions: Whether rules may have limits, expire, log or pass.
     init(seed: UInt64, rules: Int = 8, hasConditions: Bool = true) {
         var random = RandomNumbers(seed: seed)
         let count = random.number(1...4)
@@ -60,8 +60,21 @@ struct TinyPolicy {
             if random.once(in: 2) { copy.action = random.pick([.accept, .drop]) }
             list[rank] = copy
         }
+        let layers = hasConditions && random.once(in: 2) ? TinyPolicy.layer(&list, &random) : []
         ruleset = Ruleset(files: [], entries: entries, groups: [], rules: list)
+        ruleset.layers = layers
         self.protects = protects
+    }
+
+    /// Divides the rules into layers, and lets some log or pass. Returns the layers' names.
+    private static func layer(_ rules: inout [Rule], _ random: inout RandomNumbers) -> [String] {
+        var layer = 0
+        for rank in rules.indices {
+            if rank > 0, random.once(in: 3) { layer += 1 }
+            rules[rank].layer = layer
+            if random.once(in: 4) { rules[rank].action = random.pick([.log, .pass, .pass]) }
+        }
+        return (0...layer).map { "layer-\($0)" }
     }
 
     private static func entry(_ number: Int, _ side: Protects, _ random: inout RandomNumbers) -> PortEntry {

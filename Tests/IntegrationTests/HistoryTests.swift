@@ -36,6 +36,16 @@ private struct Shown: Decodable {
     var files: [File]
 }
 
+/// The part of `check --json` that has the findings.
+private struct CheckedPolicy: Decodable {
+    struct Diagnostic: Decodable {
+        var code: String?
+        var rule: String?
+        var message: String
+    }
+    var diagnostics: [Diagnostic]
+}
+
 extension Bulkhead {
     func log() throws -> [Logged.Generation] { try json(Logged.self, "log").generations }
 }
@@ -173,6 +183,26 @@ extension Integration {
         }
 
         /// Nothing of it outlives the instance, and a new one starts with a history of its own.
+        /// The rules that no packet has matched are named by `check --live`, each since it is there.
+        @Test func unhitRulesAreNamedSinceTheyAreThere() throws {
+            let site = try UplinkSite()
+            func policy(_ ports: Int...) throws -> String {
+                try site.policy(
+                    ports.map { "  - { name: r\($0), service: udp/\($0), action: accept }" }.joined(separator: "\n"))
+            }
+            try site.bulkhead.apply(try policy(80, 81))
+            try site.bulkhead.apply(try policy(82, 81, 80))
+            try PacketSocket(site.network, "net0").send(site.probe(to: 80))
+            let log = try site.bulkhead.log()
+            func start(_ generation: Int) -> String {
+                log.first { $0.generation == generation }.map { "\($0.time.prefix(19))Z" } ?? ""
+            }
+            let report = try site.bulkhead.json(CheckedPolicy.self, "check", "--live", try policy(83, 82, 81, 80))
+            let found = report.diagnostics.filter { $0.code == "unhit" }
+            #expect(found.map(\.rule) == ["r82", "r81"])
+            #expect(found.map(\.message) == [2, 1].map { "the rule has matched no packet since \(start($0))" })
+        }
+
         @Test func detachAllRemovesIt() throws {
             let site = try UplinkSite()
             for port in 1...3 { try site.bulkhead.apply(try site.policy(Self.rule(port))) }

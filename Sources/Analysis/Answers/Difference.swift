@@ -55,15 +55,17 @@ public struct Difference: Sendable {
         extra.services = GuardParts.services
         for family in [AddressFamily.v4, .v6, nil] {
             let universe = Universe(family, rulesets, stations, extra)
-            let lists = rulesets.indices.map { policy in
-                DecisionList(
-                    rulesets[policy], in: universe,
-                    DecisionOptions(policy: policy, now: now, guards: .all))
+            func lists(_ conditions: DecisionOptions.Conditions) -> [[DecisionPart]] {
+                rulesets.indices.map { policy in
+                    DecisionList(
+                        rulesets[policy], in: universe,
+                        DecisionOptions(policy: policy, conditions: conditions, now: now, guards: .all)
+                    ).parts
+                }
             }
-            let held = regions(lists.map { $0.parts })
-            let notHeld =
-                lists.allSatisfy { $0.parts.allSatisfy(\.isSure) }
-                ? held : regions(lists.map { $0.parts.filter(\.isSure) })
+            let (fulfilled, failed) = (lists(.fulfilled), lists(.failed))
+            let held = regions(fulfilled)
+            let notHeld = fulfilled == failed ? held : regions(failed)
             if held != notHeld { isConditional = true }
             describe(held.merging(notHeld) { Array(Set($0 + $1)) }, universe)
         }

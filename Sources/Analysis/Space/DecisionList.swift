@@ -15,14 +15,16 @@ struct DecisionList: Sendable {
 
     init(_ ruleset: Ruleset, in universe: Universe, _ options: DecisionOptions = DecisionOptions()) {
         if options.guards != .none {
-            parts += GuardParts(ruleset, universe, options.policy, options.guards).parts
+            let guards = GuardParts(ruleset, universe, options.policy, options.guards).parts
+            parts += guards.compactMap { $0.settled(options.conditions) }
         }
         let maker = RuleParts(ruleset, universe, options)
         var passed = PassedParts()
         for rank in ruleset.rules.indices {
             let start = parts.count
             let (action, layer) = (ruleset.rules[rank].action, ruleset.rules[rank].layer)
-            let met = passed.rest(of: maker.parts(of: rank), layer: layer)
+            let asked = maker.parts(of: rank).compactMap { $0.settled(options.conditions) }
+            let met = passed.rest(of: asked, layer: layer)
             if action.isVerdict { parts += met } else { undeciding[rank] = met }
             if action == .pass { passed.add(met, layer: layer) }
             ofRule.append(start..<parts.count)

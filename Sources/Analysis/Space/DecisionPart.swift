@@ -3,7 +3,7 @@ import Policy
 import Wire
 
 /// Packets, and what becomes of those that no earlier part decides.
-struct DecisionPart: Sendable {
+struct DecisionPart: Hashable, Sendable {
     /// Why a packet is decided as it is.
     enum Cause: Hashable, Sendable {
         /// By rank.
@@ -25,6 +25,15 @@ struct DecisionPart: Sendable {
         return action != .accept
     }
 
+    /// The part where it is known whether conditions hold; nil if it then matches nothing.
+    func settled(_ conditions: DecisionOptions.Conditions) -> DecisionPart? {
+        if isSure || conditions == .open { return self }
+        if conditions == .failed { return nil }
+        var part = self
+        part.isSure = true
+        return part
+    }
+
     /// The rank of its rule; nil if it is none.
     var rank: Int? {
         if case .rule(let rank) = cause { return rank }
@@ -42,8 +51,19 @@ struct DecisionOptions: Sendable {
         case all
     }
 
+    /// What is taken of the parts that depend on time or state.
+    enum Conditions: Sendable {
+        /// They may match or not.
+        case open
+        /// They match.
+        case fulfilled
+        /// They do not match.
+        case failed
+    }
+
     /// The index of the policy in the universe.
     var policy = 0
+    var conditions = Conditions.open
     /// A rule that has expired then matches nothing; nil: unknown.
     var now: Timestamp?
     var guards = Guards.none

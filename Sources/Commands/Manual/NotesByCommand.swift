@@ -6,7 +6,8 @@ extension CommandNotes {
         "": all,
         "check": check, "diff": diff, "apply": apply, "rollback": rollback, "log": log, "show": show,
         "status": status, "counters": counters, "flows": flows, "drops": drops, "explain": explain, "reach": reach,
-        "replay": replay, "import": importing, "quarantine": quarantine, "release": release, "detach": detach,
+        "replay": replay, "import": importing, "init": initial, "quarantine": quarantine, "release": release,
+        "detach": detach,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
         "group flush": groupFlush,
     ]
@@ -50,11 +51,16 @@ extension CommandNotes {
         failed: "A group, port or service is unknown, the policy has errors, or none is in force.",
         files: [.instance, .namespaces], related: ["explain", "diff", "check"], reading: [changes, questions])
 
+    private static let initial = CommandNotes(
+        done: "The policy was printed.", failed: "The host's devices cannot be read, or none of them can be a port.",
+        files: [], related: ["check", "apply", "import"], reading: [language, changes])
+
     private static let apply = CommandNotes(
         done: "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names.",
         failed: "The policy was refused, or could not be loaded. What was in force before still is.",
         files: [.standardPolicy, .instance, .types, .namespaces, .gracePeriods],
-        related: ["check", "diff", "rollback", "log", "status", "show", "detach"], reading: [language, changes, refusals])
+        related: ["check", "diff", "rollback", "log", "status", "show", "detach"],
+        reading: [language, changes, refusals])
 
     private static let rollback = CommandNotes(
         done: "The policy is in force; it may have been so already.",

@@ -14,22 +14,26 @@ struct CheckCommand: ParsableCommand {
 
             Assertions are proved over every possible packet; one that fails is an error with a packet that shows it. \
             Rules that can never match are warnings. What is only worth a look, such as a rule that changes no \
-            verdict, is a note, and notes never fail.
+            verdict, is a note, and notes never fail. With --live, which needs the right to read counters, a rule that \
+            has matched no packet while it has been in force gets a note that says since when.
 
             Example:
               bulkhead check policy.yaml
               bulkhead check --strict --json policy.yaml
+              bulkhead check --live
             """)
 
     @Argument(help: "The policy file; /dev/stdin reads a pipe.", completion: .file(extensions: ["yaml", "yml"]))
     var policy = standardPolicyPath
     @Flag(help: "Fail on warnings too.")
     var strict = false
+    @Flag(help: "Name the rules in force that have matched no packet.")
+    var live = false
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let report = try instance.controller.check(policy)
+        let report = try instance.controller.check(policy, isLive: live)
         let isValid = report.isValid(isStrict: strict)
         if output.isJSON {
             try StandardOutput.line(report.json(isStrict: strict))

@@ -17,6 +17,8 @@ public struct Finding: Sendable, Hashable {
         case noV6Twin = "no-v6-twin"
         /// An assertion does not hold, or could not be proved.
         case assertion
+        /// The rule has matched no packet while it has been in force.
+        case unhit
     }
 
     public var code: Code

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import Network
+
+/// What this host's own network namespace listens on, and the TCP connections that are open there.
+package struct OpenSockets: Sendable {
+    /// A socket that takes packets from anybody.
+    package struct Listener: Sendable, Hashable {
+        /// 6 or 17.
+        package var number: UInt8
+        /// nil: every address of the host.
+        package var address: IPAddress?
+        package var port: UInt16
+        /// The program that has it open; nil: the kernel itself, or it cannot be seen.
+        package var program: String?
+
+        package init(number: UInt8, address: IPAddress?, port: UInt16, program: String?) {
+            self.number = number
+            self.address = address
+            self.port = port
+            self.program = program
+        }
+    }
+
+    /// A connection, and the program that has it open.
+    package struct Connection: Sendable, Hashable {
+        package var ends: TCPConnection
+        package var program: String?
+
+        package init(ends: TCPConnection, program: String?) {
+            self.ends = ends
+            self.program = program
+        }
+    }
+
+    package var listeners: [Listener] = []
+    package var connections: [Connection] = []
+    /// Whether the kernel passes on packets that are not its own.
+    package var forwards = false
+
+    package init() {}
+
+    /// Reads them from /proc.
+    package static func read() -> OpenSockets {
+        let programs = programs(KernelProcesses())
+        var found = OpenSockets()
+        for (name, number) in [("tcp", 6), ("tcp6", 6), ("udp", 17), ("udp6", 17)] as [(String, UInt8)] {
+            let table = ProcFile.text("/proc/self/net/\(name)").map { SocketTable($0).lines } ?? []
+            for line in table { found.add(line, number, programs[line.inode]) }
+        }
+        found.forwards = ["ipv4/ip_forward", "ipv6/conf/all/forwarding"].contains {
+            ProcFile.text("/proc/sys/net/\($0)")?.hasPrefix("1") ?? false
+        }
+        return found
+    }
+
+    private mutating func add(_ line: SocketTable.Line, _ number: UInt8, _ program: String?) {
+        if line.state == (number == 6 ? SocketTable.listening : SocketTable.closed) {
+            let isAny = line.local.address.value == 0
+            let listener = Listener(
+                number: number, address: isAny ? nil : line.local.address, port: line.local.port, program: program)
+            if !listeners.contains(listener) { listeners.append(listener) }
+        } else if number == 6, line.state == SocketTable.established {
+            let ends = TCPConnection(local: line.local, remote: line.remote, namespace: 0)
+            connections.append(Connection(ends: ends, program: program))
+        }
+    }
+
+    /// The programs of the processes that may be looked at, by the inodes of their sockets.
+    private static func programs(_ view: some ProcessView) -> [UInt64: String] {
+        var found: [UInt64: String] = [:]
+        for id in view.all.sorted() {
+            guard let files = view.files(of: id), let process = view.process(id) else { continue }
+            for case .socket(let inode) in files where found[inode] == nil { found[inode] = process.name }
+        }
+        return found
+    }
+}

@@ -244,9 +244,11 @@ struct FilterPlan {
         }
         guard !rule.box.isEmpty else { return result }
         result.append(.rule(rule))
-        // Without a flow, it must pass where it leaves as well, and its answers must not.
+        // Without a flow, it must pass where it leaves as well, and its answers must not. What the host itself sends
+        // is judged by the rules of the output alone.
         if rule.isStateless {
             rule.hook = .output
+            rule.box.sourceEnds.formIntersection(.others)
             rule.box.arriving = .all
             result.append(.rule(rule))
         }

@@ -6,9 +6,26 @@
 /// each of these packets too; most have a rule early on that accepts whatever is established. Where some of it would be
 /// dropped, the rule must not make a flow.
 struct FlowCoverage {
-    /// The steps that see packets of open connections, each way.
-    private let own: [Step]
-    private let answering: [Step]
+    /// Steps in order, with what tells cheaply that a step is not about some packets.
+    private struct Way {
+        let steps: [Step]
+        private let hulls: [BoxHull]
+
+        init(_ steps: [Step]) {
+            self.steps = steps
+            hulls = steps.map { BoxHull($0.boxes.boxes) }
+        }
+
+        /// The places of the steps that may be about some of `boxes`, from `start` on.
+        func next(from start: Int, about boxes: [Box]) -> Int? {
+            let hull = BoxHull(boxes)
+            return hulls[start...].firstIndex { $0.overlaps(hull) }
+        }
+    }
+
+    /// The steps that see packets of open connections, after the rule that opened it, and of those the other way.
+    private let following: Way
+    private let answering: Way
     /// Those that drop such packets but not what opens a connection.
     private let ownDrops: [Step]
     private let all: [Step]
@@ -16,9 +33,10 @@ struct FlowCoverage {
     /// - Parameter answers: the steps that answers pass: those of the output for what comes in.
     init(_ steps: [Step], answers: [Step]) {
         all = steps
-        own = steps.filter { $0.states.contains(.established) }
-        answering = answers.filter { $0.states.contains(.established) }
-        ownDrops = own.filter { $0.isDrop && !$0.states.contains(.openings) }
+        let mine = steps.filter { $0.states.contains(.established) }
+        answering = Way(answers.filter { $0.states.contains(.established) })
+        following = Way(mine.filter { !$0.isDrop || !$0.states.contains(.openings) })
+        ownDrops = mine.filter { $0.isDrop && !$0.states.contains(.openings) }
     }
 
     /// Splits what an accept takes: with a flow, without one, and what is left out because neither is right.
@@ -60,7 +78,7 @@ struct FlowCoverage {
         if step.states.contains(.established) {
             for drop in ownDrops { lost += drop.boxes.boxes.compactMap { $0.intersection(box) } }
         } else {
-            lost += FlowCoverage.dropped([box], by: own.filter { !$0.isDrop || !$0.states.contains(.openings) })
+            lost += FlowCoverage.dropped([box], by: following)
         }
         return lost
     }
@@ -69,11 +87,13 @@ struct FlowCoverage {
     private static let mostPieces = 48
 
     /// The packets of open connections, of those in `boxes`, that the steps may drop.
-    private static func dropped(_ boxes: [Box], by steps: [Step]) -> [Box] {
+    private static func dropped(_ boxes: [Box], by way: Way) -> [Box] {
         var rest = BoxList(boxes: boxes)
         var lost: [Box] = []
-        for step in steps {
-            if rest.isEmpty { return lost }
+        var start = 0
+        while !rest.isEmpty, let index = way.next(from: start, about: rest.boxes) {
+            let step = way.steps[index]
+            start = index + 1
             if case .none = step.action { continue }
             if step.action == .accept, step.limit != nil { continue }
             if step.isDrop {

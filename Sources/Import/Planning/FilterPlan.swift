@@ -12,9 +12,11 @@ struct FilterPlan {
     private var hooks: [Hook: [AddressFamily: HookPlan]] = [:]
 
     static func policy(
-        _ systems: [AddressFamily: FilterSystem], _ ports: PortMap, title: String
+        _ systems: [AddressFamily: FilterSystem], _ ports: PortMap, title: String,
+        notes: [ImportedPolicy.Note] = []
     ) throws(ImportError) -> ImportedPolicy {
         var maker = try FilterPlan(systems, ports, title)
+        maker.plan.items += notes.map(PlannedItem.note)
         maker.makeHead()
         if maker.plan.isRouter { maker.planRouter() } else { maker.planHost() }
         return PolicyWriter.policy(maker.plan)
@@ -63,7 +65,7 @@ struct FilterPlan {
         }
         for (_, translation) in translations {
             let origin = translation.origin
-            plan.notes.append(.init(kind: .stays, file: origin.file, line: origin.line, words: "NAT: \(origin.text)"))
+            plan.notes.append(.init(kind: .stays, file: origin.file, line: origin.line, words: "NAT: \(origin.shown)"))
         }
         addTranslated()
     }
@@ -86,7 +88,8 @@ struct FilterPlan {
                     .init(
                         kind: .leftOut, file: origin.file, line: origin.line,
                         words:
-                            "\(origin.text): NAT changes the destination after this policy; accept here what may come"))
+                            "\(origin.shown): NAT changes the destination after this policy; accept here what may come")
+                )
             )
             for box in translation.match.over.merged.boxes {
                 var rule = PlannedRule(box: box, hook: .input, action: .drop, fixedName: "translated")
@@ -230,17 +233,19 @@ struct FilterPlan {
         var result: [PlannedItem] = []
         if !isExact, let origin = rule.origins.first {
             let words =
-                rule.action != .accept
-                ? "drops more than it should, because where a packet leaves cannot be said"
-                : rule.box.isEmpty
-                    ? "where a packet leaves cannot be said"
-                    : "accepts less, because where a packet leaves"
-                        + " is not wholly known"
+                !rule.isVerdict
+                ? "logs or leaves more than it should, because where a packet leaves cannot be said"
+                : rule.action != .accept
+                    ? "drops more than it should, because where a packet leaves cannot be said"
+                    : rule.box.isEmpty
+                        ? "where a packet leaves cannot be said"
+                        : "accepts less, because where a packet leaves"
+                            + " is not wholly known"
             result.append(
                 .note(
                     .init(
                         kind: .leftOut, file: origin.file, line: origin.line,
-                        words: "\(origin.text): \(words); --ports MAP can name the networks of the ports")))
+                        words: "\(origin.shown): \(words); --ports MAP can name the networks of the ports")))
         }
         guard !rule.box.isEmpty else { return result }
         result.append(.rule(rule))

@@ -25,7 +25,10 @@ struct Opening: Sendable {
     /// nil if the step is about packets of open connections alone.
     init?(_ step: Step, _ family: AddressFamily) {
         let states = step.states.intersection(.openings)
-        if case .none = step.action { return nil }
+        switch step.action {
+        case .none, .layerEnd: return nil
+        default: break
+        }
         guard !states.isEmpty else { return nil }
         self.step = step
         boxes = step.boxes

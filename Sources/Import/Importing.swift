@@ -3,6 +3,7 @@
 /// The firewalls whose rule sets can be imported.
 public enum ImportFormat: String, Sendable, CaseIterable {
     case iptablesSave = "iptables-save"
+    case nftJSON = "nft-json"
 }
 
 extension ImportedPolicy {
@@ -19,7 +20,10 @@ extension ImportedPolicy {
         switch format {
         case .iptablesSave:
             let systems = try SaveReader.read(sources, devices: ports.devices)
-            return try FilterPlan.policy(systems, ports, title: "iptables-save")
+            return try FilterPlan.policy(systems, ports, title: format.rawValue)
+        case .nftJSON:
+            let read = try NftReader.read(sources, devices: ports.devices)
+            return try FilterPlan.policy(read.systems, ports, title: format.rawValue, notes: read.notes)
         }
     }
 }

@@ -3,7 +3,7 @@ import Network
 
 /// Reads the keys of a rule that ask for a packet's own fields: `match`, `fromMac` and `toMac`.
 struct MatchParser {
-    private static let keys = ["tcpFlags", "hopLimit", "length", "dscp", "pcp", "fragment"]
+    static let keys = ["tcpFlags", "hopLimit", "length", "dscp", "pcp", "fragment"]
     private static let longest = 1 << 20
 
     let problems: Problems

@@ -49,7 +49,9 @@ import Testing
         "-p udp --dport 9 -m mac ! --mac-source 52:54:00:00:00:09 -j ACCEPT",
         "-p udp --dport 9 -m ttl ! --ttl-eq 64 -j ACCEPT", "-f -j ACCEPT", "! -f -j ACCEPT",
         "-p icmp -m limit --limit 3/day -j ACCEPT",
-        "-p tcp --dport 9 -m hashlimit --hashlimit-upto 5/min --hashlimit-mode srcip,dstport --hashlimit-name a -j ACCEPT",
+        "-p tcp --dport 9 -m hashlimit --hashlimit-upto 5/min --hashlimit-mode srcip,dstport --hashlimit-name a "
+            + "-j ACCEPT",
+        "-p tcp --dport 9 -m limit --limit 5/min -m conntrack --ctstate NEW -j ACCEPT",
         "-p tcp --dport 9 -m connlimit --connlimit-upto 3 -j ACCEPT",
         "-p tcp --dport 9 ! --tcp-flags SYN,ACK,PSH SYN,PSH -j ACCEPT",
     ])

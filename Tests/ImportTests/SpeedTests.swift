@@ -27,7 +27,8 @@ import Testing
                 let chain = random.pick(["INPUT", "svc"])
                 let comment = index % 4 == 0 ? " -m comment --comment \"rule \(index)\"" : ""
                 return
-                    "-A \(chain) -s \(address) -p \(random.pick(["tcp", "udp"])) --dport \(port)\(comment) -j \(verdict)"
+                    "-A \(chain) -s \(address) -p \(random.pick(["tcp", "udp"])) --dport \(port)\(comment)"
+                    + " -j \(verdict)"
             case "banned": return "-A INPUT -s \(address) -j DROP"
             case "returning":
                 let verdict = index % 50 == 0 ? "RETURN" : verdict
@@ -37,7 +38,8 @@ import Testing
             default:
                 let way = "-i eth\(random.number(0...3)) -o eth\(random.number(0...3))"
                 return
-                    "-A FORWARD \(way) -s \(address) -d 10.0.0.0/\(random.number(9...24)) -p tcp --dport \(port) -j ACCEPT"
+                    "-A FORWARD \(way) -s \(address) -d 10.0.0.0/\(random.number(9...24)) -p tcp --dport \(port)"
+                    + " -j ACCEPT"
             }
         }
     }

@@ -114,7 +114,28 @@ import Testing
         let rules = (1...40).map { "-A INPUT -p udp -m length --length \($0):100 -j LOG --log-prefix l\($0)" }
         let imported = try Imported(.iptablesSave, ["a.v4": savedTable([Self.established] + rules)])
         #expect(imported.errors == [])
-        #expect((1...16).contains(imported.rules.filter { $0.contains("action: log") }.count))
+        #expect((1...8).contains(imported.rules.filter { $0.contains("action: log") }.count))
         #expect(imported.notes.filter { $0.contains("too many conditions") }.count >= 24)
+    }
+
+    // MARK: Limits that several ways share
+
+    /// A chain that is called twice has one limit; two rules would let through twice as much.
+    @Test func aLimitOfAChainThatIsCalledTwiceStandsOnce() throws {
+        let rules = [
+            Self.established, "-A INPUT -s 192.0.2.0/24 -j slow", "-A INPUT -s 198.51.100.0/24 -j slow",
+            "-A slow -p udp --dport 9 -m limit --limit 5/min -j ACCEPT",
+        ]
+        let imported = try Imported(.iptablesSave, ["a.v4": savedTable(rules, chains: ["slow"])])
+        #expect(imported.rules.filter { $0.contains("limit:") }.count == 1, "\(imported.policy.text)")
+        #expect(imported.notes.count == 1 && imported.notes[0].contains("one limit"))
+    }
+
+    @Test func rulesWithOneTableOfLimitsHaveNone() throws {
+        let limit = "-m hashlimit --hashlimit-upto 5/min --hashlimit-mode srcip --hashlimit-name a -j ACCEPT"
+        let rules = [Self.established, "-A INPUT -p udp --dport 9 \(limit)", "-A INPUT -p udp --dport 8 \(limit)"]
+        let imported = try Imported(.iptablesSave, ["a.v4": savedTable(rules)])
+        #expect(!imported.rules.contains { $0.contains("limit:") })
+        #expect(imported.notes.count == 2)
     }
 }

@@ -9,6 +9,7 @@ struct SaveLimit {
     private var isOver = false
     private var per = RuleLimit.Subject.rule
     private var mask: Int?
+    private var name: String?
     private(set) var isAsked = false
     /// An option that no limit of a policy has.
     private var strange: String?
@@ -49,6 +50,7 @@ struct SaveLimit {
             case "dstip": per = .destination
             default: strange = "\(option) \(value)"
             }
+        case "--hashlimit-name": name = value
         case "--hashlimit-srcmask", "--hashlimit-dstmask": mask = Int(value)
         default: break
         }
@@ -57,8 +59,11 @@ struct SaveLimit {
     }
 
     /// nil if a policy cannot say it.
-    func limit(_ family: AddressFamily) -> RuleLimit? {
-        guard strange == nil, let rate, let slash = rate.firstIndex(of: "/") else { return nil }
+    ///
+    /// - Parameter shared: names that several rules have, and with them their limit.
+    func limit(_ family: AddressFamily, shared: Set<String>) -> RuleLimit? {
+        guard strange == nil, !(name.map(shared.contains) ?? false), let rate, let slash = rate.firstIndex(of: "/")
+        else { return nil }
         let period = RateWords.period(rate[rate.index(after: slash)...])
         var limit: RuleLimit?
         if let count = Int(rate[..<slash]) {

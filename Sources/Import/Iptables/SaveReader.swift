@@ -9,6 +9,8 @@ struct SaveReader {
     private var sets: IPSets
     /// Whether some rule changes hop limits or code points.
     private var changesFields = false
+    /// Names of limits that several rules share.
+    private var sharedLimits: Set<String> = []
 
     private struct Text {
         var name: String
@@ -49,6 +51,12 @@ struct SaveReader {
                 continue
             }
             names += SaveReader.deviceNames(text.lines)
+            var limits: Set<String> = []
+            for line in text.lines where line.contains("--hashlimit-name ") {
+                let words = SaveWords(line).words.map(\.text)
+                guard let place = words.firstIndex(of: "--hashlimit-name"), place + 1 < words.count else { continue }
+                if !limits.insert(words[place + 1]).inserted { sharedLimits.insert(words[place + 1]) }
+            }
             changesFields =
                 changesFields
                 || text.lines.contains { line in ["TTL", "HL", "TOS", "DSCP"].contains { line.contains("-j \($0) ") } }
@@ -150,7 +158,7 @@ struct SaveReader {
             }
             let context = SaveRule.Context(
                 family: family, origin: origin, table: table.name, prefix: table.prefix, devices: devices, sets: sets,
-                changesFields: changesFields)
+                changesFields: changesFields, sharedLimits: sharedLimits)
             var reader = SaveRule(words, context)
             let rule = try reader.rule(chains: system.chains)
             let isFirst = first == "-I" || first == "--insert"

@@ -14,6 +14,8 @@ struct SaveRule {
         var sets: IPSets
         /// Whether some rule changes hop limits or code points.
         var changesFields = false
+        /// Names of limits that several rules share.
+        var sharedLimits: Set<String> = []
     }
 
     let context: Context
@@ -157,7 +159,7 @@ struct SaveRule {
             case .accept, .drop, .reject, .return, .log: true
             default: false
             }
-        if mayLimit, let known = limit.limit(context.family) {
+        if mayLimit, let known = limit.limit(context.family, shared: context.sharedLimits) {
             rule.limit = known
         } else {
             rule.match = rule.match.unsaid(limit.words)

@@ -11,6 +11,13 @@ extension NftRule {
         if let mask = NftRule.flagsMask(left), let set = NftRule.flagNames(right), ["==", "!="].contains(op) {
             return add(TCPFlags.meaning(mask: mask, set: set, isNegated: op == "!="), words)
         }
+        if let number = NftRule.nextHeader(left, op, right) {
+            var box = whole
+            box.protocols = number
+            match = match.and(
+                Match(over: [box].compactMap { $0.intersection(Box(.all(.v6))) }, under: [], unsaid: [words]))
+            return
+        }
         guard let selector = NftSelector(left) else {
             // The rule may be about any packet of its family.
             return unsaid(words)
@@ -23,12 +30,22 @@ extension NftRule {
         }
     }
 
+    /// `ip6 nexthdr tcp`: packets of TCP, but not those with extension headers; nil if it is something else.
+    private static func nextHeader(_ left: JSONValue, _ op: String, _ right: JSONValue) -> NumberSet? {
+        guard let payload = left["payload"], payload["protocol"]?.string == "ip6",
+            payload["field"]?.string == "nexthdr", op == "==",
+            let numbers = NftValues.numbers(right, most: 255, { ProtocolName.number($0).map(UInt16.init) }),
+            !numbers.intersects(NumberSet(numbers: [0, 43, 44, 51, 60]))
+        else { return nil }
+        return numbers
+    }
+
     // MARK: What boxes say
 
     private mutating func addBoxes(_ selector: NftSelector, _ op: String, _ right: JSONValue, _ words: String) {
         let within = selector.within(whole)
         let isNegated = op == "!="
-        let condition: Match
+        var condition: Match
         if let range = NftRule.range(op, right) {
             condition =
                 selector.boxes(range, within: whole, context.devices).map { Match($0) } ?? .init(some: within, words)
@@ -36,6 +53,12 @@ extension NftRule {
             condition = members(selector, right, within, words)
         } else {
             condition = .init(some: within, words)
+        }
+        if selector.isLoose, !match.over.boxes.allSatisfy({ $0.protocols.isSubset(of: Box.withPorts) }) {
+            // Without a protocol it may take anything.
+            let sure = isNegated ? within.flatMap { condition.not(within: $0).under.boxes } : condition.sure.boxes
+            match = match.and(Match(over: [whole], under: sure, unsaid: [words]))
+            return
         }
         guard isNegated else {
             match = match.and(condition)

@@ -95,6 +95,19 @@ enum NftSelector {
         }
     }
 
+    /// Whether it reads the bytes where ports stand, whatever the protocol is.
+    var isLoose: Bool {
+        if case .ports(_, let protocols) = self { return protocols == Box.withPorts }
+        guard case .several(let parts) = self, parts.contains(where: \.isLoose) else { return false }
+        return !parts.contains { part in
+            switch part {
+            case .protocols: true
+            case .several(let inner): inner.contains { if case .protocols = $0 { true } else { false } }
+            default: false
+            }
+        }
+    }
+
     /// Whether boxes say all that it asks.
     var hasBoxes: Bool {
         switch self {

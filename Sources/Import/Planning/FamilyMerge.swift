@@ -4,7 +4,10 @@ import Policy
 
 /// Joins the rules of IPv4 and IPv6. Neither sees the other's packets, so only the order within each matters.
 enum FamilyMerge {
-    static func merged(_ v4: [PlannedItem], _ v6: [PlannedItem]) -> [PlannedItem] {
+    /// - Parameter limits: the rules with limits that stand in the policy already.
+    static func merged(
+        _ v4: [PlannedItem], _ v6: [PlannedItem], limits: inout Set<Origin>
+    ) -> [PlannedItem] {
         // A rule is asked in its layer alone.
         let (left, right) = (layers(v4), layers(v6))
         var result: [PlannedItem] = []
@@ -19,7 +22,7 @@ enum FamilyMerge {
             i += takesLeft ? 1 : 0
             j += takesRight ? 1 : 0
         }
-        return withoutTwins(result)
+        return withoutTwins(result, &limits)
     }
 
     /// The items up to each end of a layer, and the rest.
@@ -58,18 +61,20 @@ enum FamilyMerge {
         return result + v6[next...]
     }
 
-    /// One limit of the original that became two, one for each family, would let through twice as much.
-    private static func withoutTwins(_ items: [PlannedItem]) -> [PlannedItem] {
-        var seen: Set<Origin> = []
+    /// One limit of the original that became two, for two families or two ways to its chain, would let through twice as
+    /// much.
+    private static func withoutTwins(_ items: [PlannedItem], _ limits: inout Set<Origin>) -> [PlannedItem] {
+        var seen = limits
+        defer { limits = seen }
         return items.flatMap { item -> [PlannedItem] in
-            guard case .rule(var rule) = item, rule.limit != nil, let origin = rule.origins.first,
+            guard case .rule(var rule) = item, rule.limit != nil, rule.action != .log, let origin = rule.origins.first,
                 !seen.insert(origin).inserted
             else { return [item] }
             let isDrop = rule.action == .drop || rule.action == .reject
             let words = isDrop ? "drops more than it should, because" : "accepts less, because"
             let note = ImportedPolicy.Note(
                 kind: .leftOut, file: origin.file, line: origin.line,
-                words: "\(origin.shown): \(words) one limit for both families cannot be said here")
+                words: "\(origin.shown): \(words) one limit that holds in several places cannot be said")
             rule.limit = nil
             return isDrop ? [.note(note), .rule(rule)] : [.note(note)]
         }

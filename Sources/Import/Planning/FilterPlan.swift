@@ -10,6 +10,8 @@ struct FilterPlan {
     private let systems: [AddressFamily: FilterSystem]
     private var plan: PolicyPlan
     private var hooks: [Hook: [AddressFamily: HookPlan]] = [:]
+    /// The rules with limits that stand in the policy already.
+    private var limits: Set<Origin> = []
 
     static func policy(
         _ systems: [AddressFamily: FilterSystem], _ ports: PortMap, title: String,
@@ -136,7 +138,8 @@ struct FilterPlan {
     /// Adds the rules of a hook. The result is what becomes of the rest.
     private mutating func finish(_ hook: Hook, isToLocal: Bool) -> String {
         let plans = hooks[hook] ?? [:]
-        let items = FamilyMerge.merged(plans[.v4]?.items ?? [], plans[.v6]?.items ?? []).map { item in
+        let items = FamilyMerge.merged(plans[.v4]?.items ?? [], plans[.v6]?.items ?? [], limits: &limits).map {
+            item in
             guard case .rule(var rule) = item else { return item }
             rule.isToLocal = isToLocal
             if hook == .output, plan.isRouter { rule.box.sourceEnds.formIntersection(.host) }
@@ -246,6 +249,11 @@ struct FilterPlan {
                     .init(
                         kind: .leftOut, file: origin.file, line: origin.line,
                         words: "\(origin.shown): \(words); --ports MAP can name the networks of the ports")))
+        }
+        // A limit counts all that comes to it, so it must be of the whole rule.
+        if !isExact, rule.limit != nil {
+            if rule.action == .accept { return result }
+            if rule.isVerdict, rule.limit?.isOver == false { rule.limit = nil }
         }
         guard !rule.box.isEmpty else { return result }
         result.append(.rule(rule))

@@ -6,6 +6,15 @@
 /// each of these packets too; most have a rule early on that accepts whatever is established. Where some of it would be
 /// dropped, the rule must not make a flow.
 struct FlowCoverage {
+    /// What an accept takes: with a flow, without one, and what is left out because neither is right.
+    struct Split {
+        var stateful: BoxList
+        var stateless: BoxList
+        var leftOut: BoxList
+        /// Whether some is without a flow only because its answers may belong to no connection.
+        var hasStrays: Bool
+    }
+
     /// Steps in order, with what tells cheaply that a step is not about some packets.
     private struct Way {
         let steps: [Step]
@@ -32,22 +41,31 @@ struct FlowCoverage {
     private let answering: Way
     /// Those that drop some segments for their state or flags.
     private let partial: Way
+    /// Those that see answers that belong to no connection.
+    private let invalid: Way
+    private let asksStrays: Bool
 
-    /// - Parameter answers: the steps that answers pass: those of the output for what comes in.
-    init(_ steps: [Step], answers: [Step]) {
+    /// - Parameters:
+    ///   - answers: the steps that answers pass: those of the output for what comes in.
+    ///   - asksStrays: whether packets that open no connection may come from anybody.
+    init(_ steps: [Step], answers: [Step], asksStrays: Bool) {
+        self.asksStrays = asksStrays
         partial = Way(steps) { $0.isDrop && $0.states != .all }
         answering = Way(answers) { $0.states.contains(.established) }
+        invalid = Way(answers) { $0.states.contains(.invalid) }
         following = Way(steps) { step in
             step.states.contains(.established)
                 && (!step.isDrop || !step.states.contains(.openings) || step.isConditional)
         }
     }
 
-    /// Splits what an accept takes: with a flow, without one, and what is left out because neither is right.
-    func split(_ opening: Opening, at index: Int) -> (stateful: BoxList, stateless: BoxList, leftOut: BoxList) {
+    func split(_ opening: Opening, at index: Int) -> Split {
         var (stateful, stateless, leftOut) = (BoxList.none, BoxList.none, BoxList.none)
+        var hasStrays = false
         for box in opening.boxes.boxes {
-            let lost = uncovered(opening.step, box, at: index)
+            let strays = strays(opening.step, box)
+            hasStrays = hasStrays || !strays.isEmpty
+            let lost = uncovered(opening.step, box, at: index) + strays
             if lost.isEmpty {
                 stateful.boxes.append(box)
                 continue
@@ -66,7 +84,16 @@ struct FlowCoverage {
                 }
             }
         }
-        return (stateful, stateless, leftOut)
+        return Split(stateful: stateful, stateless: stateless, leftOut: leftOut, hasStrays: hasStrays)
+    }
+
+    /// Only some packets of SCTP and DCCP open a connection, and a policy cannot say which. What of `box` is one of the
+    /// others may be accepted, but what answers it belongs to no connection.
+    private func strays(_ step: Step, _ box: Box) -> [Box] {
+        guard asksStrays, step.states.contains(.invalid),
+            let odd = box.intersection(Box(protocols: NumberSet(numbers: [33, 132])))
+        else { return [] }
+        return FlowCoverage.dropped([odd.reversed], by: invalid).map(\.reversed)
     }
 
     /// Without a flow a rule judges every segment. So it must have asked for no state, and no rule before it may have

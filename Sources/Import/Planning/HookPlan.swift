@@ -7,7 +7,7 @@ struct HookPlan {
     var final = Step.Action.accept
 
     /// The most steps that pass, of those that one packet may meet before a rule decides.
-    private static let mostPasses = 6
+    private static let mostPasses = 3
 
     private let hook: Hook
     private let family: AddressFamily
@@ -41,7 +41,7 @@ struct HookPlan {
         passes =
             (1...HookPlan.mostPasses).contains(passing)
             && steps.allSatisfy { $0.action != .pass || HookPlan.canSay($0, hook) }
-        let coverage = FlowCoverage(steps, answers: answers)
+        let coverage = FlowCoverage(steps, answers: answers, asksStrays: hook == .input)
         var ports = Box(.all(family))
         ports.arriving = DeviceSet.loopback.complement
         ports.leaving = DeviceSet.loopback.complement
@@ -138,7 +138,17 @@ struct HookPlan {
             if opening.step.action != .pass || passes { add(opening.step, opening.boxes, isStateless: false) }
             return true
         }
-        var (stateful, stateless, leftOut) = coverage.split(opening, at: index)
+        if opening.step.limit != nil, !opening.step.unsaid.isEmpty {
+            note(opening.step, "a limit that took more than can be said")
+            return false
+        }
+        let split = coverage.split(opening, at: index)
+        var (stateful, stateless, leftOut) = (split.stateful, split.stateless, split.leftOut)
+        if split.hasStrays {
+            note(
+                opening.step, "SCTP and DCCP are accepted without a flow, so that their answers need rules of their own"
+            )
+        }
         if !untracked.isEmpty {
             let lost = stateful.intersection(untracked) ?? stateful
             stateful = stateful.subtracting(untracked) ?? .none
@@ -170,6 +180,10 @@ struct HookPlan {
 
     private mutating func add(_ step: Step, _ boxes: BoxList, isStateless: Bool) {
         let merged = boxes.merged.boxes
+        // A limit counts all that comes to it: what is widened would use it up, and what comes after it pass.
+        if let limit = step.limit, step.isDrop, !limit.isOver, !step.unsaid.isEmpty {
+            return addUnlimited(step, merged, isStateless, "limit")
+        }
         // A limit that is split is two limits.
         if step.limit != nil, merged.count != 1 {
             return addUnlimited(step, merged, isStateless, "a limit over what must be said in several rules")
@@ -178,7 +192,7 @@ struct HookPlan {
         for box in merged {
             // ICMP of the other family belongs to no connection.
             if step.action == .accept, box.protocols == strange { continue }
-            let isConditional = step.isConditional || !step.isVerdict
+            let isConditional = (step.isConditional || !step.isVerdict) && step.action != .pass
             if isConditional, !conditions.take(box) {
                 return addUnlimited(step, merged, isStateless, "too many conditions that one packet may meet")
             }
@@ -213,8 +227,9 @@ struct HookPlan {
 
 /// Counts the rules with a condition, or that do not decide, that one packet may meet before one decides.
 private struct ConditionCount {
-    /// A policy may have 16. What the families and the layers add, and dynamic groups, have room beside these.
-    private static let most = 12
+    /// A policy may have 16. Half of them are for one hook, because what comes in may meet the rules of two; three are
+    /// for rules that pass.
+    private static let most = 4
 
     private var boxes: [Box] = []
 

@@ -100,7 +100,8 @@ struct PolicyWriter {
         rules.append("  # \(OneLine.text(note.description, most: 800))")
     }
 
-    private mutating func write(_ rule: PlannedRule) {
+    private mutating func write(_ planned: PlannedRule) {
+        var rule = planned
         let devices = rule.hook == .output ? rule.box.leaving : rule.box.arriving
         let at = entries.at(devices)
         // It is about devices that are no ports.
@@ -112,6 +113,9 @@ struct PolicyWriter {
                 .init(
                     kind: .leftOut, file: origin.file, line: origin.line,
                     words: "\(origin.shown): \(words), because all protocols but some cannot be said"))
+            // A limit counts all that comes to it, so it must be of the whole rule.
+            if rule.limit != nil, rule.action == .accept { return }
+            if rule.limit?.isOver == false, rule.isVerdict { rule.limit = nil }
         }
         let (source, destination) = addresses.asked(rule.box)
         let from = addresses.end(source, rule.box.sourceEnds, isToLocal: false)

@@ -65,41 +65,61 @@ struct NftGenerator {
             words.append(
                 "\(device) \(not())" + random.pick(["\"eth0\"", "\"eth1\"", "\"eth*\"", "{ \"eth0\", \"lo\" }"]))
         }
-        switch random.number(0...9) {
-        case 0: words.append("ip saddr \(not())192.0.2.0/24")
-        case 1: words.append("ip daddr \(not()){ 198.18.1.0/24, 203.0.113.0/28, 192.0.2.200 }")
-        case 2: words.append("ip saddr \(not())@near")
-        case 3: words.append("ip saddr . tcp dport \(not())@ends")
-        case 4 where family == "inet": words.append("ip6 saddr \(not())2001:db8:1::/64")
-        case 5 where family == "inet": words.append("meta nfproto \(random.pick(["ipv4", "ipv6"]))")
-        case 6: words.append("fib daddr type local")
-        case 7: words.append("ip daddr 198.18.0.2-198.18.0.99")
-        default: break
+        // Of one rule, all must be about one version of IP and one protocol.
+        let version = family == "ip" ? "v4" : random.pick(["v4", "v6", "both"])
+        let name = random.pick(["tcp", "tcp", "udp", "udp", "icmp", ""])
+        words += addresses(version, name) + port(version, name) + field(version)
+        let target = random.pick(
+            targets.filter { target in
+                target.hasPrefix("tcp") ? ["tcp", ""].contains(name) : !target.hasPrefix("meta") || name.isEmpty
+            })
+        return (words + [target]).joined(separator: " ")
+    }
+
+    private mutating func addresses(_ version: String, _ name: String) -> [String] {
+        switch (version, random.number(0...6)) {
+        case ("v4", 0): return ["ip saddr \(not())192.0.2.0/24"]
+        case ("v4", 1): return ["ip daddr \(not()){ 198.18.1.0/24, 203.0.113.0/28, 192.0.2.200 }"]
+        case ("v4", 2): return ["ip saddr \(not())@near"]
+        case ("v4", 3) where name == "tcp": return ["ip saddr . tcp dport \(not())@ends"]
+        case ("v4", 4): return ["ip daddr 198.18.0.2-198.18.0.99"]
+        case ("v4", 5): return ["ip saddr @coming"]
+        case ("v6", 0...3): return ["ip6 saddr \(not())2001:db8:1::/64"]
+        case ("v6", 4): return ["meta nfproto ipv6"]
+        case ("both", 0): return ["fib daddr type local"]
+        default: return []
         }
-        switch random.number(0...11) {
-        case 0, 1:
-            words.append("tcp dport \(not())" + random.pick(["22", "{ 80, 443 }", "1000-2000", "{ 22, 8000-8100 }"]))
-        case 2, 3: words.append("udp dport \(not())" + random.pick(["53", "{ 53, 123 }", "< 1024", ">= 1024"]))
-        case 4: words.append("meta l4proto { tcp, udp } th dport 53")
-        case 5: words.append("icmp type { echo-request, destination-unreachable }")
-        case 6 where family == "inet": words.append("icmpv6 type { echo-request, packet-too-big }")
-        case 7: words.append("tcp flags & (fin|syn|rst|ack) \(random.pick(["==", "!="])) syn")
-        case 8: words.append("tcp flags \(random.pick(["syn", "! syn", "== syn", "& (syn|psh|ack) == syn|psh"]))")
-        case 9: words.append("ip protocol \(not())\(random.pick(["tcp", "47"]))")
-        case 10: words.append("udp sport 53")
-        default: break
+    }
+
+    private mutating func port(_ version: String, _ name: String) -> [String] {
+        switch (name, random.number(0...5)) {
+        case ("tcp", 0...1):
+            return ["tcp dport \(not())" + random.pick(["22", "{ 80, 443 }", "1000-2000", "{ 22, 8000-8100 }"])]
+        case ("tcp", 2): return ["tcp flags & (fin|syn|rst|ack) \(random.pick(["==", "!="])) syn"]
+        case ("tcp", 3): return ["tcp flags \(random.pick(["syn", "! syn", "== syn", "& (syn|psh|ack) == syn|psh"]))"]
+        case ("tcp", _): return ["tcp sport 1024-65535"]
+        case ("udp", 0...1): return ["udp dport \(not())" + random.pick(["53", "{ 53, 123 }"])]
+        case ("udp", 2...3): return ["udp dport " + random.pick(["< 1024", ">= 1024", "> 60000"])]
+        case ("udp", _): return ["udp sport 53"]
+        case ("icmp", 0...2) where version == "v4": return ["icmp type { echo-request, destination-unreachable }"]
+        case ("icmp", _) where version == "v4": return ["ip protocol \(not())\(random.pick(["tcp", "47"]))"]
+        case ("icmp", _) where version == "v6": return ["icmpv6 type { echo-request, packet-too-big }"]
+        case ("icmp", _): return ["meta l4proto { tcp, udp } th dport 53"]
+        default: return []
         }
+    }
+
+    private mutating func field(_ version: String) -> [String] {
         switch random.number(0...13) {
-        case 0: words.append("ct state \(random.pick(["new", "invalid", "established,new", "!= new"]))")
-        case 1: words.append("ip ttl \(random.pick(["< 201", "201", "!= 201", "> 64"]))")
-        case 2: words.append("meta length \(random.pick(["< 32", "31-40", "!= 0-40"]))")
-        case 3: words.append("ip dscp \(not())ef")
-        case 4: words.append("meta mark 1")
-        case 5: words.append("ip saddr @coming")
-        case 6: words.append("limit rate \(random.pick(["", "over "]))3/minute burst 3 packets")
-        default: break
+        case 0: return ["ct state \(random.pick(["new", "invalid", "established,new"]))"]
+        case 1 where version == "v4": return ["ip ttl \(random.pick(["< 201", "201", "!= 201", "> 64"]))"]
+        case 1 where version == "v6": return ["ip6 hoplimit \(random.pick(["< 201", "201", "!= 201"]))"]
+        case 2: return ["meta length \(random.pick(["< 32", "31-40", "!= 0-40"]))"]
+        case 3 where version == "v4": return ["ip dscp \(not())ef"]
+        case 4: return ["meta mark 1"]
+        case 5: return ["limit rate \(random.pick(["", "over "]))3/minute burst 3 packets"]
+        default: return []
         }
-        return (words + [random.pick(targets)]).joined(separator: " ")
     }
 
     private mutating func not() -> String { random.once(in: 3) ? "!= " : "" }

@@ -51,6 +51,7 @@ struct HookPlan {
                 continue
             }
             noteWhatIsLost(step)
+            addStrays(step, ports, later: steps[(index + 1)...])
             guard var opening = Opening(step, family) else { continue }
             opening.boxes = opening.boxes.intersection(BoxList(boxes: [ports])) ?? .none
             if !step.states.contains(.new), step.isDrop, !matters(opening.boxes, to: steps[(index + 1)...]) {
@@ -78,6 +79,14 @@ struct HookPlan {
             let isPlain = box.protocols == Box.allProtocols && box.sourcePorts.isAll && box.destinationPorts.isAll
             return (count <= 16 || isPlain) && (hook != .forward || ports.isSubset(of: box.leaving))
         }
+    }
+
+    /// Drops SCTP and DCCP wholly where some of it is dropped, and a later rule would accept it.
+    private mutating func addStrays(_ step: Step, _ ports: Box, later: ArraySlice<Step>) {
+        let strays = Opening.strays(step).intersection(BoxList(boxes: [ports])) ?? .none
+        guard !strays.isEmpty, matters(strays, to: later) else { return }
+        note(step, "drops more than it should: SCTP and DCCP wholly, because what opens a connection cannot be told")
+        add(step, strays, isStateless: false)
     }
 
     /// The opening as it is written behind rules that pass: they have taken away what returned.

@@ -61,6 +61,14 @@ struct Opening: Sendable {
         if boxes.isEmpty, step.unsaid.isEmpty { return nil }
     }
 
+    /// What a step about invalid packets may drop of SCTP and DCCP. Which of these packets open a connection cannot be
+    /// said.
+    static func strays(_ step: Step) -> BoxList {
+        guard step.isDrop, step.states.contains(.invalid), !step.states.contains(.new) else { return .none }
+        let odd = Box(protocols: NumberSet(numbers: [33, 132]))
+        return step.boxes.intersection(BoxList(boxes: [odd])) ?? BoxList(boxes: [odd])
+    }
+
     init(_ step: Step, _ boxes: BoxList, isStateless: Bool) {
         self.step = step
         self.boxes = boxes

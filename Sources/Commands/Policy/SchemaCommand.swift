@@ -11,8 +11,7 @@ struct SchemaCommand: ParsableCommand {
             Editors that know it complete keys and words and mark mistakes while a policy is written. It says what the \
             parser reads: keys, kinds of values, words. What names mean, `bulkhead check` tells.
 
-            A first line in the policy names it to editors with a YAML language server:
-              # yaml-language-server: $schema=policy.schema.json
+            A first line such as `# yaml-language-server: $schema=policy.schema.json` names it to them.
 
             Example:
               bulkhead schema > policy.schema.json

@@ -25,7 +25,7 @@ public struct Bulkhead: ParsableCommand {
             CheckCommand.self, DiffCommand.self, ApplyCommand.self, RollbackCommand.self, LogCommand.self,
             ShowCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self, DropsCommand.self,
             ExplainCommand.self, ReachCommand.self, ReplayCommand.self, ImportCommand.self, InitCommand.self,
-            GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
+            SchemaCommand.self, GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
             ManualCommand<Bulkhead>.self,
         ])
 

@@ -5,7 +5,7 @@ public struct ImportError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What is wrong, and where: `file:line: ...` if it is a line's fault.
     public var description: String
 
-    public init(_ description: String) { self.description = description }
+    public init(_ description: String) { self.description = OneLine.text(description, most: 800) }
 
     init(_ file: String, _ line: Int, _ words: String) { self.init("\(file):\(line): \(words)") }
 }

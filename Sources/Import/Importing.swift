@@ -3,6 +3,8 @@
 /// The firewalls whose rule sets can be imported.
 public enum ImportFormat: String, Sendable, CaseIterable {
     case iptablesSave = "iptables-save"
+    case nftJSON = "nft-json"
+    case networkPolicy = "networkpolicy"
 }
 
 extension ImportedPolicy {
@@ -19,7 +21,11 @@ extension ImportedPolicy {
         switch format {
         case .iptablesSave:
             let systems = try SaveReader.read(sources, devices: ports.devices)
-            return try FilterPlan.policy(systems, ports, title: "iptables-save")
+            return try FilterPlan.policy(systems, ports, title: format.rawValue)
+        case .networkPolicy: return KubePlan.policy(try KubeReader.read(sources), ports)
+        case .nftJSON:
+            let read = try NftReader.read(sources, devices: ports.devices)
+            return try FilterPlan.policy(read.systems, ports, title: format.rawValue, notes: read.notes)
         }
     }
 }

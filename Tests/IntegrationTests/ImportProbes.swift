@@ -64,7 +64,10 @@ struct ImportProbes {
         let destination = device != nil && random.once(in: 2) ? random.pick(near) : random.pick(far)
         if device == nil { source = random.pick(near) }
         let (segment, isOpening) = segment(family)
-        let datagram = Datagram(source, destination, segment) { $0.hopLimit = WatchedHost.hopLimit }
+        let datagram = Datagram(source, destination, segment) {
+            $0.hopLimit = WatchedHost.hopLimit
+            if random.once(in: 6) { $0.trafficClass = 46 << 2 }
+        }
         return ImportProbe(number: number, device: device, datagram: datagram, isOpening: isOpening)
     }
 
@@ -72,7 +75,8 @@ struct ImportProbes {
         let source: UInt16 = random.once(in: 4) ? port() : UInt16(random.number(20000...60000))
         switch random.number(0...19) {
         case 0...7: return (.tcp(source, port(), sequence: UInt32(random.number(0...1 << 30))), true)
-        case 8...13: return (.udp(source, port(), payload: [1, 2, 3]), true)
+        case 8...13:
+            return (.udp(source, port(), payload: Array(repeating: 1, count: random.pick([3, 3, 4, 20]))), true)
         case 14...16:
             let types: [UInt8] = family == .v4 ? [0, 3, 5, 8, 11, 12, 13, 17, 40] : [1, 2, 3, 4, 128, 129, 139, 200]
             let type = random.pick(types)

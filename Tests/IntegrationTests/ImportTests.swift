@@ -29,14 +29,30 @@ extension Integration {
 
             /// The other family is held to the rules too, where only one has any.
             var families: [AddressFamily] {
+                if isNft {
+                    let text = files.values.joined()
+                    let isBoth = text.contains("table inet") || text.contains("table netdev")
+                    return (isBoth || text.contains("table ip6 ") ? [.v6] : [])
+                        + (isBoth || text.contains("table ip ") ? [.v4] : [])
+                }
                 let names = files.keys.filter { !$0.hasSuffix(".ipset") }
                 return (names.contains { $0.hasSuffix(".v6") } ? [.v6] : [])
                     + (names.contains { !$0.hasSuffix(".v6") } ? [.v4] : [])
             }
 
+            /// Whether nft reads it.
+            var isNft: Bool { files.keys.contains { $0.hasSuffix(".nft") } }
+
             var devices: [String] {
                 var found: [String] = []
-                for text in files.filter({ !$0.key.hasSuffix(".ipset") }).sorted(by: { $0.key < $1.key }).map(\.value) {
+                if isNft {
+                    let words = Set(files.values.joined().split { !($0.isLetter || $0.isNumber) }.map(String.init))
+                    found = words.filter { $0.hasPrefix("eth") && $0.dropFirst(3).allSatisfy(\.isNumber) }.sorted()
+                    found.removeAll { $0 == "eth" }
+                }
+                for text in files.filter({ !$0.key.hasSuffix(".ipset") && !isNft }).sorted(by: { $0.key < $1.key }).map(
+                    \.value)
+                {
                     let words = text.split(whereSeparator: \.isWhitespace)
                     for (option, name) in zip(words, words.dropFirst()) where ["-i", "-o"].contains(option) {
                         let name = String(name.hasSuffix("+") ? name.dropLast() + "0" : name)
@@ -49,6 +65,8 @@ extension Integration {
         }
 
         static let folder = URL(filePath: #filePath).deletingLastPathComponent().path + "/RuleSets"
+        static let nftFolder = URL(filePath: #filePath).deletingLastPathComponent().path + "/NftRuleSets"
+        static let nftFound = RuleSet.all(in: nftFolder)
         /// Besides those in the repository, the rule sets of a folder that the environment names.
         static let found = RuleSet.all(
             in: ProcessInfo.processInfo.environment["BULKHEAD_RULE_SETS"] ?? folder)
@@ -64,6 +82,15 @@ extension Integration {
 
         @Test func thereAreEnough() { #expect(Self.found.count >= 25) }
 
+        @Test(arguments: nftFound) func acceptsNoMoreThanNft(_ rules: RuleSet) throws {
+            try Self.compare(rules, seed: UInt64(rules.name.utf8.reduce(11) { $0 &* 31 &+ Int($1) } & 0xffff))
+        }
+
+        @Test(arguments: 1...12) func acceptsNoMoreThanAnyNft(seed: Int) throws {
+            var generator = NftGenerator(seed: UInt64(seed))
+            try Self.compare(generator.ruleSet("nft-\(seed)"), seed: UInt64(seed))
+        }
+
         // MARK: Both
 
         static func compare(_ rules: RuleSet, seed: UInt64) throws {
@@ -78,7 +105,8 @@ extension Integration {
             for hasMap in [false, true] {
                 let name = "\(rules.name), \(hasMap ? "with" : "without") a map"
                 let host = try WatchedHost(lab, hasMap ? "m" : "b", devices: devices)
-                let policy = try imported(lab, rules, devices, hasMap: hasMap)
+                let files = rules.isNft ? ["\(rules.name).json": try listed(kernel.inside)] : rules.files
+                let policy = try imported(lab, rules, files, devices, hasMap: hasMap)
                 let bulkhead = Bulkhead(lab, in: host.inside, instance: hasMap ? "m" : "b")
                 // The probes are no connections from before.
                 let text = policy.output.replacing("\ndefaults: { ", with: "\ndefaults: { adopt: 0s, ")
@@ -101,17 +129,30 @@ extension Integration {
                 switch name.split(separator: ".").last {
                 case "ipset": try namespace.run("ipset", "restore", input: text)
                 case "v6": try namespace.run("ip6tables-restore", input: text)
+                case "nft": try namespace.run("nft", "-f", "-", input: text)
                 case "legacy": try namespace.run("iptables-legacy-restore", input: text)
                 default: try namespace.run("iptables-restore", input: text)
                 }
             }
         }
 
+        /// The rule set as nft lists it, without the table that watches.
+        private static func listed(_ namespace: Namespace) throws -> String {
+            let text = try namespace.run("nft", "-j", "list", "ruleset")
+            let root = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: [[String: Any]]]
+            let objects = (root?["nftables"] ?? []).filter { object in
+                guard let (kind, body) = object.first, let fields = body as? [String: Any] else { return true }
+                return fields[kind == "table" ? "name" : "table"] as? String != "watch"
+            }
+            let data = try JSONSerialization.data(withJSONObject: ["nftables": objects], options: [.prettyPrinted])
+            return String(decoding: data, as: UTF8.self)
+        }
+
         static func imported(
-            _ lab: Lab, _ rules: RuleSet, _ devices: [String], hasMap: Bool
+            _ lab: Lab, _ rules: RuleSet, _ files: [String: String], _ devices: [String], hasMap: Bool
         ) throws -> CommandResult {
-            let paths = try rules.files.sorted { $0.key < $1.key }.map { try lab.file($0.key, $0.value) }
-            var words = [Bulkhead.executable, "import", "--from", "iptables-save"] + paths
+            let paths = try files.sorted { $0.key < $1.key }.map { try lab.file($0.key, $0.value) }
+            var words = [Bulkhead.executable, "import", "--from", rules.isNft ? "nft-json" : "iptables-save"] + paths
             if hasMap {
                 let lines = devices.enumerated().map { index, device in
                     let networks = "198.18.\(index).0/24, \"2001:db8:\(index)::/64\""

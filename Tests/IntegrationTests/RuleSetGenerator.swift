@@ -5,6 +5,7 @@ import TestSupport
 struct RuleSetGenerator {
     private var random: RandomNumbers
     private var isV6 = false
+    private var limits = 0
 
     init(seed: UInt64) { random = RandomNumbers(seed: seed) }
 
@@ -39,7 +40,7 @@ struct RuleSetGenerator {
         for chain in ["INPUT", "FORWARD", "OUTPUT"] where !random.once(in: 4) {
             lines.append("-A \(chain) -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT")
         }
-        let targets = ["ACCEPT", "ACCEPT", "ACCEPT", "DROP", "DROP", "REJECT", "one", "two"]
+        let targets = ["ACCEPT", "ACCEPT", "ACCEPT", "DROP", "DROP", "REJECT", "LOG", "one", "two"]
         let hooks: [(String, [String])] = [("INPUT", ["-i"]), ("FORWARD", ["-i", "-o"]), ("OUTPUT", ["-o"])]
         for (chain, devices) in hooks {
             for _ in 0..<random.number(1...8) {
@@ -71,7 +72,7 @@ struct RuleSetGenerator {
         case 5: words += not() + ["-p", random.pick(["tcp", "47", "sctp"])]
         default: break
         }
-        switch random.number(0...11) {
+        switch random.number(0...16) {
         case 0:
             words +=
                 ["-m", "conntrack"] + not() + [
@@ -88,6 +89,17 @@ struct RuleSetGenerator {
         case 4 where !isV6: words += ["-m", "iprange"] + not() + ["--src-range", "192.0.2.10-192.0.2.77"]
         case 5: words += ["-m", "mark", "--mark", "0x1"]
         case 6: words += ["-m", "limit", "--limit", "1/min", "--limit-burst", "3"]
+        case 8: words += ["-m", "length"] + not() + ["--length", random.pick(["0:31", "32:65535", "40"])]
+        case 9:
+            words += isV6 ? ["-m", "hl"] : ["-m", "ttl"]
+            words += [isV6 ? "--hl-lt" : "--ttl-lt", random.pick(["202", "201", "64"])]
+        case 10: words += ["-m", "dscp"] + not() + ["--dscp-class", "EF"]
+        case 11 where !output: words += ["-m", "mac"] + not() + ["--mac-source", "\(Frame.guest)"]
+        case 12:
+            limits += 1
+            let option = random.pick(["--hashlimit-upto", "--hashlimit-above"])
+            words += ["-m", "hashlimit", option, "3/min", "--hashlimit-burst", "3", "--hashlimit-mode"]
+            words += [random.pick(["srcip", "dstip"]), "--hashlimit-name", "h\(limits)"]
         case 7: words += ["-m", "comment", "--comment", "\"a \\\"quoted\\\" # comment: {x}\""]
         default: break
         }

@@ -6,7 +6,8 @@ extension CommandNotes {
         "": all,
         "check": check, "diff": diff, "apply": apply, "rollback": rollback, "log": log, "show": show,
         "status": status, "counters": counters, "flows": flows, "drops": drops, "explain": explain, "reach": reach,
-        "replay": replay, "import": importing, "init": initial, "quarantine": quarantine, "release": release,
+        "replay": replay, "import": importing, "init": initial, "schema": schema, "quarantine": quarantine,
+        "release": release,
         "detach": detach,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
         "group flush": groupFlush,
@@ -137,6 +138,10 @@ extension CommandNotes {
         different:
             "Something was left out; standard error names each line. The policy was written, but not with `--strict`.",
         files: [], related: ["check", "apply"], reading: [bringing, language])
+
+    private static let schema = CommandNotes(
+        done: "The schema was written.", failed: "Standard output cannot be written to.",
+        files: [], related: ["check", "import"], reading: [language])
 
     private static let group = CommandNotes(
         done: "The subcommand did what it was asked to.", failed: unchanged, files: [.instance], related: ["apply"],

@@ -50,7 +50,11 @@ struct ImportCommand: ParsableCommand {
             throw Refusal("the rule set cannot be imported: \(error)")
         }
         for note in policy.notes { StandardError.line("\(note.description)") }
-        if policy.isComplete || !strict { try StandardOutput.write(Words(verbatim: policy.text)) }
+        if policy.isComplete || !strict {
+            try StandardOutput.write(Words(verbatim: policy.text))
+        } else {
+            StandardError.line("nothing is written, because of --strict")
+        }
         if !policy.isComplete { throw ExitCode(ExitStatus.different.rawValue) }
     }
 

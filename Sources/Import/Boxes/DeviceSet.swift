@@ -57,6 +57,17 @@ struct DeviceNames: Sendable {
         }
     }
 
+    /// Whether a policy can name such a device: it has no characters that the kernel refuses in names, nor those of
+    /// patterns.
+    static func isName(_ name: String) -> Bool {
+        let text = name.hasSuffix("+") ? name.dropLast() : name[...]
+        return text.utf8.count <= 15 && !["", ".", ".."].contains(name)
+            && text.unicodeScalars.allSatisfy { scalar in
+                OneLine.isPrintable(scalar) && !scalar.properties.isWhitespace
+                    && !"/:*?[]+".unicodeScalars.contains(scalar)
+            }
+    }
+
     /// The devices that a name means, which must have been given before; a pattern means those that it matches too.
     func devices(_ name: String) -> DeviceSet {
         guard name.hasSuffix("+") else { return DeviceSet(numbers[name].map { [$0] } ?? []) }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Policy
 
 /// What connection tracking says of a packet.
 struct States: OptionSet, Sendable, Hashable {
@@ -14,14 +15,6 @@ struct States: OptionSet, Sendable, Hashable {
     static let openings: States = [.new, .invalid, .untracked]
 }
 
-/// How often a rule may match.
-struct RateLimit: Sendable, Hashable {
-    /// As the policy writes it, such as `3/m`.
-    var rate: String
-    var burst: Int
-    var perSource = false
-}
-
 /// A rule of a chain, in terms that iptables and nftables have in common.
 struct FilterRule: Sendable {
     enum Verdict: Sendable, Hashable {
@@ -31,6 +24,8 @@ struct FilterRule: Sendable {
         case jump(String)
         case goto(String)
         case `return`
+        /// The packet is logged, and goes on with the next rule.
+        case log
         /// The packet goes on with the next rule. `leftOut` says what is lost, nil where nothing is.
         case goesOn(leftOut: String?)
         /// Something decides that cannot be said. It may drop, so it is taken for a drop.
@@ -43,8 +38,12 @@ struct FilterRule: Sendable {
     var comment: String?
     var match: Match
     var states = States.all
-    var limit: RateLimit?
+    var limit: RuleLimit?
     var verdict: Verdict
+    /// What its log calls it.
+    var tag: String?
+    /// Whether a verdict is logged.
+    var isLogged = false
 }
 
 /// A line of what is imported.
@@ -52,6 +51,9 @@ struct Origin: Sendable, Hashable {
     var file: String
     var line: Int
     var text: String
+
+    /// The text as a note quotes it.
+    var shown: String { OneLine.text(text, most: 240) }
 }
 
 /// A chain of rules.
@@ -74,7 +76,14 @@ struct FilterSystem: Sendable {
     /// By name; names of different tables differ.
     var chains: [String: FilterChain] = [:]
     /// The chains of each hook. A packet passes if all of them accept it.
-    var bases: [Hook: [String]] = [:]
+    var bases: [Hook: [Base]] = [:]
+
+    /// A chain that the kernel calls by itself.
+    struct Base: Sendable, Hashable {
+        var name: String
+        /// The packets for which it is called; nil: all.
+        var within: Box?
+    }
     /// Packets that are not tracked.
     var untracked: [Match] = []
     /// Rules that change addresses.

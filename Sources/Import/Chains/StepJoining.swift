@@ -11,9 +11,11 @@ enum StepJoining {
 
     /// Whether two neighbours may become one as far as all but their packets goes.
     private static func areAlike(_ left: Step, _ right: Step) -> Bool {
-        left.action == right.action && left.states == right.states && left.limit == nil && right.limit == nil
+        left.isVerdict && left.action == right.action && left.states == right.states
+            && !left.isConditional && !right.isConditional && left.tag == right.tag && left.isLogged == right.isLogged
             && left.unsaid.isEmpty && right.unsaid.isEmpty && left.path == right.path && left.comment == right.comment
             && left.boxes.boxes.count == 1 && right.boxes.boxes.count == 1
+            && left.boxes == left.unpassed && right.boxes == right.unpassed
     }
 
     /// Joins runs that differ in one set of addresses, which are united all at once: thousands are common.
@@ -22,7 +24,9 @@ enum StepJoining {
         var key: Box?
         var sets: [AddressSet] = []
         func close() {
-            if sets.count > 1 { result[result.count - 1].boxes.boxes[0][keyPath: path] = AddressSet(unionOf: sets) }
+            guard sets.count > 1 else { return }
+            result[result.count - 1].boxes.boxes[0][keyPath: path] = AddressSet(unionOf: sets)
+            result[result.count - 1].unpassed = result[result.count - 1].boxes
         }
         for step in steps {
             var box = step.boxes.boxes.first
@@ -48,6 +52,7 @@ enum StepJoining {
                 let box = last.boxes.boxes[0].joined(with: step.boxes.boxes[0])
             {
                 result[result.count - 1].boxes = BoxList(boxes: [box])
+                result[result.count - 1].unpassed = BoxList(boxes: [box])
                 result[result.count - 1].origins += step.origins
             } else {
                 result.append(step)

@@ -131,7 +131,9 @@ extension SaveRule {
         _ option: String, _ path: WritableKeyPath<Box, DeviceSet>, _ isNegated: Bool
     ) throws(ImportError) {
         var box = whole
-        box[keyPath: path] = context.devices.devices(try needed(option))
+        let name = try needed(option)
+        guard DeviceNames.isName(name) else { throw fault("\(option) \(name) is not a device that a policy can name") }
+        box[keyPath: path] = context.devices.devices(name)
         add(box, isNegated: isNegated)
     }
 

@@ -7,6 +7,10 @@ struct SaveReader {
     private(set) var systems: [AddressFamily: FilterSystem] = [:]
     private let devices: DeviceNames
     private var sets: IPSets
+    /// Whether some rule changes hop limits or code points.
+    private var changesFields = false
+    /// Names of limits that several rules share.
+    private var sharedLimits: Set<String> = []
 
     private struct Text {
         var name: String
@@ -30,7 +34,7 @@ struct SaveReader {
             let text = SaveReader.text(source)
             if !text.isSets { try reader.read(text, index) }
         }
-        guard !reader.systems.isEmpty else {
+        guard reader.systems.values.contains(where: { !$0.chains.isEmpty }) else {
             throw ImportError("none of the files has a table of rules, such as iptables-save prints")
         }
         for family in Array(reader.systems.keys) { reader.systems[family]?.sets = reader.sets.all(family) }
@@ -42,7 +46,20 @@ struct SaveReader {
         var sets = IPSets()
         for source in sources {
             let text = SaveReader.text(source)
-            if text.isSets { try sets.read(text.name, text.lines) } else { names += SaveReader.deviceNames(text.lines) }
+            if text.isSets {
+                try sets.read(text.name, text.lines)
+                continue
+            }
+            names += SaveReader.deviceNames(text.lines)
+            var limits: Set<String> = []
+            for line in text.lines where line.contains("--hashlimit-name ") {
+                let words = SaveWords(line).words.map(\.text)
+                guard let place = words.firstIndex(of: "--hashlimit-name"), place + 1 < words.count else { continue }
+                if !limits.insert(words[place + 1]).inserted { sharedLimits.insert(words[place + 1]) }
+            }
+            changesFields =
+                changesFields
+                || text.lines.contains { line in ["TTL", "HL", "TOS", "DSCP"].contains { line.contains("-j \($0) ") } }
         }
         sets.resolve()
         self.sets = sets
@@ -140,7 +157,8 @@ struct SaveReader {
                 throw ImportError(origin.file, origin.line, "a rule with a number is not what iptables-save prints")
             }
             let context = SaveRule.Context(
-                family: family, origin: origin, table: table.name, prefix: table.prefix, devices: devices, sets: sets)
+                family: family, origin: origin, table: table.name, prefix: table.prefix, devices: devices, sets: sets,
+                changesFields: changesFields, sharedLimits: sharedLimits)
             var reader = SaveRule(words, context)
             let rule = try reader.rule(chains: system.chains)
             let isFirst = first == "-I" || first == "--insert"
@@ -175,7 +193,8 @@ struct SaveReader {
                 return name.hasSuffix(" filter " + (name.split(separator: " ").last ?? "")) || !chain.rules.isEmpty
                     || chain.policy == .drop
             }
-            system.bases[hook] = names.dropLast() + (system.bases[hook] ?? []) + names.suffix(1)
+            let bases = names.map { FilterSystem.Base(name: $0) }
+            system.bases[hook] = bases.dropLast() + (system.bases[hook] ?? []) + bases.suffix(1)
         }
         try readUntracked(&system, number)
         readTranslations(&system, number)

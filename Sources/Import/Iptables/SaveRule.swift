@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
+import Policy
 
 /// Reads one rule of a saved rule set, from behind its chain's name.
 struct SaveRule {
@@ -11,6 +12,10 @@ struct SaveRule {
         var prefix: String
         var devices: DeviceNames
         var sets: IPSets
+        /// Whether some rule changes hop limits or code points.
+        var changesFields = false
+        /// Names of limits that several rules share.
+        var sharedLimits: Set<String> = []
     }
 
     let context: Context
@@ -37,6 +42,8 @@ struct SaveRule {
         match = Match([whole])
     }
 
+    private static let mostOptions = 1000
+
     /// Modules that restrict nothing by themselves.
     private static let plainModules: Set<String> = [
         "tcp", "udp", "udplite", "sctp", "dccp", "icmp", "icmp6", "icmpv6", "state", "conntrack", "comment",
@@ -44,7 +51,12 @@ struct SaveRule {
     ]
 
     mutating func rule(chains: [String: FilterChain]) throws(ImportError) -> FilterRule {
+        var count = 0
         while !words.isAtEnd {
+            count += 1
+            guard count <= SaveRule.mostOptions else {
+                throw fault("a rule with more than \(SaveRule.mostOptions) options")
+            }
             let isNegated = words.negation()
             guard let option = words.take() else { break }
             let isNegatedAfter = words.negation()
@@ -52,7 +64,8 @@ struct SaveRule {
         }
         var rule = FilterRule(origin: context.origin, comment: comment, match: match, verdict: verdict(chains))
         rule.states = states
-        applyFlags(&rule)
+        if rule.verdict == .log { rule.tag = tag }
+        flags?.narrow(&rule, within: whole)
         applyLimit(&rule)
         return rule
     }
@@ -76,11 +89,14 @@ struct SaveRule {
         if !isStrange { match = match.unsaid((isNegated ? "! " : "") + option + values) }
     }
 
+    /// Whether the options are still those of conditions: those of a target such as LOG come after it.
+    private var isVerdictOpen: Bool { target == nil || ["ACCEPT", "DROP", "RETURN"].contains(target?.word) }
+
     private mutating func take(_ option: String, isNegated: Bool) throws(ImportError) {
         switch option {
         case "-m", "--match":
             let name = try needed(option)
-            isStrange = !SaveRule.plainModules.contains(name)
+            isStrange = !SaveRule.plainModules.contains(name) && !SaveRule.fieldModules.contains(name)
             if isStrange { match = match.unsaid("-m \(name)") }
         case "-j", "--jump": target = (try needed(option), false)
         case "-g", "--goto": target = (try needed(option), true)
@@ -89,7 +105,11 @@ struct SaveRule {
             comment = comment ?? text
         case "-4", "--ipv4", "-6", "--ipv6": break
         default:
-            if try takeCondition(option, isNegated: isNegated) { return }
+            if isVerdictOpen {
+                limit.note(before: option)
+                if try takeCondition(option, isNegated: isNegated) { return }
+                if try takeField(option, isNegated: isNegated) { return }
+            }
             if target != nil, !["ACCEPT", "DROP", "RETURN"].contains(target?.word) {
                 targetWords += [option] + words.values()
             } else {
@@ -102,7 +122,7 @@ struct SaveRule {
 
     /// Targets after which the packet goes on, and what is lost with them; nil: nothing that a filter decides.
     private static let goingOn: [String: String?] = [
-        "LOG": "logs", "NFLOG": "logs", "ULOG": "logs", "TRACE": "traces", "AUDIT": "audits", "MARK": nil,
+        "TRACE": "traces", "AUDIT": "audits", "MARK": nil,
         "CONNMARK": nil, "CONNSECMARK": nil, "SECMARK": nil, "CLASSIFY": nil, "TCPMSS": nil, "TCPOPTSTRIP": nil,
         "TOS": nil, "DSCP": nil, "TTL": nil, "HL": nil, "ECN": nil, "CHECKSUM": nil, "RATEEST": nil, "IDLETIMER": nil,
         "LED": nil, "HMARK": nil, "ACCOUNT": nil, "SET": "changes a set", "TEE": "copies", "NOTRACK": "NOTRACK",
@@ -121,6 +141,7 @@ struct SaveRule {
         case "DROP": return .drop
         case "REJECT", "TARPIT": return .reject
         case "RETURN": return .return
+        case "LOG", "NFLOG", "ULOG": return context.table == "nat" ? .goesOn(leftOut: "logs") : .log
         case "CT": return .goesOn(leftOut: targetWords.contains("--notrack") ? "NOTRACK" : nil)
         default: break
         }
@@ -131,30 +152,26 @@ struct SaveRule {
 
     // MARK: What cannot be told from a packet alone
 
-    /// Rules ask for what opens a connection, and flows for the rest. So a condition on TCP flags is about the one or
-    /// about the other, or cannot be said.
-    private func applyFlags(_ rule: inout FilterRule) {
-        switch flags {
-        case nil: return
-        case .openings?:
-            rule.states.subtract([.established, .related])
-        case .others(let ofConnections)?:
-            switch rule.verdict {
-            case .accept: rule.states.formIntersection([.established, .related])
-            case .drop, .reject, .unknown: rule.states = ofConnections ? rule.states.subtracting(.new) : .invalid
-            default: rule.states = .invalid
-            }
-        case .some(let words)?:
-            rule.match = rule.match.unsaid(words)
-        }
-    }
-
     private func applyLimit(_ rule: inout FilterRule) {
         guard limit.isAsked else { return }
-        if let known = limit.limit, rule.verdict == .accept || rule.verdict == .return {
+        let mayLimit: Bool =
+            switch rule.verdict {
+            case .accept, .drop, .reject, .return, .log: true
+            default: false
+            }
+        if mayLimit, let known = limit.limit(context.family, shared: context.sharedLimits) {
             rule.limit = known
         } else {
             rule.match = rule.match.unsaid(limit.words)
         }
+    }
+
+    /// What a log's lines begin with, as a word.
+    private var tag: String? {
+        for option in ["--log-prefix", "--nflog-prefix", "--ulog-prefix"] {
+            guard let place = targetWords.firstIndex(of: option), place + 1 < targetWords.count else { continue }
+            return RuleNames.slug(targetWords[place + 1])
+        }
+        return nil
     }
 }

@@ -1,9 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
+import Policy
 
 /// Joins the rules of IPv4 and IPv6. Neither sees the other's packets, so only the order within each matters.
 enum FamilyMerge {
-    static func merged(_ v4: [PlannedItem], _ v6: [PlannedItem]) -> [PlannedItem] {
+    /// - Parameter limits: the rules with limits that stand in the policy already.
+    static func merged(
+        _ v4: [PlannedItem], _ v6: [PlannedItem], limits: inout Set<Origin>
+    ) -> [PlannedItem] {
+        // A rule is asked in its layer alone.
+        let (left, right) = (layers(v4), layers(v6))
+        var result: [PlannedItem] = []
+        var (i, j) = (0, 0)
+        while i < left.count || j < right.count {
+            let isJoined = i < left.count && j < right.count && left[i].name == right[j].name
+            let isLater = i < left.count && right.dropFirst(j).contains { $0.name == left[i].name }
+            let takesLeft = isJoined || j == right.count || (i < left.count && !isLater)
+            let takesRight = isJoined || !takesLeft
+            result += joined(takesLeft ? left[i].items : [], takesRight ? right[j].items : [])
+            if let name = takesLeft ? left[i].name : right[j].name { result.append(.layerEnd(name)) }
+            i += takesLeft ? 1 : 0
+            j += takesRight ? 1 : 0
+        }
+        return withoutTwins(result, &limits)
+    }
+
+    /// The items up to each end of a layer, and the rest.
+    private static func layers(_ items: [PlannedItem]) -> [(name: String?, items: [PlannedItem])] {
+        var result: [(name: String?, items: [PlannedItem])] = []
+        var layer: [PlannedItem] = []
+        for item in items {
+            if case .layerEnd(let name) = item {
+                result.append((name, layer))
+                layer = []
+            } else {
+                layer.append(item)
+            }
+        }
+        return result + [(nil, layer)]
+    }
+
+    private static func joined(_ v4: [PlannedItem], _ v6: [PlannedItem]) -> [PlannedItem] {
         var places: [Key: [Int]] = [:]
         for (index, item) in v6.enumerated() {
             if case .rule(let rule) = item, let key = Key(rule, .v6) { places[key, default: []].append(index) }
@@ -24,6 +61,25 @@ enum FamilyMerge {
         return result + v6[next...]
     }
 
+    /// One limit of the original that became two, for two families or two ways to its chain, would let through twice as
+    /// much.
+    private static func withoutTwins(_ items: [PlannedItem], _ limits: inout Set<Origin>) -> [PlannedItem] {
+        var seen = limits
+        defer { limits = seen }
+        return items.flatMap { item -> [PlannedItem] in
+            guard case .rule(var rule) = item, rule.limit != nil, rule.action != .log, let origin = rule.origins.first,
+                !seen.insert(origin).inserted
+            else { return [item] }
+            let isDrop = rule.action == .drop || rule.action == .reject
+            let words = isDrop ? "drops more than it should, because" : "accepts less, because"
+            let note = ImportedPolicy.Note(
+                kind: .leftOut, file: origin.file, line: origin.line,
+                words: "\(origin.shown): \(words) one limit that holds in several places cannot be said")
+            rule.limit = nil
+            return isDrop ? [.note(note), .rule(rule)] : [.note(note)]
+        }
+    }
+
     /// What two rules must have in common to be written as one.
     private struct Key: Hashable {
         var box: Box
@@ -32,10 +88,16 @@ enum FamilyMerge {
         var comment: String?
         var hook: Hook
         var isToLocal: Bool
+        var tag: String?
+        var isLogged: Bool
+        var fields: RuleMatch
+        /// Of a rule with a limit, which it shares with no other.
+        var limit: RuleLimit?
+        var origin: Origin?
 
-        /// nil if the rule must stay by itself: it has addresses and no comment, or a limit.
+        /// nil if the rule must stay by itself: it has addresses and no comment.
         init?(_ rule: PlannedRule, _ family: AddressFamily) {
-            guard rule.limit == nil, rule.remarks.isEmpty else { return nil }
+            guard rule.remarks.isEmpty else { return nil }
             box = rule.box
             for path in [\Box.source, \Box.destination] {
                 let isFull = AddressSet.all(family).isSubset(of: box[keyPath: path])
@@ -57,6 +119,11 @@ enum FamilyMerge {
             comment = rule.comment
             hook = rule.hook
             isToLocal = rule.isToLocal
+            tag = rule.tag
+            isLogged = rule.isLogged
+            fields = rule.fields
+            limit = rule.limit
+            origin = rule.limit == nil ? nil : rule.origins.first
         }
     }
 }

@@ -10,11 +10,15 @@ struct FilterPlan {
     private let systems: [AddressFamily: FilterSystem]
     private var plan: PolicyPlan
     private var hooks: [Hook: [AddressFamily: HookPlan]] = [:]
+    /// The rules with limits that stand in the policy already.
+    private var limits: Set<Origin> = []
 
     static func policy(
-        _ systems: [AddressFamily: FilterSystem], _ ports: PortMap, title: String
+        _ systems: [AddressFamily: FilterSystem], _ ports: PortMap, title: String,
+        notes: [ImportedPolicy.Note] = []
     ) throws(ImportError) -> ImportedPolicy {
         var maker = try FilterPlan(systems, ports, title)
+        maker.plan.items += notes.map(PlannedItem.note)
         maker.makeHead()
         if maker.plan.isRouter { maker.planRouter() } else { maker.planHost() }
         return PolicyWriter.policy(maker.plan)
@@ -63,7 +67,7 @@ struct FilterPlan {
         }
         for (_, translation) in translations {
             let origin = translation.origin
-            plan.notes.append(.init(kind: .stays, file: origin.file, line: origin.line, words: "NAT: \(origin.text)"))
+            plan.notes.append(.init(kind: .stays, file: origin.file, line: origin.line, words: "NAT: \(origin.shown)"))
         }
         addTranslated()
     }
@@ -86,7 +90,8 @@ struct FilterPlan {
                     .init(
                         kind: .leftOut, file: origin.file, line: origin.line,
                         words:
-                            "\(origin.text): NAT changes the destination after this policy; accept here what may come"))
+                            "\(origin.shown): NAT changes the destination after this policy; accept here what may come")
+                )
             )
             for box in translation.match.over.merged.boxes {
                 var rule = PlannedRule(box: box, hook: .input, action: .drop, fixedName: "translated")
@@ -133,7 +138,8 @@ struct FilterPlan {
     /// Adds the rules of a hook. The result is what becomes of the rest.
     private mutating func finish(_ hook: Hook, isToLocal: Bool) -> String {
         let plans = hooks[hook] ?? [:]
-        let items = FamilyMerge.merged(plans[.v4]?.items ?? [], plans[.v6]?.items ?? []).map { item in
+        let items = FamilyMerge.merged(plans[.v4]?.items ?? [], plans[.v6]?.items ?? [], limits: &limits).map {
+            item in
             guard case .rule(var rule) = item else { return item }
             rule.isToLocal = isToLocal
             if hook == .output, plan.isRouter { rule.box.sourceEnds.formIntersection(.host) }
@@ -230,23 +236,32 @@ struct FilterPlan {
         var result: [PlannedItem] = []
         if !isExact, let origin = rule.origins.first {
             let words =
-                rule.action != .accept
-                ? "drops more than it should, because where a packet leaves cannot be said"
-                : rule.box.isEmpty
-                    ? "where a packet leaves cannot be said"
-                    : "accepts less, because where a packet leaves"
-                        + " is not wholly known"
+                !rule.isVerdict
+                ? "logs or leaves more than it should, because where a packet leaves cannot be said"
+                : rule.action != .accept
+                    ? "drops more than it should, because where a packet leaves cannot be said"
+                    : rule.box.isEmpty
+                        ? "where a packet leaves cannot be said"
+                        : "accepts less, because where a packet leaves"
+                            + " is not wholly known"
             result.append(
                 .note(
                     .init(
                         kind: .leftOut, file: origin.file, line: origin.line,
-                        words: "\(origin.text): \(words); --ports MAP can name the networks of the ports")))
+                        words: "\(origin.shown): \(words); --ports MAP can name the networks of the ports")))
+        }
+        // A limit counts all that comes to it, so it must be of the whole rule.
+        if !isExact, rule.limit != nil {
+            if rule.action == .accept { return result }
+            if rule.isVerdict, rule.limit?.isOver == false { rule.limit = nil }
         }
         guard !rule.box.isEmpty else { return result }
         result.append(.rule(rule))
-        // Without a flow, it must pass where it leaves as well, and its answers must not.
+        // Without a flow, it must pass where it leaves as well, and its answers must not. What the host itself sends
+        // is judged by the rules of the output alone.
         if rule.isStateless {
             rule.hook = .output
+            rule.box.sourceEnds.formIntersection(.others)
             rule.box.arriving = .all
             result.append(.rule(rule))
         }

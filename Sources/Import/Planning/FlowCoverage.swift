@@ -6,26 +6,66 @@
 /// each of these packets too; most have a rule early on that accepts whatever is established. Where some of it would be
 /// dropped, the rule must not make a flow.
 struct FlowCoverage {
-    /// The steps that see packets of open connections, each way.
-    private let own: [Step]
-    private let answering: [Step]
-    /// Those that drop such packets but not what opens a connection.
-    private let ownDrops: [Step]
-    private let all: [Step]
-
-    /// - Parameter answers: the steps that answers pass: those of the output for what comes in.
-    init(_ steps: [Step], answers: [Step]) {
-        all = steps
-        own = steps.filter { $0.states.contains(.established) }
-        answering = answers.filter { $0.states.contains(.established) }
-        ownDrops = own.filter { $0.isDrop && !$0.states.contains(.openings) }
+    /// What an accept takes: with a flow, without one, and what is left out because neither is right.
+    struct Split {
+        var stateful: BoxList
+        var stateless: BoxList
+        var leftOut: BoxList
+        /// Whether some is without a flow only because its answers may belong to no connection.
+        var hasStrays: Bool
     }
 
-    /// Splits what an accept takes: with a flow, without one, and what is left out because neither is right.
-    func split(_ opening: Opening, at index: Int) -> (stateful: BoxList, stateless: BoxList, leftOut: BoxList) {
+    /// Steps in order, with what tells cheaply that a step is not about some packets.
+    private struct Way {
+        let steps: [Step]
+        /// Where they stand among all steps.
+        let places: [Int]
+        private let hulls: [BoxHull]
+
+        init(_ all: [Step], where isMeant: (Step) -> Bool) {
+            let kept = all.enumerated().filter { isMeant($0.element) }
+            steps = kept.map(\.element)
+            places = kept.map(\.offset)
+            hulls = steps.map { BoxHull($0.boxes.boxes) }
+        }
+
+        /// The places of the steps that may be about some of `boxes`, from `start` on.
+        func next(from start: Int, about boxes: [Box]) -> Int? {
+            let hull = BoxHull(boxes)
+            return hulls[start...].firstIndex { $0.overlaps(hull) }
+        }
+    }
+
+    /// The steps that see packets of open connections, after the rule that opened it, and of those the other way.
+    private let following: Way
+    private let answering: Way
+    /// Those that drop some segments for their state or flags.
+    private let partial: Way
+    /// Those that see answers that belong to no connection.
+    private let invalid: Way
+    private let asksStrays: Bool
+
+    /// - Parameters:
+    ///   - answers: the steps that answers pass: those of the output for what comes in.
+    ///   - asksStrays: whether packets that open no connection may come from anybody.
+    init(_ steps: [Step], answers: [Step], asksStrays: Bool) {
+        self.asksStrays = asksStrays
+        partial = Way(steps) { $0.isDrop && $0.states != .all }
+        answering = Way(answers) { $0.states.contains(.established) }
+        invalid = Way(answers) { $0.states.contains(.invalid) }
+        following = Way(steps) { step in
+            step.states.contains(.established)
+                && (!step.isDrop || !step.states.contains(.openings) || step.isConditional)
+        }
+    }
+
+    func split(_ opening: Opening, at index: Int) -> Split {
         var (stateful, stateless, leftOut) = (BoxList.none, BoxList.none, BoxList.none)
+        var hasStrays = false
         for box in opening.boxes.boxes {
-            let lost = uncovered(opening.step, box)
+            let strays = strays(opening.step, box)
+            hasStrays = hasStrays || !strays.isEmpty
+            let lost = uncovered(opening.step, box, at: index) + strays
             if lost.isEmpty {
                 stateful.boxes.append(box)
                 continue
@@ -44,38 +84,52 @@ struct FlowCoverage {
                 }
             }
         }
-        return (stateful, stateless, leftOut)
+        return Split(stateful: stateful, stateless: stateless, leftOut: leftOut, hasStrays: hasStrays)
+    }
+
+    /// Only some packets of SCTP and DCCP open a connection, and a policy cannot say which. What of `box` is one of the
+    /// others may be accepted, but what answers it belongs to no connection.
+    private func strays(_ step: Step, _ box: Box) -> [Box] {
+        guard asksStrays, step.states.contains(.invalid),
+            let odd = box.intersection(Box(protocols: NumberSet(numbers: [33, 132])))
+        else { return [] }
+        return FlowCoverage.dropped([odd.reversed], by: invalid).map(\.reversed)
     }
 
     /// Without a flow a rule judges every segment. So it must have asked for no state, and no rule before it may have
     /// dropped some segments for their state or flags.
     private func maySayStateless(_ step: Step, _ box: Box, before index: Int) -> Bool {
-        guard step.states == .all, step.limit == nil else { return false }
-        return !all[..<index].contains { $0.isDrop && $0.states != .all && $0.boxes.intersects(box) }
+        guard step.states == .all else { return false }
+        return !zip(partial.places, partial.steps).contains { $0 < index && $1.boxes.intersects(box) }
     }
 
     /// What of `box` could open a connection whose packets the rule set would drop later.
-    private func uncovered(_ step: Step, _ box: Box) -> [Box] {
+    private func uncovered(_ step: Step, _ box: Box, at index: Int) -> [Box] {
         var lost = FlowCoverage.dropped([box.reversed], by: answering).map(\.reversed)
-        if step.states.contains(.established) {
-            for drop in ownDrops { lost += drop.boxes.boxes.compactMap { $0.intersection(box) } }
-        } else {
-            lost += FlowCoverage.dropped([box], by: own.filter { !$0.isDrop || !$0.states.contains(.openings) })
-        }
+        // What opened the connection is accepted here, and so is what follows, but for what is dropped before.
+        let isSame = step.states.contains(.established) && !step.isConditional
+        lost += FlowCoverage.dropped([box], by: following, before: isSame ? index : nil)
         return lost
     }
 
     /// More pieces than this are not worth following: all of it counts as dropped.
     private static let mostPieces = 48
+    /// The same of steps that may be about them.
+    private static let mostSteps = 64
 
-    /// The packets of open connections, of those in `boxes`, that the steps may drop.
-    private static func dropped(_ boxes: [Box], by steps: [Step]) -> [Box] {
+    /// The packets of open connections, of those in `boxes`, that the steps may drop; `end`: a step that accepts what
+    /// comes to it.
+    private static func dropped(_ boxes: [Box], by way: Way, before end: Int? = nil) -> [Box] {
         var rest = BoxList(boxes: boxes)
         var lost: [Box] = []
-        for step in steps {
-            if rest.isEmpty { return lost }
-            if case .none = step.action { continue }
-            if step.action == .accept, step.limit != nil { continue }
+        var (start, count) = (0, 0)
+        while !rest.isEmpty, let index = way.next(from: start, about: rest.boxes) {
+            if let end, way.places[index] >= end { return lost }
+            let step = way.steps[index]
+            start = index + 1
+            count += 1
+            if count > mostSteps { return boxes }
+            if !step.isVerdict || step.action == .accept && step.isConditional { continue }
             if step.isDrop {
                 lost += rest.boxes.flatMap { box in step.boxes.boxes.compactMap { $0.intersection(box) } }
             }
@@ -84,10 +138,6 @@ struct FlowCoverage {
             }
             rest = left
         }
-        return lost + rest.boxes
+        return end == nil ? lost + rest.boxes : lost
     }
-}
-
-extension Step {
-    var isDrop: Bool { action == .drop || action == .reject }
 }

@@ -25,7 +25,10 @@ struct Opening: Sendable {
     /// nil if the step is about packets of open connections alone.
     init?(_ step: Step, _ family: AddressFamily) {
         let states = step.states.intersection(.openings)
-        if case .none = step.action { return nil }
+        switch step.action {
+        case .none, .layerEnd: return nil
+        default: break
+        }
         guard !states.isEmpty else { return nil }
         self.step = step
         boxes = step.boxes
@@ -56,6 +59,14 @@ struct Opening: Sendable {
         asked.messagesV6 = asked.messagesV6.union(doubtful)
         boxes = boxes.intersection(BoxList(boxes: [asked])) ?? .none
         if boxes.isEmpty, step.unsaid.isEmpty { return nil }
+    }
+
+    /// What a step about invalid packets may drop of SCTP and DCCP. Which of these packets open a connection cannot be
+    /// said.
+    static func strays(_ step: Step) -> BoxList {
+        guard step.isDrop, step.states.contains(.invalid), !step.states.contains(.new) else { return .none }
+        let odd = Box(protocols: NumberSet(numbers: [33, 132]))
+        return step.boxes.intersection(BoxList(boxes: [odd])) ?? BoxList(boxes: [odd])
     }
 
     init(_ step: Step, _ boxes: BoxList, isStateless: Bool) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
+import Policy
 import Wire
 
 /// A rule of the policy in the making.
@@ -8,7 +9,12 @@ struct PlannedRule: Sendable {
     var hook: Hook
     var action: Step.Action
     var isStateless = false
-    var limit: RateLimit?
+    var limit: RuleLimit?
+    /// What else its packets must be.
+    var fields = RuleMatch.any
+    var tag: String?
+    /// Whether a verdict is logged.
+    var isLogged = false
     /// What the author of the original wrote beside it.
     var comment: String?
     /// The chains that led to it.
@@ -21,6 +27,9 @@ struct PlannedRule: Sendable {
     var fixedName: String?
     /// Whether it is for what is addressed to the host itself, its broadcasts and multicast among that.
     var isToLocal = false
+
+    /// Whether it decides.
+    var isVerdict: Bool { action == .accept || action == .drop || action == .reject }
 }
 
 /// A line of the policy in the making.
@@ -28,6 +37,8 @@ enum PlannedItem: Sendable {
     case rule(PlannedRule)
     /// Something that could not be said, at its place.
     case note(ImportedPolicy.Note)
+    /// A layer ends here, that of a chain.
+    case layerEnd(String)
 }
 
 /// The policy in the making.

@@ -40,7 +40,8 @@ struct AddressWords {
         names[set] = table.unique(RuleNames.slug(wish) ?? "addresses")
     }
 
-    func isNamed(_ set: AddressSet) -> Bool { names[set] != nil }
+    /// Whether the set has a name, or all other addresses have one.
+    func isNamed(_ set: AddressSet) -> Bool { names[set] != nil || names[whole.subtracting(set)] != nil }
 
     // MARK: Ends
 

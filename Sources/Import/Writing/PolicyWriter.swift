@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
+import Policy
 
 /// Writes a plan as the text of a policy.
 struct PolicyWriter {
@@ -9,13 +10,23 @@ struct PolicyWriter {
     private var names = NameTable()
     private var notes: [ImportedPolicy.Note]
     private var rules: [String] = []
+    /// The layers that have ended: their names and rules.
+    private var layers: [(name: String, rules: [String])] = []
+    private var layerNames = NameTable()
     private var noted: Set<ImportedPolicy.Note> = []
 
     static func policy(_ plan: PolicyPlan) -> ImportedPolicy {
         var writer = PolicyWriter(plan)
         writer.nameSets()
         writer.writeRules()
-        return ImportedPolicy(text: writer.text, notes: writer.notes)
+        return ImportedPolicy(
+            text: writer.text,
+            notes: writer.notes.map { note in
+                var note = note
+                note.file = OneLine.text(note.file)
+                note.words = OneLine.text(note.words, most: 800)
+                return note
+            })
     }
 
     private init(_ plan: PolicyPlan) {
@@ -67,10 +78,14 @@ struct PolicyWriter {
         for item in plan.items {
             switch item {
             case .note(let note): add(note)
+            case .layerEnd(let name):
+                layers.append((layerNames.unique(RuleNames.slug(name) ?? "layer"), rules))
+                rules = []
+                path = []
             case .rule(let rule):
                 if rule.path != path, rule.path.count > 1 {
                     let chains = rule.path.map { $0.split(separator: " ").last ?? "" }.joined(separator: " > ")
-                    rules.append("  # \(YAMLText.comment(chains))")
+                    rules.append("  # \(OneLine.text(chains))")
                 }
                 path = rule.path
                 write(rule)
@@ -82,10 +97,11 @@ struct PolicyWriter {
         // A rule that became several is named once.
         guard noted.insert(note).inserted else { return }
         notes.append(note)
-        rules.append("  # \(YAMLText.comment(note.description))")
+        rules.append("  # \(OneLine.text(note.description, most: 800))")
     }
 
-    private mutating func write(_ rule: PlannedRule) {
+    private mutating func write(_ planned: PlannedRule) {
+        var rule = planned
         let devices = rule.hook == .output ? rule.box.leaving : rule.box.arriving
         let at = entries.at(devices)
         // It is about devices that are no ports.
@@ -96,14 +112,18 @@ struct PolicyWriter {
             add(
                 .init(
                     kind: .leftOut, file: origin.file, line: origin.line,
-                    words: "\(origin.text): \(words), because all protocols but some cannot be said"))
+                    words: "\(origin.shown): \(words), because all protocols but some cannot be said"))
+            // A limit counts all that comes to it, so it must be of the whole rule.
+            if rule.limit != nil, rule.action == .accept { return }
+            if rule.limit?.isOver == false, rule.isVerdict { rule.limit = nil }
         }
         let (source, destination) = addresses.asked(rule.box)
         let from = addresses.end(source, rule.box.sourceEnds, isToLocal: false)
         let to = addresses.end(destination, rule.box.destinationEnds, isToLocal: rule.isToLocal)
         let atValue = at.map { YAMLValue.one(of: $0) }
+        let asked = FieldWords(rule.fields)
         let direction = YAMLValue.word(rule.hook == .output ? "out" : "in")
-        for remark in rule.remarks { rules.append("  # \(YAMLText.comment(remark))") }
+        for remark in rule.remarks { rules.append("  # \(OneLine.text(remark))") }
         if let stray = service.stray {
             let name = names.unique("invalid")
             line([
@@ -115,10 +135,11 @@ struct PolicyWriter {
         let name = name(rule, service, from, to)
         let isWhole = rule.comment.map { RuleNames.slug($0) == $0.lowercased().replacing(" ", with: "-") } ?? true
         line([
-            "name": .word(name), "from": from, "to": to, "service": service.value, "at": atValue,
-            "direction": direction, "action": .word(PolicyWriter.word(rule.action)),
-            "stateless": rule.isStateless ? .word("true") : nil, "limit": rule.limit.map(PolicyWriter.limit),
-            "comment": isWhole ? nil : rule.comment.map { .text($0) },
+            "name": .word(name), "from": from, "to": to, "fromMac": asked.sourceMACs, "toMac": asked.destinationMACs,
+            "service": service.value, "match": asked.value, "at": atValue, "direction": direction,
+            "action": .word(PolicyWriter.word(rule.action)), "stateless": rule.isStateless ? .word("true") : nil,
+            "limit": rule.limit.map(PolicyWriter.limit), "log": rule.isLogged ? .word("true") : nil,
+            "tag": rule.tag.map(YAMLValue.word), "comment": isWhole ? nil : rule.comment.map { .text($0) },
         ])
     }
 
@@ -126,10 +147,16 @@ struct PolicyWriter {
         rules.append("  - " + YAMLValue.map(fields).text(indent: 6, from: 4))
     }
 
-    private static func limit(_ limit: RateLimit) -> YAMLValue {
-        .map([
-            "rate": .word(limit.rate), "burst": .word("\(limit.burst)"),
-            "per": limit.perSource ? .word("source") : nil,
+    private static func limit(_ limit: RuleLimit) -> YAMLValue {
+        let unit = limit.unit == .bytes ? "B" : ""
+        let lengths: [(String, Int, Int)] = [
+            ("v4", limit.v4Prefix, RuleLimit.standardV4Prefix), ("v6", limit.v6Prefix, RuleLimit.standardV6Prefix),
+        ]
+        let prefix = lengths.filter { $0.1 != $0.2 }.map { YAMLField(key: $0.0, value: .word("\($0.1)")) }
+        return .map([
+            "rate": .word("\(limit.rate)\(unit)/\(limit.period.rawValue)"), "burst": .word("\(limit.burst)\(unit)"),
+            "per": limit.per == .rule ? nil : .word(limit.per.rawValue), "prefix": prefix.isEmpty ? nil : .map(prefix),
+            "over": limit.isOver ? .word("true") : nil,
         ])
     }
 
@@ -137,7 +164,9 @@ struct PolicyWriter {
         switch action {
         case .accept: "accept"
         case .reject: "reject"
-        case .drop, .none: "drop"
+        case .log: "log"
+        case .pass: "pass"
+        case .drop, .none, .layerEnd: "drop"
         }
     }
 
@@ -166,16 +195,29 @@ struct PolicyWriter {
             "# yaml-language-server: $schema=policy.schema.json",
             "# Made by bulkhead import --from \(plan.title). Replies to what a rule accepts pass by themselves.",
         ]
-        lines += plan.remarks.map { "# \(YAMLText.comment($0))" }
-        lines += notes.filter { $0.line == 0 || $0.kind == .stays }.map { "# \(YAMLText.comment($0.description))" }
+        lines += plan.remarks.map { "# \(OneLine.text($0))" }
+        lines += notes.filter { $0.line == 0 || $0.kind == .stays }.map {
+            "# \(OneLine.text($0.description, most: 800))"
+        }
         lines += ["version: 1", "", "ports:"]
         lines += PolicyWriter.table(entries.value)
         if !addresses.used.isEmpty {
             lines += ["", "groups:"] + PolicyWriter.table(addresses.used)
         }
         lines += ["", "defaults: { in: \(plan.defaultIn), out: \(plan.defaultOut) }"]
+        lines += layerLines
         if rules.contains(where: { $0.hasPrefix("  - ") }) { lines += ["", "rules:"] + rules } else { lines += rules }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var layerLines: [String] {
+        if layers.isEmpty { return [] }
+        return ["", "layers:"]
+            + layers.flatMap { layer in
+                let rules = layer.rules.map { "    " + $0.replacing("\n", with: "\n    ") }
+                let hasRules = rules.contains { $0.hasPrefix("      - ") }
+                return ["  - name: \(layer.name)"] + (hasRules ? ["    rules:"] : []) + rules
+            }
     }
 
     private static func table(_ rows: [(name: String, value: YAMLValue)]) -> [String] {

@@ -113,6 +113,10 @@ enum YAMLText {
 
     /// In double quotes, with everything written out that is not printable.
     static func quoted(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            (0x20...0x7e).contains(byte) && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
+        }
+        if isPlain { return "\"\(text)\"" }
         var result = "\""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -120,33 +124,10 @@ enum YAMLText {
             case "\\": result += "\\\\"
             case "\n": result += "\\n"
             case "\t": result += "\\t"
-            case _ where isPrintable(scalar): result.unicodeScalars.append(scalar)
-            default: result += escape(scalar)
+            case _ where OneLine.isPrintable(scalar): result.unicodeScalars.append(scalar)
+            default: result += OneLine.escape(scalar)
             }
         }
         return result + "\""
-    }
-
-    /// A comment's text, in one line of at most some three hundred bytes.
-    static func comment(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            if result.utf8.count > 300 { return result + "..." }
-            if isPrintable(scalar) { result.unicodeScalars.append(scalar) } else { result += escape(scalar) }
-        }
-        return result
-    }
-
-    private static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .unassigned, .privateUse: false
-        default: scalar.value != 0xfeff
-        }
-    }
-
-    private static func escape(_ scalar: Unicode.Scalar) -> String {
-        let digits = String(scalar.value, radix: 16)
-        func padded(_ count: Int) -> String { String(repeating: "0", count: count - digits.count) + digits }
-        return digits.count <= 2 ? "\\x" + padded(2) : digits.count <= 4 ? "\\u" + padded(4) : "\\U" + padded(8)
     }
 }

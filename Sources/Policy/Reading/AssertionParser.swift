@@ -2,7 +2,7 @@
 
 /// Reads `assertions`.
 struct AssertionParser {
-    private static let keys = ["name", "from", "to", "service", "expect", "comment"]
+    static let keys = ["name", "from", "to", "service", "expect", "comment"]
 
     let services: ServiceTable
     let problems: Problems

@@ -10,6 +10,9 @@ struct WrittenDefaults {
     var adopt: Int?
     var tcp: PortEntry.TCPWindows?
 
+    static let keys = ["in", "out", "essentials", "adopt", "tcp"]
+    static let portKeys = ["in", "out", "essentials"]
+
     /// The default of `adopt`, in seconds: how long segments of unknown connections are adopted.
     static let adoptSeconds = 120
 

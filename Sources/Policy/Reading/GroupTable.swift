@@ -159,8 +159,7 @@ struct GroupTable {
     }
 
     private mutating func named(_ entry: Node.Entry) -> SetExpression {
-        let keys = GroupTable.memberKeys + ["except", "dynamic"]
-        guard let fields = Fields(entry.value, "group \"\(entry.key)\"", keys: keys, problems) else {
+        guard let fields = Fields(entry.value, "group \"\(entry.key)\"", keys: GroupTable.keys, problems) else {
             return SetExpression()
         }
         var expression = members(fields).expression
@@ -172,7 +171,7 @@ struct GroupTable {
     }
 
     private func dynamic(_ node: Node, of entry: Node.Entry) -> DynamicGroup? {
-        guard let fields = Fields(node, "\"dynamic\"", keys: ["max", "timeout"], problems) else { return nil }
+        guard let fields = Fields(node, "\"dynamic\"", keys: GroupTable.dynamicKeys, problems) else { return nil }
         guard dynamicGroups.count < DynamicGroup.most else {
             problems.error(entry.keyLocation, "the policy has more than \(DynamicGroup.most) dynamic groups")
             return nil
@@ -198,13 +197,12 @@ struct GroupTable {
     }
 
     private mutating func inPlace(_ node: Node) -> SetExpression.Term? {
-        let keys = GroupTable.memberKeys + ["except"]
-        guard let fields = Fields(node, "a group written in place", keys: keys, problems) else { return nil }
+        guard let fields = Fields(node, "a group written in place", keys: GroupTable.inPlaceKeys, problems) else { return nil }
         var (expression, isComplement) = members(fields)
         if isComplement {
             expression.union = [.any]
         } else if expression.union.isEmpty, expression.all.isEmpty {
-            problems.error(node.location, "a group written in place needs one of \(keys.joined(separator: ", "))")
+            problems.error(node.location, "a group written in place needs one of \(GroupTable.inPlaceKeys.joined(separator: ", "))")
             return nil
         }
         return .inPlace(expression)
@@ -212,6 +210,9 @@ struct GroupTable {
 
     /// Keys that say who is in a group.
     private static let memberKeys = ["addresses", "files", "ports", "groups", "all"]
+    static let inPlaceKeys = memberKeys + ["except"]
+    static let keys = inPlaceKeys + ["dynamic"]
+    static let dynamicKeys = ["max", "timeout"]
 
     /// `isComplement`: only `except` is written.
     private mutating func members(_ fields: Fields) -> (expression: SetExpression, isComplement: Bool) {

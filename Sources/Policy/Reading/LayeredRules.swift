@@ -4,6 +4,7 @@
 struct LayeredRules {
     /// The layer of what stands in `rules`.
     static let plain = "rules"
+    static let keys = ["name", "rules"]
 
     struct Layer {
         var name: String
@@ -51,7 +52,7 @@ struct LayeredRules {
         }
         var seen: Set<String> = []
         for item in items {
-            guard let fields = Fields(item, "a layer", keys: ["name", "rules"], problems) else { continue }
+            guard let fields = Fields(item, "a layer", keys: LayeredRules.keys, problems) else { continue }
             guard let nameNode = fields["name"] else {
                 problems.error(item.location, "the layer has no \"name\"")
                 continue

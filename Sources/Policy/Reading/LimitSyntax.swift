@@ -2,6 +2,8 @@
 
 /// Reads the key `limit`.
 enum LimitSyntax {
+    static let keys = ["rate", "burst", "per", "prefix", "over"]
+    static let prefixKeys = ["v4", "v6"]
     private static let most = 1_000_000_000
     private static let mostBytes = 1_000_000_000_000
     private static let longestRefill = 365 * 86400
@@ -15,7 +17,6 @@ enum LimitSyntax {
             problems.error(node.location, "\"limit\" must be a mapping; write { rate: \(text) }")
             return nil
         }
-        let keys = ["rate", "burst", "per", "prefix", "over"]
         guard let fields = Fields(node, "\"limit\"", keys: keys, problems) else { return nil }
         let rate = readRate(fields, problems)
         let unit = rate?.unit ?? .packets
@@ -39,7 +40,7 @@ enum LimitSyntax {
     /// `prefix: { v4: 24, v6: 56 }`
     private static func readPrefix(_ fields: Fields, into limit: inout RuleLimit, _ problems: Problems) {
         guard let node = fields["prefix"],
-            let lengths = Fields(node, "\"prefix\"", keys: ["v4", "v6"], problems)
+            let lengths = Fields(node, "\"prefix\"", keys: prefixKeys, problems)
         else { return }
         if limit.per == .rule {
             problems.error(node.location, "\"prefix\" needs \"per: source\" or \"per: destination\"")

@@ -3,7 +3,7 @@ import Network
 
 /// Reads the keys of a rule that ask for a packet's own fields: `match`, `fromMac` and `toMac`.
 struct MatchParser {
-    private static let keys = ["tcpFlags", "hopLimit", "length", "dscp", "pcp", "fragment"]
+    static let keys = ["tcpFlags", "hopLimit", "length", "dscp", "pcp", "fragment"]
     private static let longest = 1 << 20
 
     let problems: Problems
@@ -102,23 +102,11 @@ struct MatchParser {
     private func codePoint(_ node: Node) -> UInt8? {
         guard let text = problems.text(node, "a code point") else { return nil }
         if let number = Problems.decimal(text), number < 64 { return UInt8(number) }
-        if let named = MatchParser.codePoints[text.lowercased()] { return named }
-        let suggestion = problems.suggestion(for: text, among: MatchParser.codePoints.keys.sorted())
+        if let named = CodePoint.named(text) { return named }
+        let suggestion = problems.suggestion(for: text, among: CodePoint.names)
         problems.error(
             node.location,
             "\"\(text)\" is not a code point: a number from 0 to 63, or a name such as ef, af21, cs6\(suggestion)")
         return nil
     }
-
-    /// The names of RFC 2474, 2597, 3246, 5865 and 8622.
-    private static let codePoints: [String: UInt8] = {
-        var names: [String: UInt8] = ["be": 0, "default": 0, "le": 1, "ef": 46, "voice-admit": 44]
-        for selector in 0...7 as ClosedRange<UInt8> { names["cs\(selector)"] = selector << 3 }
-        for group in 1...4 as ClosedRange<UInt8> {
-            for precedence in 1...3 as ClosedRange<UInt8> {
-                names["af\(group)\(precedence)"] = group << 3 | precedence << 1
-            }
-        }
-        return names
-    }()
 }

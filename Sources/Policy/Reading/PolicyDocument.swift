@@ -20,7 +20,8 @@ struct DocumentLoader {
     /// The most bytes of all files of a policy together.
     static let totalLimit = 128 << 20
 
-    private static let keys = [
+    static let includeKeys = ["files", "layers"]
+    static let keys = [
         "version", "include", "ports", "groups", "services", "defaults", "layers", "rules", "assertions",
     ]
 
@@ -116,7 +117,7 @@ struct DocumentLoader {
             include(files: node, outer, chain: chain)
             return
         }
-        guard let fields = Fields(node, "an include", keys: ["files", "layers"], problems) else { return }
+        guard let fields = Fields(node, "an include", keys: DocumentLoader.includeKeys, problems) else { return }
         guard let files = fields["files"], let layers = fields["layers"] else {
             problems.error(node.location, "an include with layers has \"files\" and \"layers\"")
             return

@@ -46,9 +46,8 @@ public struct ReadPolicy: ~Copyable {
             return
         }
         let start = SourceLocation(file: path, line: 1, column: 1)
-        let keys = ["in", "out", "essentials", "adopt", "tcp"]
         let defaults = WrittenDefaults(
-            Fields(document.defaults, at: start, "\"defaults\"", keys: keys, problems), problems)
+            Fields(document.defaults, at: start, "\"defaults\"", keys: WrittenDefaults.keys, problems), problems)
         let ports = PortParser(defaults: defaults, problems: problems).parse(document.ports)
         content = Content(document: document, defaults: defaults, ports: ports)
     }

@@ -17,12 +17,12 @@ struct PortDefinition {
 
 /// Reads `ports`.
 struct PortParser {
-    private static let keys = [
+    static let keys = [
         "interface", "bridge", "netns", "protects", "mac", "addresses", "shared", "groups", "guard", "vlans",
         "defaults", "mode", "maxFlows", "tcp", "unknown",
     ]
 
-    private enum Unknown: String, CaseIterable { case judge, drop }
+    enum Unknown: String, CaseIterable { case judge, drop }
 
     let defaults: WrittenDefaults
     let problems: Problems
@@ -50,7 +50,7 @@ struct PortParser {
 
     private func written(_ fields: Fields, _ what: String) -> WrittenDefaults {
         guard let node = fields["defaults"],
-            let defaults = Fields(node, "the defaults of \(what)", keys: ["in", "out", "essentials"], problems)
+            let defaults = Fields(node, "the defaults of \(what)", keys: WrittenDefaults.portKeys, problems)
         else { return WrittenDefaults() }
         return WrittenDefaults(defaults, problems)
     }

@@ -31,12 +31,12 @@ private struct AskedServices {
 
 /// Reads `rules`.
 struct RuleParser {
-    private static let keys = [
+    static let keys = [
         "name", "from", "to", "within", "service", "vlan", "direction", "at", "action", "stateless", "limit", "log",
         "starts", "expires", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
     ]
 
-    private enum WrittenDirection: String, CaseIterable { case `in`, out, both }
+    enum WrittenDirection: String, CaseIterable { case `in`, out, both }
 
     let problems: Problems
     let services: ServiceTable

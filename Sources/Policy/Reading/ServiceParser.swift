@@ -16,7 +16,7 @@ struct WrittenService {
 
 /// Reads services: short forms, long forms and lists.
 struct ServiceParser {
-    private static let longKeys = ["protocol", "ports", "sourcePorts", "any", "except"]
+    static let longKeys = ["protocol", "ports", "sourcePorts", "any", "except"]
 
     let problems: Problems
 

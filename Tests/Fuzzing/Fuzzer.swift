@@ -52,7 +52,7 @@ public struct Fuzzer {
         mutator = Mutator(corpus)
         ruleset = FuzzPolicy.ruleset(for: corpus, &random)
         image = try Compiler().compile(ruleset)
-        simulator = try Simulator(image: image)
+        simulator = try Simulator(image: image, answerBlocks: 64)
         taps = offloads ? try FuzzTaps(simulator) : nil
         reference = ReferenceWorlds(ReferenceFlows(ruleset, start: FuzzPolicy.start))
         try empty()

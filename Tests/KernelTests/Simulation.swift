@@ -36,7 +36,7 @@ private enum Programs {
                 loaded = (held.simulator, serial)
                 return try body(held.simulator)
             }
-            let simulator = try Simulator(image: image)
+            let simulator = try Simulator(image: image, answerBlocks: Front.blocks)
             // Each row of a table is judged by itself.
             simulator.keepsFlows = false
             loaded = (simulator, serial)

@@ -175,6 +175,7 @@ private final class ReaderSlot: Sendable {
             isActive = false
             mapping.store(bh_reader().flags, in: \bh_reader.flags, at: offset)
         }
+        try? noteReaders()
         try? maps[.rings].delete(number)
     }
 
@@ -191,6 +192,15 @@ private final class ReaderSlot: Sendable {
             atomicMemoryFence(ordering: .releasing)
             mapping.store(flags, in: \bh_reader.flags, at: offset)
         }
+        try? noteReaders()
+    }
+
+    /// Tells the programs whether any reader may want drops. One that died stays noted until the next one comes or goes.
+    private func noteReaders() throws(BPFError) {
+        let areThere = (0..<Int(BH_READERS_MAX)).contains { slot in
+            mapping.load(\bh_reader.flags, at: slot * MemoryLayout<bh_reader>.stride) ?? 0 != 0
+        }
+        try Stamp(maps).setReaders(areThere)
     }
 
     private var offset: Int { Int(number) * MemoryLayout<bh_reader>.stride }

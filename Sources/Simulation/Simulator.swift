@@ -31,7 +31,7 @@ public final class Simulator {
     /// Ranks of the policy's rules, by number, where the front is there: its answers name a rule by its counter alone.
     private var ranks: [UInt32] = []
 
-    private let maps: InstanceMaps
+    let maps: InstanceMaps
     /// The programs that were needed so far; verifying each takes a while.
     private var programs: [Hook: Loaded] = [:]
     /// The program that reads a frame, once it was needed.
@@ -49,6 +49,11 @@ public final class Simulator {
     public var adopts: Bool
     /// Whether a judged packet's flow and datagram are kept for the next packet; else each is judged with empty tables.
     public var keepsFlows = true
+    /// Whether what was left in the programs' room by the last frame is there when the next one comes, as on a host;
+    /// else it is empty.
+    package var keepsRoom = false
+    /// The programs' room as the last frame left it.
+    private var room = bh_scratch()
     /// Buckets of the flow table that hold flows, or did.
     private var usedBuckets: Set<UInt32> = []
     /// Buckets of the table of fragments that hold something, or did.
@@ -271,7 +276,9 @@ public final class Simulator {
         }
         let device = device ?? Simulator.device(portRecord)
         try bind(device, to: isQuarantined ? record | UInt16(BH_QUARANTINED) : record)
-        var input = bh_scratch()
+        var input = keepsRoom ? room : bh_scratch()
+        input.tries = 0
+        input.front.answered = 0
         input.device = UInt32(device)
         input.frame_length = UInt32(clamping: length)
         input.now = clock.now
@@ -282,6 +289,7 @@ public final class Simulator {
             let run = try run()
             try scratch.load(from: maps[.scratch], at: 0)
             guard var found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) else { return nil }
+            if keepsRoom { room = found }
             if hook != .xdp { try noteState(found) }
             noteSource(found.packet)
             wasAnswered = found.front.answered != 0

@@ -237,23 +237,43 @@ static __always_inline bool is_flow_of(const struct bh_flow *flow, const struct 
 	return same_key(&flow->key, &wanted);
 }
 
-/* Whether the packet simply goes on in its flow, which it then does. Anything else goes the general way. */
+/*
+ * Whether another packet from this end changes nothing but the flow's time, see advance_other(). For protocols other
+ * than TCP.
+ */
+static __always_inline bool only_refreshes(const struct bh_flow *flow, bool answer)
+{
+	const __u16 seen = BH_FLOW_ADOPTED | BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
+
+	if (flow->state == BH_FLOW_OPENING)
+		return !answer && (flow->flags & seen) == BH_FLOW_SEEN_OPENER;
+	return flow->state == BH_FLOW_ESTABLISHED || (flow->state == BH_FLOW_ANSWERED && answer);
+}
+
+/*
+ * Whether the packet simply goes on in its flow, which it then does. Anything else goes the general way, and so does a
+ * flow that may have to be judged again.
+ */
 static __always_inline bool goes_on(struct bh_flow *flow, const struct bh_scratch *here, __u32 result)
 {
-	const __u16 plain = BH_FLOW_TCP | BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
 	__u32 now = ticks_now(here), generation = result >> RESULT_GENERATION_SHIFT & RESULT_GENERATION;
 	bool answer = !!(result & RESULT_OUT) != flow->opener_is_first;
 
-	if (flow->state != BH_FLOW_ESTABLISHED || flow->flags & ~plain || is_expired(flow, now) ||
+	if (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS) || is_expired(flow, now) ||
 	    (flow->generation & RESULT_GENERATION) != generation)
 		return false;
-	if (here->packet.protocol == IPPROTO_TCP) {
-		if (!fits(flow, &here->packet, answer))
+	if (here->packet.protocol != IPPROTO_TCP) {
+		if (!only_refreshes(flow, answer))
 			return false;
-		advance_within(flow, &here->packet, answer);
+		if (flow->seen != now)
+			refresh(flow, now);
+		return true;
 	}
-	if (flow->seen != now)
-		refresh(flow, now);
+	if (flow->state != BH_FLOW_ESTABLISHED || !fits(flow, &here->packet, answer))
+		return false;
+	advance_within(flow, &here->packet, answer);
+	/* Another state may have another timeout. */
+	refresh(flow, now);
 	return true;
 }
 

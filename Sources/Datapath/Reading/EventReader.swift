@@ -197,10 +197,16 @@ private final class ReaderSlot: Sendable {
 
     /// Tells the programs whether any reader may want drops. One that died stays noted until the next one comes or goes.
     private func noteReaders() throws(BPFError) {
-        let areThere = (0..<Int(BH_READERS_MAX)).contains { slot in
+        let stamp = try Stamp(maps)
+        stamp.setReaders(hasReaders)
+        // One that came meanwhile may have been noted before this.
+        if hasReaders { stamp.setReaders(true) }
+    }
+
+    private var hasReaders: Bool {
+        (0..<Int(BH_READERS_MAX)).contains { slot in
             mapping.load(\bh_reader.flags, at: slot * MemoryLayout<bh_reader>.stride) ?? 0 != 0
         }
-        try Stamp(maps).setReaders(areThere)
     }
 
     private var offset: Int { Int(number) * MemoryLayout<bh_reader>.stride }

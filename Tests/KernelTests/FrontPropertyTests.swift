@@ -138,10 +138,12 @@ extension PacketTables {
                     try change()
                     try judge(next(), step)
                     if step % 50 == 0 {
-                        try #require(states(front) == states(general), "seed \(seed), step \(step)")
+                        let (found, expected) = (try states(front), try states(general))
+                        try #require(found == expected, "seed \(seed), step \(step)")
                     }
                     if step % 100 == 0 {
-                        try #require(counted(front) == counted(general), "seed \(seed), step \(step)")
+                        let (found, expected) = (try counted(front), try counted(general))
+                        try #require(found == expected, "seed \(seed), step \(step)")
                     }
                 }
             }

@@ -126,12 +126,13 @@ static __always_inline bool read_plain(const __u8 *data, const __u8 *end, bool e
 	const __u64 mac = (1ull << LINK_SHIFT) - 1;
 	struct bh_front_key *key = &here->front;
 	struct bh_packet *packet = &here->packet;
+	__u64 stamped = stamp_word();
 	__be16 ethertype;
 	__u32 shape = 0;
 
 	key->link = 0;
 	key->answered = 0;
-	if (data + ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER > end)
+	if (stamped >> 32 & BH_STAMP_CLOSED || data + ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER > end)
 		return false;
 	ethertype = *(const __be16 *)(data + 2 * ETH_ALEN);
 	if (ethertype == bpf_htons(ETH_P_IP))
@@ -148,7 +149,7 @@ static __always_inline bool read_plain(const __u8 *data, const __u8 *end, bool e
 	/* Guards ask for the MAC address of the end that is beyond the hook. */
 	key->link = *(const __u64 *)(data + (egress ? 0 : ETH_ALEN)) & mac;
 	key->link |= (__u64)(here->device << SHAPE_BITS | (egress ? SHAPE_EGRESS : 0) | shape) << LINK_SHIFT;
-	key->version = stamp_word();
+	key->version = stamped;
 	key->hash = hash_front_key(key);
 	return true;
 }

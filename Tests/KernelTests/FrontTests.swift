@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import Datapath
+import CDatapathABI
 import Libbpf
 import Network
 import Policy
-import Simulation
 import TestSupport
 import Testing
 import Wire
+
+@testable import Datapath
+@testable import Simulation
 
 extension PacketTables {
     /// Packets like an earlier one, and packets that only seem to be: what the front knows of them.
@@ -190,6 +192,40 @@ extension PacketTables {
                     #expect(try table.says(asked) == "accept free")
                     #expect(!table.simulator.wasAnswered)
                 }
+            }
+        }
+
+        /// While the programs are replaced nothing is answered, and nothing learnt.
+        @Test(.enabled(if: Front.blocks > 0)) func aClosedFrontSaysNothing() throws {
+            try Table.use(Self.policy) { table throws in
+                #expect(try table.repeats(Asked(.v4)) == "drop one")
+                let stamp = try Stamp(table.simulator.maps)
+                stamp.close()
+                #expect(try table.repeats(Asked(.v4)) == nil)
+                #expect(try table.says(Asked(.v4)) == "drop one")
+                try Mapping(table.simulator.maps[.stamp], writable: true).change(at: 0) {
+                    $0 & ~(UInt64(BH_STAMP_CLOSED.rawValue) << 32)
+                }
+                #expect(try table.repeats(Asked(.v4)) == "drop one")
+            }
+        }
+
+        /// Readers see drops that the front knows, as many as there is room for, and the rest is quick.
+        @Test(.enabled(if: Front.blocks > 0)) func readersAreServed() throws {
+            try Table.use(Self.policy) { table throws in
+                #expect(try table.repeats(Asked(.v4)) == "drop one")
+                let stamp = try Stamp(table.simulator.maps)
+                stamp.setReaders(true)
+                defer { stamp.setReaders(false) }
+                table.simulator.pass(seconds: 100)
+                #expect(try table.says(Asked(.v4)) == "drop one")
+                #expect(!table.simulator.wasAnswered)
+                var answered = 0
+                for _ in 0..<3000 {
+                    #expect(try table.says(Asked(.v4)) == "drop one")
+                    answered += table.simulator.wasAnswered ? 1 : 0
+                }
+                #expect(answered > 500, "\(answered) of 3000")
             }
         }
 

@@ -10,13 +10,18 @@ package struct Stamp: ~Copyable {
 
     private static let odd = UInt64(BH_STAMP_ODD.rawValue) << 32
     private static let readers = UInt64(BH_STAMP_READERS.rawValue) << 32
+    private static let closed = UInt64(BH_STAMP_CLOSED.rawValue) << 32
 
     /// Puts the image of a slot in force: the one step of an apply.
     fileprivate func publish(_ slot: UInt32) {
         mapping.change(at: 0) { word in
-            Stamp.moved(slot == BH_SLOT_ODD.rawValue ? word | Stamp.odd : word & ~Stamp.odd)
+            Stamp.moved(slot == BH_SLOT_ODD.rawValue ? word | Stamp.odd : word & ~Stamp.odd) & ~Stamp.closed
         }
     }
+
+    /// Turns the front off until a policy is put in force, because the programs are about to be replaced by others. The
+    /// kernel waits meanwhile until every CPU has left the old ones, so nothing that they learnt is used.
+    func close() { mapping.change(at: 0) { $0 | Stamp.closed } }
 
     /// Has the programs forget what they have learnt. To be called after the change that makes it wrong.
     package func noteChange() { mapping.change(at: 0, Stamp.moved) }

@@ -21,6 +21,7 @@ _Static_assert(sizeof(struct bh_stamp) == 64, "bh_stamp");
 enum bh_stamp_flag {
 	BH_STAMP_ODD = 1,     /* the policy in force is in BH_SLOT_ODD, else in BH_SLOT_EVEN */
 	BH_STAMP_READERS = 2, /* somebody may want to read drops */
+	BH_STAMP_CLOSED = 4,  /* other programs come, which may read answers otherwise: the front is off */
 };
 
 #endif

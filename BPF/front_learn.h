@@ -55,15 +55,20 @@ static __always_inline __u32 result_at_tc(const struct bh_scratch *here)
 	       (judgement->generation & RESULT_GENERATION) << RESULT_GENERATION_SHIFT;
 }
 
-/* The same for XDP. `sure`: it drops the packet. What it passes on may always be passed on. */
+/*
+ * The same for XDP. `sure`: it drops the packet. What it passes on may always be passed on, but what it may come to
+ * drop itself is not left to tc for good.
+ */
 static __always_inline __u32 result_at_xdp(const struct bh_scratch *here, bool sure)
 {
 	__u32 result;
 
 	if (here->flow)
 		return RESULT_XDP | RESULT_FLOW;
+	if (!sure && (!here->lasts || (here->judgement.verdict == BH_DROP && !is_settled(here))))
+		return 0;
 	if (!sure)
-		return here->judgement.verdict == BH_DROP ? 0 : RESULT_XDP | RESULT_ACCEPT;
+		return RESULT_XDP | RESULT_ACCEPT;
 	result = here->question == ASK_PACKET ? result_of_rules(here) : 0;
 	return result ? RESULT_XDP | result : 0;
 }

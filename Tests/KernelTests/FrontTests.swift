@@ -265,7 +265,7 @@ extension PacketTables {
                     protects: workload
                     mac: "02:00:00:00:00:01"
                     addresses: [192.0.2.80]
-                    guards: strict
+                    guard: strict
                 defaults: { in: accept, out: accept }
                 rules:
                   - { name: free, service: udp/99, action: accept, stateless: true }

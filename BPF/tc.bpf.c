@@ -103,7 +103,7 @@ __noinline int front(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 	if (!here)
 		return FRONT_NONE;
 	here->front.link = 0;
-	if (ctx->vlan_present || !read_plain(data, end, hook == BH_HOOK_TC_EGRESS, here))
+	if (ctx->vlan_present || is_in_vain(here, 0) || !read_plain(data, end, hook == BH_HOOK_TC_EGRESS, here))
 		return FRONT_NONE;
 	if (has_partial_checksum(ctx) || ctx->gso_size) {
 		check_offload(ctx, here, hook);

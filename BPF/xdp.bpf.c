@@ -97,7 +97,7 @@ __noinline int front(struct xdp_md *ctx, struct bh_scratch *here)
 	if (!here)
 		return FRONT_NONE;
 	here->front.link = 0;
-	if (here->frame_length > FRAME_MAX || !read_plain(data, end, false, here))
+	if (here->frame_length > FRAME_MAX || is_in_vain(here, RESULT_XDP) || !read_plain(data, end, false, here))
 		return FRONT_NONE;
 	/* So that what XDP and tc are to do with a packet is on two lines. */
 	here->front.hash = ~here->front.hash;

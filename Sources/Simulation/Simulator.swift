@@ -52,6 +52,8 @@ public final class Simulator {
     /// Whether what was left in the programs' room by the last frame is there when the next one comes, as on a host;
     /// else it is empty.
     package var keepsRoom = false
+    /// Whether the room keeps how often the front was asked in vain; else it is always asked.
+    package var keepsScore = false
     /// The programs' room as the last frame left it.
     private var room = bh_scratch()
     /// Buckets of the flow table that hold flows, or did.
@@ -277,6 +279,7 @@ public final class Simulator {
         let device = device ?? Simulator.device(portRecord)
         try bind(device, to: isQuarantined ? record | UInt16(BH_QUARANTINED) : record)
         var input = keepsRoom ? room : bh_scratch()
+        if !keepsScore { input.misses = (0, 0) }
         input.tries = 0
         input.front.answered = 0
         input.device = UInt32(device)

@@ -148,7 +148,8 @@ import Testing
                 \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.bar, \.lasts,
                 \.asked_host, \.wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame, \.matched, \.counter, \.tries, \.dscp, \.pcp,
-                \.pad, \.tried, \.front,
+                \.pad, \.tried, \.front, \.misses,
+                \.skipped,
             ]),
         layout(
             bh_datagram_key(),

@@ -210,6 +210,27 @@ extension PacketTables {
             }
         }
 
+        /// Where no packet comes twice the front is hardly asked, and is asked again soon where some do.
+        @Test(.enabled(if: Front.blocks > 0)) func itIsAskedLessWhereItKnowsLittle() throws {
+            try Table.use(Self.policy) { table throws in
+                let simulator = table.simulator
+                (simulator.keepsRoom, simulator.keepsScore) = (true, true)
+                defer { (simulator.keepsRoom, simulator.keepsScore) = (false, false) }
+                var asked = Asked(.v4)
+                for number in 0..<300 {
+                    asked.segment = .udp(UInt16(1000 + number), 99, payload: [1])
+                    #expect(try table.says(asked) == "drop default")
+                }
+                var answered: [Bool] = []
+                for _ in 0..<2000 {
+                    #expect(try table.says(Asked(.v4)) == "drop one")
+                    answered.append(simulator.wasAnswered)
+                }
+                #expect(answered.prefix(70).count { $0 } <= 10)
+                #expect(answered.suffix(100).count { $0 } > 90)
+            }
+        }
+
         /// Readers see drops that the front knows, as many as there is room for, and the rest is quick.
         @Test(.enabled(if: Front.blocks > 0)) func readersAreServed() throws {
             try Table.use(Self.policy) { table throws in

@@ -126,9 +126,12 @@ struct bh_scratch {
 	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
 	__u32 tried[BH_TRIES_MAX];
 	struct bh_front_key front;
+	/* At XDP and at tc: how often the front was asked in vain of late, and packets for which it was not since. */
+	__u16 misses[2];
+	__u16 skipped[2];
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 824, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 832, "bh_scratch");
 
 /* Why a rule that a packet matches did not decide. */
 enum bh_try {

@@ -175,7 +175,7 @@ import Testing
         layout(bh_limit(), [\.lock, \.identity, \.full_at]),
         layout(bh_source_set(), [\.lock, \.pad, \.identities, \.sources, \.full_at]),
         layout(bh_count(), [\.packets, \.bytes]),
-        layout(bh_port_counters(), [\.outcomes]),
+        layout(bh_port_counters(), [\.outcomes, \.pad]),
         layout(
             bh_event_counters(),
             [

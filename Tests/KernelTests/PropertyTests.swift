@@ -31,7 +31,7 @@ extension PacketTables {
             let reasons: [Reason] = [
                 .rule, .default, .malformed, .vlan, .nonIP, .quarantine, .fragment, .extensionHeader, .invalidState,
                 .essential, .control, .guardMAC, .guardIP, .guardARP, .guardND, .guardDHCP, .guardRA,
-                .guardPromiscuous,
+                .guardPromiscuous, .guardDestination,
             ]
             #expect(Set(judged.keys) == Set(reasons))
             #expect(early > 1000)

@@ -77,7 +77,8 @@ extension Stations.Likeness {
         self.init(
             place: place, defaults: [entry.defaults.in, entry.defaults.out], essentials: entry.defaults.essentials,
             protects: protects, vlans: entry.vlanAdmission(protects), guards: guards,
-            claimed: tellsClaims && protects == .workload && guards.contains(.ip) ? entry.claimedAddresses : nil)
+            claimed: tellsClaims && protects == .workload && !guards.isDisjoint(with: [.ip, .destination])
+                ? entry.claimedAddresses : nil)
     }
 }
 

@@ -28,7 +28,7 @@
 #include "words.h"
 
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 9 };
+enum { BH_IMAGE_FORMAT = 10 };
 
 struct bh_partition {
 	__u32 buckets; /* offset of bh_bucket[count]; never 0: an empty bucket where there are no cells */

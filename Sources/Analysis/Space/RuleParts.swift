@@ -59,7 +59,7 @@ struct RuleParts {
 
     private func crossings(of rule: Rule) -> ClassSet {
         let ofEntry = universe.stations.ofEntry[options.policy]
-        let stations = rule.entries.map { Set($0.compactMap { ofEntry[$0] }) }
+        let stations = rule.entries.map { Set($0.flatMap { ofEntry[$0] }) }
         return universe.crossings.classes(
             rule.directions, at: stations, tags: universe.crossings.tags.classes(of: rule.vlans))
     }

@@ -98,8 +98,9 @@ struct ImageAssembly {
         }
         header.ports = try writer.append(ports)
         header.port_count = UInt32(ports.count)
-        header.selectors = try writer.append(ruleset.entries.map { bh_selector($0, &strings) })
-        header.selector_count = UInt32(ruleset.entries.count)
+        let whole = ruleset.entries.filter { $0.part == nil }
+        header.selectors = try writer.append(whole.map { bh_selector($0, &strings) })
+        header.selector_count = UInt32(whole.count)
     }
 
     private mutating func port(
@@ -117,7 +118,7 @@ struct ImageAssembly {
         port.scopes = (
             classes.contexts.scopes[number * directions], classes.contexts.scopes[number * directions + 1]
         )
-        port.name = strings.offset(of: entry.name)
+        port.name = strings.offset(of: entry.entryName)
         // What drops the packets of an unnamed member is the key `unknown`.
         let unknown = unknownToDrop ? entry.unknownLocation : nil
         let (inPlace, outPlace) = (unknown ?? entry.defaults.inLocation, unknown ?? entry.defaults.outLocation)

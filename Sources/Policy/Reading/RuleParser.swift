@@ -15,6 +15,8 @@ struct AskedRule {
     var to: Int?
     var within: [Int]?
     var services: Int?
+    /// The value of `at`, if it is written.
+    var at: NamedPorts?
     /// Whether the rule is wrong because of an error that was already reported.
     var isFaulty = false
 }
@@ -40,7 +42,7 @@ struct RuleParser {
 
     let problems: Problems
     let services: ServiceTable
-    let ports: [String: Int]
+    let ports: PortNames
     /// The host's clock; nil if unknown.
     let now: Timestamp?
     /// The services of rules by the word that they are written as, and the number of each distinct list.
@@ -48,7 +50,7 @@ struct RuleParser {
     private var serviceNumbers: [[Service]: Int] = [:]
     private var places: [String: SourceLocation] = [:]
 
-    init(services: ServiceTable, ports: [String: Int], now: Timestamp?, _ problems: Problems) {
+    init(services: ServiceTable, ports: PortNames, now: Timestamp?, _ problems: Problems) {
         self.services = services
         self.ports = ports
         self.now = now
@@ -90,7 +92,7 @@ struct RuleParser {
         var asked = AskedRule()
         readEnds(fields, into: &rule, &asked, groups: &groups)
         readService(fields, into: &rule, &asked)
-        readPlace(fields, into: &rule)
+        readPlace(fields, into: &rule, &asked)
         rule.match = MatchParser(problems: problems).parse(fields)
         readEffect(fields, into: &rule)
         readNotes(fields, into: &rule)
@@ -199,7 +201,7 @@ struct RuleParser {
         return result
     }
 
-    private func readPlace(_ fields: Fields, into rule: inout Rule) {
+    private func readPlace(_ fields: Fields, into rule: inout Rule, _ asked: inout AskedRule) {
         switch fields["direction"].flatMap({ problems.word($0, WrittenDirection.self) }) {
         case .in?: rule.directions = [.in]
         case .out?: rule.directions = [.out]
@@ -207,20 +209,13 @@ struct RuleParser {
         }
         if let node = fields["vlan"] {
             if node.items.isEmpty { problems.error(node.location, "expected a VLAN tag, found an empty list") }
-            let tags = node.items.compactMap { problems.number($0, "a VLAN tag", in: 0...4094) }
-            rule.vlans = Set(tags.map { UInt16($0) })
+            rule.vlans = problems.tags(node.items)
         }
         guard let node = fields["at"] else { return }
         if node.items.isEmpty { problems.error(node.location, "expected a port, found an empty list") }
-        rule.entries = Set(node.items.compactMap(port))
-    }
-
-    private func port(_ node: Node) -> Int? {
-        guard let name = problems.text(node, "a port's name") else { return nil }
-        if let index = ports[name] { return index }
-        let suggestion = problems.suggestion(for: name, among: ports.keys.sorted())
-        problems.error(node.location, "undefined port \"\(name)\"\(suggestion)")
-        return nil
+        let ports = ports.ports(node.items)
+        rule.entries = ports.entries
+        asked.at = ports
     }
 
     // MARK: What it does

@@ -27,7 +27,7 @@ struct RuleEditor {
     init() {
         let feeds = FeedTable(files: MemoryFiles([String: [UInt8]]()), ports: .empty, host: .empty, problems)
         groups = GroupTable([], ports: [], portIndices: [:], feeds: feeds, problems)
-        parser = RuleParser(services: ServiceTable([], problems), ports: [:], now: nil, problems)
+        parser = RuleParser(services: ServiceTable([], problems), ports: PortNames([], [:], [], problems), now: nil, problems)
     }
 
     /// nil if more than a rule's effects differs, or if either line is in doubt.

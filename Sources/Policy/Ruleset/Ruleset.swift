@@ -21,7 +21,7 @@ public enum VLANAdmission: Sendable, Hashable {
 public struct Ruleset: Sendable {
     /// The policy's own file, then the included files in order.
     public var files: [SourceFile]
-    /// In the policy's order; names are unique.
+    /// In the policy's order, then parts of some; names are unique.
     public var entries: [PortEntry]
     public var groups: [AddressGroup]
     /// The groups whose members change by command.
@@ -127,6 +127,8 @@ public struct PortEntry: Sendable {
 
     public var name: String
     public var location: SourceLocation
+    /// Of some of an entry's devices: which. All else is the entry's.
+    public var part: PortPart?
     public var selector: Selector
     /// A named network namespace; nil is the controller's own.
     public var namespace: String?

@@ -10,7 +10,7 @@ extension Ruleset: CustomStringConvertible {
         lines += dynamicGroups.enumerated().map { "dynamic #\($0) \($1.name): \($1)" }
         lines += groups.map { "group \($0.name): \($0.words)" }
         lines += rules.map { rule in
-            let ports = rule.entries.map { $0.sorted().map { entries[$0].name } }
+            let ports = rule.entries.map(names)
             let layer = layers.isEmpty ? "" : "\(layers[rule.layer]): "
             return layer + rule.description(at: ports)
         }
@@ -21,6 +21,7 @@ extension Ruleset: CustomStringConvertible {
 
 extension PortEntry: CustomStringConvertible {
     public var description: String {
+        if let part { return "port \(name): devices of \(part.entryName) named \(part.words.sorted().joined(separator: " "))" }
         var parts = ["port \(name):"]
         switch selector {
         case .interfaces(let names): parts.append("interface " + names.joined(separator: " "))
@@ -50,8 +51,25 @@ extension VLANAdmission: CustomStringConvertible {
         switch self {
         case .none: "none"
         case .any: "any"
-        case .list(let tags): tags.sorted().map(String.init).joined(separator: ",")
+        case .list(let tags): tags.tagWords
         }
+    }
+}
+
+extension Set<UInt16> {
+    /// VLAN tags, three or more in a row as a range.
+    var tagWords: String {
+        var runs: [ClosedRange<UInt16>] = []
+        for tag in sorted() {
+            if let last = runs.last, last.upperBound + 1 == tag {
+                runs[runs.count - 1] = last.lowerBound...tag
+            } else {
+                runs.append(tag...tag)
+            }
+        }
+        return runs.flatMap { run in
+            run.count < 3 ? run.map(String.init) : ["\(run.lowerBound)-\(run.upperBound)"]
+        }.joined(separator: ",")
     }
 }
 
@@ -100,7 +118,7 @@ extension Rule {
             if let to = Rule.words(end.to, end.destination) { parts.append("to \(to)") }
         }
         if let services { parts.append("service " + services.map(\.description).joined(separator: " ")) }
-        if let vlans { parts.append("vlan " + vlans.sorted().map(String.init).joined(separator: ",")) }
+        if let vlans { parts.append("vlan " + vlans.tagWords) }
         if !directions.isBoth { parts.append(Direction.allCases.filter(directions.contains).map(\.rawValue).joined()) }
         if let ports { parts.append("at " + ports.joined(separator: " ")) }
         if let comment { parts.append("# \(comment)") }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Some of an entry's devices, which rules tell from its others.
+public struct PortPart: Sendable, Hashable {
+    /// The index of the entry whose devices they are.
+    public var entry: Int
+    /// The name of that entry.
+    public var entryName: String
+    /// What rules call the devices: names and patterns. Each device has all of these, and no others that rules use.
+    public var words: Set<String>
+
+    public init(entry: Int, entryName: String, words: Set<String>) {
+        self.entry = entry
+        self.entryName = entryName
+        self.words = words
+    }
+}
+
+extension PortPart {
+    /// What a port of it may be called.
+    public var example: String {
+        entryName + "/" + (words.filter { !Glob.isPattern($0) }.min() ?? words.min() ?? "")
+    }
+}
+
+extension PortEntry {
+    /// The name of the entry that the policy has.
+    public var entryName: String { part?.entryName ?? name }
+}
+
+extension Ruleset {
+    /// The entries by their names; the parts of one that is whole are left out.
+    public func names(of indices: Set<Int>) -> [String] {
+        indices.sorted().filter { index in entries[index].part.map { !indices.contains($0.entry) } ?? true }
+            .map { entries[$0].name }
+    }
+
+    /// The index of the entry, or of its part, that a port belongs to; nil if there is none.
+    ///
+    /// - Parameter port: The name of an entry, or `entry/device`.
+    public func entry(ofPort port: String) -> Int? {
+        let name = String(port.prefix { $0 != "/" })
+        guard let entry = entries.firstIndex(where: { $0.part == nil && $0.name == name }) else { return nil }
+        guard name.count < port.count else { return entry }
+        return partIndex(of: entry, [String(port.dropFirst(name.count + 1))]) ?? entry
+    }
+
+    private func partIndex(of entry: Int, _ device: [String]) -> Int? {
+        let known = Set(entries.compactMap { $0.part?.entry == entry ? $0.part?.words : nil }.joined())
+        let words = PortPart.words(of: device, among: known)
+        return entries.firstIndex { $0.part?.entry == entry && $0.part?.words == words }
+    }
+}
+
+extension PortPart {
+    /// Those of some names and patterns that a device has.
+    ///
+    /// - Parameter names: All of the device's names.
+    static func words(of names: [String], among words: Set<String>) -> Set<String> {
+        words.filter { word in
+            if names.contains(word) { return true }
+            guard Glob.isPattern(word), let glob = Glob(word) else { return false }
+            return names.contains(where: glob.matches)
+        }
+    }
+}

@@ -49,6 +49,8 @@ static __always_inline void start_packet(const struct image *image, const struct
 	here->epoch = *(volatile const __u32 *)&image->header->epoch;
 	here->asked_members = 0;
 	here->asked_host = 0;
+	here->asked_via = 0;
+	here->via_open = 0;
 	here->wanted = 0;
 	here->host_found = 0;
 	here->lookup.floor = 0;

@@ -40,7 +40,7 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 		return false;
 	if (rank == BH_NONE) {
 		judge_by_default(port, packet, here);
-		if (cacheable && !here->asked_host)
+		if (cacheable && !here->asked_host && !here->asked_via)
 			remember(here);
 		return true;
 	}
@@ -56,7 +56,7 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	judgement->log = rule->flags & BH_RULE_LOG;
 	if (rule->flags & BH_RULE_STATELESS)
 		here->stateless = 1;
-	if (cacheable && !here->asked_host && !(rule->flags & BH_RULE_CONDITIONAL))
+	if (cacheable && !here->asked_host && !here->asked_via && !(rule->flags & BH_RULE_CONDITIONAL))
 		remember(here);
 	return true;
 }

@@ -96,6 +96,8 @@ static __always_inline int filter(struct xdp_md *ctx, bool generic)
 		return XDP_PASS;
 	note_frame(ctx, here);
 	parse_xdp(ctx, here);
+	/* The host sends nothing at this hook. */
+	here->came_from = BH_NONE;
 	judge_packet(ctx, here, BH_HOOK_XDP);
 	if (!here->judgement.generation || !is_sure(here)) {
 		/* It is not for this hook to say. */

@@ -98,6 +98,6 @@ extension Rule {
         rule.name = ""
         rule.comment = nil
         rule.meta = []
-        return rule.description(at: entries.map(ruleset.names))
+        return rule.description(at: entries.map(ruleset.names), via: via.map(ruleset.words))
     }
 }

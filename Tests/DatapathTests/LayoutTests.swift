@@ -50,7 +50,7 @@ import Testing
                 \.epoch, \.before, \.host_states, \.host_questions, \.note_count, \.bitmap_width, \.item_ranks,
                 \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.selectors,
                 \.selector_count, \.run_pages, \.rules_text, \.rules_text_end, \.covered, \.covered_count, \.compiler,
-                \.layers, \.layer_count, \.reserved,
+                \.layers, \.layer_count, \.place_states, \.via_count, \.via_classes, \.links, \.reserved,
             ]),
         layout(bh_covered(), [\.rule, \.cover]),
         layout(bh_node(), [\.changes, \.path, \.path_mask, \.base, \.otherwise, \.before, \.path_bits, \.pad]),
@@ -148,7 +148,7 @@ import Testing
                 \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.bar, \.recalled,
                 \.asked_host, \.wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame, \.matched, \.counter, \.tries, \.dscp, \.pcp,
-                \.pad, \.tried,
+                \.asked_via, \.via_open, \.came_from, \.pad, \.tried,
             ]),
         layout(
             bh_datagram_key(),

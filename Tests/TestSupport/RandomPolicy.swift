@@ -45,6 +45,7 @@ public struct RandomPolicy: Sendable {
         var others = RandomNumbers(seed: seed &+ 0x9e37_79b9_7f4a_7c15)
         if others.once(in: 2) { RandomPolicy.askHost(&rules, &others) }
         let layers = others.once(in: 2) ? RandomPolicy.layer(&rules, isLarge: isLarge, &others) : []
+        if others.once(in: 2) { RandomPolicy.askOrigin(&rules, entries: entries.count, &others) }
         var ruleset = Ruleset(
             files: [SourceFile(name: RandomPolicy.file, text: "version: 1 # seed \(seed)\n")], entries: entries,
             groups: [], rules: rules, dynamicGroups: groups)
@@ -110,6 +111,14 @@ public struct RandomPolicy: Sendable {
                     from: random.once(in: 2) ? nil : ends.from, to: random.once(in: 2) ? nil : ends.to,
                     source: Membership(isHost: ask()), destination: Membership(isHost: ask()))
             }
+        }
+    }
+
+    /// Makes some rules ask where a packet came from.
+    private static func askOrigin(_ rules: inout [Rule], entries: Int, _ random: inout RandomNumbers) {
+        for rank in rules.indices where random.once(in: 5) {
+            let some = Set(random.some(of: Array(0..<entries)))
+            rules[rank].via = Rule.Via(entries: some, host: some.isEmpty || random.once(in: 3))
         }
     }
 

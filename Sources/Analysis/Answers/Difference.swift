@@ -81,14 +81,15 @@ public struct Difference: Sendable {
             guard let part = entry.part, !taken.contains(entry.name) else { return nil }
             return new.entry(ofPort: part.example).map { [index, $0] }
         }
-        return divided + new.entries.enumerated().compactMap { index, entry in
-            if let same = names[entry.name] { return [same, index] }
-            if let part = entry.part { return old.entry(ofPort: part.example).map { [$0, index] } }
-            let renamed = old.entries.firstIndex {
-                !taken.contains($0.name) && $0.selector == entry.selector && $0.namespace == entry.namespace
+        return divided
+            + new.entries.enumerated().compactMap { index, entry in
+                if let same = names[entry.name] { return [same, index] }
+                if let part = entry.part { return old.entry(ofPort: part.example).map { [$0, index] } }
+                let renamed = old.entries.firstIndex {
+                    !taken.contains($0.name) && $0.selector == entry.selector && $0.namespace == entry.namespace
+                }
+                return renamed.map { [$0, index] }
             }
-            return renamed.map { [$0, index] }
-        }
     }
 
     // MARK: Regions

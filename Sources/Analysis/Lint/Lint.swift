@@ -111,7 +111,7 @@ public struct Lint: Sendable {
 
     private mutating func reportRedundant(_ states: [RuleState], _ lists: [DecisionList], _ shadowed: Set<Int>) {
         let redundancies = lists.map { Redundancy($0, ruleset, shadowed: shadowed) }
-        for rank in states.indices where states[rank].isOpen && !ruleset.rules[rank].isConditional {
+        for rank in states.indices where states[rank].isOpen && !ruleset.rules[rank].asksMore {
             var heirs: Set<Int> = []
             var isNeeded = false
             for (number, redundancy) in redundancies.enumerated() where !isNeeded {

@@ -179,6 +179,11 @@ struct ImageAssembly {
         header.contexts = try writer.append(classes.contexts.contexts)
         header.host_states = UInt32(classes.contexts.hostStates)
         header.host_questions = try writer.append(classes.contexts.hostQuestions)
+        header.place_states = UInt32(classes.contexts.hostStates * classes.contexts.viaCount)
+        header.via_count = UInt32(classes.contexts.viaCount)
+        header.via_classes = try writer.append(classes.contexts.viaClasses)
+        // An image that does not ask has no such table.
+        header.links = try writer.reserve(classes.contexts.viaCount > 1 ? Int(BH_LINKS) : 0, of: UInt16.self)
         header.scope_count = UInt32(classes.contexts.scopeCount)
         header.context_count = UInt32(classes.contexts.members.count)
     }

@@ -82,7 +82,9 @@ struct PortNames {
         case .interfaces(let names) where names.count == 1 && !Glob.isPattern(names[0]):
             if isKnown { ports.entries.insert(index) }
         case .interfaces(let names):
-            let mayCome = names.contains { Glob.isPattern($0) && (Glob.isPattern(word) || Glob($0)?.matches(word) == true) }
+            let mayCome = names.contains {
+                Glob.isPattern($0) && (Glob.isPattern(word) || Glob($0)?.matches(word) == true)
+            }
             if isKnown || mayCome { ports.devices[index, default: []].insert(word) }
         case .bridge: ports.devices[index, default: []].insert(word)
         }
@@ -111,11 +113,14 @@ struct PortParts {
         for (entry, words) in words.sorted(by: { $0.key < $1.key }) {
             var kinds = Set(words.map { Glob.isPattern($0) ? [$0] : PortPart.words(of: [$0], among: words) })
             for binding in bindings where binding.entry == entry { kinds.insert(PortParts.words(of: binding, words)) }
-            for kind in kinds.filter({ !$0.isEmpty }).sorted(by: { $0.sorted().lexicographicallyPrecedes($1.sorted()) }) {
+            for kind in kinds.filter({ !$0.isEmpty }).sorted(by: { $0.sorted().lexicographicallyPrecedes($1.sorted()) })
+            {
                 parts[entry, default: [:]][kind] = self.entries.count
                 var part = entries[entry]
                 part.part = PortPart(entry: entry, entryName: part.name, words: kind)
-                part.name += "/" + (kind.filter { !Glob.isPattern($0) }.min() ?? kind.sorted().joined(separator: "+"))
+                let joined = "\(part.name)/\(kind.sorted().joined(separator: "+"))"
+                let short = kind.filter { !Glob.isPattern($0) }.min().map { "\(part.name)/\($0)" } ?? joined
+                part.name = self.entries.contains { $0.name == short } ? joined : short
                 self.entries.append(part)
             }
         }
@@ -151,11 +156,12 @@ struct PortParts {
 extension ParsedRules {
     /// Divides the entries of which rules name single devices, and gives each rule the entries and parts that it names.
     mutating func divide(_ entries: [PortEntry], _ bindings: [PortBinding]) -> PortParts {
-        let named = asked.compactMap(\.at).filter { !$0.devices.isEmpty }
+        let named = asked.flatMap { [$0.at, $0.via] }.compactMap { $0 }.filter { !$0.devices.isEmpty }
         let parts = PortParts(entries, named, bindings)
         if parts.isEmpty { return parts }
         for index in rules.indices {
             if let at = asked[index].at { rules[index].entries = parts.entries(of: at) }
+            if let via = asked[index].via { rules[index].via?.entries = parts.entries(of: via) }
         }
         return parts
     }

@@ -17,6 +17,8 @@ struct AskedRule {
     var services: Int?
     /// The value of `at`, if it is written.
     var at: NamedPorts?
+    /// Those of `via`, if it is written.
+    var via: NamedPorts?
     /// Whether the rule is wrong because of an error that was already reported.
     var isFaulty = false
 }
@@ -34,7 +36,8 @@ private struct AskedServices {
 /// Reads `rules`.
 struct RuleParser {
     private static let keys = [
-        "name", "from", "to", "within", "service", "vlan", "direction", "at", "action", "stateless", "limit", "log",
+        "name", "from", "to", "within", "service", "vlan", "direction", "at", "via", "action", "stateless", "limit",
+        "log",
         "starts", "expires", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
     ]
 
@@ -211,11 +214,22 @@ struct RuleParser {
             if node.items.isEmpty { problems.error(node.location, "expected a VLAN tag, found an empty list") }
             rule.vlans = problems.tags(node.items)
         }
+        readVia(fields, into: &rule, &asked)
         guard let node = fields["at"] else { return }
         if node.items.isEmpty { problems.error(node.location, "expected a port, found an empty list") }
         let ports = ports.ports(node.items)
         rule.entries = ports.entries
         asked.at = ports
+    }
+
+    /// `host` is no port: it stands for what the host sends itself.
+    private func readVia(_ fields: Fields, into rule: inout Rule, _ asked: inout AskedRule) {
+        guard let node = fields["via"] else { return }
+        if node.items.isEmpty { problems.error(node.location, "expected a port or host, found an empty list") }
+        let named = node.items.filter { if case .scalar("host", _) = $0.content { false } else { true } }
+        let ports = ports.ports(named)
+        rule.via = Rule.Via(entries: ports.entries, host: named.count < node.items.count)
+        asked.via = ports
     }
 
     // MARK: What it does

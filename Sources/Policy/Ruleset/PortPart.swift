@@ -35,6 +35,9 @@ extension Ruleset {
             .map { entries[$0].name }
     }
 
+    /// What `via` asks for, in the policy's words.
+    public func words(_ via: Rule.Via) -> [String] { (via.host ? ["host"] : []) + names(of: via.entries) }
+
     /// The index of the entry, or of its part, that a port belongs to; nil if there is none.
     ///
     /// - Parameter port: The name of an entry, or `entry/device`.

@@ -252,6 +252,19 @@ public struct Rule: Sendable {
         public var asksNothing: Bool { source.isAny && destination.isAny }
     }
 
+    /// Where a packet must have come from that the host sends on, or out of itself.
+    public struct Via: Sendable, Hashable {
+        /// Indices of port entries at which the kernel received it last.
+        public var entries: Set<Int>
+        /// Whether the host itself may be its sender.
+        public var host: Bool
+
+        public init(entries: Set<Int>, host: Bool = false) {
+            self.entries = entries
+            self.host = host
+        }
+    }
+
     public var name: String
     public var location: SourceLocation
     /// The alternatives: `within` gives one per group, `from` and `to` one, or several if dynamic groups are involved.
@@ -264,6 +277,8 @@ public struct Rule: Sendable {
     public var directions: Directions
     /// Indices of port entries; nil is all.
     public var entries: Set<Int>?
+    /// It matches only where the host sends: `out` at a port that protects the host, `in` at a workload's.
+    public var via: Via?
     public var action: Action
     /// The index of its layer; the rules of a layer stand together, in the order of the layers.
     public var layer = 0
@@ -311,6 +326,9 @@ public struct Rule: Sendable {
 
     /// Whether the rule may leave the decision on a packet that has everything the rule asks for to later rules.
     public var isConditional: Bool { asksOthers || asksMembers || match != .any || !action.isVerdict }
+
+    /// Whether what the rule says of a packet depends on more than its place, its ends and its service.
+    public var asksMore: Bool { isConditional || via != nil }
 
     /// Whether the rule asks for more than the packet and dynamic groups: for what only the moment tells.
     public var asksOthers: Bool { limit != nil || starts != nil || expires != nil }

@@ -12,7 +12,7 @@ extension Ruleset: CustomStringConvertible {
         lines += rules.map { rule in
             let ports = rule.entries.map(names)
             let layer = layers.isEmpty ? "" : "\(layers[rule.layer]): "
-            return layer + rule.description(at: ports)
+            return layer + rule.description(at: ports, via: rule.via.map(words))
         }
         lines += assertions.map(\.description)
         return lines.map { $0 + "\n" }.joined()
@@ -21,7 +21,9 @@ extension Ruleset: CustomStringConvertible {
 
 extension PortEntry: CustomStringConvertible {
     public var description: String {
-        if let part { return "port \(name): devices of \(part.entryName) named \(part.words.sorted().joined(separator: " "))" }
+        if let part {
+            return "port \(name): devices of \(part.entryName) named \(part.words.sorted().joined(separator: " "))"
+        }
         var parts = ["port \(name):"]
         switch selector {
         case .interfaces(let names): parts.append("interface " + names.joined(separator: " "))
@@ -101,8 +103,10 @@ extension Service: CustomStringConvertible {
 }
 
 extension Rule {
-    /// - Parameter ports: The names of the entries at which the rule applies; nil for all.
-    public func description(at ports: [String]?) -> String {
+    /// - Parameters:
+    ///   - ports: The names of the entries at which the rule applies; nil for all.
+    ///   - via: Those from which it comes; nil for anywhere.
+    public func description(at ports: [String]?, via: [String]? = nil) -> String {
         var parts = ["rule \(name): \(action.rawValue)"]
         if isStateless { parts.append("stateless") }
         if match != .any { parts.append("\(match)") }
@@ -121,6 +125,7 @@ extension Rule {
         if let vlans { parts.append("vlan " + vlans.tagWords) }
         if !directions.isBoth { parts.append(Direction.allCases.filter(directions.contains).map(\.rawValue).joined()) }
         if let ports { parts.append("at " + ports.joined(separator: " ")) }
+        if let via { parts.append("via " + via.joined(separator: " ")) }
         if let comment { parts.append("# \(comment)") }
         if !meta.isEmpty { parts.append("{ " + meta.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + " }") }
         return parts.joined(separator: " ")

@@ -110,12 +110,19 @@ struct bh_scratch {
 	__u32 tries;     /* rules of the packet that did not decide, since a simulation set it to 0 */
 	__u8 dscp;       /* of the packet itself, if BH_FOUND_FIELDS */
 	__u8 pcp;        /* priority in its outermost tag; BH_PCP_NONE where it has no tag */
-	__u16 pad;
+	__u8 asked_via;  /* whether what the rules said depends on where the packet came from */
+	__u8 via_open;   /* whether that was asked of a packet of which nobody knows it */
+	/*
+	 * Index of the device on which the kernel received the packet last, 0 where the host made it; BH_NONE where the
+	 * host does not send it. In a simulation enum bh_via.
+	 */
+	__u32 came_from;
+	__u32 pad;
 	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
 	__u32 tried[BH_TRIES_MAX];
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 768, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 776, "bh_scratch");
 
 /* Why a rule that a packet matches did not decide. */
 enum bh_try {

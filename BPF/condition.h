@@ -7,6 +7,7 @@
 #include "fields.h"
 #include "limit.h"
 #include "members.h"
+#include "times.h"
 
 static __always_inline bool is_in_time(const struct image *image, const struct bh_condition *condition,
 				       struct bh_scratch *here)
@@ -17,12 +18,15 @@ static __always_inline bool is_in_time(const struct image *image, const struct b
 		note_lapse(here, condition->starts - now);
 		return false;
 	}
-	if (!(condition->flags & BH_CONDITION_EXPIRES))
+	if (condition->flags & BH_CONDITION_EXPIRES) {
+		if (now >= condition->expires)
+			return false;
+		note_lapse(here, condition->expires - now);
+	}
+	if (!(condition->flags & BH_CONDITION_TIMES))
 		return true;
-	if (now >= condition->expires)
-		return false;
-	note_lapse(here, condition->expires - now);
-	return true;
+	JOIN_PATHS();
+	return is_in_times(here, condition, image_at(image, condition->zone, sizeof(struct bh_zone)), now / 1000000000);
 }
 
 /*
@@ -100,7 +104,8 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 		IMAGE_ELEMENT(image, image->header->conditions, rule->condition, struct bh_condition);
 	__u32 flags = condition->flags, behind = rank + 1 + rule->terms_behind;
 
-	if (flags & (BH_CONDITION_STARTS | BH_CONDITION_EXPIRES) && !is_in_time(image, condition, here))
+	if (flags & (BH_CONDITION_STARTS | BH_CONDITION_EXPIRES | BH_CONDITION_TIMES) &&
+	    !is_in_time(image, condition, here))
 		return go_on(here, rank, BH_TRY_TIME, behind);
 	if (flags & BH_CONDITION_MEMBERS && !members_hold(image, condition, packet, here))
 		return go_on(here, rank, BH_TRY_MEMBERS, rank + 1);

@@ -79,8 +79,10 @@ import Testing
             [
                 \.starts, \.expires, \.cost, \.span, \.identity, \.slot, \.flags, \.next, \.literals, \.high_mask,
                 \.low_mask, \.v4_mask, \.fields, \.shift, \.pcps, \.dscps, \.from_macs, \.to_macs, \.shortest,
-                \.longest, \.tcp_flags, \.tcp_mask, \.least_hops, \.most_hops, \.pad,
+                \.longest, \.tcp_flags, \.tcp_mask, \.least_hops, \.most_hops, \.zone, \.from, \.to, \.days, \.pad,
             ]),
+        layout(bh_zone_change(), [\.minute, \.offset]),
+        layout(bh_zone(), [\.changes]),
         layout(bh_group(), [\.timeout, \.maximum, \.name, \.slot, \.line, \.file, \.pad]),
         layout(bh_member_key(), [\.prefix_length, \.family, \.address]),
         layout(bh_member(), [\.deadline, \.own, \.prefix_length, \.pad]),

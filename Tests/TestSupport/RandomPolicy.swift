@@ -135,6 +135,24 @@ public struct RandomPolicy: Sendable {
         return match
     }
 
+    /// Times around those at which packets are judged, in a zone whose clocks change then.
+    private static func times(_ random: inout RandomNumbers) -> RuleTimes {
+        let days = Set(random.some(of: Array(0..<7)))
+        // 2,000,000,000 seconds since 1970.
+        let changes = (-2...2).map { step in
+            TimeZoneTable.Change(
+                minute: UInt32(33_333_333 + step * random.number(1...3000)),
+                offset: Int32(random.number(-14...14) * 1800))
+        }
+        let zone = TimeZoneTable(
+            name: "random", changes: [.init(minute: 0, offset: 0)] + changes.sorted { $0.minute < $1.minute })
+        let from = random.number(0...1439)
+        let to = random.number(0...1440)
+        return RuleTimes(
+            days: days.isEmpty ? [3] : days, from: from, to: to == from ? from + 1 : to,
+            zone: random.once(in: 2) ? .utc : zone)
+    }
+
     /// A limit whose price of a packet and of a byte is a whole number, so that it is used up exactly.
     private static func limit(_ random: inout RandomNumbers) -> RuleLimit {
         let isBytes = random.once(in: 2)
@@ -169,6 +187,7 @@ public struct RandomPolicy: Sendable {
                 rules[rank].isStateless = false
                 if random.once(in: 3) { rules[rank].match = match(&random) }
                 rules[rank].starts = random.pick([nil, nil, Timestamp(nanoseconds: 1), .distantFuture])
+                if random.once(in: 3) { rules[rank].times = times(&random) }
             }
         }
         return (0..<layers).map { "layer-\($0)" }

@@ -256,6 +256,7 @@ struct ImageAssembly {
         header.match_count = UInt32(classes.cells.lists.rowCount)
         let lists = conditions.macs.flatMap { [$0.from, $0.to].compactMap(\.self) }
         conditions.place(macs: try writer.append(lists))
+        if !conditions.zones.isEmpty { conditions.place(zones: try writer.append(conditions.zones)) }
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
         header.chains = try writer.append(classes.cells.lists.chains)

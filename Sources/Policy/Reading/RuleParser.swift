@@ -38,7 +38,7 @@ struct RuleParser {
     private static let keys = [
         "name", "from", "to", "within", "service", "vlan", "direction", "at", "via", "action", "stateless", "limit",
         "log",
-        "starts", "expires", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
+        "starts", "expires", "times", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
     ]
 
     private enum WrittenDirection: String, CaseIterable { case `in`, out, both }
@@ -255,6 +255,7 @@ struct RuleParser {
     }
 
     private func readTimes(_ fields: Fields, into rule: inout Rule) {
+        rule.times = fields["times"].flatMap(TimesParser(problems: problems).parse)
         rule.starts = fields["starts"].flatMap(time)
         guard let node = fields["expires"] else { return }
         rule.expires = time(node)

@@ -291,6 +291,8 @@ public struct Rule: Sendable {
     public var starts: Timestamp?
     /// The rule does not match from this time on.
     public var expires: Timestamp?
+    /// The rule matches at these times alone.
+    public var times: RuleTimes?
     /// A word that its events carry.
     public var tag: String?
     /// Whether matches are streamed as events, with the default filled in.
@@ -331,7 +333,7 @@ public struct Rule: Sendable {
     public var asksMore: Bool { isConditional || via != nil }
 
     /// Whether the rule asks for more than the packet and dynamic groups: for what only the moment tells.
-    public var asksOthers: Bool { limit != nil || starts != nil || expires != nil }
+    public var asksOthers: Bool { limit != nil || starts != nil || expires != nil || times != nil }
 
     /// Whether it matters who is in a dynamic group.
     public var asksMembers: Bool { ends.contains(where: \.asksMembers) }

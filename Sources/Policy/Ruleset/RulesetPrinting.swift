@@ -113,6 +113,7 @@ extension Rule {
         if let limit { parts.append("\(limit)") }
         if let starts { parts.append("starts \(starts)") }
         if let expires { parts.append("expires \(expires)") }
+        if let times { parts.append("\(times)") }
         if let tag { parts.append("tag \(tag)") }
         if log != Rule.logs(action) { parts.append(log ? "log" : "no log") }
         if ends.isEmpty { parts.append("never") }

@@ -428,13 +428,15 @@ extension PacketTables {
             func sent(_ description: String, to destination: IPAddress, _ reason: Reason?) -> PacketRow {
                 let source: IPAddress = destination.family == .v4 ? "203.0.113.9" : "2001:db8:9::9"
                 return row(
-                    "to \(description)", Frame(Datagram(source, destination, .udp()), to: stranger), reason, at: "aimed",
+                    "to \(description)", Frame(Datagram(source, destination, .udp()), to: stranger), reason,
+                    at: "aimed",
                     .in)
             }
             let v4: IPAddress = "198.51.100.3"
             return [
                 sent("its address", to: v4, nil), sent("its address in IPv6", to: "2001:db8:1::3", nil),
-                sent("its prefix", to: "2001:db8:1:3:ffff::1", nil), sent("a shared address", to: "198.51.100.203", nil),
+                sent("its prefix", to: "2001:db8:1:3:ffff::1", nil),
+                sent("a shared address", to: "198.51.100.203", nil),
                 sent("its link-local address", to: "fe80::5054:ff:fe00:5", nil),
                 sent("another's link-local address", to: "fe80::5054:ff:fe00:6", .guardDestination),
                 sent("the address before", to: "198.51.100.2", .guardDestination),

@@ -126,8 +126,14 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 	}
 	if (flags & BH_CONDITION_LIMITED && !limit_holds(image, rule, condition, here))
 		return go_on(here, rank, BH_TRY_LIMIT, behind);
+	if (condition->addition && here->question == ASK_PACKET) {
+		here->unsure = !TAKES_BUDGETS;
+		here->addition = condition->addition;
+	}
 	if (!(flags & BH_CONDITION_GOES_ON))
 		return rank;
+	if (here->addition)
+		here->wanted |= BH_WANTED_ADD;
 	note_match(rule, rank, here);
 	return go_on(here, rank, rule->verdict == BH_LOG ? BH_TRY_LOGGED : BH_TRY_PASSED, condition->next);
 }

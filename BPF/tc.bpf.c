@@ -119,6 +119,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	}
 	settle_flow(here);
 	settle_fragment(here);
+	settle_addition(here);
 	count_packet(here);
 	report(ctx, here);
 	if (here->judgement.verdict == BH_REJECT)

@@ -99,5 +99,6 @@ extension Rule {
         rule.comment = nil
         rule.meta = []
         return rule.description(at: entries.map(ruleset.names), via: via.map(ruleset.words))
+            + (addition.map(ruleset.words) ?? "")
     }
 }

@@ -257,6 +257,7 @@ struct ImageAssembly {
         let lists = conditions.macs.flatMap { [$0.from, $0.to].compactMap(\.self) }
         conditions.place(macs: try writer.append(lists))
         if !conditions.zones.isEmpty { conditions.place(zones: try writer.append(conditions.zones)) }
+        header.additions = try writer.append(conditions.additions)
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
         header.chains = try writer.append(classes.cells.lists.chains)

@@ -13,6 +13,10 @@ struct Conditions {
     /// By condition: the MAC addresses of both ends, as the image lists them, if the rule asks for them.
     private(set) var macs: [(from: bh_mac_list?, to: bh_mac_list?)] = []
 
+    /// What rules put into groups.
+    private(set) var additions: [bh_addition] = []
+    private var additionNumbers: [RuleAddition: Int] = [:]
+
     /// The time zones that rules name.
     private(set) var zones: [bh_zone] = []
     private var zoneNumbers: [TimeZoneTable: Int] = [:]
@@ -57,6 +61,7 @@ struct Conditions {
             record.identity = known ?? identity(rule.name, limit)
         }
         setTimes(rule.times, of: &record)
+        setAddition(rule.addition, of: &record)
         setFields(rule.match, of: &record)
         macs.append((rule.match.sourceMACs?.imageList ?? nil, rule.match.destinationMACs?.imageList ?? nil))
         records.append(record)
@@ -75,6 +80,20 @@ struct Conditions {
         let mask = ~UInt128(0) << UInt128(128 - limit.v6Prefix)
         record.high_mask = UInt64(truncatingIfNeeded: mask >> 64)
         record.low_mask = UInt64(truncatingIfNeeded: mask)
+    }
+
+    /// The different ones are few, see ``RuleAddition/most``.
+    private mutating func setAddition(_ addition: RuleAddition?, of record: inout bh_condition) {
+        guard let addition else { return }
+        let added = bh_addition(
+            seconds: UInt32(clamping: addition.seconds ?? 0), group: UInt16(addition.group),
+            destination: addition.end == .destination ? 1 : 0, pad: 0)
+        let number = additionNumbers[addition] ?? additions.count
+        if number == additions.count {
+            additionNumbers[addition] = number
+            additions.append(added)
+        }
+        record.addition = UInt8(number + 1)
     }
 
     private mutating func setTimes(_ times: RuleTimes?, of record: inout bh_condition) {

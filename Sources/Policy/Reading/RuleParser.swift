@@ -38,7 +38,7 @@ struct RuleParser {
     private static let keys = [
         "name", "from", "to", "within", "service", "vlan", "direction", "at", "via", "action", "stateless", "limit",
         "log",
-        "starts", "expires", "times", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
+        "starts", "expires", "times", "add", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
     ]
 
     private enum WrittenDirection: String, CaseIterable { case `in`, out, both }
@@ -98,6 +98,7 @@ struct RuleParser {
         readPlace(fields, into: &rule, &asked)
         rule.match = MatchParser(problems: problems).parse(fields)
         readEffect(fields, into: &rule)
+        if let node = fields["add"] { rule.addition = AdditionParser(problems: problems).parse(node, groups) }
         readNotes(fields, into: &rule)
         if problems.errorCount > errors { asked.isFaulty = true }
         let isEnabled = fields["enabled"].flatMap(problems.isTrue) ?? true

@@ -38,6 +38,12 @@ extension Ruleset {
     /// What `via` asks for, in the policy's words.
     public func words(_ via: Rule.Via) -> [String] { (via.host ? ["host"] : []) + names(of: via.entries) }
 
+    /// What `add` asks for, in the policy's words.
+    public func words(_ addition: RuleAddition) -> String {
+        "add \(addition.end.rawValue) to \(dynamicGroups[addition.group].name)"
+            + (addition.seconds.map { " for \($0)s" } ?? "")
+    }
+
     /// The index of the entry, or of its part, that a port belongs to; nil if there is none.
     ///
     /// - Parameter port: The name of an entry, or `entry/device`.

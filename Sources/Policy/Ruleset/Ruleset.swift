@@ -293,6 +293,8 @@ public struct Rule: Sendable {
     public var expires: Timestamp?
     /// The rule matches at these times alone.
     public var times: RuleTimes?
+    /// A match puts an end of the packet into a dynamic group.
+    public var addition: RuleAddition?
     /// A word that its events carry.
     public var tag: String?
     /// Whether matches are streamed as events, with the default filled in.
@@ -327,7 +329,9 @@ public struct Rule: Sendable {
     static func logs(_ action: Action) -> Bool { action != .accept && action != .pass }
 
     /// Whether the rule may leave the decision on a packet that has everything the rule asks for to later rules.
-    public var isConditional: Bool { asksOthers || asksMembers || match != .any || !action.isVerdict }
+    public var isConditional: Bool {
+        asksOthers || asksMembers || match != .any || !action.isVerdict || addition != nil
+    }
 
     /// Whether what the rule says of a packet depends on more than its place, its ends and its service.
     public var asksMore: Bool { isConditional || via != nil }

@@ -12,7 +12,8 @@ extension Ruleset: CustomStringConvertible {
         lines += rules.map { rule in
             let ports = rule.entries.map(names)
             let layer = layers.isEmpty ? "" : "\(layers[rule.layer]): "
-            return layer + rule.description(at: ports, via: rule.via.map(words))
+            let addition = rule.addition.map { " " + words($0) } ?? ""
+            return layer + rule.description(at: ports, via: rule.via.map(words)) + addition
         }
         lines += assertions.map(\.description)
         return lines.map { $0 + "\n" }.joined()

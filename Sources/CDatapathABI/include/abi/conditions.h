@@ -76,11 +76,12 @@ struct bh_condition {
 	__u8 least_hops;
 	__u8 most_hops;
 	/* of BH_CONDITION_TIMES: when it matches, by the clock of a time zone */
-	__u32 zone; /* offset of bh_zone */
-	__u16 from; /* minutes of the day */
-	__u16 to;   /* where that is not after `from`, of the next day */
-	__u8 days;  /* bit d: the time from `from` on of a day of the week, Monday 0 */
-	__u8 pad[3];
+	__u32 zone;    /* offset of bh_zone */
+	__u16 from;    /* minutes of the day */
+	__u16 to;      /* where that is not after `from`, of the next day */
+	__u8 days;     /* bit d: the time from `from` on of a day of the week, Monday 0 */
+	__u8 addition; /* that a match asks for, counted from 1; 0: none */
+	__u8 pad[2];
 };
 
 _Static_assert(sizeof(struct bh_condition) == 128, "bh_condition");

@@ -138,7 +138,8 @@ struct bh_image_header {
 	__u32 via_count;    /* classes of where packets came from; 1 where no rule asks */
 	__u32 via_classes;  /* offset of u16[BH_VIA_RECORD + port_count], where via_count is above 1 */
 	__u32 links;        /* the host's part: offset of u16[BH_LINKS], where via_count is above 1 */
-	__u8 reserved[48];
+	__u32 additions;    /* offset of bh_addition[], by a condition's `addition` - 1 */
+	__u8 reserved[44];
 };
 
 _Static_assert(sizeof(struct bh_image_header) == 512, "bh_image_header");

@@ -117,7 +117,7 @@ struct bh_scratch {
 	 * host does not send it. In a simulation enum bh_via.
 	 */
 	__u32 came_from;
-	__u32 pad;
+	__u32 addition; /* that a rule of the packet asks for, counted from 1; 0: none */
 	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
 	__u32 tried[BH_TRIES_MAX];
 };
@@ -143,6 +143,7 @@ enum { BH_PCP_NONE = 8 };
 enum bh_wanted {
 	BH_WANTED_LOG = 16,    /* count and stream the match of a rule that logs: `matched`, `counter` */
 	BH_WANTED_FIELDS = 32, /* read `dscp` and `pcp` */
+	BH_WANTED_ADD = 64,    /* put an end into a group: `addition` */
 };
 
 /* In `found` */

@@ -126,6 +126,9 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 	}
 	if (flags & BH_CONDITION_LIMITED && !limit_holds(image, rule, condition, here))
 		return go_on(here, rank, BH_TRY_LIMIT, behind);
+	if ((flags & (BH_CONDITION_BYTES | BH_CONDITION_OVER)) == BH_CONDITION_BYTES && rule->verdict == BH_ACCEPT &&
+	    !(rule->flags & BH_RULE_STATELESS))
+		here->metered = METERED_OPENER;
 	if (condition->addition && here->question == ASK_PACKET) {
 		here->unsure = !TAKES_BUDGETS;
 		here->addition = condition->addition;

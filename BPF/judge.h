@@ -53,6 +53,7 @@ static __always_inline void start_packet(const struct image *image, const struct
 	here->asked_via = 0;
 	here->via_open = 0;
 	here->addition = 0;
+	here->metered = METERED_NOT;
 	here->wanted = 0;
 	here->host_found = 0;
 	here->lookup.floor = 0;
@@ -87,6 +88,11 @@ static __always_inline void begin(const struct image *image, const struct found_
 		return;
 	JOIN_PATHS();
 	judge_by_flow(port, here);
+#if TAKES_BUDGETS
+	JOIN_PATHS();
+	if (here->metered)
+		meter_flow(image, here);
+#endif
 	here->asks = judgement->reason == BH_REASON_NONE;
 }
 

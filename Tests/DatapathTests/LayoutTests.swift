@@ -152,7 +152,7 @@ import Testing
                 \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.bar, \.recalled,
                 \.asked_host, \.wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame, \.matched, \.counter, \.tries, \.dscp, \.pcp,
-                \.asked_via, \.via_open, \.came_from, \.addition, \.tried,
+                \.asked_via, \.via_open, \.came_from, \.addition, \.metered_rule, \.metered, \.pad, \.tried,
             ]),
         layout(
             bh_datagram_key(),

@@ -12,9 +12,21 @@ extension PacketTables {
     @Suite struct TimesTests {
         private static let policy = FlowScript.policy(
             """
-              - { name: work, service: tcp/80, direction: in, times: { days: [mon-fri], from: "08:00", to: "18:00", zone: Europe/Berlin }, action: accept }
-              - { name: night, service: tcp/81, direction: in, times: { days: [fri], from: "22:00", to: "02:30", zone: Europe/Berlin }, action: accept }
-              - { name: weekend, service: tcp/82, direction: in, times: { days: [sat, sun], zone: America/New_York }, action: accept }
+              - name: work
+                service: tcp/80
+                direction: in
+                times: { days: [mon-fri], from: "08:00", to: "18:00", zone: Europe/Berlin }
+                action: accept
+              - name: night
+                service: tcp/81
+                direction: in
+                times: { days: [fri], from: "22:00", to: "02:30", zone: Europe/Berlin }
+                action: accept
+              - name: weekend
+                service: tcp/82
+                direction: in
+                times: { days: [sat, sun], zone: America/New_York }
+                action: accept
               - { name: evening, service: tcp/83, direction: in, times: { from: "20:00", to: "24:00" }, action: accept }
               - { name: never, service: tcp/80-83, direction: in, action: drop }
             """)

@@ -41,7 +41,8 @@ struct PassedParts {
             guard part.isSure, sometimes.contains(where: { $0.intersects(box) }) else { return [sure] }
             guard let certain = PassedParts.subtracting(sometimes, from: box) else { return [unsure] }
             // What is certain stands first; the whole box after it stands for the rest.
-            return certain.map { DecisionPart(box: $0, cause: part.cause, action: part.action, isSure: true) } + [unsure]
+            let certainly = certain.map { DecisionPart(box: $0, cause: part.cause, action: part.action, isSure: true) }
+            return certainly + [unsure]
         }
     }
 

@@ -54,7 +54,8 @@ extension CommandNotes {
         done: "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names.",
         failed: "The policy was refused, or could not be loaded. What was in force before still is.",
         files: [.standardPolicy, .instance, .types, .namespaces, .gracePeriods],
-        related: ["check", "diff", "rollback", "log", "status", "show", "detach"], reading: [language, changes, refusals])
+        related: ["check", "diff", "rollback", "log", "status", "show", "detach"],
+        reading: [language, changes, refusals])
 
     private static let rollback = CommandNotes(
         done: "The policy is in force; it may have been so already.",

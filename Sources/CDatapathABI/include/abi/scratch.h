@@ -117,12 +117,15 @@ struct bh_scratch {
 	 * host does not send it. In a simulation enum bh_via.
 	 */
 	__u32 came_from;
-	__u32 addition; /* that a rule of the packet asks for, counted from 1; 0: none */
+	__u32 addition;     /* that a rule of the packet asks for, counted from 1; 0: none */
+	__u32 metered_rule; /* of the flow that covers it: rank of the rule whose limit it takes of */
+	__u8 metered;       /* enum metered of BPF/: whether the packet's flow takes of a limit for what it carries */
+	__u8 pad[3];
 	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
 	__u32 tried[BH_TRIES_MAX];
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 776, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 784, "bh_scratch");
 
 /* Why a rule that a packet matches did not decide. */
 enum bh_try {

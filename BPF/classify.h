@@ -7,6 +7,7 @@
 #include "bitmaps.h"
 #include "local.h"
 #include "service.h"
+#include "via.h"
 
 /*
  * Takes one step in the address trie: goes past the node's run, then takes eight bits. `high` and `low` are what is
@@ -139,7 +140,18 @@ static __always_inline __u32 service_class(const struct image *image, const stru
 	return *IMAGE_ELEMENT(image, protocol->services, first * protocol->stride + second, __u32);
 }
 
-/* One class for service, headers before it, port, direction, VLAN, and whether the ends are the host's own. */
+/* What a scope's rules ask besides: whether the ends are the host's own, and where the packet came from. */
+static __always_inline __u32 place_state(const struct image *image, const struct bh_packet *packet, __u32 scope,
+					 struct bh_scratch *here)
+{
+	__u32 asked = *IMAGE_ELEMENT(image, image->header->host_questions, scope, __u8);
+	__u32 state = host_state(packet, asked & (BH_HOST_SOURCE | BH_HOST_DESTINATION), here);
+
+	JOIN_PATHS();
+	return state * image->header->via_count + (asked & BH_HOST_VIA ? via_class(image, here) : 0);
+}
+
+/* One class for service, headers before it, port, direction, VLAN, whose the ends are, and where it came from. */
 static __noinline __u32 joint_class(const struct image *image, const struct bh_packet *packet, __u32 scope,
 				    struct bh_scratch *here)
 {
@@ -149,8 +161,8 @@ static __noinline __u32 joint_class(const struct image *image, const struct bh_p
 	if (header->vlan_count > 1)
 		vlan = *IMAGE_ELEMENT(image, header->vlan_classes, packet->outer_vlan, __u16);
 	place = scope * header->vlan_count + vlan;
-	if (header->host_states > 1)
-		place = place * BH_HOST_STATES + host_state(image, packet, scope, here);
+	if (header->place_states > 1)
+		place = place * header->place_states + place_state(image, packet, scope, here);
 	if (header->context_count > 1)
 		context = *IMAGE_ELEMENT(image, header->contexts, place, __u32);
 	if (packet->flags & BH_PACKET_HEADERS)
@@ -275,9 +287,9 @@ static long ask_partition(__u32 step, struct partition_search *search)
 
 	(void)step;
 	search->left &= search->left - 1;
-	/* Keeps the mask: the compiler knows that a remainder is small, but the verifier does not. */
-	asm volatile("" : "+r"(to_level));
-	list = find_list(&search->image, &search->image.header->partitions[index], lookup->from[from_level],
+	/* Keeps the masks: the compiler knows that both are small, but the verifier does not. */
+	asm volatile("" : "+r"(from_level), "+r"(to_level));
+	list = find_list(&search->image, &search->image.header->partitions[index], lookup->from[from_level & 3],
 			 lookup->to[to_level & 3], lookup->best);
 	JOIN_PATHS();
 	if (!list)

@@ -7,6 +7,7 @@
 #include "fields.h"
 #include "limit.h"
 #include "members.h"
+#include "times.h"
 
 static __always_inline bool is_in_time(const struct image *image, const struct bh_condition *condition,
 				       struct bh_scratch *here)
@@ -17,12 +18,15 @@ static __always_inline bool is_in_time(const struct image *image, const struct b
 		note_lapse(here, condition->starts - now);
 		return false;
 	}
-	if (!(condition->flags & BH_CONDITION_EXPIRES))
+	if (condition->flags & BH_CONDITION_EXPIRES) {
+		if (now >= condition->expires)
+			return false;
+		note_lapse(here, condition->expires - now);
+	}
+	if (!(condition->flags & BH_CONDITION_TIMES))
 		return true;
-	if (now >= condition->expires)
-		return false;
-	note_lapse(here, condition->expires - now);
-	return true;
+	JOIN_PATHS();
+	return is_in_times(here, condition, image_at(image, condition->zone, sizeof(struct bh_zone)), now / 1000000000);
 }
 
 /*
@@ -100,7 +104,8 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 		IMAGE_ELEMENT(image, image->header->conditions, rule->condition, struct bh_condition);
 	__u32 flags = condition->flags, behind = rank + 1 + rule->terms_behind;
 
-	if (flags & (BH_CONDITION_STARTS | BH_CONDITION_EXPIRES) && !is_in_time(image, condition, here))
+	if (flags & (BH_CONDITION_STARTS | BH_CONDITION_EXPIRES | BH_CONDITION_TIMES) &&
+	    !is_in_time(image, condition, here))
 		return go_on(here, rank, BH_TRY_TIME, behind);
 	if (flags & BH_CONDITION_MEMBERS && !members_hold(image, condition, packet, here))
 		return go_on(here, rank, BH_TRY_MEMBERS, rank + 1);
@@ -121,8 +126,17 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 	}
 	if (flags & BH_CONDITION_LIMITED && !limit_holds(image, rule, condition, here))
 		return go_on(here, rank, BH_TRY_LIMIT, behind);
+	if ((flags & (BH_CONDITION_BYTES | BH_CONDITION_OVER)) == BH_CONDITION_BYTES && rule->verdict == BH_ACCEPT &&
+	    !(rule->flags & BH_RULE_STATELESS))
+		here->metered = METERED_OPENER;
+	if (condition->addition && here->question == ASK_PACKET) {
+		here->unsure = !TAKES_BUDGETS;
+		here->addition = condition->addition;
+	}
 	if (!(flags & BH_CONDITION_GOES_ON))
 		return rank;
+	if (here->addition)
+		here->wanted |= BH_WANTED_ADD;
 	note_match(rule, rank, here);
 	return go_on(here, rank, rule->verdict == BH_LOG ? BH_TRY_LOGGED : BH_TRY_PASSED, condition->next);
 }

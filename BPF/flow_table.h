@@ -76,7 +76,9 @@ static __always_inline void note_judgement(struct bh_flow *flow, const struct bh
 	flow->counter = here->judgement.counter;
 	flow->lapses = now + here->lapse;
 	flow->epoch = here->epoch;
-	flow->flags &= ~(BH_FLOW_LAPSES | BH_FLOW_MEMBERS);
+	flow->flags &= ~(BH_FLOW_LAPSES | BH_FLOW_MEMBERS | BH_FLOW_METERED);
+	if (here->metered)
+		flow->flags |= BH_FLOW_METERED;
 	if (here->lapse)
 		flow->flags |= BH_FLOW_LAPSES;
 	if (here->asked_members)

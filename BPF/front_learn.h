@@ -44,7 +44,7 @@ static __always_inline __u32 result_at_tc(const struct bh_scratch *here)
 	const struct bh_judgement *judgement = &here->judgement;
 	__u32 slot = here->flow - 1;
 
-	if (here->question != ASK_PACKET || here->opens)
+	if (here->question != ASK_PACKET || here->opens || here->metered)
 		return 0;
 	if (!here->flow)
 		return result_of_rules(here);

@@ -31,6 +31,19 @@ static __always_inline bool is_honest_mac(const struct image *image, const struc
 	return is_own_mac(image, port->macs, mac_number(claims ? packet->source_mac : packet->destination_mac));
 }
 
+/* What goes to a guest must be for one of its addresses, for a group or for all. What is not IP is for no address. */
+static __always_inline bool is_for_guest(const struct image *image, const struct bh_port *port,
+					 const struct bh_packet *packet)
+{
+	__u64 high = packet->destination_high, low = packet->destination_low;
+
+	if (packet->flags & BH_PACKET_IPV4)
+		return low >> 28 == 0xe || low == 0xffffffff || trie_class(image, port->v4, low << 32, 0);
+	if (packet->flags & BH_PACKET_IPV6)
+		return high >> 56 == 0xff || trie_class(image, port->v6, high, low);
+	return true;
+}
+
 /* A sender without an address may ask for one, and say which groups it is in. */
 static __always_inline bool may_be_unspecified(const struct bh_packet *packet)
 {
@@ -151,9 +164,11 @@ static __noinline enum bh_reason guard_reason(const struct image *image, const s
 
 	if (!is_honest_mac(image, port, packet, claims))
 		return claims ? BH_REASON_GUARD_MAC : BH_REASON_GUARD_PROMISCUOUS;
-	if (!claims)
-		return BH_REASON_NONE;
 	JOIN_PATHS();
+	if (!claims)
+		return guards & BH_GUARD_DESTINATION && !is_for_guest(image, port, packet) ?
+			       BH_REASON_GUARD_DESTINATION :
+			       BH_REASON_NONE;
 	if (guards & BH_GUARD_IP && !is_honest_source(image, port, packet))
 		return BH_REASON_GUARD_IP;
 	JOIN_PATHS();

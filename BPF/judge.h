@@ -12,6 +12,7 @@
 #include "judge_by_rules.h"
 #include "judge_conclude.h"
 #if TAKES_BUDGETS
+#include "addition.h"
 #include "log.h"
 #include "read_fields.h"
 #endif
@@ -49,6 +50,10 @@ static __always_inline void start_packet(const struct image *image, const struct
 	here->epoch = *(volatile const __u32 *)&image->header->epoch;
 	here->asked_members = 0;
 	here->asked_host = 0;
+	here->asked_via = 0;
+	here->via_open = 0;
+	here->addition = 0;
+	here->metered = METERED_NOT;
 	here->wanted = 0;
 	here->host_found = 0;
 	here->lookup.floor = 0;
@@ -84,6 +89,11 @@ static __always_inline void begin(const struct image *image, const struct found_
 		return;
 	JOIN_PATHS();
 	judge_by_flow(port, here);
+#if TAKES_BUDGETS
+	JOIN_PATHS();
+	if (here->metered)
+		meter_flow(image, here);
+#endif
 	here->asks = judgement->reason == BH_REASON_NONE;
 }
 
@@ -177,6 +187,8 @@ static __always_inline void serve(void *ctx, struct bh_scratch *here)
 		log_match(ctx, here);
 	if (here->wanted & BH_WANTED_FIELDS)
 		read_fields(ctx, here);
+	if (here->wanted & BH_WANTED_ADD)
+		add_member(here);
 #endif
 	if (here->wanted & (BH_HOST_SOURCE | BH_HOST_DESTINATION))
 		find_own(here);

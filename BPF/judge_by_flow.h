@@ -5,6 +5,7 @@
 
 #include "icmp.h"
 #include "judgement.h"
+#include "limit.h"
 #include "question.h"
 #include "tcp.h"
 
@@ -104,6 +105,10 @@ static __always_inline void judge_by_flow(const struct bh_port *port, struct bh_
 	if (flow->generation != judgement->generation || has_lapsed(flow, here))
 		return ask_about_opening(here, flow, error);
 	judgement->counter = flow->counter;
+	if (flow->flags & BH_FLOW_METERED && !error) {
+		here->metered_rule = flow->rule;
+		here->metered = here->forward == flow->opener_is_first ? METERED_OPENER : METERED_ANSWERER;
+	}
 	decide(judgement, BH_ACCEPT, error ? BH_REASON_RELATED : BH_REASON_ESTABLISHED);
 }
 

@@ -36,7 +36,7 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 		rank = classify(image, packet, port->scopes[here->asked_direction & 1], here);
 	if (here->wanted)
 		return false;
-	if (here->asked_host)
+	if (here->asked_host || here->asked_via)
 		here->lasts = 0;
 	if (rank == BH_NONE) {
 		judge_by_default(port, packet, here);

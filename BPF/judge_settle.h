@@ -47,7 +47,8 @@ __noinline int settle_flow(struct bh_scratch *here)
 	flow = found_flow(here);
 	if (judgement->verdict != BH_ACCEPT || !flow)
 		return 0;
-	if (here->question == ASK_OPENING || here->question == ASK_ATTEMPT)
+	/* Where nobody knew whence its opening packet came, the next packet of that way tells. */
+	if ((here->question == ASK_OPENING && !here->via_open) || here->question == ASK_ATTEMPT)
 		note_judgement(flow, here, ticks_now(here));
 	judgement->rule = BH_NONE;
 	/* An error refreshes nothing. */

@@ -59,11 +59,18 @@ static __always_inline __u32 source_way(struct bh_source_set *set, __u32 identit
 	return way;
 }
 
+/* Whether what a flow carries takes of its rule's limit. */
+enum metered {
+	METERED_NOT,
+	METERED_OPENER,   /* or a packet that opens a flow */
+	METERED_ANSWERER, /* whose packets have the opener's ends the other way round */
+};
+
 /* Whose budget it is: the end of the packet that the limit counts by, as bh_budget_of() has it. */
 static __always_inline __u64 budget_of(const struct bh_condition *condition, const struct bh_packet *packet,
-				       __u64 secret)
+				       bool is_answer, __u64 secret)
 {
-	bool destination = condition->flags & BH_CONDITION_BY_DESTINATION;
+	bool destination = !!(condition->flags & BH_CONDITION_BY_DESTINATION) != is_answer;
 	__u64 high = destination ? packet->destination_high : packet->source_high;
 	__u64 low = destination ? packet->destination_low : packet->source_low;
 
@@ -73,11 +80,11 @@ static __always_inline __u64 budget_of(const struct bh_condition *condition, con
 }
 
 static __always_inline bool pay_for_source(const struct bh_condition *condition, const struct bh_packet *packet,
-					   __u64 secret, __u64 price, __u64 now)
+					   bool is_answer, __u64 secret, __u64 price, __u64 now)
 {
 	bool v6 = packet->flags & BH_PACKET_IPV6, paid;
 	__u32 identity = condition->identity | v6, index, way;
-	__u64 source = budget_of(condition, packet, secret);
+	__u64 source = budget_of(condition, packet, is_answer, secret);
 	struct bh_source_set *set;
 
 	index = bh_source_set_of(secret, source, identity);
@@ -114,8 +121,27 @@ __noinline int take_budget(const struct bh_scratch *here, const struct bh_condit
 	else
 		price = condition->cost * (by_flow ? 1 : here->packet.segments);
 	if (condition->flags & (BH_CONDITION_BY_SOURCE | BH_CONDITION_BY_DESTINATION))
-		return pay_for_source(condition, &here->packet, secret, price, now);
+		return pay_for_source(condition, &here->packet, here->metered == METERED_ANSWERER, secret, price, now);
 	return pay_for_rule(condition, price, now);
 }
+
+#if TAKES_BUDGETS
+/* A flow that a rule with a limit of bytes accepted takes of it for what it carries, and waits where it is used up. */
+static __always_inline void meter_flow(const struct image *image, struct bh_scratch *here)
+{
+	struct bh_judgement *judgement = &here->judgement;
+	const struct bh_rule *rule = IMAGE_ELEMENT(image, image->header->rules, here->metered_rule, struct bh_rule);
+	const struct bh_condition *condition =
+		IMAGE_ELEMENT(image, image->header->conditions, rule->condition, struct bh_condition);
+
+	if (take_budget(here, condition, true, image->header->secret))
+		return;
+	judgement->verdict = BH_DROP;
+	judgement->reason = BH_REASON_RULE;
+	judgement->rule = here->metered_rule;
+	judgement->counter = BH_NONE;
+	judgement->log = 0;
+}
+#endif
 
 #endif

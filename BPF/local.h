@@ -108,15 +108,13 @@ __noinline int is_own(const struct bh_scratch *here, __u64 high, __u64 low, __u3
 }
 
 /*
- * Which ends of a packet are the host's own, as far as the rules of a scope ask; see enum bh_host_question. What is not
+ * Which ends of a packet are the host's own, as far as the rules ask; see enum bh_host_question. What is not
  * known yet is noted in `wanted`: find_own() finds it out where the stack is not as deep, and the rules are then
  * asked again.
  */
-static __always_inline __u32 host_state(const struct image *image, const struct bh_packet *packet, __u32 scope,
-					struct bh_scratch *here)
+static __always_inline __u32 host_state(const struct bh_packet *packet, __u32 asked, struct bh_scratch *here)
 {
-	__u32 asked = *IMAGE_ELEMENT(image, image->header->host_questions, scope, __u8),
-	      found = here->host_found & ~BH_FOUND_FIELDS;
+	__u32 found = here->host_found & ~BH_FOUND_FIELDS;
 
 	if (!asked)
 		return 0;

@@ -227,6 +227,35 @@ struct {
 	__array(values, struct member_trie);
 } groups SEC(".maps");
 
+/* A member that a rule has put into a group. */
+struct added {
+	struct bh_member_key key;
+	__u32 slot; /* of the group, counted from 1; 0: none */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_ADDED);
+	__type(key, __u32);
+	__type(value, struct added);
+} added SEC(".maps");
+
+/* Where the next member is noted in the ring, and where the next look for room begins. */
+struct added_state {
+	__u64 head;
+	__u64 hand;
+	__u32 swept; /* jiffies of the last look */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct added_state);
+} added_state SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, BH_OWN_ADDRESSES);

@@ -70,6 +70,8 @@ static __always_inline void note_route(const struct __sk_buff *ctx, struct bh_sc
 {
 	if (hook == BH_HOOK_TC_EGRESS && ctx->ingress_ifindex && ctx->pkt_type == PACKET_HOST)
 		here->packet.flags |= BH_PACKET_ROUTED;
+	if (!settings.simulates)
+		here->came_from = hook == BH_HOOK_TC_EGRESS ? ctx->ingress_ifindex : BH_NONE;
 }
 
 /* Sends the answer back where the packet came from, out of the device or into it; else drops the packet. */
@@ -156,6 +158,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	}
 	settle_flow(here);
 	settle_fragment(here);
+	settle_addition(here);
 	if (settings.answer_blocks)
 		learn(here);
 	count_packet(here);

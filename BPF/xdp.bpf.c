@@ -127,6 +127,8 @@ static __always_inline int filter(struct xdp_md *ctx, bool generic)
 	}
 	note_frame(ctx, here);
 	parse_xdp(ctx, here);
+	/* The host sends nothing at this hook. */
+	here->came_from = BH_NONE;
 	judge_packet(ctx, here, BH_HOOK_XDP);
 	sure = is_sure(here);
 	if (settings.answer_blocks && here->judgement.generation)

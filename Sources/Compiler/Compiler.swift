@@ -46,6 +46,8 @@ public struct Compiler: Sendable {
         let limited = ruleset.rules.indices.filter { ruleset.rules[$0].limit?.per == .rule }
         try budget.check(limited.map { ruleset.rules[$0] }, "rules with a limit per rule", atMost: \.limitedRules)
         try budget.check("dynamic groups", ruleset.dynamicGroups.count, atMost: \.dynamicGroups)
+        let additions = ruleset.dynamicGroups.isEmpty ? [] : Set(ruleset.rules.compactMap(\.addition))
+        try budget.check("different additions to groups", additions.count, atMost: \.additions)
         // Only a policy with dynamic groups can ask too much of them.
         for rule in ruleset.dynamicGroups.isEmpty ? [] : ruleset.rules {
             guard let problem = rule.problemOfTerms else { continue }

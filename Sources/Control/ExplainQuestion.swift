@@ -16,11 +16,14 @@ package struct ExplainQuestion: Sendable {
     /// For TCP, UDP and SCTP; nil: the service's own, or 40000.
     package var sourcePort: UInt16?
     package var vlan: UInt16?
+    /// Where the packet came from, if the host sends it at that port: `host` or a port; nil: a device that is no port.
+    package var via: String?
 
     package init(
         from: String, to: String, service: String, at: (port: String, direction: Direction)? = nil,
-        sourcePort: UInt16? = nil, vlan: UInt16? = nil
+        sourcePort: UInt16? = nil, vlan: UInt16? = nil, via: String? = nil
     ) {
+        self.via = via
         self.from = from
         self.to = to
         self.service = service
@@ -46,7 +49,10 @@ package struct ExplainQuestion: Sendable {
             source: ends.source.address, destination: ends.destination.address, sourceMAC: MACAddress(0x0200_0000_0001),
             destinationMAC: MACAddress(0x0200_0000_0002), service: carried,
             sourcePort: sourcePort ?? service.sourcePort ?? 40000, vlan: vlan)
-        if let at { return (ends, try explanation([[(try judge.port(at.port), at.direction)]], probe, judge)) }
+        if let at {
+            let origin = try via.map(judge.origin) ?? .elsewhere
+            return (ends, try explanation([[(try judge.port(at.port), at.direction)]], probe, judge, from: origin))
+        }
         let path = PathEnds(network: network, route: judge.route)
         if path.isElsewhere(ends.source) || path.isElsewhere(ends.destination) {
             return (ends, try explanation(try bound(ends, judge), probe, judge))
@@ -55,12 +61,17 @@ package struct ExplainQuestion: Sendable {
     }
 
     /// What becomes of the packet at these ports, by each way.
+    ///
+    /// - Parameter origin: Where it came from at the first of them. At each other it came from the one before.
     private func explanation(
-        _ ways: [[(port: Int, direction: Direction)]], _ probe: ProbeFrame, _ judge: PolicyJudge
+        _ ways: [[(port: Int, direction: Direction)]], _ probe: ProbeFrame, _ judge: PolicyJudge,
+        from origin: PolicyJudge.Origin = .host
     ) throws -> Explanation {
         let judged = try ways.map { hops in
-            let frames = hops.map { port, direction in
-                (probe.crossing(judge.route.stops[port], direction).bytes, port, direction)
+            let frames = hops.enumerated().map { index, hop in
+                PolicyJudge.Hop(
+                    frame: probe.crossing(judge.route.stops[hop.port], hop.direction).bytes, port: hop.port,
+                    direction: hop.direction, origin: index == 0 ? origin : .port(hops[index - 1].port))
             }
             let outcomes = try judge.judge(frames)
             return Explanation.JudgedWay(

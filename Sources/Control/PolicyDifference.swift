@@ -49,9 +49,8 @@ package struct PolicyDifference: Sendable {
         }
         let own = AddressSet(new.host.namespaces.values.flatMap { $0.interfaces.flatMap(\.addresses) })
         let verdicts = FlowVerdicts(two, protects: protects[1], own: own, now: new.host.now)
-        let names = Dictionary(two.entries.enumerated().map { ($1.name, $0) }) { first, _ in first }
         flowsEnded = flows.filter { flow in
-            guard let entry = names[String(flow.port.prefix { $0 != "/" })] else { return false }
+            guard let entry = two.entry(ofPort: flow.port) else { return false }
             return verdicts.isRefused(flow.opening(entry))
         }
     }
@@ -100,6 +99,7 @@ extension Rule {
         rule.comment = nil
         rule.meta = []
         let layer = ruleset.layers.indices.contains(rule.layer) ? " in \(ruleset.layers[rule.layer])" : ""
-        return rule.description(at: entries.map { $0.sorted().map { ruleset.entries[$0].name } }) + layer
+        return rule.description(at: entries.map(ruleset.names), via: via.map(ruleset.words))
+            + (addition.map(ruleset.words) ?? "") + layer
     }
 }

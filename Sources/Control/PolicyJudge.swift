@@ -103,10 +103,38 @@ package struct PolicyJudge {
         try simulator.parse(frame: frame, originalLength: length)
     }
 
+    /// Where a packet came from that the host sends at a port.
+    package enum Origin: Sendable, Hashable {
+        /// A device that is no port.
+        case elsewhere
+        /// The host itself.
+        case host
+        /// The port of this index.
+        case port(Int)
+    }
+
+    /// A packet at a port.
+    package struct Hop: Sendable {
+        /// As it is there, from the destination MAC address on.
+        package var frame: [UInt8]
+        package var port: Int
+        package var direction: Direction
+        package var origin: Origin
+    }
+
+    private func origin(_ origin: Origin) -> Simulator.Origin {
+        switch origin {
+        case .elsewhere: .elsewhere
+        case .host: .host
+        case .port(let port): .port(record: records[port])
+        }
+    }
+
+    /// The origin that a word means: `host`, or a port.
+    package func origin(named word: String) throws(Refusal) -> Origin { word == "host" ? .host : .port(try port(word)) }
+
     /// What becomes of one packet at port after port: what it opens at one is there at the next. Nothing is kept.
-    ///
-    /// - Parameter hops: The frame as it is there, from the destination MAC address on.
-    package func judge(_ hops: [(frame: [UInt8], port: Int, direction: Direction)]) throws -> [Simulator.Outcome] {
+    package func judge(_ hops: [Hop]) throws -> [Simulator.Outcome] {
         let keptFlows = simulator.keepsFlows
         defer { simulator.keepsFlows = keptFlows }
         simulator.keepsFlows = true
@@ -115,7 +143,7 @@ package struct PolicyJudge {
             try simulator.setOwn(own[hop.port])
             return try simulator.judge(
                 frame: hop.frame, portRecord: records[hop.port], device: device(of: hop.port),
-                direction: hop.direction, isQuarantined: areQuarantined[hop.port])
+                direction: hop.direction, isQuarantined: areQuarantined[hop.port], from: origin(hop.origin))
         }
         try simulator.forgetTraffic()
         return outcomes
@@ -128,12 +156,13 @@ package struct PolicyJudge {
     private func device(of port: Int) -> UInt16 { UInt16(1 + port % (Simulator.devices - 1)) }
 
     /// - Parameter length: bytes of the frame on the wire; `frame` may be cut.
-    package func judge(_ frame: [UInt8], length: Int, at port: Int, _ direction: Direction) throws -> Simulator.Outcome
-    {
+    package func judge(
+        _ frame: [UInt8], length: Int, at port: Int, _ direction: Direction, from origin: Origin = .elsewhere
+    ) throws -> Simulator.Outcome {
         try simulator.setOwn(own[port])
         return try simulator.judge(
             frame: frame, originalLength: length, portRecord: records[port], direction: direction,
-            isQuarantined: areQuarantined[port])
+            isQuarantined: areQuarantined[port], from: self.origin(origin))
     }
 }
 

@@ -17,6 +17,7 @@ package struct Replay {
     private let judge: PolicyJudge
     private let port: Int
     private let direction: ReplayDirection
+    private let origin: PolicyJudge.Origin
     /// MAC addresses that packets from inside came from, at a port that the policy binds none to.
     private var insideMACs: Set<MACAddress> = []
 
@@ -26,8 +27,13 @@ package struct Replay {
         package let outcome: Simulator.Outcome
     }
 
-    /// - Parameter port: One port, by any of its names.
-    package init(_ judge: PolicyJudge, at port: String, _ direction: ReplayDirection) throws(Refusal) {
+    /// - Parameters:
+    ///   - port: One port, by any of its names.
+    ///   - via: Where the packets came from that the host sends: `host` or a port; nil: a device that is no port.
+    package init(
+        _ judge: PolicyJudge, at port: String, _ direction: ReplayDirection, via: String? = nil
+    ) throws(Refusal) {
+        origin = try via.map(judge.origin) ?? .elsewhere
         self.judge = judge
         self.port = try judge.port(port)
         self.direction = direction
@@ -41,7 +47,8 @@ package struct Replay {
         let direction = try direction(of: frame, length: length)
         if let time { judge.time = time }
         return Packet(
-            direction: direction, outcome: try judge.judge(frame, length: length, at: port, direction))
+            direction: direction,
+            outcome: try judge.judge(frame, length: length, at: port, direction, from: origin))
     }
 
     private mutating func direction(of frame: [UInt8], length: Int) throws -> Direction {

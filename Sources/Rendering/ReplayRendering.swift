@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Compiler
 import Control
 import Policy
 import Simulation
@@ -6,6 +7,9 @@ import Wire
 
 extension Replay.Packet {
     private var source: String? { outcome.source?.fileAndLine }
+
+    /// The rules that log and that the packet met on its way, in order.
+    private var logged: [LoggedMatch] { outcome.tried.filter { $0.why == .logged }.map { LoggedMatch(rule: $0.rule) } }
 
     /// - Parameters:
     ///   - number: Of the packet in its capture, from 1.
@@ -19,7 +23,7 @@ extension Replay.Packet {
             "time": JSON(time.map { Timestamp(nanoseconds: $0).utc }),
             "src": JSON(outcome.packet.source?.description), "dst": JSON(outcome.packet.destination?.description),
             "protocol": JSON(packet.protocolName), "sport": JSON(optional: packet.sourcePort),
-            "dport": JSON(optional: packet.destinationPort),
+            "dport": JSON(optional: packet.destinationPort), "logged": .array(logged.map(\.json)),
         ]
     }
 
@@ -31,6 +35,16 @@ extension Replay.Packet {
         let packet = PacketWords(outcome.packet).phrase
         let cause = outcome.ruleName.map { "rule \($0)" } ?? outcome.reason?.rawValue ?? "-"
         let start: Words = "\(number) \(clock) \(palette.verdict(outcome.verdict)) \(direction.rawValue) \(packet)"
-        return "\(start)  \(palette.bold("\(cause)"))  \(palette.faint("\(source ?? "-")"))"
+        let logged = logged.map { "  log \($0.rule.nameAndLayer)" }.joined()
+        return "\(start)  \(palette.bold("\(cause)"))  \(palette.faint("\(source ?? "-")"))\(logged)"
+    }
+}
+
+/// A match of a rule that logs.
+private struct LoggedMatch {
+    var rule: ImageView.RuleRecord
+
+    var json: JSON {
+        ["rule": .string(rule.name), "layer": JSON(rule.layer), "tag": JSON(rule.note?.tag)]
     }
 }

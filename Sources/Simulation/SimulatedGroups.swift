@@ -59,10 +59,14 @@ struct SimulatedGroups {
 extension Simulator {
     /// Makes prefixes members of one of its own dynamic groups.
     ///
-    /// - Parameter seconds: how long they stay; nil: until they are deleted.
-    public func add(_ prefixes: [Prefix], to group: String, seconds: Int? = nil) throws {
+    /// - Parameters:
+    ///   - seconds: how long they stay; nil: until they are deleted.
+    ///   - maximum: of the group.
+    public func add(
+        _ prefixes: [Prefix], to group: String, seconds: Int? = nil, atMost maximum: Int = .max
+    ) throws {
         let deadline = seconds.map { clock.bootTime + UInt64($0) * 1_000_000_000 } ?? MemberTrie.forever
-        _ = try trie(group).add(prefixes, until: deadline, atMost: .max)
+        _ = try trie(group).add(prefixes, until: deadline, atMost: maximum)
         mapping.noteChange()
     }
 

@@ -233,13 +233,13 @@ public final class Simulator {
     /// Judges a frame at a port, in a direction, at the tc hook that sees that direction.
     public func judge(
         frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, direction: Direction,
-        isQuarantined: Bool = false
+        isQuarantined: Bool = false, from origin: Origin = .elsewhere
     ) throws(DatapathError) -> Outcome {
         let isHost = view.port(portRecord)?.protects == .host
         let hook: Hook = isHost == (direction == .in) ? .tcIngress : .tcEgress
         return try judge(
             frame: frame, originalLength: originalLength, portRecord: portRecord, device: device, hook: hook,
-            isQuarantined: isQuarantined)
+            isQuarantined: isQuarantined, from: origin)
     }
 
     /// Judges a frame.
@@ -252,13 +252,15 @@ public final class Simulator {
     ///   - segmentSize: payload bytes per segment if the frame is a super-packet, else 0. For tc only.
     ///   - segments: their number; 0: not counted, as in what a guest hands over.
     ///   - isQuarantined: whether the port is cut off.
+    ///   - origin: where it came from, if the host sends it.
     public func judge(
         frame: [UInt8], originalLength: Int? = nil, portRecord: Int, device: UInt16? = nil, hook: Hook,
-        segmentSize: UInt32 = 0, segments: UInt32 = 0, isQuarantined: Bool = false
+        segmentSize: UInt32 = 0, segments: UInt32 = 0, isQuarantined: Bool = false, from origin: Origin = .elsewhere
     ) throws(DatapathError) -> Outcome {
         let fitted = TestFrame(frame, originalLength: originalLength ?? frame.count)
         let outcome = try judge(
-            length: fitted.length, portRecord: portRecord, device: device, hook: hook, isQuarantined: isQuarantined
+            length: fitted.length, portRecord: portRecord, device: device, hook: hook, isQuarantined: isQuarantined,
+            from: origin
         ) { () throws(BPFError) in
             try loaded(hook).program.testRun(
                 frame: fitted.bytes, context: TestFrame.context(segmentSize, segments, hook: hook))
@@ -270,7 +272,7 @@ public final class Simulator {
     /// Judges a frame that `run` gives to the program of a hook; nil if the program did not see it.
     func judge(
         length: Int, portRecord: Int, device: UInt16?, hook: Hook, isQuarantined: Bool,
-        _ run: () throws(BPFError) -> Program.Run
+        from origin: Origin = .elsewhere, _ run: () throws(BPFError) -> Program.Run
     ) throws(DatapathError) -> Outcome? {
         isFresh = false
         guard let record = UInt16(exactly: portRecord + 1), portRecord >= 0, portRecord < view.portCount else {
@@ -285,6 +287,7 @@ public final class Simulator {
         input.device = UInt32(device)
         input.frame_length = UInt32(clamping: length)
         input.now = clock.now
+        input.came_from = hook == .tcEgress ? origin.number : BH_NONE
         // Tells which CPU the program ran on.
         input.judgement.verdict = BH_NONE
         do throws(BPFError) {

@@ -15,6 +15,7 @@ public enum Reason: String, Sendable, Hashable, CaseIterable {
     case guardDHCP = "guard-dhcp"
     case guardRA = "guard-ra"
     case guardPromiscuous = "guard-promiscuous"
+    case guardDestination = "guard-destination"
     case quarantine
     case fragment
     case extensionHeader = "extension-header"

@@ -86,7 +86,9 @@ struct TinyPolicy {
         return PortEntry(
             name: "port-\(number)", location: place(number + 1), selector: .interfaces(["eth\(number)"]),
             protects: side, macs: [], addresses: addresses, sharedAddresses: shared,
-            guards: isGuest ? random.pick([nil, .off, .strict]) : random.pick([nil, .list([.ip])]),
+            guards: isGuest
+                ? random.pick([nil, .off, .strict, GuardChoice.list(own ? [.destination] : [.ra])])
+                : random.pick([nil, .list([.ip])]),
             vlans: random.pick([nil, .any, VLANAdmission.none, .list([7])]),
             defaults: .init(
                 in: random.pick(actions), out: random.pick(actions), essentials: random.once(in: 2),

@@ -97,6 +97,6 @@ import Testing
     }
 
     @Test func aHostWithoutPortsIsRefused() {
-        #expect(throws: Refusal.self) { try FirstPolicy(Self.host(), OpenSockets()) }
+        #expect(throws: Refusal.self) { _ = try FirstPolicy(Self.host(), OpenSockets()) }
     }
 }

@@ -70,7 +70,7 @@ import Testing
         #expect(throws: ImageError.self) { try ImageView(Array(image.bytes.dropLast())) }
         var other = image.bytes
         other[8] = 99
-        #expect(throws: ImageError(message: "the image has format 99, but this version reads format 9")) {
+        #expect(throws: ImageError(message: "the image has format 99, but this version reads format 10")) {
             try ImageView(other)
         }
     }

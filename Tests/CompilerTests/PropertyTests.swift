@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
 import Compiler
 import Foundation
 import Network
@@ -23,6 +24,7 @@ import Wire
         let reasons: Set<Reason> = [
             .rule, .default, .malformed, .vlan, .nonIP, .fragment, .extensionHeader, .essential, .control,
             .guardMAC, .guardIP, .guardARP, .guardND, .guardDHCP, .guardRA, .guardPromiscuous,
+            .guardDestination,
         ]
         #expect(Set(total.reasons.keys) == reasons)
         #expect(total.longLists > 0)
@@ -90,20 +92,35 @@ import Wire
             let claim = packet.claim(in: probe.frame.bytes)
             // Each conditional rule may or may not hold.
             let holding = (0..<ruleset.rules.count).map { _ in random.once(in: 2) }
+            let sends = (probe.protects == .host) == (probe.direction == .out)
+            let origins: [ReferenceOrigin] = [.elsewhere, .host] + ruleset.entries.indices.map { .entry($0) }
+            let origin = random.pick(sends ? origins : [.elsewhere])
             let expected = reference.judge(
                 packet, claiming: claim, entry: probe.entry, protects: probe.protects, direction: probe.direction,
-                isUnknownToDrop: probe.isUnknownToDrop, isMember: isMember, isOwn: isOwn, holds: { holding[$0] })
+                isUnknownToDrop: probe.isUnknownToDrop, isMember: isMember, isOwn: isOwn,
+                comes: { rule in rule.via.map(origin.isOne) ?? true }, holds: { holding[$0] })
             let record = image.portRecord(
                 entry: probe.entry, protects: probe.protects, unknownToDrop: probe.isUnknownToDrop)
             let found = view.judge(
                 packet: packet, claim: claim, portRecord: record, direction: probe.direction, isMember: isMember,
-                isOwn: isOwn,
+                isOwn: isOwn, origin: origin.number(image),
                 holds: { rank in
                     if !holding[rank] { total.passedOver += 1 }
                     return holding[rank]
                 })
             try #require(found == expected, "seed \(seed): \(probe) \(packet)")
             total.reasons[expected.reason, default: 0] += 1
+        }
+    }
+}
+
+extension ReferenceOrigin {
+    /// The value of `enum bh_via`.
+    fileprivate func number(_ image: Image) -> Int {
+        switch self {
+        case .elsewhere: Int(BH_VIA_NOWHERE.rawValue)
+        case .host: Int(BH_VIA_HOST.rawValue)
+        case .entry(let entry): Int(BH_VIA_RECORD.rawValue) + image.portRecord(entry: entry, protects: .host)
         }
     }
 }

@@ -50,7 +50,7 @@ import Testing
                 \.epoch, \.before, \.host_states, \.host_questions, \.note_count, \.bitmap_width, \.item_ranks,
                 \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.selectors,
                 \.selector_count, \.run_pages, \.rules_text, \.rules_text_end, \.covered, \.covered_count, \.compiler,
-                \.layers, \.layer_count, \.reserved,
+                \.layers, \.layer_count, \.place_states, \.via_count, \.via_classes, \.links, \.additions, \.reserved,
             ]),
         layout(bh_covered(), [\.rule, \.cover]),
         layout(bh_node(), [\.changes, \.path, \.path_mask, \.base, \.otherwise, \.before, \.path_bits, \.pad]),
@@ -79,8 +79,12 @@ import Testing
             [
                 \.starts, \.expires, \.cost, \.span, \.identity, \.slot, \.flags, \.next, \.literals, \.high_mask,
                 \.low_mask, \.v4_mask, \.fields, \.shift, \.pcps, \.dscps, \.from_macs, \.to_macs, \.shortest,
-                \.longest, \.tcp_flags, \.tcp_mask, \.least_hops, \.most_hops, \.pad,
+                \.longest, \.tcp_flags, \.tcp_mask, \.least_hops, \.most_hops, \.zone, \.from, \.to, \.days, \.addition,
+                \.pad,
             ]),
+        layout(bh_addition(), [\.seconds, \.group, \.destination, \.pad]),
+        layout(bh_zone_change(), [\.minute, \.offset]),
+        layout(bh_zone(), [\.changes]),
         layout(bh_group(), [\.timeout, \.maximum, \.name, \.slot, \.line, \.file, \.pad]),
         layout(bh_member_key(), [\.prefix_length, \.family, \.address]),
         layout(bh_member(), [\.deadline, \.own, \.prefix_length, \.pad]),
@@ -148,8 +152,8 @@ import Testing
                 \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.bar, \.lasts,
                 \.asked_host, \.wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame, \.matched, \.counter, \.tries, \.dscp, \.pcp,
-                \.pad, \.tried, \.front, \.misses,
-                \.skipped,
+                \.asked_via, \.via_open, \.came_from, \.addition, \.metered_rule, \.metered, \.pad, \.tried, \.front,
+                \.misses, \.skipped,
             ]),
         layout(
             bh_datagram_key(),
@@ -178,7 +182,7 @@ import Testing
         layout(bh_front_key(), [\.addresses, \.link, \.ports, \.version, \.hash, \.answered]),
         layout(bh_stamp(), [\.word, \.pad]),
         layout(bh_count(), [\.packets, \.bytes]),
-        layout(bh_port_counters(), [\.outcomes]),
+        layout(bh_port_counters(), [\.outcomes, \.pad]),
         layout(
             bh_event_counters(),
             [

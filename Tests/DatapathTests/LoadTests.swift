@@ -48,6 +48,29 @@ import Testing
         }
     }
 
+    /// Compilers differ in what they leave to the verifier to see. Debian's is the oldest that builds the programs;
+    /// the build itself may have taken another.
+    @Test(arguments: ["tc", "xdp"]) func loadsAsDebiansCompilerMakesIt(_ name: String) throws {
+        let lab = try Lab()
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let headers = try FileManager.default.contentsOfDirectory(atPath: "/usr/include")
+            .first { FileManager.default.fileExists(atPath: "/usr/include/\($0)/asm/types.h") }
+        let result = try lab.file("\(name).o", "")
+        try Shell.check(
+            "/usr/bin/clang", "-target", "bpf", "-O2", "-g", "-mcpu=v3", "-std=gnu11",
+            "-I", root.appending(path: "Sources/CDatapathABI/include").path(), "-I", root.appending(path: "BPF").path(),
+            "-isystem", "/usr/include/\(headers ?? "")", "-c", root.appending(path: "BPF/\(name).bpf.c").path(),
+            "-o", result)
+        let object = try Object(Array(try Data(contentsOf: URL(filePath: result))), name: name)
+        try object.setReadOnlyData(LoadTests.settings)
+        do {
+            _ = try object.load()
+        } catch {
+            Issue.record(try keep(error))
+        }
+    }
+
     /// The error names the refused program and has the verifier's whole log.
     @Test func aRefusalIsExplained() throws {
         _ = try Lab()

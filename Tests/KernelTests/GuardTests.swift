@@ -32,6 +32,14 @@ extension PacketTables {
               open: { interface: tap2, protects: workload, vlans: any }
               nobody: { interface: tap3, addresses: [], vlans: any }
               sharing: { interface: tap4, addresses: [], shared: [198.51.100.201, 00:00:5e:00:01:07], vlans: any }
+              aimed:
+                interface: tap5
+                mac: 52:54:00:00:00:05
+                addresses: [198.51.100.3, "2001:db8:1::3", "2001:db8:1:3::/64"]
+                shared: [198.51.100.203, 198.51.100.255]
+                guard: [destination]
+                vlans: any
+              unaimed: { interface: tap6, addresses: [], guard: [promiscuous, destination], mac: 52:54:00:00:00:06 }
             defaults: { in: accept, out: accept }
             """)
 
@@ -415,6 +423,53 @@ extension PacketTables {
                 accepted: .essential),
         ]
 
+        /// What comes to a guest with `destination` is for its addresses or for many, whoever the frame is for.
+        private static let aimed: [PacketRow] = {
+            func sent(_ description: String, to destination: IPAddress, _ reason: Reason?) -> PacketRow {
+                let source: IPAddress = destination.family == .v4 ? "203.0.113.9" : "2001:db8:9::9"
+                return row(
+                    "to \(description)", Frame(Datagram(source, destination, .udp()), to: stranger), reason,
+                    at: "aimed",
+                    .in)
+            }
+            let v4: IPAddress = "198.51.100.3"
+            return [
+                sent("its address", to: v4, nil), sent("its address in IPv6", to: "2001:db8:1::3", nil),
+                sent("its prefix", to: "2001:db8:1:3:ffff::1", nil),
+                sent("a shared address", to: "198.51.100.203", nil),
+                sent("its link-local address", to: "fe80::5054:ff:fe00:5", nil),
+                sent("another's link-local address", to: "fe80::5054:ff:fe00:6", .guardDestination),
+                sent("the address before", to: "198.51.100.2", .guardDestination),
+                sent("the address behind", to: "198.51.100.4", .guardDestination),
+                sent("another's address in IPv6", to: "2001:db8:1::2", .guardDestination),
+                sent("the prefix behind", to: "2001:db8:1:4::", .guardDestination),
+                sent("a group", to: "224.0.0.1", nil), sent("the last group", to: "239.255.255.255", nil),
+                sent("what no class has", to: "240.0.0.1", .guardDestination),
+                sent("below the groups", to: "223.255.255.255", .guardDestination),
+                sent("a group in IPv6", to: "ff02::1", nil), sent("all", to: "255.255.255.255", nil),
+                sent("almost all", to: "255.255.255.254", .guardDestination),
+                sent("a broadcast address that is shared", to: "198.51.100.255", nil),
+                sent("nobody", to: "0.0.0.0", .guardDestination), sent("nobody in IPv6", to: "::", .guardDestination),
+                row(
+                    "a later fragment to another",
+                    Frame(Datagram("203.0.113.9", "198.51.100.4", .udp()) { $0.fragment = .last }), .guardDestination,
+                    at: "aimed", .in),
+                row("ARP for another", arp(1, sender: "203.0.113.9"), nil, at: "aimed", .in, accepted: .essential),
+                row("what it sends to another", Self.sent(v4, .udp(), to: "192.0.2.9"), nil, at: "aimed"),
+                row("what it sends as another", Self.sent("192.0.2.9", .udp()), nil, at: "aimed"),
+                row(
+                    "to the MAC's link-local address of nobody",
+                    Frame(Datagram("2001:db8:9::9", "fe80::5054:ff:fe00:6", .udp()), to: "52:54:00:00:00:06"),
+                    .guardDestination, at: "unaimed", .in),
+                row(
+                    "to another's MAC and address", Frame(Datagram("203.0.113.9", v4, .udp()), to: stranger),
+                    .guardPromiscuous, at: "unaimed", .in),
+                row(
+                    "to a group of many", Frame(Datagram("203.0.113.9", "224.0.0.5", .udp()), to: "01:00:5e:00:00:05"),
+                    nil, at: "unaimed", .in),
+            ]
+        }()
+
         /// A host port's guard concerns packets from the network with a guest's address.
         private static let network: [PacketRow] = [
             row("a guest's address", sent(v4, .udp()), .guardIP, at: "nic", .in),
@@ -457,7 +512,7 @@ extension PacketTables {
         }()
 
         static let rows =
-            macs + sources + unspecified + resolution + neighbours + servers + nobody + overheard + network
+            macs + sources + unspecified + resolution + neighbours + servers + nobody + overheard + aimed + network
 
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Self.table.check(row) }
 

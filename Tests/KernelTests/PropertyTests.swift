@@ -31,7 +31,7 @@ extension PacketTables {
             let reasons: [Reason] = [
                 .rule, .default, .malformed, .vlan, .nonIP, .quarantine, .fragment, .extensionHeader, .invalidState,
                 .essential, .control, .guardMAC, .guardIP, .guardARP, .guardND, .guardDHCP, .guardRA,
-                .guardPromiscuous,
+                .guardPromiscuous, .guardDestination,
             ]
             #expect(Set(judged.keys) == Set(reasons))
             #expect(early > 1000)
@@ -70,6 +70,8 @@ extension PacketTables {
                 let drawn = frames.next()
                 var probe = Self.vary(drawn.frame, drawn.direction, &random)
                 probe.isQuarantined = random.once(in: 20)
+                let origin = Self.origin(of: drawn.direction, drawn.protects, ruleset, &random)
+                if let origin { probe.origin = simulation.origin(origin) }
                 let packet = PacketParser.parse(
                     probe.frame.bytes, frameLength: probe.originalLength ?? probe.frame.bytes.count,
                     segments: probe.segments)
@@ -78,7 +80,7 @@ extension PacketTables {
                     claiming: packet.claim(in: probe.frame.bytes),
                     at: .init(
                         scope: 0, entry: drawn.entry, protects: drawn.protects,
-                        isUnknownToDrop: drawn.isUnknownToDrop, isQuarantined: probe.isQuarantined),
+                        isUnknownToDrop: drawn.isUnknownToDrop, isQuarantined: probe.isQuarantined, origin: origin),
                     direction: drawn.direction)
                 // Each packet by itself: the flow table is empty.
                 reference.forgetFlows()
@@ -100,6 +102,14 @@ extension PacketTables {
                 }
             }
             return (judged, early)
+        }
+
+        /// Where a packet came from; nil if the host does not send it.
+        private static func origin(
+            of direction: Direction, _ protects: Protects, _ ruleset: Ruleset, _ random: inout RandomNumbers
+        ) -> ReferenceOrigin? {
+            guard (protects == .host) == (direction == .out) else { return nil }
+            return random.pick([.elsewhere, .host] + ruleset.entries.indices.map { .entry($0) })
         }
 
         /// A member joins or leaves a dynamic group, or time passes.

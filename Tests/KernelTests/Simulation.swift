@@ -61,6 +61,8 @@ struct Simulation: Sendable {
         var segments: Int
         /// Whether the port is in quarantine.
         var isQuarantined = false
+        /// Where it came from, if the host sends it.
+        var origin = Simulator.Origin.elsewhere
 
         init(_ frame: Frame, _ direction: Direction, originalLength: Int? = nil, segments: Int = 1) {
             self.frame = frame
@@ -103,7 +105,8 @@ struct Simulation: Sendable {
     private static let host = HostInventory(namespaces: [
         nil: NamespaceInventory(
             inode: 1,
-            interfaces: ["nic0", "nic1", "tap0", "tap1", "tap2", "br0", "stray0"].enumerated().map { index, name in
+            interfaces: ["nic0", "nic1", "tap0", "tap1", "tap2", "br0", "stray0", "tap3"].enumerated().map {
+                index, name in
                 HostInterface(
                     name: name, index: UInt32(index + 2),
                     kind: name == "br0" ? .bridge : name.hasPrefix("tap") || name == "stray0" ? .tap : .other,
@@ -140,6 +143,14 @@ struct Simulation: Sendable {
             protects: protects)
     }
 
+    func origin(_ origin: ReferenceOrigin) -> Simulator.Origin {
+        switch origin {
+        case .elsewhere: .elsewhere
+        case .host: .host
+        case .entry(let entry): .port(record: port(entry: entry, protects: .host).record)
+        }
+    }
+
     /// tc's verdict, and the value that it returns to the kernel.
     func judge(_ probe: Probe, at port: Port) throws -> PacketRow.Expectation {
         try judgeAndParse(probe, at: port).said
@@ -153,7 +164,8 @@ struct Simulation: Sendable {
             let outcome = try simulator.judge(
                 frame: probe.frame.bytes, originalLength: probe.originalLength, portRecord: port.record,
                 hook: isIngress ? .tcIngress : .tcEgress, segmentSize: probe.segments > 1 ? 1000 : 0,
-                segments: probe.segments > 1 ? UInt32(probe.segments) : 0, isQuarantined: probe.isQuarantined)
+                segments: probe.segments > 1 ? UInt32(probe.segments) : 0, isQuarantined: probe.isQuarantined,
+                from: probe.origin)
             return (outcome, simulator.wasAnswered)
         }
         let reason = try #require(outcome.reason, "tc gave no reason: \(probe.frame)")

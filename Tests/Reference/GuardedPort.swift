@@ -24,8 +24,10 @@ struct GuardedPort {
         }
         if direction == .in {
             let isForMany = packet.destinationMAC.isGroup
-            return guards.contains(.promiscuous) && !isForMany && !isBoundMAC(packet.destinationMAC)
-                ? .guardPromiscuous : nil
+            if guards.contains(.promiscuous), !isForMany, !isBoundMAC(packet.destinationMAC) {
+                return .guardPromiscuous
+            }
+            return guards.contains(.destination) && !isForGuest(packet) ? .guardDestination : nil
         }
         if guards.contains(.mac), !isBoundMAC(packet.sourceMAC) { return .guardMAC }
         if guards.contains(.ip), !isHonestSource(of: packet) { return .guardIP }
@@ -38,6 +40,14 @@ struct GuardedPort {
     private func isHonestSource(of packet: Packet) -> Bool {
         guard let source = packet.source else { return true }
         return packet.isUnspecified ? packet.mayBeUnspecified : isBound(source)
+    }
+
+    /// Whether it is for an address of the port, for a group, or for all. What is not IP is for no address.
+    private func isForGuest(_ packet: Packet) -> Bool {
+        guard let destination = packet.destination else { return true }
+        let first = destination.value >> UInt128(destination.family.bits - 8)
+        let isGroup = destination.family == .v4 ? first >> 4 == 14 : first == 255
+        return isGroup || destination == IPAddress(v4: 0xffff_ffff) || isBound(destination)
     }
 
     private func isHonest(_ claim: Claim?) -> Bool {

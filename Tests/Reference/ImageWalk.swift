@@ -12,12 +12,13 @@ extension ImageView {
     ///   - claim: Of the packet, see ``Packet/claim(in:)``.
     ///   - isMember: Whether an address is in a dynamic group, by index.
     ///   - isOwn: Whether an address is one of the host's own.
+    ///   - origin: A value of `enum bh_via`.
     ///   - holds: Whether what a rule asks for besides packet and groups, by its number, holds; asked in ascending
     ///     order.
     public func judge(
         packet: Packet, claim: Claim? = nil, portRecord: Int, direction: Direction,
         isMember: (Int, IPAddress) -> Bool = { _, _ in false }, isOwn: (IPAddress) -> Bool = { _ in false },
-        holds: (Int) -> Bool = { _ in true }
+        origin: Int = 0, holds: (Int) -> Bool = { _ in true }
     ) -> Judgement {
         let port = element(bh_port.self, of: tables.ports, portRecord) ?? bh_port()
         let isHost = port.protects == UInt8(BH_HOST.rawValue)
@@ -35,7 +36,7 @@ extension ImageView {
         }
         if packet.isARP { return Judgement(.drop, .nonIP) }
         var floor: UInt32 = 0
-        let joint = joint(packet, port, direction, isOwn)
+        let joint = joint(packet, port, direction, isOwn, origin)
         while let rank = firstMatch(packet, joint: joint, from: floor) {
             let rule = element(bh_rule.self, of: tables.rules, Int(rank)) ?? bh_rule()
             let next = next(rule, rank, packet, isMember, holds)
@@ -58,7 +59,8 @@ extension ImageView {
         let condition = condition(of: rule)
         func asks(_ flags: bh_condition_flag...) -> Bool { flags.contains { condition.flags & $0.rawValue != 0 } }
         if asks(BH_CONDITION_MEMBERS), !membersHold(Int(rule.condition), packet, isMember) { return rank + 1 }
-        let asksOthers = asks(BH_CONDITION_STARTS, BH_CONDITION_EXPIRES, BH_CONDITION_LIMITED)
+        let asksOthers = asks(
+            BH_CONDITION_STARTS, BH_CONDITION_EXPIRES, BH_CONDITION_TIMES, BH_CONDITION_LIMITED)
         if asks(BH_CONDITION_FIELDS), !fits(packet, condition) { return rank + 1 + UInt32(rule.terms_behind) }
         if asksOthers, !holds(Int(rule.number)) { return rank + 1 + UInt32(rule.terms_behind) }
         return asks(BH_CONDITION_GOES_ON) ? condition.next : rank
@@ -208,14 +210,15 @@ extension ImageView {
     // MARK: Services and places
 
     private func joint(
-        _ packet: Packet, _ port: bh_port, _ direction: Direction, _ isOwn: (IPAddress) -> Bool
+        _ packet: Packet, _ port: bh_port, _ direction: Direction, _ isOwn: (IPAddress) -> Bool, _ origin: Int
     ) -> Int {
         let service = service(packet)
         let scope = direction == .in ? port.scopes.0 : port.scopes.1
         let vlan = element(UInt16.self, of: tables.vlan_classes, Int(packet.outerVLAN)) ?? 0
         let place = Int(scope) * Int(tables.vlan_count) + Int(vlan)
-        let states = Int(tables.host_states)
-        let state = states > 1 ? hostState(packet, scope: Int(scope), isOwn) : 0
+        let states = Int(tables.place_states)
+        let ends = tables.host_states > 1 ? hostState(packet, scope: Int(scope), isOwn) : 0
+        let state = ends * Int(tables.via_count) + viaClass(origin, scope: Int(scope))
         let context = element(UInt32.self, of: tables.contexts, place * states + state) ?? 0
         let headers =
             element(UInt8.self, of: UInt32(HeaderClasses.offset), WalkedHeaders.index(packet.headers)) ?? 0
@@ -224,10 +227,17 @@ extension ImageView {
         return Int(element(UInt32.self, of: tables.joints, index) ?? 0)
     }
 
+    /// The class of what comes from an origin, where the rules of a scope ask.
+    private func viaClass(_ origin: Int, scope: Int) -> Int {
+        let asked = UInt32(element(UInt8.self, of: tables.host_questions, scope) ?? 0)
+        guard asked & BH_HOST_VIA.rawValue != 0 else { return 0 }
+        return Int(element(UInt16.self, of: tables.via_classes, origin) ?? 0)
+    }
+
     /// Which ends are the host's own, as far as the rules of a scope ask.
     private func hostState(_ packet: Packet, scope: Int, _ isOwn: (IPAddress) -> Bool) -> Int {
         let asked = UInt32(element(UInt8.self, of: tables.host_questions, scope) ?? 0)
-        if asked == 0 { return 0 }
+        if asked & (BH_HOST_SOURCE.rawValue | BH_HOST_DESTINATION.rawValue) == 0 { return 0 }
         guard let source = packet.source, let destination = packet.destination else { return Int(BH_HOST_NO_ADDRESSES) }
         func bit(_ question: bh_host_question, _ address: IPAddress) -> UInt32 {
             asked & question.rawValue != 0 && isOwn(address) ? question.rawValue : 0

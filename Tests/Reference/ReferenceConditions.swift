@@ -56,6 +56,11 @@ struct ReferenceConditions: Hashable, Sendable {
             guard now < expires.nanoseconds else { return false }
             lapse = min(lapse ?? Self.lapseMost, Int((expires.nanoseconds - now) / 1_000_000_000))
         }
+        if let times = rule.times {
+            let second = Int(now / 1_000_000_000)
+            lapse = min(lapse ?? Self.lapseMost, times.secondsUntilEdge(second))
+            guard times.contain(second) else { return false }
+        }
         guard let limit = rule.limit else { return true }
         switch budget {
         case .ignored(let first):

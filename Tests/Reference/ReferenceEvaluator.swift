@@ -27,18 +27,20 @@ public struct ReferenceEvaluator: Sendable {
     ///   - isQuarantined: Whether the port is cut off.
     ///   - isMember: Whether an address is in a dynamic group, by index.
     ///   - isOwn: Whether an address is one of the host's own.
+    ///   - comes: Whether the packet came from where a rule's `via` asks.
     ///   - holds: Whether what a rule asks for besides packet and groups, by rank, holds; asked in ascending order.
     public func judge(
         _ packet: Packet, claiming claim: Claim? = nil, entry: Int, protects: Protects, direction: Direction,
         isUnknownToDrop: Bool = false, isQuarantined: Bool = false,
         isMember: (Int, IPAddress) -> Bool = { _, _ in false }, isOwn: (IPAddress) -> Bool = { _ in false },
-        holds: (Int) -> Bool = { _ in true }
+        comes: (Rule) -> Bool = { _ in false }, holds: (Int) -> Bool = { _ in true }
     ) -> Judgement {
         judgeBeforeRules(
             packet, claiming: claim, entry: entry, protects: protects, direction: direction,
             isUnknownToDrop: isUnknownToDrop, isQuarantined: isQuarantined)
             ?? judgeByRules(
-                packet, entry: entry, direction: direction, isMember: isMember, isOwn: isOwn, holds: holds)
+                packet, entry: entry, direction: direction, isMember: isMember, isOwn: isOwn, comes: comes,
+                holds: holds)
     }
 
     /// What is settled before the rules are asked; nil where they are to be.
@@ -75,10 +77,12 @@ public struct ReferenceEvaluator: Sendable {
     /// What the rules, or the default, say.
     package func judgeByRules(
         _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool,
-        isOwn: (IPAddress) -> Bool = { _ in false }, holds: (Int) -> Bool, knows: (Int) -> Bool? = { _ in nil }
+        isOwn: (IPAddress) -> Bool = { _ in false }, comes: (Rule) -> Bool = { _ in false }, holds: (Int) -> Bool,
+        knows: (Int) -> Bool? = { _ in nil }
     ) -> Judgement {
         let rank = firstMatch(
-            packet, entry: entry, direction: direction, isMember: isMember, isOwn: isOwn, holds: holds, knows: knows)
+            packet, entry: entry, direction: direction, isMember: isMember, isOwn: isOwn, comes: comes, holds: holds,
+            knows: knows)
         if let rank {
             return Judgement(ruleset.rules[rank].action, .rule, rule: rank)
         }
@@ -110,10 +114,11 @@ public struct ReferenceEvaluator: Sendable {
     /// The rank of the first rule that matches, whatever is judged before the rules.
     ///
     /// The closures are those of
-    /// ``judge(_:claiming:entry:protects:direction:isUnknownToDrop:isQuarantined:isMember:isOwn:holds:)``.
+    /// ``judge(_:claiming:entry:protects:direction:isUnknownToDrop:isQuarantined:isMember:isOwn:comes:holds:)``.
     public func firstMatch(
         _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool = { _, _ in false },
-        isOwn: (IPAddress) -> Bool = { _ in false }, holds: (Int) -> Bool = { _ in true },
+        isOwn: (IPAddress) -> Bool = { _ in false }, comes: (Rule) -> Bool = { _ in false },
+        holds: (Int) -> Bool = { _ in true },
         logs: (Int) -> Void = { _ in }, knows: (Int) -> Bool? = { _ in nil }
     ) -> Int? {
         /// Of a packet whose fields nobody knows any more, somebody else must say.
@@ -123,7 +128,7 @@ public struct ReferenceEvaluator: Sendable {
             let matches =
                 (rule.entries?.contains(entry) ?? true) && rule.directions.contains(direction)
                 && (rule.vlans?.contains(packet.outerVLAN) ?? true) && carries(rule.services, packet)
-                && rule.ends.contains { joins($0, packet, isMember, isOwn) }
+                && (rule.via == nil || comes(rule)) && rule.ends.contains { joins($0, packet, isMember, isOwn) }
                 && (rule.match == .any || fits(rule, rank)) && (!rule.asksOthers || holds(rank))
             guard matches else { continue }
             switch rule.action {

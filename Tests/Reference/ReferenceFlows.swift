@@ -22,10 +22,14 @@ public struct ReferenceFlows: Sendable {
         public var isUnknownToDrop: Bool
         /// Whether it is cut off just now.
         public var isQuarantined: Bool
+        /// Where the packet came from; nil if the host does not send it.
+        public var origin: ReferenceOrigin?
 
         public init(
-            scope: Int, entry: Int, protects: Protects, isUnknownToDrop: Bool = false, isQuarantined: Bool = false
+            scope: Int, entry: Int, protects: Protects, isUnknownToDrop: Bool = false, isQuarantined: Bool = false,
+            origin: ReferenceOrigin? = nil
         ) {
+            self.origin = origin
             self.scope = scope
             self.entry = entry
             self.protects = protects
@@ -222,6 +226,8 @@ public struct ReferenceFlows: Sendable {
         var model = self
         for var record in records {
             let isAnswer = direction != record.direction
+            var place = place
+            if isAnswer { place.origin = nil }
             let renewal = model.renew(&record, by: isAnswer ? packet.reversed : packet, at: place)
             if let denial = renewal.denial {
                 outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
@@ -297,13 +303,13 @@ public struct ReferenceFlows: Sendable {
         opening.headers = record.headers
         // Limited rules ahead of the one that accepted it were over their limit.
         let first = isOld ? 0 : record.rule ?? .max
-        let judgement = ask(opening.asRequest, .ignored(from: first), at: place, record.direction)
+        let judgement = ask(opening.asRequest, .ignored(from: first), at: place, record.direction, granting: true)
         guard judgement.verdict == .accept else {
             return (Judgement(.drop, .policyChanged, rule: judgement.rule), false)
         }
         if record.isByAnswerer {
             let other: Direction = record.direction == .in ? .out : .in
-            let reply = ask(opening.asRequest.reversed.asReply, .ignored(from: 0), at: place, other)
+            let reply = ask(opening.asRequest.reversed.asReply, .ignored(from: 0), at: place, other, granting: true)
             if reply.verdict != .accept, let rule = reply.rule {
                 // Within one policy it is asked only where something may have changed, and whether its limit was over
                 // when it let the connection be adopted nobody knows.
@@ -311,6 +317,8 @@ public struct ReferenceFlows: Sendable {
                 if isOld || ruleset.rules[rule].limit == nil { return (perhaps, false) }
             }
         }
+        // Where nobody knows whence its opening packet came, it is asked again.
+        if place.origin == nil, asksOrigin(at: place, record.direction) { return (perhaps, true) }
         record.generation = generation
         record.rule = judgement.rule
         record.lapses = conditions.lapse.map { clock + $0 }
@@ -330,6 +338,9 @@ public struct ReferenceFlows: Sendable {
         for var record in records {
             var model = self
             let opening = quoted == record.direction ? quotation : quotation.reversed
+            // Where an error comes from tells nothing of what it is about.
+            var place = place
+            place.origin = nil
             let renewal = model.renew(&record, by: opening, at: place)
             if let denial = renewal.denial {
                 outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
@@ -341,7 +352,9 @@ public struct ReferenceFlows: Sendable {
         }
         if records.contains(where: { clock <= $0.surelyUntil }) { return outcomes }
         var model = self
-        let judgement = model.ask(quotation, .ignored(from: 0), at: place, quoted)
+        var nowhere = place
+        nowhere.origin = nil
+        let judgement = model.ask(quotation, .ignored(from: 0), at: nowhere, quoted)
         guard passesUntracked(quotation, judgement, at: place) else { return outcomes }
         let related = Judgement(.accept, .related, rule: judgement.rule)
         return outcomes + [Outcome(judgement: related, after: model)]

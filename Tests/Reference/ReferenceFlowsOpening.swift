@@ -6,9 +6,13 @@ import Wire
 
 /// What becomes of a packet that belongs to no flow, or opens one.
 extension ReferenceFlows {
+    /// - Parameter isGranting: Of a packet of which nobody knows where it came from: whether the rules that ask, and do
+    ///   not deny, match it; else those that deny.
     mutating func ask(
-        _ packet: Packet, _ budget: ReferenceConditions.Budget, at place: Place, _ direction: Direction
+        _ packet: Packet, _ budget: ReferenceConditions.Budget, at place: Place, _ direction: Direction,
+        granting isGranting: Bool = false
     ) -> Judgement {
+        let sends = (place.protects == .host) == (direction == .out)
         let (evaluator, rules, groups, members) = (evaluator, ruleset.rules, ruleset.dynamicGroups, members)
         let own = own
         return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { group, address in
@@ -16,6 +20,10 @@ extension ReferenceFlows {
         } isOwn: { address in
             // 127.0.0.0/8 is every host's.
             own.contains(Prefix(address)) || (address.family == .v4 && address.value >> 24 == 127)
+        } comes: { rule in
+            guard sends, let via = rule.via else { return false }
+            let denies = rule.action == .drop || rule.action == .reject
+            return place.origin?.isOne(of: via) ?? (isGranting != denies)
         } holds: { rank in
             conditions.holds(rules[rank], rank, for: packet, budget)
         } knows: { rank in
@@ -23,6 +31,14 @@ extension ReferenceFlows {
             // A flow does not remember the fields of what opened it, and no rule that denies ends it for them.
             return rank >= first && rules[rank].action != .drop && rules[rank].action != .reject
         }
+    }
+
+    /// Whether rules ask where a packet came from that the host sends there.
+    func asksOrigin(at place: Place, _ direction: Direction) -> Bool {
+        (place.protects == .host) == (direction == .out)
+            && ruleset.rules.contains { rule in
+                rule.via != nil && rule.entries?.contains(place.entry) ?? true && rule.directions.contains(direction)
+            }
     }
 
     /// Of what belongs to no flow, or opens one.

@@ -45,6 +45,7 @@ public struct RandomPolicy: Sendable {
         var others = RandomNumbers(seed: seed &+ 0x9e37_79b9_7f4a_7c15)
         if others.once(in: 2) { RandomPolicy.askHost(&rules, &others) }
         let layers = others.once(in: 2) ? RandomPolicy.layer(&rules, isLarge: isLarge, &others) : []
+        if others.once(in: 2) { RandomPolicy.askOrigin(&rules, entries: entries.count, &others) }
         var ruleset = Ruleset(
             files: [SourceFile(name: RandomPolicy.file, text: "version: 1 # seed \(seed)\n")], entries: entries,
             groups: [], rules: rules, dynamicGroups: groups)
@@ -113,6 +114,14 @@ public struct RandomPolicy: Sendable {
         }
     }
 
+    /// Makes some rules ask where a packet came from.
+    private static func askOrigin(_ rules: inout [Rule], entries: Int, _ random: inout RandomNumbers) {
+        for rank in rules.indices where random.once(in: 5) {
+            let some = Set(random.some(of: Array(0..<entries)))
+            rules[rank].via = Rule.Via(entries: some, host: some.isEmpty || random.once(in: 3))
+        }
+    }
+
     /// Something to ask of a packet's own fields.
     public static func match(_ random: inout RandomNumbers) -> RuleMatch {
         var match = RuleMatch()
@@ -125,6 +134,24 @@ public struct RandomPolicy: Sendable {
         default: match.destinationMACs = random.some(of: macs) + [Frame.peer]
         }
         return match
+    }
+
+    /// Times around those at which packets are judged, in a zone whose clocks change then.
+    private static func times(_ random: inout RandomNumbers) -> RuleTimes {
+        let days = Set(random.some(of: Array(0..<7)))
+        // 2,000,000,000 seconds since 1970.
+        let changes = (-2...2).map { step in
+            TimeZoneTable.Change(
+                minute: UInt32(33_333_333 + step * random.number(1...3000)),
+                offset: Int32(random.number(-14...14) * 1800))
+        }
+        let zone = TimeZoneTable(
+            name: "random", changes: [.init(minute: 0, offset: 0)] + changes.sorted { $0.minute < $1.minute })
+        let from = random.number(0...1439)
+        let to = random.number(0...1440)
+        return RuleTimes(
+            days: days.isEmpty ? [3] : days, from: from, to: to == from ? from + 1 : to,
+            zone: random.once(in: 2) ? .utc : zone)
     }
 
     /// A limit whose price of a packet and of a byte is a whole number, so that it is used up exactly.
@@ -161,6 +188,7 @@ public struct RandomPolicy: Sendable {
                 rules[rank].isStateless = false
                 if random.once(in: 3) { rules[rank].match = match(&random) }
                 rules[rank].starts = random.pick([nil, nil, Timestamp(nanoseconds: 1), .distantFuture])
+                if random.once(in: 3) { rules[rank].times = times(&random) }
             }
         }
         return (0..<layers).map { "layer-\($0)" }

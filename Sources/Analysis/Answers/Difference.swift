@@ -79,13 +79,19 @@ public struct Difference: Sendable {
     static func pairs(_ old: Ruleset, _ new: Ruleset) -> [[Int]] {
         let names = Dictionary(uniqueKeysWithValues: old.entries.enumerated().map { ($1.name, $0) })
         let taken = Set(new.entries.map(\.name))
-        return new.entries.enumerated().compactMap { index, entry in
-            if let same = names[entry.name] { return [same, index] }
-            let renamed = old.entries.firstIndex {
-                !taken.contains($0.name) && $0.selector == entry.selector && $0.namespace == entry.namespace
-            }
-            return renamed.map { [$0, index] }
+        let divided = old.entries.enumerated().compactMap { index, entry -> [Int]? in
+            guard let part = entry.part, !taken.contains(entry.name) else { return nil }
+            return new.entry(ofPort: part.example).map { [index, $0] }
         }
+        return divided
+            + new.entries.enumerated().compactMap { index, entry in
+                if let same = names[entry.name] { return [same, index] }
+                if let part = entry.part { return old.entry(ofPort: part.example).map { [$0, index] } }
+                let renamed = old.entries.firstIndex {
+                    !taken.contains($0.name) && $0.selector == entry.selector && $0.namespace == entry.namespace
+                }
+                return renamed.map { [$0, index] }
+            }
     }
 
     // MARK: Regions

@@ -111,7 +111,7 @@ public struct Lint: Sendable {
 
     private mutating func reportRedundant(_ states: [RuleState], _ lists: [DecisionList], _ shadowed: Set<Int>) {
         let redundancies = lists.map { Redundancy($0, ruleset, shadowed: shadowed) }
-        for rank in states.indices where states[rank].isOpen && !ruleset.rules[rank].isConditional {
+        for rank in states.indices where states[rank].isOpen && !ruleset.rules[rank].asksMore {
             var heirs: Set<Int> = []
             var isNeeded = false
             for (number, redundancy) in redundancies.enumerated() where !isNeeded {
@@ -186,7 +186,8 @@ public struct Lint: Sendable {
 
     private mutating func reportIdlePorts(_ stations: Stations) {
         guard !ruleset.rules.isEmpty, ruleset.rules.allSatisfy({ $0.entries != nil }) else { return }
-        let named = ruleset.rules.reduce(into: Set<Int>()) { $0.formUnion($1.entries ?? []) }
+        var named = ruleset.rules.reduce(into: Set<Int>()) { $0.formUnion($1.entries ?? []) }
+        named.formUnion(named.compactMap { ruleset.entries[$0].part?.entry })
         for (index, entry) in ruleset.entries.enumerated() where !named.contains(index) {
             diagnostics.append(
                 Diagnostic(
@@ -249,7 +250,8 @@ extension Ruleset {
         var bound: [Int: Protects] = [:]
         for binding in bindings { bound[binding.entry] = binding.port.protects }
         return entries.indices.map { index in
-            entries[index].protects ?? bound[index] ?? (entries[index].hasIdentity ? .workload : .host)
+            entries[index].protects ?? bound[index] ?? entries[index].part.flatMap { bound[$0.entry] }
+                ?? (entries[index].hasIdentity ? .workload : .host)
         }
     }
 }

@@ -45,6 +45,7 @@ struct GuardParts {
                 continue
             }
             if choice == .all, guards.contains(.ip) { addAddressGuard(entry.claimedAddresses, number) }
+            if choice == .all, guards.contains(.destination) { addDestinationGuard(entry.claimedAddresses, number) }
             if guards.contains(.dhcpServer) { refuse(service: GuardParts.dhcpServer, number, .guardDHCP) }
             if guards.contains(.ra) {
                 refuse(service: GuardParts.router, number, .guardRA)
@@ -85,6 +86,16 @@ struct GuardParts {
         box.service = universe.services.classes(of: service)
         box.crossing = crossing(.out, station)
         add(box, reason, isSure: isSure)
+    }
+
+    /// What goes to the guest is for its addresses, or for many.
+    private mutating func addDestinationGuard(_ claimed: AddressSet, _ station: Int) {
+        guard universe.family != nil else { return }
+        let many = WellKnown.multicast.union(WellKnown.broadcast)
+        var box = universe.all
+        box.destination = universe.destinations(AddressSet.all.subtracting(claimed.union(many)))
+        box.crossing = crossing(.in, station)
+        add(box, .guardDestination)
     }
 
     /// The source is the port's. The unspecified address is for who has none yet, and only for some of what those say:

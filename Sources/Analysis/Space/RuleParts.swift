@@ -43,7 +43,7 @@ struct RuleParts {
             return DecisionPart(
                 box: Box(source: source, destination: destination, service: service, crossing: crossing),
                 cause: .rule(rank), action: rule.action,
-                isSure: !rule.asksOthers && rule.match == .any && !ends.asksMembers)
+                isSure: !rule.asksOthers && rule.match == .any && rule.via == nil && !ends.asksMembers)
         }
     }
 
@@ -59,8 +59,16 @@ struct RuleParts {
 
     private func crossings(of rule: Rule) -> ClassSet {
         let ofEntry = universe.stations.ofEntry[options.policy]
-        let stations = rule.entries.map { Set($0.compactMap { ofEntry[$0] }) }
-        return universe.crossings.classes(
-            rule.directions, at: stations, tags: universe.crossings.tags.classes(of: rule.vlans))
+        let stations = rule.entries.map { Set($0.flatMap { ofEntry[$0] }) }
+        let tags = universe.crossings.tags.classes(of: rule.vlans)
+        guard rule.via != nil else { return universe.crossings.classes(rule.directions, at: stations, tags: tags) }
+        // It matches where the host sends.
+        let all = universe.stations.stations
+        return ClassSet(
+            unionOf: Direction.allCases.filter(rule.directions.contains).map { direction in
+                let sending: Protects = direction == .out ? .host : .workload
+                let here = (stations ?? Set(all.indices)).filter { all[$0].protects[options.policy] == sending }
+                return universe.crossings.classes([direction], at: here, tags: tags)
+            })
     }
 }

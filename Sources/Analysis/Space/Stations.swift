@@ -26,8 +26,8 @@ struct Stations: Sendable {
     }
 
     let stations: [Station]
-    /// By policy and entry: its station; nil if the entry is not compared.
-    let ofEntry: [[Int?]]
+    /// By policy and entry: its stations; none if the entry is not compared, several if the other policy divides it.
+    let ofEntry: [[[Int]]]
 
     /// - Parameters:
     ///   - pairs: Entries that are the same port, one of each policy.
@@ -36,7 +36,7 @@ struct Stations: Sendable {
         let places = rulesets.map(Stations.places)
         var numbers: [[Likeness]: Int] = [:]
         var stations: [Station] = []
-        var ofEntry = rulesets.map { [Int?](repeating: nil, count: $0.entries.count) }
+        var ofEntry = rulesets.map { [[Int]](repeating: [], count: $0.entries.count) }
         for pair in pairs {
             let likeness = pair.enumerated().map { policy, entry in
                 Likeness(
@@ -53,7 +53,7 @@ struct Stations: Sendable {
             }
             for (policy, entry) in pair.enumerated() {
                 stations[number].entries[policy].append(entry)
-                ofEntry[policy][entry] = number
+                ofEntry[policy][entry].append(number)
             }
         }
         self.stations = stations
@@ -77,7 +77,8 @@ extension Stations.Likeness {
         self.init(
             place: place, defaults: [entry.defaults.in, entry.defaults.out], essentials: entry.defaults.essentials,
             protects: protects, vlans: entry.vlanAdmission(protects), guards: guards,
-            claimed: tellsClaims && protects == .workload && guards.contains(.ip) ? entry.claimedAddresses : nil)
+            claimed: tellsClaims && protects == .workload && !guards.isDisjoint(with: [.ip, .destination])
+                ? entry.claimedAddresses : nil)
     }
 }
 

@@ -40,7 +40,8 @@ extension Universe {
 
     /// The class of a witness's packet where it is judged.
     func point(of witness: Witness) -> Point? {
-        guard let service = services.classOf(witness.content), let station = stations.ofEntry[0][witness.entry] else {
+        guard let service = services.classOf(witness.content), let station = stations.ofEntry[0][witness.entry].first
+        else {
             return nil
         }
         return Point(

@@ -53,6 +53,11 @@ struct ExplainCommand: ParsableCommand {
     @Option(help: "The direction at that port.")
     var direction: Direction?
     @Option(
+        help: ArgumentHelp(
+            "Where a packet that the host sends at that port came from: a port, or host.", valueName: "port"),
+        completion: .names(.ports))
+    var via: String?
+    @Option(
         help: ArgumentHelp("The source port of TCP, UDP or SCTP; 40000 if the service names none.", valueName: "number")
     )
     var sourcePort: UInt16?
@@ -65,6 +70,7 @@ struct ExplainCommand: ParsableCommand {
 
     func validate() throws {
         if (at == nil) != (direction == nil) { throw ValidationError("--at and --direction go together") }
+        if via != nil, at == nil { throw ValidationError("--via goes with --at; without, the way tells") }
         if service.contains("/"), ConcreteService(service) == nil {
             throw ValidationError(
                 "'\(service)' is no service that a single packet carries, such as tcp/443, icmp/echo-request or "
@@ -80,7 +86,7 @@ struct ExplainCommand: ParsableCommand {
         Notices.show(judge.diagnostics)
         let question = ExplainQuestion(
             from: from, to: to, service: service, at: at.flatMap { at in direction.map { (at, $0) } },
-            sourcePort: sourcePort, vlan: vlan)
+            sourcePort: sourcePort, vlan: vlan, via: via)
         let (ends, explanation) = try instance.controller.explain(question, by: judge, isLive: live)
         try output.show(explanation.json, or: explanation.words(ends, Palette.standardOutput))
     }

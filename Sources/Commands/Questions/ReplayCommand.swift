@@ -42,6 +42,11 @@ struct ReplayCommand: ParsableCommand {
         transform: PrefixList.init(parsing:))
     var inside: PrefixList?
     @Option(
+        help: ArgumentHelp(
+            "Where packets that the host sends at the port came from: a port, or host.", valueName: "port"),
+        completion: .names(.ports))
+    var via: String?
+    @Option(
         help: ArgumentHelp("Use this policy file instead of the policy in force.", valueName: "file"),
         completion: .file(extensions: ["yaml", "yml"]))
     var policy: String?
@@ -62,7 +67,8 @@ struct ReplayCommand: ParsableCommand {
         var reader = try open()
         let judge = try instance.controller.judge(policy: policy, keepsFlows: !stateless)
         Notices.show(judge.diagnostics)
-        var replay = try Replay(judge, at: port, direction.map(ReplayDirection.all) ?? .inside(inside?.prefixes ?? []))
+        let directions = direction.map(ReplayDirection.all) ?? .inside(inside?.prefixes ?? [])
+        var replay = try Replay(judge, at: port, directions, via: via)
         var clock = CaptureClock(present: judge.time)
         let now = WallClock.now
         var packet = 0

@@ -98,8 +98,9 @@ struct ImageAssembly {
         }
         header.ports = try writer.append(ports)
         header.port_count = UInt32(ports.count)
-        header.selectors = try writer.append(ruleset.entries.map { bh_selector($0, &strings) })
-        header.selector_count = UInt32(ruleset.entries.count)
+        let whole = ruleset.entries.filter { $0.part == nil }
+        header.selectors = try writer.append(whole.map { bh_selector($0, &strings) })
+        header.selector_count = UInt32(whole.count)
     }
 
     private mutating func port(
@@ -117,7 +118,7 @@ struct ImageAssembly {
         port.scopes = (
             classes.contexts.scopes[number * directions], classes.contexts.scopes[number * directions + 1]
         )
-        port.name = strings.offset(of: entry.name)
+        port.name = strings.offset(of: entry.entryName)
         // What drops the packets of an unnamed member is the key `unknown`.
         let unknown = unknownToDrop ? entry.unknownLocation : nil
         let (inPlace, outPlace) = (unknown ?? entry.defaults.inLocation, unknown ?? entry.defaults.outLocation)
@@ -178,6 +179,11 @@ struct ImageAssembly {
         header.contexts = try writer.append(classes.contexts.contexts)
         header.host_states = UInt32(classes.contexts.hostStates)
         header.host_questions = try writer.append(classes.contexts.hostQuestions)
+        header.place_states = UInt32(classes.contexts.hostStates * classes.contexts.viaCount)
+        header.via_count = UInt32(classes.contexts.viaCount)
+        header.via_classes = try writer.append(classes.contexts.viaClasses)
+        // An image that does not ask has no such table.
+        header.links = try writer.reserve(classes.contexts.viaCount > 1 ? Int(BH_LINKS) : 0, of: UInt16.self)
         header.scope_count = UInt32(classes.contexts.scopeCount)
         header.context_count = UInt32(classes.contexts.members.count)
     }
@@ -250,6 +256,8 @@ struct ImageAssembly {
         header.match_count = UInt32(classes.cells.lists.rowCount)
         let lists = conditions.macs.flatMap { [$0.from, $0.to].compactMap(\.self) }
         conditions.place(macs: try writer.append(lists))
+        if !conditions.zones.isEmpty { conditions.place(zones: try writer.append(conditions.zones)) }
+        header.additions = try writer.append(conditions.additions)
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
         header.chains = try writer.append(classes.cells.lists.chains)

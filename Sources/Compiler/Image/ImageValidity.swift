@@ -38,7 +38,8 @@ extension ImageView {
 
     /// The tables of an image. A table whose size the header does not tell has its least size.
     private static func tables(of header: bh_image_header) -> [Table] {
-        let contexts = UInt64(header.scope_count) * UInt64(header.vlan_count)
+        let contexts = UInt64(header.scope_count) * UInt64(header.vlan_count) * UInt64(header.place_states)
+        let viaClasses = header.via_count > 1 ? UInt64(BH_VIA_RECORD.rawValue) + UInt64(header.port_count) : 0
         let rows = UInt64(min(header.header_class_count, UInt32(BH_HEADER_SETS))) * UInt64(header.context_count)
         let joints = rows > UInt64(UInt32.max) ? rows : rows * UInt64(header.service_count)
         let matches = UInt64(header.match_count) * UInt64(header.match_words)
@@ -68,6 +69,7 @@ extension ImageView {
             Table("joint classes' bitmaps", header.joint_words, UInt64(header.bitmap_width), of: UInt64.self),
             Table("conditions", header.conditions, UInt64(header.condition_count), of: bh_condition.self),
             Table("dynamic groups", header.groups, UInt64(header.group_count), of: bh_group.self),
+            Table("additions", header.additions, 0, of: bh_addition.self),
             Table("chains", header.chains, 0, of: UInt32.self),
             Table("rules that never match", header.covered, UInt64(header.covered_count), of: bh_covered.self),
             Table("rules", header.rules, UInt64(header.rule_count), of: bh_rule.self),
@@ -77,6 +79,8 @@ extension ImageView {
             Table("selectors", header.selectors, UInt64(header.selector_count), of: bh_selector.self),
             Table("strings", header.strings, UInt64(header.strings_size), of: UInt8.self),
             Table("files", header.files, UInt64(header.file_count), of: bh_file.self),
+            Table("origins", header.via_classes, viaClasses, of: UInt16.self),
+            Table("links", header.links, header.via_count > 1 ? UInt64(BH_LINKS) : 0, of: UInt16.self),
             Table("device ports", header.device_ports, UInt64(BH_DEVICES_MAX), of: UInt16.self),
             Table("devices", header.devices, UInt64(BH_DEVICES_MAX), of: bh_device.self),
         ]

@@ -24,7 +24,8 @@ extension ImageView {
     private func clearHostTables(in bytes: inout [UInt8]) {
         let ports = MemoryLayout<UInt16>.stride * Int(BH_DEVICES_MAX)
         let devices = MemoryLayout<bh_device>.stride * Int(BH_DEVICES_MAX)
-        for (table, count) in [(tables.device_ports, ports), (tables.devices, devices)] {
+        let links = tables.via_count > 1 ? MemoryLayout<UInt16>.stride * Int(BH_LINKS) : 0
+        for (table, count) in [(tables.device_ports, ports), (tables.devices, devices), (tables.links, links)] {
             let range = Int(table)..<Int(table) + count
             unsafe bytes.withUnsafeMutableBytes {
                 unsafe ImageView.clear(UnsafeMutableRawBufferPointer(rebasing: $0[range]))

@@ -13,10 +13,21 @@ struct Conditions {
     /// By condition: the MAC addresses of both ends, as the image lists them, if the rule asks for them.
     private(set) var macs: [(from: bh_mac_list?, to: bh_mac_list?)] = []
 
+    /// What rules put into groups.
+    private(set) var additions: [bh_addition] = []
+    private var additionNumbers: [RuleAddition: Int] = [:]
+
+    /// The time zones that rules name.
+    private(set) var zones: [bh_zone] = []
+    private var zoneNumbers: [TimeZoneTable: Int] = [:]
+    /// By condition: its zone's number.
+    private var zoneOfRecord: [Int?] = []
+
     private static func flags(of rule: Rule) -> UInt32 {
         var flags: UInt32 = 0
         if rule.starts != nil { flags |= BH_CONDITION_STARTS.rawValue }
         if rule.expires != nil { flags |= BH_CONDITION_EXPIRES.rawValue }
+        if rule.times != nil { flags |= BH_CONDITION_TIMES.rawValue }
         if rule.asksMembers { flags |= BH_CONDITION_MEMBERS.rawValue }
         if let limit = rule.limit {
             flags |= BH_CONDITION_LIMITED.rawValue
@@ -49,6 +60,8 @@ struct Conditions {
             let known = term.term > 0 ? records.last?.identity : nil
             record.identity = known ?? identity(rule.name, limit)
         }
+        setTimes(rule.times, of: &record)
+        setAddition(rule.addition, of: &record)
         setFields(rule.match, of: &record)
         macs.append((rule.match.sourceMACs?.imageList ?? nil, rule.match.destinationMACs?.imageList ?? nil))
         records.append(record)
@@ -67,6 +80,40 @@ struct Conditions {
         let mask = ~UInt128(0) << UInt128(128 - limit.v6Prefix)
         record.high_mask = UInt64(truncatingIfNeeded: mask >> 64)
         record.low_mask = UInt64(truncatingIfNeeded: mask)
+    }
+
+    /// The different ones are few, see ``RuleAddition/most``.
+    private mutating func setAddition(_ addition: RuleAddition?, of record: inout bh_condition) {
+        guard let addition else { return }
+        let added = bh_addition(
+            seconds: UInt32(clamping: addition.seconds ?? 0), group: UInt16(addition.group),
+            destination: addition.end == .destination ? 1 : 0, pad: 0)
+        let number = additionNumbers[addition] ?? additions.count
+        if number == additions.count {
+            additionNumbers[addition] = number
+            additions.append(added)
+        }
+        record.addition = UInt8(number + 1)
+    }
+
+    private mutating func setTimes(_ times: RuleTimes?, of record: inout bh_condition) {
+        guard let times else { return zoneOfRecord.append(nil) }
+        record.from = UInt16(times.from)
+        record.to = UInt16(times.to)
+        record.days = times.days.reduce(0) { $0 | 1 << UInt8($1) }
+        let number = zoneNumbers[times.zone] ?? zones.count
+        if number == zones.count {
+            zoneNumbers[times.zone] = number
+            zones.append(bh_zone(times.zone))
+        }
+        zoneOfRecord.append(number)
+    }
+
+    /// Sets where the time zones are, once they have their places.
+    mutating func place(zones table: UInt32) {
+        for (index, zone) in zoneOfRecord.enumerated() {
+            if let zone { records[index].zone = table + UInt32(zone * MemoryLayout<bh_zone>.stride) }
+        }
     }
 
     private func setFields(_ match: RuleMatch, of record: inout bh_condition) {
@@ -115,5 +162,20 @@ struct Conditions {
         var identity = UInt32(truncatingIfNeeded: hash ^ hash >> 32) & ~1
         while identity == 0 || !identities.insert(identity).inserted { identity &+= 2 }
         return identity
+    }
+}
+
+extension bh_zone {
+    /// The last change fills the rest.
+    fileprivate init(_ zone: TimeZoneTable) {
+        self.init()
+        let changes = zone.changes.prefix(Int(BH_ZONE_CHANGES))
+        unsafe withUnsafeMutableBytes(of: &self) { bytes in
+            for place in 0..<Int(BH_ZONE_CHANGES) {
+                let change = changes[min(place, changes.count - 1)]
+                unsafe bytes.storeBytes(of: change.minute, toByteOffset: place * 8, as: UInt32.self)
+                unsafe bytes.storeBytes(of: change.offset, toByteOffset: place * 8 + 4, as: Int32.self)
+            }
+        }
     }
 }

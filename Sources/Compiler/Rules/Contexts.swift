@@ -3,8 +3,8 @@ import CDatapathABI
 import Policy
 import Wire
 
-/// Where a packet may be. Port entry and direction give the *scope*. Scope, VLAN, and which of the packet's ends are
-/// the host's own give the *context*. Contexts differ only if some rule tells them apart.
+/// Where a packet may be. Port entry and direction give the *scope*. Scope, VLAN, which of the packet's ends are the
+/// host's own, and where it came from give the *context*. Contexts differ only if some rule tells them apart.
 struct Contexts {
     /// The scope, by entry * number of directions + direction.
     private(set) var scopes: [UInt32] = []
@@ -16,7 +16,12 @@ struct Contexts {
     private(set) var hostStates = 1
     /// By scope: the bits of `bh_host_question` that its rules ask for.
     private(set) var hostQuestions: [UInt8] = []
-    /// The context, by (scope * `vlanCount` + VLAN class) * `hostStates` + state of the ends.
+    /// Where packets came from, in classes that the rules tell apart; 1 if no rule asks.
+    private(set) var viaCount = 1
+    /// The class, by `bh_via` and then by port record.
+    private(set) var viaClasses: [UInt16] = []
+    /// The context, by ((scope * `vlanCount` + VLAN class) * `hostStates` + state of the ends) * `viaCount` + class of
+    /// where it came from.
     private(set) var contexts: [UInt32] = []
     /// By context: the places that it is in, see ``placeOfRule``.
     private(set) var members = SequenceTable<UInt32>()
@@ -24,16 +29,25 @@ struct Contexts {
     /// the host.
     private(set) var placeOfRule: [UInt32] = []
     private(set) var placeCount = 0
+    /// The number of the origin of rules that do not ask for one.
+    private var anywhere = UInt32.max
 
     private struct Reach: Hashable {
         var entries: Set<Int>?
         var directions: Directions
     }
 
-    private struct Place: Hashable {
+    fileprivate struct Place: Hashable {
         var reach: UInt32
         var vlans: UInt32
         var host: HostEnds
+        var via: UInt32
+    }
+
+    /// What a rule asks of where a packet came from. It matters whether it denies, see `bh_via`.
+    fileprivate struct Origin: Hashable {
+        var via: Rule.Via
+        var isDenial: Bool
     }
 
     init(_ ruleset: Ruleset, _ budget: Budget) throws(CompileError) {
@@ -43,23 +57,28 @@ struct Contexts {
         var vlanNumbers: [Set<UInt16>?: UInt32] = [:]
         var places: [Place] = []
         var placeNumbers: [Place: UInt32] = [:]
+        var origins: [Origin?] = []
+        var originNumbers: [Origin?: UInt32] = [:]
         placeOfRule.reserveCapacity(ruleset.rules.count)
         for rank in ruleset.rules.indices {
             let reach = Reach(entries: ruleset.rules[rank].entries, directions: ruleset.rules[rank].directions)
             let place = Place(
                 reach: Contexts.number(reach, in: &reachNumbers, of: &reaches),
                 vlans: Contexts.number(ruleset.rules[rank].vlans, in: &vlanNumbers, of: &vlanSets),
-                host: HostEnds(ruleset.rules[rank]))
+                host: HostEnds(ruleset.rules[rank]),
+                via: Contexts.number(Origin(ruleset.rules[rank]), in: &originNumbers, of: &origins))
             placeOfRule.append(Contexts.number(place, in: &placeNumbers, of: &places))
         }
         placeCount = places.count
         if places.contains(where: { $0.host.questions != 0 }) { hostStates = Int(BH_HOST_STATES) }
+        anywhere = originNumbers[nil] ?? .max
+        let viaMembers = try makeViaClasses(origins, PortRecords(ruleset), budget)
         let scopeMembers = makeScopes(reaches, entries: ruleset.entries.count)
         let vlanMembers = makeVLANClasses(vlanSets)
         try budget.check(
-            "classes of ports, directions and VLAN tags", scopeCount * vlanCount * hostStates, atMost: \.tableEntries,
-            by: .places)
-        makeContexts(places, reachCount: reaches.count, vlanSets: vlanSets, scopeMembers, vlanMembers)
+            "classes of ports, directions and VLAN tags", scopeCount * vlanCount * hostStates * viaCount,
+            atMost: \.tableEntries, by: .places)
+        makeContexts(places, reachCount: reaches.count, vlanSets: vlanSets, scopeMembers, vlanMembers, viaMembers)
     }
 
     private static func number<Value: Hashable>(
@@ -104,15 +123,42 @@ struct Contexts {
         return members
     }
 
+    /// The origins that each class is one of. Nothing comes from nowhere, the first class.
+    private mutating func makeViaClasses(
+        _ origins: [Origin?], _ records: PortRecords, _ budget: Budget
+    ) throws(CompileError) -> SequenceTable<UInt32> {
+        var members = SequenceTable<UInt32>()
+        func numbers(_ isOne: (Origin) -> Bool) -> [UInt32] {
+            origins.indices.filter { origins[$0].map(isOne) ?? false }.map { UInt32($0) }
+        }
+        if origins.contains(where: { $0 != nil }) {
+            viaClasses = [
+                members.intern(numbers { _ in false }), members.intern(numbers { $0.via.host }),
+                members.intern(numbers(\.isDenial)), members.intern(numbers { !$0.isDenial }),
+            ].map { UInt16($0) }
+            for record in records.all {
+                let number = members.intern(numbers { $0.via.entries.contains(record.entry) })
+                try budget.check("classes of what packets come via", number, atMost: \.tableEntries, by: .places)
+                viaClasses.append(UInt16(number))
+            }
+        } else {
+            _ = members.intern([])
+        }
+        viaCount = members.count
+        return members
+    }
+
     private mutating func makeContexts(
         _ places: [Place], reachCount: Int, vlanSets: [Set<UInt16>?], _ scopeMembers: SequenceTable<UInt32>,
-        _ vlanMembers: SequenceTable<UInt32>
+        _ vlanMembers: SequenceTable<UInt32>, _ viaMembers: SequenceTable<UInt32>
     ) {
+        let anywhere = self.anywhere
+        let origins = (0..<viaCount).map { Set(viaMembers[$0]) }
         var placesOfReach = [[UInt32]](repeating: [], count: reachCount)
         for (number, place) in places.enumerated() { placesOfReach[Int(place.reach)].append(UInt32(number)) }
         for scope in 0..<scopeCount {
             let here = scopeMembers[scope].flatMap { placesOfReach[Int($0)] }.sorted()
-            hostQuestions.append(here.reduce(0) { $0 | places[Int($1)].host.questions })
+            hostQuestions.append(here.reduce(0) { $0 | places[Int($1)].questions(anywhere: anywhere) })
             for vlan in 0..<vlanCount {
                 let sets = Set(vlanMembers[vlan])
                 let members = here.filter { number in
@@ -121,10 +167,30 @@ struct Contexts {
                 }
                 for state in 0..<hostStates {
                     let matching = members.filter { places[Int($0)].host.admits(state) }
-                    contexts.append(UInt32(self.members.intern(matching)))
+                    for via in origins {
+                        let coming = matching.filter {
+                            places[Int($0)].via == anywhere || via.contains(places[Int($0)].via)
+                        }
+                        contexts.append(UInt32(self.members.intern(coming)))
+                    }
                 }
             }
         }
+    }
+}
+
+extension Contexts.Place {
+    /// - Parameter anywhere: The number of the origin of rules that do not ask for one.
+    fileprivate func questions(anywhere: UInt32) -> UInt8 {
+        host.questions | (via == anywhere ? 0 : UInt8(BH_HOST_VIA.rawValue))
+    }
+}
+
+extension Contexts.Origin {
+    /// nil if the rule does not ask.
+    fileprivate init?(_ rule: borrowing Rule) {
+        guard let via = rule.via else { return nil }
+        self.init(via: via, isDenial: rule.action == .drop || rule.action == .reject)
     }
 }
 

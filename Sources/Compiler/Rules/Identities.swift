@@ -95,7 +95,7 @@ extension Set<Guard> {
     private static let numbers: [(guard: Guard, bit: UInt32)] = [
         (.mac, BH_GUARD_MAC.rawValue), (.ip, BH_GUARD_IP.rawValue), (.arp, BH_GUARD_ARP.rawValue),
         (.nd, BH_GUARD_ND.rawValue), (.dhcpServer, BH_GUARD_DHCP_SERVER.rawValue), (.ra, BH_GUARD_RA.rawValue),
-        (.promiscuous, BH_GUARD_PROMISCUOUS.rawValue),
+        (.promiscuous, BH_GUARD_PROMISCUOUS.rawValue), (.destination, BH_GUARD_DESTINATION.rawValue),
     ]
 
     /// Bits of `enum bh_guard`.

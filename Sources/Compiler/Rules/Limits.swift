@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
+import Policy
 
 /// The limits of a policy's size.
 struct Limits: Sendable {
     var rules = Int(BH_RULES_MAX)
     var dynamicGroups = Int(BH_GROUPS_MAX)
+    var additions = RuleAddition.most
     var limitedRules = Int(BH_LIMITS_MAX)
     var imageBytes = Int(BH_PAGES_MAX) << Int(BH_PAGE_BITS)
     /// Port records. A device refers to its record by a fifteen-bit number, because the sixteenth bit marks quarantine.

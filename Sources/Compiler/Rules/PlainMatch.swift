@@ -19,7 +19,7 @@ struct PlainMatch {
 
     /// nil if the rule asks for more, or has more alternatives than are worth it.
     init?(_ rule: Rule) {
-        guard rule.entries == nil, rule.vlans == nil, rule.directions.isBoth, !rule.asksHost else {
+        guard rule.entries == nil, rule.vlans == nil, rule.directions.isBoth, rule.via == nil, !rule.asksHost else {
             return nil
         }
         guard let services = rule.services else {

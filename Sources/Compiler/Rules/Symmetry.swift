@@ -54,7 +54,8 @@ extension Rule {
 
     /// Whether it accepts every IP packet, in both directions and at any time, without an event.
     fileprivate var isSameBothWays: Bool {
-        action == .accept && services == nil && vlans == nil && directions.isBoth && !isConditional && !log
+        action == .accept && services == nil && vlans == nil && via == nil && directions.isBoth && !isConditional
+            && !log
             && !isStateless && ends.contains(Ends(from: nil, to: nil))
     }
 }

@@ -60,7 +60,6 @@ struct LockoutCheck {
         }
     }
 
-    private typealias Crossing = (frame: ProbeFrame, port: Int, direction: Direction)
     private typealias Crossed = (crossing: Crossing, isReply: Bool)
 
     /// nil: the policy does not cut it.
@@ -128,7 +127,7 @@ struct LockoutCheck {
 
     private func firstCut(_ crossings: [Crossed], _ cause: Cut.Cause) throws -> Cut? {
         let outcomes = try judge.judge(
-            crossings.map { ($0.crossing.frame.bytes, $0.crossing.port, $0.crossing.direction) })
+            crossings.map(\.crossing.hop))
         for (place, outcome) in zip(crossings, outcomes) where outcome.verdict != .accept {
             let hop = Explanation.Hop(port: judge.ports[place.crossing.port].name, place.crossing.direction, outcome)
             return Cut(hop: hop, cause: cause, isReply: place.isReply)

@@ -52,20 +52,34 @@ struct ExplainedWays {
     }
 
     /// The ports that a way crosses, with the packet as each of them sees it.
-    func crossings(on way: Way) -> [(frame: ProbeFrame, port: Int, direction: Direction)] {
+    func crossings(on way: Way) -> [Crossing] {
         let ports = Dictionary(
             path.devices.enumerated().compactMap { index, device in device.map { ($0, index) } }, uniquingKeysWith: min)
-        return way.passages.compactMap { passage in
-            ports[passage.device].map { port in
+        let passages = way.passages
+        return passages.indices.compactMap { index in
+            let passage = passages[index]
+            return ports[passage.device].map { port in
                 let direction = direction(of: passage, at: port)
-                return (frame(passage, port, direction), port, direction)
+                return Crossing(
+                    frame: frame(passage, port, direction), port: port, direction: direction,
+                    origin: origin(of: passage, passages[..<index], ports))
             }
         }
     }
 
+    /// A packet that its namespace has from no device is its own.
+    private func origin(
+        of passage: Way.Passage, _ before: ArraySlice<Way.Passage>, _ ports: [DeviceID: Int]
+    ) -> PolicyJudge.Origin {
+        guard let last = before.last(where: { !$0.isEgress && $0.device.namespace == passage.device.namespace }) else {
+            return .host
+        }
+        return ports[last.device].map { .port($0) } ?? .elsewhere
+    }
+
     private func hops(on way: Way) throws -> [Explanation.Hop] {
         let crossings = crossings(on: way)
-        let outcomes = try judge.judge(crossings.map { ($0.frame.bytes, $0.port, $0.direction) })
+        let outcomes = try judge.judge(crossings.map(\.hop))
         return zip(crossings, outcomes).map { .init(port: judge.ports[$0.port].name, $0.direction, $1) }
     }
 
@@ -86,4 +100,14 @@ struct ExplainedWays {
         let known = direction == .out ? passage.sourceMAC : passage.destinationMAC
         return known != nil && judge.isOfThisHost ? frame : frame.crossing(judge.route.stops[port], direction)
     }
+}
+
+/// A packet at a port on a way.
+struct Crossing {
+    var frame: ProbeFrame
+    var port: Int
+    var direction: Direction
+    var origin: PolicyJudge.Origin
+
+    var hop: PolicyJudge.Hop { .init(frame: frame.bytes, port: port, direction: direction, origin: origin) }
 }

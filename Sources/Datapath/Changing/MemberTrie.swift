@@ -124,7 +124,8 @@ package struct MemberTrie {
             if count + fresh > maximum { throw Full(members: count, fresh: fresh) }
         }
         count += known.count { $0 == nil }
-        try keepCount(nil)
+        let added = try additions()
+        try keepCount(count, isChanging: true)
         do {
             for prefix in prefixes { try set(prefix, own: deadline) }
             try settle(under: prefixes)
@@ -136,7 +137,7 @@ package struct MemberTrie {
             _ = try repair()
             throw error
         }
-        try keepCount(count)
+        try keepCount(count, since: added)
         return known.count { ($0?.own ?? 0) <= now }
     }
 
@@ -152,40 +153,66 @@ package struct MemberTrie {
             held.append(prefix)
             if entry.own > now { deleted += 1 }
         }
-        try keepCount(nil)
+        let added = try additions()
+        try keepCount(count, isChanging: true)
         // Longer prefixes must no longer rest on these when these go.
         let wide = held.filter { !$0.isOneAddress }
         for prefix in wide { try set(prefix, own: 0) }
         try settle(under: wide)
         for prefix in held { try entries.delete(bh_member_key(prefix)) }
-        try keepCount(count - held.count)
+        try keepCount(count - held.count, since: added)
         return deleted
     }
 
     /// The number of entries, including expired ones that were not reclaimed yet.
     private func count() throws(BPFError) -> Int {
-        guard let record = try entries.lookup(MemberTrie.record) else { return 0 }
-        return record.own == BH_FOREVER ? try repair() : Int(record.own)
+        guard let record = try counter(BH_MEMBERS_CONTROLLER) else { return max(try additions(), 0) }
+        if record.pad != 0 || record.own == BH_FOREVER { return try repair() }
+        return max(Int(record.own) + (try additions() - Int(Int64(bitPattern: record.deadline))), 0)
     }
 
-    /// Stores the number of entries; nil: a change is under way. A process that finds such a change knows that another
-    /// was killed during it.
-    private func keepCount(_ count: Int?) throws(BPFError) {
-        let value = bh_member(deadline: 0, own: count.map(UInt64.init) ?? BH_FOREVER, prefix_length: 32, pad: 0)
-        try entries.update(MemberTrie.record, to: value)
+    /// How many entries more the programs have made than taken out.
+    private func additions() throws(BPFError) -> Int {
+        Int(Int64(bitPattern: try counter(BH_MEMBERS_PROGRAMS)?.own ?? 0))
     }
 
-    private static let record = bh_member_key(
-        prefix_length: 32, family: 0, address: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    /// Stores the number of entries.
+    ///
+    /// - Parameters:
+    ///   - additions: How many the programs had added when they were counted.
+    ///   - isChanging: Whether a change is under way, which ends with no more than that. A process that finds such a
+    ///     change knows that another was killed during it.
+    private func keepCount(_ count: Int, since additions: Int? = nil, isChanging: Bool = false) throws(BPFError) {
+<<<<<<< ours
+        var since = additions ?? 0
+        if additions == nil { since = try self.additions() }
+=======
+        let since: Int
+        if let additions { since = additions } else { since = try self.additions() }
+>>>>>>> theirs
+        let value = bh_member(
+            deadline: UInt64(bitPattern: Int64(since)), own: UInt64(count), prefix_length: 32, pad: isChanging ? 1 : 0)
+        try entries.update(MemberTrie.counter(BH_MEMBERS_CONTROLLER), to: value)
+    }
+
+    private func counter(_ which: bh_members_count) throws(BPFError) -> bh_member? {
+        try entries.lookup(MemberTrie.counter(which))
+    }
+
+    private static func counter(_ which: bh_members_count) -> bh_member_key {
+        bh_member_key(
+            prefix_length: 32, family: which.rawValue, address: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+    }
 
     /// Reclaims expired entries, corrects the others, and counts them.
     private func repair() throws(BPFError) -> Int {
         var live: [Held] = []
+        let added = try additions()
         for held in try all() {
             if held.entry.own > now { live.append(held) } else { try entries.delete(bh_member_key(held.prefix)) }
         }
         try settle(live)
-        try keepCount(live.count)
+        try keepCount(live.count, since: added)
         return live.count
     }
 

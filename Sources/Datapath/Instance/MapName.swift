@@ -23,6 +23,8 @@ package enum MapName: String, CaseIterable {
     case limits
     case sources
     case groups
+    case added
+    case addedState = "added_state"
     case ownAddresses = "own_addresses"
     case addressWalks = "address_walks"
     case localMemos = "local_memos"

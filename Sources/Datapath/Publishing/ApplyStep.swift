@@ -186,9 +186,9 @@ struct ApplyStep {
 
     /// The names of the entries with a port that protects the host.
     private var hostEntries: [String] {
-        Dictionary(bindings.filter { $0.port.protects == .host }.map { ($0.entry, $0.port.entry) }) { first, _ in first
-        }
-        .sorted { $0.key < $1.key }.map(\.value)
+        let hosts = bindings.filter { $0.port.protects == .host }.sorted { $0.entry < $1.entry }
+        var seen: Set<String> = []
+        return hosts.map(\.port.entry).filter { seen.insert($0).inserted }
     }
 
     private func setFlowScopes(_ allotment: FlowScopeAllotment, of generation: inout Generation) {

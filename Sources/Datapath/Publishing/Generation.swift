@@ -131,6 +131,18 @@ package struct Generation {
             let port = device.mode == nil ? 0 : UInt16(device.record + 1)
             store(port, at: Int(header.device_ports) + id * MemoryLayout<UInt16>.stride)
         }
+        if header.via_count > 1 { for device in devices where device.mode != nil { link(device) } }
+    }
+
+    /// Lets the programs find a device by its index. One that finds no place is as if it had no port.
+    private mutating func link(_ device: DeviceRecord) {
+        let first = Int(bh_link_place(device.interfaceIndex, device.namespaceInode))
+        for step in 0..<Int(BH_LINK_TRIES) {
+            let place = Int(header.links) + (first + step) % Int(BH_LINKS) * MemoryLayout<UInt16>.stride
+            guard load(UInt16.self, at: place) == 0 else { continue }
+            store(device.id, at: place)
+            return
+        }
     }
 
     /// Makes the map of this generation and fills it.

@@ -28,7 +28,7 @@ enum GuardCheck {
         let datum =
             switch guardian {
             case .mac, .promiscuous: "\"mac\""
-            case .ip: "\"addresses\""
+            case .ip, .destination: "\"addresses\""
             default: "\"mac\" or \"addresses\""
             }
         return "guard \"\(guardian.rawValue)\" needs the port's \(datum)"

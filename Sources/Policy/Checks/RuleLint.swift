@@ -112,7 +112,7 @@ struct RuleLint {
             if !passed.contains(rule) || parsed.rules[rule].layer == parsed.rules[index].layer { return rule }
         }
         // A conditional rule covers nothing, because it may not match.
-        if parsed.rules[index].isConditional {
+        if parsed.rules[index].asksMore {
             if parsed.rules[index].action == .pass { passingLayer = parsed.rules[index].layer }
             return nil
         }

@@ -53,6 +53,9 @@ struct GroupTable {
     /// Whether a group, or a rule, names a file of addresses.
     var readsFiles: Bool { feeds.hasRead }
 
+    /// Whether the policy has a group of this name.
+    func isDefined(_ name: String) -> Bool { definitions.contains { $0.name == name } }
+
     /// All named groups, resolved.
     var groups: [AddressGroup] {
         let numbers = Dictionary(uniqueKeysWithValues: dynamicGroups.enumerated().map { ($1.name, $0) })

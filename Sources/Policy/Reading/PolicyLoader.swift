@@ -67,15 +67,17 @@ public struct ReadPolicy: ~Copyable {
         let (document, ports) = (content.document, content.ports)
         var frame = frame(content, host, requiresDevices)
         let before = problems.diagnostics.count
-        var parser = RuleParser(services: frame.services, ports: frame.portIndices, now: host.now, problems)
+        let names = PortNames(ports.map(\.entry), frame.portIndices, frame.bindings, problems)
+        var parser = RuleParser(services: frame.services, ports: names, now: host.now, problems)
         let layers = document.rules.ordered.map(\.rules)
-        let rules = parser.parse(layers, groups: &frame.groups)
+        var rules = parser.parse(layers, groups: &frame.groups)
+        let parts = rules.divide(ports.map(\.entry), frame.bindings)
         let assertions = AssertionParser(services: frame.services, problems: problems).parse(
             document.assertions, groups: &frame.groups)
         frame.groups.warnOfUnused()
         let isPlain =
             document.assertions.isEmpty && !ports.isEmpty && !frame.groups.readsFiles
-            && problems.diagnostics.count == before && document.rules.names.isEmpty
+            && problems.diagnostics.count == before && document.rules.names.isEmpty && parts.isEmpty
             // A rule that is not enabled has no place in the image, but it has its name.
             && layers.allSatisfy { $0.count == rules.rules.count }
         // Notes are shown by `check` alone, which reads every policy as a whole.
@@ -83,14 +85,15 @@ public struct ReadPolicy: ~Copyable {
         let covered = RuleLint.run(rules, problems)
         warnOfNoPorts(document, rules)
         var ruleset = Ruleset(
-            files: document.files, entries: ports.map(\.entry), groups: frame.groups.groups, rules: rules.rules,
+            files: document.files, entries: parts.entries, groups: frame.groups.groups, rules: rules.rules,
             adopt: content.defaults.adopt ?? WrittenDefaults.adoptSeconds, services: frame.services.named,
             dynamicGroups: frame.groups.dynamicGroups, assertions: assertions)
         ruleset.rulesText = isPlain ? document.rulesText : nil
         ruleset.covered = covered
         ruleset.layers = document.rules.names
         return LoadedPolicy(
-            diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset, bindings: frame.bindings)
+            diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset,
+            bindings: frame.bindings.map(parts.placed))
     }
 
     /// Resolves the frame of a policy whose rules were read before, see ``PolicyRevision/frame``. nil if it must be

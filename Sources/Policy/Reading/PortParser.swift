@@ -139,10 +139,9 @@ struct PortParser {
         case .scalar("none", _): return VLANAdmission.none
         case .scalar("any", _): return .any
         case .sequence(let items) where !items.isEmpty:
-            let tags = items.compactMap { problems.number($0, "a VLAN tag", in: 0...4094) }
-            return .list(Set(tags.map { UInt16($0) }))
+            return .list(problems.tags(items))
         default:
-            problems.expected("none, any or a list of VLAN tags", at: node)
+            problems.expected("none, any or a list of VLAN tags and ranges of them", at: node)
             return nil
         }
     }

@@ -15,6 +15,10 @@ struct AskedRule {
     var to: Int?
     var within: [Int]?
     var services: Int?
+    /// The value of `at`, if it is written.
+    var at: NamedPorts?
+    /// Those of `via`, if it is written.
+    var via: NamedPorts?
     /// Whether the rule is wrong because of an error that was already reported.
     var isFaulty = false
 }
@@ -32,15 +36,15 @@ private struct AskedServices {
 /// Reads `rules`.
 struct RuleParser {
     static let keys = [
-        "name", "from", "to", "within", "service", "vlan", "direction", "at", "action", "stateless", "limit", "log",
-        "starts", "expires", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
+        "name", "from", "to", "within", "service", "vlan", "direction", "at", "via", "action", "stateless", "limit",
+        "log", "starts", "expires", "times", "add", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
     ]
 
     enum WrittenDirection: String, CaseIterable { case `in`, out, both }
 
     let problems: Problems
     let services: ServiceTable
-    let ports: [String: Int]
+    let ports: PortNames
     /// The host's clock; nil if unknown.
     let now: Timestamp?
     /// The services of rules by the word that they are written as, and the number of each distinct list.
@@ -48,7 +52,7 @@ struct RuleParser {
     private var serviceNumbers: [[Service]: Int] = [:]
     private var places: [String: SourceLocation] = [:]
 
-    init(services: ServiceTable, ports: [String: Int], now: Timestamp?, _ problems: Problems) {
+    init(services: ServiceTable, ports: PortNames, now: Timestamp?, _ problems: Problems) {
         self.services = services
         self.ports = ports
         self.now = now
@@ -90,9 +94,10 @@ struct RuleParser {
         var asked = AskedRule()
         readEnds(fields, into: &rule, &asked, groups: &groups)
         readService(fields, into: &rule, &asked)
-        readPlace(fields, into: &rule)
+        readPlace(fields, into: &rule, &asked)
         rule.match = MatchParser(problems: problems).parse(fields)
         readEffect(fields, into: &rule)
+        if let node = fields["add"] { rule.addition = AdditionParser(problems: problems).parse(node, groups) }
         readNotes(fields, into: &rule)
         if problems.errorCount > errors { asked.isFaulty = true }
         let isEnabled = fields["enabled"].flatMap(problems.isTrue) ?? true
@@ -199,7 +204,7 @@ struct RuleParser {
         return result
     }
 
-    private func readPlace(_ fields: Fields, into rule: inout Rule) {
+    private func readPlace(_ fields: Fields, into rule: inout Rule, _ asked: inout AskedRule) {
         switch fields["direction"].flatMap({ problems.word($0, WrittenDirection.self) }) {
         case .in?: rule.directions = [.in]
         case .out?: rule.directions = [.out]
@@ -207,20 +212,24 @@ struct RuleParser {
         }
         if let node = fields["vlan"] {
             if node.items.isEmpty { problems.error(node.location, "expected a VLAN tag, found an empty list") }
-            let tags = node.items.compactMap { problems.number($0, "a VLAN tag", in: 0...4094) }
-            rule.vlans = Set(tags.map { UInt16($0) })
+            rule.vlans = problems.tags(node.items)
         }
+        readVia(fields, into: &rule, &asked)
         guard let node = fields["at"] else { return }
         if node.items.isEmpty { problems.error(node.location, "expected a port, found an empty list") }
-        rule.entries = Set(node.items.compactMap(port))
+        let ports = ports.ports(node.items)
+        rule.entries = ports.entries
+        asked.at = ports
     }
 
-    private func port(_ node: Node) -> Int? {
-        guard let name = problems.text(node, "a port's name") else { return nil }
-        if let index = ports[name] { return index }
-        let suggestion = problems.suggestion(for: name, among: ports.keys.sorted())
-        problems.error(node.location, "undefined port \"\(name)\"\(suggestion)")
-        return nil
+    /// `host` is no port: it stands for what the host sends itself.
+    private func readVia(_ fields: Fields, into rule: inout Rule, _ asked: inout AskedRule) {
+        guard let node = fields["via"] else { return }
+        if node.items.isEmpty { problems.error(node.location, "expected a port or host, found an empty list") }
+        let named = node.items.filter { if case .scalar("host", _) = $0.content { false } else { true } }
+        let ports = ports.ports(named)
+        rule.via = Rule.Via(entries: ports.entries, host: named.count < node.items.count)
+        asked.via = ports
     }
 
     // MARK: What it does
@@ -246,6 +255,7 @@ struct RuleParser {
     }
 
     private func readTimes(_ fields: Fields, into rule: inout Rule) {
+        rule.times = fields["times"].flatMap(TimesParser(problems: problems).parse)
         rule.starts = fields["starts"].flatMap(time)
         guard let node = fields["expires"] else { return }
         rule.expires = time(node)

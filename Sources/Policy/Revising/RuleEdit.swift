@@ -27,7 +27,8 @@ struct RuleEditor {
     init() {
         let feeds = FeedTable(files: MemoryFiles([String: [UInt8]]()), ports: .empty, host: .empty, problems)
         groups = GroupTable([], ports: [], portIndices: [:], feeds: feeds, problems)
-        parser = RuleParser(services: ServiceTable([], problems), ports: [:], now: nil, problems)
+        parser = RuleParser(
+            services: ServiceTable([], problems), ports: PortNames([], [:], [], problems), now: nil, problems)
     }
 
     /// nil if more than a rule's effects differs, or if either line is in doubt.
@@ -38,6 +39,8 @@ struct RuleEditor {
             RuleEditor.isSame(RuleEditor.matches(before), RuleEditor.matches(after)),
             let rule = rule(after)
         else { return nil }
+        // What matches where nobody knows whence a packet came depends on the action.
+        if before.contains(where: { $0.key == "via" }) { return nil }
         // Only a rule with a verdict decides on all that it matches: which rules are asked after it depends on that.
         guard rule.action.isVerdict, !RuleEditor.hasAction(before, where: { !$0.isVerdict }) else { return nil }
         // A rule that may accept everything both ways decides whether its port needs flows.

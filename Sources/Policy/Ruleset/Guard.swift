@@ -16,11 +16,13 @@ public enum Guard: String, Sendable, Hashable, CaseIterable {
     case ra
     /// A frame to the guest has its MAC address, or a group address, as destination.
     case promiscuous
+    /// A packet to the guest has one of its addresses, a group or broadcast as destination.
+    case destination
 }
 
 /// The value of `guard` in a policy.
 public enum GuardChoice: Sendable, Hashable {
-    /// Every guard that has something to compare with.
+    /// Every guard that has something to compare with, but ``Guard/destination``.
     case strict
     case off
     case list(Set<Guard>)

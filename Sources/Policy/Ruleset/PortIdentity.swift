@@ -24,7 +24,7 @@ extension PortEntry {
         switch guards ?? (protects == .host ? .off : .strict) {
         case .off: return []
         case .list(let list): wanted = list
-        case .strict: wanted = Set(Guard.allCases)
+        case .strict: wanted = Set(Guard.allCases).subtracting([.destination])
         }
         return wanted.filter { isPossible($0, protects) }
     }
@@ -34,7 +34,7 @@ extension PortEntry {
         if protects == .host { return guardian == .ip }
         return switch guardian {
         case .mac, .promiscuous: !claimedMACs.isEmpty
-        case .ip: claimsAddresses
+        case .ip, .destination: claimsAddresses
         case .arp, .nd: hasIdentity
         case .dhcpServer, .ra: true
         }

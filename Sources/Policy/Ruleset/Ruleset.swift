@@ -21,7 +21,7 @@ public enum VLANAdmission: Sendable, Hashable {
 public struct Ruleset: Sendable {
     /// The policy's own file, then the included files in order.
     public var files: [SourceFile]
-    /// In the policy's order; names are unique.
+    /// In the policy's order, then parts of some; names are unique.
     public var entries: [PortEntry]
     public var groups: [AddressGroup]
     /// The groups whose members change by command.
@@ -127,6 +127,8 @@ public struct PortEntry: Sendable {
 
     public var name: String
     public var location: SourceLocation
+    /// Of some of an entry's devices: which. All else is the entry's.
+    public var part: PortPart?
     public var selector: Selector
     /// A named network namespace; nil is the controller's own.
     public var namespace: String?
@@ -250,6 +252,19 @@ public struct Rule: Sendable {
         public var asksNothing: Bool { source.isAny && destination.isAny }
     }
 
+    /// Where a packet must have come from that the host sends on, or out of itself.
+    public struct Via: Sendable, Hashable {
+        /// Indices of port entries at which the kernel received it last.
+        public var entries: Set<Int>
+        /// Whether the host itself may be its sender.
+        public var host: Bool
+
+        public init(entries: Set<Int>, host: Bool = false) {
+            self.entries = entries
+            self.host = host
+        }
+    }
+
     public var name: String
     public var location: SourceLocation
     /// The alternatives: `within` gives one per group, `from` and `to` one, or several if dynamic groups are involved.
@@ -262,6 +277,8 @@ public struct Rule: Sendable {
     public var directions: Directions
     /// Indices of port entries; nil is all.
     public var entries: Set<Int>?
+    /// It matches only where the host sends: `out` at a port that protects the host, `in` at a workload's.
+    public var via: Via?
     public var action: Action
     /// The index of its layer; the rules of a layer stand together, in the order of the layers.
     public var layer = 0
@@ -274,6 +291,10 @@ public struct Rule: Sendable {
     public var starts: Timestamp?
     /// The rule does not match from this time on.
     public var expires: Timestamp?
+    /// The rule matches at these times alone.
+    public var times: RuleTimes?
+    /// A match puts an end of the packet into a dynamic group.
+    public var addition: RuleAddition?
     /// A word that its events carry.
     public var tag: String?
     /// Whether matches are streamed as events, with the default filled in.
@@ -308,10 +329,15 @@ public struct Rule: Sendable {
     static func logs(_ action: Action) -> Bool { action != .accept && action != .pass }
 
     /// Whether the rule may leave the decision on a packet that has everything the rule asks for to later rules.
-    public var isConditional: Bool { asksOthers || asksMembers || match != .any || !action.isVerdict }
+    public var isConditional: Bool {
+        asksOthers || asksMembers || match != .any || !action.isVerdict || addition != nil
+    }
+
+    /// Whether what the rule says of a packet depends on more than its place, its ends and its service.
+    public var asksMore: Bool { isConditional || via != nil }
 
     /// Whether the rule asks for more than the packet and dynamic groups: for what only the moment tells.
-    public var asksOthers: Bool { limit != nil || starts != nil || expires != nil }
+    public var asksOthers: Bool { limit != nil || starts != nil || expires != nil || times != nil }
 
     /// Whether it matters who is in a dynamic group.
     public var asksMembers: Bool { ends.contains(where: \.asksMembers) }

@@ -10,9 +10,10 @@ extension Ruleset: CustomStringConvertible {
         lines += dynamicGroups.enumerated().map { "dynamic #\($0) \($1.name): \($1)" }
         lines += groups.map { "group \($0.name): \($0.words)" }
         lines += rules.map { rule in
-            let ports = rule.entries.map { $0.sorted().map { entries[$0].name } }
+            let ports = rule.entries.map(names)
             let layer = layers.isEmpty ? "" : "\(layers[rule.layer]): "
-            return layer + rule.description(at: ports)
+            let addition = rule.addition.map { " " + words($0) } ?? ""
+            return layer + rule.description(at: ports, via: rule.via.map(words)) + addition
         }
         lines += assertions.map(\.description)
         return lines.map { $0 + "\n" }.joined()
@@ -21,6 +22,9 @@ extension Ruleset: CustomStringConvertible {
 
 extension PortEntry: CustomStringConvertible {
     public var description: String {
+        if let part {
+            return "port \(name): devices of \(part.entryName) named \(part.words.sorted().joined(separator: " "))"
+        }
         var parts = ["port \(name):"]
         switch selector {
         case .interfaces(let names): parts.append("interface " + names.joined(separator: " "))
@@ -50,8 +54,25 @@ extension VLANAdmission: CustomStringConvertible {
         switch self {
         case .none: "none"
         case .any: "any"
-        case .list(let tags): tags.sorted().map(String.init).joined(separator: ",")
+        case .list(let tags): tags.tagWords
         }
+    }
+}
+
+extension Set<UInt16> {
+    /// VLAN tags, three or more in a row as a range.
+    var tagWords: String {
+        var runs: [ClosedRange<UInt16>] = []
+        for tag in sorted() {
+            if let last = runs.last, last.upperBound + 1 == tag {
+                runs[runs.count - 1] = last.lowerBound...tag
+            } else {
+                runs.append(tag...tag)
+            }
+        }
+        return runs.flatMap { run in
+            run.count < 3 ? run.map(String.init) : ["\(run.lowerBound)-\(run.upperBound)"]
+        }.joined(separator: ",")
     }
 }
 
@@ -83,14 +104,17 @@ extension Service: CustomStringConvertible {
 }
 
 extension Rule {
-    /// - Parameter ports: The names of the entries at which the rule applies; nil for all.
-    public func description(at ports: [String]?) -> String {
+    /// - Parameters:
+    ///   - ports: The names of the entries at which the rule applies; nil for all.
+    ///   - via: Those from which it comes; nil for anywhere.
+    public func description(at ports: [String]?, via: [String]? = nil) -> String {
         var parts = ["rule \(name): \(action.rawValue)"]
         if isStateless { parts.append("stateless") }
         if match != .any { parts.append("\(match)") }
         if let limit { parts.append("\(limit)") }
         if let starts { parts.append("starts \(starts)") }
         if let expires { parts.append("expires \(expires)") }
+        if let times { parts.append("\(times)") }
         if let tag { parts.append("tag \(tag)") }
         if log != Rule.logs(action) { parts.append(log ? "log" : "no log") }
         if ends.isEmpty { parts.append("never") }
@@ -100,9 +124,10 @@ extension Rule {
             if let to = Rule.words(end.to, end.destination) { parts.append("to \(to)") }
         }
         if let services { parts.append("service " + services.map(\.description).joined(separator: " ")) }
-        if let vlans { parts.append("vlan " + vlans.sorted().map(String.init).joined(separator: ",")) }
+        if let vlans { parts.append("vlan " + vlans.tagWords) }
         if !directions.isBoth { parts.append(Direction.allCases.filter(directions.contains).map(\.rawValue).joined()) }
         if let ports { parts.append("at " + ports.joined(separator: " ")) }
+        if let via { parts.append("via " + via.joined(separator: " ")) }
         if let comment { parts.append("# \(comment)") }
         if !meta.isEmpty { parts.append("{ " + meta.map { "\($0.key): \($0.value)" }.joined(separator: ", ") + " }") }
         return parts.joined(separator: " ")

@@ -60,6 +60,26 @@ extension Problems {
         return number
     }
 
+    /// VLAN tags and ranges of them, `FIRST-LAST`.
+    func tags(_ nodes: [Node]) -> Set<UInt16> {
+        nodes.reduce(into: []) { tags, node in
+            guard case .scalar(let text, _) = node.content else {
+                expected("a VLAN tag or a range of them", at: node)
+                return
+            }
+            let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { Problems.decimal($0) }
+            guard ends.count <= 2, let first = ends.first ?? nil, let last = ends.last ?? nil, last <= 4094 else {
+                error(node.location, "\"\(text)\" is not a VLAN tag from 0 to 4094, or a range of them such as 100-199")
+                return
+            }
+            guard first <= last else {
+                error(node.location, "the range \(text) runs backwards; did you mean \(last)-\(first)?")
+                return
+            }
+            tags.formUnion((first...last).map { UInt16($0) })
+        }
+    }
+
     /// A valid name: at most 128 letters, digits, `.`, `_` and `-`.
     func name(_ node: Node, _ what: String) -> String? {
         guard let text = text(node, what) else { return nil }

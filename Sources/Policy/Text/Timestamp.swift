@@ -37,6 +37,8 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         nanoseconds = isBeyond || whole > .max - 1_000_000_000 ? .max : seconds < 0 ? 0 : whole + part
     }
 
+    static func secondsBefore(year: Int) -> Int { days(before: year, 1, 1) * 86400 }
+
     /// The offset from UTC in seconds, positive east of Greenwich.
     private static func offset(_ text: String) -> Int? {
         if text == "Z" || text == "z" { return 0 }
@@ -47,13 +49,13 @@ public struct Timestamp: Sendable, Hashable, Comparable {
         return (hours * 60 + minutes) * (text.hasPrefix("-") ? -60 : 60)
     }
 
-    private static func days(_ year: Int, _ month: Int) -> Int {
+    static func days(_ year: Int, _ month: Int) -> Int {
         let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
         return [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1]
     }
 
     /// The days from 1970-01-01 to a date; negative for earlier dates.
-    private static func days(before year: Int, _ month: Int, _ day: Int) -> Int {
+    static func days(before year: Int, _ month: Int, _ day: Int) -> Int {
         // Count years from March, so that the leap day is the last day of a year.
         let march = month > 2 ? year : year - 1
         let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1

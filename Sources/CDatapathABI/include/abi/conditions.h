@@ -27,6 +27,7 @@ enum bh_condition_flag {
 	BH_CONDITION_BYTES = 128, /* the limit counts bytes, else packets */
 	BH_CONDITION_OVER = 256,  /* the rule matches what exceeds the limit, else what is within it */
 	BH_CONDITION_FIELDS = 512,
+	BH_CONDITION_TIMES = 1024,
 };
 
 /* What a condition asks of the packet's own fields: bits of its `fields`. */
@@ -74,10 +75,31 @@ struct bh_condition {
 	__u8 tcp_mask;
 	__u8 least_hops;
 	__u8 most_hops;
-	__u32 pad[3];
+	/* of BH_CONDITION_TIMES: when it matches, by the clock of a time zone */
+	__u32 zone;    /* offset of bh_zone */
+	__u16 from;    /* minutes of the day */
+	__u16 to;      /* where that is not after `from`, of the next day */
+	__u8 days;     /* bit d: the time from `from` on of a day of the week, Monday 0 */
+	__u8 addition; /* that a match asks for, counted from 1; 0: none */
+	__u8 pad[2];
 };
 
 _Static_assert(sizeof(struct bh_condition) == 128, "bh_condition");
+
+/* What the clocks of a time zone show from a time on. */
+struct bh_zone_change {
+	__u32 minute; /* since 1970, in UTC */
+	__s32 offset; /* seconds, east of Greenwich positive */
+};
+
+_Static_assert(sizeof(struct bh_zone_change) == 8, "bh_zone_change");
+
+/* A time zone: its changes in order, the first at minute 0. The last one fills the rest. */
+struct bh_zone {
+	struct bh_zone_change changes[BH_ZONE_CHANGES];
+};
+
+_Static_assert(sizeof(struct bh_zone) == 512, "bh_zone");
 
 /* Value of map `limits`, by a condition's slot. */
 struct bh_limit {

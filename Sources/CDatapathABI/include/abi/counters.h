@@ -59,9 +59,10 @@ enum {
 
 struct bh_port_counters {
 	struct bh_count outcomes[BH_OUTCOME_MAX];
+	struct bh_count pad[3];
 };
 
-_Static_assert(BH_OUTCOME_MAX == 28 && sizeof(struct bh_port_counters) == 7 * 64, "bh_port_counters");
+_Static_assert(BH_OUTCOME_MAX == 29 && sizeof(struct bh_port_counters) == 8 * 64, "bh_port_counters");
 
 /* Value of map `event_counters`, one, per CPU. Drops that are neither emitted nor lost are suppressed. */
 struct bh_event_counters {

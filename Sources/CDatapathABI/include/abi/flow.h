@@ -62,6 +62,7 @@ enum bh_flow_flag {
 	/* unanswered, but for an acknowledgement of another connection: sides[1].acknowledged */
 	BH_FLOW_CHALLENGED = 512,
 	BH_FLOW_BY_ANSWERER = 1024, /* adopted by a packet of the answerer: a rule that denies such a packet ends it */
+	BH_FLOW_METERED = 2048,     /* its rule's limit counts bytes: all that it carries takes of it */
 };
 
 /*

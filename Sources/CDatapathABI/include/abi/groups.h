@@ -18,10 +18,28 @@ struct bh_group {
 
 _Static_assert(sizeof(struct bh_group) == 32, "bh_group");
 
+/* That a match puts an end of the packet into a group. */
+struct bh_addition {
+	__u32 seconds;    /* for which it stays; 0: as the group says */
+	__u16 group;      /* index in `groups` */
+	__u8 destination; /* the packet's destination, else its source */
+	__u8 pad;
+};
+
+_Static_assert(sizeof(struct bh_addition) == 8, "bh_addition");
+
+enum { BH_ADDED = 65536 /* places of the ring that remembers what rules have added */ };
+
+/*
+ * Entries of a group's trie, of length 32, that are no members but count them. The controller's `own` is the number of
+ * members when the programs' was `deadline`; its `pad` is set while it changes them, and `own` is then at least their
+ * number. The programs' `own` goes up and down with what they add and take out.
+ */
+enum bh_members_count { BH_MEMBERS_CONTROLLER, BH_MEMBERS_PROGRAMS };
+
 /*
  * Key of a group's members, a BPF_MAP_TYPE_LPM_TRIE in map `groups`. The family's bits always count, so prefix_length
- * is 32 and the prefix's own length. The entry of family 0, of length 32, is the controller's: its `own` is the number
- * of the others, or BH_FOREVER while they are being changed.
+ * is 32 and the prefix's own length.
  */
 struct bh_member_key {
 	__u32 prefix_length;

@@ -12,7 +12,7 @@
  * Where a list needs more than protocol and ports, the joint class of all but the addresses is found first:
  *   protocol, destination port, source port -> service
  *   port record and direction -> scope
- *   scope, VLAN, whether an end is the host's own -> context
+ *   scope, VLAN, whether an end is the host's own, where the packet came from -> context
  *   headers between IP and the transport header -> header class, which multiplies the contexts
  *   context, service -> joint class
  *   rule list, joint class -> first matching rule.
@@ -28,7 +28,7 @@
 #include "words.h"
 
 #define BH_IMAGE_MAGIC 0x444145484b4c5542ull /* "BULKHEAD" in memory */
-enum { BH_IMAGE_FORMAT = 9 };
+enum { BH_IMAGE_FORMAT = 10 };
 
 struct bh_partition {
 	__u32 buckets; /* offset of bh_bucket[count]; never 0: an empty bucket where there are no cells */
@@ -62,7 +62,7 @@ struct bh_image_header {
 	/* where */
 	__u32 vlan_classes; /* offset of u16[BH_VLANS]; all zero where vlan_count is 1 */
 	__u32 vlan_count;
-	__u32 contexts; /* offset of u32[scope_count * vlan_count * host_states] */
+	__u32 contexts; /* offset of u32[scope_count * vlan_count * place_states] */
 	__u32 scope_count;
 	__u32 joints; /* offset of u32[header_class_count * context_count * service_count] */
 	__u32 context_count;
@@ -134,7 +134,12 @@ struct bh_image_header {
 	__u64 compiler; /* the host's part: which executable compiled the image; 0: unknown */
 	__u32 layers;   /* offset of bh_layer[layer_count]; none where the policy names none */
 	__u32 layer_count;
-	__u8 reserved[64];
+	__u32 place_states; /* host_states * via_count */
+	__u32 via_count;    /* classes of where packets came from; 1 where no rule asks */
+	__u32 via_classes;  /* offset of u16[BH_VIA_RECORD + port_count], where via_count is above 1 */
+	__u32 links;        /* the host's part: offset of u16[BH_LINKS], where via_count is above 1 */
+	__u32 additions;    /* offset of bh_addition[], by a condition's `addition` - 1 */
+	__u8 reserved[44];
 };
 
 _Static_assert(sizeof(struct bh_image_header) == 512, "bh_image_header");
@@ -146,12 +151,36 @@ _Static_assert(sizeof(struct bh_image_header) == 512, "bh_image_header");
 enum bh_host_question {
 	BH_HOST_SOURCE = 1,
 	BH_HOST_DESTINATION = 2,
+	BH_HOST_VIA = 4, /* no question about an end: rules of the scope ask where the packet came from */
 };
 enum {
 	BH_HOST_FOUND = 128,      /* in a packet's scratch: both questions have their answers */
 	BH_HOST_NO_ADDRESSES = 4, /* a frame without addresses has neither the host nor another at its ends */
 	BH_HOST_STATES = 5,
 };
+
+/*
+ * Where a packet came from that the host sends: an index of `via_classes`. Of a packet that is only asked about, and of
+ * which nobody knows it, either rules that ask and deny match, or rules that ask and do not deny.
+ */
+enum bh_via {
+	BH_VIA_NOWHERE, /* the host does not send it, or it came from a device that has no port */
+	BH_VIA_HOST,    /* the host made it */
+	BH_VIA_DENIED,
+	BH_VIA_GRANTED,
+	BH_VIA_RECORD, /* and on: the port record of the device on which the kernel received it last */
+};
+
+/*
+ * Device ids by index and network namespace, 0 in a free place: a device is at one of BH_LINK_TRIES places from
+ * bh_link_place() on.
+ */
+enum { BH_LINKS = 4 * BH_DEVICES_MAX, BH_LINK_TRIES = 8 };
+
+static inline __attribute__((always_inline)) __u32 bh_link_place(__u32 ifindex, __u64 namespace_inode)
+{
+	return ((__u32)namespace_inode ^ ifindex * 0x9e3779b1u) >> 8;
+}
 
 /* A trie value: a node if BH_TRIE_NODE is set, else the index of an address class. */
 #define BH_TRIE_NODE 0x80000000u

@@ -62,6 +62,7 @@ enum {
 
 /* Limits of rules. */
 enum {
+	BH_ZONE_CHANGES = 64,  /* of the clocks of one time zone */
 	BH_LIMITS_MAX = 16384, /* rules whose limit is for all sources together */
 	BH_SOURCE_WAYS = 8,
 	BH_SOURCE_SETS = 8192, /* 65,536 sources under limits per source */

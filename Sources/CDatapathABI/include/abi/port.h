@@ -25,6 +25,7 @@ enum bh_guard {
 	BH_GUARD_DHCP_SERVER = 16,
 	BH_GUARD_RA = 32,
 	BH_GUARD_PROMISCUOUS = 64,
+	BH_GUARD_DESTINATION = 128,
 };
 
 /* One policy entry, as host or as workload. */

@@ -122,7 +122,17 @@ struct bh_scratch {
 	__u32 tries;     /* rules of the packet that did not decide, since a simulation set it to 0 */
 	__u8 dscp;       /* of the packet itself, if BH_FOUND_FIELDS */
 	__u8 pcp;        /* priority in its outermost tag; BH_PCP_NONE where it has no tag */
-	__u16 pad;
+	__u8 asked_via;  /* whether what the rules said depends on where the packet came from */
+	__u8 via_open;   /* whether that was asked of a packet of which nobody knows it */
+	/*
+	 * Index of the device on which the kernel received the packet last, 0 where the host made it; BH_NONE where the
+	 * host does not send it. In a simulation enum bh_via.
+	 */
+	__u32 came_from;
+	__u32 addition;     /* that a rule of the packet asks for, counted from 1; 0: none */
+	__u32 metered_rule; /* of the flow that covers it: rank of the rule whose limit it takes of */
+	__u8 metered;       /* enum metered of BPF/: whether the packet's flow takes of a limit for what it carries */
+	__u8 pad[3];
 	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
 	__u32 tried[BH_TRIES_MAX];
 	struct bh_front_key front;
@@ -131,7 +141,7 @@ struct bh_scratch {
 	__u16 skipped[2];
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 832, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 848, "bh_scratch");
 
 /* Why a rule that a packet matches did not decide. */
 enum bh_try {
@@ -152,6 +162,7 @@ enum { BH_PCP_NONE = 8 };
 enum bh_wanted {
 	BH_WANTED_LOG = 16,    /* count and stream the match of a rule that logs: `matched`, `counter` */
 	BH_WANTED_FIELDS = 32, /* read `dscp` and `pcp` */
+	BH_WANTED_ADD = 64,    /* put an end into a group: `addition` */
 };
 
 /* In `found` */

@@ -21,7 +21,7 @@ extension Integration {
             let text = try site.bulkhead.run("init").output
             let policy = try site.lab.file("first.yaml", text)
             let check = try site.bulkhead.run("check", "--strict", policy)
-            #expect(check.status == 0, "\(check.error)\n\(text)")
+            #expect(check.status == 0, "\(check.errors)\n\(text)")
             try site.bulkhead.apply(policy)
             for (one, other) in [(inward, accepted), (accepted, inward), (outward, answering), (answering, outward)] {
                 try one.send([1, 2, 3])

@@ -65,7 +65,7 @@ extension PacketTables {
         }
 
         @Test(arguments: AddressFamily.allCases) func aScanBansItself(family: AddressFamily) throws {
-            try Self.onSite(family) { site in
+            try Self.onSite(family) { site throws in
                 #expect(try site.judge(.tcp(40000, 80)) == "accept open")
                 #expect(try site.judge(.tcp(40000, 23)) == "drop bait")
                 #expect(try site.members("scanners") == [Prefix(site.source(1))])
@@ -87,7 +87,7 @@ extension PacketTables {
 
         /// What it has opened before ends with its next packet.
         @Test(arguments: AddressFamily.allCases) func openConnectionsEnd(family: AddressFamily) throws {
-            try Self.onSite(family) { site in
+            try Self.onSite(family) { site throws in
                 #expect(try site.judge(.tcp(40000, 80, flags: 2, sequence: 1000)) == "accept open")
                 #expect(
                     try site.answer(.tcp(80, 40000, flags: 18, sequence: 5000, acknowledgement: 1001))
@@ -100,7 +100,7 @@ extension PacketTables {
         }
 
         @Test(arguments: AddressFamily.allCases) func aRuleThatLogsAddsToo(family: AddressFamily) throws {
-            try Self.onSite(family) { site in
+            try Self.onSite(family) { site throws in
                 #expect(try site.judge(.udp(40000, 9)) == "drop default")
                 #expect(try site.judge(.tcp(40000, 80), from: 2) == "accept open")
                 #expect(try site.members("seen") == [Prefix(site.server), Prefix(site.source(2))])
@@ -111,7 +111,7 @@ extension PacketTables {
 
         /// A full group takes none, until some have expired.
         @Test(arguments: AddressFamily.allCases) func aGroupHasItsMaximum(family: AddressFamily) throws {
-            try Self.onSite(family) { site in
+            try Self.onSite(family) { site throws in
                 for number in 1...6 { #expect(try site.judge(.tcp(40000, 23), from: number) == "drop bait") }
                 #expect(try site.members("scanners").count == 4)
                 #expect(try site.judge(.tcp(40000, 80), from: 6) == "accept open")
@@ -131,7 +131,7 @@ extension PacketTables {
 
         /// A command's membership is not shortened, and a wider prefix's end counts.
         @Test(arguments: AddressFamily.allCases) func commandsCountToo(family: AddressFamily) throws {
-            try Self.onSite(family) { site in
+            try Self.onSite(family) { site throws in
                 try site.simulator.add([Prefix(site.source(1))], to: "scanners", seconds: nil)
                 try site.simulator.delete([Prefix(site.source(1))], from: "scanners")
                 #expect(try site.judge(.tcp(40000, 23)) == "drop bait")

@@ -183,13 +183,8 @@ package struct MemberTrie {
     ///   - isChanging: Whether a change is under way, which ends with no more than that. A process that finds such a
     ///     change knows that another was killed during it.
     private func keepCount(_ count: Int, since additions: Int? = nil, isChanging: Bool = false) throws(BPFError) {
-<<<<<<< ours
         var since = additions ?? 0
         if additions == nil { since = try self.additions() }
-=======
-        let since: Int
-        if let additions { since = additions } else { since = try self.additions() }
->>>>>>> theirs
         let value = bh_member(
             deadline: UInt64(bitPattern: Int64(since)), own: UInt64(count), prefix_length: 32, pad: isChanging ? 1 : 0)
         try entries.update(MemberTrie.counter(BH_MEMBERS_CONTROLLER), to: value)

@@ -24,7 +24,8 @@ public struct Bulkhead: ParsableCommand {
         subcommands: [
             CheckCommand.self, DiffCommand.self, ApplyCommand.self, RollbackCommand.self, LogCommand.self,
             ShowCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self, DropsCommand.self,
-            ExplainCommand.self, ReachCommand.self, ReplayCommand.self, ImportCommand.self, SchemaCommand.self, GroupCommand.self,
+            ExplainCommand.self, ReachCommand.self, ReplayCommand.self, ImportCommand.self, SchemaCommand.self,
+            GroupCommand.self,
             QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self, ManualCommand<Bulkhead>.self,
         ])
 

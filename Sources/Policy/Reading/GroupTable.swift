@@ -200,12 +200,16 @@ struct GroupTable {
     }
 
     private mutating func inPlace(_ node: Node) -> SetExpression.Term? {
-        guard let fields = Fields(node, "a group written in place", keys: GroupTable.inPlaceKeys, problems) else { return nil }
+        guard let fields = Fields(node, "a group written in place", keys: Self.inPlaceKeys, problems) else {
+            return nil
+        }
         var (expression, isComplement) = members(fields)
         if isComplement {
             expression.union = [.any]
         } else if expression.union.isEmpty, expression.all.isEmpty {
-            problems.error(node.location, "a group written in place needs one of \(GroupTable.inPlaceKeys.joined(separator: ", "))")
+            problems.error(
+                node.location, "a group written in place needs one of \(Self.inPlaceKeys.joined(separator: ", "))"
+            )
             return nil
         }
         return .inPlace(expression)

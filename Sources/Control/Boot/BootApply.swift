@@ -49,7 +49,7 @@ extension Controller {
 
     private func apply(_ choice: PolicyAtBoot) throws -> AppliedPolicy? {
         try waiting {
-            let generation = try generationInForce()
+            let generation = generationInForce()
             guard let prepared = try choice.prepare(instance, keptFile) else { return nil }
             let report = try prepared.apply(
                 to: instance, .now(choice.message, rollbackOf: nil), onto: generation)
@@ -73,22 +73,29 @@ extension Controller {
     private func takeDevicesOnce() throws -> AppliedPolicy? {
         try waiting {
             let status = try status()
-            let isClosed = status.file == ClosedPolicy.name
-            guard isClosed || status.hasComers else { return nil }
-            let source =
-                try isClosed
-                ? .closed() : PolicySource(kept: instance.keptPolicy(status.generation), awaitsDevices: true)
-            let prepared = try PreparedPolicy(source)
+            guard status.file == ClosedPolicy.name || status.hasComers else { return nil }
+            let prepared = try PreparedPolicy(try sourceForComers(status))
             let report = try prepared.apply(
                 to: instance, .now("for devices that came", rollbackOf: nil), onto: status.generation)
             return AppliedPolicy(prepared: prepared, report: report)
         }
     }
 
-    /// 0: none is.
-    private func generationInForce() throws(DatapathError) -> UInt32 {
-        (try? policyInForce())?.text.generation ?? 0
+    /// The policy in force, as it was read, for the devices that there are now.
+    private func sourceForComers(_ status: Status) throws(DatapathError) -> PolicySource {
+        if status.file == ClosedPolicy.name { return try .closed() }
+        do throws(DatapathError) {
+            return try PolicySource(kept: instance.keptPolicy(status.generation), awaitsDevices: true)
+        } catch {
+            // Its texts may be gone because another generation has come into force.
+            var error = error
+            error.isBusy = generationInForce() != status.generation
+            throw error
+        }
     }
+
+    /// 0: none is.
+    private func generationInForce() -> UInt32 { (try? policyInForce())?.text.generation ?? 0 }
 
     /// Runs `body` again and again while others change the instance, for a minute at most.
     private func waiting<Result>(_ body: () throws -> Result) throws -> Result {

@@ -105,7 +105,8 @@ extension Controller {
             do {
                 return try body()
             } catch let error as DatapathError where error.isBusy && clock.now < end {
-                Pause.wait(.milliseconds(20), until: { false })
+                // Those that wait do not all come back at once.
+                Pause.wait(.milliseconds(Int.random(in: 20...100)), until: { false })
             }
         }
     }

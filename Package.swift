@@ -69,6 +69,7 @@ let package = Package(
             name: "Control",
             dependencies: [
                 "Simulation", "Analysis", "Datapath", "Host", "Capture", "Compiler", "Policy", "Wire", "Network",
+                system,
             ],
             swiftSettings: settings),
         .target(

@@ -9,6 +9,8 @@ enum CompletedName: Sendable {
     case services
     /// Dynamic groups.
     case groups
+    /// Groups of all kinds, ports, `any` and `host`.
+    case ends
     /// Those that the instance remembers.
     case generations
 }
@@ -51,6 +53,7 @@ extension PolicyNames {
         case .rules: rules
         case .services: services
         case .groups: dynamicGroups
+        case .ends: ends
         case .generations: generations
         }
     }

@@ -14,7 +14,10 @@ package struct Controller: Sendable {
     /// The host's setting that is changed for a moment at each apply and detach.
     package static let gracePeriodSetting = GracePeriods.standardSetting
 
-    private let instance: Instance
+    /// Where the last policy of an instance is kept on disk.
+    package static let keptPath = "\(KeptPolicyFile.folder)/INSTANCE.policy"
+
+    let instance: Instance
 
     /// - Throws: if no instance can have this name.
     package init(instance name: String) throws(DatapathError) { instance = try Instance(name) }
@@ -39,6 +42,27 @@ package struct Controller: Sendable {
         _ policy: PreparedPolicy, because message: String?, rollbackOf generation: UInt32? = nil
     ) throws -> ApplyReport {
         try policy.apply(to: instance, ApplyNote.now(message, rollbackOf: generation))
+    }
+
+    /// Where the policy in force is kept on disk for the next start of the host.
+    var keptFile: KeptPolicyFile { KeptPolicyFile(instance: instance.name) }
+
+    /// Keeps a policy that was put in force, for the next start of the host; forgets it if it filters nothing, because
+    /// a host that falls back on that would be open.
+    ///
+    /// - Returns: what could not be done, for people.
+    @discardableResult
+    package func keep(_ policy: PreparedPolicy) -> String? {
+        do {
+            if let files = policy.source.files, !policy.ruleset.entries.isEmpty {
+                try keptFile.write(files)
+            } else {
+                try keptFile.remove()
+            }
+            return nil
+        } catch {
+            return "the policy is in force, but could not be kept in \(keptFile.path): \(error)"
+        }
     }
 
     /// Prepares the programs to judge this host's own packets by a policy that is not in force yet.
@@ -166,7 +190,15 @@ package struct Controller: Sendable {
 
     package func detach(ports: [String]) throws(DatapathError) -> DetachReport { try instance.detach(ports: ports) }
 
-    package func detachAll() throws(DatapathError) -> DetachReport { try instance.detachAll() }
+    package func detachAll() throws(DatapathError) -> DetachReport {
+        var report = try instance.detachAll()
+        do {
+            try keptFile.remove()
+        } catch {
+            report.warnings.append("\(keptFile.path) could not be removed: \(error)")
+        }
+        return report
+    }
 
     /// - Parameter port: An entry, `entry/device` or a device.
     package func quarantine(_ port: String) throws(DatapathError) -> QuarantineReport { try instance.quarantine(port) }

@@ -47,6 +47,11 @@ package struct PolicyNames {
         PolicyNames.sorted(inForce?.groups ?? (loaded?.ruleset?.dynamicGroups ?? []).map(\.name))
     }
 
+    /// Groups, ports and reserved words: what may stand at either end of a question.
+    package var ends: [String] {
+        PolicyNames.sorted((loaded?.ruleset?.groups ?? []).map(\.name) + dynamicGroups + ports + ["any", "host"])
+    }
+
     /// The numbers of the generations that can be brought back, the newest first.
     package var generations: [String] {
         guard let all = try? instance?.generations() else { return [] }

@@ -22,6 +22,11 @@ package struct PolicySource {
         try self.init(files, path, requiresDevices: requiresDevices)
     }
 
+    /// Reads a policy that is to be put in force even if devices that it names are not there yet.
+    init(awaitingDevices files: some PolicyFiles, _ path: String) throws(DatapathError) {
+        try self.init(files, path, requiresDevices: true, awaitsDevices: true)
+    }
+
     init(path: String, loaded: LoadedPolicy, host: HostInventory, files: [RecordingFiles.File]?) {
         self.path = path
         self.loaded = loaded
@@ -39,21 +44,35 @@ package struct PolicySource {
 
     /// Reads again a policy of the past, as its files were then, for the devices that this host has now.
     ///
-    /// - Parameter requiresDevices: Whether a host device that does not exist is an error.
-    package init(kept policy: KeptPolicy, requiresDevices: Bool = true) throws(DatapathError) {
-        let files = Dictionary(policy.files.map { ($0.path, $0.bytes) }) { first, _ in first }
-        try self.init(MemoryFiles(files), policy.files.first?.path ?? "", requiresDevices: requiresDevices)
+    /// - Parameters:
+    ///   - requiresDevices: Whether a host device that does not exist is an error.
+    ///   - awaitsDevices: Whether those that are missing come later.
+    package init(
+        kept policy: KeptPolicy, requiresDevices: Bool = true, awaitsDevices: Bool = false
+    ) throws(DatapathError) {
+        try self.init(
+            MemoryFiles(kept: policy.files), policy.files.first?.path ?? "", requiresDevices: requiresDevices,
+            awaitsDevices: awaitsDevices)
     }
 
-    private init(_ files: some PolicyFiles, _ path: String, requiresDevices: Bool) throws(DatapathError) {
+    private init(
+        _ files: some PolicyFiles, _ path: String, requiresDevices: Bool, awaitsDevices: Bool = false
+    ) throws(DatapathError) {
         let recording = RecordingFiles(files, limit: requiresDevices ? HistoryBounds.standard.bytes : 0)
         let policy = PolicyLoader(files: recording).read(path)
-        host = try DatapathError.of { () throws(HostError) in
+        var host = try DatapathError.of { () throws(HostError) in
             try HostInventory.read(namespaces: policy.namespaces)
         }
+        host.isStarting = awaitsDevices
+        self.host = host
         loaded = policy.resolve(against: host, requiresDevices: requiresDevices)
         self.path = path
         self.files = recording.kept
+    }
+
+    /// The devices of this process's network namespace.
+    static func devicesOfThisHost() throws(DatapathError) -> [HostInterface] {
+        try DatapathError.of { () throws(HostError) in try HostInventory.read() }.namespaces[nil]?.interfaces ?? []
     }
 
     /// The ruleset of a policy that must be valid.

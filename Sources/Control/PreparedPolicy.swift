@@ -63,9 +63,14 @@ package struct PreparedPolicy: Sendable {
     }
 
     /// Puts it in force.
-    package func apply(to instance: Instance, _ note: ApplyNote) throws(DatapathError) -> ApplyReport {
+    ///
+    /// - Parameter generation: That which must be in force until then; 0: none may be; nil: whichever is.
+    package func apply(
+        to instance: Instance, _ note: ApplyNote, onto generation: UInt32? = nil
+    ) throws(DatapathError) -> ApplyReport {
         try instance.apply(
-            image: image, bindings: source.loaded.bindings, origin: PolicyOrigin(note: note, files: source.files))
+            image: image, bindings: source.loaded.bindings, origin: PolicyOrigin(note: note, files: source.files),
+            onto: generation)
     }
 
     /// What putting it in force would do.

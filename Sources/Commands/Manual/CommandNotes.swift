@@ -47,6 +47,12 @@ struct CommandNotes: Sendable {
 
 extension CommandNotes.File {
     static let standardPolicy = Self(path: standardPolicyPath, purpose: "The policy that is read if none is named.")
+    static let fallbackPolicy = Self(
+        path: PolicyAtBoot.fallbackPath,
+        purpose: "What `--boot` takes if the policy is refused, and none was kept.")
+    static let kept = Self(
+        path: Controller.keptPath,
+        purpose: "The last policy that was put in force, with all of its files, kept for the next start of the host.")
     static let instance = Self(
         path: "\(Controller.root)/INSTANCE",
         purpose:

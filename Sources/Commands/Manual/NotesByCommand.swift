@@ -19,6 +19,7 @@ extension CommandNotes {
     )
     private static let operations = (path: "operations.md", title: "operations")
     private static let refusals = (path: "operations.md#refusals", title: "refusals and what to do")
+    private static let boot = (path: "operations.md#at-boot", title: "at boot")
     private static let questions = (path: "operations.md#questions", title: "questions")
     private static let quarantines = (path: "operations.md#cutting-a-port-off", title: "cutting a port off")
     private static let bringing = (path: "guides/bringing-rules-along.md", title: "bringing rules along")
@@ -58,10 +59,12 @@ extension CommandNotes {
 
     private static let apply = CommandNotes(
         done: "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names.",
-        failed: "The policy was refused, or could not be loaded. What was in force before still is.",
-        files: [.standardPolicy, .instance, .types, .namespaces, .gracePeriods],
+        failed:
+            "The policy was refused, or could not be loaded. What was in force before still is. With `--boot`, where"
+            + " nothing was: another policy is in force in its place, and standard error says which.",
+        files: [.standardPolicy, .fallbackPolicy, .kept, .instance, .types, .namespaces, .gracePeriods],
         related: ["check", "diff", "rollback", "log", "status", "show", "detach"],
-        reading: [language, changes, refusals])
+        reading: [language, changes, refusals, boot])
 
     private static let rollback = CommandNotes(
         done: "The policy is in force; it may have been so already.",

@@ -16,21 +16,38 @@ struct ApplyCommand: ParsableCommand {
             A policy that would cut the session that the command is run over (SSH, also through sudo, tmux and screen) \
             is refused, unless `--force` is given.
 
+            With `--boot`, as the unit `bulkhead.service` starts it, devices that are missing are no reason to refuse \
+            a policy. If the policy is refused all the same, the policy in force stays. Where none is, the last one \
+            that was in force is taken, else /etc/bulkhead/fallback.yaml, else every device is closed; the command \
+            then exits with 1. `--in-force` applies the policy in force again, to devices that came since, and does \
+            nothing if there are none.
+
             Example:
               bulkhead apply policy.yaml
               bulkhead apply --dry-run policy.yaml
               bulkhead apply -m "let the new office in"
+              bulkhead apply --in-force
             """)
 
     @Argument(help: "The policy file; /dev/stdin reads a pipe.", completion: .file(extensions: ["yaml", "yml"]))
     var policy = standardPolicyPath
     @Flag(help: "Check and compile the policy against this host, but do not load it.")
     var dryRun = false
+    @Flag(help: "Put something in force in any case, as a host that starts needs it.")
+    var boot = false
+    @Flag(help: "Apply the policy in force again, to devices that came since.")
+    var inForce = false
     @Option(help: ArgumentHelp("Not supported yet.", valueName: "duration", visibility: .hidden))
     var trial: String?
     @OptionGroup var change: ChangeOptions
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if [boot, inForce, dryRun].count(where: \.self) > 1 {
+            throw ValidationError("--boot, --in-force and --dry-run exclude each other")
+        }
+    }
 
     func run() throws {
         if trial != nil {
@@ -40,6 +57,8 @@ struct ApplyCommand: ParsableCommand {
                     + "systemd-run --on-active=2m bulkhead detach --all")
         }
         let controller = try instance.controller
+        if boot { return try applyAtBoot(controller) }
+        if inForce { return try takeDevices(controller) }
         let prepared = try controller.prepare(policy)
         guard dryRun else { return try change.apply(prepared, controller, output) }
         Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
@@ -50,5 +69,45 @@ struct ApplyCommand: ParsableCommand {
         try output.show(
             report.json(compiling: prepared.compileTime),
             or: report.words(compiling: prepared.compileTime, isRehearsal: true))
+    }
+
+    private func applyAtBoot(_ controller: Controller) throws {
+        let boot: BootApply
+        do {
+            boot = try controller.applyAtBoot(policy)
+        } catch let nothing as NothingAtBoot {
+            tell(nothing.refused)
+            StandardError.line("Error: no policy is in force, and this host is open")
+            throw ExitCode.failure
+        }
+        tell(boot.refused)
+        try show(boot.applied)
+        guard !boot.refused.isEmpty else { return }
+        StandardError.line("warning: in force is \(boot.choice.name)")
+        throw ExitCode.failure
+    }
+
+    private func tell(_ refused: [(choice: PolicyAtBoot, error: any Error)]) {
+        for (choice, error) in refused {
+            Notices.show((error as? Refusal)?.diagnostics ?? [])
+            let reason = Words(failure: error) ?? "\("\(error)")"
+            StandardError.line("Error: \(choice.name) is passed over: \(reason)")
+        }
+    }
+
+    private func takeDevices(_ controller: Controller) throws {
+        if let applied = try controller.takeDevices() {
+            try show(applied)
+        } else if !output.isJSON {
+            try StandardOutput.line("no device has come that the policy in force means; nothing was changed" as Words)
+        }
+    }
+
+    private func show(_ applied: AppliedPolicy) throws {
+        Notices.show(applied.prepared.source.loaded.diagnostics + applied.prepared.findings)
+        Notices.warn(applied.report.warnings)
+        try output.show(
+            applied.report.json(compiling: applied.prepared.compileTime),
+            or: applied.report.words(compiling: applied.prepared.compileTime, isRehearsal: false))
     }
 }

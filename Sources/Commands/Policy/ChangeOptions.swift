@@ -24,6 +24,7 @@ struct ChangeOptions: ParsableArguments {
         try checkLockout(prepared, controller)
         let report = try controller.apply(prepared, because: message, rollbackOf: generation)
         Notices.warn(report.warnings)
+        Notices.warn([controller.keep(prepared)].compactMap(\.self))
         if !report.changed, message != nil {
             Notices.warn(["the message was not kept, because nothing was changed"])
         }

@@ -18,9 +18,12 @@ struct ReachCommand: ParsableCommand {
               bulkhead reach --to host --service tcp/22 --policy policy.yaml
             """)
 
-    @Option(help: ArgumentHelp("Whom: a group, a port, an address or prefix, any or host.", valueName: "group"))
+    @Option(
+        help: ArgumentHelp("Whom: a group, a port, an address or prefix, any or host.", valueName: "group"),
+        completion: .names(.ends))
     var to: String
-    @Option(help: ArgumentHelp("Who; if left out, anybody.", valueName: "group"))
+    @Option(
+        help: ArgumentHelp("Who; if left out, anybody.", valueName: "group"), completion: .names(.ends))
     var from: String?
     @Option(
         help: ArgumentHelp("By what, such as tcp/22; if left out, any.", valueName: "service"),

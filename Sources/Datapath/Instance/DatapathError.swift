@@ -10,6 +10,8 @@ public struct DatapathError: Error, Sendable {
     public var advice: String?
     /// The BPF call that failed, if one did; with the verifier's whole log if it refused a program.
     public var bpf: BPFError?
+    /// Whether another command was in the way, so that it is worth another try.
+    package var isBusy = false
 
     public init(_ message: String, advice: String? = nil, bpf: BPFError? = nil) {
         self.message = message

@@ -82,8 +82,7 @@ public struct Instance: Sendable, Hashable {
         if make { try folder.make() }
         guard let open = try folder.open() else { throw notThere }
         guard let lock = try folder.lock(open) else {
-            throw DatapathError(
-                "another bulkhead is changing instance '\(name)' just now", advice: "try again when it is done")
+            throw busy("another bulkhead is changing instance '\(name)' just now")
         }
         // An apply that was killed right at its start leaves an empty folder.
         let isBegun = if isMarked(open) { true } else { try isEmpty(open) }
@@ -138,6 +137,12 @@ public struct Instance: Sendable, Hashable {
     package func imageInForce(_ maps: InstanceMaps) throws(DatapathError) -> LiveImage {
         guard let image = try LiveImage.published(in: maps) else { throw notThere }
         return image
+    }
+
+    func busy(_ message: String) -> DatapathError {
+        var error = DatapathError(message, advice: "try again when it is done")
+        error.isBusy = true
+        return error
     }
 
     package var notThere: DatapathError {

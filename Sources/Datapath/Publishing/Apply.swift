@@ -10,14 +10,16 @@ extension Instance {
     /// - Parameters:
     ///   - bindings: The policy's entries bound to devices. A missing device is recorded; a later apply enforces it.
     ///   - origin: What is remembered of the policy; nil: nothing.
+    ///   - generation: That which must be in force until then; 0: none may be; nil: whichever is.
     public func apply(
-        image: Image, bindings: [PortBinding], origin: PolicyOrigin? = nil
+        image: Image, bindings: [PortBinding], origin: PolicyOrigin? = nil, onto generation: UInt32? = nil
     ) throws(DatapathError) -> ApplyReport {
         let clock = ContinuousClock()
         let start = clock.now
         try Preflight.check()
         let lock = try lock(make: true)
-        var report = try lock.instance.applyLocked(image: image, bindings: bindings, origin: origin)
+        var report = try lock.instance.applyLocked(
+            image: image, bindings: bindings, origin: origin, onto: generation)
         _ = consume lock
         report.loadMilliseconds = (clock.now - start) / .milliseconds(1)
         return report
@@ -25,7 +27,7 @@ extension Instance {
 
     /// The part of an apply that needs the lock.
     private func applyLocked(
-        image: Image, bindings: [PortBinding], origin: PolicyOrigin?
+        image: Image, bindings: [PortBinding], origin: PolicyOrigin?, onto generation: UInt32?
     ) throws(DatapathError) -> ApplyReport {
         let folders = [
             mapFolder, innerFolder, linkFolder, filterFolder, readerFolder, historyFolder, textFolder,
@@ -33,6 +35,9 @@ extension Instance {
         for folder in folders { try folder.make() }
         let hadFlows = mapFolder.holds("flows")
         let maps = try preparePrograms()
+        if let generation, try LiveImage.published(in: maps)?.generation ?? 0 != generation {
+            throw busy("another policy came into force in instance '\(name)' meanwhile")
+        }
         var step = try ApplyStep(
             instance: self, image: image, bindings: bindings, origin: origin, hadFlows: hadFlows)
         return try step.run(maps)

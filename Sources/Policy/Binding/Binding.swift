@@ -69,10 +69,10 @@ struct Binder {
             let what = "the network namespace \"\(name)\" does not exist or cannot be entered"
             // If the namespace is missing, so are the guest's devices in it.
             let isAwaited = (port.entry.protects ?? (port.entry.hasIdentity ? .workload : .host)) == .workload
-            if requiresDevices, !isAwaited {
+            if requiresDevices, !isAwaited, !inventory.isStarting {
                 problems.error(port.namespaceLocation, what)
             } else {
-                problems.warning(port.namespaceLocation, isAwaited ? what : what + "; apply will refuse the policy")
+                problems.warning(port.namespaceLocation, isAwaited ? what : what + consequence)
                 missing[index] = names(of: port)
             }
             return
@@ -202,11 +202,11 @@ struct Binder {
                 port.entry.protects == nil ? "; for a guest's device that comes later write \"protects: workload\"" : ""
             let what =
                 Glob.isPattern(name) ? "no device matches \"\(name)\"" : "the \(kind(port)) \"\(name)\" does not exist"
-            guard !requiresDevices else {
+            guard !requiresDevices || inventory.isStarting else {
                 problems.error(location, what + inNamespace(port) + hint)
                 return nil
             }
-            problems.warning(location, what + inNamespace(port) + "; apply will refuse the policy" + hint)
+            problems.warning(location, what + inNamespace(port) + consequence + hint)
         } else if case .bridge = port.entry.selector {
             problems.warning(location, "bridge \"\(name)\" has no member ports yet\(inNamespace(port))")
         } else {
@@ -223,6 +223,11 @@ struct Binder {
             entry: index, of: entry, name: self.name(index, name), protects: protects, interface: nil,
             interfaceName: name, namespaceInode: inventory.namespaces[entry.namespace]?.inode,
             protectsIsDefault: entry.protects == nil)
+    }
+
+    /// What follows from a missing device that is no error here.
+    private var consequence: String {
+        inventory.isStarting ? "; it is filtered as soon as it comes" : "; apply will refuse the policy"
     }
 
     private func isBridgeWithoutMembers(_ port: PortDefinition) -> Bool {

@@ -75,6 +75,8 @@ public struct HostInventory: Sendable {
     public var namespaces: [String?: NamespaceInventory]
     /// The host's clock; nil if unknown.
     public var now: Timestamp?
+    /// Whether the host starts, so that devices that are missing come later, and none of them is an error.
+    public var isStarting = false
 
     public init(namespaces: [String?: NamespaceInventory] = [:], now: Timestamp? = nil) {
         self.namespaces = namespaces

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import Datapath
+import Policy
+
+/// What an apply at the start of the host came to.
+package struct BootApply: Sendable {
+    /// The policy that is in force now.
+    package let choice: PolicyAtBoot
+    package let applied: AppliedPolicy
+    /// What was tried before it, and why it was refused.
+    package let refused: [(choice: PolicyAtBoot, error: any Error)]
+}
+
+/// No policy could be put in force when the host started, not even one that closes it.
+package struct NothingAtBoot: Error {
+    /// What was tried, and why it was refused.
+    package let refused: [(choice: PolicyAtBoot, error: any Error)]
+}
+
+/// A policy that was put in force.
+package struct AppliedPolicy: Sendable {
+    package let prepared: PreparedPolicy
+    package let report: ApplyReport
+}
+
+extension Controller {
+    /// Puts a policy in force when the host starts, before its network. Never leaves the host open: what cannot be put
+    /// in force is passed over for the next of ``PolicyAtBoot/candidates(_:)``. Devices that are missing are no reason
+    /// to refuse a policy; ``takeDevices()`` takes them when they are there.
+    ///
+    /// - Throws: ``NothingAtBoot`` if all were refused; what the first was refused for, if a policy is in force, which
+    ///   then stays.
+    package func applyAtBoot(_ path: String) throws -> BootApply {
+        var refused: [(choice: PolicyAtBoot, error: any Error)] = []
+        for choice in PolicyAtBoot.candidates(path) {
+            do {
+                guard let applied = try apply(choice) else { continue }
+                if case .file = choice { keep(applied.prepared) }
+                // A device that came meanwhile found no policy to ask for.
+                _ = try? takeDevices()
+                return BootApply(choice: choice, applied: applied, refused: refused)
+            } catch {
+                if (try? policyInForce()) != nil { throw error }
+                refused.append((choice, error))
+            }
+        }
+        throw NothingAtBoot(refused: refused)
+    }
+
+    private func apply(_ choice: PolicyAtBoot) throws -> AppliedPolicy? {
+        try waiting {
+            let generation = generationInForce()
+            guard let prepared = try choice.prepare(instance, keptFile) else { return nil }
+            let report = try prepared.apply(
+                to: instance, .now(choice.message, rollbackOf: nil), onto: generation)
+            return AppliedPolicy(prepared: prepared, report: report)
+        }
+    }
+
+    /// Applies the policy in force again if devices pass unjudged that it means, because they came after the apply.
+    ///
+    /// - Returns: nil: there are none, or not by the fault of an apply.
+    package func takeDevices() throws -> AppliedPolicy? {
+        var last: AppliedPolicy?
+        for _ in 0..<8 {
+            guard let applied = try takeDevicesOnce() else { break }
+            last = applied
+            if !applied.report.changed { break }
+        }
+        return last
+    }
+
+    private func takeDevicesOnce() throws -> AppliedPolicy? {
+        try waiting {
+            let status = try status()
+            guard status.file == ClosedPolicy.name || status.hasComers else { return nil }
+            let prepared = try PreparedPolicy(try sourceForComers(status))
+            let report = try prepared.apply(
+                to: instance, .now("for devices that came", rollbackOf: nil), onto: status.generation)
+            return AppliedPolicy(prepared: prepared, report: report)
+        }
+    }
+
+    /// The policy in force, as it was read, for the devices that there are now.
+    private func sourceForComers(_ status: Status) throws(DatapathError) -> PolicySource {
+        if status.file == ClosedPolicy.name { return try .closed() }
+        do throws(DatapathError) {
+            return try PolicySource(kept: instance.keptPolicy(status.generation), awaitsDevices: true)
+        } catch {
+            // Its texts may be gone because another generation has come into force.
+            var error = error
+            error.isBusy = generationInForce() != status.generation
+            throw error
+        }
+    }
+
+    /// 0: none is.
+    private func generationInForce() -> UInt32 { (try? policyInForce())?.text.generation ?? 0 }
+
+    /// Runs `body` again and again while others change the instance, for a minute at most.
+    private func waiting<Result>(_ body: () throws -> Result) throws -> Result {
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(60)
+        while true {
+            do {
+                return try body()
+            } catch let error as DatapathError where error.isBusy && clock.now < end {
+                // Those that wait do not all come back at once.
+                Pause.wait(.milliseconds(Int.random(in: 20...100)), until: { false })
+            }
+        }
+    }
+}
+
+extension Status {
+    /// Whether a device passes unjudged that the policy means, and that nobody detached.
+    fileprivate var hasComers: Bool {
+        ports.contains { $0.state == .unfiltered || !($0.uncovered ?? []).isEmpty }
+    }
+}

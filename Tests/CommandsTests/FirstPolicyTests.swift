@@ -77,7 +77,7 @@ import Testing
         let ruleset = try resolved(policy, host)
         #expect(ruleset.rules.count == 2)
         #expect(ruleset.entries.count == 1)
-        #expect(policy.text.contains("# Not filtered: a----, because its name cannot stand in a policy"))
+        #expect(policy.text.contains("# Not filtered: a---, because its name cannot stand in a policy"))
     }
 
     @Test func guestsStayOpenAndTheirBridgeIsTheHosts() throws {

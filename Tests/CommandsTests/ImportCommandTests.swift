@@ -27,7 +27,7 @@ import Testing
         let result = try Self.run(Self.partial)
         #expect(result.status == 2)
         #expect(result.output.contains("service: ssh"))
-        #expect(result.errors.contains("-:6: left out: -A INPUT -m mark --mark 0x1 -j ACCEPT: cannot say: "))
+        #expect(result.errors.contains("-:5: left out: -A INPUT -m mark --mark 0x1 -j ACCEPT: cannot say: "))
     }
 
     @Test func strictWritesNothingAndSaysWhatItLacks() throws {

@@ -28,6 +28,7 @@ package struct FirstPolicy: Sendable {
         let rules = FirstRules(sockets, own: Set(interfaces.flatMap { $0.addresses.map(\.address) }))
         let day = host.now.map { " on \($0.utc.prefix(10))" } ?? ""
         var lines = [
+            "# yaml-language-server: $schema=policy.schema.json",
             "# A first policy for this host, made by `bulkhead init`\(day) from what was in use then: it lets new",
             "# connections in to what listened, and everything out. Read each rule, remove what nobody should reach, and",
             "# name who may with `from`. Then: bulkhead check, bulkhead apply.",

@@ -2,10 +2,12 @@
 
 /// Reads the key `add`.
 struct AdditionParser {
+    static let keys = ["group", "for", "end"]
+
     let problems: Problems
 
     func parse(_ node: Node, _ groups: GroupTable) -> RuleAddition? {
-        guard let fields = Fields(node, "\"add\"", keys: ["group", "for", "end"], problems) else { return nil }
+        guard let fields = Fields(node, "\"add\"", keys: Self.keys, problems) else { return nil }
         guard let nameNode = fields["group"] else {
             problems.error(fields.location, "\"add\" has no \"group\"")
             return nil

@@ -2,10 +2,12 @@
 
 /// Reads the key `times`.
 struct TimesParser {
+    static let keys = ["days", "from", "to", "zone"]
+
     let problems: Problems
 
     func parse(_ node: Node) -> RuleTimes? {
-        guard let fields = Fields(node, "\"times\"", keys: ["days", "from", "to", "zone"], problems) else { return nil }
+        guard let fields = Fields(node, "\"times\"", keys: Self.keys, problems) else { return nil }
         if ["days", "from", "to"].allSatisfy({ fields[$0] == nil }) {
             problems.error(node.location, "\"times\" leaves nothing out; name days, or the time of day by from and to")
             return nil

@@ -157,6 +157,8 @@ public enum PolicySchema {
         "via": Shapes.oneOrMore(Shapes.text), "action": Shapes.words(Action.self), "stateless": Shapes.trueFalse,
         "limit": Shapes.mapping(LimitSyntax.keys, limit, required: ["rate"]), "log": Shapes.trueFalse,
         "starts": Shapes.time, "expires": Shapes.time, "enabled": Shapes.trueFalse, "tag": Shapes.name,
+        "times": Shapes.mapping(TimesParser.keys, times),
+        "add": Shapes.mapping(AdditionParser.keys, addition, required: ["group"]),
         "fromMac": Shapes.oneOrMore(Shapes.mac), "toMac": Shapes.oneOrMore(Shapes.mac),
         "match": Shapes.mapping(
             MatchParser.keys, match, other: [SchemaField(key: "minProperties", value: .number(1))]),
@@ -171,6 +173,17 @@ public enum PolicySchema {
         "rate": Shapes.pattern("[0-9]+(B|[kKMG]B|[KMG]iB)?/[smh]"),
         "burst": Shapes.scalar("[0-9]+(B|[kKMG]B|[KMG]iB)?"), "per": Shapes.words(RuleLimit.Subject.self),
         "prefix": Shapes.mapping(LimitSyntax.prefixKeys, prefix), "over": Shapes.trueFalse,
+    ]
+
+    private static let times: [String: SchemaValue] = [
+        "days": Shapes.oneOrMore(Shapes.pattern("[A-Za-z]{3}(-[A-Za-z]{3})?")), "from": timeOfDay, "to": timeOfDay,
+        "zone": Shapes.text,
+    ]
+
+    private static let timeOfDay = Shapes.pattern("[0-2][0-9]:[0-5][0-9]")
+
+    private static let addition: [String: SchemaValue] = [
+        "group": Shapes.name, "for": Shapes.duration, "end": Shapes.words(RuleAddition.End.self),
     ]
 
     private static let prefix: [String: SchemaValue] = ["v4": Shapes.number(1...32), "v6": Shapes.number(1...128)]

@@ -23,6 +23,7 @@ const union {
 	struct bh_layer layer;
 	struct bh_condition condition;
 	struct bh_group group;
+	struct bh_addition addition;
 	struct bh_member_key member_key;
 	struct bh_member member;
 	struct bh_port port;

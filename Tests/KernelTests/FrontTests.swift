@@ -68,8 +68,8 @@ extension PacketTables {
                 return "\(outcome.verdict.rawValue) \(outcome.ruleName ?? outcome.reason?.rawValue ?? "-")"
             }
 
-            /// What the front says, once it knows; nil if it never does. Each CPU that the program runs on must learn it
-            /// once.
+            /// What the front says, once it knows; nil if it never does. Each CPU that the program runs on must learn
+            /// it once.
             func repeats(_ asked: Asked, hook: HookName? = nil) throws -> String? {
                 for _ in 0...2 * Map.possibleCPUs {
                     let said = try says(asked, hook: hook)

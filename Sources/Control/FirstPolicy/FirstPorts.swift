@@ -58,12 +58,13 @@ struct FirstPorts {
         }
         let guests = members.filter { $0.kind == .tap || $0.kind == .veth }.map { PolicyWords.plain($0.name) }
         if guests.isEmpty { return }
+        let more = guests.count > 8 ? " and \(guests.count - 8) more" : ""
+        let names = guests.prefix(8).joined(separator: ", ") + more
         entries.append(
             Entry(
                 name: words.name("\(bridge)-guests"), keys: "bridge: \(bridge), guard: off, \(open)",
                 comment: [
-                    "guests on \(bridge), now \(guests.prefix(8).joined(separator: ", "))"
-                        + (guests.count > 8 ? " and \(guests.count - 8) more" : "") + ": open until their rules are written.",
+                    "guests on \(bridge), now \(names): open until their rules are written.",
                     "Give each an entry with its mac and addresses, and remove guard and defaults here.",
                 ]))
     }

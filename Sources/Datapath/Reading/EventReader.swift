@@ -195,7 +195,8 @@ private final class ReaderSlot: Sendable {
         try? noteReaders()
     }
 
-    /// Tells the programs whether any reader may want drops. One that died stays noted until the next one comes or goes.
+    /// Tells the programs whether any reader may want drops. One that died stays noted until the next one comes or
+    /// goes.
     private func noteReaders() throws(BPFError) {
         let stamp = try Stamp(maps)
         stamp.setReaders(hasReaders)

@@ -66,10 +66,14 @@ struct sweep {
 
 static long sweep_place(__u32 step, struct sweep *sweep)
 {
-	__u32 index = __sync_fetch_and_add(&sweep->state->hand, 1) & (BH_ADDED - 1);
-	struct added *place = bpf_map_lookup_elem(&added, &index);
+	__u32 used = sweep->state->head < BH_ADDED ? sweep->state->head : BH_ADDED;
+	__u32 index = __sync_fetch_and_add(&sweep->state->hand, 1);
+	struct added *place;
 
 	(void)step;
+	/* Places that never held a member are not looked at, so a short ring is soon through. */
+	index = used ? index % used : 0;
+	place = bpf_map_lookup_elem(&added, &index);
 	if (place)
 		reclaim(place, sweep->now);
 	return 0;

@@ -52,7 +52,9 @@ extension Integration {
                       - { name: shut, service: udp/54, action: drop }
                 """)
             // The host would answer with errors, which count for the rule, too.
-            let servers = try [UplinkSite.v4.host, UplinkSite.v6.host].map { try IPSocket.bound(site.host, .udp, $0, 53) }
+            let servers = try [UplinkSite.v4.host, UplinkSite.v6.host].map {
+                try IPSocket.bound(site.host, .udp, $0, 53)
+            }
             defer { withExtendedLifetime(servers) {} }
             try site.bulkhead.apply(policy)
             let raw = try PacketSocket(site.network, "net0")

@@ -51,13 +51,13 @@ static __always_inline __u32 read_plain_transport(const __u8 *header, const __u8
 	/* Options too must be where no sender can write any more, see read_frame(). */
 	if (length < TCP_HEADER || length > room || header + length > end)
 		return 0;
+	packet->payload = room - length;
 	packet->tcp_flags = header[13];
 	if (packet->tcp_flags & TCP_SYN)
 		return (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN ? SHAPE_SYN : 0;
 	packet->sequence = bpf_ntohl(word[1]);
 	packet->acknowledgement = bpf_ntohl(word[2]);
 	packet->window = bpf_ntohs(half[7]);
-	packet->payload = room - length;
 	return packet->tcp_flags & TCP_RST ? 0 : SHAPE_TCP;
 }
 

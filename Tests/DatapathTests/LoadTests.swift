@@ -12,13 +12,13 @@ import Testing
     private static let folder = URL(filePath: ".build/verifier")
 
     /// As on a host with the newest kernel features that this one has.
-    private static let settings = bh_settings(
+    static let settings = bh_settings(
         ticks_per_second: 250, answer_mark: 1, answer_cost: UInt32(BH_ANSWER_COST), answers_all: 0,
         flow_secret: (1, 2), simulates: 0, reads_kernel: KernelReading.obstacle == nil ? 1 : 0,
         casts_context: KernelFunctions.castsContext, answer_blocks: 64)
 
     /// Writes the log of a refused program to a file, and returns the path with the last lines.
-    private func keep(_ error: BPFError) throws -> Comment {
+    static func keep(_ error: BPFError) throws -> Comment {
         try FileManager.default.createDirectory(at: LoadTests.folder, withIntermediateDirectories: true)
         let file = LoadTests.folder.appending(path: "\(error.object).log")
         try error.log.write(to: file, atomically: true, encoding: .utf8)
@@ -44,30 +44,7 @@ import Testing
                 #expect(info.verified < 700_000, "\(program) is near the verifier's limit of a million")
             }
         } catch {
-            Issue.record(try keep(error))
-        }
-    }
-
-    /// Compilers differ in what they leave to the verifier to see. Debian's is the oldest that builds the programs;
-    /// the build itself may have taken another.
-    @Test(arguments: ["tc", "xdp"]) func loadsAsDebiansCompilerMakesIt(_ name: String) throws {
-        let lab = try Lab()
-        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-        let headers = try FileManager.default.contentsOfDirectory(atPath: "/usr/include")
-            .first { FileManager.default.fileExists(atPath: "/usr/include/\($0)/asm/types.h") }
-        let result = try lab.file("\(name).o", "")
-        try Shell.check(
-            "/usr/bin/clang", "-target", "bpf", "-O2", "-g", "-mcpu=v3", "-std=gnu11",
-            "-I", root.appending(path: "Sources/CDatapathABI/include").path(), "-I", root.appending(path: "BPF").path(),
-            "-isystem", "/usr/include/\(headers ?? "")", "-c", root.appending(path: "BPF/\(name).bpf.c").path(),
-            "-o", result)
-        let object = try Object(Array(try Data(contentsOf: URL(filePath: result))), name: name)
-        try object.setReadOnlyData(LoadTests.settings)
-        do {
-            _ = try object.load()
-        } catch {
-            Issue.record(try keep(error))
+            Issue.record(try LoadTests.keep(error))
         }
     }
 

@@ -260,7 +260,7 @@ static __always_inline bool goes_on(struct bh_flow *flow, const struct bh_scratc
 	__u32 now = ticks_now(here), generation = result >> RESULT_GENERATION_SHIFT & RESULT_GENERATION;
 	bool answer = !!(result & RESULT_OUT) != flow->opener_is_first;
 
-	if (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS) || is_expired(flow, now) ||
+	if (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS | BH_FLOW_METERED) || is_expired(flow, now) ||
 	    (flow->generation & RESULT_GENERATION) != generation)
 		return false;
 	if (here->packet.protocol != IPPROTO_TCP) {

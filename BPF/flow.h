@@ -58,7 +58,7 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 {
 	struct bh_flow_key *key = &here->key;
 	__u16 source_port = packet->source_port, destination_port = packet->destination_port;
-	bool forward;
+	bool forward = direction == BH_OUT;
 
 	/*
 	 * Requests each way are two conversations, whatever their identifiers: no two identifiers have the same pair,
@@ -70,12 +70,6 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 		source_port = is_echo_request(packet) ? packet->echo : next;
 		destination_port = is_echo_request(packet) ? next : packet->echo;
 	}
-	if (packet->source_high != packet->destination_high)
-		forward = packet->source_high < packet->destination_high;
-	else if (packet->source_low != packet->destination_low)
-		forward = packet->source_low < packet->destination_low;
-	else
-		forward = source_port <= destination_port;
 	key->first_high = forward ? packet->source_high : packet->destination_high;
 	key->first_low = forward ? packet->source_low : packet->destination_low;
 	key->second_high = forward ? packet->destination_high : packet->source_high;
@@ -87,7 +81,7 @@ static __always_inline void make_key(struct bh_scratch *here, const struct bh_pa
 	key->scope = here->scope;
 	key->protocol = packet->protocol;
 	key->family = packet->flags & BH_PACKET_IPV6 ? 6 : 4;
-	key->direction = forward ? direction : !direction;
+	key->direction = BH_OUT;
 	/* A flow that was accepted behind an authentication header admits nothing without one. */
 	key->authenticated = !!(packet->flags & BH_PACKET_AUTHENTICATION);
 	__builtin_memset(key->pad, 0, sizeof(key->pad));

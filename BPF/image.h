@@ -31,6 +31,15 @@ static __always_inline bool image_open(struct image *image, __u32 slot)
 }
 
 /*
+ * The image in force; false where there is none. A slot is emptied after another is in force: a packet that finds it
+ * empty has read the stamp before that, and reads it again.
+ */
+static __always_inline bool image_open_in_force(struct image *image)
+{
+	return image_open(image, slot_in_force()) || image_open(image, slot_in_force());
+}
+
+/*
  * The element of `size` bytes, a power of two, at `offset`. The mask keeps the load inside the page, which is all that
  * the verifier asks. The loader promises that the offset means something: it refuses an image that points outside
  * itself.

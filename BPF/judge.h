@@ -52,6 +52,7 @@ static __always_inline void start_packet(const struct image *image, const struct
 	here->wanted = 0;
 	here->host_found = 0;
 	here->lookup.floor = 0;
+	here->lasts = 0;
 	here->question = ASK_PACKET;
 	here->asked_direction = here->judgement.direction;
 	here->scope = port->flow_scope ? port->flow_scope : here->device;
@@ -114,7 +115,7 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 
 	if (!here)
 		return JUDGED;
-	if (!image_open(&image, BH_SLOT_IN_FORCE))
+	if (!image_open_in_force(&image))
 		return pass_unjudged(here);
 	if (!find_port(&image, here, &found))
 		return pass_unjudged(here);
@@ -148,7 +149,7 @@ __noinline int ask_policy_before(struct bh_scratch *here)
 	if (!here)
 		return 1;
 	here->judgement.verdict = BH_DROP;
-	if (!image_open(&image, BH_SLOT_IN_FORCE))
+	if (!image_open_in_force(&image))
 		return 1;
 	generation = image.header->before;
 	if (!image_open(&image, BH_SLOT_BEFORE) || image.header->generation != generation)

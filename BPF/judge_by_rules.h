@@ -3,9 +3,9 @@
 #ifndef BULKHEAD_JUDGE_BY_RULES_H
 #define BULKHEAD_JUDGE_BY_RULES_H
 
+#include "classify.h"
 #include "condition.h"
 #include "judgement.h"
-#include "verdict_cache.h"
 
 static __always_inline void judge_by_default(const struct bh_port *port, const struct bh_packet *packet,
 					     struct bh_scratch *here)
@@ -26,11 +26,9 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	struct bh_judgement *judgement = &here->judgement;
 	const struct bh_rule *rule;
 	__u32 rank = BH_NONE, next;
-	bool cacheable = is_cacheable(here) && !here->lookup.floor;
 
-	if (cacheable && recall(here))
-		return true;
-	JOIN_PATHS();
+	/* Rules before this one that have conditions, and did not match, leave a floor. */
+	here->lasts = here->question == ASK_PACKET && !here->lookup.floor;
 	judgement->rule = BH_NONE;
 	judgement->counter = BH_NONE;
 	here->stateless = port->flags & BH_PORT_SYMMETRIC && packet->protocol != IPPROTO_TCP;
@@ -38,10 +36,10 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 		rank = classify(image, packet, port->scopes[here->asked_direction & 1], here);
 	if (here->wanted)
 		return false;
+	if (here->asked_host)
+		here->lasts = 0;
 	if (rank == BH_NONE) {
 		judge_by_default(port, packet, here);
-		if (cacheable && !here->asked_host)
-			remember(here);
 		return true;
 	}
 	rule = IMAGE_ELEMENT(image, image->header->rules, rank, struct bh_rule);
@@ -56,8 +54,8 @@ static __always_inline bool judge_by_rules(const struct image *image, const stru
 	judgement->log = rule->flags & BH_RULE_LOG;
 	if (rule->flags & BH_RULE_STATELESS)
 		here->stateless = 1;
-	if (cacheable && !here->asked_host && !(rule->flags & BH_RULE_CONDITIONAL))
-		remember(here);
+	if (rule->flags & BH_RULE_CONDITIONAL)
+		here->lasts = 0;
 	return true;
 }
 

@@ -40,6 +40,7 @@ const union {
 	struct bh_source_set source_set;
 	struct bh_scratch scratch;
 	struct bh_settings settings;
+	struct bh_stamp stamp;
 	struct bh_port_counters port_counters;
 	struct bh_event_counters event_counters;
 	struct bh_reader reader;

@@ -8,7 +8,7 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include "cached_verdict.h"
+#include "answer.h"
 #include "datapath_abi.h"
 
 struct rule_counters {
@@ -29,7 +29,7 @@ struct image_pages {
 	__uint(value_size, BH_PAGE_SIZE);
 };
 
-/* By enum bh_slot. Replacing the policy in force is the one step of an apply. */
+/* By enum bh_slot. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, BH_SLOT_MAX);
@@ -87,18 +87,28 @@ struct {
 } event_counters SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, ANSWER_BLOCKS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, struct answers_v4);
-} verdicts_v4 SEC(".maps");
+	__type(value, struct bh_stamp);
+} stamp SEC(".maps");
 
+/* What the front knows of recent packets. The controller sets how many blocks there are, see bh_settings. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, ANSWER_BLOCKS);
+	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct answers_v6);
-} verdicts_v6 SEC(".maps");
+	__type(value, struct answer_block);
+} verdicts SEC(".maps");
+
+/* How many drops that the front knows go the general way, where they may be streamed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct reader_budgets);
+} reader_budgets SEC(".maps");
 
 /*
  * Samples events, or answers to rejected packets: a clock that each of them moves on by its cost and that may not pass
@@ -316,6 +326,21 @@ static __always_inline struct walks *this_cpu_walks(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&address_walks, &zero);
+}
+
+/* The stamp's word; 0 before the first policy. */
+static __always_inline __u64 stamp_word(void)
+{
+	__u32 zero = 0;
+	const struct bh_stamp *found = bpf_map_lookup_elem(&stamp, &zero);
+
+	return found ? *(volatile const __u64 *)&found->word : 0;
+}
+
+/* The slot of the policy in force. */
+static __always_inline __u32 slot_in_force(void)
+{
+	return stamp_word() >> 32 & BH_STAMP_ODD ? BH_SLOT_ODD : BH_SLOT_EVEN;
 }
 
 static __always_inline struct bh_scratch *this_cpu_scratch(void)

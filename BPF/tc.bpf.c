@@ -11,6 +11,7 @@
 #include "offload.h"
 #include "reject.h"
 #include "event.h"
+#include "front_learn.h"
 
 /* How much of the packet is judged: its headers, or all of it where its payload counts too. */
 static __always_inline __u32 judged_length(struct __sk_buff *ctx, const struct bh_scratch *here, __u32 headers)
@@ -91,6 +92,38 @@ static __always_inline bool is_looped_back(const struct __sk_buff *ctx, enum bh_
 	return hook == BH_HOOK_TC_INGRESS && ctx->pkt_type == PACKET_LOOPBACK;
 }
 
+/*
+ * Judges the packet by what is known of packets alike; returns enum front_end. What is beyond the packet's linear part
+ * is left to read_frame(). A global function: verified once.
+ */
+__noinline int front(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
+{
+	const __u8 *data = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
+
+	if (!here)
+		return FRONT_NONE;
+	here->front.link = 0;
+	if (ctx->vlan_present || is_in_vain(here, 0) || !read_plain(data, end, hook == BH_HOOK_TC_EGRESS, here))
+		return FRONT_NONE;
+	if (has_partial_checksum(ctx) || ctx->gso_size) {
+		check_offload(ctx, here, hook);
+		if (here->packet.refusal) {
+			here->front.link = 0;
+			return FRONT_NONE;
+		}
+		count_segments(ctx, &here->packet, here->packet.end - here->packet.payload);
+	}
+	return front_judge(here, 0);
+}
+
+/* Keeps what was decided, for packets alike. A global function: verified once. */
+__noinline int learn(struct bh_scratch *here)
+{
+	if (here && here->front.link)
+		keep_answer(here, result_at_tc(here));
+	return 0;
+}
+
 static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 {
 	struct bh_scratch *here = this_cpu_scratch();
@@ -99,6 +132,12 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 		return TC_ACT_UNSPEC;
 	if (!here || is_answer(ctx, hook))
 		return TC_ACT_UNSPEC;
+	if (settings.answer_blocks) {
+		int end = front(ctx, here, hook);
+
+		if (end != FRONT_NONE)
+			return end == FRONT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+	}
 	note_frame(ctx, here);
 	read_frame(ctx, here);
 	note_route(ctx, here, hook);
@@ -117,6 +156,8 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	}
 	settle_flow(here);
 	settle_fragment(here);
+	if (settings.answer_blocks)
+		learn(here);
 	count_packet(here);
 	report(ctx, here);
 	if (here->judgement.verdict == BH_REJECT)

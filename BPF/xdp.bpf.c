@@ -15,6 +15,7 @@
 #include "packet.h"
 #include "judge.h"
 #include "event.h"
+#include "front_learn.h"
 
 /*
  * An Ethernet frame with two tags. Longer frames may be super-packets in generic mode, whose segments XDP cannot count.
@@ -88,16 +89,49 @@ static __always_inline bool may_be_looped_back(struct xdp_md *ctx, const struct 
 	}
 }
 
+/* Judges the packet by what is known of packets alike; returns enum front_end. A global function: verified once. */
+__noinline int front(struct xdp_md *ctx, struct bh_scratch *here)
+{
+	const __u8 *data = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
+
+	if (!here)
+		return FRONT_NONE;
+	here->front.link = 0;
+	if (here->frame_length > FRAME_MAX || is_in_vain(here, RESULT_XDP) || !read_plain(data, end, false, here))
+		return FRONT_NONE;
+	/* So that what XDP and tc are to do with a packet is on two lines. */
+	here->front.hash = ~here->front.hash;
+	return front_judge(here, RESULT_XDP);
+}
+
+/* Keeps what was decided, for packets alike. A global function: verified once. */
+__noinline int learn(struct bh_scratch *here, __u32 sure)
+{
+	if (here && here->front.link)
+		keep_answer(here, result_at_xdp(here, sure));
+	return 0;
+}
+
 static __always_inline int filter(struct xdp_md *ctx, bool generic)
 {
 	struct bh_scratch *here = this_cpu_scratch();
+	bool sure;
 
 	if (!here || (generic && may_be_looped_back(ctx, here)))
 		return XDP_PASS;
+	if (settings.answer_blocks) {
+		int end = front(ctx, here);
+
+		if (end != FRONT_NONE)
+			return end == FRONT_DROP ? XDP_DROP : XDP_PASS;
+	}
 	note_frame(ctx, here);
 	parse_xdp(ctx, here);
 	judge_packet(ctx, here, BH_HOOK_XDP);
-	if (!here->judgement.generation || !is_sure(here)) {
+	sure = is_sure(here);
+	if (settings.answer_blocks && here->judgement.generation)
+		learn(here, sure);
+	if (!here->judgement.generation || !sure) {
 		/* It is not for this hook to say. */
 		here->judgement.verdict = BH_ACCEPT;
 		here->judgement.reason = BH_REASON_NONE;

@@ -38,6 +38,11 @@ int bulkhead_map_create(enum bpf_map_type type, const char *name, uint32_t key_s
 	return bpf_map_create(type, name, key_size, value_size, max_entries, &options);
 }
 
+bool bulkhead_replace(uint64_t *word, uint64_t *expected, uint64_t desired)
+{
+	return __atomic_compare_exchange_n(word, expected, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 int bulkhead_map_update_batch(int map_fd, const void *keys, const void *values, uint32_t count)
 {
 	LIBBPF_OPTS(bpf_map_batch_opts, options);

@@ -59,6 +59,14 @@ import Glibc
         if let place = MemoryLayout<Structure>.offset(of: field) { store(value, at: offset + place) }
     }
 
+    /// Changes a word in one step: whatever others do to it meanwhile, nothing is lost. The mapping must be writable.
+    public func change(at offset: Int, _ body: (UInt64) -> UInt64) {
+        precondition(isWritable && offset >= 0 && offset % 8 == 0 && offset + 8 <= count, "change beyond the mapping")
+        let word = unsafe (base + offset).assumingMemoryBound(to: UInt64.self)
+        var old: UInt64 = 0
+        while unsafe !bulkhead_replace(word, &old, body(old)) {}
+    }
+
     /// One field of the structure that starts at an offset; nil if it does not fit.
     public func load<Structure, Value: BitwiseCopyable>(
         _ field: KeyPath<Structure, Value>, at offset: Int = 0

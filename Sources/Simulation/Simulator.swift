@@ -26,10 +26,12 @@ public final class Simulator {
     /// The image that judges.
     public private(set) var view: ImageView
 
-    /// Whether the verdict cache had the rules' answer for the last frame.
-    public private(set) var wasRecalled = false
+    /// Whether the front judged the last frame, by what it knew of frames alike.
+    package private(set) var wasAnswered = false
+    /// Ranks of the policy's rules, by number, where the front is there: its answers name a rule by its counter alone.
+    private var ranks: [UInt32] = []
 
-    private let maps: InstanceMaps
+    let maps: InstanceMaps
     /// The programs that were needed so far; verifying each takes a while.
     private var programs: [Hook: Loaded] = [:]
     /// The program that reads a frame, once it was needed.
@@ -47,6 +49,13 @@ public final class Simulator {
     public var adopts: Bool
     /// Whether a judged packet's flow and datagram are kept for the next packet; else each is judged with empty tables.
     public var keepsFlows = true
+    /// Whether what was left in the programs' room by the last frame is there when the next one comes, as on a host;
+    /// else it is empty.
+    package var keepsRoom = false
+    /// Whether the room keeps how often the front was asked in vain; else it is always asked.
+    package var keepsScore = false
+    /// The programs' room as the last frame left it.
+    private var room = bh_scratch()
     /// Buckets of the flow table that hold flows, or did.
     private var usedBuckets: Set<UInt32> = []
     /// Buckets of the table of fragments that hold something, or did.
@@ -87,6 +96,13 @@ public final class Simulator {
             groups: try SimulatedGroups(membersOf: instance))
     }
 
+    /// A simulator whose programs have the front, with so many blocks of answers.
+    package convenience init(image: Image, answerBlocks: UInt32) throws(DatapathError) {
+        try self.init(
+            bytes: image.bytes, generation: Simulator.inForceNowhere, adopts: false,
+            groups: try SimulatedGroups(membersOf: nil), answerBlocks: answerBlocks)
+    }
+
     /// A simulator of the policy in force.
     public convenience init(policyInForceOf instance: Instance) throws(DatapathError) {
         let image = try instance.imageInForce(try instance.openMaps())
@@ -96,7 +112,7 @@ public final class Simulator {
     }
 
     private init(
-        bytes: [UInt8], generation number: UInt32, adopts: Bool, groups: SimulatedGroups
+        bytes: [UInt8], generation number: UInt32, adopts: Bool, groups: SimulatedGroups, answerBlocks: UInt32 = 0
     ) throws(DatapathError) {
         try Preflight.check()
         view = try ImageView(ofPolicy: bytes)
@@ -109,7 +125,10 @@ public final class Simulator {
         self.generation = number
         self.adopts = adopts
         devicePorts = generation.devicePorts
-        maps = try InstanceMaps.make(pinnedIn: nil, inner: nil, entries: ["buckets": 1])
+        maps = try InstanceMaps.make(
+            pinnedIn: nil, inner: nil, entries: ["verdicts": max(answerBlocks, 1), "buckets": 1])
+        settings.answer_blocks = answerBlocks
+        ranks = answerBlocks > 0 ? view.firstRanks : []
         generation.setGroupSlots(try self.groups.use(view, in: maps))
         Simulator.bind(&generation, view, before: nil, isFirst: true)
         map = try Simulator.publish(generation, in: maps)
@@ -126,6 +145,7 @@ public final class Simulator {
         let before = (view: view, generation: self.generation)
         self.generation -= 1
         view = try ImageView(ofPolicy: image.bytes)
+        if settings.answer_blocks > 0 { ranks = view.firstRanks }
         var generation = Simulator.generation(image.bytes, view, self.generation, adopts)
         Simulator.bind(&generation, view, before: isFresh ? nil : before, isFirst: isFresh)
         if !isFresh {
@@ -168,6 +188,8 @@ public final class Simulator {
             generation.setFlowScope(isHost ? flowScope(record, view) : 0, ofRecord: record)
         }
         generation.setAdopting(adopts)
+        // Each rule counts by its number.
+        generation.setCounters((0..<UInt32(view.ruleCount)).map(\.self))
         return generation
     }
 
@@ -184,7 +206,9 @@ public final class Simulator {
     ) throws(DatapathError) -> Map {
         do throws(BPFError) {
             let map = try generation.load()
-            try maps[.slots].update(BH_SLOT_IN_FORCE.rawValue, to: map)
+            // No packet comes meanwhile.
+            try maps[.slots].update(try maps.slotInForce(), to: map)
+            try Stamp(maps).noteChange()
             return map
         } catch {
             throw DatapathError("cannot prepare the test run", error)
@@ -253,10 +277,11 @@ public final class Simulator {
             throw DatapathError("the policy has no port record \(portRecord)")
         }
         let device = device ?? Simulator.device(portRecord)
-        mapping.store(
-            isQuarantined ? record | UInt16(BH_QUARANTINED) : record,
-            at: devicePorts + Int(device) * MemoryLayout<UInt16>.size)
-        var input = bh_scratch()
+        try bind(device, to: isQuarantined ? record | UInt16(BH_QUARANTINED) : record)
+        var input = keepsRoom ? room : bh_scratch()
+        if !keepsScore { input.misses = (0, 0) }
+        input.tries = 0
+        input.front.answered = 0
         input.device = UInt32(device)
         input.frame_length = UInt32(clamping: length)
         input.now = clock.now
@@ -266,14 +291,31 @@ public final class Simulator {
             try scratch.store(input, in: maps[.scratch], at: 0)
             let run = try run()
             try scratch.load(from: maps[.scratch], at: 0)
-            guard let found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) else { return nil }
+            guard var found = scratch.first(where: { $0.judgement.verdict != BH_NONE }) else { return nil }
+            if keepsRoom { room = found }
             if hook != .xdp { try noteState(found) }
             noteSource(found.packet)
-            wasRecalled = found.recalled != 0
+            wasAnswered = found.front.answered != 0
+            if wasAnswered, found.judgement.reason == BH_REASON_RULE.rawValue {
+                found.judgement.rule = ranks[Int(found.judgement.counter)]
+            }
             return Outcome(found, run, view)
         } catch {
             throw DatapathError("cannot run the program", error)
         }
+    }
+
+    /// Binds a made-up device, as an apply or a quarantine does.
+    private func bind(_ device: UInt16, to port: UInt16) throws(DatapathError) {
+        let place = devicePorts + Int(device) * MemoryLayout<UInt16>.size
+        guard mapping.withBytes({ $0.load(UInt16.self, at: place) }) != port else { return }
+        mapping.store(port, at: place)
+        try forgetAnswers()
+    }
+
+    /// Has the front forget what it has learnt.
+    private func forgetAnswers() throws(DatapathError) {
+        try change { () throws(BPFError) in try Stamp(maps).noteChange() }
     }
 
     /// Reads a frame as the programs at the tc hooks do, and does not judge it.
@@ -339,6 +381,7 @@ public final class Simulator {
         }
         groups.forget()
         _ = try groups.use(view, in: maps)
+        try forgetAnswers()
     }
 
     private func change(_ body: () throws(BPFError) -> Void) throws(DatapathError) {

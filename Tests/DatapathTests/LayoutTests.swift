@@ -145,10 +145,11 @@ import Testing
             [
                 \.device, \.frame_length, \.packet, \.judgement, \.denial, \.subject, \.key, \.hash, \.flow, \.share,
                 \.scope, \.forward, \.question, \.asked_direction, \.opens, \.opener_is_first, \.unsure, \.asks,
-                \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.bar, \.recalled,
+                \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.bar, \.lasts,
                 \.asked_host, \.wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame, \.matched, \.counter, \.tries, \.dscp, \.pcp,
-                \.pad, \.tried,
+                \.pad, \.tried, \.front, \.misses,
+                \.skipped,
             ]),
         layout(
             bh_datagram_key(),
@@ -169,11 +170,13 @@ import Testing
             bh_settings(),
             [
                 \.ticks_per_second, \.answer_mark, \.answer_cost, \.answers_all, \.flow_secret, \.simulates,
-                \.reads_kernel, \.casts_context, \.pad,
+                \.reads_kernel, \.casts_context, \.answer_blocks,
             ]),
         layout(bh_own_address(), [\.high, \.low, \.family, \.pad]),
         layout(bh_limit(), [\.lock, \.identity, \.full_at]),
         layout(bh_source_set(), [\.lock, \.pad, \.identities, \.sources, \.full_at]),
+        layout(bh_front_key(), [\.addresses, \.link, \.ports, \.version, \.hash, \.answered]),
+        layout(bh_stamp(), [\.word, \.pad]),
         layout(bh_count(), [\.packets, \.bytes]),
         layout(bh_port_counters(), [\.outcomes]),
         layout(

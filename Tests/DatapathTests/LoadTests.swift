@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
 import Foundation
 import Libbpf
 import TestSupport
@@ -9,6 +10,12 @@ import Testing
 /// This kernel's verifier accepts every program. If not, its whole log is kept under `.build/verifier/`.
 @Suite struct LoadTests {
     private static let folder = URL(filePath: ".build/verifier")
+
+    /// As on a host with the newest kernel features that this one has.
+    private static let settings = bh_settings(
+        ticks_per_second: 250, answer_mark: 1, answer_cost: UInt32(BH_ANSWER_COST), answers_all: 0,
+        flow_secret: (1, 2), simulates: 0, reads_kernel: KernelReading.obstacle == nil ? 1 : 0,
+        casts_context: KernelFunctions.castsContext, answer_blocks: 64)
 
     /// Writes the log of a refused program to a file, and returns the path with the last lines.
     private func keep(_ error: BPFError) throws -> Comment {
@@ -26,6 +33,8 @@ import Testing
         let object = try Object(embedded.bytes, name: name)
         let names = object.programs
         #expect(!names.isEmpty)
+        // All that the programs can do is verified.
+        if name == "tc" || name == "xdp" { try object.setReadOnlyData(LoadTests.settings) }
         do {
             let loaded = try object.load()
             for program in names {

@@ -46,9 +46,9 @@ import Testing
 
     /// Keeps replacing one policy by the other: by an apply, and many times between two applies by its last step alone.
     private static func swap(_ instance: Instance, _ policies: [TestPolicy], _ isStopped: () -> Bool) throws -> Int {
-        let slots = try instance.openMaps()[.slots]
+        let maps = try instance.openMaps()
         func inForce() throws -> Map {
-            let id = try slots.lookup(0, as: UInt32.self)
+            let id = try maps[.slots].lookup(try maps.slotInForce(), as: UInt32.self)
             return try Map(id: try #require(id), name: "generation")
         }
         var current = try inForce()
@@ -59,8 +59,8 @@ import Testing
             try policies[swaps % 2].apply(instance)
             current = try inForce()
             for _ in 0..<20 {
-                try slots.update(0, to: previous)
-                try slots.update(0, to: current)
+                try maps.putInForce(previous)
+                try maps.putInForce(current)
             }
         }
         return swaps * 41

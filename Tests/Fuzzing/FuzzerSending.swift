@@ -97,7 +97,7 @@ extension Fuzzer {
             packet, quoting: quotation, claiming: packet.claim(in: seen.bytes),
             at: .init(scope: port.entry, entry: port.entry, protects: port.protects), direction: direction,
             like: isFound)
-        guard isFound(expected), packet.refusal != nil || offload.cut != nil || found.packet == packet else {
+        guard isFound(expected), packet.refusal != nil || offload.cut != nil || isRead(found.packet, as: packet) else {
             return expected
         }
         reference = after

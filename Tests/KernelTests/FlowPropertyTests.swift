@@ -92,7 +92,7 @@ extension PacketTables {
         }
 
         /// A host entry and two guests; the rules are drawn from a few.
-        private static func ruleset(_ start: Timestamp, _ random: inout RandomNumbers) -> Ruleset {
+        static func ruleset(_ start: Timestamp, _ random: inout RandomNumbers) -> Ruleset {
             let place = Policy.SourceLocation(file: "flows.yaml", line: 1, column: 1)
             func action() -> Action { random.once(in: 2) ? .accept : .drop }
             let entries = ["nic", "web", "db"].map { name in

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Compiler
 import Datapath
+import Foundation
 import Network
 import Policy
 import Simulation
@@ -120,13 +121,19 @@ struct FlowScript: Sendable, CustomTestStringConvertible {
     }
 }
 
+/// Whether the tests' programs have the front. Without it, which BULKHEAD_FRONT=0 asks for, all packets go the general
+/// way, and every verdict must be the same.
+enum Front {
+    static let blocks: UInt32 = ProcessInfo.processInfo.environment["BULKHEAD_FRONT"] == "0" ? 0 : 64
+}
+
 /// The programs, loaded once, with a flow table that is cleared before each use.
 enum FlowSimulator {
     private static let loaded = Mutex<Simulator?>(nil)
 
     static func use(_ image: Image, adopts: Bool, _ body: (Simulator) throws -> Void) throws {
         try loaded.withLock { loaded in
-            let simulator = try loaded ?? Simulator(image: image)
+            let simulator = try loaded ?? Simulator(image: image, answerBlocks: Front.blocks)
             loaded = simulator
             try simulator.forgetFlows()
             try simulator.setOwn([])

@@ -36,7 +36,7 @@ private enum Programs {
                 loaded = (held.simulator, serial)
                 return try body(held.simulator)
             }
-            let simulator = try Simulator(image: image)
+            let simulator = try Simulator(image: image, answerBlocks: Front.blocks)
             // Each row of a table is judged by itself.
             simulator.keepsFlows = false
             loaded = (simulator, serial)
@@ -145,14 +145,16 @@ struct Simulation: Sendable {
         try judgeAndParse(probe, at: port).said
     }
 
-    /// The same, with what the program's parser read from the frame.
-    func judgeAndParse(_ probe: Probe, at port: Port) throws -> (said: PacketRow.Expectation, packet: Packet) {
+    /// The same, with what the program's parser read from the frame; nil if the front judged it, which reads no more
+    /// than it needs.
+    func judgeAndParse(_ probe: Probe, at port: Port) throws -> (said: PacketRow.Expectation, packet: Packet?) {
         let isIngress = (port.protects == .host) == (probe.direction == .in)
-        let outcome = try Programs.judging(by: image, serial) {
-            try $0.judge(
+        let (outcome, wasAnswered) = try Programs.judging(by: image, serial) { simulator in
+            let outcome = try simulator.judge(
                 frame: probe.frame.bytes, originalLength: probe.originalLength, portRecord: port.record,
                 hook: isIngress ? .tcIngress : .tcEgress, segmentSize: probe.segments > 1 ? 1000 : 0,
                 segments: probe.segments > 1 ? UInt32(probe.segments) : 0, isQuarantined: probe.isQuarantined)
+            return (outcome, simulator.wasAnswered)
         }
         let reason = try #require(outcome.reason, "tc gave no reason: \(probe.frame)")
         // TC_ACT_UNSPEC continues with the next program, TC_ACT_SHOT drops, TC_ACT_REDIRECT sends the answer.
@@ -161,7 +163,7 @@ struct Simulation: Sendable {
         #expect(outcome.direction == probe.direction)
         #expect(outcome.packet.segments == probe.segments)
         let said = PacketRow.Expectation(verdict: outcome.verdict, reason: reason, rule: outcome.ruleName)
-        return (said, outcome.packet)
+        return (said, wasAnswered ? nil : outcome.packet)
     }
 
     /// A rejected packet's answer must be the reference's; the rest of longer headers may follow it.

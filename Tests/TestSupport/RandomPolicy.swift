@@ -113,7 +113,8 @@ public struct RandomPolicy: Sendable {
         }
     }
 
-    private static func match(_ random: inout RandomNumbers) -> RuleMatch {
+    /// Something to ask of a packet's own fields.
+    public static func match(_ random: inout RandomNumbers) -> RuleMatch {
         var match = RuleMatch()
         switch random.number(0...5) {
         case 0: match.tcpFlags = .init(set: random.pick([0, 2, 16, 18]), of: random.pick([18, 23, 63]))

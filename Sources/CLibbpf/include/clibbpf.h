@@ -34,6 +34,9 @@ struct bpf_object *bulkhead_object_open(const void *bytes, size_t size, const ch
 int bulkhead_map_create(enum bpf_map_type type, const char *name, uint32_t key_size, uint32_t value_size,
 			uint32_t max_entries, uint32_t flags, int inner_fd);
 
+/* Replaces a word that the kernel shares if it still is `*expected`; else writes to there what it is. */
+bool bulkhead_replace(uint64_t *word, uint64_t *expected, uint64_t desired);
+
 int bulkhead_map_update_batch(int map_fd, const void *keys, const void *values, uint32_t count);
 /* Looks up `count` keys from `first` on; `count` is then the number found. */
 int bulkhead_map_lookup_batch(int map_fd, uint32_t first, void *keys, void *values, uint32_t *count);

@@ -205,6 +205,11 @@ extension ImageView {
         (0..<rankCount).lazy.compactMap { element(bh_rule.self, of: fixed.rules, $0) }
     }
 
+    /// The rank of each of the policy's rules: of a rule of several terms, of the first.
+    package var firstRanks: [UInt32] {
+        records.enumerated().filter { $0.element.term == 0 }.map { UInt32($0.offset) }
+    }
+
     /// The names of the policy's rules, in its order, each with the slot of its counter (the host's part).
     public var ruleCounters: [(name: String, slot: UInt32)] {
         records.filter { $0.term == 0 }.map { (string($0.name), $0.counter) }

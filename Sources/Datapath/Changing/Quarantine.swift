@@ -121,6 +121,7 @@ extension Instance {
             try LiveImage.withPublished(in: maps) { map in
                 try LiveImage(map).mark(try maps.quarantine.all(), in: Mapping(map, writable: true))
             }
+            try Stamp(maps).noteChange()
         }
     }
 

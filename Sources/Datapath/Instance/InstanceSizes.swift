@@ -15,6 +15,7 @@ package struct InstanceSizes {
     package init(cpus: Int, ports: Int, rules: Int) throws(BPFError) {
         self.cpus = cpus
         for map in try Object(Programs.tc.bytes, name: Programs.tc.name).maps { add(map) }
+        perCPU += (Int(AnswerTable.blocks(cpus: cpus)) - 1) * size(of: MapName.verdicts)
         // Devices count from 1.
         let chunks = ports / Int(BH_PORT_CHUNK) + 1
         perCPU += chunks * Int(BH_PORT_CHUNK) * Int(BH_DIRECTION_MAX.rawValue) * MemoryLayout<bh_port_counters>.size
@@ -24,8 +25,13 @@ package struct InstanceSizes {
 
     package var total: Int { shared + cpus * perCPU }
 
+    private var definitions: [String: Int] = [:]
+
+    private func size(of name: MapName) -> Int { definitions[name.rawValue] ?? 0 }
+
     private mutating func add(_ map: MapDefinition) {
         let value = (Int(map.valueSize) + 7) / 8 * 8
+        definitions[map.name] = value
         switch map.type {
         case BPF_MAP_TYPE_PERCPU_ARRAY.rawValue: perCPU += value * Int(map.maxEntries)
         case BPF_MAP_TYPE_ARRAY.rawValue, BPF_MAP_TYPE_ARRAY_OF_MAPS.rawValue, BPF_MAP_TYPE_PROG_ARRAY.rawValue:

@@ -21,8 +21,8 @@ package struct LiveImage: Sendable {
         init(_ mapping: consuming Mapping) { self.mapping = mapping }
     }
 
-    /// The image in a slot; nil if the slot is empty.
-    package static func published(in maps: InstanceMaps, slot: UInt32 = 0) throws(DatapathError) -> LiveImage? {
+    /// The image in a slot, or with nil the one in force; nil if the slot is empty.
+    package static func published(in maps: InstanceMaps, slot: UInt32? = nil) throws(DatapathError) -> LiveImage? {
         do {
             guard let map = try open(maps, slot) else { return nil }
             return try LiveImage(map)
@@ -36,12 +36,15 @@ package struct LiveImage: Sendable {
         }
     }
 
-    /// Opens the map in a slot. An apply may replace the map between the two steps; then the kernel no longer knows its
-    /// id.
-    private static func open(_ maps: InstanceMaps, _ slot: UInt32) throws(BPFError) -> Map? {
+    /// Opens the map in a slot, or with nil the one in force. An apply may replace the map between the steps; then the
+    /// slot is empty, or the kernel no longer knows its id.
+    private static func open(_ maps: InstanceMaps, _ slot: UInt32?) throws(BPFError) -> Map? {
         for _ in 0..<16 {
             do throws(BPFError) {
-                return try maps.inner(.slots, slot, name: "policy image")
+                let number: UInt32
+                if let slot { number = slot } else { number = try maps.slotInForce() }
+                if let map = try maps.inner(.slots, number, name: "policy image") { return map }
+                guard slot == nil, try maps.slotInForce() != number else { return nil }
             } catch {
                 guard error.errno == .noSuchFileOrDirectory else { throw error }
             }
@@ -49,14 +52,15 @@ package struct LiveImage: Sendable {
         throw BPFError("open", "policy image, which is being replaced again and again", errno: EBUSY)
     }
 
-    /// Runs `body` on the map in a slot, if there is one.
-    package static func withPublished(in maps: InstanceMaps, slot: UInt32 = 0, _ body: (Map) throws -> Void) throws {
-        if let map = try open(maps, slot) { try body(map) }
+    /// Runs `body` on the map in force, if there is one.
+    package static func withPublished(in maps: InstanceMaps, _ body: (Map) throws -> Void) throws {
+        if let map = try open(maps, nil) { try body(map) }
     }
 
-    /// Whether the slot still holds this image.
-    package func isPublished(in maps: InstanceMaps, slot: UInt32 = 0) -> Bool {
-        (try? maps[.slots].lookup(slot, as: UInt32.self)) == mapID
+    /// Whether this image still is in force.
+    package func isPublished(in maps: InstanceMaps) -> Bool {
+        guard let slot = try? maps.slotInForce() else { return false }
+        return (try? maps[.slots].lookup(slot, as: UInt32.self)) == mapID
     }
 
     package init(_ map: Map) throws {

@@ -16,8 +16,9 @@ package enum MapName: String, CaseIterable {
     case flowHints = "flow_hints"
     case flowScopes = "flow_scopes"
     case flowTotals = "flow_totals"
-    case verdictsV4 = "verdicts_v4"
-    case verdictsV6 = "verdicts_v6"
+    case stamp
+    case verdicts
+    case readerBudgets = "reader_budgets"
     case fragments
     case limits
     case sources

@@ -13,7 +13,10 @@ extension InstanceMaps {
         try DatapathError.naming("cannot make the maps") {
             let object = try Object(Programs.tc.bytes, name: Programs.tc.name)
             object.select(programs: [])
-            for (map, count) in entries { try object.setEntries(count, of: map) }
+            let usual = [MapName.verdicts.rawValue: AnswerTable.blocks]
+            for (map, count) in usual.merging(entries, uniquingKeysWith: { $1 }) {
+                try object.setEntries(count, of: map)
+            }
             let page = try RuleCounters.makePage()
             try object.setInner(page, of: MapName.ruleCounters.rawValue)
             let missing = try reusePinned(folder, object)

@@ -52,6 +52,7 @@ extension Instance {
             let (ingress, others) = try together(
                 { () throws(BPFError) in try maps.loadPrograms([.tcIngress], settings) },
                 { () throws(BPFError) in try maps.loadPrograms([.xdp, .tcEgress], settings) })
+            try Stamp(maps).close()
             for loaded in others + ingress { try maps.publish(loaded.program, at: loaded.hook) }
             return maps
         }

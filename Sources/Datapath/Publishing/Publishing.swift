@@ -3,7 +3,7 @@ import CDatapathABI
 import Glibc
 import Libbpf
 
-/// How a policy, and a build's programs, come into force: each by one update of one map entry.
+/// How a policy, and a build's programs, come into force: each by one word, or one entry of a map.
 extension Instance {
     /// Takes the lock under which an image is published, or the quarantine or a group changed, so that none misses the
     /// other. An apply takes it only after everything that needs time. Waits about five seconds at most.
@@ -41,14 +41,14 @@ extension Instance {
         for name in followers { try maps.quarantine.insert(name) }
         let names = held.union(followers)
         if !names.isEmpty { try LiveImage(map).mark(names, in: Mapping(map, writable: true)) }
-        // The kernel waits until every CPU has left the old image.
+        // At each change of a slot the kernel waits until every CPU has left what was there.
         try gracePeriods.expedited {
             if before == .kept {
                 try LiveImage.withPublished(in: maps) {
                     try maps.setInner(.slots, BH_SLOT_BEFORE.rawValue, to: $0)
                 }
             }
-            try maps.setInner(.slots, BH_SLOT_IN_FORCE.rawValue, to: map)
+            try maps.putInForce(map)
             if before == .gone, try maps[.slots].lookup(BH_SLOT_BEFORE.rawValue, as: UInt32.self) != nil {
                 try maps[.slots].delete(BH_SLOT_BEFORE.rawValue)
             }

@@ -175,6 +175,7 @@ private final class ReaderSlot: Sendable {
             isActive = false
             mapping.store(bh_reader().flags, in: \bh_reader.flags, at: offset)
         }
+        try? noteReaders()
         try? maps[.rings].delete(number)
     }
 
@@ -190,6 +191,21 @@ private final class ReaderSlot: Sendable {
             mapping.store(raw, at: offset)
             atomicMemoryFence(ordering: .releasing)
             mapping.store(flags, in: \bh_reader.flags, at: offset)
+        }
+        try? noteReaders()
+    }
+
+    /// Tells the programs whether any reader may want drops. One that died stays noted until another comes or goes.
+    private func noteReaders() throws(BPFError) {
+        let stamp = try Stamp(maps)
+        stamp.setReaders(hasReaders)
+        // One that came meanwhile may have been noted before this.
+        if hasReaders { stamp.setReaders(true) }
+    }
+
+    private var hasReaders: Bool {
+        (0..<Int(BH_READERS_MAX)).contains { slot in
+            mapping.load(\bh_reader.flags, at: slot * MemoryLayout<bh_reader>.stride) ?? 0 != 0
         }
     }
 

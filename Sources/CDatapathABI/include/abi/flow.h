@@ -17,7 +17,7 @@
 
 /*
  * A connection and its VLAN at one scope, and which way it crosses the port: a host that forwards it from one device of
- * an entry to another has two flows of it. The endpoint that is lower by address, then port, comes first.
+ * an entry to another has two flows of it. The endpoint on the port's inner side, which its `out` comes from, is first.
  */
 struct bh_flow_key {
 	__u64 first_high;
@@ -31,7 +31,7 @@ struct bh_flow_key {
 	__u16 scope;
 	__u8 protocol;
 	__u8 family;        /* 4 or 6 */
-	__u8 direction;     /* enum bh_direction: in which the first endpoint's packets cross the port */
+	__u8 direction;     /* BH_OUT: in which the first endpoint's packets cross the port */
 	__u8 authenticated; /* whether its packets come behind an authentication header */
 	__u8 pad[2];
 };

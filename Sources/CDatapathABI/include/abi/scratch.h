@@ -61,6 +61,18 @@ struct bh_fragment_search {
 
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
 
+/* What names a packet of a plain shape for the answers that a CPU keeps, see BPF/front.h. */
+struct bh_front_key {
+	__u64 addresses[4]; /* as they stand in the packet, source first; IPv4: both in the first */
+	__u64 link;    /* a MAC address as it stands in the frame, then device, hook and shape; 0: of no plain shape */
+	__u32 ports;   /* as they stand in the packet */
+	__u32 version; /* of the stamp, before the packet is judged */
+	__u32 hash;
+	__u32 answered; /* whether the front knew what to do with the packet */
+};
+
+_Static_assert(sizeof(struct bh_front_key) == 56, "bh_front_key");
+
 /* Value of map `scratch`, one, per CPU. The entry program sets `device` and `frame_length`. */
 struct bh_scratch {
 	__u32 device;
@@ -90,7 +102,7 @@ struct bh_scratch {
 	__u32 lapse;        /* jiffies for which what the rules said holds; 0: until the policy changes */
 	__u32 epoch;        /* of the image, before the rules are asked */
 	__u32 bar;          /* jiffies for which a connection that is ended now is not to be adopted */
-	__u8 recalled;      /* whether the verdict cache knew what the rules say */
+	__u8 lasts;         /* whether what the rules said depends on the packet and the version alone */
 	__u8 asked_host;    /* whether what the rules said depends on which addresses the host has */
 	__u8 wanted;        /* enum bh_host_question and enum bh_wanted: to be done before the rules are asked again */
 	__u8 host_found;    /* what was found out, with BH_HOST_FOUND and BH_FOUND_FIELDS */
@@ -113,9 +125,13 @@ struct bh_scratch {
 	__u16 pad;
 	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
 	__u32 tried[BH_TRIES_MAX];
+	struct bh_front_key front;
+	/* At XDP and at tc: how often the front was asked in vain of late, and packets for which it was not since. */
+	__u16 misses[2];
+	__u16 skipped[2];
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 768, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 832, "bh_scratch");
 
 /* Why a rule that a packet matches did not decide. */
 enum bh_try {

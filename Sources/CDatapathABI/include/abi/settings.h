@@ -17,7 +17,9 @@ struct bh_settings {
 	/* whether programs may read the kernel's tables; else `own_addresses` stands in for them too */
 	__u32 reads_kernel;
 	__u32 casts_context; /* whether the kernel has bpf_cast_to_kern_ctx(): Linux 6.2 */
-	__u32 pad;
+	/* blocks of answers that each CPU keeps, a power of two; 0: the front is off, and all packets go the general
+	 * way */
+	__u32 answer_blocks;
 };
 
 _Static_assert(sizeof(struct bh_settings) == 48, "bh_settings");

@@ -9,7 +9,8 @@
 
 /* Places of map `slots`. */
 enum bh_slot {
-	BH_SLOT_IN_FORCE,
+	BH_SLOT_EVEN, /* this or the next holds the policy in force: struct bh_stamp says which */
+	BH_SLOT_ODD,
 	BH_SLOT_BEFORE, /* the previous policy, where it passed something without a flow */
 	BH_SLOT_MAX,
 };

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The front: the short way of packets of plain shapes whose like were judged before. Each CPU keeps answers, one line
+ * of the cache for two. docs/decisions/front.md says why an answer is right as long as its version is the stamp's.
+ *
+ * A plain packet is untagged IPv4 without options and fragments, or IPv6 without extension headers, with UDP, a bare
+ * SYN, or TCP with neither SYN nor RST; whole, and not DHCP.
+ */
+#ifndef BULKHEAD_FRONT_H
+#define BULKHEAD_FRONT_H
+
+#include "count.h"
+#include "flow_state.h"
+
+enum front_end {
+	FRONT_NONE, /* the packet goes the general way */
+	FRONT_DROP,
+	FRONT_PASS,
+};
+
+/* Both ports of DHCP, for IPv4 and IPv6: what cannot be done without is not asked of the rules. */
+static __always_inline bool is_dhcp_port(__u16 port)
+{
+	return port == DHCP_CLIENT_PORT || port == DHCP_SERVER_PORT || port == DHCPV6_CLIENT_PORT ||
+	       port == DHCPV6_SERVER_PORT;
+}
+
+/* Reads the transport header; returns enum plain_shape, or 0. `room`: bytes of it and its payload. */
+static __always_inline __u32 read_plain_transport(const __u8 *header, const __u8 *end, __u32 room,
+						  struct bh_scratch *here)
+{
+	struct bh_packet *packet = &here->packet;
+	const __be16 *half = (const __be16 *)header;
+	const __be32 *word = (const __be32 *)header;
+	__u32 length;
+
+	here->front.ports = *word;
+	packet->source_port = bpf_ntohs(half[0]);
+	packet->destination_port = bpf_ntohs(half[1]);
+	if (packet->protocol == IPPROTO_UDP) {
+		length = bpf_ntohs(half[2]);
+		if (length < UDP_HEADER || length > room || is_dhcp_port(packet->source_port) ||
+		    is_dhcp_port(packet->destination_port))
+			return 0;
+		packet->payload = room - UDP_HEADER;
+		return SHAPE_UDP;
+	}
+	if (packet->protocol != IPPROTO_TCP || header + TCP_HEADER > end)
+		return 0;
+	length = (header[12] >> 4) * 4;
+	/* Options too must be where no sender can write any more, see read_frame(). */
+	if (length < TCP_HEADER || length > room || header + length > end)
+		return 0;
+	packet->tcp_flags = header[13];
+	if (packet->tcp_flags & TCP_SYN)
+		return (packet->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN ? SHAPE_SYN : 0;
+	packet->sequence = bpf_ntohl(word[1]);
+	packet->acknowledgement = bpf_ntohl(word[2]);
+	packet->window = bpf_ntohs(half[7]);
+	packet->payload = room - length;
+	return packet->tcp_flags & TCP_RST ? 0 : SHAPE_TCP;
+}
+
+/* Reads IPv4; returns enum plain_shape, or 0. */
+static __always_inline __u32 read_plain_v4(const __u8 *data, const __u8 *end, struct bh_scratch *here)
+{
+	const struct iphdr *header = (const void *)(data + ETHERNET_HEADER);
+	__u32 total = bpf_ntohs(header->tot_len);
+
+	if (*(const __u8 *)header != (IPV4 << 4 | IPV4_HEADER / 4) || header->frag_off & bpf_htons(IPV4_IS_FRAGMENT) ||
+	    total + ETHERNET_HEADER > here->frame_length || total < IPV4_HEADER + UDP_HEADER)
+		return 0;
+	here->packet.flags = BH_PACKET_IPV4 | BH_PACKET_L4;
+	here->packet.protocol = header->protocol;
+	here->packet.l4_offset = ETHERNET_HEADER + IPV4_HEADER;
+	here->packet.end = ETHERNET_HEADER + total;
+	here->front.addresses[0] = *(const __u64 *)&header->saddr;
+	return read_plain_transport(data + ETHERNET_HEADER + IPV4_HEADER, end, total - IPV4_HEADER, here);
+}
+
+/* Reads IPv6; returns enum plain_shape, or 0. */
+static __always_inline __u32 read_plain_v6(const __u8 *data, const __u8 *end, struct bh_scratch *here)
+{
+	const struct ipv6hdr *header = (const void *)(data + ETHERNET_HEADER);
+	const __u64 *addresses = (const __u64 *)&header->saddr;
+	__u32 room, shape;
+
+	if (data + ETHERNET_HEADER + IPV6_HEADER + UDP_HEADER > end)
+		return 0;
+	room = bpf_ntohs(header->payload_len);
+	if (*(const __u8 *)header >> 4 != IPV6 || room + ETHERNET_HEADER + IPV6_HEADER > here->frame_length ||
+	    room < UDP_HEADER)
+		return 0;
+	here->packet.flags = BH_PACKET_IPV6 | BH_PACKET_L4;
+	here->packet.protocol = header->nexthdr;
+	here->packet.l4_offset = ETHERNET_HEADER + IPV6_HEADER;
+	here->packet.end = ETHERNET_HEADER + IPV6_HEADER + room;
+	for (int i = 0; i < 4; i++)
+		here->front.addresses[i] = addresses[i];
+	shape = read_plain_transport(data + ETHERNET_HEADER + IPV6_HEADER, end, room, here);
+	return shape ? shape | SHAPE_IPV6 : 0;
+}
+
+static __always_inline __u64 fold(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+	return hash ^ hash >> 32;
+}
+
+/* A hash of the key, by which answers are placed. Keys are compared whole, so it need not be hard to foresee. */
+static __always_inline __u32 hash_front_key(const struct bh_front_key *key)
+{
+	__u64 hash = fold(settings.flow_secret[0] ^ key->link >> LINK_SHIFT, key->addresses[0]);
+
+	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
+		hash = fold(hash, key->addresses[1]);
+		hash = fold(hash, key->addresses[2]);
+		hash = fold(hash, key->addresses[3]);
+	}
+	return fold(hash ^ settings.flow_secret[1], key->ports);
+}
+
+/* Writes the key of a plain packet, and what its flow needs of it; false for any other. */
+static __always_inline bool read_plain(const __u8 *data, const __u8 *end, bool egress, struct bh_scratch *here)
+{
+	const __u64 mac = (1ull << LINK_SHIFT) - 1;
+	struct bh_front_key *key = &here->front;
+	struct bh_packet *packet = &here->packet;
+	__u64 stamped = stamp_word();
+	__be16 ethertype;
+	__u32 shape = 0;
+
+	key->link = 0;
+	key->answered = 0;
+	if (stamped >> 32 & BH_STAMP_CLOSED || data + ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER > end)
+		return false;
+	ethertype = *(const __be16 *)(data + 2 * ETH_ALEN);
+	if (ethertype == bpf_htons(ETH_P_IP))
+		shape = read_plain_v4(data, end, here);
+	else if (ethertype == bpf_htons(ETH_P_IPV6))
+		shape = read_plain_v6(data, end, here);
+	if (!shape)
+		return false;
+	packet->length = here->frame_length;
+	packet->segments = 1;
+	packet->wire_bytes = here->frame_length;
+	packet->l3_offset = ETHERNET_HEADER;
+	packet->refusal = BH_REASON_NONE;
+	/* Guards ask for the MAC address of the end that is beyond the hook. */
+	key->link = *(const __u64 *)(data + (egress ? 0 : ETH_ALEN)) & mac;
+	key->link |= (__u64)(here->device << SHAPE_BITS | (egress ? SHAPE_EGRESS : 0) | shape) << LINK_SHIFT;
+	key->version = stamped;
+	key->hash = hash_front_key(key);
+	return true;
+}
+
+static __always_inline struct answer_line *answer_line_of(const struct bh_front_key *key)
+{
+	__u32 index = key->hash / ANSWER_LINES & (settings.answer_blocks - 1);
+	struct answer_block *block = bpf_map_lookup_elem(&verdicts, &index);
+
+	return block ? &block->lines[key->hash % ANSWER_LINES] : NULL;
+}
+
+static __always_inline bool is_answer_for(const struct answer *answer, const struct bh_front_key *key, __u32 hook)
+{
+	return answer->addresses == key->addresses[0] && answer->link == key->link && answer->ports == key->ports &&
+	       answer->version == key->version && answer->result && (answer->result & RESULT_XDP) == hook;
+}
+
+/* The answer for the packet; NULL where there is none. `hook`: RESULT_XDP or 0. */
+static __always_inline const struct answer *find_answer(const struct bh_front_key *key, __u32 hook)
+{
+	const struct answer_line *line = answer_line_of(key);
+
+	if (!line)
+		return NULL;
+	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
+		if (!is_answer_for(&line->first, key, hook) || line->rest[0] != key->addresses[1] ||
+		    line->rest[1] != key->addresses[2] || line->rest[2] != key->addresses[3])
+			return NULL;
+		return &line->first;
+	}
+	if (is_answer_for(&line->first, key, hook))
+		return &line->first;
+	return is_answer_for(&line->second, key, hook) ? &line->second : NULL;
+}
+
+/* Whether there may be a flow of this hash: its packets are the flow's, and no rule's. */
+static __always_inline bool may_have_flow(__u32 hash)
+{
+	const __u16 *hints = hints_of(hash);
+	const struct bh_flow_bucket *home;
+	bool found;
+
+	if (!hints)
+		return true;
+	if (!(*(volatile const __u16 *)hints & hint(hash)))
+		return false;
+	home = bucket_at(home_of(hash));
+	if (!home)
+		return true;
+	found = home->overflow;
+#pragma unroll
+	for (int way = 0; way < BH_FLOW_WAYS; way++)
+		found |= *(volatile const __u32 *)&home->tags[way] == hash;
+	return found;
+}
+
+/* Whether the flow that an answer names still is there and the packet's own. */
+static __always_inline bool is_flow_of(const struct bh_flow *flow, const struct bh_scratch *here, __u32 result)
+{
+	const struct bh_front_key *key = &here->front;
+	const struct bh_packet *packet = &here->packet;
+	bool out = result & RESULT_OUT, v6 = packet->flags & BH_PACKET_IPV6;
+	__u64 source[2] = {}, destination[2] = {};
+	struct bh_flow_key wanted = {};
+
+	if (v6) {
+		source[0] = bpf_be64_to_cpu(key->addresses[0]);
+		source[1] = bpf_be64_to_cpu(key->addresses[1]);
+		destination[0] = bpf_be64_to_cpu(key->addresses[2]);
+		destination[1] = bpf_be64_to_cpu(key->addresses[3]);
+	} else {
+		source[1] = bpf_ntohl((__u32)key->addresses[0]);
+		destination[1] = bpf_ntohl((__u32)(key->addresses[0] >> 32));
+	}
+	wanted.first_high = out ? source[0] : destination[0];
+	wanted.first_low = out ? source[1] : destination[1];
+	wanted.second_high = out ? destination[0] : source[0];
+	wanted.second_low = out ? destination[1] : source[1];
+	wanted.first_port = out ? packet->source_port : packet->destination_port;
+	wanted.second_port = out ? packet->destination_port : packet->source_port;
+	wanted.scope = result & RESULT_SCOPE;
+	wanted.protocol = packet->protocol;
+	wanted.family = v6 ? 6 : 4;
+	wanted.direction = BH_OUT;
+	return same_key(&flow->key, &wanted);
+}
+
+/*
+ * Whether another packet from this end changes nothing but the flow's time, see advance_other(). For protocols other
+ * than TCP.
+ */
+static __always_inline bool only_refreshes(const struct bh_flow *flow, bool answer)
+{
+	const __u16 seen = BH_FLOW_ADOPTED | BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
+
+	if (flow->state == BH_FLOW_OPENING)
+		return !answer && (flow->flags & seen) == BH_FLOW_SEEN_OPENER;
+	return flow->state == BH_FLOW_ESTABLISHED || (flow->state == BH_FLOW_ANSWERED && answer);
+}
+
+/*
+ * Whether the packet simply goes on in its flow, which it then does. Anything else goes the general way, and so does a
+ * flow that may have to be judged again.
+ */
+static __always_inline bool goes_on(struct bh_flow *flow, const struct bh_scratch *here, __u32 result)
+{
+	__u32 now = ticks_now(here), generation = result >> RESULT_GENERATION_SHIFT & RESULT_GENERATION;
+	bool answer = !!(result & RESULT_OUT) != flow->opener_is_first;
+
+	if (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS) || is_expired(flow, now) ||
+	    (flow->generation & RESULT_GENERATION) != generation)
+		return false;
+	if (here->packet.protocol != IPPROTO_TCP) {
+		if (!only_refreshes(flow, answer))
+			return false;
+		if (flow->seen != now)
+			refresh(flow, now);
+		return true;
+	}
+	if (flow->state != BH_FLOW_ESTABLISHED || !fits(flow, &here->packet, answer))
+		return false;
+	advance_within(flow, &here->packet, answer);
+	/* Another state may have another timeout. */
+	refresh(flow, now);
+	return true;
+}
+
+/* Takes the packet for its flow's, if it is. */
+static __always_inline enum front_end front_flow(struct bh_scratch *here, const struct answer *answer)
+{
+	__u32 result = answer->result, way = result >> RESULT_WAY_SHIFT & (BH_FLOW_WAYS - 1);
+	__u32 index = result & RESULT_RESERVE ? reserve_of(result & RESULT_SCOPE) : home_of(answer->flow);
+	const struct bh_flow_bucket *bucket = bucket_at(index);
+	struct bh_flow *flows = flows_at(index), *flow;
+
+	if (!bucket || !flows || *(volatile const __u32 *)&bucket->tags[way] != answer->flow)
+		return FRONT_NONE;
+	flow = &flows[way];
+	if (!is_flow_of(flow, here, result) || !goes_on(flow, here, result))
+		return FRONT_NONE;
+	here->judgement.counter = flow->counter;
+	here->judgement.reason = BH_REASON_ESTABLISHED;
+	return FRONT_PASS;
+}
+
+enum { BUDGET_A_TICK = 64, BUDGET_MOST = 2048, BUDGET_OF_KIND_A_TICK = 16, BUDGET_OF_KIND_MOST = 1024 };
+
+/*
+ * Whether a drop that a reader may want goes the general way, which samples and streams it. Per CPU 16 of each kind
+ * and 64 in all go there each tick, more at once after a silence.
+ */
+static __always_inline bool may_be_read(__u32 result, const struct bh_scratch *here)
+{
+	__u32 zero = 0, kind = (result & ~RESULT_LOG) * 0x9e3779b1u >> 26, now = ticks_now(here), elapsed;
+	struct reader_budgets *budgets;
+
+	if (!(result & RESULT_LOG) || !(stamp_word() >> 32 & BH_STAMP_READERS))
+		return false;
+	budgets = bpf_map_lookup_elem(&reader_budgets, &zero);
+	if (!budgets)
+		return true;
+	elapsed = now - budgets->ticks;
+	if (elapsed) {
+		budgets->ticks = now;
+		budgets->left = elapsed >= BUDGET_MOST / BUDGET_A_TICK || budgets->left >= BUDGET_MOST ?
+					BUDGET_MOST :
+					budgets->left + elapsed * BUDGET_A_TICK;
+		for (int i = 0; i < BUDGET_KINDS; i++) {
+			__u32 left = budgets->left_of[i] + elapsed * BUDGET_OF_KIND_A_TICK;
+
+			budgets->left_of[i] = elapsed >= BUDGET_OF_KIND_MOST || left > BUDGET_OF_KIND_MOST ?
+						      BUDGET_OF_KIND_MOST :
+						      left;
+		}
+	}
+	if (!budgets->left || !budgets->left_of[kind & (BUDGET_KINDS - 1)])
+		return false;
+	budgets->left--;
+	budgets->left_of[kind & (BUDGET_KINDS - 1)]--;
+	return true;
+}
+
+/* What the rules, or a default, said of a packet like this one, as long as no flow came into being. */
+static __always_inline enum front_end front_rules(struct bh_scratch *here, const struct answer *answer)
+{
+	__u32 result = answer->result, counter = result & RESULT_COUNTER;
+
+	if ((here->front.link >> LINK_SHIFT & SHAPE_MASK) != SHAPE_SYN && may_have_flow(answer->flow))
+		return FRONT_NONE;
+	if (may_be_read(result, here))
+		return FRONT_NONE;
+	here->judgement.counter = counter - 1;
+	here->judgement.reason = result >> RESULT_REASON_SHIFT & RESULT_REASON;
+	return (result & RESULT_KIND) == RESULT_DROP ? FRONT_DROP : FRONT_PASS;
+}
+
+/* What is to be done with the packet by an answer. XDP passes on what tc may accept. */
+static __always_inline enum front_end front_follow(struct bh_scratch *here, const struct answer *answer, __u32 hook)
+{
+	here->judgement.counter = BH_NONE;
+	here->judgement.reason = BH_REASON_NONE;
+	switch (answer->result & RESULT_KIND) {
+	case RESULT_ACCEPT:
+		return hook ? FRONT_PASS : front_rules(here, answer);
+	case RESULT_DROP:
+		return front_rules(here, answer);
+	default:
+		if (hook)
+			return may_have_flow(answer->flow) ? FRONT_PASS : FRONT_NONE;
+		return front_flow(here, answer);
+	}
+}
+
+/*
+ * A packet that the front does not know costs more with it than without. So where it knows less than a third of them,
+ * it is asked for one packet in seven.
+ */
+enum { VAIN = 128, VAIN_MOST = 192, VAIN_PERIOD = 7 };
+
+/* Whether the front is not asked about this packet. */
+static __always_inline bool is_in_vain(struct bh_scratch *here, __u32 hook)
+{
+	if (here->misses[!hook] < VAIN)
+		return false;
+	here->skipped[!hook]++;
+	if (here->skipped[!hook] < VAIN_PERIOD)
+		return true;
+	here->skipped[!hook] = 0;
+	return false;
+}
+
+static __always_inline void note_use(struct bh_scratch *here, __u32 hook, bool is_known)
+{
+	__u16 misses = here->misses[!hook];
+
+	if (!is_known)
+		here->misses[!hook] = misses < VAIN_MOST ? misses + 1 : misses;
+	else if (misses)
+		here->misses[!hook] = misses - (misses > 1 ? 2 : 1);
+}
+
+/* Judges the packet by an answer, if there is one, and counts it. `hook`: RESULT_XDP or 0. */
+static __always_inline enum front_end front_judge(struct bh_scratch *here, __u32 hook)
+{
+	const struct answer *answer = find_answer(&here->front, hook);
+	enum front_end end = answer ? front_follow(here, answer, hook) : FRONT_NONE;
+
+	note_use(here, hook, end != FRONT_NONE);
+	if (!answer || end == FRONT_NONE)
+		return FRONT_NONE;
+	here->front.answered = 1;
+	here->judgement.rule = BH_NONE;
+	here->judgement.direction = answer->result & RESULT_OUT ? BH_OUT : BH_IN;
+	here->judgement.verdict = end == FRONT_DROP ? BH_DROP : BH_ACCEPT;
+	/* XDP counts only what it drops. */
+	if (!hook || end == FRONT_DROP)
+		count_packet(here);
+	return end;
+}
+
+#endif

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What of a judgement is kept as an answer for packets alike. docs/decisions/front.md has the reasons. */
+#ifndef BULKHEAD_FRONT_LEARN_H
+#define BULKHEAD_FRONT_LEARN_H
+
+#include "front.h"
+#include "question.h"
+
+/*
+ * Whether no connection is adopted here any more under the policy that judged the packet. Until then, what the rules
+ * deny may be asked again as an answer.
+ */
+static __always_inline bool is_settled(const struct bh_scratch *here)
+{
+	const struct bh_device *device;
+	struct image image;
+
+	if (!image_open_in_force(&image) || image.header->generation != here->judgement.generation)
+		return false;
+	device = device_record(&image, here);
+	return !seconds_of_adopting(&image, device->attached_at) && !seconds_of_adopting(&image, device->untracked_at);
+}
+
+/* What the rules, or a default, said without a flow; 0 where it need not hold for packets alike. */
+static __always_inline __u32 result_of_rules(const struct bh_scratch *here)
+{
+	const struct bh_judgement *judgement = &here->judgement;
+
+	if (!here->lasts || judgement->verdict == BH_REJECT || (judgement->verdict == BH_ACCEPT && judgement->log))
+		return 0;
+	if (judgement->reason != BH_REASON_RULE && judgement->reason != BH_REASON_DEFAULT &&
+	    judgement->reason != BH_REASON_INVALID_STATE)
+		return 0;
+	if ((here->front.link >> LINK_SHIFT & SHAPE_MASK) != SHAPE_SYN && !is_settled(here))
+		return 0;
+	return (judgement->verdict == BH_DROP ? RESULT_DROP : RESULT_ACCEPT) |
+	       ((judgement->counter + 1) & RESULT_COUNTER) |
+	       (judgement->reason & RESULT_REASON) << RESULT_REASON_SHIFT | (judgement->log ? RESULT_LOG : 0);
+}
+
+/* What tc is to do with packets alike; 0 where nothing can be said. */
+static __always_inline __u32 result_at_tc(const struct bh_scratch *here)
+{
+	const struct bh_judgement *judgement = &here->judgement;
+	__u32 slot = here->flow - 1;
+
+	if (here->question != ASK_PACKET || here->opens)
+		return 0;
+	if (!here->flow)
+		return result_of_rules(here);
+	if (judgement->reason != BH_REASON_ESTABLISHED || judgement->verdict != BH_ACCEPT)
+		return 0;
+	return RESULT_FLOW | (here->scope & RESULT_SCOPE) | slot % BH_FLOW_WAYS << RESULT_WAY_SHIFT |
+	       (slot / BH_FLOW_WAYS >= BH_FLOW_BUCKETS ? RESULT_RESERVE : 0) |
+	       (judgement->generation & RESULT_GENERATION) << RESULT_GENERATION_SHIFT;
+}
+
+/*
+ * The same for XDP. `sure`: it drops the packet. What it passes on may always be passed on, but what it may come to
+ * drop itself is not left to tc for good.
+ */
+static __always_inline __u32 result_at_xdp(const struct bh_scratch *here, bool sure)
+{
+	__u32 result;
+
+	if (here->flow)
+		return RESULT_XDP | RESULT_FLOW;
+	if (!sure && (!here->lasts || (here->judgement.verdict == BH_DROP && !is_settled(here))))
+		return 0;
+	if (!sure)
+		return RESULT_XDP | RESULT_ACCEPT;
+	result = here->question == ASK_PACKET ? result_of_rules(here) : 0;
+	return result ? RESULT_XDP | result : 0;
+}
+
+/* Keeps an answer under the key that the front computed for this packet, and no other. */
+static __always_inline void keep_answer(const struct bh_scratch *here, __u32 result)
+{
+	const struct bh_front_key *key = &here->front;
+	struct answer_line *line = answer_line_of(key);
+
+	if (!line || !result)
+		return;
+	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
+		line->rest[0] = key->addresses[1];
+		line->rest[1] = key->addresses[2];
+		line->rest[2] = key->addresses[3];
+		line->rest[3] = 0;
+	} else if (line->first.link >> LINK_SHIFT & SHAPE_IPV6) {
+		line->second.result = 0;
+	} else {
+		line->second = line->first;
+	}
+	line->first.addresses = key->addresses[0];
+	line->first.link = key->link;
+	line->first.ports = key->ports;
+	line->first.version = key->version;
+	line->first.result = result | (here->judgement.direction == BH_OUT ? RESULT_OUT : 0);
+	line->first.flow = here->hash;
+}
+
+#endif

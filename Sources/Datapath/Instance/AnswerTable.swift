@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+import Libbpf
+
+/// The table of answers that each CPU keeps for the front: map `verdicts`.
+package enum AnswerTable {
+    /// Blocks of 16 KiB that each CPU has here.
+    package static let blocks = blocks(cpus: Map.possibleCPUs)
+
+    /// Blocks that each of so many possible CPUs has: 1 MiB, where they are many less, and 256 KiB at least. A power of
+    /// two.
+    package static func blocks(cpus: Int) -> UInt32 {
+        var blocks: UInt32 = 64
+        while blocks > 16, Int(blocks) * cpus > 2048 { blocks /= 2 }
+        return blocks
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
+import Compiler
+import Foundation
+import Network
+import Policy
+import Synchronization
+import TestSupport
+import Testing
+import Wire
+
+@testable import Datapath
+@testable import Simulation
+
+extension PacketTables {
+    /// The front against the general way: the same packets, each often, and changed ones, while policies, quarantine,
+    /// members, readers and flows come and go. Both must say and count the same of every packet, and have the same
+    /// flows.
+    @Suite struct FrontPropertyTests {
+        /// The programs without the front and with it, loaded once.
+        private static let loaded = Mutex<(general: Simulator, front: Simulator)?>(nil)
+
+        /// `BULKHEAD_FRONT_PACKETS` asks for more packets than CI has time for.
+        @Test func theFrontSaysWhatTheGeneralWaySays() throws {
+            let environment = ProcessInfo.processInfo.environment
+            let packets = environment["BULKHEAD_FRONT_PACKETS"].flatMap(Int.init) ?? 150_000
+            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
+            print("front property test: BULKHEAD_SEED=\(first) BULKHEAD_FRONT_PACKETS=\(packets)")
+            var counts: [String: Int] = [:]
+            try Self.loaded.withLock { loaded in
+                var (done, seed) = (0, first)
+                // The kernel makes each new policy wait, so a long run has fewer of them.
+                let length = packets > 1_000_000 ? 4000 : 1000
+                while done < packets {
+                    var run = try Run(seed: seed, policyEach: length * 3 / 20, loaded)
+                    loaded = (run.general, run.front)
+                    try run.judge(length)
+                    counts.merge(run.counts, uniquingKeysWith: +)
+                    (done, seed) = (done + length, seed + 1)
+                    if done % 1_000_000 < length { print("front property test: \(done) packets") }
+                }
+            }
+            print("front property test: " + counts.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", "))
+            guard packets >= 100_000 else { return }
+            for kind in ["drop rule", "drop default", "drop invalid-state", "accept rule", "accept established"] {
+                #expect(counts["front: \(kind)", default: 0] > 0, "the front never said \(kind)")
+            }
+            #expect(counts["XDP drops", default: 0] > 0 && counts["XDP passes", default: 0] > 0)
+        }
+
+        /// One run of packets under three policies.
+        private struct Run {
+            let general: Simulator
+            let front: Simulator
+            private(set) var counts: [String: Int] = [:]
+            private let seed: UInt64
+            /// So many packets, in the mean, are judged by one policy.
+            private let policyEach: Int
+            private var random: RandomNumbers
+            private let images: [Image]
+            private var traffic: FlowTraffic
+            private var recent: [FlowTraffic.Drawn] = []
+            private var cutOff: Set<Int> = []
+            /// Whether the front is told that somebody may want to read drops.
+            private var hasReaders = false
+
+            init(seed: UInt64, policyEach: Int, _ loaded: (general: Simulator, front: Simulator)?) throws {
+                var random = RandomNumbers(seed: seed)
+                let start = Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1_000_000_000))
+                var policies: [Ruleset] = []
+                for _ in 0..<3 {
+                    var policy = FlowPropertyTests.ruleset(start, &random)
+                    Run.guardPorts(&policy, &random)
+                    Run.changeRules(&policy, &random)
+                    policies.append(policy)
+                }
+                let images = try policies.map { try Compiler().compile($0) }
+                let adopts = random.once(in: 4)
+                let general = try loaded?.general ?? Simulator(image: images[0])
+                let front = try loaded?.front ?? Simulator(image: images[0], answerBlocks: 1)
+                for simulator in [general, front] {
+                    try simulator.forgetFlows()
+                    simulator.adopts = adopts
+                    try simulator.use(images[0])
+                    simulator.time = start.nanoseconds
+                    simulator.keepsRoom = true
+                    try simulator.setOwn([])
+                    try PortCounters.provide(Run.devices, in: simulator.maps)
+                    try RuleCounters.provide(Run.slots, in: simulator.maps)
+                }
+                try Stamp(front.maps).setReaders(false)
+                traffic = FlowTraffic(&random)
+                (self.seed, self.policyEach, self.random, self.images) = (seed, policyEach, random, images)
+                (self.general, self.front) = (general, front)
+            }
+
+            /// Some guests have addresses of their own, and guards.
+            private static func guardPorts(_ policy: inout Ruleset, _ random: inout RandomNumbers) {
+                for index in policy.entries.indices where index > 0 && random.once(in: 2) {
+                    policy.entries[index].macs = random.pick([[Frame.guest], [Frame.guest, Frame.peer]])
+                    policy.entries[index].addresses = AddressFamily.allCases.map {
+                        let address = random.once(in: 2) ? Ends.client($0) : Ends.server($0)
+                        return Prefix(address, length: random.pick([8, $0.bits]))
+                    }
+                    policy.entries[index].guards = random.pick([.strict, .list(Set(random.some(of: Guard.allCases)))])
+                }
+            }
+
+            /// Rules that name addresses or the host, reject, log, pass, or ask for fields; in layers.
+            private static func changeRules(_ policy: inout Ruleset, _ random: inout RandomNumbers) {
+                let layers = random.number(1...2)
+                for rank in policy.rules.indices {
+                    if layers == 2, rank >= policy.rules.count / 2 { policy.rules[rank].layer = 1 }
+                    if random.once(in: 3) { policy.rules[rank].ends = [ends(&random)] }
+                    if random.once(in: 6) {
+                        policy.rules[rank].action = random.pick([.reject, .log, .pass])
+                        policy.rules[rank].isStateless = false
+                    }
+                    if policy.rules[rank].limit == nil, random.once(in: 6) {
+                        policy.rules[rank].match = RandomPolicy.match(&random)
+                    }
+                    policy.rules[rank].log = random.once(in: 2)
+                }
+                if layers == 2 { policy.layers = ["first", "second"] }
+            }
+
+            private static func ends(_ random: inout RandomNumbers) -> Rule.Ends {
+                func set() -> AddressSet? {
+                    guard random.once(in: 2) else { return nil }
+                    return AddressSet(
+                        AddressFamily.allCases.map {
+                            Prefix(
+                                random.once(in: 2) ? Ends.client($0) : Ends.server($0),
+                                length: random.pick([$0.bits, $0.bits - 8, 8]))
+                        })
+                }
+                func host() -> Membership { Membership(isHost: random.once(in: 4) ? random.once(in: 2) : nil) }
+                return Rule.Ends(from: set(), to: set(), source: host(), destination: host())
+            }
+
+            mutating func judge(_ count: Int) throws {
+                for step in 0..<count {
+                    try change()
+                    try judge(next(), step)
+                    if step % 50 == 0 {
+                        let (found, expected) = (try states(front), try states(general))
+                        try #require(found == expected, "seed \(seed), step \(step)")
+                    }
+                    if step % 100 == 0 {
+                        let (found, expected) = (try counted(front), try counted(general))
+                        try #require(found == expected, "seed \(seed), step \(step)")
+                    }
+                }
+            }
+
+            private func states(_ simulator: Simulator) throws -> [String] {
+                try simulator.flows().map { "\($0)" }.sorted()
+            }
+
+            /// The made-up devices, and the rules' counters.
+            private static let devices: [UInt16] = [1, 2, 3]
+            private static let slots: [UInt32] = Array(0..<8)
+
+            /// What both hooks have counted.
+            private func counted(_ simulator: Simulator) throws -> [String] {
+                let ports = try PortCounters(simulator.maps)
+                let rules = try RuleCounters(simulator.maps)
+                let devices = try Run.devices.flatMap { device in
+                    try ports.totals(device).enumerated().map { direction, total in
+                        "\(device) \(direction) \(total.accepted) \(total.dropped) \(total.accepts) \(total.drops) "
+                            + "\(total.unanswered)"
+                    }
+                }
+                return devices + Run.slots.map { "rule \($0) \(rules.total($0))" }
+            }
+
+            /// Something that both simulators see.
+            private mutating func change() throws {
+                let image = random.once(in: policyEach) ? random.pick(images) : nil
+                let seconds = random.once(in: 60) ? random.pick([1, 21, 47, 151, 401, 8009]) : 0
+                let group = random.pick(["first", "second"])
+                let family = random.pick(AddressFamily.allCases)
+                let member = Prefix(
+                    random.once(in: 2) ? Ends.client(family) : Ends.server(family), length: family.bits)
+                let joins = random.once(in: 60)
+                let leaves = random.once(in: 60)
+                let own = random.once(in: 60) ? Set(AddressFamily.allCases.map { Prefix(Ends.server($0)) }) : nil
+                let isOwn = random.once(in: 2)
+                if random.once(in: 100) {
+                    hasReaders.toggle()
+                    try Stamp(front.maps).setReaders(hasReaders)
+                }
+                if random.once(in: 60) { cutOff = random.once(in: 3) ? [random.number(0...2)] : [] }
+                for simulator in [general, front] {
+                    if let image { try simulator.use(image) }
+                    if seconds > 0 { simulator.pass(seconds: seconds) }
+                    if joins { try simulator.add([member], to: group) }
+                    if leaves { try simulator.delete([member], from: group) }
+                    if let own { try simulator.setOwn(isOwn ? own : []) }
+                }
+            }
+
+            /// A packet that goes on, one that came before, or a changed one.
+            private mutating func next() -> FlowTraffic.Drawn {
+                if recent.isEmpty || random.once(in: 4) {
+                    recent.append(traffic.next(&random))
+                    if recent.count > 40 { recent.removeFirst() }
+                    return recent[recent.count - 1]
+                }
+                var drawn = random.pick(recent.suffix(random.pick([3, 10, 40])))
+                if random.once(in: 4), !drawn.frame.bytes.isEmpty {
+                    for _ in 0..<random.number(1...2) {
+                        let place = random.number(0...min(drawn.frame.bytes.count, 70) - 1)
+                        let byte = drawn.frame.bytes[place]
+                        drawn.frame.bytes[place] = random.once(in: 2) ? byte ^ 1 << UInt8(random.number(0...7)) : 0
+                    }
+                    if random.once(in: 4) { drawn.frame.bytes.removeLast(random.number(0...3)) }
+                    if random.once(in: 4) { recent.append(drawn) }
+                }
+                return drawn
+            }
+
+            private mutating func judge(_ drawn: FlowTraffic.Drawn, _ step: Int) throws {
+                let record = images[0].portRecord(entry: drawn.entry, protects: drawn.entry == 0 ? .host : .workload)
+                let isIngress = (drawn.entry == 0) == (drawn.direction == .in)
+                let isQuarantined = cutOff.contains(drawn.entry)
+                // XDP sees no super-packets.
+                let isEarly = isIngress && drawn.entry == 0 && random.once(in: 3)
+                let segments = !isEarly && random.once(in: 20) ? UInt32(random.number(2...9)) : 1
+                func run(_ simulator: Simulator, _ hook: HookName) throws -> Simulator.Outcome {
+                    let isSuper = segments > 1
+                    return try simulator.judge(
+                        frame: drawn.frame.bytes,
+                        originalLength: isSuper ? drawn.frame.bytes.count + 1000 * Int(segments) : nil,
+                        portRecord: record, hook: hook, segmentSize: isSuper ? 1000 : 0,
+                        segments: isSuper ? segments : 0, isQuarantined: isQuarantined)
+                }
+                let place = "seed \(seed), step \(step)"
+                if isEarly {
+                    let (expected, found) = (try run(general, .xdp), try run(front, .xdp))
+                    if front.wasAnswered, found.reason == nil {
+                        // What XDP passes tc judges.
+                        counts["XDP passes", default: 0] += 1
+                        if expected.reason != nil {
+                            let late = try run(front, .tcIngress)
+                            try Self.compare(late, expected, drawn, "after XDP, \(place)")
+                        }
+                    } else {
+                        if front.wasAnswered { counts["XDP drops", default: 0] += 1 }
+                        try Self.compare(found, expected, drawn, "XDP, \(place)")
+                    }
+                }
+                let hook: HookName = isIngress ? .tcIngress : .tcEgress
+                let (expected, found) = (try run(general, hook), try run(front, hook))
+                try Self.compare(found, expected, drawn, place)
+                let name = "\(found.verdict.rawValue) \(found.reason?.rawValue ?? "-")"
+                counts["\(front.wasAnswered ? "front" : "general"): \(name)", default: 0] += 1
+            }
+
+            private static func compare(
+                _ found: Simulator.Outcome, _ expected: Simulator.Outcome, _ drawn: FlowTraffic.Drawn, _ place: String
+            ) throws {
+                let isSame =
+                    found.verdict == expected.verdict && found.reason == expected.reason
+                    && found.decided?.name == expected.decided?.name && found.direction == expected.direction
+                    && found.packet.segments == expected.packet.segments
+                guard !isSame else { return }
+                func text(_ outcome: Simulator.Outcome) -> String {
+                    """
+                    \(outcome.verdict.rawValue) \(outcome.reason?.rawValue ?? "-") \(outcome.ruleName ?? "-") \
+                    \(outcome.direction) \(outcome.packet.segments) segments
+                    """
+                }
+                Issue.record("\(text(found)), not \(text(expected)): \(place): \(drawn)")
+                throw Difference()
+            }
+        }
+
+        private struct Difference: Error {}
+    }
+}

@@ -41,7 +41,10 @@ struct ApplyCommand: ParsableCommand {
         }
         let controller = try instance.controller
         let prepared = try controller.prepare(policy)
-        guard dryRun else { return try change.apply(prepared, controller, output) }
+        guard dryRun else {
+            try change.apply(prepared, controller, output)
+            return
+        }
         Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
         Notices.warn(controller.quarantineWarnings(prepared.source))
         let report = controller.rehearse(prepared)

@@ -33,12 +33,35 @@ package struct Controller: Sendable {
 
     /// Puts a policy in force, and remembers who did, and why.
     ///
-    /// - Parameter generation: The generation that it is taken from; nil: it was read from files.
+    /// - Parameters:
+    ///   - generation: The generation that it is taken from; nil: it was read from files.
+    ///   - seconds: How long it is on trial; nil: it stays in force.
     package func apply(
-        _ policy: PreparedPolicy, because message: String?, rollbackOf generation: UInt32? = nil
+        _ policy: PreparedPolicy, because message: String?, rollbackOf generation: UInt32? = nil,
+        trial seconds: Int? = nil
     ) throws -> ApplyReport {
-        try policy.apply(to: instance, ApplyNote.now(message, rollbackOf: generation))
+        try policy.apply(to: instance, ApplyNote.now(message, rollbackOf: generation), trial: seconds)
     }
+
+    // MARK: Trials
+
+    /// Keeps the policy that is on trial.
+    ///
+    /// - Parameter generation: nil: whichever is on trial.
+    package func confirm(_ generation: UInt32? = nil) throws(DatapathError) -> TrialReport {
+        try instance.confirm(generation)
+    }
+
+    /// Ends the trial, if there is one: what was in force before is in force again.
+    package func endTrial() throws(DatapathError) -> TrialReport? { try instance.endTrial() }
+
+    /// The trial that is open, and how many nanoseconds are left of it.
+    package func trial() throws(DatapathError) -> (generation: UInt32, left: UInt64)? { try instance.trialNow() }
+
+    /// The generation in force; nil: none.
+    package func generationInForce() throws(DatapathError) -> UInt32? { try instance.generationInForce() }
+
+    // MARK: Questions about policies
 
     /// Prepares the programs to judge this host's own packets by a policy that is not in force yet.
     func judge(_ policy: PreparedPolicy) throws -> PolicyJudge {

@@ -63,9 +63,14 @@ package struct PreparedPolicy: Sendable {
     }
 
     /// Puts it in force.
-    package func apply(to instance: Instance, _ note: ApplyNote) throws(DatapathError) -> ApplyReport {
+    ///
+    /// - Parameter seconds: How long it is on trial; nil: it stays in force.
+    package func apply(
+        to instance: Instance, _ note: ApplyNote, trial seconds: Int? = nil
+    ) throws(DatapathError) -> ApplyReport {
         try instance.apply(
-            image: image, bindings: source.loaded.bindings, origin: PolicyOrigin(note: note, files: source.files))
+            image: image, bindings: source.loaded.bindings, origin: PolicyOrigin(note: note, files: source.files),
+            trial: seconds.map { UInt64($0) * 1_000_000_000 })
     }
 
     /// What putting it in force would do.

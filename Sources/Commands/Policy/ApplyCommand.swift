@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
+import Policy
 import Rendering
 
 struct ApplyCommand: ParsableCommand {
@@ -14,10 +15,16 @@ struct ApplyCommand: ParsableCommand {
             unless the rule is `stateless`.
 
             A policy that would cut the session that the command is run over (SSH, also through sudo, tmux and screen) \
-            is refused, unless `--force` is given.
+            is refused, unless `--force` or `--trial` is given.
+
+            With `--trial` the policy is in force for a while only: unless `confirm` keeps it, what was in force before \
+            is in force again then. The kernel sees to that, whatever becomes of this command and of the session. On a \
+            terminal the command stays and shows the time that is left. Enter keeps the policy; Ctrl-C goes back at \
+            once. Otherwise it returns when the policy is in force.
 
             Example:
               bulkhead apply policy.yaml
+              bulkhead apply --trial 2m policy.yaml
               bulkhead apply --dry-run policy.yaml
               bulkhead apply -m "let the new office in"
             """)
@@ -26,22 +33,34 @@ struct ApplyCommand: ParsableCommand {
     var policy = standardPolicyPath
     @Flag(help: "Check and compile the policy against this host, but do not load it.")
     var dryRun = false
-    @Option(help: ArgumentHelp("Not supported yet.", valueName: "duration", visibility: .hidden))
+    @Option(
+        help: ArgumentHelp(
+            "Go back by itself after this time (90s, 5m, 2h, 1d), unless it is confirmed.", valueName: "duration"))
     var trial: String?
     @OptionGroup var change: ChangeOptions
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
 
-    func run() throws {
-        if trial != nil {
-            throw Refusal(
-                "apply --trial is not supported yet",
-                advice: "to be safe from locking yourself out, arm a way back first, such as: "
-                    + "systemd-run --on-active=2m bulkhead detach --all")
+    /// The longest trial, in seconds.
+    private static let longestTrial = 7 * 86400
+
+    func validate() throws {
+        guard let trial else { return }
+        guard let seconds = WrittenDuration.seconds(trial), (1...Self.longestTrial).contains(seconds) else {
+            throw ValidationError("--trial takes a time from 1s to 7d, such as 90s, 5m or 2h, not '\(trial)'")
         }
+        if dryRun { throw ValidationError("--trial and --dry-run exclude each other: a dry run changes nothing") }
+    }
+
+    func run() throws {
         let controller = try instance.controller
         let prepared = try controller.prepare(policy)
-        guard dryRun else { return try change.apply(prepared, controller, output) }
+        guard dryRun else {
+            let begun = try change.apply(
+                prepared, trial: trial.flatMap(WrittenDuration.seconds), controller, output)
+            if let begun { try TrialWatch(controller, begun, output).run() }
+            return
+        }
         Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
         Notices.warn(controller.quarantineWarnings(prepared.source))
         let report = controller.rehearse(prepared)

@@ -10,14 +10,17 @@ extension Instance {
     /// - Parameters:
     ///   - bindings: The policy's entries bound to devices. A missing device is recorded; a later apply enforces it.
     ///   - origin: What is remembered of the policy; nil: nothing.
+    ///   - trial: After so many nanoseconds what was in force before is in force again, unless the policy is confirmed;
+    ///     nil: it stays in force.
     public func apply(
-        image: Image, bindings: [PortBinding], origin: PolicyOrigin? = nil
+        image: Image, bindings: [PortBinding], origin: PolicyOrigin? = nil, trial: UInt64? = nil
     ) throws(DatapathError) -> ApplyReport {
         let clock = ContinuousClock()
         let start = clock.now
         try Preflight.check()
         let lock = try lock(make: true)
-        var report = try lock.instance.applyLocked(image: image, bindings: bindings, origin: origin)
+        var report = try lock.instance.applyLocked(
+            image: image, bindings: bindings, origin: origin, trial: trial)
         _ = consume lock
         report.loadMilliseconds = (clock.now - start) / .milliseconds(1)
         return report
@@ -25,16 +28,19 @@ extension Instance {
 
     /// The part of an apply that needs the lock.
     private func applyLocked(
-        image: Image, bindings: [PortBinding], origin: PolicyOrigin?
+        image: Image, bindings: [PortBinding], origin: PolicyOrigin?, trial: UInt64?
     ) throws(DatapathError) -> ApplyReport {
         let folders = [
             mapFolder, innerFolder, linkFolder, filterFolder, readerFolder, historyFolder, textFolder,
         ]
         for folder in folders { try folder.make() }
         let hadFlows = mapFolder.holds("flows")
+        var warnings: [String] = []
+        if let maps = try InstanceMaps.open(mapFolder, inner: innerFolder) { warnings = try requireNoTrial(maps) }
         let maps = try preparePrograms()
         var step = try ApplyStep(
-            instance: self, image: image, bindings: bindings, origin: origin, hadFlows: hadFlows)
+            instance: self, image: image, bindings: bindings, origin: origin, hadFlows: hadFlows, trial: trial)
+        step.warnings = warnings
         return try step.run(maps)
     }
 

@@ -29,10 +29,13 @@ extension Instance {
 
     /// Puts an image in force, with quarantined devices cut off.
     ///
-    /// - Parameter renamed: ports whose device has a new name. One that is cut off stays so under the new name:
-    ///   renaming a device is not a way out.
+    /// - Parameters:
+    ///   - trial: how long it is on trial; nil: it stays in force.
+    ///   - renamed: ports whose device has a new name. One that is cut off stays so under the new name: renaming a
+    ///     device is not a way out.
     func publish(
-        _ map: Map, before: Before, renamed: [(from: String, to: String)] = [], _ maps: InstanceMaps
+        _ map: Map, before: Before, trial: TrialTerm? = nil, renamed: [(from: String, to: String)] = [],
+        _ maps: InstanceMaps
     ) throws {
         let lock = try lockPublishing()
         // A new image does not mark any device yet.
@@ -43,6 +46,7 @@ extension Instance {
         if !names.isEmpty { try LiveImage(map).mark(names, in: Mapping(map, writable: true)) }
         // At each change of a slot the kernel waits until every CPU has left what was there.
         try gracePeriods.expedited {
+            if let trial { return try putOnTrial(map, trial, maps) }
             if before == .kept {
                 try LiveImage.withPublished(in: maps) {
                     try maps.setInner(.slots, BH_SLOT_BEFORE.rawValue, to: $0)
@@ -54,6 +58,20 @@ extension Instance {
             }
         }
         _ = consume lock
+    }
+
+    /// Puts an image on trial, and tells its base when to go on. The base is told last: before, it must not adopt yet
+    /// what the trial will pass.
+    private func putOnTrial(_ map: Map, _ term: TrialTerm, _ maps: InstanceMaps) throws {
+        let trial = try LiveImage(map)
+        guard let base = try maps.inner(.slots, maps.slotInForce(), name: "policy image") else {
+            return try maps.putOnTrial(map, trial.generation, until: term.until)
+        }
+        // Nothing that can fail is left for afterwards.
+        let image = try LiveImage(base)
+        let mapping = try Mapping(base, writable: true)
+        try maps.putOnTrial(map, trial.generation, until: term.until)
+        image.prepare(for: trial, endingAt: term.deadline, in: mapping)
     }
 
     /// Removes the pins of maps that no map of maps holds any more, what an interrupted command left among them.

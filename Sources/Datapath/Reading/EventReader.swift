@@ -106,6 +106,8 @@ public final class EventReader {
     private func keepImageInForce() {
         if let newest = images.last, slot.isInForce(newest) { return }
         guard let current = slot.imageInForce() else { return }
+        // After a trial it may be its base again.
+        images.removeAll { $0.generation == current.generation }
         images.append(current)
         if images.count > EventReader.imagesKept { images.removeFirst() }
     }

@@ -18,7 +18,7 @@ extension Integration {
             let outward = try IPSocket.connected(site.host, .tcp, ends.network, 2049, from: 800)
             let answering = try peer.accept()
 
-            let text = try site.bulkhead.run("init").output
+            let text = try site.host.run(Bulkhead.executable, "init")
             let policy = try site.lab.file("first.yaml", text)
             let check = try site.bulkhead.run("check", "--strict", policy)
             #expect(check.status == 0, "\(check.errors)\n\(text)")

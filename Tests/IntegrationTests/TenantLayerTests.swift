@@ -33,7 +33,7 @@ extension Integration {
         @Test(arguments: AddressFamily.allCases) func aTenantOverridesNothing(family: AddressFamily) throws {
             let site = try UplinkSite()
             let policy = try site.lab.file("policy.yaml", Self.platform)
-            _ = try site.lab.file("tenant.yaml", "rules: []\n")
+            _ = try site.lab.file("tenant.yaml", "layers: [{ name: tenant, rules: [] }]\n")
             try site.bulkhead.apply(policy)
             #expect(try open(site, family) == [150])
             _ = try site.lab.file(
@@ -61,7 +61,7 @@ extension Integration {
         ]) func aTenantsFileGetsNoFurther(text: String) throws {
             let site = try UplinkSite()
             let policy = try site.lab.file("policy.yaml", Self.platform)
-            _ = try site.lab.file("tenant.yaml", "rules: []\n")
+            _ = try site.lab.file("tenant.yaml", "layers: [{ name: tenant, rules: [] }]\n")
             try site.bulkhead.apply(policy)
             _ = try site.lab.file("tenant.yaml", text + "\n")
             let result = try site.bulkhead.run("apply", policy)

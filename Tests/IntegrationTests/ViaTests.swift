@@ -38,8 +38,10 @@ extension Integration {
                 try lab.veth((green, "eth0"), (router, "green0"))
                 try lab.bridge(router, "blue", ports: ["c0", "c1"])
                 for (zone, device) in ["up0", "blue", "green0"].enumerated() {
+                    // A router asks for the neighbours of others' packets from its link-local address.
                     try lab.address(
-                        router, device, "\(Self.address(zone, 1, .v4))/24", "\(Self.address(zone, 1, .v6))/64")
+                        router, device, "\(Self.address(zone, 1, .v4))/24", "\(Self.address(zone, 1, .v6))/64",
+                        "fe80::\(zone + 1)/64")
                 }
                 try router.run(
                     "sh", "-ec",

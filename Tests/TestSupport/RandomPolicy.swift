@@ -45,7 +45,7 @@ public struct RandomPolicy: Sendable {
         var others = RandomNumbers(seed: seed &+ 0x9e37_79b9_7f4a_7c15)
         if others.once(in: 2) { RandomPolicy.askHost(&rules, &others) }
         let layers = others.once(in: 2) ? RandomPolicy.layer(&rules, isLarge: isLarge, &others) : []
-        if others.once(in: 2) { RandomPolicy.askOrigin(&rules, entries: entries.count, isLarge: isLarge, &others) }
+        if !isLarge, others.once(in: 2) { RandomPolicy.askOrigin(&rules, entries: entries.count, &others) }
         var ruleset = Ruleset(
             files: [SourceFile(name: RandomPolicy.file, text: "version: 1 # seed \(seed)\n")], entries: entries,
             groups: [], rules: rules, dynamicGroups: groups)
@@ -114,16 +114,13 @@ public struct RandomPolicy: Sendable {
         }
     }
 
-    /// Makes some rules ask where a packet came from. In a large policy so few sets of origins that the classes of
-    /// packets, which are as many as all combinations of what is asked, stay few enough to be compiled in seconds.
-    private static func askOrigin(
-        _ rules: inout [Rule], entries: Int, isLarge: Bool, _ random: inout RandomNumbers
-    ) {
-        let origins = (0..<(isLarge ? 2 : 12)).map { _ in
+    /// Makes some rules of a small policy ask where a packet came from. In a large one the classes of packets, which are
+    /// all combinations of what is asked, would be so many that it takes minutes to compile.
+    private static func askOrigin(_ rules: inout [Rule], entries: Int, _ random: inout RandomNumbers) {
+        for rank in rules.indices where random.once(in: 5) {
             let some = Set(random.some(of: Array(0..<entries)))
-            return Rule.Via(entries: some, host: some.isEmpty || random.once(in: 3))
+            rules[rank].via = Rule.Via(entries: some, host: some.isEmpty || random.once(in: 3))
         }
-        for rank in rules.indices where random.once(in: isLarge ? 20 : 5) { rules[rank].via = random.pick(origins) }
     }
 
     /// Something to ask of a packet's own fields.

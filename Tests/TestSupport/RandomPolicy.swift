@@ -114,8 +114,8 @@ public struct RandomPolicy: Sendable {
         }
     }
 
-    /// Makes some rules of a small policy ask where a packet came from. In a large one the classes of packets, which are
-    /// all combinations of what is asked, would be so many that it takes minutes to compile.
+    /// Makes some rules of a small policy ask where a packet came from. In a large one the classes of packets, which
+    /// are all combinations of what is asked, would be so many that it takes minutes to compile.
     private static func askOrigin(_ rules: inout [Rule], entries: Int, _ random: inout RandomNumbers) {
         for rank in rules.indices where random.once(in: 5) {
             let some = Set(random.some(of: Array(0..<entries)))

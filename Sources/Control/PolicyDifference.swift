@@ -62,7 +62,7 @@ package struct PolicyDifference: Sendable {
         let common = old.map(\.0).filter(after.contains)
         let places = Dictionary(common.enumerated().map { ($1, $0) }) { first, _ in first }
         let order = new.map(\.0).filter { before[$0] != nil }
-        let kept = Set(longestRising(order.compactMap { places[$0] }).map { order[$0] })
+        let kept = Set(order.compactMap { places[$0] }.longestRising.map { order[$0] })
         let removed = old.filter { !after.contains($0.0) }.map { Named(name: $0.0, change: .removed) }
         return removed
             + new.compactMap { name, meaning in
@@ -70,24 +70,6 @@ package struct PolicyDifference: Sendable {
                 if earlier != meaning { return Named(name: name, change: .changed) }
                 return kept.contains(name) ? nil : Named(name: name, change: .moved)
             }
-    }
-
-    /// The indices of a longest rising part of a list.
-    private static func longestRising(_ list: [Int]) -> [Int] {
-        var ends: [Int] = []
-        var before = [Int](repeating: -1, count: list.count)
-        for index in list.indices {
-            let place = ends.firstIndex { list[$0] >= list[index] } ?? ends.count
-            if place > 0 { before[index] = ends[place - 1] }
-            if place == ends.count { ends.append(index) } else { ends[place] = index }
-        }
-        var result: [Int] = []
-        var index = ends.last ?? -1
-        while index >= 0 {
-            result.append(index)
-            index = before[index]
-        }
-        return result
     }
 }
 

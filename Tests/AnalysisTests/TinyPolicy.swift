@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Network
 import Policy
 import TestSupport
@@ -32,6 +33,15 @@ struct TinyPolicy {
     ]
 
     static let tags: [UInt16] = [0, 7, 9]
+
+    /// The seeds that a test tries: `BULKHEAD_POLICIES` of them, from `BULKHEAD_SEED` on. Prints which.
+    static func seeds(_ test: String) -> Range<UInt64> {
+        let environment = ProcessInfo.processInfo.environment
+        let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
+        let count = environment["BULKHEAD_POLICIES"].flatMap(UInt64.init) ?? 20
+        print("\(test): BULKHEAD_SEED=\(first), \(count) policies")
+        return first..<first + count
+    }
 
     private static func place(_ line: Int) -> SourceLocation {
         SourceLocation(file: "tiny.yaml", line: line, column: 1)

@@ -264,33 +264,10 @@ private struct KeptParts {
         for (index, key) in two.enumerated() {
             if let place = places[key]?.popLast() { matched.append((place, index)) }
         }
-        for index in KeptParts.longestRising(matched.map(\.old)) {
+        for index in matched.map(\.old).longestRising {
             old[matched[index].old] = true
             new[matched[index].new] = true
         }
-    }
-
-    /// The indices of a longest rising part of a list.
-    private static func longestRising(_ list: [Int]) -> [Int] {
-        var ends: [Int] = []
-        var before = [Int](repeating: -1, count: list.count)
-        for index in list.indices {
-            var low = 0
-            var high = ends.count
-            while low < high {
-                let middle = (low + high) / 2
-                if list[ends[middle]] < list[index] { low = middle + 1 } else { high = middle }
-            }
-            if low > 0 { before[index] = ends[low - 1] }
-            if low == ends.count { ends.append(index) } else { ends[low] = index }
-        }
-        var result: [Int] = []
-        var index = ends.last ?? -1
-        while index >= 0 {
-            result.append(index)
-            index = before[index]
-        }
-        return result
     }
 }
 

@@ -7,8 +7,7 @@ extension CommandNotes {
         "check": check, "diff": diff, "apply": apply, "rollback": rollback, "log": log, "show": show,
         "status": status, "counters": counters, "flows": flows, "drops": drops, "explain": explain, "reach": reach,
         "replay": replay, "import": importing, "init": initial, "schema": schema, "quarantine": quarantine,
-        "release": release,
-        "detach": detach,
+        "release": release, "detach": detach,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
         "group flush": groupFlush,
     ]

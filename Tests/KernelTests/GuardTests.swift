@@ -39,7 +39,12 @@ extension PacketTables {
                 shared: [198.51.100.203, 198.51.100.255]
                 guard: [destination]
                 vlans: any
-              unaimed: { interface: tap6, addresses: [], guard: [promiscuous, destination], mac: 52:54:00:00:00:06 }
+              unaimed:
+                interface: tap6
+                mac: 52:54:00:00:00:06
+                addresses: []
+                guard: [promiscuous, destination]
+                vlans: any
             defaults: { in: accept, out: accept }
             """)
 

@@ -21,8 +21,6 @@ extension ReferenceFlows {
         var innerVLAN: UInt16
         /// Behind an authentication header it is another conversation.
         var isAuthenticated: Bool
-        /// Of what an end sends to itself: such a connection has no way back that could be told from the way there.
-        var direction: Direction?
 
         /// `tags`: of the frame that carries it, where `packet` is a quotation.
         init(_ packet: Packet, _ direction: Direction, scope: Int, tags: Packet) {
@@ -34,10 +32,6 @@ extension ReferenceFlows {
             (sender, receiver) = direction == .in ? (source, destination) : (destination, source)
             (outerVLAN, innerVLAN) = (tags.outerVLAN, tags.innerVLAN)
             isAuthenticated = packet.headers.contains(51)
-            // Of echo it can be told.
-            if source == destination {
-                self.direction = packet.isEchoReply ? (direction == .in ? .out : .in) : direction
-            }
         }
     }
 

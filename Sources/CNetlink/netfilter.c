@@ -21,7 +21,8 @@ static int list_of_nftables(const uint16_t types[2], mnl_cb_t take, size_t size,
 						     .answer = NFT_TYPE(types[1]),
 						     .header = &all,
 						     .size = sizeof(all),
-						     .bus = NETLINK_NETFILTER },
+						     .bus = NETLINK_NETFILTER,
+						     .most = BULKHEAD_NFTABLES_LIST_MAX },
 				 take, size, list, count);
 
 	/* A kernel without nftables has none of its chains. */

@@ -41,7 +41,7 @@ static int check_answer(const struct nlmsghdr *message, void *data)
 		errno = EBADMSG;
 		return MNL_CB_ERROR;
 	}
-	if (taker->answers++ == BULKHEAD_LIST_MAX) {
+	if (taker->answers++ == (taker->question->most ? taker->question->most : BULKHEAD_LIST_MAX)) {
 		errno = E2BIG;
 		return MNL_CB_ERROR;
 	}

@@ -22,7 +22,8 @@ struct question {
 	/* Puts attributes after the header, given `data`; NULL: there are none. */
 	void (*put)(struct nlmsghdr *request, const void *data);
 	const void *data;
-	int bus; /* NETLINK_*; 0 is NETLINK_ROUTE */
+	int bus;     /* NETLINK_*; 0 is NETLINK_ROUTE */
+	size_t most; /* answers that are read; 0: BULKHEAD_LIST_MAX */
 };
 
 /* Asks for one object; `take` gets the answer and `result`. */

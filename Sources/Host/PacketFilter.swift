@@ -107,7 +107,7 @@ extension DroppingChain {
         var cut: [String] = []
         let chains = try unsafe listed("chains of nftables", notingIn: &cut, bulkhead_read_chains)
         let rules = try unsafe listed("rules of nftables", notingIn: &cut, bulkhead_read_chain_rules)
-        unseen += cut.map { "there are more than \(BULKHEAD_LIST_MAX) \($0); only these were read" }
+        unseen += cut.map { "there are more than \(BULKHEAD_NFTABLES_LIST_MAX) \($0); only these were read" }
         let byChain = Dictionary(grouping: rules) { ChainName($0.family, text(of: $0.table), text(of: $0.chain)) }
         return chains.filter { $0.is_base != 0 }.compactMap { chain in
             let name = ChainName(chain.family, text(of: chain.table), text(of: chain.name))

@@ -18,6 +18,11 @@
 
 enum {
 	BULKHEAD_LIST_MAX = 1 << 18, /* elements of an array, and answers that are read for it */
+	/*
+	 * The same of nftables: for each batch of answers the kernel walks its list of rules from the first one on, and
+	 * 262,144 rules take it half a minute.
+	 */
+	BULKHEAD_NFTABLES_LIST_MAX = 1 << 16,
 	BULKHEAD_CUT = 1,
 };
 

@@ -46,12 +46,12 @@ public struct RuleLimit: Sendable, Hashable {
     public static let standardV4Prefix = 32
     public static let standardV6Prefix = 64
 
-    /// - Parameter burst: Units; nil: as many as in a second, at least one; of bytes a tenth of that, at least 128 KiB.
+    /// - Parameter burst: Units; nil: as many as in a second, at least one; of bytes at least 128 KiB.
     public init(rate: Int, period: Period, burst: Int? = nil, per: Subject = .rule, unit: Unit = .packets) {
         self.rate = rate
         self.period = period
         let second = rate / period.seconds
-        self.burst = burst ?? (unit == .packets ? max(second, 1) : max(second / 10, 131_072))
+        self.burst = burst ?? max(second, unit == .packets ? 1 : 131_072)
         self.per = per
         self.unit = unit
     }

@@ -92,12 +92,16 @@ struct JointClasses {
     /// Calls `body` with the joint classes that a rule matches, ascending.
     @inline(__always)
     func forEachJoint(ofRule rank: UInt32, _ body: (Int) -> Void) {
-        forEachWord(ofRule: rank) { number, word in
-            var bits = word
-            while bits != 0 {
-                body(number * 64 + bits.trailingZeroBitCount)
-                bits &= bits - 1
-            }
+        forEachWord(ofRule: rank) { number, word in JointClasses.forEachJoint(of: word, number, body) }
+    }
+
+    /// Calls `body` with the joint classes whose bits are set in the word of a number, ascending.
+    @inline(__always)
+    static func forEachJoint(of word: UInt64, _ number: Int, _ body: (Int) -> Void) {
+        var bits = word
+        while bits != 0 {
+            body(number * 64 + bits.trailingZeroBitCount)
+            bits &= bits - 1
         }
     }
 

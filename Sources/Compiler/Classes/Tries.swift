@@ -8,27 +8,31 @@ import Policy
 /// of all partitions and the fullest bitmap together, for that joint class, are a bound.
 struct Tries {
     /// By partition, then of bitmaps, and by joint class: the conditional rules of the list that has the most of them.
-    private var most = [[Int: [UInt32]]](repeating: [:], count: Int(BH_PARTITIONS) + 1)
-
-    /// - Parameter candidates: By joint class: conditional rules, ascending, then an unconditional one or `BH_NONE`.
-    mutating func note(_ candidates: [Int: [UInt32]], partition: Int) {
-        for (joint, ranks) in candidates where ranks.count - 1 > most[partition][joint]?.count ?? 0 {
-            most[partition][joint] = Array(ranks.dropLast())
-        }
-    }
-
+    private var most: [[[UInt32]]]
     /// The longest chain of ranks that may decide.
     private var longest: [UInt32] = []
 
-    mutating func note(chains: [Int: [UInt32]]) {
-        for chain in chains.values where chain.count > longest.count { longest = chain }
+    /// - Parameter joints: How many joint classes there are.
+    init(joints: Int) {
+        most = [[[UInt32]]](
+            repeating: [[UInt32]](repeating: [], count: joints), count: Int(BH_PARTITIONS) + 1)
+    }
+
+    /// Notes the chains of a list that cells of a partition have, or that bitmaps have, after the partitions.
+    mutating func note(_ chains: RuleChains, partition: Int) {
+        for joint in chains.joints {
+            if chains[joint].count > longest.count { longest = chains[joint] }
+            if chains.conditionalCount(joint) > most[partition][joint].count {
+                most[partition][joint] = chains.conditional(joint)
+            }
+        }
     }
 
     /// Throws if a packet could match too many conditional rules.
     func check(_ ruleset: Ruleset) throws(CompileError) {
         var worst: [UInt32] = []
-        for joint in Set(most.flatMap(\.keys)) {
-            let ranks = Set(most.flatMap { $0[joint] ?? [] }).sorted()
+        for joint in most[0].indices where most.contains(where: { !$0[joint].isEmpty }) {
+            let ranks = Set(most.flatMap { $0[joint] }).sorted()
             if ranks.count > worst.count || (ranks.count == worst.count && ranks.lexicographicallyPrecedes(worst)) {
                 worst = ranks
             }

@@ -22,14 +22,17 @@ struct RuleLists {
     /// Chains of ranks, see `BH_CHAIN`.
     var chains: [UInt32] { chainTable.elements }
     /// The conditional rules that a packet may have to try.
-    private(set) var tries = Tries()
+    private(set) var tries: Tries
 
     /// The distinct pages of runs, each run as its changes and its base.
     private var pages = SequenceTable<UInt64>()
     private var values = SequenceTable<UInt32>()
     private var chainTable = SequenceTable<UInt32>()
     private var numbers = SequenceTable<UInt32>()
-    private var heads: [UInt32] = []
+    /// By list: its first entry, and the partitions whose cells have it.
+    private var heads: [(entry: UInt32, partitions: UInt32)] = []
+    /// Of the list at hand.
+    private var tried: RuleChains
     /// The heads of the lists that cannot be read without the joint class.
     private(set) var needJoint: Set<UInt32> = []
     private let joint: JointClasses
@@ -50,6 +53,8 @@ struct RuleLists {
         self.plain = plain
         self.isConditional = isConditional
         self.layers = layers
+        tried = RuleChains(joint, isConditional: isConditional, layers: layers)
+        tries = Tries(joints: joint.jointCount)
         covered = [UInt64](repeating: 0, count: joint.rowWidth)
         coveredHere = covered
         firsts = [UInt32](repeating: 0, count: joint.jointCount)
@@ -65,24 +70,23 @@ struct RuleLists {
     mutating func add(_ ranks: [UInt32], partition: Int) -> (head: UInt32, rank: UInt32)? {
         let ranks = reachable(ranks)
         guard let first = ranks.first else { return nil }
-        let candidates = candidates(ranks)
-        tries.note(candidates.mapValues(conditional), partition: partition)
-        tries.note(chains: candidates)
         let number = numbers.intern(ranks)
-        if number == heads.count {
-            let first = UInt32(entries.count)
-            heads.append(first)
-            if emit(ranks, candidates) { needJoint.insert(first) }
-        }
-        return (heads[number], first)
+        let isNew = number == heads.count
+        if isNew { heads.append((UInt32(entries.count), 0)) }
+        let entry = heads[number].entry
+        guard heads[number].partitions >> UInt32(partition) & 1 == 0 else { return (entry, first) }
+        heads[number].partitions |= 1 << UInt32(partition)
+        tried.fill(ranks)
+        tries.note(tried, partition: partition)
+        if isNew, emit(ranks) { needJoint.insert(entry) }
+        return (entry, first)
     }
 
     /// Counts the conditional rules that a packet may have to try because of bitmaps.
     mutating func note(_ bitmaps: Bitmaps) {
         for ranks in bitmaps.ranksBySource(where: { isConditional[Int($0)] }) {
-            var candidates: [Int: [UInt32]] = [:]
-            for rank in ranks { joint.forEachJoint(ofRule: rank) { candidates[$0, default: []].append(rank) } }
-            tries.note(candidates.mapValues { $0 + [BH_NONE] }, partition: Int(BH_PARTITIONS))
+            tried.fill(ranks)
+            tries.note(tried, partition: Int(BH_PARTITIONS))
         }
     }
 
@@ -92,7 +96,7 @@ struct RuleLists {
         // A copy, because the closures below change `self`.
         let joint = joint
         defer {
-            for rank in ranks { joint.forEachWord(ofRule: rank) { number, _ in covered[number] = 0 } }
+            uncover(ranks)
             uncoverLayer()
         }
         var layer = 0
@@ -111,22 +115,26 @@ struct RuleLists {
         }
     }
 
+    private mutating func uncover(_ ranks: [UInt32]) {
+        let joint = joint
+        for rank in ranks { joint.forEachWord(ofRule: rank) { number, _ in covered[number] = 0 } }
+    }
+
     private mutating func uncoverLayer() {
         guard layers.canPass else { return }
         for index in coveredHere.indices { coveredHere[index] = 0 }
     }
 
     /// Writes a list's entries. Returns whether the list cannot be read without the joint class.
-    private mutating func emit(_ ranks: [UInt32], _ candidates: [Int: [UInt32]]) -> Bool {
+    private mutating func emit(_ ranks: [UInt32]) -> Bool {
         count += 1
         guard ranks.count > Int(BH_LIST_SHORT) else { return emitShort(ranks) }
         longCount += 1
         let marks = BH_MATCH_RUNS.rawValue | BH_MATCH_LAST.rawValue
         entries.append(bh_list_entry(ranks[0], marks | UInt32(runPages.count)))
         findFirsts(ranks)
-        for index in candidates.keys.sorted() {
-            guard let chain = candidates[index] else { continue }
-            firsts[index] = BH_CHAIN | UInt32(chainTable.starts[chainTable.intern(chain)])
+        for index in tried.joints {
+            firsts[index] = BH_CHAIN | UInt32(chainTable.starts[chainTable.intern(tried[index])])
         }
         for start in stride(from: 0, to: joint.jointCount, by: 64 * Int(BH_RUN_PAGE)) { emitPage(start) }
         return true
@@ -177,38 +185,13 @@ struct RuleLists {
     private mutating func findFirsts(_ ranks: [UInt32]) {
         let joint = joint
         for index in firsts.indices { firsts[index] = BH_NONE }
-        for rank in ranks.reversed() { joint.forEachJoint(ofRule: rank) { firsts[$0] = rank } }
-    }
-
-    /// By joint class whose first match is not sure to decide: the ranks that may decide, one of them, up to the first
-    /// that surely does or `BH_NONE`. An unconditional rule that another rule may pass over ends only its own layer.
-    private func candidates(_ ranks: [UInt32]) -> [Int: [UInt32]] {
-        guard ranks.contains(where: { isConditional[Int($0)] || layers.isOvertaken($0) }) else { return [:] }
-        var result: [Int: [UInt32]] = [:]
-        /// Where nothing more is tried: in the layers before this one.
-        var closed = [Int](repeating: 0, count: joint.jointCount)
+        defer { uncover(ranks) }
         for rank in ranks {
-            let layer = layers.number(rank)
-            joint.forEachJoint(ofRule: rank) { index in
-                guard closed[index] <= layer else { return }
-                if isConditional[Int(rank)] {
-                    result[index, default: []].append(rank)
-                } else if layers.isOvertaken(rank) {
-                    result[index, default: []].append(rank)
-                    closed[index] = layer + 1
-                } else {
-                    result[index]?.append(rank)
-                    closed[index] = .max
-                }
+            joint.forEachWord(ofRule: rank) { number, word in
+                JointClasses.forEachJoint(of: word & ~covered[number], number) { firsts[$0] = rank }
+                covered[number] |= word
             }
         }
-        for index in result.keys where closed[index] != .max { result[index]?.append(BH_NONE) }
-        return result
-    }
-
-    /// The conditional ranks of a chain, and its end.
-    private func conditional(_ chain: [UInt32]) -> [UInt32] {
-        chain.dropLast().filter { isConditional[Int($0)] } + chain.suffix(1)
     }
 
     /// Writes the page of joint classes from one on, or refers to an equal one.

@@ -57,6 +57,17 @@ import Testing
             .map { root + folder + "/" + $0 }
     }
 
+    /// Editors take the schema from beside the policy. A change of it is written there with
+    /// `bulkhead schema >Examples/policy.schema.json`.
+    @Test func everyExampleNamesIt() throws {
+        let kept = try String(contentsOfFile: Self.root + "Examples/policy.schema.json", encoding: .utf8)
+        #expect(kept == PolicySchema.text)
+        for path in try Self.policies("Examples") {
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            #expect(text.hasPrefix("# yaml-language-server: $schema=policy.schema.json\n"), "\(path)")
+        }
+    }
+
     @Test func everyKeyHasAShape() { #expect(PolicySchema.keysWithoutShape == []) }
 
     @Test func everyExampleFits() throws {

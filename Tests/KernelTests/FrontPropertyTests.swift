@@ -72,6 +72,7 @@ extension PacketTables {
                     var policy = FlowPropertyTests.ruleset(start, &random)
                     Run.guardPorts(&policy, &random)
                     Run.changeRules(&policy, &random)
+                    if random.once(in: 2) { Run.condition(&policy, at: start, &random) }
                     policies.append(policy)
                 }
                 let images = try policies.map { try Compiler().compile($0) }
@@ -122,6 +123,34 @@ extension PacketTables {
                     policy.rules[rank].log = random.once(in: 2)
                 }
                 if layers == 2 { policy.layers = ["first", "second"] }
+            }
+
+            /// Rules with limits of bytes, which flows that they open go on using, times that begin and end between
+            /// packets, origins, and members that the programs add.
+            private static func condition(
+                _ policy: inout Ruleset, at start: Timestamp, _ random: inout RandomNumbers
+            ) {
+                let minute = Int(start.nanoseconds / 60_000_000_000 % 1440)
+                for rank in policy.rules.indices {
+                    if policy.rules[rank].limit == nil, random.once(in: 5) {
+                        policy.rules[rank].limit = RuleLimit(
+                            rate: 6000, period: .minute, burst: random.pick([150, 2000, 20_000]),
+                            per: random.pick([.rule, .source, .destination]), unit: .bytes)
+                    }
+                    if random.once(in: 8) {
+                        let from = (minute + random.pick([1436, 0, 1, 6])) % 1440
+                        policy.rules[rank].times = RuleTimes(from: from, to: min(from + random.pick([2, 30]), 1440))
+                    }
+                    if random.once(in: 6) {
+                        let some = Set(random.some(of: Array(0...2)))
+                        policy.rules[rank].via = Rule.Via(entries: some, host: some.isEmpty || random.once(in: 3))
+                    }
+                    if random.once(in: 6) {
+                        policy.rules[rank].addition = RuleAddition(
+                            group: random.number(0...1), seconds: random.pick([30, 300, nil]),
+                            end: random.pick(RuleAddition.End.allCases))
+                    }
+                }
             }
 
             private static func ends(_ random: inout RandomNumbers) -> Rule.Ends {
@@ -227,13 +256,17 @@ extension PacketTables {
                 // XDP sees no super-packets.
                 let isEarly = isIngress && drawn.entry == 0 && random.once(in: 3)
                 let segments = !isEarly && random.once(in: 20) ? UInt32(random.number(2...9)) : 1
+                // Of what the host sends it is told where that came from.
+                let origin: Simulator.Origin =
+                    isIngress
+                    ? .elsewhere : random.pick([.elsewhere, .host, .port(record: 0), .port(record: record)])
                 func run(_ simulator: Simulator, _ hook: HookName) throws -> Simulator.Outcome {
                     let isSuper = segments > 1
                     return try simulator.judge(
                         frame: drawn.frame.bytes,
                         originalLength: isSuper ? drawn.frame.bytes.count + 1000 * Int(segments) : nil,
                         portRecord: record, hook: hook, segmentSize: isSuper ? 1000 : 0,
-                        segments: isSuper ? segments : 0, isQuarantined: isQuarantined)
+                        segments: isSuper ? segments : 0, isQuarantined: isQuarantined, from: origin)
                 }
                 let place = "seed \(seed), step \(step)"
                 if isEarly {

@@ -67,6 +67,35 @@ static __always_inline bool limit_holds(const struct image *image, const struct 
 	return !TAKES_BUDGETS || take_budget(here, condition, by_flow, image->header->secret) == !over;
 }
 
+enum room_left { ROOM_LEFT, ROOM_FULL, ROOM_UNKNOWN };
+
+/*
+ * Whether a rule may open another flow. Only the packet that is here may be one too many: what is asked about other
+ * packets is whether flows go on, and those are open.
+ */
+static __always_inline enum room_left room_left(__u32 rank, struct bh_scratch *here)
+{
+	if (here->question == ASK_OPENING)
+		return here->lookup.best >= here->limited_from ? ROOM_LEFT : ROOM_FULL;
+	if (here->question != ASK_PACKET || (here->packet.protocol == IPPROTO_TCP && !is_opening(&here->packet)))
+		return ROOM_LEFT;
+	here->unsure = !TAKES_BUDGETS;
+	if (!TAKES_BUDGETS)
+		return ROOM_LEFT;
+	if (here->asked_room == rank + 1)
+		return here->has_room ? ROOM_LEFT : ROOM_FULL;
+	here->asked_room = rank + 1;
+	here->wanted |= BH_WANTED_ROOM;
+	return ROOM_UNKNOWN;
+}
+
+/* Whether a flow counts for the rule that the question is about. */
+static __always_inline bool may_count(const struct bh_scratch *here)
+{
+	return here->question == ASK_PACKET || here->question == ASK_OPENING || here->question == ASK_ATTEMPT ||
+	       here->question == ASK_ADOPTED;
+}
+
 /*
  * Notes that the packet matches a rule that logs. XDP neither counts nor streams what tc may see too, so it leaves such
  * a packet to tc. Packets that are only asked about are not here to be logged.
@@ -124,8 +153,19 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 		if (fields == FIELDS_FAIL)
 			return go_on(here, rank, BH_TRY_FIELDS, behind);
 	}
+	if (condition->connections) {
+		enum room_left room = room_left(rank, here);
+
+		JOIN_PATHS();
+		if (room == ROOM_UNKNOWN)
+			return ASK_SAME_RULE;
+		if (room == ROOM_FULL)
+			return go_on(here, rank, BH_TRY_CONNECTIONS, behind);
+	}
 	if (flags & BH_CONDITION_LIMITED && !limit_holds(image, rule, condition, here))
 		return go_on(here, rank, BH_TRY_LIMIT, behind);
+	if (condition->connections && may_count(here))
+		here->counted = rank - rule->term + 1;
 	if ((flags & (BH_CONDITION_BYTES | BH_CONDITION_OVER)) == BH_CONDITION_BYTES && rule->verdict == BH_ACCEPT &&
 	    !(rule->flags & BH_RULE_STATELESS))
 		here->metered = METERED_OPENER;

@@ -146,6 +146,7 @@ static __always_inline bool keep_flow(struct bh_flow *flow, const struct bh_scra
 struct placing {
 	__u32 replaced; /* tag of the flow that was there; 0: none */
 	__u32 scope;    /* its */
+	__u32 slot;     /* the place, counted from 1 */
 	__u8 placed;
 	__u8 same; /* it was of the same connection */
 	__u8 expired;
@@ -169,6 +170,7 @@ static __noinline void place_flow(struct bh_scratch *here, __u32 index, __u32 ro
 		struct bh_flow *flow = &flows[way];
 
 		placing->placed = 1;
+		placing->slot = index * BH_FLOW_WAYS + way + 1;
 		placing->replaced = bucket->tags[way];
 		placing->scope = bucket->scopes[way];
 		placing->expired = is_expired(flow, now);
@@ -215,6 +217,7 @@ __noinline int open_flow(struct bh_scratch *here)
 	if (!here || !totals)
 		return 0;
 	now = ticks_now(here);
+	here->opened = 0;
 	tidy(totals, now);
 	found = find_flow(here);
 	in_reserve = found && is_reserve((found - 1) / BH_FLOW_WAYS);
@@ -229,6 +232,7 @@ __noinline int open_flow(struct bh_scratch *here)
 		totals->refused++;
 		return 0;
 	}
+	here->opened = placing.slot;
 	/*
 	 * The place belonged to a flow that is gone or that goes on, so one place too many was taken. Without room none
 	 * was taken.

@@ -13,6 +13,7 @@
 #include "judge_conclude.h"
 #if TAKES_BUDGETS
 #include "addition.h"
+#include "connections.h"
 #include "log.h"
 #include "read_fields.h"
 #endif
@@ -53,6 +54,8 @@ static __always_inline void start_packet(const struct image *image, const struct
 	here->asked_via = 0;
 	here->via_open = 0;
 	here->addition = 0;
+	here->counted = 0;
+	here->asked_room = 0;
 	here->metered = METERED_NOT;
 	here->wanted = 0;
 	here->host_found = 0;
@@ -189,6 +192,8 @@ static __always_inline void serve(void *ctx, struct bh_scratch *here)
 		read_fields(ctx, here);
 	if (here->wanted & BH_WANTED_ADD)
 		add_member(here);
+	if (here->wanted & BH_WANTED_ROOM)
+		ask_room(here);
 #endif
 	if (here->wanted & (BH_HOST_SOURCE | BH_HOST_DESTINATION))
 		find_own(here);
@@ -208,14 +213,15 @@ static __always_inline void ask_before_until_answered(void *ctx, struct bh_scrat
 /*
  * Judges on until there is nothing more to ask of the policy in force. The rules are asked two questions at most: about
  * what a packet quotes and itself, about it and what opened its connection, or about a flow's opening and its other
- * way. Each question may need to know of the host, and one of them more of the packet's fields.
+ * way. Each question may need to know of the host, and one of them more of the packet's fields, and for each rule with
+ * a condition whether it has room for another flow.
  */
 static __always_inline int judge_on(void *ctx, struct bh_scratch *here, enum bh_hook hook)
 {
 	int step = ASK_AGAIN;
 
 #pragma unroll
-	for (int i = 0; i < 2 * (BH_TRIES_MAX + 1) + 5; i++) {
+	for (int i = 0; i < 3 * (BH_TRIES_MAX + 1) + 5; i++) {
 		step = judge(here, hook);
 		if (step != ASK_AGAIN)
 			break;

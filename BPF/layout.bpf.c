@@ -39,6 +39,8 @@ const union {
 	struct bh_fragment_bucket fragment_bucket;
 	struct bh_limit limit;
 	struct bh_source_set source_set;
+	struct bh_connections connections;
+	struct bh_holder_bucket holder_bucket;
 	struct bh_scratch scratch;
 	struct bh_settings settings;
 	struct bh_stamp stamp;

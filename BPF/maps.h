@@ -210,6 +210,13 @@ struct {
 	__type(value, struct bh_source_set);
 } sources SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, BH_HOLDER_BUCKETS);
+	__type(key, __u32);
+	__type(value, struct bh_holder_bucket);
+} holders SEC(".maps");
+
 /* The members of a dynamic group. It takes only the room that they need. */
 struct member_trie {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

@@ -153,10 +153,12 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 		check_offload(ctx, here, hook);
 	judge_packet(ctx, here, hook);
 	if (!here->judgement.generation) {
+		settle_connection(here);
 		count_unjudged(here);
 		return TC_ACT_UNSPEC;
 	}
 	settle_flow(here);
+	settle_connection(here);
 	settle_fragment(here);
 	settle_addition(here);
 	if (settings.answer_blocks)

@@ -45,6 +45,8 @@ public struct Compiler: Sendable {
         try budget.check(ruleset.rules, "rules", atMost: \.rules)
         let limited = ruleset.rules.indices.filter { ruleset.rules[$0].limit?.per == .rule }
         try budget.check(limited.map { ruleset.rules[$0] }, "rules with a limit per rule", atMost: \.limitedRules)
+        let counted = ruleset.rules.indices.filter { ruleset.rules[$0].connections != nil }
+        try budget.check(counted.map { ruleset.rules[$0] }, "rules with \"connections\"", atMost: \.countedRules)
         try budget.check("dynamic groups", ruleset.dynamicGroups.count, atMost: \.dynamicGroups)
         let additions = ruleset.dynamicGroups.isEmpty ? [] : Set(ruleset.rules.compactMap(\.addition))
         try budget.check("different additions to groups", additions.count, atMost: \.additions)

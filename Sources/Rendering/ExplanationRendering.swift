@@ -113,6 +113,10 @@ extension Explanation.Hop {
             "tag": JSON(rule?.note?.tag), "source": JSON(source?.fileAndLine),
             "comment": JSON(rule?.note?.comment), "meta": rule?.note?.metaJSON ?? nil,
             "limited": .bool(rule?.isLimited ?? false), "dynamic": .bool(rule?.asksMembers ?? false),
+            "connections": rule?.connections.map {
+                ["max": .integer(Int64($0.maximum)), "per": .string($0.per.rawValue)]
+            }
+                ?? .null,
             "starts": JSON(rule?.starts?.utc), "expires": JSON(rule?.expires?.utc),
             "tried": .array(tried.map(\.json)),
         ]
@@ -122,6 +126,7 @@ extension Explanation.Hop {
     fileprivate var conditions: String {
         var words: [String] = []
         if rule?.isLimited == true { words.append("within its limit") }
+        if let connections = rule?.connections { words.append("while it has room: \(connections)") }
         if rule?.asksFields == true { words.append("by the packet's fields") }
         if rule?.asksMembers == true { words.append("by its dynamic groups now") }
         if let starts = rule?.starts { words.append("since \(starts)") }
@@ -142,6 +147,7 @@ extension TriedRule {
             case .time: "does not match at this time"
             case .members: "does not match: an end is not in the dynamic groups that it asks for"
             case .limit: "does not match by its limit"
+            case .connections: "does not match: as many of its connections are open as it lets"
             case .fields: "does not match: the packet's fields are others than it asks for"
             case .logged: "logs the packet"
             case .passed: "passes it on to the next layer"

@@ -28,8 +28,11 @@ public final class Simulator {
 
     /// Whether the front judged the last frame, by what it knew of frames alike.
     package private(set) var wasAnswered = false
-    /// Ranks of the policy's rules, by number, where the front is there: its answers name a rule by its counter alone.
-    private var ranks: [UInt32] = []
+    /// Ranks of the policy's rules, by the slot of their counter, where the front is there: its answers name a rule by
+    /// its counter alone.
+    private var ranks: [UInt32: UInt32] = [:]
+    /// Which counter each rule has. It follows the rule's name, as on a host: so do the flows that count for a rule.
+    package private(set) var counters: [(name: String, slot: UInt32)] = []
 
     let maps: InstanceMaps
     /// The programs that were needed so far; verifying each takes a while.
@@ -117,6 +120,8 @@ public final class Simulator {
         try Preflight.check()
         view = try ImageView(ofPolicy: bytes)
         var generation = Simulator.generation(bytes, view, number, adopts)
+        let slots = SlotAllotment(names: view.ruleCounters.map(\.name), old: [], capacity: Int(BH_RULES_MAX)).slots
+        generation.setCounters(slots)
         limits = LimitAllotment(view.limitedRules, old: [])
         limitsByEnd = view.limitsByEnd
         generation.setLimitSlots(limits.slots)
@@ -128,7 +133,6 @@ public final class Simulator {
         maps = try InstanceMaps.make(
             pinnedIn: nil, inner: nil, entries: ["verdicts": max(answerBlocks, 1), "buckets": 1])
         settings.answer_blocks = answerBlocks
-        ranks = answerBlocks > 0 ? view.firstRanks : []
         generation.setGroupSlots(try self.groups.use(view, in: maps))
         Simulator.bind(&generation, view, before: nil, isFirst: true)
         map = try Simulator.publish(generation, in: maps)
@@ -138,6 +142,7 @@ public final class Simulator {
         } catch {
             throw DatapathError("cannot prepare the test run", error)
         }
+        note(counters: slots)
     }
 
     /// Judges by another compiled policy from now on: the programs need not be verified again, and the flows are kept.
@@ -145,8 +150,12 @@ public final class Simulator {
         let before = (view: view, generation: self.generation)
         self.generation -= 1
         view = try ImageView(ofPolicy: image.bytes)
-        if settings.answer_blocks > 0 { ranks = view.firstRanks }
         var generation = Simulator.generation(image.bytes, view, self.generation, adopts)
+        let slots = SlotAllotment(
+            names: view.ruleCounters.map(\.name), old: counters, capacity: Int(BH_RULES_MAX)
+        ).slots
+        generation.setCounters(slots)
+        note(counters: slots)
         Simulator.bind(&generation, view, before: isFresh ? nil : before, isFirst: isFresh)
         if !isFresh {
             try change { () throws(BPFError) in try maps[.slots].update(BH_SLOT_BEFORE.rawValue, to: map) }
@@ -162,6 +171,12 @@ public final class Simulator {
         devicePorts = generation.devicePorts
         map = try Simulator.publish(generation, in: maps)
         mapping = try Simulator.mapping(of: map)
+    }
+
+    private func note(counters slots: [UInt32]) {
+        counters = Array(zip(view.ruleCounters.map(\.name), slots))
+        guard settings.answer_blocks > 0 else { return }
+        ranks = Dictionary(zip(slots, view.firstRanks)) { first, _ in first }
     }
 
     /// Binds a made-up device to each port. As on a host, only the first policy adopts TCP connections; a later one
@@ -188,8 +203,6 @@ public final class Simulator {
             generation.setFlowScope(isHost ? flowScope(record, view) : 0, ofRecord: record)
         }
         generation.setAdopting(adopts)
-        // Each rule counts by its number.
-        generation.setCounters((0..<UInt32(view.ruleCount)).map(\.self))
         return generation
     }
 
@@ -300,7 +313,7 @@ public final class Simulator {
             noteSource(found.packet)
             wasAnswered = found.front.answered != 0
             if wasAnswered, found.judgement.reason == BH_REASON_RULE.rawValue {
-                found.judgement.rule = ranks[Int(found.judgement.counter)]
+                found.judgement.rule = ranks[found.judgement.counter] ?? BH_NONE
             }
             return Outcome(found, run, view)
         } catch {

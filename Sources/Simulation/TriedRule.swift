@@ -11,6 +11,8 @@ public struct TriedRule: Sendable, Hashable {
         case members
         /// The limit is used up; with `over`, it is not.
         case limit
+        /// As many of its flows are open as the rule lets.
+        case connections
         /// The packet's own fields are others than the rule asks for.
         case fields
         /// The rule logs.
@@ -42,6 +44,7 @@ extension TriedRule.Why {
         case BH_TRY_TIME.rawValue: self = .time
         case BH_TRY_MEMBERS.rawValue: self = .members
         case BH_TRY_LIMIT.rawValue: self = .limit
+        case BH_TRY_CONNECTIONS.rawValue: self = .connections
         case BH_TRY_FIELDS.rawValue: self = .fields
         case BH_TRY_LOGGED.rawValue: self = .logged
         case BH_TRY_PASSED.rawValue: self = .passed

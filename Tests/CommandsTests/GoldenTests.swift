@@ -152,7 +152,8 @@ import Wire
         accepted.reason = .rule
         accepted.decided = ImageView.RuleRecord(
             name: "web-out", location: place, action: .accept, log: false, isStateless: false, isLimited: true,
-            asksMembers: true, expires: Timestamp(nanoseconds: 1_900_000_000_000_000_000), counter: 0, number: 0,
+            connections: RuleConnections(maximum: 20, per: .source), asksMembers: true,
+            expires: Timestamp(nanoseconds: 1_900_000_000_000_000_000), counter: 0, number: 0,
             term: 0,
             note: RuleNote(comment: "for updates", meta: [.init(key: "owner", value: "ops")]))
         let hops = [Explanation.Hop(port: "web-1", .out, accepted), .init(port: "db-1", .in, outcome)]
@@ -160,11 +161,12 @@ import Wire
         let judged = """
             [{"port": "web-1", "direction": "out", "verdict": "accept", "reason": "rule", \
             "rule": "web-out", "layer": null, "tag": null, "source": "policy.yaml:31", "comment": "for updates", \
-            "meta": {"owner": "ops"}, "limited": true, "dynamic": true, "starts": null, \
+            "meta": {"owner": "ops"}, "limited": true, "dynamic": true, \
+            "connections": {"max": 20, "per": "source"}, "starts": null, \
             "expires": "2030-03-17T17:46:40.000000Z", "tried": []}, \
             {"port": "db-1", "direction": "in", "verdict": "drop", "reason": "default", "rule": null, "layer": null, \
             "tag": null, "source": "policy.yaml:31", "comment": null, "meta": null, "limited": false, \
-            "dynamic": false, "starts": null, "expires": null, "tried": []}]
+            "dynamic": false, "connections": null, "starts": null, "expires": null, "tried": []}]
             """
         #expect(
             "\(explanation.json)" == """

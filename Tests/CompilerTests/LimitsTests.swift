@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 import Network
-import Policy
 import Testing
 
 @testable import Compiler
+@testable import Policy
 
 /// A policy over a limit is refused with the dimension, its figure, and the rule that adds the most to it.
 @Suite struct LimitsTests {
@@ -51,6 +51,7 @@ import Testing
         #expect(Rule.mostQuestions == Int(BH_LITERALS_MAX))
         #expect(DynamicGroup.largestMaximum == Int(BH_MEMBERS_MAX))
         #expect(DynamicGroup.most == Int(BH_GROUPS_MAX))
+        #expect(ConnectionsSyntax.most == Int(BH_CONNECTIONS_MAX))
     }
 
     /// Tables that grow with the rules. The limit is raised to what each refused table needs, until the next one is

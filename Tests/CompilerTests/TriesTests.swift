@@ -46,9 +46,9 @@ import Testing
             throws: CompileError(
                 rule: "r16", location: .init(file: "policy.yaml", line: 17, column: 5),
                 message:
-                    "one packet could match 17 rules with a condition (\"limit\", \"starts\", \"expires\", \"match\", "
-                    + "a MAC address, a dynamic group, \"log\", \"pass\") before a rule decides, "
-                    + "at most 16 are allowed: " + names)
+                    "one packet could match 17 rules with a condition (\"limit\", \"connections\", \"starts\", "
+                    + "\"expires\", \"match\", a MAC address, a dynamic group, \"log\", \"pass\") before a rule "
+                    + "decides, at most 16 are allowed: " + names)
         ) { try Compiler().compile(Self.ruleset(rules)) }
     }
 

@@ -50,7 +50,8 @@ import Testing
                 \.epoch, \.before, \.host_states, \.host_questions, \.note_count, \.bitmap_width, \.item_ranks,
                 \.source_words, \.destination_words, \.joint_bitmaps, \.joint_words, \.selectors,
                 \.selector_count, \.run_pages, \.rules_text, \.rules_text_end, \.covered, \.covered_count, \.compiler,
-                \.layers, \.layer_count, \.place_states, \.via_count, \.via_classes, \.links, \.additions, \.reserved,
+                \.layers, \.layer_count, \.place_states, \.via_count, \.via_classes, \.links, \.additions,
+                \.connections, \.reserved,
             ]),
         layout(bh_covered(), [\.rule, \.cover]),
         layout(bh_node(), [\.changes, \.path, \.path_mask, \.base, \.otherwise, \.before, \.path_bits, \.pad]),
@@ -80,7 +81,7 @@ import Testing
                 \.starts, \.expires, \.cost, \.span, \.identity, \.slot, \.flags, \.next, \.literals, \.high_mask,
                 \.low_mask, \.v4_mask, \.fields, \.shift, \.pcps, \.dscps, \.from_macs, \.to_macs, \.shortest,
                 \.longest, \.tcp_flags, \.tcp_mask, \.least_hops, \.most_hops, \.zone, \.from, \.to, \.days, \.addition,
-                \.pad,
+                \.connections,
             ]),
         layout(bh_addition(), [\.seconds, \.group, \.destination, \.pad]),
         layout(bh_zone_change(), [\.minute, \.offset]),
@@ -153,7 +154,7 @@ import Testing
                 \.asked_host, \.wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame, \.matched, \.counter, \.tries, \.dscp, \.pcp,
                 \.asked_via, \.via_open, \.came_from, \.addition, \.metered_rule, \.metered, \.pad, \.tried, \.front,
-                \.misses, \.skipped,
+                \.holding, \.counted, \.asked_room, \.has_room, \.opened, \.misses, \.skipped,
             ]),
         layout(
             bh_datagram_key(),
@@ -179,6 +180,15 @@ import Testing
         layout(bh_own_address(), [\.high, \.low, \.family, \.pad]),
         layout(bh_limit(), [\.lock, \.identity, \.full_at]),
         layout(bh_source_set(), [\.lock, \.pad, \.identities, \.sources, \.full_at]),
+        layout(
+            bh_connections(), [\.high_mask, \.low_mask, \.v4_mask, \.identity, \.maximum, \.destination]),
+        layout(bh_holder_bucket(), [\.overflow, \.changes, \.holders]),
+        layout(
+            bh_holding(),
+            [
+                \.high, \.low, \.high_mask, \.low_mask, \.holder, \.counter, \.maximum, \.home, \.first, \.at,
+                \.rule, \.found, \.seen, \.now, \.family, \.destination, \.checks, \.has_twin,
+            ]),
         layout(bh_front_key(), [\.addresses, \.link, \.ports, \.version, \.hash, \.answered]),
         layout(bh_stamp(), [\.word, \.pad]),
         layout(bh_count(), [\.packets, \.bytes]),

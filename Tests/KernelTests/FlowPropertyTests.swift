@@ -108,10 +108,11 @@ extension PacketTables {
                 [.ports(protocol: 17, destination: [53...53], source: [all])],
                 [.icmp(.v4, type: 8, code: nil), .icmp(.v6, type: 128, code: nil)],
             ]
-            let rules = (0..<random.number(0...4)).map { rank in
+            var rules = (0..<random.number(0...4)).map { rank in
                 let action = action()
-                return Rule(
-                    name: "r\(rank)", location: place, ends: ends(&random), services: random.pick(services),
+                let carried = random.pick(services)
+                var rule = Rule(
+                    name: "r\(rank)", location: place, ends: ends(&random), services: carried,
                     directions: random.pick([[.in], [.out], [.in, .out]]), action: action,
                     isStateless: action == .accept && random.once(in: 4),
                     limit: random.once(in: 4)
@@ -121,6 +122,21 @@ extension PacketTables {
                     // Not close to any sum of the times that pass.
                     expires: random.once(in: 5)
                         ? Timestamp(nanoseconds: start.nanoseconds + random.pick([10, 35, 130]) * 1_000_000_000) : nil)
+                // When a TCP connection is over, the model cannot tell. What a rule counts by goes with its name, and
+                // whether it does.
+                if action == .accept, !rule.isStateless, let carried, carried != services[1], carried != services[2],
+                    random.once(in: 2)
+                {
+                    let subjects: [RuleLimit.Subject] = [.rule, .source, .destination, .source]
+                    rule.connections = RuleConnections(maximum: random.number(1...2), per: subjects[rank % 4])
+                    rule.name = "c\(rank)"
+                }
+                return rule
+            }
+            // Every name is in every policy, so that each keeps its counter. These match nothing.
+            let names = (0..<4).flatMap { ["r\($0)", "c\($0)"] }
+            for name in names where !rules.contains(where: { $0.name == name }) {
+                rules.append(Rule(name: name, location: place, ends: [], action: .drop))
             }
             return Ruleset(
                 files: [SourceFile(name: "flows.yaml", text: "")], entries: entries, groups: [], rules: rules,

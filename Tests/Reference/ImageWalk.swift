@@ -59,8 +59,10 @@ extension ImageView {
         let condition = condition(of: rule)
         func asks(_ flags: bh_condition_flag...) -> Bool { flags.contains { condition.flags & $0.rawValue != 0 } }
         if asks(BH_CONDITION_MEMBERS), !membersHold(Int(rule.condition), packet, isMember) { return rank + 1 }
-        let asksOthers = asks(
-            BH_CONDITION_STARTS, BH_CONDITION_EXPIRES, BH_CONDITION_TIMES, BH_CONDITION_LIMITED)
+        let asksOthers =
+            asks(
+                BH_CONDITION_STARTS, BH_CONDITION_EXPIRES, BH_CONDITION_TIMES, BH_CONDITION_LIMITED)
+            || condition.connections != 0
         if asks(BH_CONDITION_FIELDS), !fits(packet, condition) { return rank + 1 + UInt32(rule.terms_behind) }
         if asksOthers, !holds(Int(rule.number)) { return rank + 1 + UInt32(rule.terms_behind) }
         return asks(BH_CONDITION_GOES_ON) ? condition.next : rank

@@ -14,6 +14,16 @@ struct ReferenceConditions: Hashable, Sendable {
         case ignored(from: Int)
     }
 
+    /// A flow that is open and counts for a rule.
+    struct Open: Hashable {
+        var rule: String
+        /// What the rule counted by when it accepted the flow.
+        var by: RuleConnections
+        /// The ends of its opening packet.
+        var source: IPAddress?
+        var destination: IPAddress?
+    }
+
     private struct Source: Hashable {
         var rule: String
         var limit: RuleLimit
@@ -33,6 +43,8 @@ struct ReferenceConditions: Hashable, Sendable {
     var clock = 0
     /// Seconds for which what was asked since it was set to nil will hold; nil: until the policy changes.
     var lapse: Int?
+    /// The flows that count, without that of the packet's own connection.
+    var open: [Open] = []
     /// What the clock on the wall showed at the start.
     private let start: Timestamp
     private var rules: [String: Use] = [:]
@@ -61,6 +73,12 @@ struct ReferenceConditions: Hashable, Sendable {
             lapse = min(lapse ?? Self.lapseMost, times.secondsUntilEdge(second))
             guard times.contain(second) else { return false }
         }
+        if let connections = rule.connections {
+            switch budget {
+            case .ignored(let first): if rank < first { return false }
+            case .taken: if !hasRoom(rule.name, connections, packet) { return false }
+            }
+        }
         guard let limit = rule.limit else { return true }
         switch budget {
         case .ignored(let first):
@@ -72,6 +90,28 @@ struct ReferenceConditions: Hashable, Sendable {
             let count = limit.unit == .bytes ? packet.wireBytes : isStateless ? packet.segments : 1
             return take(rule.name, limit, packet, count: count) != limit.isOver
         }
+    }
+
+    /// Whether the packet may open a flow at a rule, or opens none there.
+    private func hasRoom(_ name: String, _ connections: RuleConnections, _ packet: Packet) -> Bool {
+        if packet.isTCP, !packet.isOpening { return true }
+        func subject(_ source: IPAddress?, _ destination: IPAddress?) -> IPAddress? {
+            guard connections.per != .rule, let address = connections.per == .source ? source : destination else {
+                return nil
+            }
+            let kept = address.family == .v4 ? connections.v4Prefix : connections.v6Prefix
+            let bits = UInt128(address.family.bits - kept)
+            return IPAddress(family: address.family, value: (address.value >> bits) << bits)
+        }
+        let own = subject(packet.source, packet.destination)
+        let count = open.count { flow in
+            var by = flow.by
+            by.maximum = connections.maximum
+            return flow.rule == name && by == connections
+                && (connections.per == .rule || flow.source?.family == packet.source?.family)
+                && subject(flow.source, flow.destination) == own
+        }
+        return count < connections.maximum
     }
 
     private mutating func take(_ name: String, _ limit: RuleLimit, _ packet: Packet, count: Int) -> Bool {

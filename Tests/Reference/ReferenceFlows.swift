@@ -130,6 +130,7 @@ public struct ReferenceFlows: Sendable {
     var memory: Memory {
         var conditions = conditions
         conditions.lapse = nil
+        conditions.open = []
         let living = flows.mapValues { records in Set(records.filter { clock <= $0.perhapsUntil }) }
         return Memory(
             flows: living.filter { !$0.value.isEmpty }, ended: ended, conditions: conditions, fragments: fragments)
@@ -321,6 +322,7 @@ public struct ReferenceFlows: Sendable {
         if place.origin == nil, asksOrigin(at: place, record.direction) { return (perhaps, true) }
         record.generation = generation
         record.rule = judgement.rule
+        record.counted = counted(by: judgement.rule)
         record.lapses = conditions.lapse.map { clock + $0 }
         return (perhaps, true)
     }

@@ -15,6 +15,7 @@ extension ReferenceFlows {
         let sends = (place.protects == .host) == (direction == .out)
         let (evaluator, rules, groups, members) = (evaluator, ruleset.rules, ruleset.dynamicGroups, members)
         let own = own
+        if case .taken = budget { conditions.open = open(without: packet, at: place, direction) }
         return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { group, address in
             members.contains(address, in: groups[group].name)
         } isOwn: { address in
@@ -31,6 +32,29 @@ extension ReferenceFlows {
             // A flow does not remember the fields of what opened it, and no rule that denies ends it for them.
             return rank >= first && rules[rank].action != .drop && rules[rank].action != .reject
         }
+    }
+
+    /// The flows that count for rules, but for that of the packet's own connection.
+    private func open(without packet: Packet, at place: Place, _ direction: Direction) -> [ReferenceConditions.Open] {
+        guard ruleset.rules.contains(where: { $0.connections != nil }) else { return [] }
+        let own = packet.isTracked ? Key(packet, direction, scope: place.scope, tags: packet) : nil
+        return flows.flatMap { key, records in
+            records.compactMap { record in
+                guard let counted = record.counted, clock <= record.perhapsUntil else { return nil }
+                // Echo requests each way are two conversations.
+                if key == own, !packet.isEchoRequest || record.direction == direction { return nil }
+                let (opener, answerer) =
+                    record.direction == .in ? (key.sender, key.receiver) : (key.receiver, key.sender)
+                return .init(
+                    rule: counted.rule, by: counted.by, source: opener.address, destination: answerer.address)
+            }
+        }
+    }
+
+    /// What counts a flow that a rule accepted.
+    func counted(by rank: Int?) -> Counted? {
+        guard let rank, let by = ruleset.rules[rank].connections else { return nil }
+        return Counted(rule: ruleset.rules[rank].name, by: by)
     }
 
     /// Whether rules ask where a packet came from that the host sends there.
@@ -121,7 +145,7 @@ extension ReferenceFlows {
     private mutating func keep(_ packet: Packet, _ key: Key, _ direction: Direction, by judgement: Judgement) {
         let until = clock + FlowState.opening.timeout(ipProtocol: packet.ipProtocol)
         var record = Record(
-            direction: direction, rule: judgement.rule, generation: generation,
+            direction: direction, rule: judgement.rule, generation: generation, counted: counted(by: judgement.rule),
             lapses: conditions.lapse.map { clock + $0 }, headers: packet.headers, surelyUntil: until,
             perhapsUntil: until)
         for same in live(key) where same.isAlike(record) {

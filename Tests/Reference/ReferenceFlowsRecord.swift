@@ -35,12 +35,19 @@ extension ReferenceFlows {
         }
     }
 
+    struct Counted: Hashable {
+        var rule: String
+        var by: RuleConnections
+    }
+
     struct Record: Hashable {
         /// Of the opening packet.
         var direction: Direction
         /// Rank of what accepted it; nil: the default.
         var rule: Int?
         var generation: Int
+        /// The name of the rule that counts it, and by what it does; nil: none does.
+        var counted: Counted?
         /// When it is to be judged again; nil: when the policy changes.
         var lapses: Int?
         /// Of the opening packet.

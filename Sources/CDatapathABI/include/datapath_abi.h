@@ -23,6 +23,7 @@
 #include "abi/flow.h"
 #include "abi/fragment.h"
 #include "abi/conditions.h"
+#include "abi/connections.h"
 #include "abi/groups.h"
 #include "abi/addresses.h"
 #include "abi/counters.h"

@@ -48,7 +48,7 @@ struct Tries {
             rule: last.name, location: last.location,
             message:
                 "one packet could match \(worst.count) rules with a condition "
-                + "(\"limit\", \"starts\", \"expires\", \"match\", a MAC address, a dynamic group, "
+                + "(\"limit\", \"connections\", \"starts\", \"expires\", \"match\", a MAC address, a dynamic group, "
                 + "\"log\", \"pass\") before a rule decides, "
                 + "at most \(BH_TRIES_MAX) are allowed: \(names.joined(separator: ", "))")
     }

@@ -258,6 +258,7 @@ struct ImageAssembly {
         conditions.place(macs: try writer.append(lists))
         if !conditions.zones.isEmpty { conditions.place(zones: try writer.append(conditions.zones)) }
         header.additions = try writer.append(conditions.additions)
+        header.connections = try writer.append(conditions.connections)
         header.conditions = try writer.append(conditions.records)
         header.condition_count = UInt32(conditions.records.count)
         header.chains = try writer.append(classes.cells.lists.chains)

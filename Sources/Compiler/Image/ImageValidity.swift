@@ -70,6 +70,7 @@ extension ImageView {
             Table("conditions", header.conditions, UInt64(header.condition_count), of: bh_condition.self),
             Table("dynamic groups", header.groups, UInt64(header.group_count), of: bh_group.self),
             Table("additions", header.additions, 0, of: bh_addition.self),
+            Table("counts of connections", header.connections, 0, of: bh_connections.self),
             Table("chains", header.chains, 0, of: UInt32.self),
             Table("rules that never match", header.covered, UInt64(header.covered_count), of: bh_covered.self),
             Table("rules", header.rules, UInt64(header.rule_count), of: bh_rule.self),

@@ -84,6 +84,8 @@ extension ImageView {
         public var log: Bool
         public var isStateless: Bool
         public var isLimited: Bool
+        /// The rule does not match while as many of its flows are open.
+        public var connections: RuleConnections?
         /// Whether the rule asks for the packet's own fields: `match`, `fromMac`, `toMac`.
         public var asksFields = false
         /// Whether it matters who is in a dynamic group.
@@ -171,12 +173,26 @@ extension ImageView {
             name: string(record.name), location: location(file: record.file, line: record.line),
             action: Action(UInt32(record.verdict)) ?? .drop, log: record.flags & UInt8(BH_RULE_LOG.rawValue) != 0,
             isStateless: record.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0,
-            isLimited: asks(BH_CONDITION_LIMITED), asksFields: asks(BH_CONDITION_FIELDS),
+            isLimited: asks(BH_CONDITION_LIMITED), connections: connections(of: condition),
+            asksFields: asks(BH_CONDITION_FIELDS),
             asksMembers: asks(BH_CONDITION_MEMBERS),
             starts: asks(BH_CONDITION_STARTS) ? Timestamp(nanoseconds: condition.starts) : nil,
             expires: asks(BH_CONDITION_EXPIRES) ? Timestamp(nanoseconds: condition.expires) : nil,
             counter: record.counter, number: Int(record.number), term: Int(record.term), note: note(of: record),
             layer: layer(of: rank))
+    }
+
+    private func connections(of condition: bh_condition) -> RuleConnections? {
+        guard condition.connections > 0,
+            let record = element(bh_connections.self, of: fixed.connections, Int(condition.connections) - 1)
+        else { return nil }
+        let isAll = record.v4_mask == 0
+        var connections = RuleConnections(
+            maximum: Int(record.maximum), per: isAll ? .rule : record.destination != 0 ? .destination : .source)
+        if isAll { return connections }
+        connections.v4Prefix = record.v4_mask.nonzeroBitCount
+        connections.v6Prefix = record.high_mask.nonzeroBitCount + record.low_mask.nonzeroBitCount
+        return connections
     }
 
     /// The name of a rank's layer; nil if the policy names none.

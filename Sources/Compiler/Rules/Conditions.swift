@@ -17,6 +17,10 @@ struct Conditions {
     private(set) var additions: [bh_addition] = []
     private var additionNumbers: [RuleAddition: Int] = [:]
 
+    /// What rules count their flows by, one each.
+    private(set) var connections: [bh_connections] = []
+    private var namesOfCounts: Set<UInt32> = []
+
     /// The time zones that rules name.
     private(set) var zones: [bh_zone] = []
     private var zoneNumbers: [TimeZoneTable: Int] = [:]
@@ -58,8 +62,9 @@ struct Conditions {
             setPrice(limit, of: &record)
             // A limited rule's first term comes before its others.
             let known = term.term > 0 ? records.last?.identity : nil
-            record.identity = known ?? identity(rule.name, limit)
+            record.identity = known ?? Conditions.identity("\(rule.name) \(limit)", among: &identities)
         }
+        setConnections(rule, term, of: &record)
         setTimes(rule.times, of: &record)
         setAddition(rule.addition, of: &record)
         setFields(rule.match, of: &record)
@@ -76,10 +81,34 @@ struct Conditions {
         let period = UInt64(limit.period.seconds) * Conditions.second << UInt64(record.shift)
         record.cost = (period + UInt64(limit.rate) - 1) / UInt64(limit.rate)
         record.span = UInt64((UInt128(record.cost) * UInt128(limit.burst)) >> UInt128(record.shift))
-        record.v4_mask = ~UInt32(0) << UInt32(32 - limit.v4Prefix)
-        let mask = ~UInt128(0) << UInt128(128 - limit.v6Prefix)
-        record.high_mask = UInt64(truncatingIfNeeded: mask >> 64)
-        record.low_mask = UInt64(truncatingIfNeeded: mask)
+        record.v4_mask = Conditions.v4Mask(limit.v4Prefix)
+        (record.high_mask, record.low_mask) = Conditions.v6Mask(limit.v6Prefix)
+    }
+
+    private static func v4Mask(_ length: Int) -> UInt32 { ~UInt32(0) << UInt32(32 - length) }
+
+    private static func v6Mask(_ length: Int) -> (high: UInt64, low: UInt64) {
+        let mask = ~UInt128(0) << UInt128(128 - length)
+        return (UInt64(truncatingIfNeeded: mask >> 64), UInt64(truncatingIfNeeded: mask))
+    }
+
+    /// The terms of a rule count together.
+    private mutating func setConnections(
+        _ rule: Rule, _ term: RuleTerms.Term, of record: inout bh_condition
+    ) {
+        guard let asked = rule.connections else { return }
+        if term.term == 0 {
+            var count = bh_connections()
+            count.maximum = UInt32(asked.maximum)
+            count.destination = asked.per == .destination ? 1 : 0
+            count.identity = Conditions.identity("\(rule.name) connections", among: &namesOfCounts)
+            if asked.per != .rule {
+                count.v4_mask = Conditions.v4Mask(asked.v4Prefix)
+                (count.high_mask, count.low_mask) = Conditions.v6Mask(asked.v6Prefix)
+            }
+            connections.append(count)
+        }
+        record.connections = UInt16(connections.count)
     }
 
     /// The different ones are few, see ``RuleAddition/most``.
@@ -154,11 +183,11 @@ struct Conditions {
         }
     }
 
-    /// The identity by which a limit's bucket is kept from policy to policy. It depends on the rule's name and the
-    /// limit, is unique in the policy, even and not 0.
-    private mutating func identity(_ name: String, _ limit: RuleLimit) -> UInt32 {
+    /// The identity by which the state of a limit, or of what a rule counts, is kept from policy to policy. It depends
+    /// on the rule's name and, of a limit, on its figures; it is unique in the policy, even and not 0.
+    private static func identity(_ text: String, among identities: inout Set<UInt32>) -> UInt32 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in "\(name) \(limit)".utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         var identity = UInt32(truncatingIfNeeded: hash ^ hash >> 32) & ~1
         while identity == 0 || !identities.insert(identity).inserted { identity &+= 2 }
         return identity

@@ -8,6 +8,8 @@ struct Limits: Sendable {
     var dynamicGroups = Int(BH_GROUPS_MAX)
     var additions = RuleAddition.most
     var limitedRules = Int(BH_LIMITS_MAX)
+    /// Rules with `connections`, which a condition numbers.
+    var countedRules = Int(UInt16.max)
     var imageBytes = Int(BH_PAGES_MAX) << Int(BH_PAGE_BITS)
     /// Port records. A device refers to its record by a fifteen-bit number, because the sixteenth bit marks quarantine.
     var portRecords = Int(BH_QUARANTINED) - 2

@@ -22,6 +22,7 @@ package enum MapName: String, CaseIterable {
     case fragments
     case limits
     case sources
+    case holders
     case groups
     case added
     case addedState = "added_state"

@@ -3,9 +3,9 @@ import CDatapathABI
 
 /// Which slots of a table the rules, groups or entries of a new generation have. Pure, so that it can be tested without
 /// a kernel.
-struct SlotAllotment {
+package struct SlotAllotment {
     /// In the order of the names; `BH_NONE` if the table has no room.
-    private(set) var slots: [UInt32] = []
+    package private(set) var slots: [UInt32] = []
     /// Slots that the old generation did not use: to be zeroed before they are used.
     private(set) var fresh: [UInt32] = []
 
@@ -14,7 +14,7 @@ struct SlotAllotment {
     /// name that is gone is taken.
     ///
     /// - Parameter reserved: slots that are in use for something else.
-    init(names: [String], old: [(name: String, slot: UInt32)], reserved: [UInt32] = [], capacity: Int) {
+    package init(names: [String], old: [(name: String, slot: UInt32)], reserved: [UInt32] = [], capacity: Int) {
         slots = SlotAllotment.known(names, old).map { Int($0) < capacity ? $0 : BH_NONE }
         guard slots.contains(BH_NONE) else { return }
         var used = [Bool](repeating: false, count: capacity)

@@ -26,7 +26,9 @@ enum LimitSyntax {
         var limit = RuleLimit(
             rate: rate.count, period: rate.period, burst: burst ?? nil, per: (per ?? nil) ?? .rule, unit: unit)
         limit.isOver = fields["over"].flatMap(problems.isTrue) ?? false
-        readPrefix(fields, into: &limit, problems)
+        let prefix = prefix(fields, per: limit.per, problems)
+        if let v4 = prefix.v4 { limit.v4Prefix = v4 }
+        if let v6 = prefix.v6 { limit.v6Prefix = v6 }
         guard limit.refillSeconds <= longestRefill else {
             problems.error(
                 fields["burst"]?.location ?? fields.location,
@@ -37,20 +39,20 @@ enum LimitSyntax {
         return limit
     }
 
-    /// `prefix: { v4: 24, v6: 56 }`
-    private static func readPrefix(_ fields: Fields, into limit: inout RuleLimit, _ problems: Problems) {
+    /// `prefix: { v4: 24, v6: 56 }`: the lengths that it gives.
+    static func prefix(
+        _ fields: Fields, per: RuleLimit.Subject, _ problems: Problems
+    ) -> (v4: Int?, v6: Int?) {
         guard let node = fields["prefix"],
             let lengths = Fields(node, "\"prefix\"", keys: prefixKeys, problems)
-        else { return }
-        if limit.per == .rule {
+        else { return (nil, nil) }
+        if per == .rule {
             problems.error(node.location, "\"prefix\" needs \"per: source\" or \"per: destination\"")
         }
-        if let v4 = lengths["v4"].flatMap({ problems.number($0, "a prefix length", in: 1...32) }) {
-            limit.v4Prefix = v4
-        }
-        if let v6 = lengths["v6"].flatMap({ problems.number($0, "a prefix length", in: 1...128) }) {
-            limit.v6Prefix = v6
-        }
+        return (
+            lengths["v4"].flatMap { problems.number($0, "a prefix length", in: 1...32) },
+            lengths["v6"].flatMap { problems.number($0, "a prefix length", in: 1...128) }
+        )
     }
 
     private static func readBurst(_ node: Node, _ unit: RuleLimit.Unit, _ problems: Problems) -> Int? {

@@ -37,7 +37,8 @@ private struct AskedServices {
 struct RuleParser {
     static let keys = [
         "name", "from", "to", "within", "service", "vlan", "direction", "at", "via", "action", "stateless", "limit",
-        "log", "starts", "expires", "times", "add", "enabled", "tag", "fromMac", "toMac", "match", "comment", "meta",
+        "connections", "log", "starts", "expires", "times", "add", "enabled", "tag", "fromMac", "toMac", "match",
+        "comment", "meta",
     ]
 
     enum WrittenDirection: String, CaseIterable { case `in`, out, both }
@@ -250,8 +251,25 @@ struct RuleParser {
             }
         }
         if let node = fields["limit"] { rule.limit = LimitSyntax.parse(node, problems) }
+        readConnections(fields, into: &rule)
         if let node = fields["tag"] { rule.tag = problems.name(node, "the tag") }
         readTimes(fields, into: &rule)
+    }
+
+    /// Only what opens flows can count them.
+    private func readConnections(_ fields: Fields, into rule: inout Rule) {
+        guard let node = fields["connections"] else { return }
+        rule.connections = ConnectionsSyntax.parse(node, problems)
+        if rule.action != .accept || rule.isStateless {
+            problems.error(
+                node.location,
+                "only a rule with \"action: accept\" that is not \"stateless\" opens connections that "
+                    + "\"connections\" could count; to drop what is too much, let a rule that drops follow it")
+        } else if rule.services?.contains(where: { if case .ethertype = $0 { true } else { false } }) == true {
+            problems.error(
+                node.location,
+                "a non-IP frame opens no connection: a rule with \"ethertype\" cannot have \"connections\"")
+        }
     }
 
     private func readTimes(_ fields: Fields, into rule: inout Rule) {

@@ -41,6 +41,8 @@ struct RuleEditor {
         else { return nil }
         // What matches where nobody knows whence a packet came depends on the action.
         if before.contains(where: { $0.key == "via" }) { return nil }
+        // How many flows it opened is known by its name, and not every action opens any.
+        if before.contains(where: { $0.key == "connections" }) { return nil }
         // Only a rule with a verdict decides on all that it matches: which rules are asked after it depends on that.
         guard rule.action.isVerdict, !RuleEditor.hasAction(before, where: { !$0.isVerdict }) else { return nil }
         // A rule that may accept everything both ways decides whether its port needs flows.

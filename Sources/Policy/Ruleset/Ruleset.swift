@@ -287,6 +287,8 @@ public struct Rule: Sendable {
     public var match = RuleMatch.any
     /// The rule does not match over this limit, or only over it.
     public var limit: RuleLimit?
+    /// The rule does not match while as many of its flows are open.
+    public var connections: RuleConnections?
     /// The rule does not match before this time.
     public var starts: Timestamp?
     /// The rule does not match from this time on.
@@ -337,7 +339,9 @@ public struct Rule: Sendable {
     public var asksMore: Bool { isConditional || via != nil }
 
     /// Whether the rule asks for more than the packet and dynamic groups: for what only the moment tells.
-    public var asksOthers: Bool { limit != nil || starts != nil || expires != nil || times != nil }
+    public var asksOthers: Bool {
+        limit != nil || connections != nil || starts != nil || expires != nil || times != nil
+    }
 
     /// Whether it matters who is in a dynamic group.
     public var asksMembers: Bool { ends.contains(where: \.asksMembers) }

@@ -112,6 +112,7 @@ extension Rule {
         if isStateless { parts.append("stateless") }
         if match != .any { parts.append("\(match)") }
         if let limit { parts.append("\(limit)") }
+        if let connections { parts.append("\(connections)") }
         if let starts { parts.append("starts \(starts)") }
         if let expires { parts.append("expires \(expires)") }
         if let times { parts.append("\(times)") }

@@ -155,7 +155,8 @@ public enum PolicySchema {
         "service": Shapes.reference("service"), "vlan": Shapes.oneOrMore(tag),
         "direction": Shapes.words(RuleParser.WrittenDirection.self), "at": Shapes.oneOrMore(Shapes.text),
         "via": Shapes.oneOrMore(Shapes.text), "action": Shapes.words(Action.self), "stateless": Shapes.trueFalse,
-        "limit": Shapes.mapping(LimitSyntax.keys, limit, required: ["rate"]), "log": Shapes.trueFalse,
+        "limit": Shapes.mapping(LimitSyntax.keys, limit, required: ["rate"]),
+        "connections": Shapes.mapping(ConnectionsSyntax.keys, connections, required: ["max"]), "log": Shapes.trueFalse,
         "starts": Shapes.time, "expires": Shapes.time, "enabled": Shapes.trueFalse, "tag": Shapes.name,
         "times": Shapes.mapping(TimesParser.keys, times),
         "add": Shapes.mapping(AdditionParser.keys, addition, required: ["group"]),
@@ -173,6 +174,11 @@ public enum PolicySchema {
         "rate": Shapes.pattern("[0-9]+(B|[kKMG]B|[KMG]iB)?/[smh]"),
         "burst": Shapes.scalar("[0-9]+(B|[kKMG]B|[KMG]iB)?"), "per": Shapes.words(RuleLimit.Subject.self),
         "prefix": Shapes.mapping(LimitSyntax.prefixKeys, prefix), "over": Shapes.trueFalse,
+    ]
+
+    private static let connections: [String: SchemaValue] = [
+        "max": Shapes.number(1...ConnectionsSyntax.most), "per": Shapes.words(RuleLimit.Subject.self),
+        "prefix": Shapes.mapping(LimitSyntax.prefixKeys, prefix),
     ]
 
     private static let times: [String: SchemaValue] = [

@@ -81,7 +81,8 @@ struct bh_condition {
 	__u16 to;      /* where that is not after `from`, of the next day */
 	__u8 days;     /* bit d: the time from `from` on of a day of the week, Monday 0 */
 	__u8 addition; /* that a match asks for, counted from 1; 0: none */
-	__u8 pad[2];
+	/* index in `connections`, counted from 1: it matches only while few of its flows are open; 0: whatever is */
+	__u16 connections;
 };
 
 _Static_assert(sizeof(struct bh_condition) == 128, "bh_condition");

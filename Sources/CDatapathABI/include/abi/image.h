@@ -139,7 +139,8 @@ struct bh_image_header {
 	__u32 via_classes;  /* offset of u16[BH_VIA_RECORD + port_count], where via_count is above 1 */
 	__u32 links;        /* the host's part: offset of u16[BH_LINKS], where via_count is above 1 */
 	__u32 additions;    /* offset of bh_addition[], by a condition's `addition` - 1 */
-	__u8 reserved[44];
+	__u32 connections;  /* offset of bh_connections[], by a condition's `connections` - 1 */
+	__u8 reserved[40];
 };
 
 _Static_assert(sizeof(struct bh_image_header) == 512, "bh_image_header");

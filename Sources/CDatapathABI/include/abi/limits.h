@@ -68,6 +68,16 @@ enum {
 	BH_SOURCE_SETS = 8192, /* 65,536 sources under limits per source */
 };
 
+/*
+ * Flows that count at a rule with `connections`. Every place of the flow table may be one: 458,752 holders are more
+ * than it has places.
+ */
+enum {
+	BH_CONNECTIONS_MAX = 1024, /* of one source, destination or rule: the highest `max` */
+	BH_HOLDER_WAYS = 7,
+	BH_HOLDER_BUCKETS = 65536,
+};
+
 /* Dynamic groups. */
 enum {
 	BH_GROUPS_MAX = 512,                /* of one policy */

@@ -7,6 +7,7 @@
 #define BULKHEAD_ABI_SCRATCH_H
 
 #include <linux/types.h>
+#include "connections.h"
 #include "flow.h"
 #include "fragment.h"
 #include "packet.h"
@@ -73,6 +74,30 @@ struct bh_front_key {
 
 _Static_assert(sizeof(struct bh_front_key) == 56, "bh_front_key");
 
+/* A count of the flows of a rule and an address, and the place that the packet holds among them. */
+struct bh_holding {
+	__u64 high; /* the address, of which only the bits in the masks count */
+	__u64 low;
+	__u64 high_mask;
+	__u64 low_mask;
+	__u64 holder; /* the packet's own, as far as it is known */
+	__u32 counter;
+	__u32 maximum;
+	__u32 home;  /* bucket */
+	__u32 first; /* bucket where a search for room begins; of a count, what was elsewhere when it began */
+	__u32 at;    /* where the packet's holder is until its flow has a place, counted from 1; 0: it has none */
+	__u32 rule;  /* rank of the rule, of several terms the first one's, counted from 1 */
+	__u32 found; /* flows that count */
+	__u32 seen;  /* holders that have the same home and are elsewhere */
+	__u32 now;   /* jiffies, low half */
+	__u8 family; /* 4 or 6; 0: both, because the rule counts all its flows together */
+	__u8 destination;
+	__u8 checks;   /* of a count: whether each holder's flow is looked at */
+	__u8 has_twin; /* whether another holder has the same tag: perhaps one of an earlier flow of the connection */
+};
+
+_Static_assert(sizeof(struct bh_holding) == 80, "bh_holding");
+
 /* Value of map `scratch`, one, per CPU. The entry program sets `device` and `frame_length`. */
 struct bh_scratch {
 	__u32 device;
@@ -136,12 +161,17 @@ struct bh_scratch {
 	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
 	__u32 tried[BH_TRIES_MAX];
 	struct bh_front_key front;
+	struct bh_holding holding;
+	__u32 counted;    /* rule for which the packet's flow counts, as in bh_holding; 0: none */
+	__u32 asked_room; /* rule of which it was asked whether it has room for the flow: its rank, counted from 1 */
+	__u32 has_room;   /* the answer */
+	__u32 opened;     /* slot of the flow that the packet opened, counted from 1 */
 	/* At XDP and at tc: how often the front was asked in vain of late, and packets for which it was not since. */
 	__u16 misses[2];
 	__u16 skipped[2];
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 848, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 944, "bh_scratch");
 
 /* Why a rule that a packet matches did not decide. */
 enum bh_try {
@@ -152,6 +182,7 @@ enum bh_try {
 	BH_TRY_FIELDS, /* the packet's fields are others */
 	BH_TRY_LOGGED,
 	BH_TRY_PASSED,
+	BH_TRY_CONNECTIONS, /* as many of its flows are open as it lets */
 	BH_TRY_MAX,
 };
 enum { BH_TRY_SHIFT = 24 };
@@ -163,6 +194,7 @@ enum bh_wanted {
 	BH_WANTED_LOG = 16,    /* count and stream the match of a rule that logs: `matched`, `counter` */
 	BH_WANTED_FIELDS = 32, /* read `dscp` and `pcp` */
 	BH_WANTED_ADD = 64,    /* put an end into a group: `addition` */
+	BH_WANTED_ROOM = 128,  /* find out whether a rule has room for the packet's flow: `asked_room` */
 };
 
 /* In `found` */

@@ -180,7 +180,7 @@ import Testing
         layout(bh_limit(), [\.lock, \.identity, \.full_at]),
         layout(bh_source_set(), [\.lock, \.pad, \.identities, \.sources, \.full_at]),
         layout(bh_front_key(), [\.addresses, \.link, \.ports, \.version, \.hash, \.answered]),
-        layout(bh_stamp(), [\.word, \.pad]),
+        layout(bh_stamp(), [\.word, \.until, \.trial, \.base, \.pad]),
         layout(bh_count(), [\.packets, \.bytes]),
         layout(bh_port_counters(), [\.outcomes, \.pad]),
         layout(

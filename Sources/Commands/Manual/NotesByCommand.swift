@@ -58,13 +58,16 @@ extension CommandNotes {
         files: [], related: ["check", "apply", "import"], reading: [language, changes])
 
     private static let apply = CommandNotes(
-        done: "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names.",
+        done:
+            "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names. With"
+            + " `--trial` on a terminal: it was confirmed.",
         failed:
-            "The policy was refused, or could not be loaded. What was in force before still is. With `--boot`, where"
-            + " nothing was: another policy is in force in its place, and standard error says which.",
+            "The policy was refused, or could not be loaded, or its trial was watched and ended. What was in force"
+            + " before still is, or is again. With `--boot`, where nothing was: another policy is in force in its"
+            + " place, and standard error says which.",
         files: [.standardPolicy, .fallbackPolicy, .kept, .instance, .types, .namespaces, .gracePeriods],
-        related: ["check", "diff", "rollback", "log", "status", "show", "detach"],
-        reading: [language, changes, refusals, boot])
+        related: ["check", "diff", "confirm", "rollback", "log", "status", "show", "detach"],
+        reading: [language, changes, trials, refusals, boot])
 
     private static let confirm = CommandNotes(
         done: "The policy that was on trial is in force, and stays.",

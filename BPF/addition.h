@@ -193,7 +193,7 @@ __noinline int add_member(struct bh_scratch *here)
 		return 0;
 	number = here->addition - 1;
 	here->addition = 0;
-	if (!(here->packet.flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)) || !image_open_in_force(&image) ||
+	if (!(here->packet.flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)) || !image_open_in_force(&image, here) ||
 	    image.header->generation != here->judgement.generation)
 		return 0;
 	addition = IMAGE_ELEMENT(&image, image.header->additions, number & 255, struct bh_addition);
@@ -212,7 +212,11 @@ __noinline int add_member(struct bh_scratch *here)
 		until = now + addition->seconds * 1000000000ull;
 	else if (group->timeout)
 		until = now + group->timeout;
-	if (put_member(here, &key, group, now, until))
+	if (!put_member(here, &key, group, now, until))
+		return 0;
+	__sync_fetch_and_add((__u32 *)&image.header->epoch, 1);
+	/* While a trial is not settled its base has the same members, and may judge again. */
+	if (image_open_other(&image, here))
 		__sync_fetch_and_add((__u32 *)&image.header->epoch, 1);
 	return 0;
 }

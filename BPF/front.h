@@ -126,7 +126,7 @@ static __always_inline bool read_plain(const __u8 *data, const __u8 *end, bool e
 	const __u64 mac = (1ull << LINK_SHIFT) - 1;
 	struct bh_front_key *key = &here->front;
 	struct bh_packet *packet = &here->packet;
-	__u64 stamped = stamp_word();
+	__u64 stamped = stamp_now(here);
 	__be16 ethertype;
 	__u32 shape = 0;
 

@@ -12,13 +12,11 @@
  */
 static __always_inline bool is_settled(const struct bh_scratch *here)
 {
-	const struct bh_device *device;
 	struct image image;
 
-	if (!image_open_in_force(&image) || image.header->generation != here->judgement.generation)
+	if (!image_open_in_force(&image, here) || image.header->generation != here->judgement.generation)
 		return false;
-	device = device_record(&image, here);
-	return !seconds_of_adopting(&image, device->attached_at) && !seconds_of_adopting(&image, device->untracked_at);
+	return !seconds_attached(&image, here) && !seconds_untracked(&image, here);
 }
 
 /* What the rules, or a default, said without a flow; 0 where it need not hold for packets alike. */

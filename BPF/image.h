@@ -4,7 +4,7 @@
 #define BULKHEAD_IMAGE_H
 
 #include <stdbool.h>
-#include "maps.h"
+#include "stamp.h"
 
 /*
  * Makes the compiler read again from memory. The verifier knows nothing of what is in map memory, so from here on it
@@ -34,9 +34,26 @@ static __always_inline bool image_open(struct image *image, __u32 slot)
  * The image in force; false where there is none. A slot is emptied after another is in force: a packet that finds it
  * empty has read the stamp before that, and reads it again.
  */
-static __always_inline bool image_open_in_force(struct image *image)
+static __always_inline bool image_open_in_force(struct image *image, const struct bh_scratch *here)
 {
-	return image_open(image, slot_in_force()) || image_open(image, slot_in_force());
+	return image_open(image, slot_in_force(here)) || image_open(image, slot_in_force(here));
+}
+
+/* The other image of a trial and its base; false where no trial is to be settled. */
+static __always_inline bool image_open_other(struct image *image, const struct bh_scratch *here)
+{
+	return image_open(image, slot_in_force(here) ^ BH_SLOT_ODD);
+}
+
+/*
+ * The image of the policy that was in force before, by its generation; false where it is gone. While a trial is not
+ * settled, it is in the slot that is not in force: the base of a trial, or the trial that its base has followed.
+ */
+static __always_inline bool image_open_before(struct image *image, __u32 generation, const struct bh_scratch *here)
+{
+	if (image_open(image, BH_SLOT_BEFORE) && image->header->generation == generation)
+		return true;
+	return image_open_other(image, here) && image->header->generation == generation;
 }
 
 /*

@@ -128,7 +128,7 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 
 	if (!here)
 		return JUDGED;
-	if (!image_open_in_force(&image))
+	if (!image_open_in_force(&image, here))
 		return pass_unjudged(here);
 	if (!find_port(&image, here, &found))
 		return pass_unjudged(here);
@@ -162,11 +162,12 @@ __noinline int ask_policy_before(struct bh_scratch *here)
 	if (!here)
 		return 1;
 	here->judgement.verdict = BH_DROP;
-	if (!image_open_in_force(&image))
+	if (!image_open_in_force(&image, here))
 		return 1;
-	generation = image.header->before;
-	if (!image_open(&image, BH_SLOT_BEFORE) || image.header->generation != generation)
+	generation = generation_before(&image, here);
+	if (!image_open_before(&image, generation, here))
 		return 1;
+	JOIN_PATHS();
 	if (!find_port(&image, here, &found) || found.is_quarantined)
 		return 1;
 	refusal = port_refusal(&image, found.port, false, here);

@@ -3,6 +3,7 @@
 #ifndef BULKHEAD_JUDGE_SETTLE_H
 #define BULKHEAD_JUDGE_SETTLE_H
 
+#include "flow_state.h"
 #include "flow_table.h"
 #include "fragment.h"
 #include "judgement.h"
@@ -24,6 +25,24 @@ static __always_inline void end_found_flow(const struct bh_scratch *here)
 		totals->ended++;
 }
 
+/*
+ * Keeps the flow that a trial denies, for its base: the packet is dropped, and the flow stays as it is. It does not age
+ * while its ends send what it would let pass.
+ */
+static __always_inline void suspend_found_flow(const struct bh_scratch *here)
+{
+	const struct bh_packet *packet = &here->packet;
+	struct bh_flow *flow = found_flow(here);
+	bool tcp = packet->protocol == IPPROTO_TCP;
+
+	if (!flow || flow->state == BH_FLOW_BARRED || is_error(packet))
+		return;
+	if (tcp && (here->segment != SEGMENT_FITS || packet->tcp_flags & (TCP_FIN | TCP_RST)))
+		return;
+	if (!is_lonely(flow, here->forward != flow->opener_is_first))
+		flow->seen = ticks_now(here);
+}
+
 /* Opens, ends or moves on the packet's flow. A global function: verified once. */
 __noinline int settle_flow(struct bh_scratch *here)
 {
@@ -41,7 +60,10 @@ __noinline int settle_flow(struct bh_scratch *here)
 	if (!here->flow)
 		return 0;
 	if (judgement->reason == BH_REASON_POLICY_CHANGED) {
-		end_found_flow(here);
+		if (is_tried(here))
+			suspend_found_flow(here);
+		else
+			end_found_flow(here);
 		return 0;
 	}
 	flow = found_flow(here);

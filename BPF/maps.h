@@ -364,21 +364,6 @@ static __always_inline struct walks *this_cpu_walks(void)
 	return bpf_map_lookup_elem(&address_walks, &zero);
 }
 
-/* The stamp's word; 0 before the first policy. */
-static __always_inline __u64 stamp_word(void)
-{
-	__u32 zero = 0;
-	const struct bh_stamp *found = bpf_map_lookup_elem(&stamp, &zero);
-
-	return found ? *(volatile const __u64 *)&found->word : 0;
-}
-
-/* The slot of the policy in force. */
-static __always_inline __u32 slot_in_force(void)
-{
-	return stamp_word() >> 32 & BH_STAMP_ODD ? BH_SLOT_ODD : BH_SLOT_EVEN;
-}
-
 static __always_inline struct bh_scratch *this_cpu_scratch(void)
 {
 	__u32 zero = 0;

@@ -189,7 +189,7 @@ static __always_inline bool is_from_workload(const struct bh_scratch *here, enum
 	struct found_port found;
 	struct image image;
 
-	if (hook != BH_HOOK_TC_INGRESS || !image_open_in_force(&image))
+	if (hook != BH_HOOK_TC_INGRESS || !image_open_in_force(&image, here))
 		return false;
 	return find_port(&image, here, &found) && found.port->protects == BH_WORKLOAD;
 }

@@ -79,18 +79,64 @@ static __always_inline void ask_about_attempt(struct bh_scratch *here, const str
 }
 
 /* Seconds for which connections that were there at a time are still adopted; 0 where they are not. */
-static __always_inline __u32 seconds_of_adopting(const struct image *image, __u64 since)
+static __always_inline __u32 seconds_of_adopting(const struct image *image, __u64 since, __u64 now)
 {
-	/* The coarse clock may be behind the time that was noted, so `adopt` itself is checked for 0. */
-	__u64 now = bpf_ktime_get_coarse_ns(), end = since + image->header->adopt * 1000000000ull;
+	__u64 end = since + image->header->adopt * 1000000000ull;
 
+	/* The coarse clock may be behind the time that was noted, so `adopt` itself is checked for 0. */
 	return since && image->header->adopt && now < end ? (end - now) / 1000000000 + 1 : 0;
+}
+
+/*
+ * The same after a trial whose base the image is, at a device with a flag; else 0. A global function: verified once.
+ */
+__noinline int seconds_after_trial(const struct bh_scratch *here, __u32 flag)
+{
+	const struct bh_device *device;
+	const struct bh_stamp *ended;
+	struct image image;
+
+	if (!here || !image_open_in_force(&image, here) || image.header->generation != here->judgement.generation)
+		return 0;
+	device = device_record(&image, here);
+	ended = device->flags & flag ? ended_trial(image.header->generation) : NULL;
+	if (!ended)
+		return 0;
+	return seconds_of_adopting(&image, *(volatile const __u64 *)&ended->until, bpf_ktime_get_boot_ns());
+}
+
+/* Seconds for which TCP connections are adopted that were there when the port was first filtered, or was again. */
+static __always_inline __u32 seconds_attached(const struct image *image, const struct bh_scratch *here)
+{
+	const struct bh_device *device = device_record(image, here);
+	__u32 seconds = device->flags & BH_DEVICE_SPARED ? seconds_after_trial(here, BH_DEVICE_SPARED) : 0;
+
+	return seconds ? seconds : seconds_of_adopting(image, device->attached_at, bpf_ktime_get_coarse_ns());
+}
+
+/* The same for what the previous policy, or a trial, passed without a flow. */
+static __always_inline __u32 seconds_untracked(const struct image *image, const struct bh_scratch *here)
+{
+	const struct bh_device *device = device_record(image, here);
+	__u32 seconds = device->flags & BH_DEVICE_UNTRACKED ? seconds_after_trial(here, BH_DEVICE_UNTRACKED) : 0;
+
+	return seconds ? seconds : seconds_of_adopting(image, device->untracked_at, bpf_ktime_get_coarse_ns());
+}
+
+/* The generation that is asked what it passed without a flow: the previous policy, or a trial; 0: none. */
+static __always_inline __u32 generation_before(const struct image *image, const struct bh_scratch *here)
+{
+	const struct bh_stamp *ended = NULL;
+
+	if (device_record(image, here)->flags & BH_DEVICE_UNTRACKED)
+		ended = ended_trial(image->header->generation);
+	return ended ? *(volatile const __u32 *)&ended->trial : image->header->before;
 }
 
 /* Whether a TCP connection that was there when the port was first filtered is adopted. */
 static __always_inline bool may_adopt(const struct image *image, const struct bh_scratch *here)
 {
-	return !here->barred && seconds_of_adopting(image, device_record(image, here)->attached_at);
+	return !here->barred && seconds_attached(image, here);
 }
 
 /*
@@ -100,9 +146,9 @@ static __always_inline bool may_adopt(const struct image *image, const struct bh
 static __always_inline bool may_ask_before(const struct image *image, const struct bh_scratch *here)
 {
 	/* Most packets end here, without a look at the clock. */
-	if (!image->header->before || here->barred)
+	if (here->barred || !generation_before(image, here))
 		return false;
-	return seconds_of_adopting(image, device_record(image, here)->untracked_at);
+	return seconds_untracked(image, here);
 }
 
 /* Whether a packet other than TCP's could be an answer, by its ports or its type. */
@@ -125,10 +171,7 @@ static __always_inline bool is_denied_by_rule(const struct bh_judgement *judgeme
  */
 static __always_inline __u32 bar_time(const struct image *image, const struct bh_scratch *here)
 {
-	const struct bh_device *device = device_record(image, here);
-	__u32 attached = seconds_of_adopting(image, device->attached_at);
-	__u32 untracked = seconds_of_adopting(image, device->untracked_at);
-
+	__u32 attached = seconds_attached(image, here), untracked = seconds_untracked(image, here);
 	__u32 seconds = attached > untracked ? attached : untracked;
 
 	/* The low half of a tick counter wraps after weeks. */

@@ -12,6 +12,7 @@
 #include "reject.h"
 #include "event.h"
 #include "front_learn.h"
+#include "spared.h"
 
 /* How much of the packet is judged: its headers, or all of it where its payload counts too. */
 static __always_inline __u32 judged_length(struct __sk_buff *ctx, const struct bh_scratch *here, __u32 headers)
@@ -152,7 +153,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	if (has_partial_checksum(ctx) || ctx->gso_size)
 		check_offload(ctx, here, hook);
 	judge_packet(ctx, here, hook);
-	if (!here->judgement.generation) {
+	if (!here->judgement.generation && !is_cut_off_by_base(here, hook)) {
 		settle_connection(here);
 		count_unjudged(here);
 		return TC_ACT_UNSPEC;

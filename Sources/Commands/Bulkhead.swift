@@ -22,11 +22,11 @@ public struct Bulkhead: ParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            CheckCommand.self, DiffCommand.self, ApplyCommand.self, RollbackCommand.self, LogCommand.self,
-            ShowCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self, DropsCommand.self,
-            ExplainCommand.self, ReachCommand.self, ReplayCommand.self, ImportCommand.self, InitCommand.self,
-            SchemaCommand.self, GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self, DetachCommand.self,
-            ManualCommand<Bulkhead>.self,
+            CheckCommand.self, DiffCommand.self, ApplyCommand.self, ConfirmCommand.self, RollbackCommand.self,
+            LogCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self,
+            DropsCommand.self, ExplainCommand.self, ReachCommand.self, ReplayCommand.self, ImportCommand.self,
+            InitCommand.self, SchemaCommand.self, GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self,
+            DetachCommand.self, ManualCommand<Bulkhead>.self,
         ])
 
     public init() {}

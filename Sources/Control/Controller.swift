@@ -37,11 +37,14 @@ package struct Controller: Sendable {
 
     /// Puts a policy in force, and remembers who did, and why.
     ///
-    /// - Parameter generation: The generation that it is taken from; nil: it was read from files.
+    /// - Parameters:
+    ///   - generation: The generation that it is taken from; nil: it was read from files.
+    ///   - seconds: How long it is on trial; nil: it stays in force.
     package func apply(
-        _ policy: PreparedPolicy, because message: String?, rollbackOf generation: UInt32? = nil
+        _ policy: PreparedPolicy, because message: String?, rollbackOf generation: UInt32? = nil,
+        trial seconds: Int? = nil
     ) throws -> ApplyReport {
-        try policy.apply(to: instance, ApplyNote.now(message, rollbackOf: generation))
+        try policy.apply(to: instance, ApplyNote.now(message, rollbackOf: generation), trial: seconds)
     }
 
     /// Where the policy in force is kept on disk for the next start of the host.
@@ -53,8 +56,13 @@ package struct Controller: Sendable {
     /// - Returns: what could not be done, for people.
     @discardableResult
     package func keep(_ policy: PreparedPolicy) -> String? {
+        keep(policy.ruleset.entries.isEmpty ? nil : policy.source.files)
+    }
+
+    /// - Parameter files: nil: what was kept is forgotten.
+    private func keep(_ files: [RecordingFiles.File]?) -> String? {
         do {
-            if let files = policy.source.files, !policy.ruleset.entries.isEmpty {
+            if let files {
                 try keptFile.write(files)
             } else {
                 try keptFile.remove()
@@ -64,6 +72,54 @@ package struct Controller: Sendable {
             return "the policy is in force, but could not be kept in \(keptFile.path): \(error)"
         }
     }
+
+    // MARK: Trials
+
+    /// Keeps the policy that is on trial.
+    ///
+    /// - Parameter generation: nil: whichever is on trial.
+    package func confirm(_ generation: UInt32? = nil) throws(DatapathError) -> TrialReport {
+        var report = try instance.confirm(generation)
+        if let warning = keepConfirmed(report.trial) { report.warnings.append(warning) }
+        report.warnings += takeDevicesAfterTrial()
+        return report
+    }
+
+    /// Keeps the policy of a trial for the next start of the host, as it was read when the trial began.
+    private func keepConfirmed(_ generation: UInt32) -> String? {
+        let kept = try? instance.keptPolicy(generation)
+        let source = kept.flatMap { try? PolicySource(kept: $0, requiresDevices: false) }
+        return keep(source?.loaded.ruleset?.entries.isEmpty == false ? kept?.files : nil)
+    }
+
+    /// Ends the trial, if there is one: what was in force before is in force again.
+    package func endTrial() throws(DatapathError) -> TrialReport? {
+        var report = try instance.endTrial()
+        if report?.inForce != nil { report?.warnings += takeDevicesAfterTrial() }
+        return report
+    }
+
+    /// Takes the devices that came during a trial: nothing could be applied to them then.
+    ///
+    /// - Returns: what is to be said of it, for people.
+    private func takeDevicesAfterTrial() -> [String] {
+        do {
+            guard let applied = try takeDevices() else { return [] }
+            return applied.report.warnings + [
+                "devices came during the trial: generation \(applied.report.generation) has them"
+            ]
+        } catch {
+            return ["devices that came during the trial were not taken: \(error)"]
+        }
+    }
+
+    /// The trial that is open, and how many nanoseconds are left of it.
+    package func trial() throws(DatapathError) -> (generation: UInt32, left: UInt64)? { try instance.trialNow() }
+
+    /// The generation in force; nil: none.
+    package func generationInForce() throws(DatapathError) -> UInt32? { try instance.generationInForce() }
+
+    // MARK: Questions about policies
 
     /// Prepares the programs to judge this host's own packets by a policy that is not in force yet.
     func judge(_ policy: PreparedPolicy) throws -> PolicyJudge {

@@ -13,7 +13,7 @@ package struct PastPolicy {
         source = try PolicySource(kept: instance.keptPolicy(self.generation))
     }
 
-    /// The latest generation with another policy than that in force.
+    /// The latest generation with another policy than that in force. One whose trial ended was never chosen to stay.
     ///
     /// - Parameter all: The newest first.
     static func before(_ all: [PastGeneration]) throws(Refusal) -> UInt32 {
@@ -23,7 +23,8 @@ package struct PastPolicy {
             inForce.files.isEmpty || past.files.isEmpty
                 ? past.sha256 != inForce.sha256 : past.files != inForce.files
         }
-        guard let past = all.first(where: { $0.generation < inForce.generation && isOther($0) }) else {
+        guard let past = all.first(where: { $0.generation < inForce.generation && !$0.isUnconfirmed && isOther($0) })
+        else {
             throw Refusal(
                 "there is no policy before that of generation \(inForce.generation)",
                 advice: "'bulkhead log' lists the generations that are kept; 'bulkhead detach --all' ends filtering")

@@ -64,13 +64,15 @@ package struct PreparedPolicy: Sendable {
 
     /// Puts it in force.
     ///
-    /// - Parameter generation: That which must be in force until then; 0: none may be; nil: whichever is.
+    /// - Parameters:
+    ///   - generation: That which must be in force until then; 0: none may be; nil: whichever is.
+    ///   - seconds: How long it is on trial; nil: it stays in force.
     package func apply(
-        to instance: Instance, _ note: ApplyNote, onto generation: UInt32? = nil
+        to instance: Instance, _ note: ApplyNote, onto generation: UInt32? = nil, trial seconds: Int? = nil
     ) throws(DatapathError) -> ApplyReport {
         try instance.apply(
             image: image, bindings: source.loaded.bindings, origin: PolicyOrigin(note: note, files: source.files),
-            onto: generation)
+            onto: generation, trial: seconds.map { UInt64($0) * 1_000_000_000 })
     }
 
     /// What putting it in force would do.

@@ -20,6 +20,12 @@ package enum KernelClock {
         return UInt64(bitPattern: seconds * 1_000_000_000)
     }
 
+    /// What the wall clock will show at a moment of CLOCK_BOOTTIME, if nobody sets it meanwhile; nanoseconds since
+    /// 1970.
+    package static func wall(atBoot moment: UInt64) -> UInt64 {
+        nanoseconds(CLOCK_REALTIME) &+ moment &- nanoseconds(CLOCK_BOOTTIME)
+    }
+
     /// Nanoseconds of a clock.
     package static func nanoseconds(_ clock: clockid_t = CLOCK_MONOTONIC) -> UInt64 {
         var time = timespec()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Policy
 
 extension ApplyReport {
     package func json(compiling: Duration) -> JSON {
@@ -13,7 +14,7 @@ extension ApplyReport {
                     ]
                 }),
             "compileMs": .decimal(compiling / .milliseconds(1)), "loadMs": .decimal(loadMilliseconds),
-            "memoryBytes": JSON(memoryBytes), "trialUntil": nil,
+            "memoryBytes": JSON(memoryBytes), "trialUntil": JSON(trial.map { Timestamp(nanoseconds: $0.until).utc }),
         ]
     }
 
@@ -32,9 +33,20 @@ extension ApplyReport {
         switch (isRehearsal, changed) {
         case (true, true): text += "would change the policy: \(counted(rules, "rule")); nothing was loaded\n"
         case (true, false): text += "would change nothing: generation \(generation) is this policy\n"
+        case (false, true) where trial != nil: text += trialWords(times)
         case (false, true): text += "generation \(generation) is in force: \(counted(rules, "rule")); \(times)\n"
         case (false, false): text += "generation \(generation) is in force already; nothing was changed\n"
         }
         return text
+    }
+
+    private func trialWords(_ times: Words) -> Words {
+        let until = Timestamp(nanoseconds: trial?.until ?? 0).utc.prefix(19)
+        let after = trial?.base.map { "generation \($0) is in force again" } ?? "everything passes again"
+        return """
+            generation \(generation) is on trial until \(until)Z: \(counted(rules, "rule")); \(times)
+            unless 'bulkhead confirm' keeps it, \(after) then
+
+            """
     }
 }

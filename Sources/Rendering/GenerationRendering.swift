@@ -24,7 +24,10 @@ extension [PastGeneration] {
 extension PastGeneration {
     fileprivate var timestamp: Timestamp { Timestamp(nanoseconds: time) }
 
-    fileprivate var state: String { isInForce ? "in force" : isKept ? "kept" : "text not kept" }
+    fileprivate var state: String {
+        if isInForce { return isUnconfirmed ? "on trial" : "in force" }
+        return (isUnconfirmed ? "not confirmed, " : "") + (isKept ? "kept" : "text not kept")
+    }
 
     /// Why it was put in force.
     fileprivate var words: String {
@@ -37,6 +40,7 @@ extension PastGeneration {
             "generation": JSON(generation), "time": .string(timestamp.utc), "user": JSON(note?.person.name),
             "file": .string(file), "sha256": .string(sha256), "message": JSON(note?.message), "rules": JSON(rules),
             "inForce": .bool(isInForce), "kept": .bool(isKept),
+            "confirmed": .bool(!isUnconfirmed),
             "rollbackOf": JSON(optional: note?.rollbackOf), "directory": JSON(note?.directory),
             "uid": JSON(optional: note?.person.uid), "loginUid": JSON(optional: note?.person.loginUID),
             "sudoUser": JSON(note?.person.sudoUser),

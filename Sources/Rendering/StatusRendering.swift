@@ -5,14 +5,28 @@ import Policy
 
 extension Status {
     package var json: JSON {
-        [
+        let until = trial.map { Timestamp(nanoseconds: $0.until).utc }
+        return [
             "instance": .string(instance), "generation": JSON(generation),
-            "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": nil,
+            "policy": ["file": .string(file), "sha256": .string(sha256)], "trialUntil": JSON(until),
+            "trial": trialJSON(until),
             "ports": .array(ports.map(\.json)), "classifier": classifier.json,
             "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)], "quarantine": JSON(quarantine),
             "groups": groups.json, "bridges": .array(bridges.map(\.json)),
             "asIntended": .bool(isAsIntended),
         ]
+    }
+
+    private func trialJSON(_ until: String?) -> JSON {
+        guard let trial else { return nil }
+        return ["generation": JSON(generation), "base": JSON(optional: trial.base), "until": JSON(until)]
+    }
+
+    private func trialWords(_ palette: Palette) -> Words {
+        guard let trial else { return "" }
+        let until = Timestamp(nanoseconds: trial.until).utc.prefix(19)
+        let after = trial.base.map { "generation \($0) is in force again" } ?? "everything passes again"
+        return palette.yellow("on trial until \(until)Z, then \(after)") + "\n"
     }
 
     package func words(_ palette: Palette) -> Words {
@@ -29,8 +43,8 @@ extension Status {
         let applied = Timestamp(nanoseconds: loadedAt * 1_000_000_000).utc.prefix(19)
         var text: Words = """
             instance \(instance)  generation \(generation)  policy \(file)  sha256 \(sha256.prefix(12))
-            applied \(applied)Z  memory \((memoryBytes + 1023) / 1024) KiB  readers \(readers)  flows \(flows.used) \
-            of \(flows.capacity)
+            \(trialWords(palette))applied \(applied)Z  memory \((memoryBytes + 1023) / 1024) KiB  readers \(readers)  \
+            flows \(flows.used) of \(flows.capacity)
             rules \(classifier.rules)  tier \(classifier.tier.rawValue)  cells \(classifier.cells)  in bitmaps \
             \(classifier.bitmapItems)  address classes \(classifier.addressClasses)  image \
             \((classifier.bytes + 1023) / 1024) KiB

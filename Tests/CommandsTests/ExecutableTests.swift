@@ -73,7 +73,7 @@ private let goodPolicy = """
     }
 
     @Test(arguments: [
-        ["confirm", "3"], ["shadow", "bad.yaml"], ["help", "shadow"], ["apply", "--trial", "60s"],
+        ["agent", "run"], ["shadow", "bad.yaml"], ["help", "shadow"],
     ])
     func whatLaterVersionsBringIsRefusedByName(arguments: [String]) throws {
         let result = try Shell.run([try bulkheadPath()] + arguments)
@@ -83,7 +83,8 @@ private let goodPolicy = """
     }
 
     @Test(arguments: [
-        "check", "apply", "rollback", "log", "show", "status", "counters", "drops", "explain", "replay", "quarantine",
+        "check", "apply", "confirm", "rollback", "log", "show", "status", "counters", "drops", "explain", "replay",
+        "quarantine",
         "release", "detach",
     ])
     func helpShowsAnExample(command: String) throws {

@@ -104,7 +104,8 @@ import Wire
         #expect(
             "\(status.json)" == """
                 {"instance": "bulkhead", "generation": 3, "policy": {"file": "policy.yaml", "sha256": "ab12"}, \
-                "trialUntil": null, "ports": [{"name": "uplink", "interface": "eth0", "netns": null, "ifindex": 2, \
+                "trialUntil": null, "trial": null, "ports": [{"name": "uplink", "interface": "eth0", "netns": null, \
+                "ifindex": 2, \
                 "protects": "host", "mode": "xdp-native", "hooks": ["xdp", "tc-ingress", "tc-egress"], \
                 "state": "enforcing", "ahead": ["other"], "problems": [], "guards": []}, {"name": "web-1", \
                 "interface": "tap-web1", \

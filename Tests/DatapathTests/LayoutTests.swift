@@ -190,7 +190,7 @@ import Testing
                 \.rule, \.found, \.seen, \.now, \.family, \.destination, \.checks, \.has_twin,
             ]),
         layout(bh_front_key(), [\.addresses, \.link, \.ports, \.version, \.hash, \.answered]),
-        layout(bh_stamp(), [\.word, \.pad]),
+        layout(bh_stamp(), [\.word, \.until, \.trial, \.base, \.pad]),
         layout(bh_count(), [\.packets, \.bytes]),
         layout(bh_port_counters(), [\.outcomes, \.pad]),
         layout(

@@ -156,6 +156,28 @@ extension Integration {
             #expect(!isKept)
         }
 
+        /// A host that goes down during a trial comes up with what was in force for good.
+        @Test func aTrialIsKeptOnceItIsConfirmed() throws {
+            #expect(try run("apply", site.policy(Self.web)).status == 0)
+            let before = try Data(contentsOf: URL(filePath: kept))
+            let tried = try site.policy("  - { name: tried, service: tcp/81, action: accept }", name: "tried.yaml")
+            #expect(try run("apply", "--trial", "1h", tried).status == 0)
+            #expect(try Data(contentsOf: URL(filePath: kept)) == before)
+            let boot = try run("apply", "--boot", tried)
+            #expect(boot.status == 1 && boot.errors.contains("is on trial for"), "\(boot)")
+            #expect(try run("rollback").status == 0)
+            #expect(try Data(contentsOf: URL(filePath: kept)) == before)
+            #expect(try run("apply", "--trial", "1h", tried).status == 0)
+            // As it was when the trial began.
+            try FileManager.default.removeItem(atPath: tried)
+            #expect(try run("confirm").status == 0)
+            let after = try Data(contentsOf: URL(filePath: kept))
+            #expect(String(decoding: after, as: UTF8.self).contains("name: tried"))
+            try reboot()
+            #expect(try run("apply", "--boot", "/nowhere/policy.yaml").status == 1)
+            #expect(try site.bulkhead.json(Counted.self, "counters").rules.map(\.name) == ["tried"])
+        }
+
         @Test func aKeptPolicyThatIsNotWholeIsPassedOver() throws {
             #expect(try run("apply", site.policy(Self.web)).status == 0)
             let bytes = try Data(contentsOf: URL(filePath: kept))
@@ -168,7 +190,10 @@ extension Integration {
         }
 
         @Test func theWaysExcludeEachOther() throws {
-            for words in [["--boot", "--in-force"], ["--boot", "--dry-run"], ["--in-force", "--dry-run"]] {
+            for words in [
+                ["--boot", "--in-force"], ["--boot", "--dry-run"], ["--in-force", "--dry-run"],
+                ["--trial", "1m", "--boot"], ["--trial", "1m", "--in-force"], ["--trial", "1m", "--dry-run"],
+            ] {
                 #expect(try Shell.run(command(["apply"] + words)).status == 64)
             }
         }

@@ -4,10 +4,10 @@ extension CommandNotes {
     /// The notes of every command, by its name without `bulkhead`.
     static let byCommand: [String: CommandNotes] = [
         "": all,
-        "check": check, "diff": diff, "apply": apply, "rollback": rollback, "log": log, "show": show,
-        "status": status, "counters": counters, "flows": flows, "drops": drops, "explain": explain, "reach": reach,
-        "replay": replay, "import": importing, "init": initial, "schema": schema, "quarantine": quarantine,
-        "release": release, "detach": detach,
+        "check": check, "diff": diff, "apply": apply, "confirm": confirm, "rollback": rollback, "log": log,
+        "show": show, "status": status, "counters": counters, "flows": flows, "drops": drops, "explain": explain,
+        "reach": reach, "replay": replay, "import": importing, "init": initial, "schema": schema,
+        "quarantine": quarantine, "release": release, "detach": detach,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
         "group flush": groupFlush,
     ]
@@ -17,6 +17,7 @@ extension CommandNotes {
         path: "guides/changing-a-policy-safely.md", title: "changing a policy safely"
     )
     private static let operations = (path: "operations.md", title: "operations")
+    private static let trials = (path: "trial.md", title: "a trial that reverts by itself")
     private static let refusals = (path: "operations.md#refusals", title: "refusals and what to do")
     private static let boot = (path: "operations.md#at-boot", title: "at boot")
     private static let questions = (path: "operations.md#questions", title: "questions")
@@ -57,16 +58,25 @@ extension CommandNotes {
         files: [], related: ["check", "apply", "import"], reading: [language, changes])
 
     private static let apply = CommandNotes(
-        done: "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names.",
+        done:
+            "The policy is in force. With `--dry-run`: it was compiled, and this host has what it names. With"
+            + " `--trial` on a terminal: it was confirmed.",
         failed:
-            "The policy was refused, or could not be loaded. What was in force before still is. With `--boot`, where"
-            + " nothing was: another policy is in force in its place, and standard error says which.",
+            "The policy was refused, or could not be loaded, or its trial was watched and ended. What was in force"
+            + " before still is, or is again. With `--boot`, where nothing was: another policy is in force in its"
+            + " place, and standard error says which.",
         files: [.standardPolicy, .fallbackPolicy, .kept, .instance, .types, .namespaces, .gracePeriods],
-        related: ["check", "diff", "rollback", "log", "status", "show", "detach"],
-        reading: [language, changes, refusals, boot])
+        related: ["check", "diff", "confirm", "rollback", "log", "status", "show", "detach"],
+        reading: [language, changes, trials, refusals, boot])
+
+    private static let confirm = CommandNotes(
+        done: "The policy that was on trial is in force, and stays.",
+        failed: "No policy is on trial, or another one is, or the trial has ended. Nothing was changed.",
+        files: [.kept, .instance, .gracePeriods], related: ["apply", "rollback", "status", "log"],
+        reading: [changes, trials])
 
     private static let rollback = CommandNotes(
-        done: "The policy is in force; it may have been so already.",
+        done: "The policy is in force; it may have been so already. Where a policy was on trial: the trial is ended.",
         failed:
             "The generation is not kept, or its policy was refused or could not be loaded. What was in force before"
             + " still is.",

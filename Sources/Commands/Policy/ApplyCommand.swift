@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
+import Policy
 import Rendering
 
 struct ApplyCommand: ParsableCommand {
@@ -14,7 +15,12 @@ struct ApplyCommand: ParsableCommand {
             unless the rule is `stateless`.
 
             A policy that would cut the session that the command is run over (SSH, also through sudo, tmux and screen) \
-            is refused, unless `--force` is given.
+            is refused, unless `--force` or `--trial` is given.
+
+            With `--trial` the policy is in force for a while only: unless `confirm` keeps it, what was in force \
+            before is in force again then. The kernel sees to that, whatever becomes of this command and of the \
+            session. On a terminal the command stays and shows the time that is left. Enter keeps the policy; Ctrl-C \
+            goes back at once. Otherwise it returns when the policy is in force.
 
             With `--boot`, as the unit `bulkhead.service` starts it, devices that are missing are no reason to refuse \
             a policy. If the policy is refused all the same, the policy in force stays. Where none is, the last one \
@@ -24,6 +30,7 @@ struct ApplyCommand: ParsableCommand {
 
             Example:
               bulkhead apply policy.yaml
+              bulkhead apply --trial 2m policy.yaml
               bulkhead apply --dry-run policy.yaml
               bulkhead apply -m "let the new office in"
               bulkhead apply --in-force
@@ -37,30 +44,40 @@ struct ApplyCommand: ParsableCommand {
     var boot = false
     @Flag(help: "Apply the policy in force again, to devices that came since.")
     var inForce = false
-    @Option(help: ArgumentHelp("Not supported yet.", valueName: "duration", visibility: .hidden))
+    @Option(
+        help: ArgumentHelp(
+            "Go back by itself after this time (90s, 5m, 2h, 1d), unless it is confirmed.", valueName: "duration"))
     var trial: String?
     @OptionGroup var change: ChangeOptions
     @OptionGroup var instance: InstanceOptions
     @OptionGroup var output: OutputOptions
 
+    /// The longest trial, in seconds.
+    private static let longestTrial = 7 * 86400
+
     func validate() throws {
         if [boot, inForce, dryRun].count(where: \.self) > 1 {
             throw ValidationError("--boot, --in-force and --dry-run exclude each other")
         }
+        guard let trial else { return }
+        guard let seconds = WrittenDuration.seconds(trial), (1...Self.longestTrial).contains(seconds) else {
+            throw ValidationError("--trial takes a time from 1s to 7d, such as 90s, 5m or 2h, not '\(trial)'")
+        }
+        if dryRun { throw ValidationError("--trial and --dry-run exclude each other: a dry run changes nothing") }
+        if boot || inForce { throw ValidationError("--trial is for a new policy: not for --boot, nor for --in-force") }
     }
 
     func run() throws {
-        if trial != nil {
-            throw Refusal(
-                "apply --trial is not supported yet",
-                advice: "to be safe from locking yourself out, arm a way back first, such as: "
-                    + "systemd-run --on-active=2m bulkhead detach --all")
-        }
         let controller = try instance.controller
         if boot { return try applyAtBoot(controller) }
         if inForce { return try takeDevices(controller) }
         let prepared = try controller.prepare(policy)
-        guard dryRun else { return try change.apply(prepared, controller, output) }
+        guard dryRun else {
+            let begun = try change.apply(
+                prepared, trial: trial.flatMap(WrittenDuration.seconds), controller, output)
+            if let begun { try TrialWatch(controller, begun, output).run() }
+            return
+        }
         Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
         Notices.warn(controller.quarantineWarnings(prepared.source))
         let report = controller.rehearse(prepared)

@@ -14,23 +14,30 @@ struct ChangeOptions: ParsableArguments {
 
     /// Puts a policy in force, and shows what was done.
     ///
-    /// - Parameter generation: The generation that the policy is taken from; nil: it was read from files.
+    /// - Parameters:
+    ///   - generation: The generation that the policy is taken from; nil: it was read from files.
+    ///   - seconds: How long it is on trial; nil: it stays in force.
+    /// - Returns: the generation whose trial has begun.
+    @discardableResult
     func apply(
-        _ prepared: PreparedPolicy, rollbackOf generation: UInt32? = nil, _ controller: Controller,
-        _ output: OutputOptions
-    ) throws {
+        _ prepared: PreparedPolicy, rollbackOf generation: UInt32? = nil, trial seconds: Int? = nil,
+        _ controller: Controller, _ output: OutputOptions
+    ) throws -> UInt32? {
         Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
         Notices.warn(controller.quarantineWarnings(prepared.source))
-        try checkLockout(prepared, controller)
-        let report = try controller.apply(prepared, because: message, rollbackOf: generation)
+        // A trial goes back by itself.
+        if seconds == nil { try checkLockout(prepared, controller) }
+        let report = try controller.apply(prepared, because: message, rollbackOf: generation, trial: seconds)
         Notices.warn(report.warnings)
-        Notices.warn([controller.keep(prepared)].compactMap(\.self))
+        // What is on trial is kept when it is confirmed.
+        if report.trial == nil { Notices.warn([controller.keep(prepared)].compactMap(\.self)) }
         if !report.changed, message != nil {
             Notices.warn(["the message was not kept, because nothing was changed"])
         }
         try output.show(
             report.json(compiling: prepared.compileTime),
             or: report.words(compiling: prepared.compileTime, isRehearsal: false))
+        return report.trial == nil ? nil : report.generation
     }
 
     /// Looks whether the policy would cut the session, unless that is to be overridden.

@@ -14,6 +14,9 @@ struct RollbackCommand: ParsableCommand {
             `rollback` undoes the first. As `apply` does, it refuses a policy that would cut the session that it is \
             run over, unless `--force` is given.
 
+            While a policy is on trial, `rollback` without a generation ends the trial, and does nothing else: what \
+            was in force before is in force again at once.
+
             Example:
               bulkhead rollback
               bulkhead rollback 7 -m "the new mail rules broke the office"
@@ -29,6 +32,10 @@ struct RollbackCommand: ParsableCommand {
 
     func run() throws {
         let controller = try instance.controller
+        if generation == nil, let ended = try controller.endTrial() {
+            Notices.warn(ended.warnings)
+            return try output.show(ended.json, or: ended.words)
+        }
         let past = try controller.past(generation)
         try change.apply(PreparedPolicy(past.source), rollbackOf: past.generation, controller, output)
     }

@@ -49,7 +49,7 @@ extension Controller {
 
     private func apply(_ choice: PolicyAtBoot) throws -> AppliedPolicy? {
         try waiting {
-            let generation = generationInForce()
+            let generation = numberInForce()
             guard let prepared = try choice.prepare(instance, keptFile) else { return nil }
             let report = try prepared.apply(
                 to: instance, .now(choice.message, rollbackOf: nil), onto: generation)
@@ -89,13 +89,13 @@ extension Controller {
         } catch {
             // Its texts may be gone because another generation has come into force.
             var error = error
-            error.isBusy = generationInForce() != status.generation
+            error.isBusy = numberInForce() != status.generation
             throw error
         }
     }
 
     /// 0: none is.
-    private func generationInForce() -> UInt32 { (try? policyInForce())?.text.generation ?? 0 }
+    private func numberInForce() -> UInt32 { (try? policyInForce())?.text.generation ?? 0 }
 
     /// Runs `body` again and again while others change the instance, for a minute at most.
     private func waiting<Result>(_ body: () throws -> Result) throws -> Result {

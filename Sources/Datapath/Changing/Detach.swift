@@ -22,13 +22,21 @@ extension Instance {
     }
 
     private func detachLocked(ports names: [String]) throws(DatapathError) -> DetachReport {
-        let image = try imageInForce(try openMaps())
-        let devices = image.namedDevices()
+        let images = try LiveImage.allPublished(in: try openMaps())
+        guard let first = images.first else { throw notThere }
+        let devices = images.map { ($0, $0.namedDevices()) }
         var chosen: [DeviceRecord] = []
+        var (ports, cut): ([String], [String]) = ([], [])
         for name in names {
-            let found = devices.filter { image.isCalled(name, $0) }
-            guard !found.isEmpty else { throw image.unknownPort(name, self.name) }
-            chosen += found.filter { !chosen.contains($0) }
+            // Of a trial and its base, the one in force first.
+            let found = devices.lazy.map { image, all in (image, all.filter { image.isCalled(name, $0) }) }
+                .first { !$0.1.isEmpty }
+            guard let (image, found) = found else { throw first.unknownPort(name, self.name) }
+            for device in found where !chosen.contains(where: { $0.id == device.id }) {
+                chosen.append(device)
+                ports.append(image.portName(device))
+                if image.isQuarantined(device) { cut.append(image.portName(device)) }
+            }
         }
         gracePeriods.recover()
         let hooks = chosen.reduce(0) { $0 + $1.hooks.count }
@@ -38,10 +46,8 @@ extension Instance {
             }
         }
         return DetachReport(
-            ports: chosen.map { image.portName($0) },
-            warnings: chosen.filter(image.isQuarantined).map {
-                "\(image.portName($0)) was quarantined: detached it passes all traffic, until the next apply"
-            })
+            ports: ports,
+            warnings: cut.map { "\($0) was quarantined: detached it passes all traffic, until the next apply" })
     }
 
     /// Takes everything of this instance out of the kernel: programs, filters, maps, pins. Other tools' programs on the
@@ -61,8 +67,8 @@ extension Instance {
         var known: [UInt16: DeviceRecord] = [:]
         do throws(DatapathError) {
             let maps = try InstanceMaps.open(mapFolder, inner: innerFolder)
-            if let maps, let image = try LiveImage.published(in: maps) {
-                for device in image.devices() {
+            for image in try maps.map({ maps throws(DatapathError) in try LiveImage.allPublished(in: maps) }) ?? [] {
+                for device in image.devices() where known[device.id] == nil {
                     known[device.id] = device
                     report.ports.append(image.portName(device))
                 }

@@ -83,7 +83,7 @@ extension Instance {
     ) throws(DatapathError) -> GroupChange {
         let maps = try openMaps()
         let lock = try lockPublishing()
-        let group = try imageInForce(maps).group(name)
+        let group = try groupInForce(name, maps)
         let report = try DatapathError.naming("cannot change group '\(name)'") {
             guard let map = try maps.members(group) else {
                 throw DatapathError("group '\(name)' has no place in the kernel", advice: "apply the policy again")
@@ -93,6 +93,16 @@ extension Instance {
         }
         _ = consume lock
         return report
+    }
+}
+
+extension Instance {
+    /// The group of the image in force; where only the other one of a trial and its base has it, of that one. Both have
+    /// the same place for it.
+    private func groupInForce(_ name: String, _ maps: InstanceMaps) throws(DatapathError) -> ImageView.GroupRecord {
+        let images = try LiveImage.allPublished(in: maps)
+        guard let first = images.first else { throw notThere }
+        return try (images.first { image in image.view.groups.contains { $0.name == name } } ?? first).group(name)
     }
 }
 
@@ -106,7 +116,7 @@ extension LiveImage {
     /// Has flows that depend on dynamic groups judged again. To be called after the groups have changed, because the
     /// programs read the epoch before the members.
     fileprivate static func noteChange(in maps: InstanceMaps) throws {
-        try withPublished(in: maps) { try Mapping($0, writable: true).noteChange() }
+        try withAllPublished(in: maps) { try Mapping($0, writable: true).noteChange() }
     }
 }
 

@@ -12,7 +12,7 @@ extension Instance {
         let lock = try lockPublishing()
         let image = try imageInForce(maps)
         let flows = try selectedFlows(filter, maps, image)
-        let ticks = image.ticksOfAdopting
+        let ticks = image.ticksOfAdopting(after: try openTrial(maps))
         let ended = try DatapathError.naming("cannot end the flows") {
             try maps.endFlows(
                 flows.map { placed in
@@ -29,12 +29,15 @@ extension Instance {
 extension LiveImage {
     /// For how many jiffies from now on a connection may be adopted, by flow scope. As bar_time() has it, and up to a
     /// second longer.
-    fileprivate var ticksOfAdopting: [UInt16: UInt32] {
+    ///
+    /// - Parameter trial: That which is not settled.
+    fileprivate func ticksOfAdopting(after trial: Trial?) -> [UInt16: UInt32] {
+        let resumed = trial.map { $0.hasEnded && $0.base == generation ? $0.endOnMonotonicClock : 0 } ?? 0
         let now = KernelClock.nanoseconds()
         let adopt = UInt64(view.header.adopt)
         var result: [UInt16: UInt32] = [:]
         for device in devices() {
-            let since = max(device.attachedAt, device.untrackedAt)
+            let since = max(device.attachedAt, device.untrackedAt, resumed)
             let end = since &+ adopt &* 1_000_000_000
             guard since != 0, adopt != 0, now < end else { continue }
             let seconds = min((end - now) / 1_000_000_000 + 1, UInt64(BH_BAR_SECONDS))

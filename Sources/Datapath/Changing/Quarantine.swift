@@ -20,7 +20,7 @@ extension Instance {
     ///
     /// - Parameter word: an entry, `entry/device` or a device.
     public func quarantine(_ word: String) throws(DatapathError) -> QuarantineReport {
-        try changeQuarantine { (maps, image) throws(DatapathError) in
+        try changeQuarantine(word) { (maps, image) throws(DatapathError) in
             let names = image.portNames(word)
             guard !names.isEmpty else { throw image.unknownPort(word, self.name) }
             return try self.quarantine(names, maps, image)
@@ -48,7 +48,7 @@ extension Instance {
     /// - Parameter word: an entry, which releases all its ports, `entry/device`, a device, or a quarantined name that
     ///   the policy does not have.
     public func release(_ word: String) throws(DatapathError) -> QuarantineReport {
-        try changeQuarantine { (maps, image) throws(DatapathError) in
+        try changeQuarantine(word) { (maps, image) throws(DatapathError) in
             try DatapathError.naming("cannot release '\(word)'") {
                 return try self.release(word, maps, image)
             }
@@ -98,13 +98,18 @@ extension Instance {
         }
     }
 
-    /// Runs `change` on the names, then makes the image in force agree with them.
+    /// Runs `change` on the names, then makes the images agree with them. It is given the image in force; where only
+    /// the other one of a trial and its base knows `word`, that one.
     private func changeQuarantine(
-        _ change: (InstanceMaps, LiveImage) throws(DatapathError) -> QuarantineReport
+        _ word: String? = nil, _ change: (InstanceMaps, LiveImage) throws(DatapathError) -> QuarantineReport
     ) throws(DatapathError) -> QuarantineReport {
         let maps = try openMaps()
         let lock = try lockPublishing()
-        let image = try imageInForce(maps)
+        let images = try LiveImage.allPublished(in: maps)
+        guard
+            let image = images.first(where: { image in word.map { !image.portNames($0).isEmpty } ?? true })
+                ?? images.first
+        else { throw notThere }
         let report = try change(maps, image)
         try enforceQuarantine(maps)
         _ = consume lock
@@ -115,10 +120,11 @@ extension Instance {
 // MARK: In the image
 
 extension Instance {
-    /// Makes the image in force agree with the names that are in quarantine. The caller holds the publishing lock.
+    /// Makes every image that may judge agree with the names that are in quarantine. The caller holds the publishing
+    /// lock.
     private func enforceQuarantine(_ maps: InstanceMaps) throws(DatapathError) {
         try DatapathError.naming("cannot enforce the quarantine") {
-            try LiveImage.withPublished(in: maps) { map in
+            try LiveImage.withAllPublished(in: maps) { map in
                 try LiveImage(map).mark(try maps.quarantine.all(), in: Mapping(map, writable: true))
             }
             try Stamp(maps).noteChange()

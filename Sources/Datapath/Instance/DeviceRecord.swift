@@ -5,7 +5,7 @@ import Host
 /// A device as an image's host part records it.
 package struct DeviceRecord: Sendable, Hashable {
     /// The flag of a port that is called `entry/device`, not by its entry.
-    package static let ofSeveral: UInt8 = 1
+    package static let ofSeveral = UInt8(BH_DEVICE_OF_SEVERAL.rawValue)
 
     package var id: UInt16
     /// The kernel's number for the device; 0: the device was missing at the apply.

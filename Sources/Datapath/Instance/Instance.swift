@@ -135,8 +135,12 @@ public struct Instance: Sendable, Hashable {
 
     /// The image in force.
     package func imageInForce(_ maps: InstanceMaps) throws(DatapathError) -> LiveImage {
-        guard let image = try LiveImage.published(in: maps) else { throw notThere }
-        return image
+        if let image = try LiveImage.published(in: maps) { return image }
+        guard let trial = try? maps.trial() else { throw notThere }
+        throw DatapathError(
+            "no policy is in force in instance '\(name)': the trial of generation \(trial.generation) has ended, and "
+                + "nothing was in force before it",
+            advice: "load a policy with 'bulkhead apply POLICY'")
     }
 
     func busy(_ message: String) -> DatapathError {

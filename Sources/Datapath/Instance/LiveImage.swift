@@ -57,6 +57,27 @@ package struct LiveImage: Sendable {
         if let map = try open(maps, nil) { try body(map) }
     }
 
+    /// Runs `body` on every map that may judge: those of a trial and its base, or the one in force. The caller holds
+    /// the publishing lock.
+    package static func withAllPublished(in maps: InstanceMaps, _ body: (Map) throws -> Void) throws {
+        for slot in [BH_SLOT_EVEN, BH_SLOT_ODD] {
+            if let map = try open(maps, slot.rawValue) { try body(map) }
+        }
+    }
+
+    /// The images that may judge, that in force first. The other one is a trial's base, or a trial that has ended.
+    package static func allPublished(in maps: InstanceMaps) throws(DatapathError) -> [LiveImage] {
+        let inForce = try published(in: maps)
+        var images = inForce.map { [$0] } ?? []
+        for slot in [BH_SLOT_EVEN, BH_SLOT_ODD] {
+            guard let image = try published(in: maps, slot: slot.rawValue), image.mapID != inForce?.mapID else {
+                continue
+            }
+            images.append(image)
+        }
+        return images
+    }
+
     /// Whether this image still is in force.
     package func isPublished(in maps: InstanceMaps) -> Bool {
         guard let slot = try? maps.slotInForce() else { return false }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
+import Glibc
+import Host
 import Libbpf
 
 /// The word that says which policy is in force: map `stamp`, mapped.
@@ -11,11 +13,15 @@ package struct Stamp: ~Copyable {
     private static let odd = UInt64(BH_STAMP_ODD.rawValue) << 32
     private static let readers = UInt64(BH_STAMP_READERS.rawValue) << 32
     private static let closed = UInt64(BH_STAMP_CLOSED.rawValue) << 32
+    private static let trial = UInt64(BH_STAMP_TRIAL.rawValue) << 32
+    private static let expired = UInt64(BH_STAMP_EXPIRED.rawValue) << 32
 
     /// Puts the image of a slot in force: the one step of an apply.
-    fileprivate func publish(_ slot: UInt32) {
+    fileprivate func publish(_ slot: UInt32, onTrial: Bool = false) {
         mapping.change(at: 0) { word in
-            Stamp.moved(slot == BH_SLOT_ODD.rawValue ? word | Stamp.odd : word & ~Stamp.odd) & ~Stamp.closed
+            let settled = word & ~(Stamp.odd | Stamp.closed | Stamp.trial | Stamp.expired)
+            return Stamp.moved(
+                settled | (slot == BH_SLOT_ODD.rawValue ? Stamp.odd : 0) | (onTrial ? Stamp.trial : 0))
         }
     }
 
@@ -36,26 +42,128 @@ package struct Stamp: ~Copyable {
         word & ~UInt64(UInt32.max) | UInt64(UInt32(truncatingIfNeeded: word) &+ 1)
     }
 
-    /// The slot that a word says is in force.
-    fileprivate static func slot(_ word: UInt64) -> UInt32 {
-        word & odd != 0 ? BH_SLOT_ODD.rawValue : BH_SLOT_EVEN.rawValue
+    // MARK: Trials
+
+    /// Says which trial comes, and when it ends. To be called before its image is put into its slot: the kernel then
+    /// waits until every CPU sees it.
+    fileprivate func announce(trial generation: UInt32, base: UInt32, until: UInt64) {
+        mapping.store(until, in: \bh_stamp.until)
+        mapping.store(generation, in: \bh_stamp.trial)
+        mapping.store(base, in: \bh_stamp.base)
+    }
+
+    /// Lets the trial stay, unless it has ended. The programs change the same word, so it is one or the other.
+    func confirm() -> Bool {
+        var isConfirmed = false
+        mapping.change(at: 0) { word in
+            isConfirmed = Stamp.isOpen(word)
+            return isConfirmed ? word & ~Stamp.trial : word
+        }
+        return isConfirmed
+    }
+
+    /// Ends the trial now. A packet that comes meanwhile does the same.
+    func end() {
+        mapping.store(KernelClock.nanoseconds(CLOCK_BOOTTIME), in: \bh_stamp.until)
+        endIfDue()
+    }
+
+    /// Ends the trial as the programs do, if its time has come.
+    func endIfDue() {
+        guard (mapping.load(\bh_stamp.until) ?? 0) <= KernelClock.nanoseconds(CLOCK_BOOTTIME) else { return }
+        mapping.change(at: 0) { word in
+            Stamp.isOpen(word) ? Stamp.moved(word ^ Stamp.odd) | Stamp.expired : word
+        }
+    }
+
+    /// Forgets an ended trial, after all that it leaves was taken care of.
+    func settle() {
+        mapping.change(at: 0) { $0 & Stamp.expired == 0 ? $0 : $0 & ~(Stamp.trial | Stamp.expired) }
+    }
+
+    /// Whether a word says that a trial is in force, if its time has not come.
+    private static func isOpen(_ word: UInt64) -> Bool { word & (trial | expired) == trial }
+
+    /// What the stamp says, as the programs read it now.
+    fileprivate static func reading(_ raw: bh_stamp) -> (slot: UInt32, trial: Trial?) {
+        let isOdd = raw.word & odd != 0
+        guard raw.word & trial != 0 else { return (slot(isOdd), nil) }
+        // What no packet has seen yet is so all the same.
+        let isDue = isOpen(raw.word) && raw.until <= KernelClock.nanoseconds(CLOCK_BOOTTIME)
+        let standing = Trial(
+            generation: raw.trial, base: raw.base, until: raw.until, hasEnded: isDue || raw.word & expired != 0)
+        return (slot(isOdd != isDue), standing)
+    }
+
+    private static func slot(_ isOdd: Bool) -> UInt32 { isOdd ? BH_SLOT_ODD.rawValue : BH_SLOT_EVEN.rawValue }
+}
+
+/// A trial that is not settled: its policy and its base are both in the kernel.
+package struct Trial: Sendable, Hashable {
+    package var generation: UInt32
+    /// The generation that is in force again after it; 0: none.
+    package var base: UInt32
+    /// Nanoseconds of CLOCK_BOOTTIME.
+    package var until: UInt64
+    /// Whether its base judges, or nothing does where it has none.
+    package var hasEnded: Bool
+
+    /// Nanoseconds that are left of it; 0: it has ended.
+    package var left: UInt64 {
+        let now = KernelClock.nanoseconds(CLOCK_BOOTTIME)
+        return hasEnded || until <= now ? 0 : until - now
     }
 }
 
 extension InstanceMaps {
-    /// The slot of the image in force.
-    package func slotInForce() throws(BPFError) -> UInt32 {
-        Stamp.slot(try self[.stamp].lookup(0, as: bh_stamp.self)?.word ?? 0)
+    private func readStamp() throws(BPFError) -> (slot: UInt32, trial: Trial?) {
+        Stamp.reading(try self[.stamp].lookup(0, as: bh_stamp.self) ?? bh_stamp())
     }
+
+    /// The slot of the image that judges now.
+    package func slotInForce() throws(BPFError) -> UInt32 { try readStamp().slot }
+
+    /// The other of the two slots: while a trial is not settled, that of its base, or of the trial after its end.
+    package func otherSlot() throws(BPFError) -> UInt32 { InstanceMaps.other(than: try slotInForce()) }
+
+    private static func other(than slot: UInt32) -> UInt32 {
+        slot == BH_SLOT_EVEN.rawValue ? BH_SLOT_ODD.rawValue : BH_SLOT_EVEN.rawValue
+    }
+
+    /// The trial that is not settled; nil if there is none.
+    package func trial() throws(BPFError) -> Trial? { try readStamp().trial }
+
+    /// The generation that was on trial last, whatever became of it; 0: none.
+    func lastTrial() throws(BPFError) -> UInt32 { try self[.stamp].lookup(0, as: bh_stamp.self)?.trial ?? 0 }
 
     /// Puts an image into the idle one of two slots, then in force by one word. The caller holds the publishing lock.
     package func putInForce(_ map: Map) throws(BPFError) {
         let old = try slotInForce()
-        let new = old == BH_SLOT_EVEN.rawValue ? BH_SLOT_ODD.rawValue : BH_SLOT_EVEN.rawValue
+        let new = InstanceMaps.other(than: old)
         let stamp = try Stamp(self)
         try setInner(.slots, new, to: map)
         stamp.publish(new)
         // Its memory is not held any longer than packets need it.
-        if try self[.slots].lookup(old, as: UInt32.self) != nil { try self[.slots].delete(old) }
+        try empty(old)
+    }
+
+    /// Puts an image on trial: its base stays in the other slot. The caller holds the publishing lock.
+    ///
+    /// - Parameters:
+    ///   - base: The generation that is in force again after it; 0: none.
+    ///   - until: Nanoseconds of CLOCK_BOOTTIME.
+    package func putOnTrial(
+        _ map: Map, _ generation: UInt32, base: UInt32, until: UInt64
+    ) throws(BPFError) {
+        let new = try otherSlot()
+        let stamp = try Stamp(self)
+        stamp.announce(trial: generation, base: base, until: until)
+        try setInner(.slots, new, to: map)
+        stamp.publish(new, onTrial: true)
+    }
+
+    /// Takes the image out of a slot.
+    func empty(_ slot: UInt32) throws(BPFError) {
+        if try self[.slots].lookup(slot, as: UInt32.self) != nil { try self[.slots].delete(slot) }
     }
 }

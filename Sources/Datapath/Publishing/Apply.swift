@@ -11,15 +11,18 @@ extension Instance {
     ///   - bindings: The policy's entries bound to devices. A missing device is recorded; a later apply enforces it.
     ///   - origin: What is remembered of the policy; nil: nothing.
     ///   - generation: That which must be in force until then; 0: none may be; nil: whichever is.
+    ///   - trial: After so many nanoseconds what was in force before is in force again, unless the policy is confirmed;
+    ///     nil: it stays in force.
     public func apply(
-        image: Image, bindings: [PortBinding], origin: PolicyOrigin? = nil, onto generation: UInt32? = nil
+        image: Image, bindings: [PortBinding], origin: PolicyOrigin? = nil, onto generation: UInt32? = nil,
+        trial: UInt64? = nil
     ) throws(DatapathError) -> ApplyReport {
         let clock = ContinuousClock()
         let start = clock.now
         try Preflight.check()
         let lock = try lock(make: true)
         var report = try lock.instance.applyLocked(
-            image: image, bindings: bindings, origin: origin, onto: generation)
+            image: image, bindings: bindings, origin: origin, onto: generation, trial: trial)
         _ = consume lock
         report.loadMilliseconds = (clock.now - start) / .milliseconds(1)
         return report
@@ -27,19 +30,22 @@ extension Instance {
 
     /// The part of an apply that needs the lock.
     private func applyLocked(
-        image: Image, bindings: [PortBinding], origin: PolicyOrigin?, onto generation: UInt32?
+        image: Image, bindings: [PortBinding], origin: PolicyOrigin?, onto generation: UInt32?, trial: UInt64?
     ) throws(DatapathError) -> ApplyReport {
         let folders = [
             mapFolder, innerFolder, linkFolder, filterFolder, readerFolder, historyFolder, textFolder,
         ]
         for folder in folders { try folder.make() }
         let hadFlows = mapFolder.holds("flows")
+        var warnings: [String] = []
+        if let maps = try InstanceMaps.open(mapFolder, inner: innerFolder) { warnings = try requireNoTrial(maps) }
         let maps = try preparePrograms()
         if let generation, try LiveImage.published(in: maps)?.generation ?? 0 != generation {
             throw busy("another policy came into force in instance '\(name)' meanwhile")
         }
         var step = try ApplyStep(
-            instance: self, image: image, bindings: bindings, origin: origin, hadFlows: hadFlows)
+            instance: self, image: image, bindings: bindings, origin: origin, hadFlows: hadFlows, trial: trial)
+        step.warnings = warnings
         return try step.run(maps)
     }
 

@@ -12,7 +12,7 @@ extension ApplyStep {
             generation: generation, time: time, rules: view.ruleCount, sha256: PolicyText.hash(of: documents),
             file: documents.first?.name ?? "", note: origin.note, files: texts.files)
         do {
-            try GenerationHistory(instance).prepare(record, texts)
+            try GenerationHistory(instance).prepare(record, texts, onTrial: trial != nil)
         } catch {
             warnings.append("'bulkhead log' will lack what is known of generation \(generation): \(error)")
         }
@@ -24,14 +24,14 @@ extension ApplyStep {
     }
 
     /// Brings the history in line with what is in force, if an apply before was killed.
-    mutating func bringHistoryUpToDate(inForce generation: UInt32?) {
-        changeHistory { try $0.settle(inForce: generation) }
+    mutating func bringHistoryUpToDate(inForce generation: UInt32?, _ maps: InstanceMaps) {
+        changeHistory { try $0.settle(inForce: generation, lastTrial: try maps.lastTrial()) }
     }
 
     /// Lets the record count, now that its generation is in force, and removes what is too old.
-    mutating func settleHistory(_ generation: UInt32) {
+    mutating func settleHistory(_ generation: UInt32, _ maps: InstanceMaps) {
         changeHistory { history in
-            try history.settle(inForce: generation)
+            try history.settle(inForce: generation, lastTrial: try maps.lastTrial())
             try history.trim()
         }
     }

@@ -17,16 +17,20 @@ struct ApplyStep {
     let view: ImageView
     /// Whether the flow table existed before this apply.
     let hadFlows: Bool
+    /// Nanoseconds for which the policy is on trial; nil: it stays in force.
+    let trial: UInt64?
     var warnings: [String] = []
     /// What this apply attached; it is taken off again if the apply fails.
     private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
 
     init(
-        instance: Instance, image: Image, bindings: [PortBinding], origin: PolicyOrigin?, hadFlows: Bool
+        instance: Instance, image: Image, bindings: [PortBinding], origin: PolicyOrigin?, hadFlows: Bool,
+        trial: UInt64? = nil
     ) throws(DatapathError) {
         self.instance = instance
         self.origin = origin
         self.hadFlows = hadFlows
+        self.trial = trial
         self.image = image
         self.bindings = bindings
         view = try ImageView(ofPolicy: image.bytes)
@@ -40,7 +44,7 @@ struct ApplyStep {
             let requests = bindings.map { DeviceAllotment.Request($0, image: image) }
             instance.gracePeriods.recover()
             try instance.removeOrphans(keeping: old?.devices() ?? [])
-            bringHistoryUpToDate(inForce: old?.generation)
+            bringHistoryUpToDate(inForce: old?.generation, maps)
             if let old, samePrograms, let report = try unchanged(old, requests, maps) { return report }
             return try change(from: old, state: state, requests: requests, maps: maps)
         }
@@ -94,11 +98,13 @@ struct ApplyStep {
         let fresh = allotment.devices.filter { $0.old == nil }.map(\.id)
         try maps.retire(fresh, &state)
         try PortCounters.provide(allotment.devices.map(\.id), in: maps)
-        let scopes = FlowScopeAllotment(entries: hostEntries, old: old?.flowScopes() ?? [])
+        let scopes = FlowScopeAllotment(
+            entries: hostEntries, old: old?.flowScopes() ?? [], keepsAll: trial != nil)
         setFlowScopes(scopes, of: &generation)
         // New tables are empty.
         if hadFlows { try maps.clear(scopes.fresh + fresh) }
         let before: Instance.Before
+        let until: UInt64?
         do {
             var devices = try instance.gracePeriods.expedited(for: 2 * fresh.count) {
                 try attach(allotment, replacing: state.programs != Programs.hash, maps)
@@ -112,19 +118,27 @@ struct ApplyStep {
             generation.setDevices(devices)
             try generation.fill(map)
             remember(number, time)
-            try instance.publish(map, before: before, renamed: renamed(allotment, old), maps)
+            until = trial.map { KernelClock.nanoseconds(CLOCK_BOOTTIME) + $0 }
+            try instance.publish(map, before: before, trial: until, renamed: renamed(allotment, old), maps)
         } catch {
             takeOff()
-            try? GenerationHistory(instance).settle(inForce: LiveImage.published(in: maps)?.generation)
+            bringHistoryUpToDate(inForce: (try? LiveImage.published(in: maps))?.generation, maps)
             throw error
         }
         state.programs = Programs.hash
         try maps[.instance].update(0, to: state)
         let new = try LiveImage(map)
         let devices = new.devices()
+        if let until {
+            // What the base has stays until the trial is settled.
+            try instance.removeStaleInner(maps)
+            var result = report(generation: number, changed: true, devices: devices, live: new, maps)
+            result.trial = ApplyReport.TrialStart(base: old?.generation, until: KernelClock.wall(atBoot: until))
+            return result
+        }
         let kept = Set(devices.map(\.id))
         try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
-        settleHistory(number)
+        settleHistory(number, maps)
         for slot in groups.gone(before) { try maps[.groups].delete(slot) }
         try instance.removeStaleInner(maps)
         let gone = (old?.devices() ?? []).count { !kept.contains($0.id) }
@@ -154,7 +168,8 @@ struct ApplyStep {
     private func allotCounters(_ old: LiveImage?, _ maps: InstanceMaps) throws -> [UInt32] {
         let counters = SlotAllotment(
             names: view.ruleCounters.map(\.name), old: old?.counterSlots() ?? [],
-            capacity: Int(BH_RULES_MAX))
+            capacity: Int(BH_RULES_MAX), keepsAll: trial != nil)
+        if trial != nil, counters.isShort { throw noRoom("rules", Int(BH_RULES_MAX)) }
         if !counters.fresh.isEmpty {
             try RuleCounters.provide(counters.fresh, in: maps)
             let values = try RuleCounters(maps, writable: true)
@@ -165,7 +180,10 @@ struct ApplyStep {
 
     /// A limit keeps its state as long as its rule keeps its name.
     private func allotLimits(_ old: LiveImage?, _ maps: InstanceMaps, of generation: inout Generation) throws {
-        let allotment = LimitAllotment(view.limitedRules, old: old?.limitSlots() ?? [])
+        let allotment = LimitAllotment(view.limitedRules, old: old?.limitSlots() ?? [], keepsAll: trial != nil)
+        if trial != nil, allotment.named.contains(where: { $0.slot == BH_NONE }) {
+            throw noRoom("limits", Int(BH_LIMITS_MAX))
+        }
         for slot in allotment.fresh { try maps[.limits].update(slot, to: bh_limit()) }
         generation.setLimitSlots(allotment.slots)
     }
@@ -178,10 +196,18 @@ struct ApplyStep {
         let before = try LiveImage.published(in: maps, slot: BH_SLOT_BEFORE.rawValue)
         let allotment = GroupAllotment(
             view.groups.map(\.name), old: old?.groupSlots() ?? [],
-            before: before?.groupSlots().map(\.slot) ?? [])
+            before: before?.groupSlots().map(\.slot) ?? [], keepsAll: trial != nil)
+        if trial != nil, allotment.slots.contains(BH_NONE) { throw noRoom("groups", Int(BH_GROUP_SLOTS)) }
         for slot in allotment.fresh { try maps.setInner(.groups, slot, to: try MemberTrie.make()) }
         generation.setGroupSlots(allotment.slots)
         return allotment
+    }
+
+    /// Why a policy cannot be tried: it and its base are in the kernel together.
+    private func noRoom(_ what: String, _ count: Int) -> DatapathError {
+        DatapathError(
+            "this policy and the one in force have more than \(count) \(what) together: it cannot be tried",
+            advice: "apply it without --trial")
     }
 
     /// The names of the entries with a port that protects the host.

@@ -9,10 +9,13 @@ package struct FlowScopeAllotment {
     package private(set) var fresh: [UInt16] = []
 
     /// An entry keeps its scope as long as it keeps its name.
-    package init(entries: [String], old: [(name: String, scope: UInt16)]) {
+    ///
+    /// - Parameter keepsAll: Whether the old generation's scopes stay its own.
+    package init(entries: [String], old: [(name: String, scope: UInt16)], keepsAll: Bool = false) {
         let base = UInt32(BH_SCOPE_ENTRY)
         let slots = SlotAllotment(
-            names: entries, old: old.map { ($0.name, UInt32($0.scope) &- base) }, capacity: Int(BH_DEVICES_MAX))
+            names: entries, old: old.map { ($0.name, UInt32($0.scope) &- base) }, capacity: Int(BH_DEVICES_MAX),
+            keepsAll: keepsAll)
         for (name, slot) in zip(entries, slots.slots) where slot != BH_NONE { scopes[name] = UInt16(base + slot) }
         fresh = slots.fresh.map { UInt16(base + $0) }
     }

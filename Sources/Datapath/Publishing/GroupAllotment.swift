@@ -13,8 +13,11 @@ package struct GroupAllotment {
     /// A group keeps its place, and so its members, as long as it keeps its name.
     ///
     /// - Parameter before: places of the policy before the old generation, because that policy is still asked.
-    package init(_ names: [String], old: [(name: String, slot: UInt32)], before: [UInt32] = []) {
-        let allotment = SlotAllotment(names: names, old: old, reserved: before, capacity: Int(BH_GROUP_SLOTS))
+    package init(
+        _ names: [String], old: [(name: String, slot: UInt32)], before: [UInt32] = [], keepsAll: Bool = false
+    ) {
+        let allotment = SlotAllotment(
+            names: names, old: old, reserved: before, capacity: Int(BH_GROUP_SLOTS), keepsAll: keepsAll)
         slots = allotment.slots
         fresh = allotment.fresh
         self.old = old.map(\.slot)

@@ -29,10 +29,13 @@ extension Instance {
 
     /// Puts an image in force, with quarantined devices cut off.
     ///
-    /// - Parameter renamed: ports whose device has a new name. One that is cut off stays so under the new name:
-    ///   renaming a device is not a way out.
+    /// - Parameters:
+    ///   - trial: when its trial ends, in nanoseconds of CLOCK_BOOTTIME; nil: it stays in force.
+    ///   - renamed: ports whose device has a new name. One that is cut off stays so under the new name: renaming a
+    ///     device is not a way out.
     func publish(
-        _ map: Map, before: Before, renamed: [(from: String, to: String)] = [], _ maps: InstanceMaps
+        _ map: Map, before: Before, trial: UInt64? = nil, renamed: [(from: String, to: String)] = [],
+        _ maps: InstanceMaps
     ) throws {
         let lock = try lockPublishing()
         // A new image does not mark any device yet.
@@ -43,6 +46,7 @@ extension Instance {
         if !names.isEmpty { try LiveImage(map).mark(names, in: Mapping(map, writable: true)) }
         // At each change of a slot the kernel waits until every CPU has left what was there.
         try gracePeriods.expedited {
+            if let trial { return try putOnTrial(map, until: trial, maps) }
             if before == .kept {
                 try LiveImage.withPublished(in: maps) {
                     try maps.setInner(.slots, BH_SLOT_BEFORE.rawValue, to: $0)
@@ -54,6 +58,19 @@ extension Instance {
             }
         }
         _ = consume lock
+    }
+
+    /// Puts an image on trial. Its base is told before, so that it knows what to go on with whatever becomes of this
+    /// process.
+    private func putOnTrial(_ map: Map, until: UInt64, _ maps: InstanceMaps) throws {
+        let trial = try LiveImage(map)
+        var base: UInt32 = 0
+        if let map = try maps.inner(.slots, maps.slotInForce(), name: "policy image") {
+            let image = try LiveImage(map)
+            image.prepare(for: trial, in: try Mapping(map, writable: true))
+            base = image.generation
+        }
+        try maps.putOnTrial(map, trial.generation, base: base, until: until)
     }
 
     /// Removes the pins of maps that no map of maps holds any more, what an interrupted command left among them.

@@ -9,12 +9,20 @@ package struct SlotAllotment {
     /// Slots that the old generation did not use: to be zeroed before they are used.
     private(set) var fresh: [UInt32] = []
 
+    /// Whether some name has no slot.
+    var isShort: Bool { slots.contains(BH_NONE) }
+
     /// A name that was there before keeps its slot. A new name gets a slot that the old generation does not use, so
     /// that packets which the old one still judges do not count for the new. Only if the table is full, a slot of a
     /// name that is gone is taken.
     ///
-    /// - Parameter reserved: slots that are in use for something else.
-    package init(names: [String], old: [(name: String, slot: UInt32)], reserved: [UInt32] = [], capacity: Int) {
+    /// - Parameters:
+    ///   - reserved: slots that are in use for something else.
+    ///   - keepsAll: whether all slots of the old generation stay its own, because it may judge again.
+    package init(
+        names: [String], old: [(name: String, slot: UInt32)], reserved: [UInt32] = [], capacity: Int,
+        keepsAll: Bool = false
+    ) {
         slots = SlotAllotment.known(names, old).map { Int($0) < capacity ? $0 : BH_NONE }
         guard slots.contains(BH_NONE) else { return }
         var used = [Bool](repeating: false, count: capacity)
@@ -22,7 +30,7 @@ package struct SlotAllotment {
         var kept = [Bool](repeating: false, count: capacity)
         for slot in slots where slot != BH_NONE { kept[Int(slot)] = true }
         var free = (0..<capacity).lazy.filter { !used[$0] }.makeIterator()
-        var overflow = (0..<capacity).lazy.filter { used[$0] && !kept[$0] }.makeIterator()
+        var overflow = (0..<capacity).lazy.filter { !keepsAll && used[$0] && !kept[$0] }.makeIterator()
         for index in slots.indices where slots[index] == BH_NONE {
             guard let slot = free.next() ?? overflow.next() else { break }
             slots[index] = UInt32(slot)

@@ -10,11 +10,12 @@ extension Instance {
     public func counters() throws(DatapathError) -> Counters {
         let maps = try openMaps()
         let image = try imageInForce(maps)
+        let images = try LiveImage.allPublished(in: maps)
         do {
             // Before the ports, so that all drops that they tell of are counted there.
             let values = try maps[.eventCounters].lookupPerCPU(0, as: bh_event_counters.self)
             let ports = try portCounters(maps, image)
-            let removed = try maps.state().removed
+            let removed = try removedPorts(maps, image, images)
             let dropped = ports.reduce(removed.droppedPackets) { $0 &+ $1.dropped.packets }
             return Counters(
                 time: KernelClock.nanoseconds(CLOCK_REALTIME), generation: image.generation, ports: ports,
@@ -24,6 +25,21 @@ extension Instance {
         } catch {
             throw DatapathError("cannot read the counters", error)
         }
+    }
+
+    /// What was counted at ports that are not in force. While a trial is not settled, some of them may be so again.
+    private func removedPorts(
+        _ maps: InstanceMaps, _ image: LiveImage, _ all: [LiveImage]
+    ) throws(BPFError) -> RemovedPorts {
+        var removed = try maps.state().removed
+        let counters = try PortCounters(maps)
+        var told = Set(image.devices().map(\.id))
+        for other in all {
+            for device in other.devices() where told.insert(device.id).inserted {
+                for total in try counters.totals(device.id) { removed.add(total) }
+            }
+        }
+        return removed
     }
 
     private func portCounters(

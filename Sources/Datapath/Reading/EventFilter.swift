@@ -56,7 +56,9 @@ public struct EventFilter: Sendable, Hashable {
 
     /// The filter as the kernel reads it, without the time of expiry. A port or rule that no longer exists matches
     /// nothing.
-    func raw(in image: LiveImage?) -> bh_reader {
+    ///
+    /// - Parameter images: Those that may judge: names mean the same in each.
+    func raw(in images: [LiveImage]) -> bh_reader {
         var raw = bh_reader()
         raw.flags = BH_READER_ACTIVE.rawValue
         if accepts { raw.flags |= BH_READER_ACCEPTS.rawValue }
@@ -64,7 +66,7 @@ public struct EventFilter: Sendable, Hashable {
         if let host { raw.setHost(host) }
         if let rules {
             raw.flags |= BH_READER_RULE.rawValue
-            let slots = (image?.counterSlots() ?? []).filter { rules.contains($0.name) }.map(\.slot)
+            let slots = Set(images.flatMap { $0.counterSlots() }.filter { rules.contains($0.name) }.map(\.slot))
             // BH_NONE is what a packet without a rule has, and a rule without a counter.
             fill(&raw.rules, with: slots.filter { $0 != BH_NONE }, otherwise: BH_NONE - 1)
         }
@@ -74,8 +76,10 @@ public struct EventFilter: Sendable, Hashable {
         }
         if let ports {
             raw.flags |= BH_READER_DEVICES.rawValue
-            let devices = image?.namedDevices() ?? []
-            for device in devices where ports.contains(where: { image?.isCalled($0, device) ?? false }) {
+            let devices = images.flatMap { image in
+                image.namedDevices().filter { device in ports.contains { image.isCalled($0, device) } }
+            }
+            for device in devices {
                 unsafe withUnsafeMutableBytes(of: &raw.devices) { bytes in
                     let bits = unsafe bytes.bindMemory(to: UInt64.self)
                     unsafe bits[Int(device.id) / 64] |= 1 << UInt64(device.id % 64)

@@ -41,7 +41,7 @@ public final class EventReader {
         } catch {
             throw DatapathError("cannot read events", error)
         }
-        if let image = slot.imageInForce() { images = [image] }
+        images = slot.images().reversed()
         let slot = slot
         // A thread renews the lease, so that it holds even while nobody reads the stream.
         ticker = try Ticker { slot.renew() }
@@ -105,9 +105,12 @@ public final class EventReader {
 
     private func keepImageInForce() {
         if let newest = images.last, slot.isInForce(newest) { return }
-        guard let current = slot.imageInForce() else { return }
-        images.append(current)
-        if images.count > EventReader.imagesKept { images.removeFirst() }
+        // That in force last; a trial's base may be known already, and judges again later.
+        for image in slot.images().reversed() {
+            images.removeAll { $0.generation == image.generation }
+            images.append(image)
+        }
+        if images.count > EventReader.imagesKept { images.removeFirst(images.count - EventReader.imagesKept) }
     }
 
     /// What to add to the monotonic clock to get nanoseconds since 1970.
@@ -160,10 +163,8 @@ private final class ReaderSlot: Sendable {
         self.filter = filter
     }
 
-    func imageInForce() -> LiveImage? {
-        guard let image = try? LiveImage.published(in: maps) else { return nil }
-        return image
-    }
+    /// The images that may judge, that in force first.
+    func images() -> [LiveImage] { (try? LiveImage.allPublished(in: maps)) ?? [] }
 
     func isInForce(_ image: LiveImage) -> Bool { image.isPublished(in: maps) }
 
@@ -179,9 +180,9 @@ private final class ReaderSlot: Sendable {
         try? maps[.rings].delete(number)
     }
 
-    /// Writes the filter, with its names looked up in the policy in force, and a new time of expiry.
+    /// Writes the filter, with its names looked up in the policies that may judge, and a new time of expiry.
     func renew() {
-        var raw = filter.raw(in: imageInForce())
+        var raw = filter.raw(in: images())
         raw.expires = KernelClock.nanoseconds() + ReaderSlot.lease
         let flags = raw.flags
         isActive.withLock { isActive in

@@ -11,6 +11,8 @@ public struct PastGeneration: Sendable, Hashable {
     public var sha256: String
     public var rules: Int
     public var isInForce: Bool
+    /// Whether it is on trial, or was and did not stay.
+    public var isUnconfirmed = false
     /// Whether all of its files are kept, so that it can be put in force again.
     public var isKept: Bool
     /// nil: the apply was killed before it could say, or was an earlier version's.
@@ -51,8 +53,9 @@ extension Instance {
             let history = GenerationHistory(try held())
             let records = try history.all(inForce: image.generation)
             let kept = try history.keptTexts()
+            let unconfirmed = try history.unconfirmed()
             guard image.isPublished(in: maps) else { continue }
-            return PastGeneration.all(records, kept, image)
+            return PastGeneration.all(records, kept, unconfirmed, image)
         }
         throw DatapathError("policies are being applied again and again", advice: "try again when that is over")
     }
@@ -85,7 +88,7 @@ extension Instance {
 extension PastGeneration {
     /// - Parameter kept: The texts that there are.
     fileprivate static func all(
-        _ records: [GenerationRecord], _ kept: Set<String>, _ image: LiveImage
+        _ records: [GenerationRecord], _ kept: Set<String>, _ unconfirmed: Set<UInt32>, _ image: LiveImage
     ) -> [PastGeneration] {
         var all = records.map { record in
             PastGeneration(
@@ -95,6 +98,7 @@ extension PastGeneration {
                 isKept: !record.files.isEmpty && record.texts.keys.allSatisfy(kept.contains), note: record.note,
                 files: record.files)
         }
+        for index in all.indices { all[index].isUnconfirmed = unconfirmed.contains(all[index].generation) }
         if !all.contains(where: \.isInForce) { all.insert(PastGeneration(image), at: 0) }
         return all.sorted { $0.generation > $1.generation }
     }

@@ -53,8 +53,18 @@ public struct Status: Sendable {
         public var uncovered: [String]
     }
 
+    /// A trial that is open.
+    public struct OpenTrial: Sendable, Hashable {
+        /// The generation that is in force again after it; nil: none.
+        public var base: UInt32?
+        /// Nanoseconds since 1970, by the wall clock as it is now.
+        public var until: UInt64
+    }
+
     public var instance: String
     public var generation: UInt32
+    /// Whether the policy in force is on trial; nil: it stays.
+    public var trial: OpenTrial?
     /// The policy's own file, as it was given.
     public var file: String
     /// Of the policy's text, see ``PolicyText/sha256``.

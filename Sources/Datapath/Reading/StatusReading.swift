@@ -19,12 +19,31 @@ extension Instance {
             throw DatapathError("cannot read the flow table's figures", error)
         }
         return Status(
-            instance: name, generation: image.generation, file: view.file(0)?.name ?? "",
+            instance: name, generation: image.generation, trial: openTrial(of: image, maps),
+            file: view.file(0)?.name ?? "",
             sha256: PolicyText.hash(of: view.files), imageHash: view.sha256, loadedAt: view.header.loaded_at,
             ports: ports, bridges: bridges, memoryBytes: maps.memory + image.memory + GenerationHistory(self).memory,
             classifier: view.classifier,
             flows: flows, readers: activeReaders(maps), quarantine: quarantine.sorted(),
             groups: try groups(image.view.groups, maps))
+    }
+
+    /// What is to be told of a generation's trial; nil if it is not on trial.
+    private func openTrial(of image: LiveImage, _ maps: InstanceMaps) -> Status.OpenTrial? {
+        guard let trial = try? maps.trial(), !trial.hasEnded, trial.generation == image.generation else { return nil }
+        let base = (try? maps.otherSlot()).flatMap { try? LiveImage.published(in: maps, slot: $0) }
+        return Status.OpenTrial(base: base?.generation, until: KernelClock.wall(atBoot: trial.until))
+    }
+
+    /// The trial that is open, and how many nanoseconds are left of it; nil if there is none.
+    public func trialNow() throws(DatapathError) -> (generation: UInt32, left: UInt64)? {
+        guard let trial = try openTrial(try openMaps()), !trial.hasEnded else { return nil }
+        return (trial.generation, trial.left)
+    }
+
+    /// The generation in force; nil: none.
+    public func generationInForce() throws(DatapathError) -> UInt32? {
+        try LiveImage.published(in: try openMaps())?.generation
     }
 
     private func activeReaders(_ maps: InstanceMaps) -> Int {

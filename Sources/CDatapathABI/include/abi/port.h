@@ -80,12 +80,22 @@ _Static_assert(sizeof(struct bh_mac_list) == 128, "bh_mac_list");
  */
 #define BH_QUARANTINED 0x8000u
 
+/*
+ * What a trial does at a device is noted in its base before it begins. The base heeds it when it is in force again, and
+ * only the base of the trial that has ended: struct bh_stamp names it.
+ */
+enum bh_device_flag {
+	BH_DEVICE_OF_SEVERAL = 1,
+	BH_DEVICE_SPARED = 2,    /* the trial does not have it: everything passes */
+	BH_DEVICE_UNTRACKED = 4, /* the trial passes something here without a flow */
+};
+
 /* A device as the loader bound it. All zero where the id is free. */
 struct bh_device {
 	__u32 ifindex;
-	__u16 port; /* port record + 1 */
-	__u8 mode;  /* enum bh_mode */
-	__u8 flags;
+	__u16 port;            /* port record + 1 */
+	__u8 mode;             /* enum bh_mode */
+	__u8 flags;            /* enum bh_device_flag */
 	__u64 namespace_inode; /* of its network namespace */
 	char name[16];         /* NUL-terminated interface name at the time of the apply */
 	/* CLOCK_MONOTONIC nanoseconds since when TCP connections are adopted; 0: none is any more */

@@ -12,7 +12,10 @@
  */
 struct bh_stamp {
 	__u64 word;
-	__u64 pad[7];
+	__u64 until; /* CLOCK_BOOTTIME in nanoseconds, when the trial ends; read where a trial is in force */
+	__u32 trial; /* its generation */
+	__u32 base;  /* the generation that is in force again after it, and knows what it has to go on with; 0: none */
+	__u64 pad[5];
 };
 
 _Static_assert(sizeof(struct bh_stamp) == 64, "bh_stamp");
@@ -22,6 +25,9 @@ enum bh_stamp_flag {
 	BH_STAMP_ODD = 1,     /* the policy in force is in BH_SLOT_ODD, else in BH_SLOT_EVEN */
 	BH_STAMP_READERS = 2, /* somebody may want to read drops */
 	BH_STAMP_CLOSED = 4,  /* other programs come, which may read answers otherwise: the front is off */
+	/* the policy in force is on trial, and its base, if it has one, in the other slot; see BH_STAMP_EXPIRED */
+	BH_STAMP_TRIAL = 8,
+	BH_STAMP_EXPIRED = 16, /* the trial has ended, and is in the other slot: its base judges, or nothing does */
 };
 
 #endif

@@ -11,7 +11,7 @@
 enum bh_slot {
 	BH_SLOT_EVEN, /* this or the next holds the policy in force: struct bh_stamp says which */
 	BH_SLOT_ODD,
-	BH_SLOT_BEFORE, /* the previous policy, where it passed something without a flow */
+	BH_SLOT_BEFORE, /* the previous policy, where it passed something without a flow, and no trial is open */
 	BH_SLOT_MAX,
 };
 

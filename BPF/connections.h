@@ -85,7 +85,7 @@ __noinline int ask_room(struct bh_scratch *here)
 	here->has_room = 0;
 	if (here->holding.at)
 		replace_holder(&here->holding, 0);
-	if (!image_open_in_force(&image) || image.header->generation != here->judgement.generation)
+	if (!image_open_in_force(&image, here) || image.header->generation != here->judgement.generation)
 		return 0;
 	start_holding(&image, here->asked_room - 1, &here->packet, here);
 	here->holding.holder |= BH_HOLDER_PENDING;
@@ -129,7 +129,7 @@ static __always_inline void hold_anyway(struct bh_scratch *here, const struct bh
 	struct bh_holder_bucket *home;
 	struct image image;
 
-	if (!image_open_in_force(&image) || image.header->generation != here->judgement.generation)
+	if (!image_open_in_force(&image, here) || image.header->generation != here->judgement.generation)
 		return;
 	opening->flags = key->family == 6 ? BH_PACKET_IPV6 : BH_PACKET_IPV4;
 	opening->source_high = first ? key->first_high : key->second_high;

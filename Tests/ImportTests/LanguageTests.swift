@@ -131,6 +131,46 @@ import Testing
         #expect(imported.notes.count == 1 && imported.notes[0].contains("one limit"))
     }
 
+    /// INPUT counts nothing that the host forwards. Neither may the rule, or what is forwarded would use the limit up.
+    @Test func aLimitCountsWhatIsForTheHost() throws {
+        let rules = [
+            Self.established, "-A INPUT -p tcp --dport 25 -j ACCEPT",
+            "-A INPUT -p udp --dport 9 -m limit --limit 5/min -j ACCEPT",
+        ]
+        let map = """
+            eth0: { port: wan, networks: [198.51.100.0/24, default] }
+            eth1: { port: lan, networks: [192.0.2.0/24] }
+            """
+        let imported = try Imported(.iptablesSave, ["a.v4": savedTable(rules)], ports: map + "\n")
+        #expect(imported.errors == [])
+        #expect(
+            imported.rules.filter { $0.contains("accept") }.map { $0.contains("to: local") } == [false, true],
+            "\(imported.policy.text)")
+        #expect(!imported.policy.text.contains("would forward"))
+        // Without the networks, nothing tells what is for their broadcast addresses from what is forwarded.
+        let unknown = try Imported(.iptablesSave, ["a.v4": savedTable(rules)])
+        #expect(unknown.rules.allSatisfy { !$0.contains("local") })
+        #expect(unknown.policy.text.contains("also count what this host would forward"))
+    }
+
+    /// The rules of one family hold the other to them too, but not to their limits.
+    @Test(arguments: [("a.v4", "from: ipv4"), ("a.v6", "from: ipv6")])
+    func aLimitCountsOneFamily(file: String, words: String) throws {
+        let limited = "-A INPUT -p udp --dport 9 -m limit --limit 5/min"
+        let rules = [
+            Self.established, "\(limited) -j DROP", "\(limited) ! -s \(file == "a.v4" ? "192.0.2.1" : "::1") -j DROP",
+            "-A INPUT -p tcp --dport 25 -j ACCEPT",
+        ]
+        let table = savedTable(rules).replacing("iptables", with: file == "a.v4" ? "iptables" : "ip6tables")
+        let imported = try Imported(.iptablesSave, [file: table])
+        #expect(imported.errors == [])
+        let written = imported.rules.filter { $0.contains("limit:") }
+        try #require(written.count == 2, "\(imported.policy.text)")
+        #expect(written[0].contains(words), "\(imported.policy.text)")
+        #expect(!written[1].contains("except"), "\(imported.policy.text)")
+        #expect(imported.rules.filter { $0.contains("ipv") }.count == 1, "\(imported.policy.text)")
+    }
+
     @Test func rulesWithOneTableOfLimitsHaveNone() throws {
         let limit = "-m hashlimit --hashlimit-upto 5/min --hashlimit-mode srcip --hashlimit-name a -j ACCEPT"
         let rules = [Self.established, "-A INPUT -p udp --dport 9 \(limit)", "-A INPUT -p udp --dport 8 \(limit)"]

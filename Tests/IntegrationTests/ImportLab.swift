@@ -14,24 +14,30 @@ struct WatchedHost {
 
     let inside: Namespace
     let outside: Namespace
+    private let devices: [String]
     private let sockets: [PacketSocket]
 
     /// - Parameter devices: its devices; the first leads to everywhere, each to a network of its own.
     init(_ lab: Lab, _ name: String, devices: [String]) throws {
         inside = try lab.namespace(name)
         outside = try lab.namespace(name + "-o")
+        self.devices = devices
         for (index, device) in devices.enumerated() {
             try lab.veth((inside, device), (outside, "w\(index)"))
             try lab.address(inside, device, "198.18.\(index).1/24", "2001:db8:\(index)::1/64")
             // Without addresses to resolve, a packet to any destination leaves at once.
             try inside.run("ip", "link", "set", device, "arp", "off")
         }
-        let settings = ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.icmp_ratelimit=0"]
-        let filters = (["all", "default"] + devices).map { "net.ipv4.conf.\($0).rp_filter=0" }
-        try inside.run("sysctl", "-q", "-w", (settings + filters)[0])
-        for setting in (settings + filters).dropFirst() { try inside.run("sysctl", "-q", "-w", setting) }
-        try inside.run("ip", "route", "add", "default", "via", "198.18.0.2")
-        try inside.run("ip", "-6", "route", "add", "default", "via", "2001:db8:0::2")
+        let settings =
+            ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.icmp_ratelimit=0"]
+            + (["all", "default"] + devices).map { "net.ipv4.conf.\($0).rp_filter=0" }
+        try inside.run(
+            "sh", "-ec",
+            """
+            sysctl -q -w \(settings.joined(separator: " "))
+            ip route add default via 198.18.0.2
+            ip -6 route add default via 2001:db8:0::2
+            """)
         let sets = """
             set v4 { typeof ip id; flags dynamic; size 65535; }
             set v6 { typeof ip6 flowlabel; flags dynamic; size 65535; }
@@ -63,7 +69,7 @@ struct WatchedHost {
 
     /// Sends packets, and returns the numbers of those that were delivered or left.
     func pass(_ probes: [ImportProbe]) throws -> Set<Int> {
-        let macs = try sockets.indices.map { try inside.mac(of: "\(deviceNames[$0])") }
+        let macs = try devices.map { try inside.mac(of: $0) }
         for probe in probes {
             guard let device = probe.device else { continue }
             try sockets[device].send(Frame(probe.datagram.numbered(probe.number), to: macs[device]))
@@ -73,18 +79,6 @@ struct WatchedHost {
             try ["v4", "v6"].flatMap { try numbers(namespace, family, $0) }
         }
         return Set(seen)
-    }
-
-    private var deviceNames: [String] {
-        (try? inside.run("ip", "-brief", "link"))?.split(separator: "\n")
-            .compactMap { $0.split(separator: "@").first.map(String.init) }.filter { !$0.contains(" ") }.reversed()
-            .sorted { order($0) < order($1) } ?? []
-    }
-
-    private func order(_ name: String) -> Int {
-        (try? inside.run("ip", "-4", "-brief", "addr", "show", name))
-            .flatMap { $0.split(separator: " ").last }.flatMap { $0.split(separator: ".").dropFirst(2).first }
-            .flatMap { Int($0) } ?? .max
     }
 
     private func numbers(_ namespace: Namespace, _ family: String, _ set: String) throws -> [Int] {

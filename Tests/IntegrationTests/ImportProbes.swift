@@ -28,7 +28,8 @@ struct ImportProbes {
 
     private mutating func harvest(_ text: String) {
         let words = text.split { !($0.isHexDigit || ".:/".contains($0)) || $0 == "\n" }
-        for word in Set(words.map(String.init)) {
+        // In one order, so that a seed gives the same packets in every process.
+        for word in Set(words.map(String.init)).sorted() {
             if let prefix = ImportProbes.prefix(word) {
                 var values = [prefix.first, prefix.last]
                 if prefix.first > 0 { values.append(prefix.first - 1) }
@@ -63,6 +64,8 @@ struct ImportProbes {
         var source = random.pick(far)
         let destination = device != nil && random.once(in: 2) ? random.pick(near) : random.pick(far)
         if device == nil { source = random.pick(near) }
+        // A packet whose ends are the same is its own answer, so that its flow passes it each way.
+        if source == destination { source = near[0] == destination ? near[1] : near[0] }
         let (segment, isOpening) = segment(family)
         let datagram = Datagram(source, destination, segment) {
             $0.hopLimit = WatchedHost.hopLimit

@@ -65,6 +65,11 @@ struct FilterPlan {
                 "FORWARD has no rules and accepts all. This policy takes it that the host forwards nothing: what it"
                     + " does forward must pass the rules for what comes in.")
         }
+        if !plan.isRouter, limitsInput, !knowsBroadcasts {
+            plan.remarks.append(
+                "Limits of rules for what comes in also count what this host would forward: --ports MAP can name the"
+                    + " networks of the ports, so that it can be told what is for the host.")
+        }
         for (_, translation) in translations {
             let origin = translation.origin
             plan.notes.append(.init(kind: .stays, file: origin.file, line: origin.line, words: "NAT: \(origin.shown)"))
@@ -103,7 +108,25 @@ struct FilterPlan {
 
     // MARK: A host
 
-    /// The host forwards nothing: its rules need not ask whom a packet is for.
+    /// Whether the map says which networks all ports lead to, and with it what their broadcast addresses are.
+    private var knowsBroadcasts: Bool {
+        let ports = plan.ports.ports
+        let named = plan.devices.names.dropFirst().map { ports[$0]?.networks }
+        return !ports.isEmpty && (ports.values.map(\.networks) + named).allSatisfy { $0 != nil }
+    }
+
+    /// Whether a rule for what comes in has a limit.
+    private var limitsInput: Bool {
+        (hooks[.input] ?? [:]).values.contains { hook in
+            hook.items.contains { item in
+                guard case .rule(let rule) = item else { return false }
+                return rule.limit != nil
+            }
+        }
+    }
+
+    /// The host forwards nothing: its rules need not ask whom a packet is for. Only those with a limit do, because
+    /// the original counts nothing but what is for the host.
     private mutating func planHost() {
         let closed = AddressFamily.allCases.filter { forwards[$0].map { $0.final != .accept } ?? false }
         if !closed.isEmpty { plan.items += notes(.forward) + closed.map(noForwarding) }
@@ -141,7 +164,7 @@ struct FilterPlan {
         let items = FamilyMerge.merged(plans[.v4]?.items ?? [], plans[.v6]?.items ?? [], limits: &limits).map {
             item in
             guard case .rule(var rule) = item else { return item }
-            rule.isToLocal = isToLocal
+            rule.isToLocal = isToLocal || (hook == .input && rule.limit != nil && knowsBroadcasts)
             if hook == .output, plan.isRouter { rule.box.sourceEnds.formIntersection(.host) }
             return PlannedItem.rule(rule)
         }

@@ -45,18 +45,21 @@ struct AddressWords {
 
     // MARK: Ends
 
-    /// One end of a rule; nil: any address.
-    mutating func end(_ set: AddressSet, _ ends: Ends, isToLocal: Bool) -> YAMLValue? {
+    /// One end of a rule; nil: any address. If `namesFamily`, no address of another family is meant.
+    mutating func end(_ set: AddressSet, _ ends: Ends, isToLocal: Bool, namesFamily: Bool = false) -> YAMLValue? {
         let place: String? = ends == .host ? "host" : isToLocal ? use("local", local) : nil
-        let isAny = families.allSatisfy { AddressSet.all($0).isSubset(of: set) }
+        let isAny = !namesFamily && families.allSatisfy { AddressSet.all($0).isSubset(of: set) }
         if ends != .others {
-            guard let place else { return isAny ? nil : value(set) }
-            return isAny ? .word(place) : .map(["all": .list([.word(place)] + allTerms(set))])
+            guard let place else { return isAny ? nil : value(set, namesFamily: namesFamily) }
+            let terms = isAny ? [] : allTerms(set, namesFamily: namesFamily)
+            return isAny ? .word(place) : .map(["all": .list([.word(place)] + terms)])
         }
         // The host's own addresses are taken away, whatever else is asked.
-        let but = isAny ? [] : exceptions(set)
+        let but = isAny ? [] : namesFamily ? nil : exceptions(set)
         if let but, !isToLocal { return .map(["except": .one(of: ["host"] + but)]) }
-        let terms = (isToLocal ? [YAMLValue.word(use("local", local))] : []) + (isAny ? [] : allTerms(set))
+        let terms =
+            (isToLocal ? [YAMLValue.word(use("local", local))] : [])
+            + (isAny ? [] : allTerms(set, namesFamily: namesFamily))
         return .map(["all": .list(terms), "except": .word("host")])
     }
 
@@ -93,17 +96,17 @@ struct AddressWords {
     }
 
     /// A set as the value of `from` or `to`.
-    private mutating func value(_ set: AddressSet) -> YAMLValue {
+    private mutating func value(_ set: AddressSet, namesFamily: Bool) -> YAMLValue {
         if let name = names[set] { return .word(use(name, .map(fields(set)))) }
         for family in AddressFamily.allCases where set == .all(family) { return .word(useFamily(family)) }
-        if let but = exceptions(set) { return .map(["except": .one(of: but)]) }
+        if !namesFamily, let but = exceptions(set) { return .map(["except": .one(of: but)]) }
         return .one(of: AddressWords.terms(set))
     }
 
     /// A set as members of `all`.
-    private mutating func allTerms(_ set: AddressSet) -> [YAMLValue] {
+    private mutating func allTerms(_ set: AddressSet, namesFamily: Bool) -> [YAMLValue] {
         name(set, "addresses")
-        return [value(set)]
+        return [value(set, namesFamily: namesFamily)]
     }
 
     private mutating func useFamily(_ family: AddressFamily) -> String {

@@ -118,7 +118,9 @@ struct PolicyWriter {
             if rule.limit?.isOver == false, rule.isVerdict { rule.limit = nil }
         }
         let (source, destination) = addresses.asked(rule.box)
-        let from = addresses.end(source, rule.box.sourceEnds, isToLocal: false)
+        // A limit counts the packets of its family alone, or those of the other would use it up.
+        let from = addresses.end(
+            source, rule.box.sourceEnds, isToLocal: false, namesFamily: rule.limit != nil && plan.families.count == 1)
         let to = addresses.end(destination, rule.box.destinationEnds, isToLocal: rule.isToLocal)
         let atValue = at.map { YAMLValue.one(of: $0) }
         let asked = FieldWords(rule.fields)

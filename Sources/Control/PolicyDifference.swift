@@ -19,7 +19,7 @@ package struct PolicyDifference: Sendable {
     package let traffic: [Difference.Change]
     /// Whether there may be more changes of traffic than could be told.
     package let isPartial: Bool
-    /// Whether some of the changes depend on limits, expiry, or who is in a dynamic group.
+    /// Whether some of the changes depend on limits, times, origins, fields of packets, or who is in a dynamic group.
     package let isConditional: Bool
     /// The flows that end with their next packet; nil where nobody knows which are open.
     package let flowsEnded: [ComparedFlow]?

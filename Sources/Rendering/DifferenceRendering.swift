@@ -22,7 +22,7 @@ extension PolicyDifference {
         text += traffic.isEmpty ? "no traffic changes\n" : "traffic:\n"
         for group in traffic.byPort { text += group }
         if isConditional {
-            text += "some of this depends on limits, expiry or the members of dynamic groups\n"
+            text += "some of this depends on limits, times, origins, packets' fields or members of dynamic groups\n"
         }
         if isPartial { text += "there may be more: the policies are too large to tell all of it\n" }
         guard let ended = flowsEnded else { return text }

@@ -88,6 +88,65 @@ import Wire
         #expect(try difference(Self.rules, turned).isEmpty)
     }
 
+    /// What the traffic that changes is told of: `accept to drop`.
+    private func kinds(_ old: String, _ new: String) throws -> Set<String> {
+        let start = "rules:\n"
+        return Set(try difference(start + old, start + new).map { "\($0.old) to \($0.new)" })
+    }
+
+    private static let first = "  - { name: first, to: web, service: tcp/80, action: accept, "
+    private static let second = "  - { name: second, to: web, service: tcp/80, action: drop, "
+
+    /// The rule before may leave packets to the one that goes, whatever the other conditions are.
+    @Test(arguments: [
+        ("limit: { rate: 1/s } }", "limit: { rate: 2/s } }"),
+        ("match: { tcpFlags: S/SAFR } }", "match: { hopLimit: 1-64 } }"),
+        ("via: host }", "limit: { rate: 1/s } }"),
+        ("via: uplink }", "via: [web-1, uplink] }"),
+        ("match: { dscp: ef } }", "starts: \"2030-01-01T00:00:00Z\" }"),
+    ])
+    func aRuleBehindAnotherThatMayMatchIsMissed(one: String, two: String) throws {
+        let last = "  - { name: last, to: web, action: accept }\n"
+        let old = "\(Self.first)\(one)\n\(Self.second)\(two)\n"
+        #expect(try kinds(old + last, "\(Self.first)\(one)\n" + last) == ["drop to accept"])
+    }
+
+    /// Where the rule before matches, this one cannot.
+    @Test(arguments: [
+        ("match: { tcpFlags: S/SA } }", "match: { tcpFlags: S/SAFR } }"),
+        ("match: { hopLimit: 1-64 } }", "match: { hopLimit: 64 } }"),
+        ("via: [web-1, uplink] }", "via: uplink }"),
+        ("expires: \"2031-01-01T00:00:00Z\" }", "expires: \"2030-01-01T00:00:00Z\" }"),
+    ])
+    func aRuleBehindOneThatMatchesWheneverItDoesIsNotMissed(one: String, two: String) throws {
+        let old = "\(Self.first)\(one)\n\(Self.second)\(two)\n"
+        #expect(try kinds(old, "\(Self.first)\(one)\n").isEmpty)
+    }
+
+    @Test(arguments: [
+        ("via: uplink }", "via: web-1 }"), ("via: uplink }", "via: [uplink, host] }"),
+        ("match: { length: 0-128 } }", "match: { length: 0-256 } }"),
+    ])
+    func anotherOriginOrFieldIsAChangeOfTraffic(old: String, new: String) throws {
+        let kinds = try kinds("\(Self.first)\(old)\n", "\(Self.first)\(new)\n")
+        #expect(kinds.contains("drop to accept"))
+        #expect(try self.kinds("\(Self.first)\(old)\n", "\(Self.first)\(old)\n").isEmpty)
+    }
+
+    /// Before the time one of the two matches, and after it the other: no packet comes to a third.
+    @Test func twoRulesThatTakeTurnsLeaveNothing() throws {
+        let time = "\"2030-01-01T00:00:00Z\" }\n"
+        let turns =
+            "  - { name: first, to: web, action: accept, expires: \(time)"
+            + "  - { name: second, to: web, action: accept, starts: \(time)"
+        #expect(try kinds(turns, turns + "  - { name: third, to: web, action: reject }\n").isEmpty)
+    }
+
+    @Test func aLimitUnderAnotherNameChangesNoTraffic() throws {
+        let old = "\(Self.first)limit: { rate: 1/s } }\n"
+        #expect(try kinds(old, old.replacing("first", with: "other")).isEmpty)
+    }
+
     @Test func aChangeIsToldInNames() throws {
         let changes = try difference(
             Self.rules, Self.rules.replacing("from: web, to: db", with: "from: [web, office], to: db"))
@@ -99,6 +158,49 @@ import Wire
             #expect(change.old == .drop && change.new == .accept)
             #expect(change.vlans == nil && change.family == nil)
         }
+    }
+
+    /// What a rule passes on to the next layer meets no other rule of its own.
+    @Test func lintKnowsWhatIsPassedOn() throws {
+        let text = """
+            layers:
+              - name: ours
+                rules:
+                  - { name: theirs, to: web, action: pass }
+                  - { name: late-v4, to: 198.51.100.10, action: accept }
+                  - { name: mail, service: tcp/25, action: drop }
+                  - { name: both-v4, to: [web, "198.51.100.20"], service: tcp/25, action: drop }
+              - name: rules
+                rules:
+                  - { name: https, to: web, service: https, action: accept }
+
+            """
+        let ruleset = try load(Self.ports + text)
+        let found = Lint(ruleset, protects: ruleset.protects([])).diagnostics.filter { $0.severity == .warning }
+        #expect(found.map(\.rule) == ["late-v4", "both-v4"])
+        #expect(found.map { $0.finding?.code } == [.shadowed, .shadowed])
+        #expect(found.map { $0.finding?.by ?? [] } == [["theirs"], ["theirs", "mail"]])
+    }
+
+    /// Where the limit passes a packet on, neither rule behind it is asked; elsewhere the first of them decides.
+    @Test func whatMayBePassedOnComesToTheFirstRuleOnly() throws {
+        let text = """
+            layers:
+              - name: ours
+                rules:
+                  - { name: theirs, to: web, service: tcp/80, action: pass, limit: { rate: 1/s } }
+                  - { name: closed, to: web, service: tcp/80, action: drop }
+                  - { name: open, to: web, service: tcp/80, action: accept }
+            assertions:
+              - { name: a, to: web, service: tcp/80, expect: drop }
+
+            """
+        let ruleset = try load(Self.ports + text)
+        let found = Lint(ruleset, protects: ruleset.protects([])).diagnostics.filter { $0.severity == .warning }
+        #expect(found.map(\.rule) == ["open", "open"])
+        #expect(found.map { $0.finding?.by ?? [] } == [["closed"], ["closed"]])
+        let proof = try #require(Prover(ruleset, protects: ruleset.protects([])).proofs().first)
+        #expect(proof.diagnostic(ruleset)?.message == nil)
     }
 
     @Test func reachAnswersInNames() throws {

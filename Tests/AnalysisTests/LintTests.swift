@@ -72,58 +72,56 @@ import Wire
             one.rules[0].action = .accept
             return ReferenceEvaluator(one)
         }
-        let asksOwn = ruleset.rules.contains(where: \.asksHost)
-        forEachPacket(ruleset, asksOwn: asksOwn) { packet, entry, direction, own in
+        let withouts = ruleset.rules.indices.map { rank -> ReferenceEvaluator in
+            var fewer = ruleset
+            fewer.rules.remove(at: rank)
+            return ReferenceEvaluator(fewer)
+        }
+        let conditional = ruleset.rules.indices.filter { ruleset.rules[$0].asksOthers }
+        forEachPacket(ruleset) { packet, entry, direction, own in
             func matches(_ rank: Int) -> Bool {
                 singles[rank].firstMatch(packet, entry: entry, direction: direction, isOwn: own) != nil
             }
-            // The rules that the packet has all for and may come to, up to the first that must decide.
+            // The rules that the packet has all for and may come to. It may come to a rule in several ways: for each of
+            // them the layer that was passed on.
             var chain: [Int] = []
-            var passed: Int?
-            for (rank, rule) in ruleset.rules.enumerated() where rule.layer != passed && matches(rank) {
+            var ways: Set<Int?> = [nil]
+            for (rank, rule) in ruleset.rules.enumerated() where matches(rank) {
+                let asked = ways.filter { $0 != rule.layer }
+                if asked.isEmpty { continue }
                 chain.append(rank)
-                if rule.asksOthers { continue }
-                if rule.action == .pass { passed = rule.layer }
-                if rule.action.isVerdict { break }
+                if !rule.asksOthers, rule.action != .log { ways.subtract(asked) }
+                if rule.action == .pass { ways.insert(rule.layer) }
+                if ways.isEmpty { break }
             }
             truth.exist.formUnion(ruleset.rules.indices.filter(matches))
             truth.reachable.formUnion(chain)
-            for rank in chain where !ruleset.rules[rank].isConditional {
-                let verdict = { (judgement: Judgement) in judgement.verdict }
-                var fewer = ruleset
-                fewer.rules.remove(at: rank)
-                let after = ReferenceEvaluator(fewer).judgeByRules(
-                    packet, entry: entry, direction: direction, isMember: { _, _ in false }, isOwn: own,
-                    holds: { $0 >= rank })
-                let before = evaluator.judgeByRules(
-                    packet, entry: entry, direction: direction, isMember: { _, _ in false }, isOwn: own,
-                    holds: { $0 > rank })
-                if verdict(after) != verdict(before) { truth.needed.insert(rank) }
+            for rank in chain where !ruleset.rules[rank].isConditional && !truth.needed.contains(rank) {
+                func verdict(_ evaluator: ReferenceEvaluator, _ holds: (Int) -> Bool) -> Action {
+                    evaluator.judgeByRules(
+                        packet, entry: entry, direction: direction, isMember: { _, _ in false }, isOwn: own,
+                        holds: holds
+                    ).verdict
+                }
+                for choice in 0..<1 << conditional.count {
+                    func holds(_ rank: Int) -> Bool {
+                        choice >> (conditional.firstIndex(of: rank) ?? 0) & 1 == 1
+                    }
+                    let after = verdict(withouts[rank]) { holds($0 < rank ? $0 : $0 + 1) }
+                    if verdict(evaluator, holds) != after { truth.needed.insert(rank) }
+                }
             }
         }
         return truth
     }
 
     private func forEachPacket(
-        _ ruleset: Ruleset, asksOwn: Bool,
-        _ body: (Packet, Int, Direction, _ own: @escaping (IPAddress) -> Bool) -> Void
+        _ ruleset: Ruleset, _ body: (Packet, Int, Direction, _ own: @escaping (IPAddress) -> Bool) -> Void
     ) {
-        let packets = TinyWorld.packets(withTags: false)
         let tags: [UInt16] = ruleset.rules.contains { $0.vlans != nil } ? [0, 7, 9, 11] : [0]
-        for packet in packets {
-            for tag in tags {
-                var tagged = packet
-                tagged.outerVLAN = tag
-                for entry in ruleset.entries.indices {
-                    for direction in Direction.allCases {
-                        for own in asksOwn ? [0, 1, 2, 3] : [0] {
-                            body(tagged, entry, direction) {
-                                own & 1 != 0 && $0 == packet.source || own & 2 != 0 && $0 == packet.destination
-                            }
-                        }
-                    }
-                }
-            }
+        let kinds = TinyKinds(TinyWorld([ruleset]), ruleset.rules, ruleset.entries)
+        for (packet, place) in kinds.packets(tags: ruleset.entries.map { _ in tags }) {
+            body(packet, place.entry, place.direction) { place.isOwn($0, packet) }
         }
     }
 }

@@ -53,22 +53,25 @@ public struct Difference: Sendable {
         extra.sets = GuardParts.sets + rulesets.map(\.guestAddresses)
         extra.sets += rulesets.flatMap { $0.entries.flatMap { [$0.claimedAddresses, AddressSet($0.addresses)] } }
         extra.services = GuardParts.services
+        let conditions = Conditions(rulesets, pairs: pairs)
         for family in [AddressFamily.v4, .v6, nil] {
             let universe = Universe(family, rulesets, stations, extra)
-            func lists(_ conditions: DecisionOptions.Conditions) -> [[DecisionPart]] {
-                rulesets.indices.map { policy in
+            var found: [Kind: [Box]]?
+            for world in conditions.worlds {
+                let lists = rulesets.indices.map { policy in
                     DecisionList(
                         rulesets[policy], in: universe,
-                        DecisionOptions(policy: policy, conditions: conditions, now: now, guards: .all)
+                        DecisionOptions(
+                            policy: policy, conditions: conditions, world: world, now: now, guards: .all)
                     ).parts
                 }
+                let regions = regions(lists, world, universe)
+                if let others = found, others != regions { isConditional = true }
+                found = found.map { $0.merging(regions) { Array(Set($0 + $1)) } } ?? regions
             }
-            let (fulfilled, failed) = (lists(.fulfilled), lists(.failed))
-            let held = regions(fulfilled)
-            let notHeld = fulfilled == failed ? held : regions(failed)
-            if held != notHeld { isConditional = true }
-            describe(held.merging(notHeld) { Array(Set($0 + $1)) }, universe)
+            describe(found ?? [:], universe)
         }
+        if !conditions.isComplete { isPartial = true }
         traffic = traffic.joinedFamilies.sorted {
             ($0.port, $0.direction.rawValue, $0.from.joined(), $0.to.joined(), $0.service.joined())
                 < ($1.port, $1.direction.rawValue, $1.from.joined(), $1.to.joined(), $1.service.joined())
@@ -96,20 +99,28 @@ public struct Difference: Sendable {
 
     // MARK: Regions
 
-    /// What two lists decide differently, where each part decides what matches it.
-    private mutating func regions(_ lists: [[DecisionPart]]) -> [Kind: [Box]] {
+    /// What two lists decide differently in one world. A pair of parts decides what is in both of their boxes where the
+    /// needs of both are met, but for what earlier parts match whenever these are met.
+    private mutating func regions(
+        _ lists: [[DecisionPart]], _ world: [Need], _ universe: Universe
+    ) -> [Kind: [Box]] {
+        // A part of which it is not known what it needs was not worth the effort.
+        if lists.joined().contains(where: { !$0.isSure && $0.needs.isEmpty }) { isPartial = true }
         let kept = KeptParts(lists[0].map { PartKey($0) }, lists[1].map { PartKey($0) })
         var found: [Kind: [Box]] = [:]
         func compare(_ old: Int, _ new: Int, _ difference: inout Difference) {
             let (one, two) = (lists[0][old], lists[1][new])
             guard one.action != two.action, one.box.intersects(two.box) else { return }
+            let given = world + one.needs + two.needs
+            guard given.areTogether else { return }
             let common = one.box.intersection(two.box)
             difference.effort.left -= (old + new) / 8
-            let before =
-                lists[0][..<old].lazy.map(\.box).filter { $0.intersects(common) }
-                + lists[1][..<new].lazy.map(\.box).filter { $0.intersects(common) }
-            let parts = difference.rest(of: common, without: Array(before))
-            if !parts.isEmpty { found[Kind(old: one.action, new: two.action), default: []] += parts }
+            let before = [lists[0][..<old], lists[1][..<new]].joined().filter { $0.box.intersects(common) }
+            let sure = before.filter { given.implies($0.needs) }
+            let parts = difference.rest(of: common, without: sure.map(\.box), universe)
+            if parts.isEmpty { return }
+            found[Kind(old: one.action, new: two.action), default: []] += parts
+            if ([one, two] + before).contains(where: \.dependsOnTimeOrState) { difference.isConditional = true }
         }
         for old in lists[0].indices where !kept.old[old] {
             for new in lists[1].indices { compare(old, new, &self) }
@@ -120,13 +131,13 @@ public struct Difference: Sendable {
         return found.mapValues { $0.merged() }
     }
 
-    private mutating func rest(of box: Box, without others: [Box]) -> [Box] {
-        switch CoverSearch.search(box, under: others, &effort) {
+    private mutating func rest(of box: Box, without others: [Box], _ universe: Universe) -> [Box] {
+        switch universe.search(box, under: others, &effort) {
         case .covered: return []
         case .spent: isPartial = true
         case .open(let part):
             if let rest = CoverSearch.rest(of: box, without: others, atMost: Difference.mostParts, &effort) {
-                return rest.merged()
+                return rest.filter(universe.hasPacket).merged()
             }
             isPartial = true
             return [part]
@@ -144,7 +155,7 @@ public struct Difference: Sendable {
                     var here = box
                     here.crossing = place.crossing
                     here.destination = destinations(of: here, at: place, universe)
-                    if here.isEmpty { continue }
+                    if here.isEmpty || !universe.hasPacket(here) { continue }
                     let witness = universe.witness(in: here, policy: 1)
                     for entry in universe.stations.stations[place.station].entries[1] {
                         let port = rulesets[1].entries[entry].name
@@ -242,10 +253,12 @@ public struct Difference: Sendable {
 private struct PartKey: Hashable {
     var box: Box
     var action: Action
+    var needs: [Need]
 
     init(_ part: DecisionPart) {
         box = part.box
         action = part.action
+        needs = part.needs
     }
 }
 

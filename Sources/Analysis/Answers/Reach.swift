@@ -69,7 +69,7 @@ public struct Reach: Sendable {
         var extra = Universe.Extra()
         extra.sets = ways.sets + GuardParts.sets + [question.from.from, question.from.to].compactMap(\.self)
         extra.services = GuardParts.services + [question.services]
-        extra.asksOwn = asksHost
+        extra.tellsOwn = asksHost.source || asksHost.destination
         var rows: [Row: Set<String>] = [:]
         var order: [Row] = []
         for family in AddressFamily.allCases {
@@ -132,7 +132,7 @@ public struct Reach: Sendable {
             effort.left -= index / 8
             let before = passage.meeting(common, at: hop, in: 0..<index, where: \.isSure)
                 .map { passage.box(ofPart: $0, at: hop) }
-            guard case .open = CoverSearch.search(common, under: before, &effort) else {
+            guard case .open = passage.universe.search(common, under: before, &effort) else {
                 if effort.isSpent { isPartial = true }
                 continue
             }
@@ -140,7 +140,9 @@ public struct Reach: Sendable {
                 isPartial = true
                 continue
             }
-            for part in rest.merged() { collect(passage, part, parts + [index], body) }
+            for part in rest.merged() where passage.universe.hasPacket(part) {
+                collect(passage, part, parts + [index], body)
+            }
         }
     }
 

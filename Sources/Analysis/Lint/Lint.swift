@@ -47,11 +47,11 @@ public struct Lint: Sendable {
         let stations = Stations(
             [ruleset], pairs: ruleset.entries.indices.map { [$0] }, protects: [protects], tellsClaims: false)
         let universes = [AddressFamily.v4, .v6, nil].map { Universe($0, [ruleset], stations) }
-        let lists = universes.map { DecisionList(ruleset, in: $0, DecisionOptions(now: now)) }
+        let lists = universes.map { DecisionList(ruleset, in: $0, DecisionOptions(now: now, takesDecided: false)) }
         let states = reachability(universes, lists)
         let shadowed = Set(states.indices.filter { states[$0].exists && !states[$0].isOpen && !states[$0].isSpent })
         reportShadowed(states, shadowed, reported)
-        reportRedundant(states, lists, shadowed)
+        reportRedundant(states, universes, lists, shadowed)
         reportOpenToAll(universes, lists, states)
         reportMissingTwins(lists)
         reportIdlePorts(stations)
@@ -62,7 +62,9 @@ public struct Lint: Sendable {
 
     private mutating func reachability(_ universes: [Universe], _ lists: [DecisionList]) -> [RuleState] {
         var states = [RuleState](repeating: RuleState(open: [nil, nil, nil]), count: ruleset.rules.count)
-        var reachability = lists.indices.map { Reachability(lists[$0], universes[$0]) }
+        var reachability = lists.indices.map {
+            Reachability(lists[$0], universes[$0])
+        }
         for rank in ruleset.rules.indices {
             let isLate = isLate
             for number in lists.indices where !lists[number].boxes(of: rank).isEmpty {
@@ -94,7 +96,8 @@ public struct Lint: Sendable {
                     by: covers)
             }
             let isOpposite = covers.allSatisfy {
-                (ruleset.rules[$0].action == .accept) != (rule.action == .accept)
+                let action = ruleset.rules[$0].action
+                return action.isVerdict && (action == .accept) != (rule.action == .accept)
             }
             guard isOpposite, !covers.isEmpty, rule.action.isVerdict else { continue }
             let deed = rule.action == .accept ? "accept" : "refuse"
@@ -109,8 +112,10 @@ public struct Lint: Sendable {
 
     // MARK: Rules without effect
 
-    private mutating func reportRedundant(_ states: [RuleState], _ lists: [DecisionList], _ shadowed: Set<Int>) {
-        let redundancies = lists.map { Redundancy($0, ruleset, shadowed: shadowed) }
+    private mutating func reportRedundant(
+        _ states: [RuleState], _ universes: [Universe], _ lists: [DecisionList], _ shadowed: Set<Int>
+    ) {
+        let redundancies = zip(lists, universes).map { Redundancy($0, $1, ruleset, shadowed: shadowed) }
         for rank in states.indices where states[rank].isOpen && !ruleset.rules[rank].asksMore {
             var heirs: Set<Int> = []
             var isNeeded = false

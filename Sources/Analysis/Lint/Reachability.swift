@@ -14,12 +14,14 @@ struct Reachability {
     }
 
     let list: DecisionList
+    private let universe: Universe
     private let rarest: RarestClasses
     /// The most that one rule may cost.
     private static let effortOfRule = 20_000_000
 
     init(_ list: DecisionList, _ universe: Universe) {
         self.list = list
+        self.universe = universe
         rarest = RarestClasses(list.parts, universe)
     }
 
@@ -28,15 +30,20 @@ struct Reachability {
         if boxes.isEmpty { return .nothing }
         var covers: Set<Int> = []
         let earlier = 0..<list.ofRule[rank].lowerBound
+        let kept = list.keptInLayer[list.keptFrom[rank]]
         for box in boxes {
-            effort.left -= earlier.count / 8
-            let point = rarest.point(of: box)
-            if !list.hasPart(at: point, in: earlier, where: { $0.isSure && $0.box.crossing.contains(point.crossing) }) {
+            effort.left -= earlier.count / 8 + kept.count
+            let point = universe.possible(rarest.point(of: box), in: box)
+            if !kept.contains(where: { $0.box.contains(point) }),
+                !list.hasPart(at: point, in: earlier, where: { $0.isSure && $0.box.crossing.contains(point.crossing) })
+            {
                 return .open(Box(point))
             }
-            let found = list.meeting(box, in: earlier, where: \.isSure)
+            let found =
+                list.meeting(box, in: earlier, where: \.isSure).map { list.parts[$0] }
+                + kept.filter { $0.box.intersects(box) }
             switch search(box, found, &effort) {
-            case .covered(let parts): covers.formUnion(parts.compactMap { list.parts[$0].rank })
+            case .covered(let parts): covers.formUnion(parts.compactMap { found[$0].rank })
             case .open(let rest): return .open(rest)
             case .spent: return .spent
             }
@@ -44,18 +51,17 @@ struct Reachability {
         return .covered(by: covers)
     }
 
-    /// The same as ``CoverSearch/search(_:under:_:)``, over parts, with no more of them than it takes.
-    private func search(_ box: Box, _ parts: [Int], _ effort: inout Effort) -> CoverSearch.Outcome {
+    /// The same as ``Universe/search(_:under:_:)``, over parts, with no more of them than it takes.
+    private func search(_ box: Box, _ parts: [DecisionPart], _ effort: inout Effort) -> CoverSearch.Outcome {
         var own = Effort(min(effort.left, Reachability.effortOfRule))
         let start = own.left
         defer { effort.left -= start - own.left }
-        let outcome = CoverSearch.search(box, under: parts.map { list.parts[$0].box }, &own)
-        guard case .covered(let used) = outcome else { return outcome }
-        var needed = used.map { parts[$0] }
+        let outcome = universe.search(box, under: parts.map(\.box), &own)
+        guard case .covered(var needed) = outcome else { return outcome }
         for candidate in needed.reversed() where needed.count > 1 && needed.count <= 24 {
             let fewer = needed.filter { $0 != candidate }
             var small = Effort(100_000)
-            if case .covered = CoverSearch.search(box, under: fewer.map { list.parts[$0].box }, &small) {
+            if case .covered = universe.search(box, under: fewer.map { parts[$0].box }, &small) {
                 needed = fewer
             }
         }

@@ -20,14 +20,16 @@ struct Redundancy {
     }
 
     private let list: DecisionList
+    private let universe: Universe
     private let effects: [Effect]
     /// By part: whether its rule takes anything over. One that can never match may go as well.
     private let isThere: [Bool]
     private static let effortOfRule = 20_000_000
 
     /// - Parameter shadowed: The ranks of rules that can never match.
-    init(_ list: DecisionList, _ ruleset: Ruleset, shadowed: Set<Int>) {
+    init(_ list: DecisionList, _ universe: Universe, _ ruleset: Ruleset, shadowed: Set<Int>) {
         self.list = list
+        self.universe = universe
         isThere = list.parts.map { part in part.rank.map { !shadowed.contains($0) } ?? true }
         effects = list.parts.map { part in
             guard let rank = part.rank else { return Effect(action: part.action, isLogged: part.action != .accept) }
@@ -43,7 +45,7 @@ struct Redundancy {
         let effect = effects[first]
         let later = range.upperBound..<list.parts.count
         if isLoggedLater(rank) { return .needed }
-        if let open, changes(open.first, later, effect) { return .needed }
+        if let open, changes(universe.possible(open.first, in: open), later, effect) { return .needed }
         var own = Effort(min(effort.left, Redundancy.effortOfRule))
         let start = own.left
         defer { effort.left -= start - own.left }
@@ -61,7 +63,7 @@ struct Redundancy {
                 let before =
                     list.meeting(common, in: 0..<range.lowerBound, where: \.isSure)
                     + list.meeting(common, in: range.upperBound..<other, where: \.isSure).filter { isThere[$0] }
-                switch CoverSearch.search(common, under: before.map { list.parts[$0].box }, &own) {
+                switch universe.search(common, under: before.map { list.parts[$0].box }, &own) {
                 case .open: return .needed
                 case .spent: return .spent
                 case .covered: break
@@ -73,7 +75,7 @@ struct Redundancy {
 
     /// Whether a later rule would log what this one keeps from it.
     private func isLoggedLater(_ rank: Int) -> Bool {
-        let boxes = list.boxes(of: rank)
+        let boxes = list.ofRule[rank].map { list.parts[$0].box }
         return list.undeciding.contains { later, parts in
             later > rank && parts.contains { part in part.action == .log && boxes.contains { part.box.intersects($0) } }
         }

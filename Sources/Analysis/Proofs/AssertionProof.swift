@@ -55,7 +55,7 @@ public struct Prover: Sendable {
         extra.sets = ways.sets + GuardParts.sets
         extra.sets += ruleset.assertions.flatMap(\.ends).flatMap { [$0.from, $0.to] }.compactMap(\.self)
         extra.services = GuardParts.services + ruleset.assertions.map(\.services)
-        extra.asksOwn = asksHost
+        extra.tellsOwn = asksHost.source || asksHost.destination
         universes = AddressFamily.allCases.map { family in
             let universe = Universe(family, [ruleset], stations, extra)
             return (

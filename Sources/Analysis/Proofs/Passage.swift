@@ -39,7 +39,7 @@ struct Passage {
             destination: to.intersection(universe.destinations(ends.to, isOwn: destination.isHost)),
             service: services, crossing: crossing(hops[0]),
             next: hops.count > 1 ? crossing(hops[1]) : Box.single)
-        return box.isEmpty ? nil : box
+        return box.isEmpty || !universe.hasPacket(box) ? nil : box
     }
 
     private func crossing(_ hop: Ways.Hop) -> ClassSet {
@@ -114,7 +114,7 @@ struct Passage {
     }
 
     private func openPart(_ box: Box, under boxes: [Box], _ effort: inout Effort) throws(Spent) -> Box? {
-        switch CoverSearch.search(box, under: boxes, &effort) {
+        switch universe.search(box, under: boxes, &effort) {
         case .open(let part): return part
         case .covered: return nil
         case .spent: throw Spent()

@@ -92,6 +92,24 @@ struct AddressAxis: Sendable {
         starts[interval]...(interval + 1 < starts.count ? starts[interval + 1] - 1 : last)
     }
 
+    /// Whether a class is one address.
+    func isSingle(_ number: UInt32) -> Bool {
+        let found = intervals[Int(number)]
+        return found.count == 1 && range(found[0]).lowerBound == range(found[0]).upperBound
+    }
+
+    /// An address of a class other than a given one; nil if there is none.
+    func other(_ number: UInt32, than address: IPAddress) -> IPAddress? {
+        for interval in intervals[Int(number)] {
+            let range = range(interval)
+            let next = range.contains(address.value) && address.value < range.upperBound ? address.value + 1 : nil
+            if let value = next ?? [range.lowerBound, range.upperBound].first(where: { $0 != address.value }) {
+                return IPAddress(family: family, value: value)
+            }
+        }
+        return nil
+    }
+
     /// An address of a class that a person reads easily: one of the documentation prefixes, then any that a device
     /// can have, then the first.
     func example(_ number: UInt32) -> (address: IPAddress, isOrdinary: Bool) {

@@ -11,22 +11,32 @@ struct DecisionList: Sendable {
     private(set) var ofRule: [Range<Int>] = []
     /// By rank of a rule that logs or passes on: what it matches.
     private(set) var undeciding: [Int: [DecisionPart]] = [:]
+    /// By rank of a rule from which an earlier rule of its layer takes packets: all that it asks for.
+    private var asked: [Int: [Box]] = [:]
+    /// Of layers in which a rule passes packets on: what never comes to later rules of the same layer, because a rule
+    /// decides it or passes it on, if no rule before it passes it on. In the order of the ranks.
+    private(set) var keptInLayer: [DecisionPart] = []
+    /// By rank: which of these concern it.
+    private(set) var keptFrom: [Range<Int>] = []
     private let hulls: Hulls
 
     init(_ ruleset: Ruleset, in universe: Universe, _ options: DecisionOptions = DecisionOptions()) {
         if options.guards != .none {
-            let guards = GuardParts(ruleset, universe, options.policy, options.guards).parts
-            parts += guards.compactMap { $0.settled(options.conditions) }
+            parts += GuardParts(ruleset, universe, options.policy, options.guards).parts
         }
         let maker = RuleParts(ruleset, universe, options)
-        var passed = PassedParts()
+        var passed = PassedParts(takesDecided: options.takesDecided)
         for rank in ruleset.rules.indices {
             let start = parts.count
             let (action, layer) = (ruleset.rules[rank].action, ruleset.rules[rank].layer)
-            let asked = maker.parts(of: rank).compactMap { $0.settled(options.conditions) }
-            let met = passed.rest(of: asked, layer: layer)
+            let isFirst = rank == 0 || layer != ruleset.rules[rank - 1].layer
+            keptFrom.append((isFirst ? keptInLayer.count : keptFrom[rank - 1].lowerBound)..<keptInLayer.count)
+            let own = maker.parts(of: rank)
+            let met = passed.rest(of: own, layer: layer)
+            if met != own { asked[rank] = own.map(\.box) }
             if action.isVerdict { parts += met } else { undeciding[rank] = met }
-            if action == .pass { passed.add(met, layer: layer) }
+            if action == .pass { passed.add(own.compactMap { options.settled($0) }, layer: layer) }
+            if action != .log, !passed.isEmpty { keptInLayer += own.filter(\.isSure) }
             ofRule.append(start..<parts.count)
         }
         parts += DecisionList.defaults(ruleset, universe, options.policy)
@@ -53,9 +63,9 @@ struct DecisionList: Sendable {
         }
     }
 
-    /// The boxes of a rule, whether it decides or not.
+    /// The boxes of a rule, whether it decides or not, and whether an earlier rule passes on what is in them or not.
     func boxes(of rank: Int) -> [Box] {
-        undeciding[rank].map { $0.map(\.box) } ?? ofRule[rank].map { parts[$0].box }
+        asked[rank] ?? undeciding[rank].map { $0.map(\.box) } ?? ofRule[rank].map { parts[$0].box }
     }
 
     // MARK: Finding

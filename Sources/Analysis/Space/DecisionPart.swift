@@ -18,6 +18,8 @@ struct DecisionPart: Hashable, Sendable {
     var action: Action
     /// Whether it decides whatever matches it. A part that depends on time or state may pass it over.
     var isSure: Bool
+    /// What must hold for it to match. Told of guards, and of rules where two policies are compared.
+    var needs: [Need] = []
 
     /// Whether a rule or a default refuses, and not a guard.
     var isRefusalByPolicy: Bool {
@@ -25,13 +27,12 @@ struct DecisionPart: Hashable, Sendable {
         return action != .accept
     }
 
-    /// The part where it is known whether conditions hold; nil if it then matches nothing.
-    func settled(_ conditions: DecisionOptions.Conditions) -> DecisionPart? {
-        if isSure || conditions == .open { return self }
-        if conditions == .failed { return nil }
-        var part = self
-        part.isSure = true
-        return part
+    /// Whether it matches depends on more than the packet's place, ends, service, and what it claims to guards.
+    var dependsOnTimeOrState: Bool {
+        needs.contains { need in
+            if case .fault = need.condition { return false }
+            return true
+        }
     }
 
     /// The rank of its rule; nil if it is none.
@@ -51,20 +52,25 @@ struct DecisionOptions: Sendable {
         case all
     }
 
-    /// What is taken of the parts that depend on time or state.
-    enum Conditions: Sendable {
-        /// They may match or not.
-        case open
-        /// They match.
-        case fulfilled
-        /// They do not match.
-        case failed
-    }
-
     /// The index of the policy in the universe.
     var policy = 0
-    var conditions = Conditions.open
+    /// Where two policies are compared: their conditions.
+    var conditions: Conditions?
+    /// The one of the conditions' worlds that is the case.
+    var world: [Need] = []
     /// A rule that has expired then matches nothing; nil: unknown.
     var now: Timestamp?
     var guards = Guards.none
+    /// Whether rules lose what an earlier rule of their layer decides whenever they could be asked. Not where it is
+    /// asked what they would do without that rule.
+    var takesDecided = true
+
+    /// A part of a rule that passes packets on, where it is known which world is the case; nil if it does not match in
+    /// that.
+    func settled(_ part: DecisionPart) -> DecisionPart? {
+        guard conditions != nil else { return part }
+        var part = part
+        part.isSure = true
+        return world.implies(part.needs) ? part : nil
+    }
 }

@@ -57,7 +57,10 @@ struct GuardParts {
 
     private mutating func add(_ box: Box, _ reason: Reason, isSure: Bool = true) {
         if box.isEmpty { return }
-        parts.append(DecisionPart(box: box, cause: .guarded(reason), action: .drop, isSure: isSure))
+        parts.append(
+            DecisionPart(
+                box: box, cause: .guarded(reason), action: .drop, isSure: isSure,
+                needs: isSure ? [] : [Need(condition: .fault(reason))]))
     }
 
     private func crossing(_ direction: Direction, _ station: Int) -> ClassSet {

@@ -8,32 +8,49 @@ struct PassedParts {
     private var always: [Box] = []
     /// What may be passed on: whether it is depends on time or state.
     private var sometimes: [Box] = []
+    /// What a rule decides unless it is passed on. So it never comes to a later rule of the layer.
+    private var decided: [Box] = []
     /// The most boxes that a part of a rule is divided into. A part beyond that counts as one that may match.
     private static let mostPieces = 256
 
-    /// Adds the parts of a rule with the action `pass`.
+    private let takesDecided: Bool
+
+    /// - Parameter takesDecided: See ``DecisionOptions/takesDecided``.
+    init(takesDecided: Bool) { self.takesDecided = takesDecided }
+
+    /// Adds the parts of a rule with the action `pass`, whether earlier ones pass on the same or not.
     mutating func add(_ parts: [DecisionPart], layer: Int) {
         enter(layer)
         always += parts.filter(\.isSure).map(\.box)
         sometimes += parts.filter { !$0.isSure }.map(\.box)
     }
 
+    /// Whether a rule of the layer at hand passes something on.
+    var isEmpty: Bool { always.isEmpty && sometimes.isEmpty }
+
     /// The parts of a rule that still meet packets.
     mutating func rest(of parts: [DecisionPart], layer: Int) -> [DecisionPart] {
         enter(layer)
-        if always.isEmpty, sometimes.isEmpty { return parts }
+        if isEmpty { return parts }
+        defer { addDecided(parts) }
         return parts.flatMap { rest(of: $0) }
     }
 
+    /// Without conditional passes, the parts that surely decide tell as much.
+    private mutating func addDecided(_ parts: [DecisionPart]) {
+        guard takesDecided, !sometimes.isEmpty else { return }
+        decided += parts.filter { $0.isSure && $0.action.isVerdict }.map(\.box)
+    }
+
     private mutating func enter(_ layer: Int) {
-        if layer != self.layer { self = PassedParts() }
+        if layer != self.layer { self = PassedParts(takesDecided: takesDecided) }
         self.layer = layer
     }
 
     private func rest(of part: DecisionPart) -> [DecisionPart] {
         var unsure = part
         unsure.isSure = false
-        guard let met = PassedParts.subtracting(always, from: part.box) else { return [unsure] }
+        guard let met = PassedParts.subtracting(always + decided, from: part.box) else { return [unsure] }
         return met.flatMap { box -> [DecisionPart] in
             var sure = part
             sure.box = box

@@ -40,10 +40,12 @@ struct RuleParts {
             let source = end(ends.from, ends.source, sources, universe.sources)
             let destination = end(ends.to, ends.destination, destinations, universe.destinations)
             guard !source.isEmpty, !destination.isEmpty else { return nil }
+            let box = Box(source: source, destination: destination, service: service, crossing: crossing)
+            guard universe.hasPacket(box) else { return nil }
             return DecisionPart(
-                box: Box(source: source, destination: destination, service: service, crossing: crossing),
-                cause: .rule(rank), action: rule.action,
-                isSure: !rule.asksOthers && rule.match == .any && rule.via == nil && !ends.asksMembers)
+                box: box, cause: .rule(rank), action: rule.action,
+                isSure: !rule.asksOthers && rule.match == .any && rule.via == nil && !ends.asksMembers,
+                needs: options.conditions?.needs(of: rule, ends, policy: options.policy) ?? [])
         }
     }
 

@@ -19,7 +19,8 @@ struct Universe: Sendable {
     struct Extra {
         var sets: [AddressSet] = []
         var services: [[Service]?] = []
-        var asksOwn = (source: false, destination: false)
+        /// Whether the host's own addresses are told apart at both ends, whatever the rules ask.
+        var tellsOwn = false
     }
 
     init(_ family: AddressFamily?, _ rulesets: [Ruleset], _ stations: Stations, _ extra: Extra = Extra()) {
@@ -33,8 +34,8 @@ struct Universe: Sendable {
         }
         addresses = family.map { AddressAxis($0, telling: Array(sets) + extra.sets) }
         tellsOwn = (
-            extra.asksOwn.source || ends.contains { $0.source.isHost != nil },
-            extra.asksOwn.destination || ends.contains { $0.destination.isHost != nil }
+            extra.tellsOwn || ends.contains { $0.source.isHost != nil },
+            extra.tellsOwn || ends.contains { $0.destination.isHost != nil }
         )
         let lists = Set(rulesets.lazy.flatMap(\.rules).map(\.services)).union(extra.services)
         services = ServiceAxis(family, telling: Array(lists))
@@ -81,11 +82,14 @@ struct Universe: Sendable {
     func addresses(of set: ClassSet, own: Bool) -> AddressSet {
         guard let addresses else { return .empty }
         let half = ClassSet(0..<addressCount).moved(by: own ? addressCount : 0)
-        let found = set.intersection(half).classes.map { own ? $0 - UInt32(addressCount) : $0 }
+        let found = set.intersection(half).classes.map(plain)
         return addresses.addresses(of: ClassSet(found))
     }
 
     func isOwn(_ number: UInt32) -> Bool { Int(number) >= addressCount }
+
+    /// The class of the same addresses, whether they are the host's own or not.
+    func plain(_ number: UInt32) -> UInt32 { isOwn(number) ? number - UInt32(addressCount) : number }
 
     /// The class of an address that is the host's own, or not.
     func classOf(_ address: IPAddress, isOwn: Bool = false, tells: Bool) -> UInt32 {
@@ -95,6 +99,6 @@ struct Universe: Sendable {
 
     /// An address of a class, that of a device if there is one.
     func example(_ number: UInt32) -> (address: IPAddress, isOrdinary: Bool)? {
-        addresses?.example(isOwn(number) ? number - UInt32(addressCount) : number)
+        addresses?.example(plain(number))
     }
 }

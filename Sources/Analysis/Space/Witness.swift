@@ -30,10 +30,16 @@ extension Universe {
         var point = box.first
         point.source = ordinary(box.source)
         point.destination = ordinary(box.destination)
+        point = possible(point, in: box)
+        let source = example(point.source)?.address
+        var destination = example(point.destination)?.address
+        if let source, source == destination, isOwn(point.source) != isOwn(point.destination) {
+            destination = addresses?.other(plain(point.destination), than: source)
+        }
         let place = crossings.meaning(point.crossing)
         return Witness(
-            source: example(point.source)?.address, destination: example(point.destination)?.address,
-            isFromHost: isOwn(point.source), isToHost: isOwn(point.destination), content: content, family: family,
+            source: source, destination: destination, isFromHost: isOwn(point.source),
+            isToHost: isOwn(point.destination), content: content, family: family,
             vlan: crossings.tags.tags[Int(place.tag)].first ?? 0, direction: place.direction,
             entry: stations.stations[place.station].entries[policy].first ?? 0)
     }

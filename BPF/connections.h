@@ -138,9 +138,12 @@ static __always_inline void hold_anyway(struct bh_scratch *here, const struct bh
 	opening->destination_low = first ? key->second_low : key->first_low;
 	start_holding(&image, here->counted - 1, opening, here);
 	here->holding.holder |= slot;
+	home = holders_at(here->holding.home);
+	/* So many take no more room, which others may need, and no more time. */
+	if (home && *(volatile __u32 *)&home->overflow > 2 * BH_CONNECTIONS_MAX)
+		return;
 	if (is_held(here, 0) || !insert_holder(here))
 		return;
-	home = holders_at(here->holding.home);
 	if (home)
 		__sync_fetch_and_add(&home->changes, 1);
 	keep_one(here);

@@ -10,7 +10,10 @@
 
 enum {
 	HOLDER_STEPS = 512, /* buckets that a search for room covers */
+	HOLDER_LINE = 8,    /* words of a bucket: the counts, then the holders */
 };
+
+_Static_assert(HOLDER_LINE == BH_HOLDER_WAYS + 1 && sizeof(struct bh_holder_bucket) == 8 * HOLDER_LINE, "HOLDER_LINE");
 
 #define HOLDER_TAG ((1ull << BH_HOLDER_KEY_SHIFT) - (1ull << BH_HOLDER_TAG_SHIFT))
 
@@ -52,7 +55,11 @@ static __always_inline bool is_open(const struct bh_flow *flow, __u32 now)
 {
 	if (is_expired(flow, now))
 		return false;
-	if (flow->state == BH_FLOW_CLOSING || flow->state == BH_FLOW_CLOSED)
+	/*
+	 * A reset may never have reached the host that it was for: its checksum may be wrong. So a connection counts
+	 * until its time is over.
+	 */
+	if (flow->state == BH_FLOW_CLOSING)
 		return flow->attempt.from;
 	return flow->state != BH_FLOW_FREE && flow->state != BH_FLOW_BARRED;
 }
@@ -231,7 +238,7 @@ static long insert_in_bucket(__u32 step, struct bh_scratch **context)
 		if (exchange_holder(&bucket->holders[way], old, holding->holder)) {
 			if (old && old >> BH_HOLDER_HOME_SHIFT != number)
 				count_elsewhere(old >> BH_HOLDER_HOME_SHIFT, -1);
-			holding->at = number * (BH_HOLDER_WAYS + 1) + way + 1;
+			holding->at = number * HOLDER_LINE + way + 1;
 			return 1;
 		}
 		if (elsewhere)
@@ -261,17 +268,21 @@ __noinline int insert_holder(struct bh_scratch *here)
 	return !!here->holding.at;
 }
 
-/* Gives the packet's place another holder, or takes it out: 0. */
+/*
+ * Gives the packet's place another holder, or takes it out: 0. The place is told as a word of the table, of which the
+ * first of each line is no holder's. So the verifier of Linux 6.1 sees that it is within the line.
+ */
 static __always_inline void replace_holder(struct bh_holding *holding, __u64 next)
 {
-	__u32 at = holding->at - 1, number = at / (BH_HOLDER_WAYS + 1), way = at % (BH_HOLDER_WAYS + 1);
+	__u32 number = holding->at / HOLDER_LINE, word = holding->at % HOLDER_LINE;
 	struct bh_holder_bucket *bucket = holders_at(number);
+	__u64 *line = (__u64 *)bucket;
 
 	if (!next)
 		holding->at = 0;
-	if (!bucket || way >= BH_HOLDER_WAYS)
+	if (!line || !word)
 		return;
-	if (exchange_holder(&bucket->holders[way], holding->holder, next) && !next && number != holding->home)
+	if (exchange_holder(&line[word], holding->holder, next) && !next && number != holding->home)
 		count_elsewhere(holding->home, -1);
 }
 

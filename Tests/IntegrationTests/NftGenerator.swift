@@ -117,7 +117,7 @@ struct NftGenerator {
         case 2: return ["meta length \(random.pick(["< 32", "31-40", "!= 0-40"]))"]
         case 3 where version == "v4": return ["ip dscp \(not())ef"]
         case 4: return ["meta mark 1"]
-        case 5: return ["limit rate \(random.pick(["", "over "]))3/minute burst 3 packets"]
+        case 5: return ["limit rate \(random.pick(["", "over "]))3/hour burst 3 packets"]
         default: return []
         }
     }

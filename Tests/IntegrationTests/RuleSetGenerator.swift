@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import TestSupport
 
-/// Draws rule sets in which every option of iptables that the importer knows stands beside every other.
+/// Draws rule sets in which every option of iptables that the importer knows stands beside every other. Limits are per
+/// hour: what they let pass must not depend on how long the packets take to be sent.
 struct RuleSetGenerator {
     private var random: RandomNumbers
     private var isV6 = false
@@ -88,7 +89,7 @@ struct RuleSetGenerator {
                 ]
         case 4 where !isV6: words += ["-m", "iprange"] + not() + ["--src-range", "192.0.2.10-192.0.2.77"]
         case 5: words += ["-m", "mark", "--mark", "0x1"]
-        case 6: words += ["-m", "limit", "--limit", "1/min", "--limit-burst", "3"]
+        case 6: words += ["-m", "limit", "--limit", "1/hour", "--limit-burst", "3"]
         case 8: words += ["-m", "length"] + not() + ["--length", random.pick(["0:31", "32:65535", "40"])]
         case 9:
             words += isV6 ? ["-m", "hl"] : ["-m", "ttl"]
@@ -98,7 +99,7 @@ struct RuleSetGenerator {
         case 12:
             limits += 1
             let option = random.pick(["--hashlimit-upto", "--hashlimit-above"])
-            words += ["-m", "hashlimit", option, "3/min", "--hashlimit-burst", "3", "--hashlimit-mode"]
+            words += ["-m", "hashlimit", option, "3/hour", "--hashlimit-burst", "3", "--hashlimit-mode"]
             words += [random.pick(["srcip", "dstip"]), "--hashlimit-name", "h\(limits)"]
         case 7: words += ["-m", "comment", "--comment", "\"a \\\"quoted\\\" # comment: {x}\""]
         default: break

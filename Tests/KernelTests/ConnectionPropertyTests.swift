@@ -75,11 +75,15 @@ extension PacketTables {
             var seen: [String: Int] = [:]
             for seed in first..<first + UInt64(runs) { try Self.compare(seed: seed, &seen) }
             print("connections: " + seen.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", "))
+            #expect(seen["not refused after a swap", default: 0] * 50 <= seen["full", default: 0])
             #expect(seen["matched", default: 0] > 20 * runs && seen["full", default: 0] > 20 * runs)
         }
 
         private static func compare(seed: UInt64, _ seen: inout [String: Int]) throws {
             var random = RandomNumbers(seed: seed)
+            // Without swaps it is exact. After one, a counter's slot that another rule has now makes its silent flows look
+            // like that rule's until their next packet, and one whose next packet is a reset is not counted.
+            let swaps = seed % 2 == 0
             let trial = Trial(&random)
             var records: [String: Int] = [:]
             let images = try trial.policies.map { try FlowScript.compile($0.text, &records) }
@@ -94,19 +98,19 @@ extension PacketTables {
                         frame: frame.bytes, portRecord: try #require(records[connection.place]),
                         direction: fromServer ? .out : .in)
                 }
-                func isListed(_ connection: Connection) throws -> Int {
+                func isListed(_ connection: Connection, _ states: Set<FlowState>) throws -> Int {
                     let counter = simulator.counters.first { $0.name == trial.policies[policy].name }?.slot
                     return try simulator.flows().count { flow in
                         let (one, other) =
                             trial.subject.per == .destination
                             ? (flow.destination, connection.server) : (flow.source, connection.client)
                         return flow.counter == counter && trial.isSame(one, other)
-                            && [.opening, .answered, .established].contains(flow.state)
+                            && states.contains(flow.state)
                     }
                 }
                 for step in 0..<300 {
                     switch random.number(0...19) {
-                    case 0:
+                    case 0 where swaps:
                         policy = random.number(0...3)
                         try simulator.use(images[policy])
                     case 1: simulator.pass(seconds: random.pick([3, 17, 47, 151, 401, 8009]))
@@ -123,14 +127,14 @@ extension PacketTables {
                                 ? IPAddress(v4: 0xc000_0200 + UInt32(random.number(0...1)))
                                 : IPAddress(v6: UInt128(0x2001_0db8_8000) << 80 | UInt128(random.number(0...1)) << 64),
                             port: port, isTCP: random.once(in: 2), place: random.pick(["web", "db"]))
-                        let listed = try isListed(connection)
+                        let listed = try isListed(connection, [.opening, .answered, .established, .closed])
                         let found = try judge(connection, connection.frame(2, (1000, 0)))
                         let isFull = listed >= trial.policies[policy].maximum
                         seen[isFull ? "full" : "matched", default: 0] += 1
-                        let isAsExpected =
-                            isFull
-                            ? found.reason == .default
-                            : found.reason == .flowTableFull || found.ruleName == trial.policies[policy].name
+                        let isTaken =
+                            found.reason == .flowTableFull || found.ruleName == trial.policies[policy].name
+                        if isFull, swaps, isTaken { seen["not refused after a swap", default: 0] += 1 }
+                        let isAsExpected = isFull ? found.reason == .default || swaps && isTaken : isTaken
                         try #require(
                             isAsExpected,
                             """

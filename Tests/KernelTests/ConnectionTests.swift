@@ -151,11 +151,23 @@ extension PacketTables {
                         site.opens(0, 3), site.isRefused(0, 4),
                     ]),
                 FlowScript(
-                    "a reset gives the place back", under: two,
-                    full + site.shakes(0, 1) + [site.resets(0, 1), site.opens(0, 3), site.isRefused(0, 4)]),
+                    "a reset gives the place back when the host has surely taken it", under: two,
+                    full + site.shakes(0, 1) + [
+                        site.resets(0, 1), site.isRefused(0, 3), .pass(seconds: 12), site.opens(0, 3),
+                        site.isRefused(0, 4),
+                    ]),
                 FlowScript(
                     "so does a server that declines", under: two,
-                    full + [site.declines(0, 2), site.opens(0, 3), site.isRefused(0, 4)]),
+                    full + [
+                        site.declines(0, 2), site.isRefused(0, 3), .pass(seconds: 12), site.opens(0, 3),
+                        site.isRefused(0, 4),
+                    ]),
+                FlowScript(
+                    "a reset that the host did not take opens no room, however long both go on", under: two,
+                    full + site.shakes(0, 1) + [
+                        site.resets(0, 1), site.speaks(0, 1), .pass(seconds: 8), site.speaks(0, 1),
+                        .pass(seconds: 8), site.isRefused(0, 3), site.speaks(0, 1), site.isRefused(0, 3),
+                    ]),
                 FlowScript(
                     "and time: half-open ones sooner", under: two,
                     full + site.shakes(0, 1) + [

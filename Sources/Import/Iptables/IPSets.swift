@@ -14,7 +14,31 @@ struct IPSets: Sendable {
         var unsaid: String?
         /// Whether some of its elements are not addresses, so that anything may be in it.
         var isStrange = false
+
+        /// Takes note of options by which other addresses are in it than its elements say.
+        mutating func note(options: [String]) {
+            var index = 0
+            while index < options.count {
+                let option = options[index]
+                if let following = IPSets.plainOptions[option] {
+                    index += 1 + following
+                } else if option == "timeout" {
+                    unsaid = "a set whose members come and go"
+                    index += 2
+                } else {
+                    unsaid = "a set with \(option)"
+                    isStrange = true
+                    index += 1
+                }
+            }
+        }
     }
+
+    /// Options of a set that do not change what is in it, and how many words follow each.
+    private static let plainOptions = [
+        "family": 1, "hashsize": 1, "maxelem": 1, "bucketsize": 1, "initval": 1, "size": 1, "range": 1, "counters": 0,
+        "comment": 0, "skbinfo": 0, "forceadd": 0,
+    ]
 
     private var written: [String: Written] = [:]
     private var order: [String] = []
@@ -44,6 +68,7 @@ struct IPSets: Sendable {
                 if let place = rest.firstIndex(of: "family"), place + 1 < rest.count, rest[place + 1] == "inet6" {
                     set.family = .v6
                 }
+                set.note(options: rest)
                 if written.updateValue(set, forKey: name) == nil { order.append(name) }
             case "add", "-A":
                 guard let name = words.take()?.text, written[name] != nil, let element = words.take()?.text else {

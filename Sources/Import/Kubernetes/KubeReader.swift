@@ -124,7 +124,12 @@ struct KubeReader {
         // Whom a selector means that is not known here cannot be told: it is taken to mean all.
         policy.pods = selector(spec?["podSelector"], text)
         if policy.pods.isStrange { policy.pods = KubeSelector() }
-        let types = spec?["policyTypes"]?.list.compactMap(\.scalar)
+        var types = spec?["policyTypes"]?.list.compactMap(\.scalar)
+        // What is closed cannot be told: both directions are.
+        if let spec, !isList(spec, "policyTypes", text) { types = ["Ingress", "Egress"] }
+        for key in ["ingress", "egress"] {
+            if let spec { _ = isList(spec, key, text) }
+        }
         let hasEgress = spec?["egress"].map { !$0.isNone } ?? false
         let isIngress = types.map { $0.contains("Ingress") } ?? true
         let isEgress = types.map { $0.contains("Egress") } ?? hasEgress
@@ -136,12 +141,21 @@ struct KubeReader {
     private mutating func rules(_ node: Node?, _ key: String, _ text: String) -> [KubePolicy.Rule] {
         (node?.list ?? []).compactMap { rule in
             let words = "\(text), \(key == "from" ? "ingress" : "egress")"
-            guard !hasOthers(rule, [key, "ports"], words) else { return nil }
+            guard !hasOthers(rule, [key, "ports"], words), isList(rule, key, words), isList(rule, "ports", words)
+            else { return nil }
             var result = KubePolicy.Rule(origin: origin(rule, words))
             if let peers = rule[key]?.list, !peers.isEmpty { result.peers = peers.compactMap { peer($0, words) } }
             if let ports = rule["ports"]?.list, !ports.isEmpty { result.ports = ports.compactMap { port($0, words) } }
             return result
         }
+    }
+
+    /// Whether a key is a list, or is not there.
+    private mutating func isList(_ node: Node, _ key: String, _ words: String) -> Bool {
+        guard let value = node[key], !value.isNone else { return true }
+        if case .sequence = value.content { return true }
+        leaveOut(value, "\(words): \"\(key)\" is not a list")
+        return false
     }
 
     /// Whether a mapping has keys that are not known here: what it means is not known then.
@@ -163,6 +177,7 @@ struct KubeReader {
                 leaveOut(node, "\(words): an ipBlock is one prefix, alone")
                 return nil
             }
+            guard isList(block, "except", words) else { return nil }
             let except = (block["except"]?.list ?? []).map { $0.scalar.flatMap(KubeReader.prefix) }
             guard !except.contains(nil) else {
                 leaveOut(node, "\(words): an exception of an ipBlock is a prefix")
@@ -214,12 +229,17 @@ struct KubeReader {
         var selector = KubeSelector()
         guard let node, !node.isNone else { return selector }
         selector.isStrange = hasOthers(node, ["matchLabels", "matchExpressions"], words)
+        if !isList(node, "matchExpressions", words) { selector.isStrange = true }
         if case .mapping(let entries)? = node["matchLabels"]?.content {
             selector.expressions += entries.map { .isIn($0.key, [$0.value.scalar ?? ""]) }
         }
         for item in node["matchExpressions"]?.list ?? [] {
             let values = (item["values"]?.list ?? []).compactMap(\.scalar)
-            guard let key = item["key"]?.scalar else { continue }
+            guard let key = item["key"]?.scalar else {
+                leaveOut(item, "\(words): an expression without a key")
+                selector.isStrange = true
+                continue
+            }
             switch item["operator"]?.scalar {
             case "In": selector.expressions.append(.isIn(key, values))
             case "NotIn": selector.expressions.append(.isNotIn(key, values))

@@ -31,6 +31,8 @@ struct PolicyWriter {
 
     private init(_ plan: PolicyPlan) {
         self.plan = plan
+        // Rules in no layer make up the layer of that name.
+        _ = layerNames.unique("rules")
         entries = EntryWords(plan)
         addresses = AddressWords(plan)
         notes = plan.notes

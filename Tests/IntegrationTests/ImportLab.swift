@@ -138,6 +138,12 @@ struct ImportProbe: Sendable {
     var datagram: Datagram
     /// Whether it is an ordinary opening, which both judge by rules alone.
     var isOpening = true
+
+    /// Whether it is for all hosts of a network of one of the devices.
+    var isForNetwork: Bool {
+        let destination = datagram.destination
+        return destination.family == .v4 && destination.value >> 16 == 0xc612 && destination.value & 0xff == 0xff
+    }
 }
 
 extension Datagram {

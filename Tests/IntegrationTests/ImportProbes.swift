@@ -11,10 +11,14 @@ struct ImportProbes {
     private var own: [AddressFamily: [IPAddress]] = [:]
     private var ports: [UInt16] = [1, 22, 80, 443, 40000, 65535]
     private let devices: Int
+    /// Whether the rule set asks what is the host's own. In IPv6 a router's anycast address of a network is `host` to a
+    /// policy, and another type than `local` to the kernel's rules.
+    private let asksLocal: Bool
 
     init(_ texts: [String], devices: Int, seed: UInt64) {
         random = RandomNumbers(seed: seed)
         self.devices = devices
+        asksLocal = texts.contains { $0.contains("LOCAL") || $0.contains("type local") }
         for index in 0..<devices {
             own[.v4, default: []].append(IPAddress("198.18.\(index).1")!)
             own[.v6, default: []].append(IPAddress("2001:db8:\(index)::1")!)
@@ -62,7 +66,10 @@ struct ImportProbes {
         let far = addresses[family] ?? []
         let near = own[family] ?? []
         var source = random.pick(far)
-        let destination = device != nil && random.once(in: 2) ? random.pick(near) : random.pick(far)
+        var destination = device != nil && random.once(in: 2) ? random.pick(near) : random.pick(far)
+        if family == .v6, asksLocal, let own = near.first(where: { $0.value == destination.value + 1 }) {
+            destination = own
+        }
         if device == nil { source = random.pick(near) }
         // A packet whose ends are the same is its own answer, so that its flow passes it each way.
         if source == destination { source = near[0] == destination ? near[1] : near[0] }

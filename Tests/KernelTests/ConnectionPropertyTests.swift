@@ -81,8 +81,8 @@ extension PacketTables {
 
         private static func compare(seed: UInt64, _ seen: inout [String: Int]) throws {
             var random = RandomNumbers(seed: seed)
-            // Without swaps it is exact. After one, a counter's slot that another rule has now makes its silent flows look
-            // like that rule's until their next packet, and one whose next packet is a reset is not counted.
+            // Without swaps it is exact. After one, a counter's slot that another rule has now makes its silent flows
+            // look like that rule's until their next packet, and one whose next packet is a reset is not counted.
             let swaps = seed % 2 == 0
             let trial = Trial(&random)
             var records: [String: Int] = [:]

@@ -5,6 +5,7 @@ public enum ImportFormat: String, Sendable, CaseIterable {
     case iptablesSave = "iptables-save"
     case nftJSON = "nft-json"
     case networkPolicy = "networkpolicy"
+    case proxmox
 }
 
 extension ImportedPolicy {
@@ -23,6 +24,7 @@ extension ImportedPolicy {
             let systems = try SaveReader.read(sources, devices: ports.devices)
             return try FilterPlan.policy(systems, ports, title: format.rawValue)
         case .networkPolicy: return KubePlan.policy(try KubeReader.read(sources), ports)
+        case .proxmox: return try ProxmoxPlan.policy(try ProxmoxReader.read(sources), ports)
         case .nftJSON:
             let read = try NftReader.read(sources, devices: ports.devices)
             return try FilterPlan.policy(read.systems, ports, title: format.rawValue, notes: read.notes)

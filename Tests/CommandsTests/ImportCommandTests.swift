@@ -44,4 +44,47 @@ import Testing
         #expect(result.output == "")
         #expect(result.errors.contains("-:1: expected a table"))
     }
+
+    // MARK: Files told apart by their names
+
+    private static func runNode(_ files: [String: String], _ arguments: String...) throws -> CommandResult {
+        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let bulkhead = URL(filePath: own).deletingLastPathComponent().appending(path: "bulkhead").path
+        let folder = FileManager.default.temporaryDirectory.appending(path: "bh-node-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for (name, text) in files {
+            try Data(text.utf8).write(to: folder.appending(path: name))
+        }
+        let paths = files.keys.sorted().map { folder.appending(path: $0).path }
+        return try Shell.run([bulkhead, "import", "--from", "proxmox"] + paths + arguments, input: "")
+    }
+
+    private static let node = [
+        "cluster.fw": "[OPTIONS]\nenable: 1\n[ALIASES]\nlocal_network 192.0.2.0/24\n[RULES]\nIN SSH(ACCEPT)\n",
+        "host.fw": "", "corosync.conf": "",
+    ]
+
+    @Test func aNodeThatIsSaidWholeExits0() throws {
+        let result = try Self.runNode(Self.node, "--strict")
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(result.output.contains("name: host-ssh"))
+    }
+
+    @Test func aNodeOfWhichSomethingIsLeftOutExits2() throws {
+        var files = Self.node
+        files["host.fw"] = "[RULES]\nIN ACCEPT -source +nobody\n"
+        let result = try Self.runNode(files)
+        #expect(result.status == 2)
+        #expect(result.output.contains("name: host-ssh"))
+        #expect(result.errors.contains("host.fw:2: left out: IN ACCEPT -source +nobody: cannot say: "))
+        let strict = try Self.runNode(files, "--strict")
+        #expect(strict.status == 2 && strict.output == "")
+    }
+
+    @Test func filesOfNoNodeExit1() throws {
+        let result = try Self.runNode(["rules.v4": ""])
+        #expect(result.status == 1)
+        #expect(result.errors.contains("the name must say what the file is"))
+    }
 }

@@ -16,13 +16,17 @@ struct ImportCommand: ParsableCommand {
             a comment at its place, and on standard error with file and line; the command then ends with 2. NAT stays \
             where it is.
 
-            Give all files of a rule set at once: those of iptables-save and ip6tables-save, and of `ipset save`.
+            Give all files of a rule set at once: those of iptables-save and ip6tables-save, and of `ipset save`. The \
+            names of those of a Proxmox VE node say what they are: cluster.fw, host.fw, corosync.conf, 100.fw and \
+            100.conf of guest 100.
 
             Example:
               iptables-save > rules.v4
               ip6tables-save > rules.v6
               bulkhead import --from iptables-save rules.v4 rules.v6 > policy.yaml
               bulkhead check policy.yaml
+              cd /etc/pve
+              bulkhead import --from proxmox firewall/*.fw local/host.fw local/*/*.conf corosync.conf
             """)
 
     @Option(

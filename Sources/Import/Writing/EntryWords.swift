@@ -51,7 +51,7 @@ struct EntryWords {
     var hasOthers: Bool { others != nil }
 
     /// Tunnels whose packets have no link header.
-    private static func isBare(_ device: String) -> Bool {
+    static func isBare(_ device: String) -> Bool {
         let kinds = ["tun", "wg", "ppp", "ipsec", "vti", "sit", "gre", "ip6tnl", "tailscale", "xfrm", "utun"]
         return kinds.contains { kind in
             device.hasPrefix(kind) && device.dropFirst(kind.count).allSatisfy { $0.isNumber || $0 == "+" || $0 == "-" }

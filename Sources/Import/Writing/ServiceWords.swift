@@ -123,7 +123,7 @@ struct ServiceWords {
     }
 
     /// The words as a value, by the name of a common service where they are one.
-    private static func named(_ words: [String]) -> (YAMLValue, String) {
+    static func named(_ words: [String]) -> (value: YAMLValue, name: String) {
         if words == ["icmp/echo-request", "icmpv6/echo-request"] { return (.word("ping"), "ping") }
         if let name = CommonNames.byWords[Set(words)] { return (.word(name), name) }
         let values = words.map { word -> YAMLValue in

@@ -80,7 +80,7 @@ struct Conditions: Sendable {
     private(set) var worlds: [[Need]] = [[]]
     /// Whether these are all.
     private(set) var isComplete = true
-    private static let mostWorlds = 16
+    private static let mostWorlds = 64
     /// The host itself, and where no rule asks about.
     private static let host = -1
     private static let elsewhere = -2

@@ -16,9 +16,9 @@ struct IPSets: Sendable {
         var isStrange = false
 
         /// Takes note of options by which other addresses are in it than its elements say.
-        mutating func note(options: [String]) {
-            var index = 0
-            while index < options.count {
+        mutating func note(options: ArraySlice<String>) {
+            var index = options.startIndex
+            while index < options.endIndex {
                 let option = options[index]
                 if let following = IPSets.plainOptions[option] {
                     index += 1 + following
@@ -26,7 +26,8 @@ struct IPSets: Sendable {
                     unsaid = "a set whose members come and go"
                     index += 2
                 } else {
-                    unsaid = "a set with \(option)"
+                    // What follows is its value, or an option that will be met again as one.
+                    if !isStrange { unsaid = "a set with \(option)" }
                     isStrange = true
                     index += 1
                 }
@@ -68,7 +69,7 @@ struct IPSets: Sendable {
                 if let place = rest.firstIndex(of: "family"), place + 1 < rest.count, rest[place + 1] == "inet6" {
                     set.family = .v6
                 }
-                set.note(options: rest)
+                set.note(options: rest.drop { $0 != type }.dropFirst())
                 if written.updateValue(set, forKey: name) == nil { order.append(name) }
             case "add", "-A":
                 guard let name = words.take()?.text, written[name] != nil, let element = words.take()?.text else {

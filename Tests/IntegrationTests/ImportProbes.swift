@@ -67,7 +67,7 @@ struct ImportProbes {
         let near = own[family] ?? []
         var source = random.pick(far)
         var destination = device != nil && random.once(in: 2) ? random.pick(near) : random.pick(far)
-        if family == .v6, asksLocal, let own = near.first(where: { $0.value == destination.value + 1 }) {
+        if family == .v6, asksLocal, let own = near.first(where: { $0.value == destination.value &+ 1 }) {
             destination = own
         }
         if device == nil { source = random.pick(near) }

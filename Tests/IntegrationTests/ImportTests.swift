@@ -84,7 +84,7 @@ extension Integration {
         static let seeds: Range<Int> = {
             let environment = ProcessInfo.processInfo.environment
             let first = environment["BULKHEAD_SEED"].flatMap(Int.init) ?? 1
-            return first..<first + (environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 12)
+            return first..<first + (environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 6)
         }()
 
         @Test(arguments: seeds) func acceptsNoMoreOfAnyRules(seed: Int) throws {

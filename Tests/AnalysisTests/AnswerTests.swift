@@ -95,6 +95,7 @@ import Wire
     }
 
     private static let first = "  - { name: first, to: web, service: tcp/80, action: accept, "
+    private static func first(named name: String) -> String { first.replacing("first", with: name) }
     private static let second = "  - { name: second, to: web, service: tcp/80, action: drop, "
 
     /// The rule before may leave packets to the one that goes, whatever the other conditions are.
@@ -140,6 +141,33 @@ import Wire
             "  - { name: first, to: web, action: accept, expires: \(time)"
             + "  - { name: second, to: web, action: accept, starts: \(time)"
         #expect(try kinds(turns, turns + "  - { name: third, to: web, action: reject }\n").isEmpty)
+    }
+
+    /// A packet has one value of each field. So what two matches do not leave, or what two have in common, may be all
+    /// that a third one asks for.
+    @Test(arguments: [
+        ["hopLimit: 0-100", "hopLimit: 101-255", "dscp: ef"],
+        ["length: 0-99", "length: 100-65535", "length: 40-60"],
+        ["tcpFlags: S/S", "tcpFlags: /S", "hopLimit: 1"],
+        ["tcpFlags: S/SA", "tcpFlags: A/SA", "tcpFlags: SA/SA", "tcpFlags: /SA", "length: 0-60"],
+        ["dscp: [1, 2]", "dscp: [2, 3]", "dscp: [1, 2, 3]"],
+    ])
+    func aRuleBehindThoseThatTakeEveryValueIsNotMissed(matches: [String]) throws {
+        let rules = matches.enumerated().map { "\(Self.first(named: "r\($0)"))match: { \($1) } }\n" }
+        let without = rules.dropLast().joined()
+        #expect(try kinds(rules.joined(), without).isEmpty)
+        #expect(try kinds(rules.joined(), rules[0]) == ["accept to drop"])
+    }
+
+    @Test func whatTwoMatchesHaveInCommonIsOneMatch() throws {
+        func rule(_ name: String, _ action: String, _ length: String) -> String {
+            "  - { name: \(name), to: web, direction: in, action: \(action), match: { length: \(length) } }\n"
+        }
+        let common = rule("common", "drop", "50-100")
+        // What both match is dropped before: nothing that was accepted is rejected.
+        #expect(
+            try kinds(common + rule("low", "accept", "0-100"), common + rule("high", "reject", "50-200"))
+                == ["accept to drop", "drop to reject"])
     }
 
     @Test func aLimitUnderAnotherNameChangesNoTraffic() throws {

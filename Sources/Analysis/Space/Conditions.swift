@@ -143,6 +143,7 @@ struct Conditions: Sendable {
         var origins: [Set<Int>] = []
         var (seen, chosen): (Set<Need>, Set<Condition>) = ([], [])
         var order: [Condition] = []
+        var matches: [RuleMatch] = []
         for (policy, ruleset) in rulesets.enumerated() {
             for rule in ruleset.rules where rule.asksMore {
                 for need in rule.ends.flatMap({ needs(of: rule, $0, policy: policy) }) {
@@ -150,6 +151,7 @@ struct Conditions: Sendable {
                         if !origins.contains(ports) { origins.append(ports) }
                         continue
                     }
+                    if case .field(let match) = need.condition { matches.append(match) }
                     seen.insert(need)
                     let opposite = Need(condition: need.condition, holds: !need.holds)
                     guard rule.action == .pass || seen.contains(opposite) else { continue }
@@ -158,13 +160,31 @@ struct Conditions: Sendable {
             }
         }
         divide(Conditions.apart(origins).map { Need(condition: .origin([$0])) })
+        divide(FieldValues.all(matches), chosen)
         for condition in order {
+            if case .field = condition { continue }
             divide([Need(condition: condition), Need(condition: condition, holds: false)])
         }
     }
 
-    private mutating func divide(_ choices: [Need]) {
-        let divided = worlds.flatMap { world in choices.map { world + [$0] } }.filter(\.areTogether)
+    /// By what packets may have in their fields, where it matters what they do not have, or what they must have if
+    /// they do not have anything else.
+    private mutating func divide(_ fields: [FieldValues], _ chosen: Set<Condition>) {
+        for values in fields {
+            guard values.matches.contains(where: { chosen.contains(.field($0)) }) || values.areEntangled else {
+                continue
+            }
+            divide(
+                values.answers.map { answers in
+                    zip(values.matches, answers).map { Need(condition: .field($0), holds: $1) }
+                })
+        }
+    }
+
+    private mutating func divide(_ choices: [Need]) { divide(choices.map { [$0] }) }
+
+    private mutating func divide(_ choices: [[Need]]) {
+        let divided = worlds.flatMap { world in choices.map { world + $0 } }.filter(\.areTogether)
         if divided.count <= Conditions.mostWorlds { worlds = divided } else { isComplete = false }
     }
 

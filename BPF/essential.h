@@ -200,10 +200,26 @@ static __always_inline bool is_bounded(const struct bh_packet *packet, __u32 mes
 	       (packet->length <= packet->end || packet->length <= PADDED_FRAME);
 }
 
-/* Frames that carry other packets: a host that takes the frames would take the packets. */
+/*
+ * Frames that carry other packets, or decide about those that do: a host that takes the frames would take the packets.
+ * MACsec is among them, because a host that does not insist on it takes packets that nobody has signed.
+ */
 static __always_inline bool carries_packets(__u16 ethertype)
 {
-	return ethertype == ETH_P_PPP_SES || ethertype == ETH_P_MPLS_UC || ethertype == ETH_P_MPLS_MC;
+	switch (ethertype) {
+	case ETH_P_PPP_DISC:
+	case ETH_P_PPP_SES:
+	case ETH_P_MPLS_UC:
+	case ETH_P_MPLS_MC:
+	case ETH_P_MACSEC:
+	case ETH_P_HSR:
+	case ETH_P_PRP:
+	case ETH_P_BATMAN:
+	case ETH_P_NSH:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /*

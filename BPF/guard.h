@@ -84,14 +84,14 @@ static __always_inline bool is_dhcp_server(const struct bh_packet *packet)
 						   to == DHCP_CLIENT_PORT || to == DHCPV6_CLIENT_PORT);
 }
 
-/* What makes a switch send all multicast to a port: queries, announcements of multicast routers, and PIM. */
+/* What makes a switch send all multicast to a port: queries, announcements of multicast routers, DVMRP and PIM. */
 static __always_inline bool is_multicast_router_message(const struct bh_packet *packet)
 {
 	if (packet->protocol == IPPROTO_PIM)
 		return true;
 	if (packet->flags & BH_PACKET_IPV4)
-		return packet->protocol == IPPROTO_IGMP &&
-		       (packet->type == IGMP_QUERY || packet->type == IGMP_ROUTER_ADVERTISEMENT);
+		return packet->protocol == IPPROTO_IGMP && (packet->type == IGMP_QUERY || packet->type == IGMP_DVMRP ||
+							    packet->type == IGMP_ROUTER_ADVERTISEMENT);
 	return packet->protocol == IPPROTO_ICMPV6 &&
 	       (packet->type == MLD_QUERY || packet->type == MULTICAST_ROUTER_ADVERTISEMENT);
 }

@@ -197,12 +197,14 @@ static __always_inline bool is_from_workload(const struct bh_scratch *here, enum
 /*
  * Whether each segment of a super-packet will have the headers that were judged. In a list, only the first packet's
  * headers were. The others are alike where the kernel made the list of what a NIC received, but a container that
- * forwards may have changed the first alone.
+ * forwards may have changed the first alone. Any other super-packet is cut up to the end of its frame: bytes behind the
+ * datagram would become its payload, and the length in its header another.
  */
-static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh_scratch *here, enum bh_hook hook)
+static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh_scratch *here, enum bh_hook hook,
+					  __u32 type)
 {
-	__u32 type = read_gso_type(ctx), transport = type & GSO_TRANSPORTS;
 	const struct bh_packet *packet = &here->packet;
+	__u32 transport = type & GSO_TRANSPORTS;
 
 	/* Without a type the kernel cuts nothing, and drops the packet where it would have to. */
 	if (!type)
@@ -212,6 +214,8 @@ static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh
 	if (is_fragment(packet))
 		return false;
 	if (type & GSO_FRAGLIST && is_from_workload(here, hook))
+		return false;
+	if (!(type & GSO_FRAGLIST) && packet->end != packet->length)
 		return false;
 	if (type & GSO_TUNNELS) {
 		__u32 inner = place_in_frame(ctx, SKB_FIELD(ctx, inner_mac_header));
@@ -235,20 +239,47 @@ static __always_inline bool keeps_headers(struct __sk_buff *ctx, const struct bh
 	}
 }
 
-/* Refuses a packet that would change after it was judged. A global function: verified once. */
+/*
+ * Counts the IP fragments that a datagram becomes. They share out the UDP header too, and repeat what is before it; in
+ * IPv6 each has a header more.
+ */
+static __always_inline void count_fragments(struct __sk_buff *ctx, struct bh_packet *packet)
+{
+	__u32 data = packet->length - packet->l4_offset, size = ctx->gso_size;
+
+	if (!size || data <= size)
+		return;
+	packet->segments = (data + size - 1) / size;
+	packet->wire_bytes = packet->length + (packet->segments - 1) * packet->l4_offset;
+	if (packet->flags & BH_PACKET_IPV6)
+		packet->wire_bytes += packet->segments * sizeof(struct extension);
+}
+
+/*
+ * Refuses a packet that would change after it was judged, and counts fragments, which count_segments() does not know
+ * from segments. A global function: verified once.
+ */
 __noinline int check_offload(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 {
 	struct bh_packet *packet;
+	__u32 type;
 
 	if (!here)
 		return 0;
 	packet = &here->packet;
 	if (packet->refusal)
 		return 0;
-	if (has_partial_checksum(ctx) && !writes_own_checksum(ctx, here))
+	if (has_partial_checksum(ctx) && !writes_own_checksum(ctx, here)) {
 		packet->refusal = BH_REASON_MALFORMED;
-	else if (ctx->gso_size && !keeps_headers(ctx, here, hook))
+		return 0;
+	}
+	if (!ctx->gso_size)
+		return 0;
+	type = read_gso_type(ctx);
+	if (!keeps_headers(ctx, here, hook, type))
 		packet->refusal = BH_REASON_MALFORMED;
+	else if (type & GSO_UDP)
+		count_fragments(ctx, packet);
 	return 0;
 }
 

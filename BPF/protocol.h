@@ -124,6 +124,7 @@ enum {
 /* IGMP types. */
 enum {
 	IGMP_QUERY = 0x11,
+	IGMP_DVMRP = 0x13, /* a multicast router asks for others */
 	IGMP_REPORT = 0x22,
 	IGMP_ROUTER_ADVERTISEMENT = 0x30,
 };

@@ -109,12 +109,12 @@ __noinline int front(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 	if (ctx->vlan_present || is_in_vain(here, 0) || !read_plain(data, end, hook == BH_HOOK_TC_EGRESS, here))
 		return FRONT_NONE;
 	if (has_partial_checksum(ctx) || ctx->gso_size) {
+		count_segments(ctx, &here->packet, here->packet.end - here->packet.payload);
 		check_offload(ctx, here, hook);
 		if (here->packet.refusal) {
 			here->front.link = 0;
 			return FRONT_NONE;
 		}
-		count_segments(ctx, &here->packet, here->packet.end - here->packet.payload);
 	}
 	return front_judge(here, 0);
 }

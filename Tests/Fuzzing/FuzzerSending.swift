@@ -19,8 +19,14 @@ extension Fuzzer {
             bytes.removeSubrange(12..<16)
         }
 
-        func packet(_ segments: Int = 1) -> Packet {
-            PacketParser.parse(bytes, frameLength: bytes.count, metadataVLAN: tag, segments: segments)
+        func packet(_ segments: Int = 1, cut: ReferenceOffload.Cut? = nil) -> Packet {
+            var packet = PacketParser.parse(bytes, frameLength: bytes.count, metadataVLAN: tag, segments: segments)
+            if cut == .fragments, packet.refusal == nil, packet.family != nil, segments > 1 {
+                // Each fragment has what is before the UDP header (RFC 791), in IPv6 also a fragment header (RFC 8200).
+                let header = packet.family == .v6 ? 8 : 0
+                packet.wireBytes = packet.length + (segments - 1) * packet.l4Offset + segments * header
+            }
+            return packet
         }
 
         /// How many packets the kernel cuts it into, and whether it surely does. It may take what is no longer than a
@@ -29,7 +35,8 @@ extension Fuzzer {
             let packet = packet()
             guard offload.cut != nil, offload.size > 0 else { return (1, true) }
             let hasSegments = packet.hasL4 && [6, 17].contains(packet.ipProtocol)
-            let transport = !hasSegments ? 0 : packet.ipProtocol == 17 ? 8 : Int(bytes[packet.l4Offset + 12] >> 4) * 4
+            let udp = offload.cut == .fragments ? 0 : 8
+            let transport = !hasSegments ? 0 : packet.ipProtocol == 17 ? udp : Int(bytes[packet.l4Offset + 12] >> 4) * 4
             let start = packet.family == nil ? packet.l3Offset : packet.l4Offset
             let payload = bytes.count - start - transport
             // The kernel counts the headers that the type stands for, whatever the packet has: at most IPv6's and
@@ -67,7 +74,7 @@ extension Fuzzer {
         }
         var said = ""
         for (way, count) in ways {
-            let packet = seen.packet(count)
+            let packet = seen.packet(count, cut: way.cut)
             let expected = expect(found, of: packet, seen, way)
             if let expected {
                 said += "\n  reference: \(expected)\n  reference: \(packet)"

@@ -175,6 +175,9 @@ enum Attacks {
             description: "an announcement of a multicast router",
             frame: toGroup("224.0.0.106", 2, [0x30, 20, 0, 0, 0, 0, 0, 0]),
             reason: "guard-ra"),
+        .init(
+            description: "a probe of DVMRP", frame: toGroup("224.0.0.4", 2, [0x13, 1, 0, 0, 0, 10, 255, 3]),
+            reason: "guard-ra"),
         .init(description: "a PIM hello", frame: toGroup("224.0.0.13", 103, [0x20, 0, 0, 0]), reason: "guard-ra"),
         .init(
             description: "a router advertisement", frame: discovery(134, options: [1, 1] + own.bytes),

@@ -123,6 +123,30 @@ extension Integration {
             #expect(try counters.rule("other").packets == 0)
         }
 
+        /// A dummy has no other end: what the host sends by it goes out, and nothing comes in.
+        @Test(.enabled(if: Kinds.has("dummy"), "the kernel has no dummy devices")) func aDummyHasOneDirection() throws {
+            let site = try UplinkSite()
+            try site.host.run("sh", "-ec", "ip link add dev0 type dummy; ip link set dev0 up")
+            try site.lab.address(site.host, "dev0", "198.51.100.2/24")
+            try site.host.run("ip", "neigh", "replace", "198.51.100.1", "lladdr", "\(Frame.peer)", "dev", "dev0")
+            try site.bulkhead.apply(
+                try site.lab.file(
+                    "policy.yaml",
+                    """
+                    version: 1
+                    ports:
+                      dev: { interface: dev0, protects: host }
+                    defaults: { in: drop, out: accept }
+                    rules:
+                      - { name: sent, service: udp/2000, direction: out, action: accept }
+                    """))
+            for _ in 1...5 { try IPSocket.connected(site.host, .udp, "198.51.100.1", 2000).send([1]) }
+            let counters = try site.bulkhead.counters()
+            #expect(try counters.rule("sent").packets == 5)
+            let received = try counters.port("dev", "in")
+            #expect(received.accepted.packets == 0 && received.dropped.packets == 0, "\(received)")
+        }
+
         /// As a workload, its directions would be swapped silently, or half of its packets would never be seen.
         @Test(
             arguments: [

@@ -246,6 +246,30 @@ extension Integration {
             }
         }
 
+        /// A super-packet is cut up to the end of its frame. What is behind the datagram would become its payload, and
+        /// a packet that is accepted for its length a long one.
+        @Test(arguments: AddressFamily.allCases) func nothingBehindADatagramBecomesItsPayload(family: AddressFamily)
+            throws
+        {
+            let site = try TapSite()
+            let l4 = OffloadAttack.transport(family)
+            let tail = [UInt8](repeating: 7, count: 600)
+            let attacks: [(Segment, Offload)] = [
+                (.tcp(40000, 80), Offload(checksum: (l4, 16), family == .v4 ? .tcp4 : .tcp6, size: 100)),
+                (.udp(40000, 53), Offload(checksum: (l4, 6), .fragments, size: 104)),
+            ]
+            func pass(_ attack: (Segment, Offload)) throws -> [Frame] {
+                try site.pass(Frame(bytes: OffloadAttack.frame(family, attack.0).bytes + tail), attack.1)
+            }
+            for attack in attacks {
+                let payload = try pass(attack).flatMap { $0.bytes.dropFirst(l4) }.count { $0 == 7 }
+                #expect(payload >= tail.count, "\(attack.0.number)")
+            }
+            try site.apply()
+            for attack in attacks { #expect(try pass(attack) == [], "\(attack.0.number)") }
+            try Self.expectMalformed(site, attacks.count)
+        }
+
         /// The work that honest guests leave to the host is accepted and done.
         @Test(arguments: AddressFamily.allCases) func honestOffloadsPass(family: AddressFamily) throws {
             let site = try TapSite()

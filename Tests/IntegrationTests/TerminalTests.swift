@@ -115,6 +115,58 @@ extension Integration {
             try tests.tame(["detach", "--all"])
         }
 
+        /// Why a policy was put in force, what changed, and who can reach whom.
+        @Test func questionsAndHistoryAreWrittenOut() throws {
+            let tests = try Place()
+            let (policy, hostile) = (tests.policy, Self.hostile)
+            let written = #"\x1b[2J\x07\r\nFORGED\x7f\u{9b}31m\u{202e}"#
+            try tests.tame(["apply", policy, "-m", "why \(hostile)"])
+            try tests.tame(["log"], says: "why \(written)")
+            try tests.tame(["log"], says: "policy\(written).yaml")
+            try tests.tame(["diff", policy])
+            let other = try tests.site.lab.file(
+                "other\(hostile).yaml",
+                """
+                version: 1
+                ports: { "uplink": { interface: up0, protects: host } }
+                groups: { odd: { addresses: [203.0.113.9] } }
+                rules: [ { name: noted, service: udp/8, action: accept, comment: "\(Self.yaml)" } ]
+                """)
+            try tests.tame(["diff", policy, other], says: "noted")
+            try tests.tame(["diff", policy, "/nowhere/\(hostile)"], says: written)
+            try tests.tame(["reach", "--to", "odd"])
+            try tests.tame(["reach", "--to", "odd", "--policy", other])
+            try tests.tame(["reach", "--to", hostile], says: written)
+            try tests.tame(["reach", "--to", "odd", "--service", hostile], says: written)
+            try tests.tame(["rollback", hostile], says: written)
+            try tests.tame(["confirm", hostile], says: written)
+            try tests.tame(["apply", policy, "--trial", hostile], says: written)
+            try tests.tame(["apply", policy, "--trial", "1m", "-m", hostile])
+            try tests.tame(["status"], says: written)
+            try tests.tame(["rollback"])
+            try tests.tame(["check", "--live", policy])
+        }
+
+        /// What is written for this host, or of another firewall's rules, is a policy that a terminal can show.
+        @Test func policiesThatAreMadeAreWrittenOut() throws {
+            let tests = try Place()
+            let saved = try tests.site.lab.file(
+                "saved\(Self.hostile)",
+                """
+                *filter
+                :INPUT DROP [0:0]
+                -A INPUT -i g\u{1b}[2J\u{9b} -p tcp --dport 22 -m comment --comment "\u{1b}[2J\u{202e}" -j ACCEPT
+                -A INPUT -m \u{1b}[2J\u{9b}\u{202e} -j \u{1b}]0;\u{202e}
+                COMMIT
+
+                """)
+            try tests.tame(["import", "--from", "iptables-save", saved])
+            try tests.tame(["import", "--from", "nft-json", saved])
+            try tests.tame(["import", "--from", "networkpolicy", saved])
+            try tests.tame(["import", "--from", Self.hostile, saved])
+            try tests.tame(["init"], says: "version: 1")
+        }
+
         @Test(arguments: ["", "--json"]) func dropsWriteItOut(form: String) throws {
             let tests = try Place()
             try tests.site.bulkhead.apply(tests.policy)

@@ -189,7 +189,7 @@ extension PacketTables {
                 rows += essential("ARP \(type) to a control address", arp)
                 rows += row("ARP \(type) of 100 bytes to a control address", arp.padded(to: 100), .drop(.nonIP))
             }
-            for type in [0x8864, 0x8847, 0x8848] as [UInt16] {
+            for type in [0x8863, 0x8864, 0x8847, 0x8848, 0x88e5, 0x892f, 0x88fb, 0x4305, 0x894f] as [UInt16] {
                 rows += row(
                     "what carries IP, \(type), to a control address",
                     Frame(to: "01:80:c2:00:00:03", type: type, payload: [0x11, 0, 0, 1, 0, 42, 0, 0x21] + other.bytes),

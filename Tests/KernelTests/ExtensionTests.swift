@@ -226,6 +226,32 @@ extension PacketTables {
 
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Self.table.check(row) }
 
+        /// What `explain` asks about a protocol by its number is a sound packet, which that number's rule accepts.
+        @Test(arguments: AddressFamily.allCases) func aProbeOfAnyProtocolIsSound(family: AddressFamily) throws {
+            // The chain of a walked header ends with 59: nothing follows.
+            let numbers = (0...255).filter { $0 != 59 } + [59]
+            let rules = numbers.map { "  - { name: p\($0), service: proto/\($0), action: accept, stateless: true }" }
+            let table = PolicyTable(
+                """
+                version: 1
+                ports:
+                  nic: { interface: nic0, protects: host }
+                  guest: { interface: tap0, protects: workload, guard: off }
+                defaults: { in: drop, out: drop, essentials: off }
+                rules:
+                \(rules.joined(separator: "\n"))
+                """)
+            for number in numbers {
+                let probe = ProbeFrame(
+                    source: Ends.client(family), destination: Ends.server(family), sourceMAC: Frame.guest,
+                    destinationMAC: Frame.peer, service: .other(protocol: UInt8(number)), sourcePort: 40000, vlan: nil)
+                try table.check(
+                    PacketRow(
+                        "a probe of \(number)", Frame(bytes: probe.bytes), .accept(by: "p\(number)"),
+                        at: ["nic", "guest"]))
+            }
+        }
+
         /// The verdict on a connection's packet is not reused for one with more headers.
         @Test func noAnswerIsTakenForAnothers() throws {
             for _ in 0..<2 {

@@ -77,6 +77,47 @@ extension PacketTables {
             ]
         }
 
+        /// A super-packet counts as the frames that come of it, and so do their bytes.
+        @Test func aSuperPacketCountsAsWhatComesOfIt() throws {
+            let policy = """
+                version: 1
+                ports: { guest: { interface: tap0, protects: workload, guard: off } }
+                defaults: { in: drop, out: accept }
+                """
+            let image = try Compiler().compile(Simulation.ruleset(policy))
+            let simulator = try Simulator(image: image, answerBlocks: 64)
+            let taps = try FuzzTaps(simulator)
+            let record = image.portRecord(entry: 0, protects: .workload)
+            // Bytes of payload and of each part, and how many parts. The UDP header is shared out among fragments.
+            let datagrams = [(8, 8, 2), (16, 16, 2), (100, 40, 3), (504, 256, 2), (505, 256, 3), (1400, 8, 176)]
+            let streams = [(100, 50, 2), (101, 50, 3), (1000, 999, 2), (1400, 100, 14)]
+            for family in AddressFamily.allCases {
+                let l4 = 14 + (family == .v4 ? 20 : 40)
+                for (isStream, rows) in [(true, streams), (false, datagrams)] {
+                    for (bytes, size, parts) in rows {
+                        let payload = [UInt8](repeating: 7, count: bytes)
+                        let segment =
+                            isStream ? Segment.tcp(40000, 80, payload: payload) : .udp(40000, 53, payload: payload)
+                        var header = VnetHeader(start: l4, offset: isStream ? 16 : 6)
+                        header.type = isStream ? (family == .v4 ? 1 : 4) : 3
+                        header.size = UInt16(size)
+                        let frame = Ends.frame(family, segment).bytes
+                        // The second of a kind takes the front.
+                        for _ in 0..<2 {
+                            let found = try simulator.judge(length: frame.count, portRecord: record, hook: .tcIngress) {
+                                taps.send(frame, header)
+                            }
+                            let frames = taps.receive()
+                            let what = "\(family) \(segment.number): \(bytes) by \(size)"
+                            #expect(frames.count == parts, "\(what)")
+                            #expect(found?.packet.segments == parts, "\(what)")
+                            #expect(found?.packet.wireBytes == frames.reduce(0) { $0 + $1.count }, "\(what)")
+                        }
+                    }
+                }
+            }
+        }
+
         @Test func aChecksumOfSCTPIsWrittenIntoItsField() throws {
             let image = try Compiler().compile(Simulation.ruleset(Self.policy))
             let simulator = try Simulator(image: image)

@@ -5,11 +5,16 @@ import Wire
 
 extension Packet {
     /// A frame to 01:80:c2:00:00:00-0f: link control (STP, LACP, LLDP) that ends at the next bridge. IP and ARP are
-    /// none, nor is what travels in PPPoE sessions and in MPLS.
+    /// none, nor is what travels within other frames.
     var isControl: Bool {
         destinationMAC.value >> 4 == 0x0180_c200_0000 >> 4 && family == nil && !isARP
-            && ![0x8864, 0x8847, 0x8848].contains(etherType) && length <= 1500 + 14 + 2 * 4
+            && !Self.carriers.contains(etherType) && length <= 1500 + 14 + 2 * 4
     }
+
+    /// What Linux takes other packets out of: PPPoE (both of its types), MPLS, MACsec, HSR, PRP, B.A.T.M.A.N., NSH.
+    private static let carriers: Set<UInt16> = [
+        0x8863, 0x8864, 0x8847, 0x8848, 0x88e5, 0x892f, 0x88fb, 0x4305, 0x894f,
+    ]
 
     /// What no network works without: ARP, neighbour discovery, multicast membership, DHCP, within the link and no
     /// longer than they need be. Their hop limits prove that no router forwarded them.

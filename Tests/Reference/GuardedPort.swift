@@ -69,12 +69,12 @@ extension Packet {
     }
 
     /// Router advertisements and redirects; and what switches take for a multicast router's: queries, router
-    /// advertisements of RFC 4286, PIM.
+    /// advertisements of RFC 4286, DVMRP, PIM.
     fileprivate var isOfRouter: Bool {
         switch (family, ipProtocol) {
         case (nil, _): false
         case (_, 103): true
-        case (.v4, 2): [0x11, 0x30].contains(type)
+        case (.v4, 2): [0x11, 0x13, 0x30].contains(type)
         case (.v4, 1): isICMP && [5, 9].contains(type)
         case (.v6, 58): isICMP && [130, 134, 137, 151].contains(type)
         default: false

@@ -55,6 +55,8 @@ public struct ReferenceOffload: Sendable, Hashable {
     private func leavesHeaders(of packet: Packet, _ cut: Cut) -> Bool {
         guard packet.family != nil else { return !packet.isARP }
         guard packet.fragment == .whole else { return false }
+        // What is behind the datagram is cut up too, and would become its payload.
+        guard packet.end == packet.length else { return false }
         switch (packet.ipProtocol, cut) {
         case (6, .tcp(let family)): return family == packet.family
         case (17, .datagrams): return true

@@ -104,6 +104,9 @@ extension TCPJudge {
         var new = Connection(
             initial: [side: segment.sequence, side.other: pending.initial],
             life: Life(surelyUntil: clock + Timeout.answered, perhapsUntil: clock + Timeout.answered))
+        // No two connections in a row begin with the same two numbers (RFC 9293, 3.4.1). Where the drawn ones do, a
+        // filter takes the answer for a late copy of the one before.
+        if before?.initial == new.initial { isSpoilt = true }
         // Whether the old one is still there cannot matter to the old hosts: the answer says that it is over.
         if let before { new.life.perhapsUntil = max(new.life.perhapsUntil, before.life.perhapsUntil) }
         new.heard[side.other] = TCPHeard(pending.segment)

@@ -252,6 +252,15 @@ extension Integration {
             throws
         {
             let site = try TapSite()
+            // br_netfilter would trim what crosses the bridge.
+            try site.host.run(
+                "sh", "-ec",
+                """
+                for name in arptables iptables ip6tables; do
+                    setting=/proc/sys/net/bridge/bridge-nf-call-$name
+                    ! test -e $setting || echo 0 > $setting
+                done
+                """)
             let l4 = OffloadAttack.transport(family)
             let tail = [UInt8](repeating: 7, count: 600)
             let attacks: [(Segment, Offload)] = [
@@ -267,7 +276,8 @@ extension Integration {
             }
             try site.apply()
             for attack in attacks { #expect(try pass(attack) == [], "\(attack.0.number)") }
-            try Self.expectMalformed(site, attacks.count)
+            // Each counts as what would have come of it.
+            #expect(Set(try site.bulkhead.counters().port("a", "out").reasons.keys) == ["malformed"])
         }
 
         /// The work that honest guests leave to the host is accepted and done.

@@ -91,8 +91,8 @@ extension Integration {
         private static let closed = "defaults: { in: drop, out: drop }"
         private static let web = "  - { name: web, service: tcp/80, direction: in, action: accept }"
 
-        private static func apply(_ site: UplinkSite, _ keys: String = "") throws {
-            try site.bulkhead.apply(try site.policy(web, port: "defaults: { in: drop, out: drop\(keys) }"))
+        private static func apply(_ site: UplinkSite, tcp mode: String = "liberal") throws {
+            try site.bulkhead.apply(try site.policy(web, port: "tcp: \(mode), \(closed)"))
         }
 
         private static func isReset(_ session: IPSocket) -> Bool {
@@ -106,7 +106,7 @@ extension Integration {
         /// A server that closes with data unread resets. Its initial numbers are anywhere.
         @Test(arguments: AddressFamily.allCases) func aServersResetArrives(family: AddressFamily) throws {
             let site = try UplinkSite()
-            try Self.apply(site, ", tcp: strict")
+            try Self.apply(site, tcp: "strict")
             let listener = try IPSocket.bound(site.host, .tcp, family == .v4 ? "192.0.2.2" : "2001:db8::2", 80)
             var halves: Set<Bool> = []
             for run in 0..<UInt16(24) {
@@ -129,7 +129,7 @@ extension Integration {
         @Test(arguments: AddressFamily.allCases, ["liberal", "strict"])
         func aStrangerEndsNothing(family: AddressFamily, mode: String) throws {
             let site = try UplinkSite()
-            try Self.apply(site, ", tcp: \(mode)")
+            try Self.apply(site, tcp: mode)
             let listener = try IPSocket.bound(site.host, .tcp, family == .v4 ? "192.0.2.2" : "2001:db8::2", 80)
             let client = try HandmadeClient(site, family, port: 30100, own: 0xffff_fff0)
             var session: IPSocket? = try client.connect(to: listener)

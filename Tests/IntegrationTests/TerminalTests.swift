@@ -155,16 +155,22 @@ extension Integration {
                 """
                 *filter
                 :INPUT DROP [0:0]
-                -A INPUT -i g\u{1b}[2J\u{9b} -p tcp --dport 22 -m comment --comment "\u{1b}[2J\u{202e}" -j ACCEPT
-                -A INPUT -m \u{1b}[2J\u{9b}\u{202e} -j \u{1b}]0;\u{202e}
+                -A INPUT -i eth9 -p tcp --dport 22 -m comment --comment "\u{1b}[2J\u{9b}31m\u{202e}" -j ACCEPT
+                -A INPUT -m \u{1b}[2J\u{9b}\u{202e} -j DROP
                 COMMIT
 
                 """)
-            try tests.tame(["import", "--from", "iptables-save", saved])
-            try tests.tame(["import", "--from", "nft-json", saved])
-            try tests.tame(["import", "--from", "networkpolicy", saved])
-            try tests.tame(["import", "--from", Self.hostile, saved])
-            try tests.tame(["init"], says: "version: 1")
+            func expect(_ words: [String], says: String) throws {
+                let (_, written) = try tests.bytes(tests.site.host.command([Bulkhead.executable] + words))
+                Self.expectTame(written, "\(words)")
+                let text = String(decoding: written, as: UTF8.self)
+                #expect(text.contains(says), "\(words): \(text)")
+            }
+            try expect(["import", "--from", "iptables-save", saved], says: "version: 1")
+            try expect(["import", "--from", "nft-json", saved], says: "cannot be imported")
+            try expect(["import", "--from", "networkpolicy", saved], says: "FORGED")
+            try expect(["import", "--from", Self.hostile, saved], says: #"\x1b[2J"#)
+            try expect(["init"], says: "version: 1")
         }
 
         @Test(arguments: ["", "--json"]) func dropsWriteItOut(form: String) throws {

@@ -11,8 +11,9 @@ extension PacketTables {
     /// Hosts that follow RFC 9293 and 5961 talk through the kernel's own programs, with loss, reordering, pauses, and
     /// strangers.
     @Suite struct TCPPropertyTests {
-        /// The seeds are the same each time, because in about one run of a hundred the model misses something that a
-        /// filter cannot know. By hand, use other seeds and more runs, and look at what is found.
+        /// The seeds are the same each time, because the model may miss something that a filter cannot know: so it was
+        /// in two of a thousand runs, both by one cause that it knows now. By hand, use other seeds and more runs, and
+        /// look at what is found.
         @Test func theKernelKeepsTheModelsLaw() throws {
             let environment = ProcessInfo.processInfo.environment
             let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1

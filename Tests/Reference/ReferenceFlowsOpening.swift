@@ -152,8 +152,8 @@ extension ReferenceFlows {
             record.surelyUntil = max(record.surelyUntil, same.surelyUntil)
             record.perhapsUntil = max(record.perhapsUntil, same.perhapsUntil)
         }
-        // A SYN is remembered beside a flow that is there, which stays as long as the SYN may be answered (docs/policy.md,
-        // "Flows"); an echo request beside that of the other direction.
+        // A SYN is remembered beside a flow that is there, which stays as long as the SYN may be answered; an echo
+        // request beside that of the other direction.
         let others = live(key).filter { !$0.isAlike(record) }.map { other in
             var other = other
             if packet.isTCP { other.perhapsUntil = max(other.perhapsUntil, until) }

@@ -15,11 +15,12 @@ public struct CaptureReader: ~Copyable {
     private var input: ByteInput
     private var format: Format
 
-    /// Opens the file at `path`, which may be a pipe, and reads its header.
+    /// Opens the file at `path`, which may be a pipe, and reads its header. `-` is standard input.
     public init(path: String) throws(CaptureError) {
         // If a signal interrupts it, it must not go on waiting for the other end of a pipe.
         let file = try CaptureError.naming(path, at: 0) {
-            try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec, retryOnInterrupt: false)
+            if path == "-" { return try FileDescriptor.standardInput.duplicate() }
+            return try FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec, retryOnInterrupt: false)
         }
         try self.init(input: ByteInput(file))
     }

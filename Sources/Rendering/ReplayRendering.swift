@@ -19,7 +19,7 @@ extension Replay.Packet {
         return [
             "packet": JSON(number), "direction": .string(direction.rawValue),
             "verdict": .string(outcome.verdict.rawValue), "reason": JSON(outcome.reason?.rawValue),
-            "rule": JSON(outcome.ruleName), "source": JSON(source),
+            "rule": JSON(outcome.ruleName), "layer": JSON(outcome.decided?.layer), "source": JSON(source),
             "time": JSON(time.map { Timestamp(nanoseconds: $0).utc }),
             "src": JSON(outcome.packet.source?.description), "dst": JSON(outcome.packet.destination?.description),
             "protocol": JSON(packet.protocolName), "sport": JSON(optional: packet.sourcePort),

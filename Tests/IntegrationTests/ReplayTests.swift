@@ -142,6 +142,21 @@ extension Integration {
                         + #""protocol": "tcp", "sport": 80, "dport": 40000"#), "\(json.lines[0])")
         }
 
+        /// `-` is standard input, whether it is a file or a pipe.
+        @Test func aCaptureFromStandardInput() throws {
+            let site = try UplinkSite()
+            let policy = try site.lab.file("policy.yaml", Self.policy)
+            let path = try Self.capture(site.lab, Self.frames)
+            let replay = "'\(Bulkhead.executable)' replay - --policy '\(policy)' --port uplink --direction in --json"
+            let named = try Shell.run(
+                site.host.command(["sh", "-c", replay.replacing("replay -", with: "replay '\(path)'")]))
+            for words in ["\(replay) < '\(path)'", "cat '\(path)' | \(replay)"] {
+                let result = try Shell.run(site.host.command(["sh", "-c", words]))
+                #expect(result.status == 0 && result.lines.count == 12, "\(words): \(result.errors)")
+                #expect(result.output == named.output)
+            }
+        }
+
         /// With --inside: the source MAC address decides for a frame without a readable address.
         @Test func framesWithoutAnAddressGoByTheirMAC() throws {
             let site = try UplinkSite()

@@ -23,7 +23,7 @@ struct CheckCommand: ParsableCommand {
               bulkhead check --live
             """)
 
-    @Argument(help: "The policy file; /dev/stdin reads a pipe.", completion: .file(extensions: ["yaml", "yml"]))
+    @Argument(help: "The policy file; - is standard input.", completion: .file(extensions: ["yaml", "yml"]))
     var policy = standardPolicyPath
     @Flag(help: "Fail on warnings too.")
     var strict = false

@@ -28,7 +28,7 @@ struct ReplayCommand: ParsableCommand {
               bulkhead replay drops.pcapng --port db-1 --direction in --policy new.yaml --drops
             """)
 
-    @Argument(help: "A pcap or pcapng file.", completion: .file())
+    @Argument(help: "A pcap or pcapng file; - is standard input.", completion: .file())
     var capture: String
     @Option(
         help: ArgumentHelp("The port to judge at: an entry, entry/device or a device.", valueName: "port"),

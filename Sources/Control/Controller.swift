@@ -184,8 +184,9 @@ package struct Controller: Sendable {
 
     /// The text of a generation that is remembered; nil: of that in force.
     package func policyText(_ generation: UInt32?) throws(DatapathError) -> PolicyText {
-        let inForce = try instance.policyInForce().text
-        guard let generation, generation != inForce.generation else { return inForce }
+        guard let generation, try generation != instance.generationInForce() else {
+            return try instance.policyInForce().text
+        }
         return try instance.keptPolicy(generation).text
     }
 

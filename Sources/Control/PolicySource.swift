@@ -16,10 +16,8 @@ package struct PolicySource {
     /// Reads a policy from its file.
     ///
     /// - Parameter requiresDevices: whether a host device that does not exist is an error.
-    package init(
-        path: String, requiresDevices: Bool, files: some PolicyFiles = DiskFiles()
-    ) throws(DatapathError) {
-        try self.init(files, path, requiresDevices: requiresDevices)
+    package init(path: String, requiresDevices: Bool) throws(DatapathError) {
+        try self.init(DiskFiles(), path, requiresDevices: requiresDevices)
     }
 
     /// Reads a policy that is to be put in force even if devices that it names are not there yet.
@@ -58,7 +56,15 @@ package struct PolicySource {
     private init(
         _ files: some PolicyFiles, _ path: String, requiresDevices: Bool, awaitsDevices: Bool = false
     ) throws(DatapathError) {
-        let recording = RecordingFiles(files, limit: requiresDevices ? HistoryBounds.standard.bytes : 0)
+        try self.init(
+            recording: RecordingFiles(files, limit: requiresDevices ? HistoryBounds.standard.bytes : 0), path,
+            requiresDevices: requiresDevices, awaitsDevices: awaitsDevices)
+    }
+
+    /// - Parameter recording: May have read some of the files already, which are not read again then.
+    init(
+        recording: RecordingFiles, _ path: String, requiresDevices: Bool, awaitsDevices: Bool = false
+    ) throws(DatapathError) {
         let policy = PolicyLoader(files: recording).read(path)
         var host = try DatapathError.of { () throws(HostError) in
             try HostInventory.read(namespaces: policy.namespaces)

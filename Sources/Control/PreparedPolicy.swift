@@ -19,11 +19,11 @@ package struct PreparedPolicy: Sendable {
     static func read(_ path: String, for instance: Instance) throws -> PreparedPolicy {
         let clock = ContinuousClock()
         let start = clock.now
-        let files = FilesReadOnce()
+        let files = RecordingFiles(DiskFiles(), limit: HistoryBounds.standard.bytes)
         if let revised = RevisedPolicy(path, files, instance) {
             return PreparedPolicy(revised, took: clock.now - start)
         }
-        return try PreparedPolicy(PolicySource(path: path, requiresDevices: true, files: files), proves: true)
+        return try PreparedPolicy(PolicySource(recording: files, path, requiresDevices: true), proves: true)
     }
 
     private init(_ revised: RevisedPolicy, took time: Duration) {

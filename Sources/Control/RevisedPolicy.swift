@@ -3,7 +3,6 @@ import Compiler
 import Datapath
 import Host
 import Policy
-import Synchronization
 
 /// A policy whose file differs from the policy in force only in what rules do and are called. What its rules match is
 /// taken from the image in force instead of being read and compiled again: only root can write that image, this very
@@ -14,13 +13,12 @@ struct RevisedPolicy {
     let image: Image
 
     /// nil if the policy must be read and compiled as a whole, also to say what is wrong with it.
-    init?(_ path: String, _ files: FilesReadOnce, _ instance: Instance) {
+    init?(_ path: String, _ files: RecordingFiles, _ instance: Instance) {
         guard let live = instance.ownImageInForce, let old = RevisableText(live.view), old.name == path,
             let text = try? files.read(path, limit: PolicyLoader.sizeLimit, from: .fileOrPipe),
             let revision = PolicyRevision(of: old.text, rulesText: old.rulesText, to: text)
         else { return nil }
-        let recording = RecordingFiles(files, limit: HistoryBounds.standard.bytes)
-        let policy = PolicyLoader(files: FrameFiles(path: path, frame: revision.frame, files: recording)).read(path)
+        let policy = PolicyLoader(files: FrameFiles(path: path, frame: revision.frame, files: files)).read(path)
         guard let host = try? HostInventory.read(namespaces: policy.namespaces), !live.view.hasExpired(host.now) else {
             return nil
         }
@@ -31,7 +29,7 @@ struct RevisedPolicy {
         else { return nil }
         self.image = image
         self.ruleset = ruleset
-        source = PolicySource(path: path, loaded: loaded, host: host, files: recording.kept)
+        source = PolicySource(path: path, loaded: loaded, host: host, files: files.kept)
     }
 }
 
@@ -46,23 +44,6 @@ private struct RevisableText {
         self.rulesText = rulesText
         (name, text) = file
     }
-}
-
-/// The files on disk. What was read is kept, because a pipe can be read only once.
-final class FilesReadOnce: PolicyFiles {
-    private let disk = DiskFiles()
-    private let known = Mutex<[String: Result<[UInt8], FileError>]>([:])
-
-    func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
-        // An address file may be larger than a policy, and is read once anyway.
-        guard source == .fileOrPipe else { return try disk.read(path, limit: limit, from: source) }
-        if let result = known.withLock({ $0[path] }) { return try result.get() }
-        let result = Result { () throws(FileError) in try disk.read(path, limit: limit, from: source) }
-        known.withLock { $0[path] = result }
-        return try result.get()
-    }
-
-    func names(in directory: String) throws(FileError) -> [String] { try disk.names(in: directory) }
 }
 
 /// The frame of a policy in place of its file, which is read all the same, because the history keeps it.

@@ -124,9 +124,9 @@ package struct KernelProcesses: ProcessView {
 }
 
 /// Reading below /proc.
-enum ProcFile {
+package enum ProcFile {
     /// The whole text; nil if it cannot be read.
-    static func text(_ path: String) -> String? {
+    package static func text(_ path: String) -> String? {
         guard let file = unsafe fopen(path, "re") else { return nil }
         defer { unsafe fclose(file) }
         var bytes: [UInt8] = []

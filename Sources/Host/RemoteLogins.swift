@@ -19,12 +19,13 @@ package struct RemoteLogins: Sendable, Hashable {
 
     /// Looks at the processes.
     package init(in view: some ProcessView) {
-        let servers = RemoteLogins.processes(behind: view.own, view).filter {
+        var files = FilesOfProcesses(view)
+        let servers = RemoteLogins.processes(behind: view.own, view, &files).filter {
             RemoteLogins.servers.contains($0.name)
         }
         var seen: Set<TCPConnection> = []
         for server in servers.sorted(by: { $0.id < $1.id }) {
-            guard let files = view.files(of: server.id) else {
+            guard let files = files.of(server.id) else {
                 unseen = unseen ?? server
                 continue
             }
@@ -41,7 +42,9 @@ package struct RemoteLogins: Sendable, Hashable {
 
     /// The process and its parents; and, of a process that holds terminals open, as the server of a multiplexer does
     /// those of its clients, also the processes on these terminals and their parents.
-    private static func processes(behind own: Int32, _ view: some ProcessView) -> [HostProcess] {
+    private static func processes<View: ProcessView>(
+        behind own: Int32, _ view: View, _ files: inout FilesOfProcesses<View>
+    ) -> [HostProcess] {
         var found: [Int32: HostProcess] = [:]
         var byTerminal: [UInt64: [Int32]]?
         var next = [own]
@@ -50,7 +53,7 @@ package struct RemoteLogins: Sendable, Hashable {
             guard id > 1, found[id] == nil, let process = view.process(id) else { continue }
             found[id] = process
             next.append(process.parent)
-            let terminals = (view.files(of: id) ?? []).filter { $0.terminalNumber != nil }
+            let terminals = (files.of(id) ?? []).filter { $0.terminalNumber != nil }
             guard !terminals.isEmpty else { continue }
             let known = byTerminal ?? RemoteLogins.byTerminal(view)
             byTerminal = known
@@ -58,7 +61,7 @@ package struct RemoteLogins: Sendable, Hashable {
             // very terminal has it open.
             for terminal in Set(terminals) {
                 let candidates = terminal.terminalNumber.flatMap { known[$0] } ?? []
-                next += candidates.filter { (view.files(of: $0) ?? []).contains(terminal) }
+                next += candidates.filter { files.of($0)?.contains(terminal) == true }
             }
         }
         return Array(found.values)
@@ -67,5 +70,21 @@ package struct RemoteLogins: Sendable, Hashable {
     private static func byTerminal(_ view: some ProcessView) -> [UInt64: [Int32]] {
         Dictionary(grouping: view.all.compactMap(view.process).filter { $0.terminal != 0 }, by: \.terminal)
             .mapValues { $0.map(\.id) }
+    }
+}
+
+/// What the descriptors of processes are open on, each process looked at once.
+private struct FilesOfProcesses<View: ProcessView> {
+    private let view: View
+    private var known: [Int32: [ProcessFile]?] = [:]
+
+    init(_ view: View) { self.view = view }
+
+    /// nil: it may not be looked at.
+    mutating func of(_ id: Int32) -> [ProcessFile]? {
+        if let known = known[id] { return known }
+        let files = view.files(of: id)
+        known[id] = .some(files)
+        return files
     }
 }

@@ -36,7 +36,7 @@ struct ApplyCommand: ParsableCommand {
               bulkhead apply --in-force
             """)
 
-    @Argument(help: "The policy file; /dev/stdin reads a pipe.", completion: .file(extensions: ["yaml", "yml"]))
+    @Argument(help: "The policy file; - is standard input.", completion: .file(extensions: ["yaml", "yml"]))
     var policy = standardPolicyPath
     @Flag(help: "Check and compile the policy against this host, but do not load it.")
     var dryRun = false
@@ -72,20 +72,9 @@ struct ApplyCommand: ParsableCommand {
         if boot { return try applyAtBoot(controller) }
         if inForce { return try takeDevices(controller) }
         let prepared = try controller.prepare(policy)
-        guard dryRun else {
-            let begun = try change.apply(
-                prepared, trial: trial.flatMap(WrittenDuration.seconds), controller, output)
-            if let begun { try TrialWatch(controller, begun, output).run() }
-            return
-        }
-        Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
-        Notices.warn(controller.quarantineWarnings(prepared.source))
-        let report = controller.rehearse(prepared)
-        Notices.warn(report.warnings)
-        try change.checkLockout(prepared, controller, isRehearsal: true)
-        try output.show(
-            report.json(compiling: prepared.compileTime),
-            or: report.words(compiling: prepared.compileTime, isRehearsal: true))
+        if dryRun { return try change.rehearse(prepared, controller, output) }
+        let begun = try change.apply(prepared, trial: trial.flatMap(WrittenDuration.seconds), controller, output)
+        if let begun { try TrialWatch(controller, begun, output).run() }
     }
 
     private func applyAtBoot(_ controller: Controller) throws {

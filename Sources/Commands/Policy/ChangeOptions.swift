@@ -23,10 +23,8 @@ struct ChangeOptions: ParsableArguments {
         _ prepared: PreparedPolicy, rollbackOf generation: UInt32? = nil, trial seconds: Int? = nil,
         _ controller: Controller, _ output: OutputOptions
     ) throws -> UInt32? {
-        Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
-        Notices.warn(controller.quarantineWarnings(prepared.source))
         // A trial goes back by itself.
-        if seconds == nil { try checkLockout(prepared, controller) }
+        try announce(prepared, controller, asksLockout: seconds == nil)
         let report = try controller.apply(prepared, because: message, rollbackOf: generation, trial: seconds)
         Notices.warn(report.warnings)
         // What is on trial is kept when it is confirmed.
@@ -40,11 +38,34 @@ struct ChangeOptions: ParsableArguments {
         return report.trial == nil ? nil : report.generation
     }
 
+    /// Says what would be done, and changes nothing.
+    func rehearse(_ prepared: PreparedPolicy, _ controller: Controller, _ output: OutputOptions) throws {
+        try announce(prepared, controller, isRehearsal: true)
+        let report = controller.rehearse(prepared)
+        Notices.warn(report.warnings)
+        try output.show(
+            report.json(compiling: prepared.compileTime),
+            or: report.words(compiling: prepared.compileTime, isRehearsal: true))
+    }
+
+    /// Shows what is to be said before a policy is put in force.
+    ///
+    /// - Parameters:
+    ///   - asksLockout: Whether a policy that would cut the session is refused.
+    ///   - isRehearsal: Whether it is only said that it would be refused.
+    private func announce(
+        _ prepared: PreparedPolicy, _ controller: Controller, asksLockout: Bool = true, isRehearsal: Bool = false
+    ) throws {
+        Notices.show(prepared.source.loaded.diagnostics + prepared.findings)
+        Notices.warn(controller.quarantineWarnings(prepared.source))
+        if asksLockout { try checkLockout(prepared, controller, isRehearsal: isRehearsal) }
+    }
+
     /// Looks whether the policy would cut the session, unless that is to be overridden.
     ///
     /// - Parameter isRehearsal: Whether to say only that `apply` would refuse the policy.
     /// - Throws: ``Refusal`` if it would, and this is no rehearsal.
-    func checkLockout(_ policy: PreparedPolicy, _ controller: Controller, isRehearsal: Bool = false) throws {
+    private func checkLockout(_ policy: PreparedPolicy, _ controller: Controller, isRehearsal: Bool) throws {
         if force { return }
         switch controller.lockout(policy) {
         case .none: break

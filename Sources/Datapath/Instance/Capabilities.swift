@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+import Host
 
 /// A right that the kernel asks for, by its number.
 enum Capability: UInt64, Sendable, CaseIterable {
@@ -27,14 +27,10 @@ struct Capabilities: Sendable {
 
     /// The effective ones of this process; nil if /proc cannot be read.
     static let effective: Capabilities? = {
-        guard let file = unsafe fopen("/proc/self/status", "re") else { return nil }
-        defer { unsafe fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
-        while unsafe fgets(&line, Int32(line.count), file) != nil {
-            guard unsafe strncmp(line, "CapEff:", 7) == 0 else { continue }
-            return Capabilities(bits: unsafe UInt64(strtoull(Array(line[7...]), nil, 16)))
-        }
-        return nil
+        let name = "CapEff:\t"
+        let lines = ProcFile.text("/proc/self/status")?.split(separator: "\n") ?? []
+        return lines.first { $0.hasPrefix(name) }.flatMap { UInt64($0.dropFirst(name.count), radix: 16) }
+            .map(Capabilities.init(bits:))
     }()
 
     /// CAP_SYS_ADMIN has CAP_BPF and CAP_PERFMON in it, as it had before there were these two.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import CLibbpf
 import Glibc
+import Host
 import Libbpf
 
 /// Checks what must hold before the kernel can be asked for anything. Each error says what to do.
@@ -91,16 +92,12 @@ package enum Preflight {
     /// The BPF file system that a process sees mounted at the root, as `major:minor`; nil if there is none, or that
     /// cannot be read. A process may read another's table of mounts even if it may not read its files.
     private static func device(mountedFor process: String) -> String? {
-        guard let file = unsafe fopen("/proc/\(process)/mountinfo", "re") else { return nil }
-        defer { unsafe fclose(file) }
+        guard let table = ProcFile.text("/proc/\(process)/mountinfo") else { return nil }
         var device: String?
-        var line = [CChar](repeating: 0, count: 4096)
-        while unsafe fgets(&line, Int32(line.count), file) != nil {
-            guard unsafe strstr(line, " \(BPFFileSystem.root) ") != nil else { continue }
-            let bytes = line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
+        for line in table.split(separator: "\n") {
             // Identity, parent, device, root, mount point, ..., "-", type, ...; the last one mounted at a place is the
             // one seen.
-            let words = String(decoding: bytes, as: UTF8.self).split(separator: " ")
+            let words = line.split(separator: " ")
             guard words.count > 4, words[4] == BPFFileSystem.root, let mark = words.firstIndex(of: "-") else {
                 continue
             }

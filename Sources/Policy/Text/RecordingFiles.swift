@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
-/// Passes files on, and keeps what was read, so that the same policy can be read again later.
+/// Passes files on, and keeps what was read, so that the same policy can be read again: at once, because a pipe gives
+/// its text only once, and later.
 public final class RecordingFiles: PolicyFiles {
     /// A file that was read.
     public struct File: Sendable, Hashable {
@@ -21,6 +22,8 @@ public final class RecordingFiles: PolicyFiles {
     private struct State {
         var read: [File] = []
         var bytes = 0
+        /// What became of the reading of files that may be pipes.
+        var once: [String: Result<[UInt8], FileError>] = [:]
     }
 
     /// - Parameter limit: More bytes than this are not kept.
@@ -33,7 +36,11 @@ public final class RecordingFiles: PolicyFiles {
     public var kept: [File]? { state.withLock { $0.bytes > limit ? nil : $0.read } }
 
     public func read(_ path: String, limit: Int, from source: FileSource) throws(FileError) -> [UInt8] {
-        let bytes = try files.read(path, limit: limit, from: source)
+        let known = source == .fileOrPipe ? state.withLock { $0.once[path] } : nil
+        if let known { return try known.get() }
+        let result = Result { () throws(FileError) in try files.read(path, limit: limit, from: source) }
+        if source == .fileOrPipe { state.withLock { $0.once[path] = result } }
+        let bytes = try result.get()
         note(path, bytes)
         return bytes
     }

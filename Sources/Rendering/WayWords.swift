@@ -38,6 +38,8 @@ struct WayWords {
         case .bound(let address, let device): "\(address) is behind \(name(device)), where the policy binds it"
         case .gateway(let address?): "the sender is out of sight; this is its way if its gateway is \(address)"
         case .gateway(nil): "the sender is out of sight; this is its way if its gateway is this host"
+        case .returned(let address, let device):
+            "what is beyond \(name(device)) may send it back to this host, which has a route to \(address)"
         case .entrance(let address, let device): "\(address) comes in by \(name(device)), where the route back leads"
         case .addressed(let address):
             "it may come in where \(address) belongs, though the route back leads elsewhere"

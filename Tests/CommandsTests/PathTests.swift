@@ -246,6 +246,28 @@ private func words(_ way: Way, _ network: MadeUpNetwork) -> String {
             ])
     }
 
+    /// A guest in sight whose gateway is another than this host: that one may lead through this host all the same.
+    @Test func aGatewayOutOfSightMaySendItBack() throws {
+        let network = try MadeUpNetwork.host()
+        network.add(13, "vm3", "veth", master: 10) { $0.lower = DeviceID(namespace: 2, index: 51) }
+        network.add(51, "eth0", "veth", "192.0.2.13", in: 2) { $0.lower = DeviceID(namespace: 1, index: 13) }
+        try network.route("192.0.2.0/24", (51, nil), in: 2)
+        try network.route("0.0.0.0/0", (51, "192.0.2.254"), in: 2)
+        try network.learn("192.0.2.254", 120, on: 10, behind: 12)
+        let inside = [
+            Route.Stop(port: Port(name: "a", interface: "eth0", namespace: "n2", protects: .host), addresses: [])
+        ]
+        let out = ">eth0 <vm3 >vm2 leaves"
+        let back = ">eth0 <vm3 >vm2 <vm2 <br0 >eth0 leaves"
+        #expect(try ways(network, from: "192.0.2.13", to: "203.0.113.9", inside) == [out, back])
+        // So its answers, and with them the question, may cross either device.
+        let answered = try ways(network, from: "203.0.113.9", to: "192.0.2.13", inside)
+        #expect(answered == ["<vm2 >vm3 <eth0 delivered", "<eth0 >br0 >vm3 <eth0 delivered"])
+        // The host does not forward: nothing comes back.
+        network.all[1]?.forwarding = [:]
+        #expect(try ways(network, from: "192.0.2.13", to: "203.0.113.9", inside) == [out])
+    }
+
     @Test func withoutARouteBackItMayComeInByAnyHostPort() throws {
         let network = try MadeUpNetwork.host()
         network.add(21, "eth1", "", "198.51.101.2")

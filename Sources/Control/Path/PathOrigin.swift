@@ -38,7 +38,7 @@ extension PathFinder {
             }
         }
         var seen: Set<[Way.Step]> = []
-        return all.prefix(PathFinder.limit).filter { seen.insert($0.steps).inserted }
+        return (all + all.flatMap(returning)).prefix(PathFinder.limit).filter { seen.insert($0.steps).inserted }
     }
 }
 

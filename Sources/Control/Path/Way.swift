@@ -73,6 +73,8 @@ package struct Way: Sendable, Hashable {
         case bound(IPAddress, DeviceID)
         /// Its sender is out of sight, and may use this gateway; nil: this host.
         case gateway(IPAddress?)
+        /// A router beyond the device, out of sight, may send it back to this host, which leads to the address.
+        case returned(IPAddress, DeviceID)
         /// It is taken to come in where the route back to it leads.
         case entrance(IPAddress, DeviceID)
         /// It may come in by the device whose address it is sent to, though the route back leads elsewhere.

@@ -63,14 +63,15 @@ extension Diagnostic {
 }
 
 extension PacketExample {
-    /// What is out of the ordinary is there only if it is.
+    /// A port is null where the packet is meant on its whole way. What else is out of the ordinary is there only if it
+    /// is.
     package var json: JSON {
         var fields = JSON.Fields()
         fields.append("from", .string(from))
         fields.append("to", .string(to))
         fields.append("service", .string(service))
-        if let port { fields.append("port", .string(port)) }
-        if let direction { fields.append("direction", .string(direction)) }
+        fields.append("port", JSON(port))
+        fields.append("direction", JSON(direction))
         if let sourcePort { fields.append("sourcePort", JSON(sourcePort)) }
         if let vlan { fields.append("vlan", JSON(vlan)) }
         return .object(fields)

@@ -105,6 +105,17 @@ extension Integration.ExplainTests {
         #expect(Set(apart.live?.filter { $0.kind == "isolation" }.compactMap(\.interface) ?? []) == ["vm-a", "vm-b"])
     }
 
+    @Test func liveNamesXDPProgramsOfOthers() throws {
+        let site = try Self.openSite()
+        let other = Bulkhead(site.lab, in: site.host, instance: "-other")
+        try other.apply(try site.lab.file("other.yaml", "version: 1\nports: { a: { interface: vm-a, mode: xdp } }\n"))
+        let said = try site.bulkhead.json(Explained.self, "explain", "a", "198.51.100.254", "udp/9", "--live")
+        #expect(said.live?.contains { $0.kind == "xdp" && $0.interface == "vm-a" } == true, "\(said)")
+        // What comes in by the other member does not meet it.
+        let beside = try site.bulkhead.json(Explained.self, "explain", "b", "198.51.100.254", "udp/9", "--live")
+        #expect(beside.live?.map(\.words) == [])
+    }
+
     /// The older iptables has its own tables, and a bridge may hand what it carries to the filters of the IP layer.
     @Test func liveReadsTheOlderTables() throws {
         let site = try Self.openSite()

@@ -26,7 +26,8 @@ enum {
 	RESULT_XDP = 1u << 31, /* what XDP does; else what tc does */
 	RESULT_OUT = 1 << 28,  /* enum bh_direction */
 	/* to drop and accept */
-	RESULT_LOG = 1 << 27, /* to be streamed */
+	RESULT_LOG = 1 << 27,   /* to be streamed */
+	RESULT_CLASS = 1 << 26, /* the answer is to a class of packets, see front_class.h; never of a flow */
 	RESULT_REASON_SHIFT = 20,
 	RESULT_REASON = 31,
 	RESULT_COUNTER = (1 << 20) - 1, /* slot of the rule's counter, counted from 1; or 0 */
@@ -35,7 +36,7 @@ enum {
 	RESULT_WAY_SHIFT = 13,
 	RESULT_RESERVE = 1 << 16, /* it is in its scope's reserve, else in its hash's bucket */
 	RESULT_GENERATION_SHIFT = 17,
-	RESULT_GENERATION = (1 << 11) - 1, /* low bits of the generation that accepted it */
+	RESULT_GENERATION = (1 << 9) - 1, /* low bits of the generation that accepted it */
 };
 
 _Static_assert(BH_SCOPES_MAX == 1 << RESULT_WAY_SHIFT && BH_RULES_MAX < RESULT_COUNTER, "result");
@@ -52,12 +53,12 @@ struct answer {
 
 _Static_assert(sizeof(struct answer) == 32, "answer");
 
-/* A line of the cache: two answers of IPv4, the latest first; or one of IPv6 with its other addresses behind it. */
+/* A line of the cache: two answers, the latest first; or one to a packet of IPv6, with its other addresses after it. */
 struct answer_line {
 	struct answer first;
 	union {
 		struct answer second;
-		__u64 rest[4]; /* the last is 0, and so is `result` in an answer of IPv4 read here */
+		__u64 rest[4]; /* the last is 0, and so is `result` in another answer read here */
 	};
 };
 
@@ -76,6 +77,8 @@ struct reader_budgets {
 	__u32 ticks;                 /* jiffies of the last packet, low half */
 	__u32 left;                  /* packets of any kind that may yet go the general way */
 	__u16 left_of[BUDGET_KINDS]; /* by a hash of rule and reason */
+	/* by reader, of those that ask for some packets only: more of these */
+	__u16 left_for[BH_READERS_MAX];
 };
 
 #endif

@@ -11,6 +11,9 @@
 
 #include "count.h"
 #include "flow_state.h"
+#include "front_lines.h"
+#include "front_read.h"
+#include "front_score.h"
 
 enum front_end {
 	FRONT_NONE, /* the packet goes the general way */
@@ -101,25 +104,6 @@ static __always_inline __u32 read_plain_v6(const __u8 *data, const __u8 *end, st
 	return shape ? shape | SHAPE_IPV6 : 0;
 }
 
-static __always_inline __u64 fold(__u64 hash, __u64 word)
-{
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
-	return hash ^ hash >> 32;
-}
-
-/* A hash of the key, by which answers are placed. Keys are compared whole, so it need not be hard to foresee. */
-static __always_inline __u32 hash_front_key(const struct bh_front_key *key)
-{
-	__u64 hash = fold(settings.flow_secret[0] ^ key->link >> LINK_SHIFT, key->addresses[0]);
-
-	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
-		hash = fold(hash, key->addresses[1]);
-		hash = fold(hash, key->addresses[2]);
-		hash = fold(hash, key->addresses[3]);
-	}
-	return fold(hash ^ settings.flow_secret[1], key->ports);
-}
-
 /* Writes the key of a plain packet, and what its flow needs of it; false for any other. */
 static __always_inline bool read_plain(const __u8 *data, const __u8 *end, bool egress, struct bh_scratch *here)
 {
@@ -130,8 +114,6 @@ static __always_inline bool read_plain(const __u8 *data, const __u8 *end, bool e
 	__be16 ethertype;
 	__u32 shape = 0;
 
-	key->link = 0;
-	key->answered = 0;
 	if (stamped >> 32 & BH_STAMP_CLOSED || data + ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER > end)
 		return false;
 	ethertype = *(const __be16 *)(data + 2 * ETH_ALEN);
@@ -152,38 +134,6 @@ static __always_inline bool read_plain(const __u8 *data, const __u8 *end, bool e
 	key->version = stamped;
 	key->hash = hash_front_key(key);
 	return true;
-}
-
-static __always_inline struct answer_line *answer_line_of(const struct bh_front_key *key)
-{
-	__u32 index = key->hash / ANSWER_LINES & (settings.answer_blocks - 1);
-	struct answer_block *block = bpf_map_lookup_elem(&verdicts, &index);
-
-	return block ? &block->lines[key->hash % ANSWER_LINES] : NULL;
-}
-
-static __always_inline bool is_answer_for(const struct answer *answer, const struct bh_front_key *key, __u32 hook)
-{
-	return answer->addresses == key->addresses[0] && answer->link == key->link && answer->ports == key->ports &&
-	       answer->version == key->version && answer->result && (answer->result & RESULT_XDP) == hook;
-}
-
-/* The answer for the packet; NULL where there is none. `hook`: RESULT_XDP or 0. */
-static __always_inline const struct answer *find_answer(const struct bh_front_key *key, __u32 hook)
-{
-	const struct answer_line *line = answer_line_of(key);
-
-	if (!line)
-		return NULL;
-	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
-		if (!is_answer_for(&line->first, key, hook) || line->rest[0] != key->addresses[1] ||
-		    line->rest[1] != key->addresses[2] || line->rest[2] != key->addresses[3])
-			return NULL;
-		return &line->first;
-	}
-	if (is_answer_for(&line->first, key, hook))
-		return &line->first;
-	return is_answer_for(&line->second, key, hook) ? &line->second : NULL;
 }
 
 /* Whether there may be a flow of this hash: its packets are the flow's, and no rule's. */
@@ -260,8 +210,9 @@ static __always_inline bool goes_on(struct bh_flow *flow, const struct bh_scratc
 	__u32 now = ticks_now(here), generation = result >> RESULT_GENERATION_SHIFT & RESULT_GENERATION;
 	bool answer = !!(result & RESULT_OUT) != flow->opener_is_first;
 
+	/* No rule has said anything yet of a flow of generation 0, see spared.h. */
 	if (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS | BH_FLOW_METERED) || is_expired(flow, now) ||
-	    (flow->generation & RESULT_GENERATION) != generation)
+	    !flow->generation || (flow->generation & RESULT_GENERATION) != generation)
 		return false;
 	if (here->packet.protocol != IPPROTO_TCP) {
 		if (!only_refreshes(flow, answer))
@@ -279,14 +230,14 @@ static __always_inline bool goes_on(struct bh_flow *flow, const struct bh_scratc
 }
 
 /* Takes the packet for its flow's, if it is. */
-static __always_inline enum front_end front_flow(struct bh_scratch *here, const struct answer *answer)
+static __always_inline enum front_end front_flow(struct bh_scratch *here, __u32 result)
 {
-	__u32 result = answer->result, way = result >> RESULT_WAY_SHIFT & (BH_FLOW_WAYS - 1);
-	__u32 index = result & RESULT_RESERVE ? reserve_of(result & RESULT_SCOPE) : home_of(answer->flow);
+	__u32 way = result >> RESULT_WAY_SHIFT & (BH_FLOW_WAYS - 1);
+	__u32 index = result & RESULT_RESERVE ? reserve_of(result & RESULT_SCOPE) : home_of(here->hash);
 	const struct bh_flow_bucket *bucket = bucket_at(index);
 	struct bh_flow *flows = flows_at(index), *flow;
 
-	if (!bucket || !flows || *(volatile const __u32 *)&bucket->tags[way] != answer->flow)
+	if (!bucket || !flows || *(volatile const __u32 *)&bucket->tags[way] != here->hash)
 		return FRONT_NONE;
 	flow = &flows[way];
 	if (!is_flow_of(flow, here, result) || !goes_on(flow, here, result))
@@ -296,118 +247,81 @@ static __always_inline enum front_end front_flow(struct bh_scratch *here, const 
 	return FRONT_PASS;
 }
 
-enum { BUDGET_A_TICK = 64, BUDGET_MOST = 2048, BUDGET_OF_KIND_A_TICK = 16, BUDGET_OF_KIND_MOST = 1024 };
-
-/*
- * Whether a drop that a reader may want goes the general way, which samples and streams it. Per CPU 16 of each kind
- * and 64 in all go there each tick, more at once after a silence.
- */
-static __always_inline bool may_be_read(__u32 result, const struct bh_scratch *here)
-{
-	__u32 zero = 0, kind = (result & ~RESULT_LOG) * 0x9e3779b1u >> 26, now = ticks_now(here), elapsed;
-	struct reader_budgets *budgets;
-
-	if (!(result & RESULT_LOG) || !(stamp_word() >> 32 & BH_STAMP_READERS))
-		return false;
-	budgets = bpf_map_lookup_elem(&reader_budgets, &zero);
-	if (!budgets)
-		return true;
-	elapsed = now - budgets->ticks;
-	if (elapsed) {
-		budgets->ticks = now;
-		budgets->left = elapsed >= BUDGET_MOST / BUDGET_A_TICK || budgets->left >= BUDGET_MOST ?
-					BUDGET_MOST :
-					budgets->left + elapsed * BUDGET_A_TICK;
-		for (int i = 0; i < BUDGET_KINDS; i++) {
-			__u32 left = budgets->left_of[i] + elapsed * BUDGET_OF_KIND_A_TICK;
-
-			budgets->left_of[i] = elapsed >= BUDGET_OF_KIND_MOST || left > BUDGET_OF_KIND_MOST ?
-						      BUDGET_OF_KIND_MOST :
-						      left;
-		}
-	}
-	if (!budgets->left || !budgets->left_of[kind & (BUDGET_KINDS - 1)])
-		return false;
-	budgets->left--;
-	budgets->left_of[kind & (BUDGET_KINDS - 1)]--;
-	return true;
-}
-
 /* What the rules, or a default, said of a packet like this one, as long as no flow came into being. */
-static __always_inline enum front_end front_rules(struct bh_scratch *here, const struct answer *answer)
+static __always_inline enum front_end front_rules(struct bh_scratch *here, __u32 result)
 {
-	__u32 result = answer->result, counter = result & RESULT_COUNTER;
+	__u32 counter = result & RESULT_COUNTER;
 
-	if ((here->front.link >> LINK_SHIFT & SHAPE_MASK) != SHAPE_SYN && may_have_flow(answer->flow))
-		return FRONT_NONE;
-	if (may_be_read(result, here))
+	if ((here->front.link >> LINK_SHIFT & SHAPE_MASK) != SHAPE_SYN && may_have_flow(here->hash))
 		return FRONT_NONE;
 	here->judgement.counter = counter - 1;
 	here->judgement.reason = result >> RESULT_REASON_SHIFT & RESULT_REASON;
+	if (may_be_read(result, here))
+		return FRONT_NONE;
 	return (result & RESULT_KIND) == RESULT_DROP ? FRONT_DROP : FRONT_PASS;
 }
 
-/* What is to be done with the packet by an answer. XDP passes on what tc may accept. */
-static __always_inline enum front_end front_follow(struct bh_scratch *here, const struct answer *answer, __u32 hook)
+/* Passes the packet at XDP, where that says nothing of it. */
+static __always_inline enum front_end leave_to_tc(struct bh_scratch *here)
 {
 	here->judgement.counter = BH_NONE;
 	here->judgement.reason = BH_REASON_NONE;
-	switch (answer->result & RESULT_KIND) {
-	case RESULT_ACCEPT:
-		return hook ? FRONT_PASS : front_rules(here, answer);
-	case RESULT_DROP:
-		return front_rules(here, answer);
-	default:
-		if (hook)
-			return may_have_flow(answer->flow) ? FRONT_PASS : FRONT_NONE;
-		return front_flow(here, answer);
-	}
+	return FRONT_PASS;
 }
 
-/*
- * A packet that the front does not know costs more with it than without. So where it knows less than a third of them,
- * it is asked for one packet in seven.
- */
-enum { VAIN = 128, VAIN_MOST = 192, VAIN_PERIOD = 7 };
-
-/* Whether the front is not asked about this packet. */
-static __always_inline bool is_in_vain(struct bh_scratch *here, __u32 hook)
+/* What is to be done with the packet by a result of the rules. XDP passes on what tc may accept. */
+static __always_inline enum front_end front_said(struct bh_scratch *here, __u32 result, __u32 hook)
 {
-	if (here->misses[!hook] < VAIN)
-		return false;
-	here->skipped[!hook]++;
-	if (here->skipped[!hook] < VAIN_PERIOD)
-		return true;
-	here->skipped[!hook] = 0;
-	return false;
+	if (hook && (result & RESULT_KIND) == RESULT_ACCEPT)
+		return leave_to_tc(here);
+	return front_rules(here, result);
 }
 
-static __always_inline void note_use(struct bh_scratch *here, __u32 hook, bool is_known)
+/* The same by any result. */
+static __always_inline enum front_end front_result(struct bh_scratch *here, __u32 result, __u32 hook)
 {
-	__u16 misses = here->misses[!hook];
-
-	if (!is_known)
-		here->misses[!hook] = misses < VAIN_MOST ? misses + 1 : misses;
-	else if (misses)
-		here->misses[!hook] = misses - (misses > 1 ? 2 : 1);
+	if ((result & RESULT_KIND) != RESULT_FLOW)
+		return front_said(here, result, hook);
+	if (hook)
+		return may_have_flow(here->hash) ? leave_to_tc(here) : FRONT_NONE;
+	return front_flow(here, result);
 }
 
-/* Judges the packet by an answer, if there is one, and counts it. `hook`: RESULT_XDP or 0. */
-static __always_inline enum front_end front_judge(struct bh_scratch *here, __u32 hook)
+/* Writes and counts what was done with the packet by a result, unless it goes the general way. */
+static __always_inline void front_conclude(struct bh_scratch *here, __u32 result, __u32 hook, enum front_end end)
 {
-	const struct answer *answer = find_answer(&here->front, hook);
-	enum front_end end = answer ? front_follow(here, answer, hook) : FRONT_NONE;
-
-	note_use(here, hook, end != FRONT_NONE);
-	if (!answer || end == FRONT_NONE)
-		return FRONT_NONE;
+	if (end == FRONT_NONE)
+		return;
 	here->front.answered = 1;
 	here->judgement.rule = BH_NONE;
-	here->judgement.direction = answer->result & RESULT_OUT ? BH_OUT : BH_IN;
+	here->judgement.direction = result & RESULT_OUT ? BH_OUT : BH_IN;
 	here->judgement.verdict = end == FRONT_DROP ? BH_DROP : BH_ACCEPT;
 	/* XDP counts only what it drops. */
 	if (!hook || end == FRONT_DROP)
 		count_packet(here);
+}
+
+/* Judges the packet by the answer to its like, if there is one. `hook`: RESULT_XDP or 0. */
+static __always_inline enum front_end front_judge(struct bh_scratch *here, __u32 hook)
+{
+	enum front_end end = FRONT_NONE;
+	const struct answer *answer;
+
+	if (!(here->front.kinds & 1 << BH_ANSWER_EXACT))
+		return FRONT_NONE;
+	answer = find_answer(here, hook);
+	if (answer) {
+		__u32 result = answer->result;
+
+		here->hash = answer->flow;
+		end = front_result(here, result, hook);
+		JOIN_PATHS();
+		front_conclude(here, result, hook, end);
+		/* Whatever keeps the packet from its own answer keeps it from that to its class. */
+		if (end == FRONT_NONE)
+			here->front.kinds = 1 << BH_ANSWER_EXACT;
+	}
+	note_use(score_of(here, hook, BH_ANSWER_EXACT), end != FRONT_NONE);
 	return end;
 }
 

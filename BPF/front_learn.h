@@ -3,7 +3,7 @@
 #ifndef BULKHEAD_FRONT_LEARN_H
 #define BULKHEAD_FRONT_LEARN_H
 
-#include "front.h"
+#include "front_class.h"
 #include "question.h"
 
 /*
@@ -36,6 +36,14 @@ static __always_inline __u32 result_of_rules(const struct bh_scratch *here)
 	       (judgement->reason & RESULT_REASON) << RESULT_REASON_SHIFT | (judgement->log ? RESULT_LOG : 0);
 }
 
+/* Whether the packet's flow is asked each time whether what accepted it still holds: the front never follows one. */
+static __always_inline bool may_lapse(const struct bh_scratch *here)
+{
+	const struct bh_flow *flow = found_flow(here);
+
+	return !flow || flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS);
+}
+
 /* What tc is to do with packets alike; 0 where nothing can be said. */
 static __always_inline __u32 result_at_tc(const struct bh_scratch *here)
 {
@@ -46,7 +54,7 @@ static __always_inline __u32 result_at_tc(const struct bh_scratch *here)
 		return 0;
 	if (!here->flow)
 		return result_of_rules(here);
-	if (judgement->reason != BH_REASON_ESTABLISHED || judgement->verdict != BH_ACCEPT)
+	if (judgement->reason != BH_REASON_ESTABLISHED || judgement->verdict != BH_ACCEPT || may_lapse(here))
 		return 0;
 	return RESULT_FLOW | (here->scope & RESULT_SCOPE) | slot % BH_FLOW_WAYS << RESULT_WAY_SHIFT |
 	       (slot / BH_FLOW_WAYS >= BH_FLOW_BUCKETS ? RESULT_RESERVE : 0) |
@@ -71,30 +79,16 @@ static __always_inline __u32 result_at_xdp(const struct bh_scratch *here, bool s
 	return result ? RESULT_XDP | result : 0;
 }
 
-/* Keeps an answer under the key that the front computed for this packet, and no other. */
-static __always_inline void keep_answer(const struct bh_scratch *here, __u32 result)
+/* Keeps a result for the packet's like, for each kind that the front was asked for; 0: it need not hold for any. */
+static __always_inline void learn_result(const struct bh_scratch *here, __u32 result)
 {
-	const struct bh_front_key *key = &here->front;
-	struct answer_line *line = answer_line_of(key);
-
-	if (!line || !result)
+	if (!here->front.link || !result)
 		return;
-	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
-		line->rest[0] = key->addresses[1];
-		line->rest[1] = key->addresses[2];
-		line->rest[2] = key->addresses[3];
-		line->rest[3] = 0;
-	} else if (line->first.link >> LINK_SHIFT & SHAPE_IPV6) {
-		line->second.result = 0;
-	} else {
-		line->second = line->first;
-	}
-	line->first.addresses = key->addresses[0];
-	line->first.link = key->link;
-	line->first.ports = key->ports;
-	line->first.version = key->version;
-	line->first.result = result | (here->judgement.direction == BH_OUT ? RESULT_OUT : 0);
-	line->first.flow = here->hash;
+	result |= here->judgement.direction == BH_OUT ? RESULT_OUT : 0;
+	if (here->front.kinds & 1 << BH_ANSWER_EXACT)
+		keep_answer(here, result);
+	if (here->front.kinds & 1 << BH_ANSWER_CLASS && (result & RESULT_KIND) != RESULT_FLOW)
+		keep_class_answer(here, result);
 }
 
 #endif

@@ -105,8 +105,7 @@ __noinline int front(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 
 	if (!here)
 		return FRONT_NONE;
-	here->front.link = 0;
-	if (ctx->vlan_present || is_in_vain(here, 0) || !read_plain(data, end, hook == BH_HOOK_TC_EGRESS, here))
+	if (!choose_kinds(here, 0) || ctx->vlan_present || !read_plain(data, end, hook == BH_HOOK_TC_EGRESS, here))
 		return FRONT_NONE;
 	if (has_partial_checksum(ctx) || ctx->gso_size) {
 		count_segments(ctx, &here->packet, here->packet.end - here->packet.payload);
@@ -123,7 +122,7 @@ __noinline int front(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 __noinline int learn(struct bh_scratch *here)
 {
 	if (here && here->front.link)
-		keep_answer(here, result_at_tc(here));
+		learn_result(here, result_at_tc(here));
 	return 0;
 }
 
@@ -138,6 +137,8 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	if (settings.answer_blocks) {
 		int end = front(ctx, here, hook);
 
+		if (end == FRONT_NONE && asks_class(here))
+			end = front_by_class(here, hook);
 		if (end != FRONT_NONE)
 			return end == FRONT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 	}

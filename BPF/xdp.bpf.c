@@ -96,8 +96,7 @@ __noinline int front(struct xdp_md *ctx, struct bh_scratch *here)
 
 	if (!here)
 		return FRONT_NONE;
-	here->front.link = 0;
-	if (here->frame_length > FRAME_MAX || is_in_vain(here, RESULT_XDP) || !read_plain(data, end, false, here))
+	if (!choose_kinds(here, RESULT_XDP) || here->frame_length > FRAME_MAX || !read_plain(data, end, false, here))
 		return FRONT_NONE;
 	/* So that what XDP and tc are to do with a packet is on two lines. */
 	here->front.hash = ~here->front.hash;
@@ -108,7 +107,7 @@ __noinline int front(struct xdp_md *ctx, struct bh_scratch *here)
 __noinline int learn(struct bh_scratch *here, __u32 sure)
 {
 	if (here && here->front.link)
-		keep_answer(here, result_at_xdp(here, sure));
+		learn_result(here, result_at_xdp(here, sure));
 	return 0;
 }
 
@@ -122,6 +121,8 @@ static __always_inline int filter(struct xdp_md *ctx, bool generic)
 	if (settings.answer_blocks) {
 		int end = front(ctx, here);
 
+		if (end == FRONT_NONE && asks_class(here))
+			end = front_by_class(here, BH_HOOK_XDP);
 		if (end != FRONT_NONE)
 			return end == FRONT_DROP ? XDP_DROP : XDP_PASS;
 	}

@@ -28,6 +28,8 @@ public final class Simulator {
 
     /// Whether the front judged the last frame, by what it knew of frames alike.
     package private(set) var wasAnswered = false
+    /// Whether that was an answer to all packets that rules do not tell apart from it.
+    package private(set) var wasAnsweredByClass = false
     /// Ranks of the policy's rules, by the slot of their counter, where the front is there: its answers name a rule by
     /// its counter alone.
     private var ranks: [UInt32: UInt32] = [:]
@@ -294,7 +296,7 @@ public final class Simulator {
         let device = device ?? Simulator.device(portRecord)
         try bind(device, to: isQuarantined ? record | UInt16(BH_QUARANTINED) : record)
         var input = keepsRoom ? room : bh_scratch()
-        if !keepsScore { input.misses = (0, 0) }
+        if !keepsScore { input.scores = bh_scratch().scores }
         input.tries = 0
         input.front.answered = 0
         input.device = UInt32(device)
@@ -312,6 +314,7 @@ public final class Simulator {
             if hook != .xdp { try noteState(found) }
             noteSource(found.packet)
             wasAnswered = found.front.answered != 0
+            wasAnsweredByClass = found.front.answered == 1 + BH_ANSWER_CLASS.rawValue
             if wasAnswered, found.judgement.reason == BH_REASON_RULE.rawValue {
                 found.judgement.rule = ranks[found.judgement.counter] ?? BH_NONE
             }

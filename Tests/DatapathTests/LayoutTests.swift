@@ -154,7 +154,7 @@ import Testing
                 \.asked_host, \.wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame, \.matched, \.counter, \.tries, \.dscp, \.pcp,
                 \.asked_via, \.via_open, \.came_from, \.addition, \.metered_rule, \.metered, \.pad, \.tried, \.front,
-                \.holding, \.counted, \.asked_room, \.has_room, \.opened, \.misses, \.skipped,
+                \.holding, \.counted, \.asked_room, \.has_room, \.opened, \.scores, \.class,
             ]),
         layout(
             bh_datagram_key(),
@@ -189,7 +189,10 @@ import Testing
                 \.high, \.low, \.high_mask, \.low_mask, \.holder, \.counter, \.maximum, \.home, \.first, \.at,
                 \.rule, \.found, \.seen, \.now, \.family, \.destination, \.checks, \.has_twin,
             ]),
-        layout(bh_front_key(), [\.addresses, \.link, \.ports, \.version, \.hash, \.answered]),
+        layout(
+            bh_front_key(), [\.addresses, \.link, \.ports, \.version, \.hash, \.answered, \.kinds, \.pad]),
+        layout(bh_front_class(), [\.link, \.source, \.destination, \.joint, \.hash]),
+        layout(bh_front_score(), [\.misses, \.skipped]),
         layout(bh_stamp(), [\.word, \.until, \.trial, \.base, \.pad]),
         layout(bh_count(), [\.packets, \.bytes]),
         layout(bh_port_counters(), [\.outcomes, \.pad]),

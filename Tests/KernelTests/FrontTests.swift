@@ -79,7 +79,7 @@ extension PacketTables {
             }
         }
 
-        private static let policy = FlowScript.policy(
+        static let policy = FlowScript.policy(
             """
               - { name: seven, vlan: 7, action: drop }
               - name: one
@@ -218,16 +218,17 @@ extension PacketTables {
                 (simulator.keepsRoom, simulator.keepsScore) = (true, true)
                 defer { (simulator.keepsRoom, simulator.keepsScore) = (false, false) }
                 var asked = Asked(.v4)
+                // What opens a flow is never known.
                 for number in 0..<300 {
-                    asked.segment = .udp(UInt16(1000 + number), 99, payload: [1])
-                    #expect(try table.says(asked) == "drop default")
+                    asked.segment = .udp(UInt16(1000 + number), 103, payload: [1])
+                    #expect(try table.says(asked) == "accept open")
                 }
                 var answered: [Bool] = []
                 for _ in 0..<2000 {
                     #expect(try table.says(Asked(.v4)) == "drop one")
                     answered.append(simulator.wasAnswered)
                 }
-                #expect(answered.prefix(70).count { $0 } <= 10)
+                #expect(answered.prefix(70).count { $0 } <= 20)
                 #expect(answered.suffix(100).count { $0 } > 90)
             }
         }

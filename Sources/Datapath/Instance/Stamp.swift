@@ -12,6 +12,7 @@ package struct Stamp: ~Copyable {
 
     private static let odd = UInt64(BH_STAMP_ODD.rawValue) << 32
     private static let readers = UInt64(BH_STAMP_READERS.rawValue) << 32
+    private static let narrow = UInt64(BH_STAMP_NARROW.rawValue) << 32
     private static let closed = UInt64(BH_STAMP_CLOSED.rawValue) << 32
     private static let trial = UInt64(BH_STAMP_TRIAL.rawValue) << 32
     private static let expired = UInt64(BH_STAMP_EXPIRED.rawValue) << 32
@@ -32,9 +33,10 @@ package struct Stamp: ~Copyable {
     /// Has the programs forget what they have learnt. To be called after the change that makes it wrong.
     package func noteChange() { mapping.change(at: 0, Stamp.moved) }
 
-    /// Says whether somebody may want to read drops.
-    func setReaders(_ areThere: Bool) {
-        mapping.change(at: 0) { areThere ? $0 | Stamp.readers : $0 & ~Stamp.readers }
+    /// Says whether somebody may want to read drops, and whether one of them wants some drops only.
+    func setReaders(_ areThere: Bool, narrow: Bool = false) {
+        let flags = (areThere ? Stamp.readers : 0) | (narrow ? Stamp.narrow : 0)
+        mapping.change(at: 0) { $0 & ~(Stamp.readers | Stamp.narrow) | flags }
     }
 
     /// The word with the next version, which is its lower half.

@@ -86,6 +86,9 @@ public struct EventFilter: Sendable, Hashable {
                 }
             }
         }
+        if host != nil || rules != nil || services != nil || ports != nil || reasons != nil {
+            raw.flags |= BH_READER_NARROW.rawValue
+        }
         return raw
     }
 }

@@ -200,14 +200,18 @@ private final class ReaderSlot: Sendable {
     /// goes.
     private func noteReaders() throws(BPFError) {
         let stamp = try Stamp(maps)
-        stamp.setReaders(hasReaders)
-        // One that came meanwhile may have been noted before this.
-        if hasReaders { stamp.setReaders(true) }
+        var (flags, noted) = (readerFlags, UInt32(0))
+        // One that comes meanwhile may have been noted before this.
+        repeat {
+            stamp.setReaders(flags != 0, narrow: flags & BH_READER_NARROW.rawValue != 0)
+            (flags, noted) = (readerFlags, flags)
+        } while flags != noted
     }
 
-    private var hasReaders: Bool {
-        (0..<Int(BH_READERS_MAX)).contains { slot in
-            mapping.load(\bh_reader.flags, at: slot * MemoryLayout<bh_reader>.stride) ?? 0 != 0
+    /// The flags that some reader has.
+    private var readerFlags: UInt32 {
+        (0..<Int(BH_READERS_MAX)).reduce(0) { flags, slot in
+            flags | (mapping.load(\bh_reader.flags, at: slot * MemoryLayout<bh_reader>.stride) ?? 0)
         }
     }
 

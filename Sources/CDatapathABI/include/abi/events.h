@@ -15,6 +15,7 @@ enum bh_reader_flag {
 	BH_READER_RULE = 8,     /* only counter slots that `rules` has */
 	BH_READER_DEVICES = 16, /* only devices whose bit is set */
 	BH_READER_SERVICE = 32, /* only packets that one of `services` matches */
+	BH_READER_NARROW = 64,  /* it asks for some packets only, in one of these ways or by reason */
 };
 
 /*

@@ -69,10 +69,36 @@ struct bh_front_key {
 	__u32 ports;   /* as they stand in the packet */
 	__u32 version; /* of the stamp, before the packet is judged */
 	__u32 hash;
-	__u32 answered; /* whether the front knew what to do with the packet */
+	__u32 answered; /* the kind of the answer that the packet was judged by, counted from 1; 0: none */
+	__u32 kinds;    /* kinds of answers that it was asked for, a bit for each; the others are not learnt */
+	__u32 pad;
 };
 
-_Static_assert(sizeof(struct bh_front_key) == 56, "bh_front_key");
+_Static_assert(sizeof(struct bh_front_key) == 64, "bh_front_key");
+
+/* All that rules tell apart of a packet of a plain shape, see BPF/front_class.h. */
+struct bh_front_class {
+	__u64 link; /* that of bh_front_key, with the MAC address only where a guard asks for it */
+	__u32 source;
+	__u32 destination;
+	__u32 joint;
+	__u32 hash; /* 0: the classes do not tell the verdict */
+};
+
+_Static_assert(sizeof(struct bh_front_class) == 24, "bh_front_class");
+
+/* Kinds of answers that the front keeps. */
+enum bh_answer_kind {
+	BH_ANSWER_EXACT, /* to the very packet */
+	BH_ANSWER_CLASS, /* to all packets that rules do not tell apart */
+	BH_ANSWER_KINDS,
+};
+
+/* How often the front was asked for a kind of answer in vain of late, and packets for which it was not asked since. */
+struct bh_front_score {
+	__u16 misses;
+	__u16 skipped;
+};
 
 /* A count of the flows of a rule and an address, and the place that the packet holds among them. */
 struct bh_holding {
@@ -166,12 +192,12 @@ struct bh_scratch {
 	__u32 asked_room; /* rule of which it was asked whether it has room for the flow: its rank, counted from 1 */
 	__u32 has_room;   /* the answer */
 	__u32 opened;     /* slot of the flow that the packet opened, counted from 1 */
-	/* At XDP and at tc: how often the front was asked in vain of late, and packets for which it was not since. */
-	__u16 misses[2];
-	__u16 skipped[2];
+	/* at XDP, then at tc, by enum bh_answer_kind */
+	struct bh_front_score scores[2 * BH_ANSWER_KINDS];
+	struct bh_front_class class;
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 944, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 984, "bh_scratch");
 
 /* Why a rule that a packet matches did not decide. */
 enum bh_try {

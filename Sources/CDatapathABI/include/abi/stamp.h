@@ -28,6 +28,7 @@ enum bh_stamp_flag {
 	/* the policy in force is on trial, and its base, if it has one, in the other slot; see BH_STAMP_EXPIRED */
 	BH_STAMP_TRIAL = 8,
 	BH_STAMP_EXPIRED = 16, /* the trial has ended, and is in the other slot: its base judges, or nothing does */
+	BH_STAMP_NARROW = 32,  /* one of those who may want to read drops asks for some of them only */
 };
 
 #endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Answers to classes of packets. Rules see an address only through its class, and all else of a packet through its
+ * joint class. So what they said of one packet without a flow they say of every other of the same classes. This holds a
+ * flood of random sources, of which no packet comes twice. docs/decisions/front.md says what else could change a
+ * verdict.
+ */
+#ifndef BULKHEAD_FRONT_CLASS_H
+#define BULKHEAD_FRONT_CLASS_H
+
+#include "classify.h"
+#include "front.h"
+#include "port.h"
+
+/* Whether nothing at the port looks at more of a plain packet than its classes and its MAC addresses. */
+static __always_inline bool judges_by_class(const struct image *image, const struct bh_port *port,
+					    enum bh_direction direction)
+{
+	bool claims = direction == (port->protects == BH_HOST ? BH_IN : BH_OUT);
+
+	if (port->guards & (claims ? BH_GUARD_IP : BH_GUARD_DESTINATION))
+		return false;
+	return image->header->place_states == 1 ||
+	       !*IMAGE_ELEMENT(image, image->header->host_questions, port->scopes[direction & 1], __u8);
+}
+
+/* Writes the classes of the packet's addresses. */
+static __always_inline void find_address_classes(const struct image *image, struct bh_scratch *here)
+{
+	__u32 source, destination;
+
+	if (here->packet.flags & BH_PACKET_IPV4)
+		v4_classes(image, &here->packet, &source, &destination);
+	else
+		v6_classes(image, &here->packet, &source, &destination);
+	here->class.source = source;
+	here->class.destination = destination;
+}
+
+/* What of the link the answer depends on: guards by MAC address ask for one, and nothing else does. */
+static __always_inline __u64 class_link(__u64 link, const struct bh_port *port, enum bh_direction direction)
+{
+	bool claims = direction == (port->protects == BH_HOST ? BH_IN : BH_OUT);
+
+	return port->guards & (claims ? BH_GUARD_MAC : BH_GUARD_PROMISCUOUS) ? link : link >> LINK_SHIFT << LINK_SHIFT;
+}
+
+/*
+ * Finds the packet's classes; returns false where they alone do not tell the verdict, because of the port or a flow. A
+ * global function: verified once.
+ */
+__noinline int name_class(struct bh_scratch *here, __u32 hook)
+{
+	struct bh_front_class *class = &here->class;
+	struct found_port found;
+	enum bh_direction direction;
+	struct image image;
+	__u64 hash;
+
+	if (!here)
+		return false;
+	class->hash = 0;
+	if (!image_open_in_force(&image, here) || !find_port(&image, here, &found))
+		return false;
+	direction = direction_of(hook, found.port->protects);
+	if (!judges_by_class(&image, found.port, direction))
+		return false;
+	write_addresses(here);
+	if ((here->front.link >> LINK_SHIFT & SHAPE_MASK) != SHAPE_SYN) {
+		here->scope = found.port->flow_scope ? found.port->flow_scope : here->device;
+		make_key(here, &here->packet, direction);
+		if (may_have_flow(here->hash))
+			return false;
+	}
+	JOIN_PATHS();
+	find_address_classes(&image, here);
+	JOIN_PATHS();
+	class->joint = joint_class(&image, &here->packet, found.port->scopes[direction & 1], here);
+	/* The numbers mean something in this image only. Had another come since, the stamp would have moved on. */
+	if ((__u32)stamp_now(here) != here->front.version)
+		return false;
+	hash = fold(settings.flow_secret[1] ^ here->front.link >> LINK_SHIFT,
+		    (__u64) class->source << 32 | class->joint);
+	hash = fold(hash, (__u64)hook << 32 | class->destination);
+	class->hash = hash ? hash : 1;
+	return true;
+}
+
+static __always_inline __u64 class_pair(const struct bh_front_class *class)
+{
+	return (__u64) class->destination << 32 | class->source;
+}
+
+/* Keeps an answer for the packet's class, if that was named. */
+static __always_inline void keep_class_answer(const struct bh_scratch *here, __u32 result)
+{
+	const struct bh_front_class *class = &here->class;
+	struct answer_line *line;
+
+	if (!class->hash)
+		return;
+	line = answer_line_of(class->hash);
+	if (!line)
+		return;
+	make_place(line);
+	write_answer(&line->first, here, class->link, class_pair(class), class->joint, result | RESULT_CLASS);
+}
+
+/* The result of the answer to the packet's class; 0 where there is none. */
+static __always_inline __u32 find_class_result(const struct bh_scratch *here, __u32 mark)
+{
+	const struct bh_front_class *class = &here->class;
+	const struct answer_line *line = answer_line_of(class->hash);
+	__u64 pair;
+
+	if (!line)
+		return 0;
+	pair = class_pair(class);
+	if (is_answer_for(&line->first, here, class->link, pair, class->joint, mark | RESULT_CLASS))
+		return line->first.result;
+	if (!is_wide(&line->first) &&
+	    is_answer_for(&line->second, here, class->link, pair, class->joint, mark | RESULT_CLASS))
+		return line->second.result;
+	return 0;
+}
+
+/*
+ * Judges a packet that the front has read, and has no answer for, by the answer to its class; returns enum front_end. A
+ * global function: verified once.
+ */
+__noinline int front_by_class(struct bh_scratch *here, __u32 hook)
+{
+	__u32 mark = hook == BH_HOOK_XDP ? RESULT_XDP : 0, result;
+	enum front_end end = FRONT_NONE;
+
+	if (!here)
+		return FRONT_NONE;
+	/* What is a flow's says nothing about how well classes are known. */
+	if (!name_class(here, hook))
+		return FRONT_NONE;
+	result = find_class_result(here, mark);
+	JOIN_PATHS();
+	if (result) {
+		end = front_said(here, result, mark);
+		JOIN_PATHS();
+		front_conclude(here, result, mark, end);
+		here->front.answered *= 1 + BH_ANSWER_CLASS;
+		/* The very packet has its answer at once, in case it comes again. */
+		if (end != FRONT_NONE && here->front.kinds & 1 << BH_ANSWER_EXACT)
+			keep_answer(here, result & ~RESULT_CLASS);
+	}
+	note_use(score_of(here, mark, BH_ANSWER_CLASS), end != FRONT_NONE);
+	return end;
+}
+
+/* Whether the packet's class is worth asking about. */
+static __always_inline bool asks_class(const struct bh_scratch *here)
+{
+	return here->front.link && here->front.kinds & 1 << BH_ANSWER_CLASS;
+}
+
+#endif

@@ -8,6 +8,9 @@
 #include "limit.h"
 #include "members.h"
 #include "times.h"
+#if FOR_SHADOW
+#include "shadow_known.h"
+#endif
 
 static __always_inline bool is_in_time(const struct image *image, const struct bh_condition *condition,
 				       struct bh_scratch *here)
@@ -63,8 +66,13 @@ static __always_inline bool limit_holds(const struct image *image, const struct 
 		return true;
 	if (by_flow && packet->protocol == IPPROTO_TCP && !is_opening(packet))
 		return !over;
+#if FOR_SHADOW
+	(void)image;
+	return limit_would_hold(rule, condition, here);
+#else
 	here->unsure = !TAKES_BUDGETS;
 	return !TAKES_BUDGETS || take_budget(here, condition, by_flow, image->header->secret) == !over;
+#endif
 }
 
 enum room_left { ROOM_LEFT, ROOM_FULL, ROOM_UNKNOWN };
@@ -73,12 +81,21 @@ enum room_left { ROOM_LEFT, ROOM_FULL, ROOM_UNKNOWN };
  * Whether a rule may open another flow. Only the packet that is here may be one too many: what is asked about other
  * packets is whether flows go on, and those are open.
  */
-static __always_inline enum room_left room_left(__u32 rank, struct bh_scratch *here)
+static __always_inline enum room_left room_left(const struct image *image, const struct bh_rule *rule,
+						const struct bh_condition *condition, __u32 rank,
+						struct bh_scratch *here)
 {
 	if (here->question == ASK_OPENING)
 		return here->lookup.best >= here->limited_from ? ROOM_LEFT : ROOM_FULL;
 	if (here->question != ASK_PACKET || (here->packet.protocol == IPPROTO_TCP && !is_opening(&here->packet)))
 		return ROOM_LEFT;
+#if FOR_SHADOW
+	(void)rank;
+	return would_have_room(image, rule, condition, here) ? ROOM_LEFT : ROOM_FULL;
+#else
+	(void)image;
+	(void)rule;
+	(void)condition;
 	here->unsure = !TAKES_BUDGETS;
 	if (!TAKES_BUDGETS)
 		return ROOM_LEFT;
@@ -87,6 +104,7 @@ static __always_inline enum room_left room_left(__u32 rank, struct bh_scratch *h
 	here->asked_room = rank + 1;
 	here->wanted |= BH_WANTED_ROOM;
 	return ROOM_UNKNOWN;
+#endif
 }
 
 /* Whether a flow counts for the rule that the question is about. */
@@ -104,7 +122,7 @@ static __always_inline void note_match(const struct bh_rule *rule, __u32 rank, s
 {
 	if (rule->verdict != BH_LOG || here->question != ASK_PACKET)
 		return;
-	here->unsure = !TAKES_BUDGETS;
+	here->unsure |= IS_LEFT_TO_TC;
 	here->matched = rank - rule->term;
 	here->counter = rule->counter;
 	here->wanted |= BH_WANTED_LOG;
@@ -154,7 +172,7 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 			return go_on(here, rank, BH_TRY_FIELDS, behind);
 	}
 	if (condition->connections) {
-		enum room_left room = room_left(rank, here);
+		enum room_left room = room_left(image, rule, condition, rank, here);
 
 		JOIN_PATHS();
 		if (room == ROOM_UNKNOWN)
@@ -170,7 +188,7 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 	    !(rule->flags & BH_RULE_STATELESS))
 		here->metered = METERED_OPENER;
 	if (condition->addition && here->question == ASK_PACKET) {
-		here->unsure = !TAKES_BUDGETS;
+		here->unsure |= IS_LEFT_TO_TC;
 		here->addition = condition->addition;
 	}
 	if (!(flags & BH_CONDITION_GOES_ON))

@@ -57,8 +57,8 @@ static __noinline enum fields fields_hold(const struct image *image, const struc
 	if (!(asked & (BH_FIELD_DSCP | BH_FIELD_PCP)))
 		return FIELDS_HOLD;
 	/* tc alone knows a tag in metadata. */
-	here->unsure = !TAKES_BUDGETS;
-	if (!TAKES_BUDGETS)
+	here->unsure |= IS_LEFT_TO_TC;
+	if (IS_LEFT_TO_TC)
 		return FIELDS_HOLD;
 	if (!(here->host_found & BH_FOUND_FIELDS))
 		return FIELDS_WANTED;

@@ -11,6 +11,7 @@
 #include "judge_by_flow.h"
 #include "judge_by_rules.h"
 #include "judge_conclude.h"
+#include "judge_start.h"
 #if TAKES_BUDGETS
 #include "addition.h"
 #include "connections.h"
@@ -19,56 +20,9 @@
 #endif
 #include "port.h"
 
-/*
- * Asks the rules once. Returns whether there is more to ask: the rules after one whose condition does not hold, or the
- * next question.
- */
-static __always_inline bool ask_rules(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
-{
-	const struct bh_packet *subject = here->question == ASK_PACKET ? &here->packet : &here->subject;
-
-	/* The previous policy has answered by now. */
-	if (here->question != ASK_BEFORE && !judge_by_rules(image, port, subject, here))
-		return true;
-	JOIN_PATHS();
-	here->lookup.floor = 0;
-	return conclude(image, here);
-}
-
 static __always_inline bool is_reset(const struct bh_packet *packet)
 {
 	return packet->protocol == IPPROTO_TCP && packet->tcp_flags & TCP_RST;
-}
-
-/* Forgets what was found out about an earlier packet, or under another generation. */
-static __always_inline void start_packet(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
-{
-	here->flow = 0;
-	here->opens = 0;
-	here->unsure = 0;
-	here->lapse = 0;
-	/* Before the groups themselves, because they are changed first. */
-	here->epoch = *(volatile const __u32 *)&image->header->epoch;
-	here->asked_members = 0;
-	here->asked_host = 0;
-	here->asked_via = 0;
-	here->via_open = 0;
-	here->addition = 0;
-	here->counted = 0;
-	here->asked_room = 0;
-	here->metered = METERED_NOT;
-	here->wanted = 0;
-	here->host_found = 0;
-	here->lookup.floor = 0;
-	here->lasts = 0;
-	here->question = ASK_PACKET;
-	here->asked_direction = here->judgement.direction;
-	here->scope = port->flow_scope ? port->flow_scope : here->device;
-	here->share = port->flow_share;
-	here->asks = 0;
-	here->bar = 0;
-	here->barred = 0;
-	here->segment = SEGMENT_OUTSIDE;
 }
 
 /* The stages before the rules. Leaves in here->asks whether the rules are to be asked. */

@@ -4,8 +4,16 @@
 #define BULKHEAD_JUDGE_CONCLUDE_H
 
 #include "icmp.h"
+#include "judge_by_rules.h"
 #include "judgement.h"
 #include "question.h"
+
+/* Whether the previous policy is known to have passed the packet without a flow: to a shadow, that in force is it. */
+#if FOR_SHADOW
+#define PASSED_BEFORE(here) ((here)->passed_before && !(here)->barred)
+#else
+#define PASSED_BEFORE(here) false
+#endif
 
 /*
  * Concludes from what the rules say of the packet itself, unless they accept it without a flow. `before`: the previous
@@ -120,8 +128,24 @@ static __always_inline bool conclude(const struct image *image, struct bh_scratc
 			*judgement = here->denial;
 		return false;
 	default:
-		return accepted && stateless ? false : conclude_packet(image, here, accepted, false);
+		return accepted && stateless ? false : conclude_packet(image, here, accepted, PASSED_BEFORE(here));
 	}
+}
+
+/*
+ * Asks the rules once. Returns whether there is more to ask: the rules after one whose condition does not hold, or the
+ * next question.
+ */
+static __always_inline bool ask_rules(const struct image *image, const struct bh_port *port, struct bh_scratch *here)
+{
+	const struct bh_packet *subject = here->question == ASK_PACKET ? &here->packet : &here->subject;
+
+	/* The previous policy has answered by now. */
+	if (here->question != ASK_BEFORE && !judge_by_rules(image, port, subject, here))
+		return true;
+	JOIN_PATHS();
+	here->lookup.floor = 0;
+	return conclude(image, here);
 }
 
 #endif

@@ -49,6 +49,11 @@ const union {
 	struct bh_reader reader;
 	struct bh_reader_service reader_service;
 	struct bh_event event;
+	struct bh_shadow_lease shadow_lease;
+	struct bh_shadow_counts shadow_counts;
+	struct bh_shadow_pair shadow_pair;
+	struct bh_shadow_total shadow_total;
+	struct bh_shadow_event shadow_event;
 } layouts = {};
 
 char _license[] SEC("license") = "GPL";

@@ -8,6 +8,12 @@
 #ifndef TAKES_BUDGETS
 #define TAKES_BUDGETS 1
 #endif
+/* Whether what is judged has been judged already by the policy in force, and nothing may come of it. */
+#ifndef FOR_SHADOW
+#define FOR_SHADOW 0
+#endif
+/* Whether tc is to do what is not done here. */
+#define IS_LEFT_TO_TC (!TAKES_BUDGETS && !FOR_SHADOW)
 
 /*
  * Moves a limit's clock on by a price, unless it would run further ahead of the present than the limit's span. A clock
@@ -125,7 +131,7 @@ __noinline int take_budget(const struct bh_scratch *here, const struct bh_condit
 	return pay_for_rule(condition, price, now);
 }
 
-#if TAKES_BUDGETS
+#if TAKES_BUDGETS && !FOR_SHADOW
 /* A flow that a rule with a limit of bytes accepted takes of it for what it carries, and waits where it is used up. */
 static __always_inline void meter_flow(const struct image *image, struct bh_scratch *here)
 {

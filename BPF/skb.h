@@ -3,7 +3,9 @@
 #ifndef BULKHEAD_SKB_H
 #define BULKHEAD_SKB_H
 
+#include <linux/if_packet.h>
 #include "packet.h"
+#include "settings.h"
 
 static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size)
 {
@@ -40,6 +42,19 @@ __noinline int parse_skb(struct __sk_buff *ctx, struct bh_scratch *here)
 	headers = parse_frame(ctx, ctx->data, ctx->data_end, &metadata, here);
 	count_segments(ctx, &here->packet, headers);
 	return headers;
+}
+
+/*
+ * Notes whether the host routes the packet. On its way out such a packet still says where it came from, unlike one that
+ * the host sends; and its frame was for the host, unlike one that a bridge passes on. The driver that received it says
+ * so, out of the link header; the IP layer routes nothing else.
+ */
+static __always_inline void note_route(const struct __sk_buff *ctx, struct bh_scratch *here, enum bh_hook hook)
+{
+	if (hook == BH_HOOK_TC_EGRESS && ctx->ingress_ifindex && ctx->pkt_type == PACKET_HOST)
+		here->packet.flags |= BH_PACKET_ROUTED;
+	if (!settings.simulates)
+		here->came_from = hook == BH_HOOK_TC_EGRESS ? ctx->ingress_ifindex : BH_NONE;
 }
 
 #endif

@@ -9,10 +9,19 @@
 #include "judge.h"
 #include "judge_settle.h"
 #include "offload.h"
-#include "reject.h"
 #include "event.h"
+#include "finish.h"
 #include "front_learn.h"
+#include "shadow_call.h"
 #include "spared.h"
+
+/* What takes over behind this program, see shadow_call.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} shadow_call SEC(".maps");
 
 /* How much of the packet is judged: its headers, or all of it where its payload counts too. */
 static __always_inline __u32 judged_length(struct __sk_buff *ctx, const struct bh_scratch *here, __u32 headers)
@@ -63,28 +72,6 @@ __noinline int read_skb_scale(struct __sk_buff *ctx, struct bh_scratch *here)
 }
 
 /*
- * Notes whether the host routes the packet. On its way out such a packet still says where it came from, unlike one that
- * the host sends; and its frame was for the host, unlike one that a bridge passes on. The driver that received it says
- * so, out of the link header; the IP layer routes nothing else.
- */
-static __always_inline void note_route(const struct __sk_buff *ctx, struct bh_scratch *here, enum bh_hook hook)
-{
-	if (hook == BH_HOOK_TC_EGRESS && ctx->ingress_ifindex && ctx->pkt_type == PACKET_HOST)
-		here->packet.flags |= BH_PACKET_ROUTED;
-	if (!settings.simulates)
-		here->came_from = hook == BH_HOOK_TC_EGRESS ? ctx->ingress_ifindex : BH_NONE;
-}
-
-/* Sends the answer back where the packet came from, out of the device or into it; else drops the packet. */
-static __always_inline int reject(struct __sk_buff *ctx, struct bh_scratch *here, enum bh_hook hook)
-{
-	if (make_answer(ctx, here, hook))
-		return bpf_redirect(ctx->ifindex, hook == BH_HOOK_TC_EGRESS ? BPF_F_INGRESS : 0);
-	count_unanswered(here);
-	return TC_ACT_SHOT;
-}
-
-/*
  * Whether this is the host's own multicast or broadcast on its way back to the host. It was judged on its way out, and
  * comes without a link header. Nobody else can send such a packet, because only the host's IP layer gives it this type.
  * A packet from a device has another type, which the device's driver works out of the link header, and neither tc nor
@@ -126,6 +113,16 @@ __noinline int learn(struct bh_scratch *here)
 	return 0;
 }
 
+/* Lets a shadow see the packet, if there is one, and does what was decided. */
+static __always_inline int end(struct __sk_buff *ctx, struct bh_scratch *here, enum bh_hook hook)
+{
+	if (has_shadow()) {
+		bpf_tail_call_static(ctx, &shadow_call, 0);
+		end_shadow();
+	}
+	return finish(ctx, here, hook);
+}
+
 static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 {
 	struct bh_scratch *here = this_cpu_scratch();
@@ -135,12 +132,12 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	if (!here || is_answer(ctx, hook))
 		return TC_ACT_UNSPEC;
 	if (settings.answer_blocks) {
-		int end = front(ctx, here, hook);
+		int known = front(ctx, here, hook);
 
-		if (end == FRONT_NONE && asks_class(here))
-			end = front_by_class(here, hook);
-		if (end != FRONT_NONE)
-			return end == FRONT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+		if (known == FRONT_NONE && asks_class(here))
+			known = front_by_class(here, hook);
+		if (known != FRONT_NONE)
+			return end(ctx, here, hook);
 	}
 	note_frame(ctx, here);
 	read_frame(ctx, here);
@@ -167,9 +164,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 		learn(here);
 	count_packet(here);
 	report(ctx, here);
-	if (here->judgement.verdict == BH_REJECT)
-		return reject(ctx, here, hook);
-	return here->judgement.verdict == BH_ACCEPT ? TC_ACT_UNSPEC : TC_ACT_SHOT;
+	return end(ctx, here, hook);
 }
 
 SEC("tc")

@@ -16,11 +16,20 @@
 #include "judge.h"
 #include "event.h"
 #include "front_learn.h"
+#include "shadow_call.h"
 
 /*
  * An Ethernet frame with two tags. Longer frames may be super-packets in generic mode, whose segments XDP cannot count.
  */
 #define FRAME_MAX 1522
+
+/* What takes over behind these programs, see shadow_call.h; they cannot share it, see generic_programs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} shadow_call SEC(".maps"), generic_shadow_call SEC(".maps");
 
 static __always_inline long frame_load(void *ctx, __u32 offset, void *to, __u32 size)
 {
@@ -111,6 +120,19 @@ __noinline int learn(struct bh_scratch *here, __u32 sure)
 	return 0;
 }
 
+/* Lets a shadow see a packet that is dropped, if there is one. What is passed on it sees at tc. */
+static __always_inline int drop(struct xdp_md *ctx, bool generic)
+{
+	if (has_shadow()) {
+		if (generic)
+			bpf_tail_call_static(ctx, &generic_shadow_call, 0);
+		else
+			bpf_tail_call_static(ctx, &shadow_call, 0);
+		end_shadow();
+	}
+	return XDP_DROP;
+}
+
 static __always_inline int filter(struct xdp_md *ctx, bool generic)
 {
 	struct bh_scratch *here = this_cpu_scratch();
@@ -124,7 +146,7 @@ static __always_inline int filter(struct xdp_md *ctx, bool generic)
 		if (end == FRONT_NONE && asks_class(here))
 			end = front_by_class(here, BH_HOOK_XDP);
 		if (end != FRONT_NONE)
-			return end == FRONT_DROP ? XDP_DROP : XDP_PASS;
+			return end == FRONT_DROP ? drop(ctx, generic) : XDP_PASS;
 	}
 	note_frame(ctx, here);
 	parse_xdp(ctx, here);
@@ -142,7 +164,7 @@ static __always_inline int filter(struct xdp_md *ctx, bool generic)
 	}
 	count_packet(here);
 	report(ctx, here);
-	return XDP_DROP;
+	return drop(ctx, generic);
 }
 
 SEC("xdp.frags")

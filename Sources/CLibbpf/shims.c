@@ -111,6 +111,16 @@ int bulkhead_program_info(int program_fd, struct bulkhead_program_info *result)
 	return 0;
 }
 
+int bulkhead_program_maps(int program_fd, uint32_t *ids, uint32_t *count)
+{
+	struct bpf_prog_info info = { .map_ids = (uintptr_t)ids, .nr_map_ids = *count };
+	uint32_t size = sizeof(info);
+	int error = bpf_obj_get_info_by_fd(program_fd, &info, &size);
+
+	*count = info.nr_map_ids < *count ? info.nr_map_ids : *count;
+	return error;
+}
+
 int bulkhead_map_info(int map_fd, struct bpf_map_info *info)
 {
 	uint32_t size = sizeof(*info);

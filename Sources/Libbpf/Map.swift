@@ -12,6 +12,8 @@ public final class Map: Sendable {
     /// What the kernel tells of a map.
     public struct Info: Sendable, Hashable {
         public var id: UInt32
+        /// Cut to 15 bytes by the kernel.
+        public var name: String
         /// `BPF_MAP_TYPE_*`.
         public var type: UInt32
         public var keySize: UInt32
@@ -29,7 +31,7 @@ public final class Map: Sendable {
         try check("ask about map", name) { unsafe bulkhead_map_info(value, &info) }
         self.name = name
         self.info = Info(
-            id: info.id, type: info.type, keySize: info.key_size, valueSize: info.value_size,
+            id: info.id, name: text(of: info.name), type: info.type, keySize: info.key_size, valueSize: info.value_size,
             maxEntries: info.max_entries, flags: info.map_flags)
         self.descriptor = descriptor
     }

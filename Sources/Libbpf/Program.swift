@@ -37,6 +37,28 @@ public struct Program: ~Copyable, Sendable {
         return try info(descriptor.value, "\(id)")
     }
 
+    /// The program of an id, whoever loaded it.
+    ///
+    /// - Throws: ENOENT where it is gone.
+    public init(id: UInt32, name: String) throws(BPFError) {
+        let value = try check("open program", "\(name) (id \(id))") { bpf_prog_get_fd_by_id(id) }
+        self.init(Descriptor(owning: value), name: name)
+    }
+
+    /// The maps that it uses.
+    public var maps: [Map] {
+        get throws(BPFError) {
+            var ids = [UInt32](repeating: 0, count: 64)
+            var count = UInt32(ids.count)
+            try check("ask about the maps of program", name) {
+                unsafe bulkhead_program_maps(descriptor.value, &ids, &count)
+            }
+            var maps: [Map] = []
+            for id in ids.prefix(Int(count)) { maps.append(try Map(id: id, name: "map of \(name)")) }
+            return maps
+        }
+    }
+
     /// A pinned program.
     public init(pinnedAt pin: Pin) throws(BPFError) {
         let value = try check("open pinned program", "\(pin)") { unsafe bpf_obj_get(pin.path) }

@@ -44,6 +44,9 @@ struct SimulatedGroups {
         return allotment.slots
     }
 
+    /// The place of a group of the policy in use; nil: it has none of that name.
+    func slot(of name: String) -> UInt32? { places.first { $0.name == name }?.slot }
+
     /// Empties its own groups for their next use.
     mutating func forget() {
         if !areBorrowed { members = [:] }

@@ -49,7 +49,7 @@ public final class Simulator {
 
     private(set) var mapping: Mapping
     private var devicePorts: Int
-    private var generation: UInt32
+    private(set) var generation: UInt32
     /// Whether connections that were there before are adopted, from the next policy on.
     public var adopts: Bool
     /// Whether a judged packet's flow and datagram are kept for the next packet; else each is judged with empty tables.
@@ -77,7 +77,7 @@ public final class Simulator {
     private var isFresh = false
     /// The image's map.
     private var map: Map
-    private static let secret: UInt64 = 1
+    static let secret: UInt64 = 1
     /// The conditions with a limit per source or destination.
     private var limitsByEnd: [bh_condition] = []
 
@@ -196,7 +196,7 @@ public final class Simulator {
     }
 
     /// The image with the host part of a simulator: each host entry has a flow scope, by its record.
-    private static func generation(
+    static func generation(
         _ bytes: [UInt8], _ view: ImageView, _ number: UInt32, _ adopts: Bool
     ) -> Generation {
         var generation = Generation(bytes, view, number: number, loadedAt: 0)
@@ -209,7 +209,7 @@ public final class Simulator {
     }
 
     /// The made-up device that stands for a port: one per port, as long as there are enough.
-    private static func device(_ record: Int) -> UInt16 { UInt16(1 + record % (Int(BH_DEVICES_MAX) - 1)) }
+    static func device(_ record: Int) -> UInt16 { UInt16(1 + record % (Int(BH_DEVICES_MAX) - 1)) }
 
     /// The scope of a port's flows: its device, or its host entry.
     private static func flowScope(_ record: Int, _ view: ImageView) -> UInt16 {

@@ -73,7 +73,7 @@ private let goodPolicy = """
     }
 
     @Test(arguments: [
-        ["agent", "run"], ["shadow", "bad.yaml"], ["help", "shadow"],
+        ["agent", "run"], ["top", "--json"], ["help", "top"],
     ])
     func whatLaterVersionsBringIsRefusedByName(arguments: [String]) throws {
         let result = try Shell.run([try bulkheadPath()] + arguments)

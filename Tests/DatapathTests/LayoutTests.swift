@@ -153,7 +153,8 @@ import Testing
                 \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.bar, \.lasts,
                 \.asked_host, \.wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame, \.matched, \.counter, \.tries, \.dscp, \.pcp,
-                \.asked_via, \.via_open, \.came_from, \.addition, \.metered_rule, \.metered, \.pad, \.tried, \.front,
+                \.asked_via, \.via_open, \.came_from, \.addition, \.metered_rule, \.metered,
+                \.passed_before, \.other_scope, \.tried, \.front,
                 \.holding, \.counted, \.asked_room, \.has_room, \.opened, \.scores, \.class,
             ]),
         layout(
@@ -211,6 +212,15 @@ import Testing
             bh_reader_service(),
             [\.protocol, \.headers, \.key, \.key_span, \.source, \.source_span, \.pad]),
         layout(bh_event(), [\.time, \.device, \.captured, \.judgement, \.packet, \.header]),
+        layout(bh_shadow_lease(), [\.expires, \.generation, \.pad]),
+        layout(bh_shadow_counts(), [\.compared, \.changed, \.emitted, \.lost, \.unlisted, \.pad]),
+        layout(
+            bh_shadow_pair(),
+            [
+                \.counter, \.rule, \.old_verdict, \.old_reason, \.verdict, \.reason, \.direction, \.may, \.pad,
+            ]),
+        layout(bh_shadow_total(), [\.packets, \.bytes]),
+        layout(bh_shadow_event(), [\.event, \.shadow, \.may, \.pad]),
     ]
 
     private static let objects = [EmbeddedObject.layout, Programs.entry, Programs.tc, Programs.xdp]

@@ -26,15 +26,17 @@ import Testing
         return "\(error)\n\(error.messages)\nThe whole log is in \(file.path()); its end:\n\(tail)"
     }
 
-    @Test(arguments: ["entry", "tc", "xdp", "unattached"]) func loads(_ name: String) throws {
+    @Test(arguments: ["entry", "tc", "xdp", "unattached", "shadow_tc", "shadow_xdp"]) func loads(_ name: String) throws {
         _ = try Lab()
         let embedded = try #require(
-            [Programs.entry, Programs.tc, Programs.xdp, Programs.unattached].first { $0.name == name })
+            [
+                Programs.entry, Programs.tc, Programs.xdp, Programs.unattached, Programs.shadowTC, Programs.shadowXDP,
+            ].first { $0.name == name })
         let object = try Object(embedded.bytes, name: name)
         let names = object.programs
         #expect(!names.isEmpty)
         // All that the programs can do is verified.
-        if name == "tc" || name == "xdp" { try object.setReadOnlyData(LoadTests.settings) }
+        if name.hasSuffix("tc") || name.hasSuffix("xdp") { try object.setReadOnlyData(LoadTests.settings) }
         do {
             let loaded = try object.load()
             for program in names {

@@ -170,7 +170,7 @@ extension PacketTables {
         }
 
         /// A member joins or leaves a dynamic group.
-        private static func changeMembers(
+        static func changeMembers(
             _ simulator: Simulator, _ model: inout ReferenceWorlds, _ random: inout RandomNumbers
         ) throws {
             let group = random.pick(["first", "second"])

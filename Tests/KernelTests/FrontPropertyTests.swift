@@ -18,7 +18,14 @@ extension PacketTables {
     /// flows.
     @Suite struct FrontPropertyTests {
         /// The programs without the front and with it, loaded once.
-        private static let loaded = Mutex<(general: Simulator, front: Simulator)?>(nil)
+        private static let loaded = Mutex<Loaded?>(nil)
+
+        private struct Loaded {
+            let general: Simulator
+            let front: Simulator
+            /// Behind the front's programs. Nothing may depend on it.
+            let shadow: SimulatedShadow
+        }
 
         /// `BULKHEAD_FRONT_PACKETS` asks for more packets than CI has time for.
         @Test func theFrontSaysWhatTheGeneralWaySays() throws {
@@ -33,7 +40,7 @@ extension PacketTables {
                 let length = packets > 1_000_000 ? 4000 : 1000
                 while done < packets {
                     var run = try Run(seed: seed, policyEach: length * 3 / 20, loaded)
-                    loaded = (run.general, run.front)
+                    loaded = Loaded(general: run.general, front: run.front, shadow: run.shadow)
                     try run.judge(length)
                     counts.merge(run.counts, uniquingKeysWith: +)
                     (done, seed) = (done + length, seed + 1)
@@ -41,6 +48,9 @@ extension PacketTables {
                 }
             }
             print("front property test: " + counts.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", "))
+            let asked = try #require(try Self.loaded.withLock { try $0?.shadow.counts() })
+            print("front property test: the shadow compared \(asked.compared) packets, \(asked.changed) differ")
+            #expect(asked.compared > 0 && asked.changed > 0)
             guard packets >= 100_000 else { return }
             for kind in ["drop rule", "drop default", "drop invalid-state", "accept rule", "accept established"] {
                 #expect(counts["front: \(kind)", default: 0] > 0, "the front never said \(kind)")
@@ -55,6 +65,7 @@ extension PacketTables {
         private struct Run {
             let general: Simulator
             let front: Simulator
+            let shadow: SimulatedShadow
             private(set) var counts: [String: Int] = [:]
             private let seed: UInt64
             /// So many packets, in the mean, are judged by one policy.
@@ -69,7 +80,7 @@ extension PacketTables {
             /// Whether the front is told that somebody may want to read drops.
             private var hasReaders = false
 
-            init(seed: UInt64, policyEach: Int, _ loaded: (general: Simulator, front: Simulator)?) throws {
+            init(seed: UInt64, policyEach: Int, _ loaded: Loaded?) throws {
                 var random = RandomNumbers(seed: seed)
                 let start = Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1_000_000_000))
                 var policies: [Ruleset] = []
@@ -100,6 +111,9 @@ extension PacketTables {
                     try RuleCounters.provide(Run.slots, in: simulator.maps)
                 }
                 try Stamp(front.maps).setReaders(false)
+                shadow = try loaded?.shadow ?? SimulatedShadow(front, image: images[1])
+                for hook in HookName.allCases { try shadow.stand(behind: hook) }
+                shadow.isOn = false
                 traffic = FlowTraffic(&random)
                 calm = random.pick([1, 8])
                 (self.seed, self.policyEach, self.random, self.images) = (seed, policyEach, random, images)
@@ -247,6 +261,10 @@ extension PacketTables {
                     try Stamp(front.maps).setReaders(hasReaders)
                 }
                 if random.once(in: 60 * calm) { cutOff = random.once(in: 3) ? [random.number(0...2)] : [] }
+                if random.once(in: 50) {
+                    shadow.isOn.toggle()
+                    try shadow.use(random.pick(images))
+                }
                 for simulator in [general, front] {
                     if let image { try simulator.use(image) }
                     if seconds > 0 { simulator.pass(seconds: seconds) }
@@ -254,6 +272,7 @@ extension PacketTables {
                     if leaves { try simulator.delete([member], from: group) }
                     if let own { try simulator.setOwn(isOwn ? own : []) }
                 }
+                if image != nil { try shadow.use(random.pick(images)) }
             }
 
             /// A packet that goes on, one that came before, or a changed one.

@@ -28,6 +28,7 @@
 #include "abi/addresses.h"
 #include "abi/counters.h"
 #include "abi/events.h"
+#include "abi/shadow.h"
 #include "abi/settings.h"
 #include "abi/stamp.h"
 #include "abi/scratch.h"

@@ -79,6 +79,8 @@ struct bulkhead_program_info {
 };
 
 int bulkhead_program_info(int program_fd, struct bulkhead_program_info *info);
+/* Ids of the maps that a program uses. `count` is the room, then the number. */
+int bulkhead_program_maps(int program_fd, uint32_t *ids, uint32_t *count);
 int bulkhead_map_info(int map_fd, struct bpf_map_info *info);
 
 /* Ids of the programs on a hook, first to run first. `count` is the room, then the number. */

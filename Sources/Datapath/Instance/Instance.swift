@@ -12,7 +12,7 @@ import Policy
 /// /sys/fs/bpf/NAME/inner/       the maps that maps of maps hold, by their ids (see InnerMaps)
 /// /sys/fs/bpf/NAME/links/       programs attached through links (see HookPin)
 /// /sys/fs/bpf/NAME/filters/     programs attached as clsact filters, on kernels before 6.6
-/// /sys/fs/bpf/NAME/readers/     N: folders that event readers lock
+/// /sys/fs/bpf/NAME/readers/     N: folders that event readers lock; shadow: one that a shadow locks
 /// /sys/fs/bpf/NAME/history/     records of generations, by their numbers (see GenerationHistory)
 /// /sys/fs/bpf/NAME/texts/       the texts that records name, by their SHA-256
 /// ```

@@ -16,6 +16,8 @@ package enum Preflight {
         case maps
         /// Also to load programs.
         case programs
+        /// Also to open programs and maps that are pinned nowhere.
+        case unpinned
 
         var capabilities: [Capability] {
             switch self {
@@ -26,6 +28,7 @@ package enum Preflight {
                 // Without the function, libbpf looks for it in the kernel's modules.
                 [.bpf, .networkAdministration, .performanceMonitoring]
                     + (KernelFunctions.castsContext == 0 ? [.systemAdministration] : [])
+            case .unpinned: [.bpf, .networkAdministration, .performanceMonitoring, .systemAdministration]
             }
         }
     }
@@ -35,7 +38,7 @@ package enum Preflight {
         try checkFileSystem()
         switch need {
         case .pins, .hooks: break
-        case .maps, .programs:
+        case .maps, .programs, .unpinned:
             try checkBPF()
             try checkTypes()
         }

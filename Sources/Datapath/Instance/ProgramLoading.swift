@@ -47,7 +47,7 @@ extension InstanceMaps {
     private static func reusePinned(_ folder: PinFolder?, _ object: borrowing Object) throws -> Set<String> {
         guard let folder else { return [] }
         var missing: Set<String> = []
-        for definition in object.maps where !definition.isInternal {
+        for definition in object.maps where MapName(rawValue: definition.name) != nil {
             guard folder.holds(definition.name) else {
                 missing.insert(definition.name)
                 continue

@@ -8,8 +8,10 @@ package enum Programs {
     package static let tc = EmbeddedObject.tc
     package static let xdp = EmbeddedObject.xdp
     package static let unattached = EmbeddedObject.unattached
+    package static let shadowTC = EmbeddedObject.shadow_tc
+    package static let shadowXDP = EmbeddedObject.shadow_xdp
 
-    /// SHA-256 over all of them, as the build wrote them.
+    /// SHA-256 over those that stay in the kernel, as the build wrote them.
     package static let hash: (UInt64, UInt64, UInt64, UInt64) = {
         var hash = SHA256()
         for object in [entry, tc, xdp, unattached] { hash.update(object.text) }

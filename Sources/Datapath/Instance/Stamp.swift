@@ -16,6 +16,7 @@ package struct Stamp: ~Copyable {
     private static let closed = UInt64(BH_STAMP_CLOSED.rawValue) << 32
     private static let trial = UInt64(BH_STAMP_TRIAL.rawValue) << 32
     private static let expired = UInt64(BH_STAMP_EXPIRED.rawValue) << 32
+    private static let shadow = UInt64(BH_STAMP_SHADOW.rawValue) << 32
 
     /// Puts the image of a slot in force: the one step of an apply.
     fileprivate func publish(_ slot: UInt32, onTrial: Bool = false) {
@@ -38,6 +39,15 @@ package struct Stamp: ~Copyable {
         let flags = (areThere ? Stamp.readers : 0) | (narrow ? Stamp.narrow : 0)
         mapping.change(at: 0) { $0 & ~(Stamp.readers | Stamp.narrow) | flags }
     }
+
+    /// Says whether another policy is asked about each packet. The programs take it back where nobody waits for the
+    /// answers.
+    package func setShadow(_ isThere: Bool) {
+        mapping.change(at: 0) { isThere ? $0 | Stamp.shadow : $0 & ~Stamp.shadow }
+    }
+
+    /// Whether another policy is asked about each packet.
+    package var hasShadow: Bool { (mapping.load(\bh_stamp.word) ?? 0) & Stamp.shadow != 0 }
 
     /// The word with the next version, which is its lower half.
     private static func moved(_ word: UInt64) -> UInt64 {

@@ -99,8 +99,8 @@ struct ApplyStep {
         try maps.retire(fresh, &state)
         try PortCounters.provide(allotment.devices.map(\.id), in: maps)
         let scopes = FlowScopeAllotment(
-            entries: hostEntries, old: old?.flowScopes() ?? [], keepsAll: trial != nil)
-        setFlowScopes(scopes, of: &generation)
+            entries: bindings.hostEntries, old: old?.flowScopes() ?? [], keepsAll: trial != nil)
+        generation.setFlowScopes(scopes.scopes, view)
         // New tables are empty.
         if hadFlows { try maps.clear(scopes.fresh + fresh) }
         let before: Instance.Before
@@ -208,24 +208,6 @@ struct ApplyStep {
         DatapathError(
             "this policy and the one in force have more than \(count) \(what) together: it cannot be tried",
             advice: "apply it without --trial")
-    }
-
-    /// The names of the entries with a port that protects the host.
-    private var hostEntries: [String] {
-        let hosts = bindings.filter { $0.port.protects == .host }.sorted { $0.entry < $1.entry }
-        var seen: Set<String> = []
-        return hosts.map(\.port.entry).filter { seen.insert($0).inserted }
-    }
-
-    private func setFlowScopes(_ allotment: FlowScopeAllotment, of generation: inout Generation) {
-        for record in 0..<view.portCount {
-            guard let port = view.port(record), port.protects == .host, !port.isUnknownToDrop,
-                let scope = allotment.scopes[port.name]
-            else {
-                continue
-            }
-            generation.setFlowScope(scope, ofRecord: record)
-        }
     }
 
     /// Notes from which time on older connections may be adopted. TCP: from when the device was attached or the flow

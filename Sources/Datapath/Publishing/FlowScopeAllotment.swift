@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
+import Policy
 
 /// Which flow scopes the host entries of a new generation have.
 package struct FlowScopeAllotment {
@@ -18,5 +19,14 @@ package struct FlowScopeAllotment {
             keepsAll: keepsAll)
         for (name, slot) in zip(entries, slots.slots) where slot != BH_NONE { scopes[name] = UInt16(base + slot) }
         fresh = slots.fresh.map { UInt16(base + $0) }
+    }
+}
+
+extension [PortBinding] {
+    /// The names of the entries with a port that protects the host.
+    var hostEntries: [String] {
+        let hosts = filter { $0.port.protects == .host }.sorted { $0.entry < $1.entry }
+        var seen: Set<String> = []
+        return hosts.map(\.port.entry).filter { seen.insert($0).inserted }
     }
 }

@@ -99,6 +99,16 @@ package struct Generation {
         store(scope, at: Int(header.ports) + record * MemoryLayout<bh_port>.stride + field)
     }
 
+    /// Sets the scopes that own the flows of host entries, by the entries' names.
+    mutating func setFlowScopes(_ scopes: [String: UInt16], _ view: ImageView) {
+        for record in 0..<view.portCount {
+            guard let port = view.port(record), port.protects == .host, !port.isUnknownToDrop,
+                let scope = scopes[port.name]
+            else { continue }
+            setFlowScope(scope, ofRecord: record)
+        }
+    }
+
     /// Sets the generation of the policy before, which is asked what it passed without a flow; 0: none is asked.
     package mutating func setBefore(_ generation: UInt32) { header.before = generation }
 

@@ -183,7 +183,8 @@ struct bh_scratch {
 	__u32 addition;     /* that a rule of the packet asks for, counted from 1; 0: none */
 	__u32 metered_rule; /* of the flow that covers it: rank of the rule whose limit it takes of */
 	__u8 metered;       /* enum metered of BPF/: whether the packet's flow takes of a limit for what it carries */
-	__u8 pad[3];
+	__u8 passed_before; /* of a shadow: whether the policy in force passed the packet without a flow */
+	__u16 other_scope;  /* of a shadow: whose flow it is in the policy in force */
 	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
 	__u32 tried[BH_TRIES_MAX];
 	struct bh_front_key front;

@@ -29,6 +29,7 @@ enum bh_stamp_flag {
 	BH_STAMP_TRIAL = 8,
 	BH_STAMP_EXPIRED = 16, /* the trial has ended, and is in the other slot: its base judges, or nothing does */
 	BH_STAMP_NARROW = 32,  /* one of those who may want to read drops asks for some of them only */
+	BH_STAMP_SHADOW = 64,  /* another policy is asked what it would do with each packet that was judged */
 };
 
 #endif

@@ -14,10 +14,15 @@ let system = Target.Dependency.product(name: "SystemPackage", package: "swift-sy
 
 let package = Package(
     name: "bulkhead",
-    products: [.executable(name: "bulkhead", targets: ["bulkhead"])],
+    products: [
+        .executable(name: "bulkhead", targets: ["bulkhead"]),
+        .executable(name: "bulkhead-agent", targets: ["bulkhead-agent"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         // The one contract between kernel and controller.
@@ -78,6 +83,17 @@ let package = Package(
                 "Control", "Simulation", "Analysis", "Datapath", "Host", "Compiler", "Policy", "Wire", "Network",
             ],
             swiftSettings: settings),
+        // Follows the host. What it needs of servers and loggers never slows a command down.
+        .target(
+            name: "Agent",
+            dependencies: [
+                "Control", "Rendering", "Host", "Compiler", "Policy", "CHeap", system,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings),
         // The command line.
         .target(
             name: "Commands",
@@ -88,6 +104,9 @@ let package = Package(
             swiftSettings: settings),
         .executableTarget(
             name: "bulkhead", dependencies: ["Commands", "CArguments", "CHeap"], swiftSettings: settings),
+        .executableTarget(
+            name: "bulkhead-agent",
+            dependencies: ["Agent", "CHeap"], swiftSettings: settings),
         // Measures; built and run by Scripts/bench.
         .target(name: "CBenchmark", path: "Benchmarks/C"),
         .executableTarget(
@@ -129,6 +148,8 @@ let package = Package(
                 "Network",
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "AgentTests", dependencies: ["Agent", "Control"], swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(
             name: "CompilerTests",
@@ -140,7 +161,7 @@ let package = Package(
             name: "IntegrationTests",
             dependencies: [
                 "TestSupport", "Control", "Rendering", "Capture", "Datapath", "Host", "Libbpf", "Policy", "Wire",
-                "Network", "CDatapathABI", "CLibbpf", "bulkhead",
+                "Network", "CDatapathABI", "CLibbpf", "bulkhead", "bulkhead-agent",
             ],
             exclude: ["Transcripts", "RuleSets", "NftRuleSets"], swiftSettings: settings),
         .testTarget(

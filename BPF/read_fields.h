@@ -32,7 +32,7 @@ __noinline int read_fields(FRAME *ctx, struct bh_scratch *here)
 		here->pcp = ctx->vlan_tci >> 13 & 7;
 	else
 #endif
-	if (here->packet.vlan_tags && !frame_load(ctx, ETH_HLEN, bytes, sizeof(bytes)))
+		if (here->packet.vlan_tags && !frame_load(ctx, ETH_HLEN, bytes, sizeof(bytes)))
 		here->pcp = bytes[0] >> PCP_SHIFT;
 	if (here->packet.flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6) &&
 	    !frame_load(ctx, here->packet.l3_offset, bytes, sizeof(bytes))) {

@@ -76,8 +76,8 @@ __noinline int note_judged(struct bh_scratch *here)
 	if (reason == BH_REASON_FRAGMENT && judged->judgement.verdict != BH_ACCEPT)
 		return false;
 	here->other_scope = found.port->flow_scope ? found.port->flow_scope : judged->device;
-	here->passed_before = !was_opening(judged) && (was_accepted_for(judged, BH_REASON_RULE) ||
-						       was_accepted_for(judged, BH_REASON_DEFAULT));
+	here->passed_before = !was_opening(judged) &&
+			      (was_accepted_for(judged, BH_REASON_RULE) || was_accepted_for(judged, BH_REASON_DEFAULT));
 	here->denial.port = found.record;
 	return true;
 }
@@ -128,8 +128,7 @@ static __always_inline bool shadow_by_flow(const struct bh_port *port, const str
 	JOIN_PATHS();
 	if (!flow)
 		return false;
-	if (here->packet.protocol == IPPROTO_TCP && !judged->front.answered &&
-	    segment_refusal(port, judged->segment)) {
+	if (here->packet.protocol == IPPROTO_TCP && !judged->front.answered && segment_refusal(port, judged->segment)) {
 		decide(&here->judgement, BH_DROP, BH_REASON_INVALID_STATE);
 		return true;
 	}
@@ -149,8 +148,8 @@ static __always_inline int begin_shadow(const struct image *image, const struct 
 	judgement->direction = direction_of(hook, found->port->protects);
 	start_packet(image, found->port, here);
 	/* XDP does not see a tag in metadata. */
-	here->unsure = hook == BH_HOOK_XDP && (image->header->flags & BH_IMAGE_VLAN_SENSITIVE ||
-					       found->port->vlan_mode != BH_VLAN_ANY);
+	here->unsure = hook == BH_HOOK_XDP &&
+		       (image->header->flags & BH_IMAGE_VLAN_SENSITIVE || found->port->vlan_mode != BH_VLAN_ANY);
 	if (!image->header->adopt)
 		here->passed_before = 0;
 	if (!shadow_before_rules(image, found->port, here))

@@ -24,8 +24,8 @@ static __always_inline __u32 figures_of(const struct bh_connections *connections
 
 static __always_inline __u32 figures_at(const struct image *image, const struct bh_condition *condition)
 {
-	return figures_of(IMAGE_ELEMENT(image, image->header->connections, condition->connections - 1,
-					struct bh_connections));
+	return figures_of(
+		IMAGE_ELEMENT(image, image->header->connections, condition->connections - 1, struct bh_connections));
 }
 
 /* Whether the rule at a rank has this counter, and this limit or these figures. */

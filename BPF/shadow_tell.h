@@ -87,8 +87,7 @@ static __always_inline bool emit_change(void *ctx, const struct bh_scratch *judg
 }
 
 /* Tells what the shadow's judgement, in `here`, is to that of the policy in force. */
-static __always_inline void tell(void *ctx, const struct bh_scratch *judged, struct bh_scratch *here,
-				 __u32 generation)
+static __always_inline void tell(void *ctx, const struct bh_scratch *judged, struct bh_scratch *here, __u32 generation)
 {
 	__u32 zero = 0, segments = here->packet.segments;
 	struct bh_shadow_counts *counts = bpf_map_lookup_elem(&shadow_counts, &zero);

@@ -33,7 +33,26 @@ void bulkhead_prepare_heap(size_t bytes)
 	if (end > start)
 		madvise((void *)start, end - start, MADV_HUGEPAGE);
 }
+void bulkhead_prepare_service_heap(void)
+{
+	mallopt(M_ARENA_MAX, 2);
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+}
+
+void bulkhead_return_memory(void)
+{
+	malloc_trim(0);
+}
 #else
+void bulkhead_prepare_service_heap(void)
+{
+}
+
+void bulkhead_return_memory(void)
+{
+}
+
 void bulkhead_prepare_heap(size_t bytes)
 {
 	(void)bytes;

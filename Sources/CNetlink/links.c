@@ -28,8 +28,9 @@ static int take_vlan(const struct nlattr *data, struct bulkhead_link *link)
 
 static int take_bridge(const struct nlattr *data, struct bulkhead_link *link)
 {
-	enum { FILTERING, IPV4, IPV6 };
+	enum { FILTERING, DEFAULT, IPV4, IPV6 };
 	struct field fields[] = {
+		[DEFAULT] = { IFLA_BR_VLAN_DEFAULT_PVID, MNL_TYPE_U16 },
 		[FILTERING] = { IFLA_BR_VLAN_FILTERING, MNL_TYPE_U8 },
 		[IPV4] = { IFLA_BR_NF_CALL_IPTABLES, MNL_TYPE_U8 },
 		[IPV6] = { IFLA_BR_NF_CALL_IP6TABLES, MNL_TYPE_U8 },
@@ -38,6 +39,8 @@ static int take_bridge(const struct nlattr *data, struct bulkhead_link *link)
 	if (netlink_find_nested_fields(data, FIELDS(fields)) < 0)
 		return MNL_CB_ERROR;
 	link->filters_vlans = fields[FILTERING].found && mnl_attr_get_u8(fields[FILTERING].found);
+	if (fields[DEFAULT].found)
+		link->default_vlan = mnl_attr_get_u16(fields[DEFAULT].found);
 	link->calls_v4 = fields[IPV4].found && mnl_attr_get_u8(fields[IPV4].found);
 	link->calls_v6 = fields[IPV6].found && mnl_attr_get_u8(fields[IPV6].found);
 	return MNL_CB_OK;

@@ -106,6 +106,20 @@ int netlink_ask_for_one(const struct question *question, mnl_cb_t take, void *re
 	return converse(0, &(struct taker){ question, take, result, 0 });
 }
 
+static int take_nothing(const struct nlmsghdr *message, void *result)
+{
+	(void)message;
+	(void)result;
+	return MNL_CB_OK;
+}
+
+int netlink_change(const struct question *question)
+{
+	int state = converse(NLM_F_ACK, &(struct taker){ question, take_nothing, NULL, 0 });
+
+	return state < 0 ? state : 0;
+}
+
 void *netlink_append(struct vector *vector)
 {
 	if (vector->count == BULKHEAD_LIST_MAX) {

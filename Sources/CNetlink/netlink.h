@@ -29,6 +29,9 @@ struct question {
 /* Asks for one object; `take` gets the answer and `result`. */
 int netlink_ask_for_one(const struct question *question, mnl_cb_t take, void *result);
 
+/* Asks for a change; 0 where it was made. */
+int netlink_change(const struct question *question);
+
 /* A growing array of elements of one size, at most BULKHEAD_LIST_MAX of them. */
 struct vector {
 	char *bytes;

@@ -26,7 +26,7 @@ public struct Bulkhead: ParsableCommand {
             LogCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self,
             DropsCommand.self, ShadowCommand.self, ExplainCommand.self, ReachCommand.self, ReplayCommand.self, ImportCommand.self,
             InitCommand.self, SchemaCommand.self, GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self,
-            DetachCommand.self, ManualCommand<Bulkhead>.self,
+            DetachCommand.self, AdmitCommand.self, AgentCommand.self, ManualCommand<Bulkhead>.self,
         ])
 
     public init() {}

@@ -4,7 +4,7 @@ import Control
 /// Commands that later versions bring. Each is refused by name, so that nobody takes a typing mistake for the cause.
 enum LaterCommand {
     static let names = [
-        "top", "agent",
+        "top",
     ]
 
     /// - Throws: ``Refusal`` where `arguments` ask for one of them.

@@ -74,6 +74,12 @@ extension Status {
         var entries: Set<String> = []
         for status in ports where entries.insert(status.port.entry).inserted {
             let names = (status.uncovered ?? []).filter { known[status.port.entry]?.contains($0) != true }
+            let entry = status.port.entry
+            if let problem = status.gateProblem {
+                lines.append(palette.red("\(entry): \(problem)") + "\n")
+            } else if let gate = status.gate, gate != .none {
+                lines.append("\(entry): new ports are held by \(gate.rawValue)\n")
+            }
             guard !names.isEmpty else { continue }
             lines.append(
                 palette.red("\(status.port.entry): pass unjudged: \(names.joined(separator: ", "))") + "\n")
@@ -117,6 +123,8 @@ extension Status.PortStatus {
         fields.append("ahead", JSON(ahead))
         fields.append("problems", JSON(problems))
         fields.append("guards", JSON(guards.words))
+        if let gate { fields.append("gate", .string(gate.rawValue)) }
+        if let gateProblem { fields.append("gateProblem", .string(gateProblem)) }
         if let uncovered { fields.append("uncovered", JSON(uncovered)) }
         return .object(fields)
     }

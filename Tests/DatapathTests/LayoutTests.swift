@@ -95,7 +95,7 @@ import Testing
                 \.protects, \.vlan_mode, \.defaults, \.flags, \.scopes, \.vlans, \.name, \.default_lines,
                 \.default_files, \.line, \.file, \.flow_scope, \.flow_share, \.guards, \.macs, \.v4, \.v6,
             ]),
-        layout(bh_selector(), [\.entry, \.namespace_name, \.names, \.is_bridge]),
+        layout(bh_selector(), [\.entry, \.namespace_name, \.names, \.is_bridge, \.gate]),
         layout(bh_mac_list(), [\.macs]),
         layout(bh_file(), [\.name, \.text, \.size, \.pad]),
         layout(

@@ -50,6 +50,18 @@ import Testing
             let below: Set = ["Libbpf", "CLibbpf", "CDatapathABI", "Compiler", "Datapath", "Simulation"]
             #expect(imports.isDisjoint(with: below), "\(file)")
         }
+        for (module, other) in [("Commands", "Agent"), ("Agent", "Commands")] {
+            for file in try Checkout.files(under: "Sources/\(module)", suffix: ".swift") {
+                #expect(try !Checkout.imports(of: file).contains(other), "\(file)")
+            }
+        }
+        // What services need never slows a command down.
+        let services: Set = ["Logging", "ServiceLifecycle", "UnixSignals"]
+        for module in try Self.modules() where module != "Agent" {
+            for file in try Checkout.files(under: "Sources/\(module)", suffix: ".swift") {
+                #expect(Set(try Checkout.imports(of: file)).isDisjoint(with: services), "\(file)")
+            }
+        }
         for module in ["Control", "Rendering"] {
             for file in try Checkout.files(under: "Sources/\(module)", suffix: ".swift") {
                 let imports = Set(try Checkout.imports(of: file))

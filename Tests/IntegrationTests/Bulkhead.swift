@@ -170,6 +170,8 @@ struct Standing: Decodable {
         var ahead: [String]
         var problems: [String]
         var uncovered: [String]?
+        var gate: String?
+        var gateProblem: String?
     }
     struct Policy: Decodable {
         var file: String

@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    private static let units = ["bulkhead.service", "bulkhead-device@.service"]
+    private static let units = ["bulkhead.service", "bulkhead-agent.service", "bulkhead-device@.service"]
 
     @Test(arguments: ["bookworm", "trixie"]) func thePackageSaysWhatItIs(suite: String) throws {
         let layout = try Layout(suite)
@@ -42,7 +42,8 @@ import Testing
             try Shell.check("sh", "-n", layout.folder.appending(path: "DEBIAN/\(script)").path)
         }
         for path in [
-            "usr/sbin/bulkhead", "usr/lib/udev/rules.d/85-bulkhead.rules",
+            "usr/sbin/bulkhead", "usr/sbin/bulkhead-agent", "usr/share/bulkhead/libvirt-hook",
+            "usr/lib/udev/rules.d/85-bulkhead.rules",
             "usr/share/bash-completion/completions/bulkhead", "usr/share/zsh/vendor-completions/_bulkhead",
             "usr/share/fish/vendor_completions.d/bulkhead.fish", "usr/share/doc/bulkhead/copyright",
             "usr/share/doc/bulkhead/examples/public-server.yaml", "usr/share/man/man5/bulkhead-policy.5.gz",

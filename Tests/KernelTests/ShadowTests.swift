@@ -57,7 +57,7 @@ extension PacketTables {
         /// A flow is judged by what opened it, whoever sends its next packet, also where the front answers.
         @Test(arguments: AddressFamily.allCases) func aFlowIsJudgedByWhatOpenedIt(family: AddressFamily) throws {
             let talk = Talk(family: family)
-            try Self.use(FlowScript.closed, shadow: FlowScript.shut) { table in
+            try Self.use(FlowScript.closed, shadow: FlowScript.shut) { table throws in
                 let (there, back) = (talk.there(.udp(1000, 53, payload: [1])), talk.back(.udp(53, 1000, payload: [1])))
                 #expect(try table.judge(there) == "accept rule / drop rule")
                 for _ in 0..<5 {
@@ -66,7 +66,7 @@ extension PacketTables {
                 }
                 #expect(try table.simulator.flows().count == 1)
             }
-            try Self.use(FlowScript.closed, shadow: FlowScript.renamed) { table in
+            try Self.use(FlowScript.closed, shadow: FlowScript.renamed) { table throws in
                 #expect(try table.judge(talk.there(.udp(1000, 53, payload: [1]))) == "accept rule / accept rule")
                 for _ in 0..<5 {
                     let back = talk.back(.udp(53, 1000, payload: [1]))
@@ -82,7 +82,7 @@ extension PacketTables {
         /// The close of a connection is not placed in its flow a second time.
         @Test func aClosingConnectionIsNotTaken() throws {
             let talk = Talk(family: .v4)
-            try Self.use(FlowScript.closed, shadow: FlowScript.renamed) { table in
+            try Self.use(FlowScript.closed, shadow: FlowScript.renamed) { table throws in
                 let steps: [(Frame, Direction, String)] = [
                     (talk.there(.tcp(1000, 80, flags: 2, sequence: 1000)), .in, "accept rule / accept rule"),
                     (talk.back(.tcp(80, 1000, flags: 18, sequence: 5000, acknowledgement: 1001)), .out, ""),
@@ -105,7 +105,7 @@ extension PacketTables {
             let talk = Talk(family: .v6)
             let free = FlowScript.stateless.replacing("in: drop, out: drop", with: "in: drop, out: accept, adopt: 120s")
             let tracked = FlowScript.closed.replacing("out: drop", with: "out: drop, adopt: 120s")
-            try Self.use(free, shadow: tracked) { table in
+            try Self.use(free, shadow: tracked) { table throws in
                 #expect(try table.judge(talk.there(.udp(40000, 53, payload: [1]))) == "accept rule / accept rule")
                 let back = talk.back(.udp(53, 40000, payload: [1]))
                 #expect(try table.judge(back, .out) == "accept default / accept adopted")
@@ -114,14 +114,14 @@ extension PacketTables {
 
         /// A limit that both have does what it did; of another nobody knows what is left.
         @Test func aLimitIsKnownWhereItIsTheSame() throws {
-            try Self.use(Self.limited("1/m"), shadow: Self.limited("1/m")) { table in
+            try Self.use(Self.limited("1/m"), shadow: Self.limited("1/m")) { table throws in
                 #expect(try table.judge(query(1000)) == "accept rule / accept rule")
                 #expect(try table.judge(query(1001)) == "drop default / drop default")
                 // Nothing was taken of it for the shadow.
                 table.simulator.pass(seconds: 60)
                 #expect(try table.judge(query(1002)) == "accept rule / accept rule")
             }
-            try Self.use(Self.limited("1/m"), shadow: Self.limited("2/m")) { table in
+            try Self.use(Self.limited("1/m"), shadow: Self.limited("2/m")) { table throws in
                 #expect(try table.judge(query(1000)) == "accept rule / may accept rule")
                 #expect(try table.judge(query(1001)) == "drop default / may accept rule")
             }
@@ -130,7 +130,7 @@ extension PacketTables {
         /// What is rejected is answered as ever, and shown as it came.
         @Test func aRejectedPacketIsAnswered() throws {
             let rejecting = FlowScript.policy("  - { name: no, service: udp/53, direction: in, action: reject }")
-            try Self.use(rejecting, shadow: FlowScript.closed) { table in
+            try Self.use(rejecting, shadow: FlowScript.closed) { table throws in
                 let frame = query(1000)
                 let record = try #require(table.records["web"])
                 let outcome = try table.simulator.judge(frame: frame.bytes, portRecord: record, direction: .in)
@@ -145,7 +145,7 @@ extension PacketTables {
 
         /// Only what differs is streamed and counted as a change; all of it is counted as compared.
         @Test func whatDiffersIsCounted() throws {
-            try Self.use(FlowScript.closed, shadow: FlowScript.shut) { table in
+            try Self.use(FlowScript.closed, shadow: FlowScript.shut) { table throws in
                 for port in 0..<10 as Range<UInt16> { _ = try table.judge(query(1000 + port)) }
                 _ = try table.judge(Talk(family: .v4).there(.udp(1000, 99, payload: [1])))
                 let counts = try table.shadow.counts()
@@ -157,7 +157,7 @@ extension PacketTables {
 
         /// When nobody renews the lease any more, the program itself takes the flag back.
         @Test func aLeaseThatIsOverEndsIt() throws {
-            try Self.use(FlowScript.closed, shadow: FlowScript.shut) { table in
+            try Self.use(FlowScript.closed, shadow: FlowScript.shut) { table throws in
                 #expect(try table.judge(query(1000)) == "accept rule / drop rule")
                 table.shadow.expire(at: 1)
                 #expect(try table.judge(query(1001)) == "accept rule / -")

@@ -13,4 +13,10 @@
  */
 void bulkhead_prepare_heap(size_t bytes);
 
+/* For a process that lives long and mostly waits: few heaps, and what is free goes back to the kernel. */
+void bulkhead_prepare_service_heap(void);
+
+/* Gives back what is free now. */
+void bulkhead_return_memory(void);
+
 #endif

@@ -82,6 +82,7 @@ struct bulkhead_link {
 	uint8_t is_up;
 	uint8_t is_loopback;
 	uint8_t filters_vlans; /* a bridge that does */
+	uint16_t default_vlan; /* of a bridge: what its new members get; 0: none */
 	uint8_t calls_v4;      /* a bridge that hands IPv4 packets to the chains of the IP layer */
 	uint8_t calls_v6;
 	uint8_t bond_mode;     /* BOND_MODE_* */
@@ -224,5 +225,85 @@ enum bulkhead_older_drop {
  * there. -E2BIG: the table is too large to be read.
  */
 int bulkhead_read_older_table(uint8_t family, const char *table, uint8_t drops[5]);
+
+/* ---- The gate of a bridge, in nftables ---- */
+
+/* A device as nftables knows it at a hook: a key of a set, so nothing may stand between the two. */
+struct bulkhead_gate_device {
+	char name[16];  /* filled up with NULs */
+	uint32_t index; /* not used for a bridge */
+};
+_Static_assert(sizeof(struct bulkhead_gate_device) == 20, "bulkhead_gate_device");
+
+/*
+ * Makes a table of the bridge family, in one step in place of one of the same name: what a device receives that is not
+ * among `devices`, and what would be sent by it, is dropped, if it is a member of one of the bridges. Where
+ * `tells_bridges` is false, members of all bridges of the namespace are held.
+ * -EOPNOTSUPP: this kernel cannot tell the bridge of a packet; or it has no nftables for bridges.
+ */
+int bulkhead_gate_put(const char *table, const struct bulkhead_gate_device *bridges, size_t bridge_count,
+		      const struct bulkhead_gate_device *devices, size_t device_count, bool tells_bridges);
+
+/* Removes it; it need not be there. */
+int bulkhead_gate_remove(const char *table);
+
+/* The devices, or the bridges, of a table. -ENOENT: there is no such table, or not this set in it. */
+int bulkhead_gate_read(const char *table, bool of_bridges, struct bulkhead_gate_device **devices, size_t *count);
+
+/* A rule of a table: its chain, and the names of its expressions. */
+struct bulkhead_gate_rule {
+	char chain[32];
+	char shape[128];
+};
+
+int bulkhead_gate_read_rules(const char *table, struct bulkhead_gate_rule **rules, size_t *count);
+
+/* ---- The VLANs of a bridge ---- */
+
+int bulkhead_set_vlan_filtering(uint32_t bridge, bool is_on);
+
+/* The VLAN that a new member gets; 0: none. The kernel refuses it while the bridge filters. */
+int bulkhead_set_default_vlan(uint32_t bridge, uint16_t tag);
+
+struct bulkhead_vlan_change {
+	uint32_t index;
+	uint16_t first;
+	uint16_t last;     /* of a range */
+	uint8_t is_bridge; /* the bridge itself; else a member of one */
+	uint8_t removes;
+	uint8_t is_default; /* frames without a tag are in it, and leave without one */
+};
+
+int bulkhead_change_vlans(const struct bulkhead_vlan_change *change);
+
+/* ---- Events ---- */
+
+enum bulkhead_event_source {
+	BULKHEAD_LINK_EVENTS,
+	BULKHEAD_NFTABLES_EVENTS,
+};
+
+/*
+ * A socket that gets what happens in the calling thread's namespace from now on, also when the thread is elsewhere
+ * later: a descriptor for poll(2), which the caller closes, or a negative errno. It never blocks.
+ */
+int bulkhead_open_events(enum bulkhead_event_source source);
+
+/* What a device is after something happened to it. */
+struct bulkhead_device_event {
+	uint32_t index;
+	uint32_t master;
+	uint8_t is_gone;
+	char name[16];
+};
+
+/*
+ * Takes the events that wait. More may wait afterwards. Returns BULKHEAD_CUT where some are missing, because the
+ * kernel had no room for them: what they told must be read anew.
+ */
+int bulkhead_read_device_events(int fd, struct bulkhead_device_event **events, size_t *count);
+
+/* The same of nftables: whether something happened to a table of this name, in whatever family. */
+int bulkhead_read_table_events(int fd, const char *table, bool *is_touched);
 
 #endif

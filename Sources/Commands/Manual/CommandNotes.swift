@@ -61,6 +61,8 @@ extension CommandNotes.File {
         path: "/sys/kernel/btf/vmlinux", purpose: "The kernel's description of its own types. The programs need it.")
     static let namespaces = Self(
         path: "/run/netns/NAME", purpose: "The network namespaces that a policy names with `netns`.")
+    static let agentLock = Self(
+        path: "/run/bulkhead/INSTANCE.agent", purpose: "Locked by the instance's agent; holds its process number.")
     static let gracePeriods = Self(
         path: Controller.gracePeriodSetting,
         purpose: "Set to 1 for the moment of the change, so that the kernel waits less at its hooks; then set back.")

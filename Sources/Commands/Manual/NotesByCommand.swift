@@ -8,7 +8,7 @@ extension CommandNotes {
         "show": show, "status": status, "counters": counters, "flows": flows, "drops": drops,
         "shadow": shadow, "explain": explain,
         "reach": reach, "replay": replay, "import": importing, "init": initial, "schema": schema,
-        "quarantine": quarantine, "release": release, "detach": detach,
+        "quarantine": quarantine, "release": release, "detach": detach, "admit": admit, "agent": agent,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
         "group flush": groupFlush,
     ]
@@ -22,6 +22,9 @@ extension CommandNotes {
     private static let refusals = (path: "operations.md#refusals", title: "refusals and what to do")
     private static let boot = (path: "operations.md#at-boot", title: "at boot")
     private static let questions = (path: "operations.md#questions", title: "questions")
+    private static let following = (
+        path: "operations.md#devices-that-come-and-go", title: "devices that come and go"
+    )
     private static let quarantines = (path: "operations.md#cutting-a-port-off", title: "cutting a port off")
     private static let bringing = (path: "guides/bringing-rules-along.md", title: "bringing rules along")
     private static let members = (path: "operations.md#changing-who-is-in-a-group", title: "changing who is in a group")
@@ -48,6 +51,17 @@ extension CommandNotes {
         failed: "A policy or the file of flows cannot be read or has errors, or no policy is in force.",
         different: "With `--exit-code`: the policies were compared, and some traffic changes its verdict.",
         files: [.instance, .namespaces], related: ["check", "reach", "apply"], reading: [changes])
+
+    private static let admit = CommandNotes(
+        done: "Every packet of the device is judged, and no gate holds it.",
+        failed: "There is no such device, no entry means it, it cannot be enforced, or no policy is in force.",
+        files: [.instance, .namespaces], related: ["status", "agent", "apply"], reading: [following])
+
+    private static let agent = CommandNotes(
+        done: "The agent was told to end. What is in force stays in force.",
+        failed: "Another agent follows the instance, or `bulkhead-agent` is not installed beside `bulkhead`.",
+        files: [.standardPolicy, .instance, .namespaces, .agentLock], related: ["admit", "status", "apply"],
+        reading: [following])
 
     private static let reach = CommandNotes(
         done: "The question was answered, also if nobody can.",

@@ -285,6 +285,14 @@ extension ImageView {
             tcp: record.flags & BH_PORT_TCP_STRICT.rawValue != 0 ? .strict : .liberal, guards: Set(bits: record.guards))
     }
 
+    /// Whether a port record lets frames with a VLAN tag through.
+    public func admitsTags(_ number: Int) -> Bool {
+        guard (0..<portCount).contains(number), let record = element(bh_port.self, of: fixed.ports, number) else {
+            return false
+        }
+        return record.vlan_mode != UInt8(BH_VLAN_NONE.rawValue)
+    }
+
     /// The host's part of a port record: the number that its flows are kept under; 0 if each device has its own. nil
     /// beyond the last record.
     public func flowScope(_ number: Int) -> UInt16? {

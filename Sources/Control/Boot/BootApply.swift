@@ -61,19 +61,28 @@ extension Controller {
     ///
     /// - Returns: nil: there are none, or not by the fault of an apply.
     package func takeDevices() throws -> AppliedPolicy? {
+        try takeDevices { $0.file == ClosedPolicy.name || $0.hasComers }
+    }
+
+    /// Applies the policy in force again, as it was read, for the devices that there are now.
+    ///
+    /// - Parameter isNeeded: Whether there is something to do; asked again after each apply, because what came
+    ///   meanwhile was not seen.
+    /// - Returns: nil: there is nothing to do.
+    func takeDevices(where isNeeded: (Enforcement) -> Bool) throws -> AppliedPolicy? {
         var last: AppliedPolicy?
         for _ in 0..<8 {
-            guard let applied = try takeDevicesOnce() else { break }
+            guard let applied = try takeDevicesOnce(where: isNeeded) else { break }
             last = applied
             if !applied.report.changed { break }
         }
         return last
     }
 
-    private func takeDevicesOnce() throws -> AppliedPolicy? {
+    private func takeDevicesOnce(where isNeeded: (Enforcement) -> Bool) throws -> AppliedPolicy? {
         try waiting {
-            let status = try status()
-            guard status.file == ClosedPolicy.name || status.hasComers else { return nil }
+            let status = try instance.enforcement()
+            guard isNeeded(status) else { return nil }
             let prepared = try PreparedPolicy(try sourceForComers(status))
             let report = try prepared.apply(
                 to: instance, .now("for devices that came", rollbackOf: nil), onto: status.generation)
@@ -82,7 +91,7 @@ extension Controller {
     }
 
     /// The policy in force, as it was read, for the devices that there are now.
-    private func sourceForComers(_ status: Status) throws(DatapathError) -> PolicySource {
+    private func sourceForComers(_ status: Enforcement) throws(DatapathError) -> PolicySource {
         if status.file == ClosedPolicy.name { return try .closed() }
         do throws(DatapathError) {
             return try PolicySource(kept: instance.keptPolicy(status.generation), awaitsDevices: true)
@@ -98,7 +107,7 @@ extension Controller {
     private func numberInForce() -> UInt32 { (try? policyInForce())?.text.generation ?? 0 }
 
     /// Runs `body` again and again while others change the instance, for a minute at most.
-    private func waiting<Result>(_ body: () throws -> Result) throws -> Result {
+    func waiting<Result>(_ body: () throws -> Result) throws -> Result {
         let clock = ContinuousClock()
         let end = clock.now + .seconds(60)
         while true {
@@ -112,7 +121,7 @@ extension Controller {
     }
 }
 
-extension Status {
+extension Enforcement {
     /// Whether a device passes unjudged that the policy means, and that nobody detached.
     fileprivate var hasComers: Bool {
         ports.contains { $0.state == .unfiltered || !($0.uncovered ?? []).isEmpty }

@@ -72,6 +72,7 @@ extension Instance {
                     known[device.id] = device
                     report.ports.append(image.portName(device))
                 }
+                report.warnings += settleGates([], [], former: image.view.selectors)
             }
         } catch {
             // Another version's image: its links can still be taken off.

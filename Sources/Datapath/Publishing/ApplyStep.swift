@@ -67,7 +67,8 @@ struct ApplyStep {
         }
         guard try instance.brokenHooks(devices).isEmpty else { return nil }
         try instance.repairQuarantine(maps)
-        return report(generation: old.generation, changed: false, devices: devices, live: old, maps)
+        let warnings = instance.settleGates(view.selectors, old.judgedDevices)
+        return report(generation: old.generation, changed: false, devices: devices, live: old, maps, more: warnings)
     }
 
     // MARK: A new generation
@@ -130,12 +131,17 @@ struct ApplyStep {
         let new = try LiveImage(map)
         let devices = new.devices()
         if let until {
-            // What the base has stays until the trial is settled.
+            // What the base has stays until the trial is settled: its gates, which also let the trial's devices in.
+            warnings += instance.settleGates(
+                old?.view.selectors ?? [], (old?.judgedDevices ?? []) + new.judgedDevices)
             try instance.removeStaleInner(maps)
             var result = report(generation: number, changed: true, devices: devices, live: new, maps)
             result.trial = ApplyReport.TrialStart(base: old?.generation, until: KernelClock.wall(atBoot: until))
             return result
         }
+        // Attached and published; a gate is opened last, and shut before the programs go.
+        warnings += instance.settleGates(
+            view.selectors, new.judgedDevices, former: old?.view.selectors ?? [])
         let kept = Set(devices.map(\.id))
         try maps.retire((old?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
         settleHistory(number, maps)
@@ -292,7 +298,7 @@ struct ApplyStep {
 
     private func report(
         generation: UInt32, changed: Bool, devices: [DeviceRecord], live: LiveImage,
-        _ maps: InstanceMaps
+        _ maps: InstanceMaps, more: [String] = []
     ) -> ApplyReport {
         let modes = Dictionary(devices.map { ($0.identity, $0.mode) }) { first, _ in first }
         return ApplyReport(
@@ -302,6 +308,6 @@ struct ApplyStep {
                 return ApplyReport.PortReport(
                     port: binding.port, mode: modes[identity] ?? nil, isMissing: binding.interface == nil)
             }, memoryBytes: maps.memory + live.memory + GenerationHistory(instance).memory,
-            warnings: warnings)
+            warnings: warnings + more)
     }
 }

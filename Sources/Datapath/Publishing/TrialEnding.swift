@@ -108,13 +108,15 @@ extension Instance {
             let loser = try LiveImage.published(in: maps, slot: maps.otherSlot())
             guard trial != nil || loser != nil else { return [] }
             gracePeriods.recover()
+            let warnings = settleGates(
+                winner?.view.selectors ?? [], winner?.judgedDevices ?? [], former: loser?.view.selectors ?? [])
             try gracePeriods.expedited { try clearSlots(trial, loser, maps) }
             var state = try maps.state()
             let kept = Set((winner?.devices() ?? []).map(\.id))
             try maps.retire((loser?.devices() ?? []).map(\.id).filter { !kept.contains($0) }, &state)
             try freeGroups(winner, maps)
             try removeStaleInner(maps)
-            return try takeOff(loser, keeping: winner) + settleHistory(winner, maps)
+            return try warnings + takeOff(loser, keeping: winner) + settleHistory(winner, maps)
         }
     }
 

@@ -13,6 +13,9 @@ struct Coverage {
     /// Devices that pass packets through programs of ours in both directions.
     private let judged: Set<Place>
 
+    /// By device, the bridge that it is a member of.
+    private let bridgeOf: [Place: String]
+
     fileprivate struct Place: Hashable {
         var namespaceInode: UInt64
         var index: UInt32
@@ -30,6 +33,11 @@ struct Coverage {
             let inode = inventory.namespaces[selectors[entry.key]?.namespace]?.inode
             result[entry.key] = entry.value.filter { !places.contains($0, in: inode) }
         }
+        bridgeOf = inventory.namespaces.values.reduce(into: [:]) { result, found in
+            for device in found.interfaces {
+                result[Place(namespaceInode: found.inode, index: device.index)] = device.bridge
+            }
+        }
         self.selectors = selectors
         self.judged = places
     }
@@ -45,6 +53,16 @@ struct Coverage {
     func isUncovered(_ device: DeviceRecord, of entry: String) -> Bool {
         inventory.namespaces[device.namespace]?.inode == device.namespaceInode
             && (uncovered[entry] ?? []).contains { $0.index == device.interfaceIndex }
+    }
+
+    /// Whether an entry still means a recorded device that is there.
+    func means(_ device: DeviceRecord, by entry: String) -> Bool {
+        (meant[entry] ?? []).contains { $0.index == device.interfaceIndex }
+    }
+
+    /// The bridge that a recorded device is a member of now.
+    func bridge(of device: DeviceRecord) -> String? {
+        bridgeOf[Place(namespaceInode: device.namespaceInode, index: device.interfaceIndex)]
     }
 
     private func isJudged(_ device: HostInterface, in namespace: String?) -> Bool {

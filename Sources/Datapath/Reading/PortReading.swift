@@ -28,7 +28,15 @@ extension Instance {
         let inventory = try DatapathError.of { () throws(HostError) in try HostInventory.read(namespaces: names) }
         let coverage = Coverage(image, inventory, judged: devices.filter { hooks[$0.id]?.judges ?? false })
         let order = Dictionary(devices.enumerated().map { ($1.id, $0) }) { first, _ in first }
-        let ports = devices.map { status(of: $0, hooks[$0.id] ?? HookReading(), image, coverage) }
+        let gates = image.view.gatedNamespaces.isEmpty ? GateReading() : readGates(image, inventory)
+        let bridges = Set(image.view.selectors.filter(\.isBridge).map(\.entry))
+        let ports = devices.map { device in
+            var status = status(of: device, hooks[device.id] ?? HookReading(), image, coverage)
+            let entry = status.port.entry
+            if bridges.contains(entry) { status.gate = gates.made[entry] ?? PortEntry.Gate.none }
+            status.gateProblem = gates.problems[entry]
+            return status
+        }
         return (
             ports.sorted { ($0.record, order[$0.device] ?? 0) < ($1.record, order[$1.device] ?? 0) }, coverage.bridges
         )
@@ -94,12 +102,14 @@ extension Instance {
             state: .missing, ahead: hooks.ahead, problems: [], device: device.id, record: device.record,
             guards: image.view.port(device.record)?.guards ?? [])
         status.uncovered = coverage.uncoveredNames(entry)
+        if isThere { status.bridge = coverage.bridge(of: device) }
         if hooks.isUnpinned {
             status.beDetached()
         } else if let standIn {
             status.beReplaced(by: standIn, device, isJudged: hooks.judges)
         } else if hooks.judges {
-            status.beJudged(device, hooks, isQuarantined: image.isQuarantined(device))
+            status.beJudged(
+                device, hooks, isMeant: coverage.means(device, by: entry), isQuarantined: image.isQuarantined(device))
         } else if coverage.isUncovered(device, of: entry) {
             status.beUnfiltered(hooks)
         } else {
@@ -113,6 +123,7 @@ extension Instance {
 extension Status.PortStatus {
     fileprivate mutating func beDetached() {
         state = .detached
+        change = .detached
         isAsIntended = false
         problems = ["all traffic passes until the next apply"]
     }
@@ -120,6 +131,7 @@ extension Status.PortStatus {
     /// - Parameter isJudged: whether the recorded device still is, under another name.
     fileprivate mutating func beReplaced(by other: HostInterface, _ device: DeviceRecord, isJudged: Bool) {
         state = .unfiltered
+        change = .came
         isAsIntended = false
         interfaceIndex = other.index
         (mode, hooks, ahead) = (nil, [], [])
@@ -137,20 +149,30 @@ extension Status.PortStatus {
     fileprivate mutating func beMissing(_ device: DeviceRecord) {
         state = .missing
         isAsIntended = device.mode == nil || port.protects == .workload
-        if device.mode != nil { problems = ["the device is gone: apply again when it is back"] }
+        guard device.mode != nil else { return }
+        change = .gone
+        problems = ["the device is gone: apply again when it is back"]
     }
 
-    fileprivate mutating func beJudged(_ device: DeviceRecord, _ hooks: HookReading, isQuarantined: Bool) {
+    fileprivate mutating func beJudged(
+        _ device: DeviceRecord, _ hooks: HookReading, isMeant: Bool, isQuarantined: Bool
+    ) {
         state = isQuarantined ? .quarantined : .enforcing
         isAsIntended = hooks.lost.isEmpty
-        if !hooks.lost.isEmpty { problems.append(hooks.lossInWords) }
+        if !isMeant { change = .moved }
+        if !hooks.lost.isEmpty {
+            change = .lost
+            problems.append(hooks.lossInWords)
+        }
         if device.presentName != device.interface {
+            change = change ?? .renamed
             problems.append("the device was called '\(device.interface)' when the policy was applied: apply again")
         }
     }
 
     fileprivate mutating func beUnfiltered(_ hooks: HookReading) {
         state = .unfiltered
+        change = .lost
         isAsIntended = false
         problems = [hooks.lossInWords]
     }

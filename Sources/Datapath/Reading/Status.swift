@@ -18,6 +18,22 @@ public struct Status: Sendable {
         case detached
     }
 
+    /// What became of a port since the policy was applied.
+    public enum Change: Sendable, Hashable {
+        /// A device came in its place.
+        case came
+        /// Its device is gone.
+        case gone
+        /// Its device has another name.
+        case renamed
+        /// The entry does not mean its device any more.
+        case moved
+        /// A program of ours was taken off a hook.
+        case lost
+        /// It was detached, on purpose.
+        case detached
+    }
+
     public struct PortStatus: Sendable, Hashable {
         /// A missing device's names are those of the apply.
         public var port: Port
@@ -43,6 +59,13 @@ public struct Status: Sendable {
         public var record: Int
         /// Guards in force at the port.
         public var guards: Set<Guard> = []
+        public var change: Change?
+        /// Of an entry that names a bridge: what holds new ports of it now.
+        public var gate: PortEntry.Gate?
+        /// Why its gate is not as the policy wants it.
+        public var gateProblem: String?
+        /// The bridge that its device is a member of now.
+        public var bridge: String?
     }
 
     /// A bridge that has judged members, and others that no entry of the policy means.
@@ -87,9 +110,23 @@ public struct Status: Sendable {
     public var groups: [GroupMembers]
 }
 
+/// What is enforced at which port: the part of a ``Status`` that tells whether devices came, went or were changed, and
+/// that costs little enough to be asked for again and again.
+public struct Enforcement: Sendable {
+    public var generation: UInt32
+    /// The policy's own file, as it was given.
+    public var file: String
+    public var isOnTrial: Bool
+    public var ports: [Status.PortStatus]
+    /// The network namespaces that the policy names.
+    public var namespaces: Set<String>
+}
+
 extension Status {
     /// Whether every port is enforced as the policy wants it.
-    public var isAsIntended: Bool { ports.allSatisfy { $0.isAsIntended && ($0.uncovered ?? []).isEmpty } }
+    public var isAsIntended: Bool {
+        ports.allSatisfy { $0.isAsIntended && ($0.uncovered ?? []).isEmpty && $0.gateProblem == nil }
+    }
 
     /// What passes unjudged although the policy means it, one line each; for people.
     public var warnings: [String] { Status.warnings(ports) }

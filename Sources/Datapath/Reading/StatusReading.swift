@@ -22,10 +22,21 @@ extension Instance {
             instance: name, generation: image.generation, trial: openTrial(of: image, maps),
             file: view.file(0)?.name ?? "",
             sha256: PolicyText.hash(of: view.files), imageHash: view.sha256, loadedAt: view.header.loaded_at,
-            ports: ports, bridges: bridges, memoryBytes: maps.memory + image.memory + GenerationHistory(self).memory,
+            ports: ports, bridges: bridges,
+            memoryBytes: maps.memory + image.memory + GenerationHistory(self).memory,
             classifier: view.classifier,
             flows: flows, readers: activeReaders(maps), quarantine: quarantine.sorted(),
             groups: try groups(image.view.groups, maps))
+    }
+
+    /// The same of the ports alone.
+    public func enforcement() throws(DatapathError) -> Enforcement {
+        let maps = try openMaps(.hooks)
+        let image = try imageInForce(maps)
+        return Enforcement(
+            generation: image.generation, file: image.view.file(0)?.name ?? "",
+            isOnTrial: openTrial(of: image, maps) != nil, ports: try portStatuses(image).ports,
+            namespaces: Set(image.view.selectors.compactMap(\.namespace)))
     }
 
     /// What is to be told of a generation's trial; nil if it is not on trial.

@@ -7,11 +7,20 @@ public struct DeviceSelector: Sendable, Hashable {
     /// nil: the controller's own network namespace.
     public var namespace: String?
     public var selector: PortEntry.Selector
+    /// What holds new ports of a bridge.
+    public var gate: PortEntry.Gate
 
-    public init(entry: String, namespace: String?, selector: PortEntry.Selector) {
+    public init(
+        entry: String, namespace: String?, selector: PortEntry.Selector, gate: PortEntry.Gate = .none
+    ) {
+        self.gate = gate
         self.entry = entry
         self.namespace = namespace
         self.selector = selector
+    }
+
+    public var isBridge: Bool {
+        if case .bridge = selector { true } else { false }
     }
 
     /// Whether devices that come later may be meant without being named one by one.

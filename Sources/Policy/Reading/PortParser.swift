@@ -19,7 +19,7 @@ struct PortDefinition {
 struct PortParser {
     static let keys = [
         "interface", "bridge", "netns", "protects", "mac", "addresses", "shared", "groups", "guard", "vlans",
-        "defaults", "mode", "maxFlows", "tcp", "unknown",
+        "defaults", "mode", "maxFlows", "tcp", "unknown", "gate",
     ]
 
     enum Unknown: String, CaseIterable { case judge, drop }
@@ -115,12 +115,22 @@ struct PortParser {
         }
         port.entry.protects = fields["protects"].flatMap { problems.word($0) }
         if let mode = fields["mode"].flatMap({ problems.word($0, PortEntry.Mode.self) }) { port.entry.mode = mode }
+        readGate(fields, into: &port)
         guard let node = fields["unknown"], let unknown = problems.word(node, Unknown.self) else { return }
         if case .bridge = port.entry.selector {
             port.entry.judgesUnknown = unknown == .judge
             port.entry.unknownLocation = node.location
         } else {
             problems.error(node.location, "\"unknown\" is only for entries with \"bridge\"")
+        }
+    }
+
+    private func readGate(_ fields: Fields, into port: inout PortDefinition) {
+        guard let node = fields["gate"], let gate = problems.word(node, PortEntry.Gate.self) else { return }
+        if case .bridge = port.entry.selector {
+            port.entry.gate = gate
+        } else {
+            problems.error(node.location, "\"gate\" is only for entries with \"bridge\"")
         }
     }
 

@@ -91,6 +91,17 @@ public struct PortEntry: Sendable {
         case bridge(String)
     }
 
+    /// What holds a new port of a bridge shut until it is enforced.
+    public enum Gate: String, Sendable, Hashable, CaseIterable {
+        /// Whichever this host has.
+        case auto
+        /// The bridge filters VLANs, and the port gets its own last.
+        case vlan
+        /// A table of nftables drops what no admitted port sent or receives.
+        case nft
+        case none
+    }
+
     public enum Mode: String, Sendable, Hashable, CaseIterable {
         case auto
         case xdp
@@ -155,6 +166,8 @@ public struct PortEntry: Sendable {
     public var judgesUnknown: Bool
     /// Where `unknown` is written.
     public var unknownLocation: SourceLocation?
+    /// On a bridge entry, as written.
+    public var gate: Gate?
 
     public init(
         name: String, location: SourceLocation, selector: Selector, namespace: String? = nil,
@@ -180,6 +193,9 @@ public struct PortEntry: Sendable {
         self.tcp = tcp
         self.judgesUnknown = judgesUnknown
     }
+
+    /// What holds a new port: where nothing is written, only ports that would be dropped anyway are held.
+    public var effectiveGate: Gate { gate ?? (judgesUnknown ? .none : .auto) }
 
     /// The size of the flow table, shared by all ports.
     public static let flowTableSize = 262_144

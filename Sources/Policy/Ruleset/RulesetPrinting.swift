@@ -45,6 +45,7 @@ extension PortEntry: CustomStringConvertible {
         if let maxFlows { parts.append("maxFlows \(maxFlows)") }
         if tcp != .liberal { parts.append("tcp \(tcp.rawValue)") }
         if !judgesUnknown { parts.append("unknown drop") }
+        if let gate { parts.append("gate \(gate.rawValue)") }
         return parts.joined(separator: " ")
     }
 }

@@ -121,7 +121,7 @@ public enum PolicySchema {
         ]),
         "defaults": Shapes.mapping(WrittenDefaults.portKeys, defaults), "mode": Shapes.words(PortEntry.Mode.self),
         "maxFlows": Shapes.number(1...PortEntry.flowTableSize), "tcp": Shapes.words(PortEntry.TCPWindows.self),
-        "unknown": Shapes.words(PortParser.Unknown.self),
+        "unknown": Shapes.words(PortParser.Unknown.self), "gate": Shapes.words(PortEntry.Gate.self),
     ]
 
     /// A VLAN tag, or a range of them.

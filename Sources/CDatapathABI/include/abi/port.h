@@ -51,6 +51,15 @@ struct bh_port {
 
 _Static_assert(sizeof(struct bh_port) == 64, "bh_port");
 
+/* What holds a new port of a bridge shut until its packets are judged. */
+enum bh_gate {
+	BH_GATE_NONE,
+	BH_GATE_AUTO, /* whichever this host has */
+	BH_GATE_VLAN, /* the port is in no VLAN */
+	BH_GATE_NFT,  /* a table of nftables */
+	BH_GATE_MAX,
+};
+
 /*
  * The devices that a policy entry means, by the names that the policy has. No program reads it: it tells the controller
  * which devices should have programs and have none.
@@ -59,7 +68,8 @@ struct bh_selector {
 	__u32 entry;          /* offset in `strings`: the entry's name */
 	__u32 namespace_name; /* offset in `strings`; the empty text is the controller's own */
 	__u32 names;          /* offset in `strings`: names and patterns of devices, or of a bridge, one per line */
-	__u32 is_bridge;      /* the members of a bridge are meant */
+	__u16 is_bridge;      /* the members of a bridge are meant */
+	__u16 gate;           /* enum bh_gate: what holds new members of the bridge */
 };
 
 _Static_assert(sizeof(struct bh_selector) == 16, "bh_selector");

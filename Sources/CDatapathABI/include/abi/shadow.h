@@ -57,9 +57,9 @@ _Static_assert(sizeof(struct bh_shadow_total) == 16, "bh_shadow_total");
 
 /* A record of the ring `shadow_ring`. */
 struct bh_shadow_event {
-	struct bh_event event;       /* with the judgement of the policy in force */
-	struct bh_judgement shadow;  /* generation 0: the shadow's policy has no such port, and it would pass */
-	__u32 may;                   /* whether the shadow cannot know it for sure */
+	struct bh_event event;      /* with the judgement of the policy in force */
+	struct bh_judgement shadow; /* generation 0: the shadow's policy has no such port, and it would pass */
+	__u32 may;                  /* whether the shadow cannot know it for sure */
 	__u32 pad;
 };
 

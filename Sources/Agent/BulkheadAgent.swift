@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Control
+import Glibc
+import Logging
+import Rendering
+import ServiceLifecycle
+import UnixSignals
+
+/// The `bulkhead-agent` program: services that follow the host.
+public struct BulkheadAgent: AsyncParsableCommand {
+    public static let configuration = CommandConfiguration(
+        commandName: "bulkhead-agent",
+        abstract: "Follow the host's devices with the policy in force.",
+        discussion: """
+            Started by the unit bulkhead-agent.service, or by `bulkhead agent`, whose page says what it does.
+
+            Example:
+              bulkhead-agent /etc/bulkhead/policy.yaml
+            """,
+        version: Version.current)
+
+    @Argument(help: "The policy file that is read at SIGHUP, and at the start where no policy is in force.")
+    var policy = "/etc/bulkhead/policy.yaml"
+    @Option(help: ArgumentHelp("Which of several installations on this host is meant.", valueName: "name"))
+    var instance = Controller.standardInstance
+
+    public init() {}
+
+    /// The program. A main.swift would take `main()` for that of commands that do not wait.
+    public static func start() async {
+        do {
+            var command = try parseAsRoot()
+            if var agent = command as? BulkheadAgent { try await agent.run() } else { try command.run() }
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    public func validate() throws {
+        do {
+            _ = try Controller(instance: instance)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
+    public mutating func run() async throws {
+        // Whoever reads the log may go away.
+        signal(SIGPIPE, SIG_IGN)
+        do {
+            let lock = try AgentLock(instance: instance)
+            try await serve()
+            _ = consume lock
+        } catch let error as Refusal {
+            let text = Array("Error: \(Words(error).text)\n".utf8)
+            _ = unsafe write(STDERR_FILENO, text, text.count)
+            throw ExitCode.failure
+        }
+    }
+
+    /// One group has all services: each ends when it is told to, and one that fails ends the agent.
+    private func serve() async throws {
+        var logger = Logger(label: "bulkhead-agent") { _ in AgentLog() }
+        if instance != Controller.standardInstance { logger[metadataKey: "instance"] = "\(instance)" }
+        let follower = try Follower(instance: instance, policy: policy, logger: logger)
+        let services: [any Service] = [follower, ReloadService(follower: follower)]
+        var quiet = logger
+        quiet.logLevel = .error
+        let group = ServiceGroup(
+            configuration: .init(
+                services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet))
+        try await group.run()
+    }
+}
+
+/// Has the policy's file read again at SIGHUP.
+struct ReloadService: Service {
+    let follower: Follower
+
+    func run() async throws {
+        for await _ in await UnixSignalsSequence(trapping: .sighup).cancelOnGracefulShutdown() { follower.reload() }
+    }
+}

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Control
+import Glibc
+import SystemPackage
+
+struct AgentCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "agent",
+        abstract: "Follow the host's devices with the policy in force.",
+        discussion: """
+            The agent has devices judged as soon as they come that an entry of the policy means, lets go of those \
+            that left, follows renames and moves between bridges, and puts back what somebody took off. It never \
+            decides about a packet: when it is ended, killed or upgraded, the kernel goes on as before, and devices \
+            that come then wait for the next agent, `apply` or `admit`.
+
+            A policy that is in force stays in force when the agent starts. Only where none is, the policy's file is \
+            put in force. SIGHUP reads the file again; if it is refused, what is in force stays, and the log says \
+            why. There is one agent per instance. The log goes to standard error.
+
+            The program is `bulkhead-agent`, beside this one. The unit is `bulkhead-agent.service`.
+
+            Example:
+              systemctl enable --now bulkhead-agent
+              bulkhead agent policy.yaml
+            """)
+
+    @Argument(
+        help: "The policy file that is read at SIGHUP, and at the start where no policy is in force.",
+        completion: .file(extensions: ["yaml", "yml"]))
+    var policy = standardPolicyPath
+    @OptionGroup var instance: InstanceOptions
+
+    func run() throws {
+        let path = Program.beside("bulkhead-agent")
+        let words = [path, policy, "--instance", instance.name]
+        var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
+        unsafe execv(path, &arguments)
+        throw Refusal(
+            "cannot run \(path): \(Errno(rawValue: errno))",
+            advice: "install bulkhead-agent beside this program: the package has both")
+    }
+}
+
+/// Other programs of the same installation.
+enum Program {
+    /// The path of a program in the folder that this one is in.
+    static func beside(_ name: String) -> String {
+        var bytes = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlink("/proc/self/exe", &bytes, bytes.count)
+        let own = String(decoding: bytes.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard let slash = own.lastIndex(of: "/") else { return name }
+        return own[...slash] + name
+    }
+}

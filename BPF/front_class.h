@@ -79,10 +79,10 @@ __noinline int name_class(struct bh_scratch *here, __u32 hook)
 	/* The numbers mean something in this image only. Had another come since, the stamp would have moved on. */
 	if ((__u32)stamp_now(here) != here->front.version)
 		return false;
-	hash = fold(settings.flow_secret[1] ^ here->front.link >> LINK_SHIFT,
-		    (__u64) class->source << 32 | class->joint);
+	class->link = class_link(here->front.link, found.port, direction);
+	hash = fold(settings.flow_secret[1] ^ class->link, (__u64) class->source << 32 | class->joint);
 	hash = fold(hash, (__u64)hook << 32 | class->destination);
-	class->hash = hash ? hash : 1;
+	class->hash = (__u32)hash ? hash : 1;
 	return true;
 }
 

@@ -147,9 +147,13 @@ static __always_inline int begin_shadow(const struct image *image, const struct 
 	judgement->port = found->record;
 	judgement->direction = direction_of(hook, found->port->protects);
 	start_packet(image, found->port, here);
-	/* XDP does not see a tag in metadata. */
-	here->unsure = hook == BH_HOOK_XDP &&
-		       (image->header->flags & BH_IMAGE_VLAN_SENSITIVE || found->port->vlan_mode != BH_VLAN_ANY);
+	/*
+	 * XDP does not see a tag in metadata. What was adopted has a flow by now, which another policy might not have
+	 * made.
+	 */
+	here->unsure = (hook == BH_HOOK_XDP &&
+			(image->header->flags & BH_IMAGE_VLAN_SENSITIVE || found->port->vlan_mode != BH_VLAN_ANY)) ||
+		       judged->judgement.reason == BH_REASON_ADOPTED;
 	if (!image->header->adopt)
 		here->passed_before = 0;
 	if (!shadow_before_rules(image, found->port, here))

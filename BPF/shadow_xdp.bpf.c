@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* A shadow at the NIC's early path: what another policy would do with each packet that XDP drops, see shadow_tc.bpf.c.
- */
+/* A shadow at the NIC's early path, for each packet that XDP drops. See shadow_tc.bpf.c. */
 #define TAGS_MAY_BE_HIDDEN
 #define FRAME_IS_XDP
 #define FOR_SHADOW 1

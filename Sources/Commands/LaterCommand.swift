@@ -3,9 +3,7 @@ import Control
 
 /// Commands that later versions bring. Each is refused by name, so that nobody takes a typing mistake for the cause.
 enum LaterCommand {
-    static let names = [
-        "top",
-    ]
+    static let names = ["top", "shadow"]
 
     /// - Throws: ``Refusal`` where `arguments` ask for one of them.
     static func refuse(_ arguments: [String]) throws(Refusal) {

@@ -51,8 +51,10 @@ package struct ShadowWords {
         let port = packet.port.map { "\($0.name)(\($0.device))" } ?? "?"
         let may: Words = event.shadow.isDoubtful ? "may " : ""
         let verdicts = palette.verdict(old.verdict) + " -> " + may + palette.verdict(event.shadow.verdict)
-        let start: Words = "\(time) \(verdicts) \(packet.direction.rawValue) \(port) \(PacketWords(packet.packet).phrase)"
-        let cause = palette.bold("\(old.cause)") + " " + palette.faint("\(old.place)") + " -> "
+        let phrase = PacketWords(packet.packet).phrase
+        let start: Words = "\(time) \(verdicts) \(packet.direction.rawValue) \(port) \(phrase)"
+        let cause =
+            palette.bold("\(old.cause)") + " " + palette.faint("\(old.place)") + " -> "
             + palette.bold("\(event.shadow.cause)") + " " + palette.faint("\(event.shadow.place)")
         return start + "  " + cause
     }
@@ -68,7 +70,8 @@ extension ShadowSummary {
     }
 
     package var words: Words {
-        var text: Words = "\(counted(Int(clamping: counts.compared), "packet")) compared with generation \(generation), "
+        let compared = counted(Int(clamping: counts.compared), "packet")
+        var text: Words = "\(compared) compared with generation \(generation), "
         text += "\(counts.changed) would be judged otherwise"
         let unseen = counts.suppressed + counts.lost
         text += unseen > 0 ? ", of which \(unseen) were not shown\n" : "\n"

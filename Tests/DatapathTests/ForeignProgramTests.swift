@@ -17,7 +17,7 @@ import Testing
             __attribute__((section("tc"), used)) int \(name)(void *ctx) { return \(result); }
             char _license[] __attribute__((section("license"), used)) = "GPL";
             """)
-        let object = source.replacingOccurrences(of: ".c", with: ".o")
+        let object = String(source.dropLast(2)) + ".o"
         try Shell.check("clang", "-O2", "-target", "bpf", "-c", source, "-o", object)
         return object
     }

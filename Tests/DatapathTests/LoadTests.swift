@@ -26,7 +26,8 @@ import Testing
         return "\(error)\n\(error.messages)\nThe whole log is in \(file.path()); its end:\n\(tail)"
     }
 
-    @Test(arguments: ["entry", "tc", "xdp", "unattached", "shadow_tc", "shadow_xdp"]) func loads(_ name: String) throws {
+    @Test(arguments: ["entry", "tc", "xdp", "unattached", "shadow_tc", "shadow_xdp"]) func loads(_ name: String) throws
+    {
         _ = try Lab()
         let embedded = try #require(
             [

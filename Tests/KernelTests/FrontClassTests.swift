@@ -10,8 +10,8 @@ import Wire
 extension PacketTables {
     /// Packets that rules do not tell apart from an earlier one: what the front knows of them.
     @Suite struct FrontClassTests {
-        /// Where no packet comes twice, but their like do, answers to the very packet are hardly asked for, and those to
-        /// its class are.
+        /// Where no packet comes twice, but their like do, answers to the very packet are hardly asked for, and those
+        /// to its class are.
         @Test(.enabled(if: Front.blocks > 0)) func eachKindIsAskedForByItself() throws {
             try FrontTests.Table.use(FrontTests.policy) { table throws in
                 let simulator = table.simulator

@@ -61,7 +61,9 @@ struct ShadowNames {
     /// The judgement in force with its rule. The front, and flows, know a rule by its counter alone.
     func completed(_ judgement: bh_judgement) -> bh_judgement {
         var judgement = judgement
-        if judgement.rule == BH_NONE, judgement.counter != BH_NONE { judgement.rule = ranks[judgement.counter] ?? BH_NONE }
+        if judgement.rule == BH_NONE, judgement.counter != BH_NONE {
+            judgement.rule = ranks[judgement.counter] ?? BH_NONE
+        }
         return judgement
     }
 

@@ -278,7 +278,7 @@ __noinline int check_offload(struct __sk_buff *ctx, struct bh_scratch *here, __u
 	type = read_gso_type(ctx);
 	if (!keeps_headers(ctx, here, hook, type))
 		packet->refusal = BH_REASON_MALFORMED;
-	else if (type & GSO_UDP)
+	else if (type & GSO_UDP && is_ip(packet))
 		count_fragments(ctx, packet);
 	return 0;
 }

@@ -36,9 +36,8 @@ struct TinyPolicy {
 
     /// The seeds that a test tries: `BULKHEAD_POLICIES` of them, from `BULKHEAD_SEED` on. Prints which.
     static func seeds(_ test: String) -> Range<UInt64> {
-        let environment = ProcessInfo.processInfo.environment
-        let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
-        let count = environment["BULKHEAD_POLICIES"].flatMap(UInt64.init) ?? 20
+        let first = Seed.first()
+        let count = UInt64(Seed.count("BULKHEAD_POLICIES", usual: 20))
         print("\(test): BULKHEAD_SEED=\(first), \(count) policies")
         return first..<first + count
     }

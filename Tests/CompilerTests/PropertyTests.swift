@@ -12,9 +12,8 @@ import Wire
 /// The image, read as the kernel reads it, gives the same as a plain first match over the policy.
 @Suite struct PropertyTests {
     @Test func imageAgreesWithReference() throws {
-        let environment = ProcessInfo.processInfo.environment
-        let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
-        let policies = environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 200
+        let first = Seed.first()
+        let policies = Seed.count("BULKHEAD_POLICIES", usual: 200)
         print("property test: BULKHEAD_SEED=\(first), \(policies) policies")
         var total = Total()
         for seed in first..<first + UInt64(policies) { try compare(seed: seed, &total) }

@@ -75,9 +75,8 @@ import Wire
     }
 
     @Test func anyEditGivesTheImageOfItsText() throws {
-        let environment = ProcessInfo.processInfo.environment
-        let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
-        let policies = environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 300
+        let first = Seed.first()
+        let policies = Seed.count("BULKHEAD_POLICIES", usual: 300)
         print("edits: BULKHEAD_SEED=\(first), \(policies) policies")
         var (edits, revised, refused, warned) = (0, 0, 0, 0)
         for seed in first..<first + UInt64(policies) {

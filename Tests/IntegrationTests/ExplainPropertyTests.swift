@@ -13,9 +13,8 @@ extension Integration {
         /// `BULKHEAD_EXPLAIN_CASES` sets how many packets are sent, `BULKHEAD_SEED` the first network. Without them the
         /// same few are tried each time, so that a change is held against what went right before.
         @Test func aRealPacketFaresAsExplained() throws {
-            let environment = ProcessInfo.processInfo.environment
-            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 30000
-            let cases = environment["BULKHEAD_EXPLAIN_CASES"].flatMap(Int.init) ?? 20
+            let first = Seed.first(usual: 30000)
+            let cases = Seed.count("BULKHEAD_EXPLAIN_CASES", usual: 20)
             print("explain property test: BULKHEAD_SEED=\(first), \(cases) packets")
             var tally: [String: Int] = [:]
             for seed in stride(from: 0, to: cases, by: ExplainTrial.packets).map({ first &+ UInt64($0) }) {

@@ -82,9 +82,8 @@ extension Integration {
 
         /// The environment can name another first seed, and how many.
         static let seeds: Range<Int> = {
-            let environment = ProcessInfo.processInfo.environment
-            let first = environment["BULKHEAD_SEED"].flatMap(Int.init) ?? 1
-            return first..<first + (environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 6)
+            let first = Int(truncatingIfNeeded: Seed.first(usual: 1))
+            return first..<first + Seed.count("BULKHEAD_POLICIES", usual: 6)
         }()
 
         @Test(arguments: seeds) func acceptsNoMoreOfAnyRules(seed: Int) throws {

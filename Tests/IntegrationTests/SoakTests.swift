@@ -14,7 +14,7 @@ extension Integration {
         @Test func nothingBreaksAndNothingSlipsThrough() throws {
             let environment = ProcessInfo.processInfo.environment
             let seconds = environment["BULKHEAD_SOAK_SECONDS"].flatMap(Double.init) ?? 15
-            let seed = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
+            let seed = Seed.first()
             print("soak: BULKHEAD_SEED=\(seed), \(seconds) s")
             let site = try BridgeSite()
             let policies = try (0...1).map { try Self.policy($0, site) }

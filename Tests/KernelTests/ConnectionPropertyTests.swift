@@ -68,9 +68,8 @@ extension PacketTables {
         }
 
         @Test func aRuleMatchesWhileFewerOfItsFlowsAreListed() throws {
-            let environment = ProcessInfo.processInfo.environment
-            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
-            let runs = environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 30
+            let first = Seed.first(usual: 1)
+            let runs = Seed.count("BULKHEAD_FLOW_RUNS", usual: 30)
             print("connections: BULKHEAD_SEED=\(first), \(runs) runs")
             var seen: [String: Int] = [:]
             for seed in first..<first + UInt64(runs) { try Self.compare(seed: seed, &seen) }

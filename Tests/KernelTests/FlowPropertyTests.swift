@@ -15,14 +15,11 @@ extension PacketTables {
     /// passes: the kernel's programs against the model.
     @Suite struct FlowPropertyTests {
         /// The same seeds each time, until as many as a thousand others have been seen to agree.
-        private static var seed: UInt64 {
-            ProcessInfo.processInfo.environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
-        }
+        private static var seed: UInt64 { Seed.first(usual: 1) }
 
         @Test func theKernelAgreesWithTheModel() throws {
-            let environment = ProcessInfo.processInfo.environment
             let first = Self.seed
-            let runs = environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 60
+            let runs = Seed.count("BULKHEAD_FLOW_RUNS", usual: 60)
             print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
             var reasons: [Reason: Int] = [:]
             var progress = Progress("theKernelAgreesWithTheModel", runs: runs)
@@ -44,7 +41,7 @@ extension PacketTables {
         /// policies, as long as the same ports accept both ways.
         @Test func withoutFlowsWhereTheyMakeNoDifference() throws {
             let first = Self.seed
-            let runs = ProcessInfo.processInfo.environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 40
+            let runs = Seed.count("BULKHEAD_FLOW_RUNS", usual: 40)
             print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
             var reasons: [Reason: Int] = [:]
             var progress = Progress("withoutFlowsWhereTheyMakeNoDifference", runs: runs)

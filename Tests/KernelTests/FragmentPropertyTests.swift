@@ -14,9 +14,8 @@ extension PacketTables {
     /// policies change and time passes: the kernel's programs against the model.
     @Suite struct FragmentPropertyTests {
         @Test func theKernelAgreesWithTheModel() throws {
-            let environment = ProcessInfo.processInfo.environment
-            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? UInt64.random(in: 0...UInt64(UInt32.max))
-            let runs = environment["BULKHEAD_FRAGMENT_RUNS"].flatMap(Int.init) ?? 60
+            let first = Seed.first()
+            let runs = Seed.count("BULKHEAD_FRAGMENT_RUNS", usual: 60)
             print("fragment property test: BULKHEAD_SEED=\(first), \(runs) runs")
             var outcomes: [String: Int] = [:]
             for seed in first..<first + UInt64(runs) { try compare(seed: seed, steps: 300, &outcomes) }

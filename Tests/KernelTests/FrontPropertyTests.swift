@@ -29,9 +29,8 @@ extension PacketTables {
 
         /// `BULKHEAD_FRONT_PACKETS` asks for more packets than CI has time for.
         @Test func theFrontSaysWhatTheGeneralWaySays() throws {
-            let environment = ProcessInfo.processInfo.environment
-            let packets = environment["BULKHEAD_FRONT_PACKETS"].flatMap(Int.init) ?? 100_000
-            let first = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
+            let packets = Seed.count("BULKHEAD_FRONT_PACKETS", usual: 100_000)
+            let first = Seed.first(usual: 1)
             print("front property test: BULKHEAD_SEED=\(first) BULKHEAD_FRONT_PACKETS=\(packets)")
             var counts: [String: Int] = [:]
             try Self.loaded.withLock { loaded in

@@ -9,9 +9,8 @@ extension PacketTables {
     /// references. They take about a minute; `Scripts/fuzz` judges more.
     @Suite struct FuzzTests {
         @Test func theKernelAgreesWithTheReferences() throws {
-            let environment = ProcessInfo.processInfo.environment
-            let seed = environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? .random(in: 0...UInt64.max)
-            let count = environment["BULKHEAD_MUTANTS"].flatMap(Int.init) ?? 400_000
+            let seed = Seed.first()
+            let count = Seed.count("BULKHEAD_MUTANTS", usual: 400_000)
             let corpus = try Corpora.folder.map { try Corpus(capturesIn: "\($0)/pcaps") } ?? Corpus(madeUpFrom: seed)
             print("fuzz test: BULKHEAD_SEED=\(seed), \(count) mutants of \(corpus.count) frames")
             var fuzzer = try Fuzzer(corpus, seed: seed, offloads: true)

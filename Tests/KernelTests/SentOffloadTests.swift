@@ -118,6 +118,25 @@ extension PacketTables {
             }
         }
 
+        /// Only IP can be cut into IP fragments: a frame of another type counts as it stands, whatever its header asks.
+        @Test func aFrameThatIsNotIPHasNoFragments() throws {
+            let image = try Compiler().compile(Simulation.ruleset(Self.policy))
+            let simulator = try Simulator(image: image)
+            let taps = try FuzzTaps(simulator)
+            let record = image.portRecord(entry: 0, protects: .workload)
+            let addresses: [UInt8] = [0x52, 0x54, 0, 0, 0, 1, 0x52, 0x54, 0, 0, 0, 2]
+            let frame = addresses + [0x88, 0xb5] + [UInt8](repeating: 7, count: 32)
+            var header = VnetHeader(start: 28, offset: 0)
+            header.type = 3
+            header.size = 8
+            let found = try simulator.judge(length: frame.count, portRecord: record, hook: .tcIngress) {
+                taps.send(frame, header)
+            }
+            #expect(found?.reason == .nonIP)
+            // The kernel would cut what follows the Ethernet header into as many parts.
+            #expect((1...4).contains(found?.packet.segments ?? 0))
+        }
+
         @Test func aChecksumOfSCTPIsWrittenIntoItsField() throws {
             let image = try Compiler().compile(Simulation.ruleset(Self.policy))
             let simulator = try Simulator(image: image)

@@ -128,6 +128,9 @@ struct Simulation: Sendable {
         try Programs.judging(by: image, serial) { try $0.setOwn(addresses) }
     }
 
+    /// Sets the clock on the wall.
+    func set(_ time: Timestamp) throws { try Programs.judging(by: image, serial) { $0.time = time.nanoseconds } }
+
     func pass(seconds: Int) throws { try Programs.judging(by: image, serial) { $0.pass(seconds: seconds) } }
 
     /// The port of that name in the policy.

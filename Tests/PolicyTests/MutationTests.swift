@@ -8,7 +8,7 @@ import Testing
 /// location is inside its file.
 @Suite struct MutationTests {
     @Test func damagedPoliciesAreAnswered() throws {
-        let seed = UInt64.random(in: 0...UInt64.max)
+        let seed = Seed.first()
         var random = Seeded(state: seed)
         let texts = try (Fixture.all("accept") + Fixture.all("refuse"))
             .filter { !$0.name.hasPrefix("yaml-") }

@@ -51,25 +51,35 @@ struct Floods: Section {
 }
 
 extension RuleSet {
-    /// Frames to so many destinations, none of which a rule accepts from any source.
+    /// Frames to so many destinations where nearly every packet from a random source is dropped.
     func targets(_ count: Int) -> [Frame] {
         var targets: [Frame] = []
         var seen: Set<[UInt8]> = []
-        for frame in dropped where targets.count < count {
+        for frame in dropped {
             guard let (destination, number, port) = frame.target, seen.insert(frame.bytes).inserted else { continue }
-            let isAccepted = rules.contains { rule in
-                rule.action == .accept && rule.mayTake(destination, number, port)
-            }
-            if !isAccepted { targets.append(frame) }
+            if accepted(destination, number, port) < RuleSet.fewSources { targets.append(frame) }
+            if targets.count == count { break }
         }
         return targets
+    }
+
+    private static let fewSources = 0.001
+
+    /// The share of all sources that may send such a packet, or more: rules that take the same sources count twice.
+    private func accepted(_ destination: IPAddress, _ number: UInt8, _ port: UInt16) -> Double {
+        var share = 0.0
+        for rule in rules where rule.asks(number, port) {
+            let sources = rule.sources(to: destination)
+            if rule.action == .accept { share += sources }
+            if sources == 1 || share >= RuleSet.fewSources { break }
+        }
+        return share
     }
 }
 
 extension Rule {
-    /// Whether it matches some packet to this destination.
-    fileprivate func mayTake(_ destination: IPAddress, _ number: UInt8, _ port: UInt16) -> Bool {
-        guard ends.contains(where: { $0.to?.contains(destination) ?? true }) else { return false }
+    /// Whether its service is, or may be, such a packet's.
+    fileprivate func asks(_ number: UInt8, _ port: UInt16) -> Bool {
         guard let services else { return true }
         return services.contains { service in
             switch service {
@@ -77,6 +87,17 @@ extension Rule {
             case .protocol(number): true
             default: false
             }
+        }
+    }
+
+    /// The share of all sources whose packets to this destination it matches.
+    fileprivate func sources(to destination: IPAddress) -> Double {
+        ends.reduce(0) { share, ends in
+            guard ends.to?.contains(destination) ?? true else { return share }
+            guard let from = ends.from else { return 1 }
+            let ranges = destination.family == .v4 ? from.v4 : from.v6
+            let size = ranges.reduce(0.0) { $0 + Double($1.upperBound - $1.lowerBound) + 1 }
+            return min(share + size / (destination.family == .v4 ? 0x1p32 : 0x1p128), 1)
         }
     }
 }

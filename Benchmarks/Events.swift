@@ -52,6 +52,6 @@ struct Events: Section {
         let sum = "\(events.emitted) emitted + \(events.suppressed) suppressed + \(events.lost) lost"
         report.conclude(
             8, measured: "\(Report.number(ratio)); \(sum) \(addsUp ? "=" : "is not") \(dropped) dropped",
-            held: ratio >= 0.9 && addsUp)
+            held: ratio >= 0.95 && addsUp)
     }
 }

@@ -40,7 +40,7 @@ struct Flood: Section {
         let goodput = own.flooded / own.calm
         report.conclude(
             6, measured: "\(own.kept) of \(Flood.connections) kept, goodput \(Report.number(goodput))",
-            held: own.kept == Flood.connections && goodput >= 0.9)
+            held: own.kept == Flood.connections && goodput >= 0.95)
     }
 
     private func row(_ subject: String, _ filter: String, _ value: Double, _ unit: String) -> Report.Row {

@@ -56,8 +56,8 @@ extension RuleSet {
         var targets: [Frame] = []
         var seen: Set<[UInt8]> = []
         for frame in dropped {
-            guard let (destination, number, port) = frame.target, seen.insert(frame.bytes).inserted else { continue }
-            if accepted(destination, number, port) < RuleSet.fewSources { targets.append(frame) }
+            guard let target = frame.target, seen.insert(frame.bytes).inserted else { continue }
+            if accepted(target) < RuleSet.fewSources { targets.append(frame) }
             if targets.count == count { break }
         }
         return targets
@@ -66,10 +66,10 @@ extension RuleSet {
     private static let fewSources = 0.001
 
     /// The share of all sources that may send such a packet, or more: rules that take the same sources count twice.
-    private func accepted(_ destination: IPAddress, _ number: UInt8, _ port: UInt16) -> Double {
+    private func accepted(_ target: Target) -> Double {
         var share = 0.0
-        for rule in rules where rule.asks(number, port) {
-            let sources = rule.sources(to: destination)
+        for rule in rules where rule.asks(target) {
+            let sources = rule.sources(to: target.destination)
             if rule.action == .accept { share += sources }
             if sources == 1 || share >= RuleSet.fewSources { break }
         }
@@ -78,13 +78,14 @@ extension RuleSet {
 }
 
 extension Rule {
-    /// Whether its service is, or may be, such a packet's.
-    fileprivate func asks(_ number: UInt8, _ port: UInt16) -> Bool {
+    /// Whether its service is such a packet's.
+    fileprivate func asks(_ target: Target) -> Bool {
         guard let services else { return true }
         return services.contains { service in
             switch service {
-            case .ports(number, let ports, _): ports.contains { $0.contains(port) }
-            case .protocol(number): true
+            case .ports(target.ipProtocol, let ports, let sourcePorts):
+                ports.contains { $0.contains(target.port) } && sourcePorts.contains { $0.contains(target.sourcePort) }
+            case .protocol(target.ipProtocol): true
             default: false
             }
         }
@@ -102,16 +103,24 @@ extension Rule {
     }
 }
 
+/// Where a flood goes, and all of its packets but their sources.
+private struct Target {
+    var destination: IPAddress
+    var ipProtocol: UInt8
+    var sourcePort: UInt16
+    var port: UInt16
+}
+
 extension Frame {
-    /// The destination, the protocol and the destination port of a frame of IPv4 without options, or of IPv6.
-    fileprivate var target: (IPAddress, UInt8, UInt16)? {
+    /// That of a frame of IPv4 without options, or of IPv6.
+    fileprivate var target: Target? {
         let isV6 = bytes[12...13].elementsEqual([0x86, 0xdd])
         let (place, size, header) = isV6 ? (38, 16, 54) : (30, 4, 34)
         guard bytes.count >= header + 4 else { return nil }
         let value = bytes[place..<place + size].reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
-        return (
-            IPAddress(family: isV6 ? .v6 : .v4, value: value), bytes[isV6 ? 20 : 23],
-            UInt16(bytes[header + 2]) << 8 | UInt16(bytes[header + 3])
-        )
+        func port(_ place: Int) -> UInt16 { UInt16(bytes[place]) << 8 | UInt16(bytes[place + 1]) }
+        return Target(
+            destination: IPAddress(family: isV6 ? .v6 : .v4, value: value), ipProtocol: bytes[isV6 ? 20 : 23],
+            sourcePort: port(header), port: port(header + 2))
     }
 }

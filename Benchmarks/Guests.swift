@@ -123,6 +123,6 @@ struct Guests: Section {
         let words = [bulk, requests, connections].map { Report.number($0) }.joined(separator: ", ")
         report.conclude(
             5, measured: "\(words); p99 \(Report.number(added)) us more",
-            held: min(bulk, requests, connections) >= 0.95 && added <= 20)
+            held: min(bulk, requests, connections) >= 0.97 && added <= 10)
     }
 }

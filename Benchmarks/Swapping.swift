@@ -22,7 +22,7 @@ struct Swapping: Section {
             7,
             measured:
                 "\(Report.number(replaced))x nft linear; throughput \(Report.number(ratio)); SwapTests count mixtures",
-            held: replaced >= 5 && ratio >= 0.95)
+            held: replaced >= 6 && ratio >= 0.97)
     }
 
     // MARK: Replacement

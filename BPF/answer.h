@@ -26,8 +26,9 @@ enum {
 	RESULT_XDP = 1u << 31, /* what XDP does; else what tc does */
 	RESULT_OUT = 1 << 28,  /* enum bh_direction */
 	/* to drop and accept */
-	RESULT_LOG = 1 << 27,   /* to be streamed */
-	RESULT_CLASS = 1 << 26, /* the answer is to a class of packets, see front_class.h; never of a flow */
+	RESULT_LOG = 1 << 27,    /* to be streamed */
+	RESULT_CLASS = 1 << 26,  /* the answer is to a class of packets, see front_class.h; never of a flow */
+	RESULT_TAGGED = 1 << 25, /* the answer is to a packet with a tag, which stands at the line's end */
 	RESULT_REASON_SHIFT = 20,
 	RESULT_REASON = 31,
 	RESULT_COUNTER = (1 << 20) - 1, /* slot of the rule's counter, counted from 1; or 0 */
@@ -36,7 +37,7 @@ enum {
 	RESULT_WAY_SHIFT = 13,
 	RESULT_RESERVE = 1 << 16, /* it is in its scope's reserve, else in its hash's bucket */
 	RESULT_GENERATION_SHIFT = 17,
-	RESULT_GENERATION = (1 << 9) - 1, /* low bits of the generation that accepted it */
+	RESULT_GENERATION = (1 << 8) - 1, /* low bits of the generation that accepted it */
 };
 
 _Static_assert(BH_SCOPES_MAX == 1 << RESULT_WAY_SHIFT && BH_RULES_MAX < RESULT_COUNTER, "result");

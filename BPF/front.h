@@ -3,8 +3,8 @@
  * The front: the short way of packets of plain shapes whose like were judged before. Each CPU keeps answers, one line
  * of the cache for two. docs/decisions/front.md says why an answer is right as long as its version is the stamp's.
  *
- * A plain packet is untagged IPv4 without options and fragments, or IPv6 without extension headers, with UDP, a bare
- * SYN, or TCP with neither SYN nor RST; whole, and not DHCP.
+ * A plain packet is IPv4 without options and fragments, or IPv6 without extension headers, with one tag at most, and
+ * with UDP, a bare SYN, or TCP with neither SYN nor RST; whole, and not DHCP.
  */
 #ifndef BULKHEAD_FRONT_H
 #define BULKHEAD_FRONT_H
@@ -64,69 +64,98 @@ static __always_inline __u32 read_plain_transport(const __u8 *header, const __u8
 	return packet->tcp_flags & TCP_RST ? 0 : SHAPE_TCP;
 }
 
-/* Reads IPv4; returns enum plain_shape, or 0. */
-static __always_inline __u32 read_plain_v4(const __u8 *data, const __u8 *end, struct bh_scratch *here)
+/* Reads IPv4, of which there are at least IPV4_HEADER + UDP_HEADER bytes; returns enum plain_shape, or 0. */
+static __always_inline __u32 read_plain_v4(const __u8 *ip, const __u8 *end, struct bh_scratch *here)
 {
-	const struct iphdr *header = (const void *)(data + ETHERNET_HEADER);
-	__u32 total = bpf_ntohs(header->tot_len);
+	const struct iphdr *header = (const void *)ip;
+	__u32 total = bpf_ntohs(header->tot_len), offset = here->packet.l3_offset;
 
-	if (*(const __u8 *)header != (IPV4 << 4 | IPV4_HEADER / 4) || header->frag_off & bpf_htons(IPV4_IS_FRAGMENT) ||
-	    total + ETHERNET_HEADER > here->frame_length || total < IPV4_HEADER + UDP_HEADER)
+	if (*ip != (IPV4 << 4 | IPV4_HEADER / 4) || header->frag_off & bpf_htons(IPV4_IS_FRAGMENT) ||
+	    offset + total > here->frame_length || total < IPV4_HEADER + UDP_HEADER)
 		return 0;
 	here->packet.flags = BH_PACKET_IPV4 | BH_PACKET_L4;
 	here->packet.protocol = header->protocol;
-	here->packet.l4_offset = ETHERNET_HEADER + IPV4_HEADER;
-	here->packet.end = ETHERNET_HEADER + total;
+	here->packet.l4_offset = offset + IPV4_HEADER;
+	here->packet.end = offset + total;
 	here->front.addresses[0] = *(const __u64 *)&header->saddr;
-	return read_plain_transport(data + ETHERNET_HEADER + IPV4_HEADER, end, total - IPV4_HEADER, here);
+	return read_plain_transport(ip + IPV4_HEADER, end, total - IPV4_HEADER, here);
 }
 
 /* Reads IPv6; returns enum plain_shape, or 0. */
-static __always_inline __u32 read_plain_v6(const __u8 *data, const __u8 *end, struct bh_scratch *here)
+static __always_inline __u32 read_plain_v6(const __u8 *ip, const __u8 *end, struct bh_scratch *here)
 {
-	const struct ipv6hdr *header = (const void *)(data + ETHERNET_HEADER);
+	const struct ipv6hdr *header = (const void *)ip;
 	const __u64 *addresses = (const __u64 *)&header->saddr;
-	__u32 room, shape;
+	__u32 room, shape, offset = here->packet.l3_offset;
 
-	if (data + ETHERNET_HEADER + IPV6_HEADER + UDP_HEADER > end)
+	if (ip + IPV6_HEADER + UDP_HEADER > end)
 		return 0;
 	room = bpf_ntohs(header->payload_len);
-	if (*(const __u8 *)header >> 4 != IPV6 || room + ETHERNET_HEADER + IPV6_HEADER > here->frame_length ||
-	    room < UDP_HEADER)
+	if (*ip >> 4 != IPV6 || offset + IPV6_HEADER + room > here->frame_length || room < UDP_HEADER)
 		return 0;
 	here->packet.flags = BH_PACKET_IPV6 | BH_PACKET_L4;
 	here->packet.protocol = header->nexthdr;
-	here->packet.l4_offset = ETHERNET_HEADER + IPV6_HEADER;
-	here->packet.end = ETHERNET_HEADER + IPV6_HEADER + room;
+	here->packet.l4_offset = offset + IPV6_HEADER;
+	here->packet.end = offset + IPV6_HEADER + room;
 	for (int i = 0; i < 4; i++)
 		here->front.addresses[i] = addresses[i];
-	shape = read_plain_transport(data + ETHERNET_HEADER + IPV6_HEADER, end, room, here);
+	shape = read_plain_transport(ip + IPV6_HEADER, end, room, here);
 	return shape ? shape | SHAPE_IPV6 : 0;
 }
 
-/* Writes the key of a plain packet, and what its flow needs of it; false for any other. */
-static __always_inline bool read_plain(const __u8 *data, const __u8 *end, bool egress, struct bh_scratch *here)
+/*
+ * Reads what comes after the MAC addresses; returns enum plain_shape, or 0. `tag`: what stands in the frame's metadata,
+ * as in struct bh_front_key. With a second one the packet is not plain.
+ */
+static __always_inline __u32 read_plain_link(const __u8 *data, const __u8 *end, __u32 tag, struct bh_scratch *here)
+{
+	const __u8 *ip = data + ETHERNET_HEADER;
+	__be16 ethertype;
+
+	if (ip + IPV4_HEADER + UDP_HEADER > end)
+		return 0;
+	ethertype = *(const __be16 *)(data + 2 * ETH_ALEN);
+	here->packet.l3_offset = ETHERNET_HEADER;
+	if (!tag && is_vlan(ethertype)) {
+		tag = BH_FRONT_TAGGED | (bpf_ntohs(*(const __be16 *)ip) & (BH_FRONT_TAGGED - 1));
+		ethertype = *(const __be16 *)(ip + 2);
+		ip += VLAN_HEADER;
+		here->packet.l3_offset = ETHERNET_HEADER + VLAN_HEADER;
+		if (ip + IPV4_HEADER + UDP_HEADER > end)
+			return 0;
+	}
+	here->front.tag = tag;
+	if (ethertype == bpf_htons(ETH_P_IP)) {
+		if (tag)
+			here->front.addresses[1] = here->front.addresses[2] = here->front.addresses[3] = 0;
+		return read_plain_v4(ip, end, here);
+	}
+	return ethertype == bpf_htons(ETH_P_IPV6) ? read_plain_v6(ip, end, here) : 0;
+}
+
+/*
+ * Writes the key of a plain packet, and what its flow needs of it; false for any other. `tag`: that of the frame's
+ * metadata, as in read_plain_link().
+ */
+static __always_inline bool read_plain(const __u8 *data, const __u8 *end, __u32 tag, bool egress,
+				       struct bh_scratch *here)
 {
 	const __u64 mac = (1ull << LINK_SHIFT) - 1;
 	struct bh_front_key *key = &here->front;
 	struct bh_packet *packet = &here->packet;
 	__u64 stamped = stamp_now(here);
-	__be16 ethertype;
-	__u32 shape = 0;
+	__u32 shape;
 
-	if (stamped >> 32 & BH_STAMP_CLOSED || data + ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER > end)
+	if (stamped >> 32 & BH_STAMP_CLOSED)
 		return false;
-	ethertype = *(const __be16 *)(data + 2 * ETH_ALEN);
-	if (ethertype == bpf_htons(ETH_P_IP))
-		shape = read_plain_v4(data, end, here);
-	else if (ethertype == bpf_htons(ETH_P_IPV6))
-		shape = read_plain_v6(data, end, here);
-	if (!shape)
+	shape = read_plain_link(data, end, tag, here);
+	/* The compiler may read the MAC addresses anew, so it is to know that they are there. */
+	if (!shape || data + ETHERNET_HEADER > end)
 		return false;
 	packet->length = here->frame_length;
 	packet->segments = 1;
 	packet->wire_bytes = here->frame_length;
-	packet->l3_offset = ETHERNET_HEADER;
+	packet->vlan_tags = !!key->tag;
 	packet->refusal = BH_REASON_NONE;
 	/* Guards ask for the MAC address of the end that is beyond the hook. */
 	key->link = *(const __u64 *)(data + (egress ? 0 : ETH_ALEN)) & mac;
@@ -160,30 +189,21 @@ static __always_inline bool may_have_flow(__u32 hash)
 /* Whether the flow that an answer names still is there and the packet's own. */
 static __always_inline bool is_flow_of(const struct bh_flow *flow, const struct bh_scratch *here, __u32 result)
 {
-	const struct bh_front_key *key = &here->front;
 	const struct bh_packet *packet = &here->packet;
-	bool out = result & RESULT_OUT, v6 = packet->flags & BH_PACKET_IPV6;
-	__u64 source[2] = {}, destination[2] = {};
+	struct ends ends = front_ends(&here->front);
+	bool out = result & RESULT_OUT;
 	struct bh_flow_key wanted = {};
 
-	if (v6) {
-		source[0] = bpf_be64_to_cpu(key->addresses[0]);
-		source[1] = bpf_be64_to_cpu(key->addresses[1]);
-		destination[0] = bpf_be64_to_cpu(key->addresses[2]);
-		destination[1] = bpf_be64_to_cpu(key->addresses[3]);
-	} else {
-		source[1] = bpf_ntohl((__u32)key->addresses[0]);
-		destination[1] = bpf_ntohl((__u32)(key->addresses[0] >> 32));
-	}
-	wanted.first_high = out ? source[0] : destination[0];
-	wanted.first_low = out ? source[1] : destination[1];
-	wanted.second_high = out ? destination[0] : source[0];
-	wanted.second_low = out ? destination[1] : source[1];
+	wanted.first_high = out ? ends.source_high : ends.destination_high;
+	wanted.first_low = out ? ends.source_low : ends.destination_low;
+	wanted.second_high = out ? ends.destination_high : ends.source_high;
+	wanted.second_low = out ? ends.destination_low : ends.source_low;
 	wanted.first_port = out ? packet->source_port : packet->destination_port;
 	wanted.second_port = out ? packet->destination_port : packet->source_port;
+	wanted.outer_vlan = front_vlan(&here->front);
 	wanted.scope = result & RESULT_SCOPE;
 	wanted.protocol = packet->protocol;
-	wanted.family = v6 ? 6 : 4;
+	wanted.family = packet->flags & BH_PACKET_IPV6 ? 6 : 4;
 	wanted.direction = BH_OUT;
 	return same_key(&flow->key, &wanted);
 }
@@ -252,7 +272,7 @@ static __always_inline enum front_end front_rules(struct bh_scratch *here, __u32
 {
 	__u32 counter = result & RESULT_COUNTER;
 
-	if ((here->front.link >> LINK_SHIFT & SHAPE_MASK) != SHAPE_SYN && may_have_flow(here->hash))
+	if (!is_plain_syn(&here->front) && may_have_flow(here->hash))
 		return FRONT_NONE;
 	here->judgement.counter = counter - 1;
 	here->judgement.reason = result >> RESULT_REASON_SHIFT & RESULT_REASON;

@@ -16,9 +16,7 @@
 static __always_inline bool judges_by_class(const struct image *image, const struct bh_port *port,
 					    enum bh_direction direction)
 {
-	bool claims = direction == (port->protects == BH_HOST ? BH_IN : BH_OUT);
-
-	if (port->guards & (claims ? BH_GUARD_IP : BH_GUARD_DESTINATION))
+	if (port->guards & (is_claiming(port, direction) ? BH_GUARD_IP : BH_GUARD_DESTINATION))
 		return false;
 	return image->header->place_states == 1 ||
 	       !*IMAGE_ELEMENT(image, image->header->host_questions, port->scopes[direction & 1], __u8);
@@ -37,12 +35,16 @@ static __always_inline void find_address_classes(const struct image *image, stru
 	here->class.destination = destination;
 }
 
-/* What of the link the answer depends on: guards by MAC address ask for one, and nothing else does. */
-static __always_inline __u64 class_link(__u64 link, const struct bh_port *port, enum bh_direction direction)
+/*
+ * What of the link the answer depends on: the tag, because the port may not admit all VLANs that rules take for one, or
+ * the MAC address, if a guard asks for it. There is room for one of them; 0: both are asked for.
+ */
+static __always_inline __u64 class_link(const struct bh_front_key *key, const struct bh_port *port,
+					enum bh_direction direction)
 {
-	bool claims = direction == (port->protects == BH_HOST ? BH_IN : BH_OUT);
-
-	return port->guards & (claims ? BH_GUARD_MAC : BH_GUARD_PROMISCUOUS) ? link : link >> LINK_SHIFT << LINK_SHIFT;
+	if (!(port->guards & (is_claiming(port, direction) ? BH_GUARD_MAC : BH_GUARD_PROMISCUOUS)))
+		return key->link >> LINK_SHIFT << LINK_SHIFT | key->tag;
+	return key->tag ? 0 : key->link;
 }
 
 /*
@@ -63,10 +65,11 @@ __noinline int name_class(struct bh_scratch *here, __u32 hook)
 	if (!image_open_in_force(&image, here) || !find_port(&image, here, &found))
 		return false;
 	direction = direction_of(hook, found.port->protects);
-	if (!judges_by_class(&image, found.port, direction))
+	class->link = class_link(&here->front, found.port, direction);
+	if (!class->link || !judges_by_class(&image, found.port, direction))
 		return false;
 	write_addresses(here);
-	if ((here->front.link >> LINK_SHIFT & SHAPE_MASK) != SHAPE_SYN) {
+	if (!is_plain_syn(&here->front)) {
 		here->scope = found.port->flow_scope ? found.port->flow_scope : here->device;
 		make_key(here, &here->packet, direction);
 		if (may_have_flow(here->hash))
@@ -79,7 +82,6 @@ __noinline int name_class(struct bh_scratch *here, __u32 hook)
 	/* The numbers mean something in this image only. Had another come since, the stamp would have moved on. */
 	if ((__u32)stamp_now(here) != here->front.version)
 		return false;
-	class->link = class_link(here->front.link, found.port, direction);
 	hash = fold(settings.flow_secret[1] ^ class->link, (__u64) class->source << 32 | class->joint);
 	hash = fold(hash, (__u64)hook << 32 | class->destination);
 	class->hash = (__u32)hash ? hash : 1;

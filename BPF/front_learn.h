@@ -29,7 +29,7 @@ static __always_inline __u32 result_of_rules(const struct bh_scratch *here)
 	if (judgement->reason != BH_REASON_RULE && judgement->reason != BH_REASON_DEFAULT &&
 	    judgement->reason != BH_REASON_INVALID_STATE)
 		return 0;
-	if ((here->front.link >> LINK_SHIFT & SHAPE_MASK) != SHAPE_SYN && !is_settled(here))
+	if (!is_plain_syn(&here->front) && !is_settled(here))
 		return 0;
 	return (judgement->verdict == BH_DROP ? RESULT_DROP : RESULT_ACCEPT) |
 	       ((judgement->counter + 1) & RESULT_COUNTER) |
@@ -82,7 +82,7 @@ static __always_inline __u32 result_at_xdp(const struct bh_scratch *here, bool s
 /* Keeps a result for the packet's like, for each kind that the front was asked for; 0: it need not hold for any. */
 static __always_inline void learn_result(const struct bh_scratch *here, __u32 result)
 {
-	if (!here->front.link || !result)
+	if (!result)
 		return;
 	result |= here->judgement.direction == BH_OUT ? RESULT_OUT : 0;
 	if (here->front.kinds & 1 << BH_ANSWER_EXACT)

@@ -3,8 +3,41 @@
 #ifndef BULKHEAD_FRONT_LINES_H
 #define BULKHEAD_FRONT_LINES_H
 
+#include <bpf/bpf_endian.h>
 #include "maps.h"
 #include "settings.h"
+
+/* A packet's addresses, as struct bh_packet has them. */
+struct ends {
+	__u64 source_high, source_low, destination_high, destination_low;
+};
+
+static __always_inline struct ends front_ends(const struct bh_front_key *key)
+{
+	struct ends ends = {};
+
+	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
+		ends.source_high = bpf_be64_to_cpu(key->addresses[0]);
+		ends.source_low = bpf_be64_to_cpu(key->addresses[1]);
+		ends.destination_high = bpf_be64_to_cpu(key->addresses[2]);
+		ends.destination_low = bpf_be64_to_cpu(key->addresses[3]);
+	} else {
+		ends.source_low = bpf_ntohl((__u32)key->addresses[0]);
+		ends.destination_low = bpf_ntohl((__u32)(key->addresses[0] >> 32));
+	}
+	return ends;
+}
+
+static __always_inline __u16 front_vlan(const struct bh_front_key *key)
+{
+	return key->tag & (BH_FRONT_TAGGED - 1);
+}
+
+/* Whether the packet is a SYN that may open a connection. It is no flow's. */
+static __always_inline bool is_plain_syn(const struct bh_front_key *key)
+{
+	return (key->link >> LINK_SHIFT & SHAPE_MASK) == SHAPE_SYN;
+}
 
 static __always_inline __u64 fold(__u64 hash, __u64 word)
 {
@@ -15,7 +48,8 @@ static __always_inline __u64 fold(__u64 hash, __u64 word)
 /* A hash of the key, by which answers are placed. Keys are compared whole, so it need not be hard to foresee. */
 static __always_inline __u32 hash_front_key(const struct bh_front_key *key)
 {
-	__u64 hash = fold(settings.flow_secret[0] ^ key->link >> LINK_SHIFT, key->addresses[0]);
+	__u64 kind = (__u64)key->tag << LINK_SHIFT / 2 | key->link >> LINK_SHIFT;
+	__u64 hash = fold(settings.flow_secret[0] ^ kind, key->addresses[0]);
 
 	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
 		hash = fold(hash, key->addresses[1]);
@@ -33,13 +67,31 @@ static __always_inline struct answer_line *answer_line_of(__u32 hash)
 	return block ? &block->lines[hash % ANSWER_LINES] : NULL;
 }
 
-/* `marks`: what of RESULT_XDP and RESULT_CLASS the answer must have. */
+enum { ANSWER_MARKS = RESULT_XDP | RESULT_CLASS | RESULT_TAGGED };
+
+/* `marks`: what of ANSWER_MARKS the answer must have. */
 static __always_inline bool is_answer_for(const struct answer *answer, const struct bh_scratch *here, __u64 link,
 					  __u64 addresses, __u32 ports, __u32 marks)
 {
 	return answer->addresses == addresses && answer->link == link && answer->ports == ports &&
-	       answer->version == here->front.version && answer->result &&
-	       (answer->result & (RESULT_XDP | RESULT_CLASS)) == marks;
+	       answer->version == here->front.version && answer->result && (answer->result & ANSWER_MARKS) == marks;
+}
+
+/* Whether the packet's answer takes a whole line: that to IPv6, or to a packet with a tag. */
+static __always_inline bool needs_line(const struct bh_front_key *key)
+{
+	return key->tag || key->link >> LINK_SHIFT & SHAPE_IPV6;
+}
+
+static __always_inline __u32 tag_mark(const struct bh_front_key *key)
+{
+	return key->tag ? RESULT_TAGGED : 0;
+}
+
+/* The line's last word. It is no answer to anything else, because its half that would be a result is 0. */
+static __always_inline __u64 tag_word(const struct bh_front_key *key)
+{
+	return (__u64)key->tag << 32;
 }
 
 /* The answer for the packet; NULL where there is none. `hook`: RESULT_XDP or 0. */
@@ -50,10 +102,11 @@ static __always_inline const struct answer *find_answer(const struct bh_scratch 
 
 	if (!line)
 		return NULL;
-	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
-		if (!is_answer_for(&line->first, here, key->link, key->addresses[0], key->ports, hook) ||
+	if (needs_line(key)) {
+		if (!is_answer_for(&line->first, here, key->link, key->addresses[0], key->ports,
+				   hook | tag_mark(key)) ||
 		    line->rest[0] != key->addresses[1] || line->rest[1] != key->addresses[2] ||
-		    line->rest[2] != key->addresses[3])
+		    line->rest[2] != key->addresses[3] || line->rest[3] != tag_word(key))
 			return NULL;
 		return &line->first;
 	}
@@ -66,7 +119,8 @@ static __always_inline const struct answer *find_answer(const struct bh_scratch 
 /* Whether an answer takes its whole line. */
 static __always_inline bool is_wide(const struct answer *answer)
 {
-	return answer->link >> LINK_SHIFT & SHAPE_IPV6 && !(answer->result & RESULT_CLASS);
+	return answer->result & RESULT_TAGGED ||
+	       (answer->link >> LINK_SHIFT & SHAPE_IPV6 && !(answer->result & RESULT_CLASS));
 }
 
 /* Makes place for the line's latest answer, and keeps the one before if the line has room for both. */
@@ -96,15 +150,15 @@ static __always_inline void keep_answer(const struct bh_scratch *here, __u32 res
 
 	if (!line)
 		return;
-	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
+	if (needs_line(key)) {
 		line->rest[0] = key->addresses[1];
 		line->rest[1] = key->addresses[2];
 		line->rest[2] = key->addresses[3];
-		line->rest[3] = 0;
+		line->rest[3] = tag_word(key);
 	} else {
 		make_place(line);
 	}
-	write_answer(&line->first, here, key->link, key->addresses[0], key->ports, result);
+	write_answer(&line->first, here, key->link, key->addresses[0], key->ports, result | tag_mark(key));
 	line->first.flow = here->hash;
 }
 

@@ -7,26 +7,20 @@
 #define BULKHEAD_FRONT_READ_H
 
 #include "event.h"
+#include "front_lines.h"
 
 /* Writes what read_plain() has left in the key into the packet, where flows and rules look for it. */
 static __always_inline void write_addresses(struct bh_scratch *here)
 {
-	const struct bh_front_key *key = &here->front;
+	struct ends ends = front_ends(&here->front);
 	struct bh_packet *packet = &here->packet;
 
-	packet->outer_vlan = 0;
+	packet->outer_vlan = front_vlan(&here->front);
 	packet->inner_vlan = 0;
-	if (packet->flags & BH_PACKET_IPV6) {
-		packet->source_high = bpf_be64_to_cpu(key->addresses[0]);
-		packet->source_low = bpf_be64_to_cpu(key->addresses[1]);
-		packet->destination_high = bpf_be64_to_cpu(key->addresses[2]);
-		packet->destination_low = bpf_be64_to_cpu(key->addresses[3]);
-	} else {
-		packet->source_high = 0;
-		packet->source_low = bpf_ntohl((__u32)key->addresses[0]);
-		packet->destination_high = 0;
-		packet->destination_low = bpf_ntohl((__u32)(key->addresses[0] >> 32));
-	}
+	packet->source_high = ends.source_high;
+	packet->source_low = ends.source_low;
+	packet->destination_high = ends.destination_high;
+	packet->destination_low = ends.destination_low;
 }
 
 enum { BUDGET_A_TICK = 64, BUDGET_MOST = 2048, BUDGET_OF_KIND_A_TICK = 16, BUDGET_OF_KIND_MOST = 1024 };
@@ -91,11 +85,14 @@ __noinline int is_asked_for(struct bh_scratch *here)
  */
 static __always_inline bool may_be_read(__u32 result, struct bh_scratch *here)
 {
-	__u32 kind = (result & ~(RESULT_LOG | RESULT_CLASS)) * 0x9e3779b1u >> 26 & (BUDGET_KINDS - 1);
-	__u32 flags = stamp_word() >> 32;
+	__u32 kind = (result & ~(RESULT_LOG | RESULT_CLASS | RESULT_TAGGED)) * 0x9e3779b1u >> 26 & (BUDGET_KINDS - 1);
 	struct reader_budgets *budgets;
+	__u32 flags;
 
-	if (!(result & RESULT_LOG) || !(flags & BH_STAMP_READERS))
+	if (!(result & RESULT_LOG))
+		return false;
+	flags = stamp_word() >> 32;
+	if (!(flags & BH_STAMP_READERS))
 		return false;
 	budgets = budgets_now(here);
 	if (!budgets)

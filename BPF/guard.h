@@ -6,6 +6,7 @@
 #include "claim.h"
 #include "classify.h"
 #include "essential.h"
+#include "port.h"
 
 /* Whether a MAC address is one of the port's. */
 static __noinline bool is_own_mac(const struct image *image, __u32 list, __u64 mac)
@@ -160,7 +161,7 @@ static __noinline enum bh_reason guard_reason(const struct image *image, const s
 {
 	const struct bh_packet *packet = &here->packet;
 	__u32 guards = port->guards, is_arp = packet->flags & BH_PACKET_ARP;
-	bool claims = here->judgement.direction == (port->protects == BH_HOST ? BH_IN : BH_OUT);
+	bool claims = is_claiming(port, here->judgement.direction);
 
 	if (!is_honest_mac(image, port, packet, claims))
 		return claims ? BH_REASON_GUARD_MAC : BH_REASON_GUARD_PROMISCUOUS;

@@ -34,6 +34,12 @@ static __always_inline const struct bh_device *device_record(const struct image 
 	return IMAGE_ELEMENT(image, image->header->devices, here->device & (BH_DEVICES_MAX - 1), struct bh_device);
 }
 
+/* Whether a packet in this direction says who sends it, as guards ask: what comes to a host, or from a guest. */
+static __always_inline bool is_claiming(const struct bh_port *port, enum bh_direction direction)
+{
+	return direction == (port->protects == BH_HOST ? BH_IN : BH_OUT);
+}
+
 /* Ingress of a host's device is `in`; ingress of a workload's device is what the guest sends, `out`. */
 static __always_inline enum bh_direction direction_of(enum bh_hook hook, __u8 protects)
 {

@@ -28,6 +28,7 @@ enum {
 /* Bytes of headers without options. */
 enum {
 	ETHERNET_HEADER = 2 * ETH_ALEN + 2,
+	VLAN_HEADER = 4,
 	IPV4_HEADER = sizeof(struct iphdr),
 	IPV6_HEADER = sizeof(struct ipv6hdr),
 	TCP_HEADER = 20,

@@ -89,10 +89,11 @@ static __always_inline bool is_looped_back(const struct __sk_buff *ctx, enum bh_
 __noinline int front(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 {
 	const __u8 *data = (const __u8 *)(long)ctx->data, *end = (const __u8 *)(long)ctx->data_end;
+	__u32 tag = ctx->vlan_present ? BH_FRONT_TAGGED | (ctx->vlan_tci & (BH_FRONT_TAGGED - 1)) : 0;
 
 	if (!here)
 		return FRONT_NONE;
-	if (!choose_kinds(here, 0) || ctx->vlan_present || !read_plain(data, end, hook == BH_HOOK_TC_EGRESS, here))
+	if (!choose_kinds(here, 0) || !read_plain(data, end, tag, hook == BH_HOOK_TC_EGRESS, here))
 		return FRONT_NONE;
 	if (has_partial_checksum(ctx) || ctx->gso_size) {
 		count_segments(ctx, &here->packet, here->packet.end - here->packet.payload);

@@ -105,7 +105,7 @@ __noinline int front(struct xdp_md *ctx, struct bh_scratch *here)
 
 	if (!here)
 		return FRONT_NONE;
-	if (!choose_kinds(here, RESULT_XDP) || here->frame_length > FRAME_MAX || !read_plain(data, end, false, here))
+	if (!choose_kinds(here, RESULT_XDP) || here->frame_length > FRAME_MAX || !read_plain(data, end, 0, false, here))
 		return FRONT_NONE;
 	/* So that what XDP and tc are to do with a packet is on two lines. */
 	here->front.hash = ~here->front.hash;

@@ -191,7 +191,7 @@ import Testing
                 \.rule, \.found, \.seen, \.now, \.family, \.destination, \.checks, \.has_twin,
             ]),
         layout(
-            bh_front_key(), [\.addresses, \.link, \.ports, \.version, \.hash, \.answered, \.kinds, \.pad]),
+            bh_front_key(), [\.addresses, \.link, \.ports, \.version, \.hash, \.answered, \.kinds, \.tag]),
         layout(bh_front_class(), [\.link, \.source, \.destination, \.joint, \.hash]),
         layout(bh_front_score(), [\.misses, \.skipped]),
         layout(bh_stamp(), [\.word, \.until, \.trial, \.base, \.pad]),

@@ -57,6 +57,9 @@ extension PacketTables {
             for kind in ["drop rule", "drop default", "drop invalid-state", "accept rule"] {
                 #expect(counts["class: \(kind)", default: 0] > 0, "no class was ever answered \(kind)")
             }
+            for kind in ["drop rule", "drop default", "accept rule", "accept established"] {
+                #expect(counts["tagged: \(kind)", default: 0] > 0, "the front never said \(kind) of a tagged packet")
+            }
             #expect(counts["XDP drops", default: 0] > 0 && counts["XDP passes", default: 0] > 0)
         }
 
@@ -295,12 +298,17 @@ extension PacketTables {
                 return drawn
             }
 
-            /// Another sender or receiver, or other ports, of a frame that has no tag.
+            /// Another sender or receiver, other ports, or another VLAN, of a frame that has one tag or none.
             private mutating func vary(_ bytes: inout [UInt8]) {
-                guard bytes.count >= 60 else { return }
-                let isV4 = bytes[12...13] == [0x08, 0x00]
-                guard isV4 || bytes[12...13] == [0x86, 0xdd] else { return }
-                let (width, addresses, ports) = isV4 ? (4, 26, 34) : (16, 22, 54)
+                guard bytes.count >= 64 else { return }
+                let type = bytes[12...13] == [0x81, 0x00] || bytes[12...13] == [0x88, 0xa8] ? 16 : 12
+                let isV4 = bytes[type...type + 1] == [0x08, 0x00]
+                guard isV4 || bytes[type...type + 1] == [0x86, 0xdd] else { return }
+                if type == 16, random.once(in: 3) {
+                    bytes[14] = bytes[14] & 0xf0
+                    bytes[15] = random.pick([0, 1, 2, 100])
+                }
+                let (width, addresses, ports) = isV4 ? (4, type + 14, type + 22) : (16, type + 10, type + 42)
                 for end in 0...1 where random.once(in: end == 0 ? 1 : 4) {
                     for place in random.pick([[], [width - 1], [width - 3, width - 2, width - 1]]) {
                         bytes[addresses + end * width + place] = UInt8(random.number(0...255))
@@ -350,6 +358,12 @@ extension PacketTables {
                 let name = "\(found.verdict.rawValue) \(found.reason?.rawValue ?? "-")"
                 counts["\(front.wasAnswered ? "front" : "general"): \(name)", default: 0] += 1
                 if front.wasAnsweredByClass { counts["class: \(name)", default: 0] += 1 }
+                if front.wasAnswered, !isV4OrV6(drawn.frame.bytes) { counts["tagged: \(name)", default: 0] += 1 }
+            }
+
+            /// Whether a frame has no tag and is IP.
+            private func isV4OrV6(_ bytes: [UInt8]) -> Bool {
+                bytes.dropFirst(12).starts(with: [0x08, 0x00]) || bytes.dropFirst(12).starts(with: [0x86, 0xdd])
             }
 
             private static func compare(

@@ -133,8 +133,34 @@ extension PacketTables {
                     #expect(try table.repeats(asked) == nil)
                 }
                 var asked = Asked(family)
-                asked.tags = [Frame.Tag(9)]
+                asked.tags = [Frame.Tag(9), Frame.Tag(9)]
                 #expect(try table.repeats(asked) == nil)
+            }
+        }
+
+        /// A packet with one tag has an answer of its own, for its VLAN alone.
+        @Test(.enabled(if: Front.blocks > 0), arguments: AddressFamily.allCases)
+        func aTagIsRemembered(family: AddressFamily) throws {
+            try Table.use(Self.policy) { table throws in
+                var asked = Asked(family)
+                asked.port = "nic"
+                let tags: [([Frame.Tag], String)] = [
+                    ([Frame.Tag(7)], "drop seven"), ([Frame.Tag(9)], "drop default"), ([], "drop default"),
+                    ([Frame.Tag(0)], "drop default"),
+                ]
+                for (tags, expected) in tags {
+                    asked.tags = tags
+                    #expect(try table.says(asked) == expected)
+                    #expect(!table.simulator.wasAnswered)
+                    #expect(try table.repeats(asked) == expected)
+                }
+                for (tags, expected) in tags {
+                    asked.tags = tags
+                    #expect(try table.says(asked) == expected)
+                }
+                // At XDP a tag may be hidden, so what is dropped is left to tc.
+                asked.tags = [Frame.Tag(7)]
+                #expect(try table.repeats(asked, hook: .xdp) == "accept -")
             }
         }
 

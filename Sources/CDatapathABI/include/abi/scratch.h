@@ -62,6 +62,9 @@ struct bh_fragment_search {
 
 _Static_assert(sizeof(struct bh_fragment_search) == 72, "bh_fragment_search");
 
+/* Above the twelve bits of a VLAN. */
+#define BH_FRONT_TAGGED 4096
+
 /* What names a packet of a plain shape for the answers that a CPU keeps, see BPF/front.h. */
 struct bh_front_key {
 	__u64 addresses[4]; /* as they stand in the packet, source first; IPv4: both in the first */
@@ -71,7 +74,7 @@ struct bh_front_key {
 	__u32 hash;
 	__u32 answered; /* the kind of the answer that the packet was judged by, counted from 1; 0: none */
 	__u32 kinds;    /* kinds of answers that it was asked for, a bit for each; the others are not learnt */
-	__u32 pad;
+	__u32 tag;      /* its VLAN and BH_FRONT_TAGGED, if it has a tag; else 0 */
 };
 
 _Static_assert(sizeof(struct bh_front_key) == 64, "bh_front_key");

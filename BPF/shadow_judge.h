@@ -51,6 +51,16 @@ static __always_inline bool was_opening(const struct bh_scratch *judged)
 }
 
 /*
+ * Whether the policy in force passed the packet without a flow because it wants none. What the front passes is of a
+ * flow, or of this kind: it knows no packet that opens a flow, and no echo reply, which opens none whatever accepts it.
+ */
+static __always_inline bool passed_untracked(const struct bh_scratch *judged)
+{
+	return (judged->front.answered || judged->stateless) && !was_opening(judged) &&
+	       (was_accepted_for(judged, BH_REASON_RULE) || was_accepted_for(judged, BH_REASON_DEFAULT));
+}
+
+/*
  * Whether the policy in force judged this packet, and what it says comes of that policy: not of quarantine, of a full
  * table of flows, or of fragments that are out of place. Notes what else is to be known of it. A global function:
  * verified once.
@@ -76,8 +86,7 @@ __noinline int note_judged(struct bh_scratch *here)
 	if (reason == BH_REASON_FRAGMENT && judged->judgement.verdict != BH_ACCEPT)
 		return false;
 	here->other_scope = found.port->flow_scope ? found.port->flow_scope : judged->device;
-	here->passed_before = !was_opening(judged) &&
-			      (was_accepted_for(judged, BH_REASON_RULE) || was_accepted_for(judged, BH_REASON_DEFAULT));
+	here->passed_before = passed_untracked(judged);
 	here->denial.port = found.record;
 	return true;
 }

@@ -24,9 +24,10 @@ public struct Bulkhead: ParsableCommand {
         subcommands: [
             CheckCommand.self, DiffCommand.self, ApplyCommand.self, ConfirmCommand.self, RollbackCommand.self,
             LogCommand.self, ShowCommand.self, StatusCommand.self, CountersCommand.self, FlowsCommand.self,
-            DropsCommand.self, ExplainCommand.self, ReachCommand.self, ReplayCommand.self, ImportCommand.self,
-            InitCommand.self, SchemaCommand.self, GroupCommand.self, QuarantineCommand.self, ReleaseCommand.self,
-            DetachCommand.self, AdmitCommand.self, AgentCommand.self, ManualCommand<Bulkhead>.self,
+            DropsCommand.self, ShadowCommand.self, ExplainCommand.self, ReachCommand.self, ReplayCommand.self,
+            ImportCommand.self, InitCommand.self, SchemaCommand.self, GroupCommand.self, QuarantineCommand.self,
+            ReleaseCommand.self, DetachCommand.self, AdmitCommand.self, AgentCommand.self,
+            ManualCommand<Bulkhead>.self,
         ])
 
     public init() {}

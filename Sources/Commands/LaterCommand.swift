@@ -3,7 +3,7 @@ import Control
 
 /// Commands that later versions bring. Each is refused by name, so that nobody takes a typing mistake for the cause.
 enum LaterCommand {
-    static let names = ["top", "shadow"]
+    static let names = ["top"]
 
     /// - Throws: ``Refusal`` where `arguments` ask for one of them.
     static func refuse(_ arguments: [String]) throws(Refusal) {

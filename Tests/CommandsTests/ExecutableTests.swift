@@ -73,7 +73,7 @@ private let goodPolicy = """
     }
 
     @Test(arguments: [
-        ["top", "run"], ["shadow", "bad.yaml"], ["help", "top"],
+        ["top", "run"], ["top", "--json"], ["help", "top"],
     ])
     func whatLaterVersionsBringIsRefusedByName(arguments: [String]) throws {
         let result = try Shell.run([try bulkheadPath()] + arguments)

@@ -6,7 +6,7 @@ extension CommandNotes {
         "": all,
         "check": check, "diff": diff, "apply": apply, "confirm": confirm, "rollback": rollback, "log": log,
         "show": show, "status": status, "counters": counters, "flows": flows, "drops": drops,
-        "explain": explain,
+        "shadow": shadow, "explain": explain,
         "reach": reach, "replay": replay, "import": importing, "init": initial, "schema": schema,
         "quarantine": quarantine, "release": release, "detach": detach, "admit": admit, "agent": agent,
         "group": group, "group add": groupAdd, "group delete": groupDelete, "group list": groupList,
@@ -130,6 +130,13 @@ extension CommandNotes {
             "No policy is in force, four streams run already, a name is unknown, the capture cannot be written, or the"
             + " instance was taken out of the kernel (`detach --all`).",
         files: [.instance], related: ["counters", "explain", "replay"], reading: [questions])
+
+    private static let shadow = CommandNotes(
+        done: "`--count` packets were shown, it was interrupted, or its reader closed the pipe; whatever would change.",
+        failed:
+            "The policy has errors, no policy is in force, another shadow runs, or CAP_SYS_ADMIN is missing. Or another"
+            + " policy came into force meanwhile: what was printed until then holds.",
+        files: [.instance, .types, .namespaces], related: ["diff", "drops", "apply"], reading: [changes, questions])
 
     private static let explain = CommandNotes(
         done: "The question was answered, whatever the verdict is.",

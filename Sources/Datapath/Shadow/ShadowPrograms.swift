@@ -55,8 +55,7 @@ package final class ShadowPrograms {
     private let instanceMaps: InstanceMaps
     private let settings: bh_settings
     private var maps: [MapName: Map] = [:]
-    /// The main programs' maps in which a program stands. The kernel empties each when its last descriptor is closed.
-    private var calls: [Map] = []
+    private var standing: [StandingProgram] = []
 
     /// Makes the maps.
     package init(_ instanceMaps: InstanceMaps, _ settings: bh_settings) throws(BPFError) {
@@ -89,14 +88,28 @@ package final class ShadowPrograms {
         try object.setReadOnlyData(settings)
         try instanceMaps.share(with: object)
         for name in MapName.allCases { try object.reuse(self[name], as: name.rawValue) }
-        try call.update(0, to: try object.load().program(place.program))
-        calls.append(call)
+        let program = StandingProgram(try object.load().program(place.program), in: call)
+        try program.put()
+        standing.append(program)
+    }
+
+    /// Puts programs back that were taken out. The kernel empties an array on a worker of its own, some time after its
+    /// last descriptor was closed: an earlier shadow's end may come when this one is there already.
+    ///
+    /// - Returns: whether one was out.
+    package func putBack() throws(BPFError) -> Bool {
+        var found = false
+        for program in standing where try !program.isThere {
+            try program.put()
+            found = true
+        }
+        return found
     }
 
     /// Takes the programs out of the way.
     package func remove() {
-        for call in calls { try? call.delete(0) }
-        calls = []
+        for program in standing { program.takeOut() }
+        standing = []
     }
 
     // MARK: What they say
@@ -111,6 +124,26 @@ package final class ShadowPrograms {
         let map = try KeyedMap<bh_shadow_pair, bh_shadow_total>(self[.totals])
         return try map.entries(after: nil, limit: Int(BH_SHADOW_PAIRS)).map { ($0.key, $0.value) }
     }
+}
+
+/// A program, and the main program's array in which it stands. The kernel empties that after its last descriptor was
+/// closed.
+private final class StandingProgram {
+    private let program: Program
+    private let call: Map
+
+    init(_ program: consuming Program, in call: Map) {
+        self.program = program
+        self.call = call
+    }
+
+    func put() throws(BPFError) { try call.update(0, to: program) }
+
+    var isThere: Bool {
+        get throws(BPFError) { try call.lookup(0, as: UInt32.self) != nil }
+    }
+
+    func takeOut() { try? call.delete(0) }
 }
 
 /// How many wire packets a shadow saw.

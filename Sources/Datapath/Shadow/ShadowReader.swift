@@ -92,6 +92,8 @@ public final class ShadowReader {
     public func nextBatch() throws(DatapathError) -> [ShadowEvent] {
         var raw: [bh_shadow_event] = []
         do throws(BPFError) {
+            // A packet that finds no program takes the flag back.
+            if try programs.putBack() { lease.renew() }
             try ring.poll(milliseconds: 50) { record in
                 if let event = record.load(bh_shadow_event.self) { raw.append(event) }
             }

@@ -40,7 +40,7 @@ struct Reachability {
                 return .open(Box(point))
             }
             let found =
-                list.meeting(box, in: earlier, where: \.isSure).map { list.parts[$0] }
+                list.meeting(box, in: earlier, onlySure: true).map { list.parts[$0] }
                 + kept.filter { $0.box.intersects(box) }
             switch search(box, found, &effort) {
             case .covered(let parts): covers.formUnion(parts.compactMap { found[$0].rank })

@@ -61,8 +61,8 @@ struct Redundancy {
                 let common = box.intersection(list.parts[other].box)
                 own.left -= other / 8
                 let before =
-                    list.meeting(common, in: 0..<range.lowerBound, where: \.isSure)
-                    + list.meeting(common, in: range.upperBound..<other, where: \.isSure).filter { isThere[$0] }
+                    list.meeting(common, in: 0..<range.lowerBound, onlySure: true)
+                    + list.meeting(common, in: range.upperBound..<other, onlySure: true).filter { isThere[$0] }
                 switch universe.search(common, under: before.map { list.parts[$0].box }, &own) {
                 case .open: return .needed
                 case .spent: return .spent

@@ -40,6 +40,9 @@ struct ClassSet: Hashable, Sendable {
 
     var isEmpty: Bool { runs.isEmpty }
 
+    /// Whether it has all classes between its lowest and its highest; not where it has none.
+    var isOneRun: Bool { runs.count == 1 }
+
     /// The lowest and the highest class; an empty set has none.
     var hull: Run { Run(lower: runs.first?.lower ?? 1, upper: runs.last?.upper ?? 0) }
 

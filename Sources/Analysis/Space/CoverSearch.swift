@@ -20,6 +20,7 @@ struct CoverSearch {
     }
 
     private let boxes: [Box]
+    private let outlines: [Outline]
     private var effort: Effort
     private var used: Set<Int> = []
 
@@ -35,6 +36,7 @@ struct CoverSearch {
 
     private init(boxes: [Box], effort: Effort) {
         self.boxes = boxes
+        outlines = boxes.map { Outline($0) }
         self.effort = effort
     }
 
@@ -61,17 +63,18 @@ struct CoverSearch {
     /// Takes away from `box` what a box covers on all axes but one, and from `list` what does not meet `box`. Returns
     /// false if nothing of `box` is left.
     private mutating func shrink(_ box: inout Box, _ list: inout [Int]) -> Bool {
+        var outline = Outline(box)
         while true {
             var isSmaller = false
             var kept: [Int] = []
             effort.left -= list.count
             if effort.isSpent { return false }
-            for index in list {
+            for index in list where outlines[index].meets(outline) {
                 var open = 0
                 var last = 0
                 var isApart = false
-                for axis in 0..<Box.axes where !boxes[index][axis].contains(box[axis]) {
-                    guard boxes[index][axis].intersects(box[axis]) else {
+                for axis in 0..<Box.axes where !contains(index, box, outline, axis) {
+                    guard intersects(index, box, outline, axis) else {
                         isApart = true
                         break
                     }
@@ -86,11 +89,24 @@ struct CoverSearch {
                 used.insert(index)
                 if open == 0 { return false }
                 box[last] = box[last].subtracting(boxes[index][last])
+                outline.set(last, box[last])
                 isSmaller = true
             }
             list = kept
             if !isSmaller || list.isEmpty { return true }
         }
+    }
+
+    /// Whether a box of the list contains another one on an axis.
+    private func contains(_ index: Int, _ box: Box, _ outline: Outline, _ axis: Int) -> Bool {
+        guard outlines[index][axis].contains(outline[axis]) else { return false }
+        return outlines[index].isWhole(axis) || boxes[index][axis].contains(box[axis])
+    }
+
+    /// Whether a box of the list meets another one on an axis.
+    private func intersects(_ index: Int, _ box: Box, _ outline: Outline, _ axis: Int) -> Bool {
+        guard outlines[index][axis].meets(outline[axis]) else { return false }
+        return (outlines[index].isWhole(axis) && outline.isWhole(axis)) || boxes[index][axis].intersects(box[axis])
     }
 
     /// Tries one class on each axis, each time the one that the fewest boxes have.
@@ -100,23 +116,31 @@ struct CoverSearch {
         for axis in 0..<Box.axes {
             effort.left -= list.count
             if effort.isSpent { return nil }
-            let number = rarest(box[axis], list.map { boxes[$0][axis] })
+            let number = rarest(box[axis], axis, list)
             box[axis] = ClassSet(number)
-            list = list.filter { boxes[$0][axis].contains(number) }
+            list = list.filter { index in
+                guard outlines[index][axis].contains(number) else { return false }
+                return outlines[index].isWhole(axis) || boxes[index][axis].contains(number)
+            }
             if list.isEmpty { return box }
         }
         return nil
     }
 
-    /// The class of a set that the fewest of the others have.
-    private func rarest(_ set: ClassSet, _ others: [ClassSet]) -> UInt32 {
+    /// The class of a set that the fewest boxes of a list have on its axis. Each of them has one.
+    private func rarest(_ set: ClassSet, _ axis: Int, _ list: [Int]) -> UInt32 {
         var edges: [(place: UInt32, step: Int)] = []
-        for other in others {
-            let common = other.runs.count == 1 && set.runs.count == 1 ? other : other.intersection(set)
-            for run in common.runs {
-                let (lower, upper) = (max(run.lower, set.hull.lower), min(run.upper, set.hull.upper))
-                edges.append((lower, 1))
-                if upper < .max { edges.append((upper + 1, -1)) }
+        let hull = set.hull
+        func add(_ run: ClassSet.Run) {
+            let (lower, upper) = (max(run.lower, hull.lower), min(run.upper, hull.upper))
+            edges.append((lower, 1))
+            if upper < .max { edges.append((upper + 1, -1)) }
+        }
+        for index in list {
+            if set.isOneRun, outlines[index].isWhole(axis) {
+                add(outlines[index][axis])
+            } else {
+                for run in boxes[index][axis].intersection(set).runs { add(run) }
             }
         }
         edges.sort { $0.place < $1.place }
@@ -141,11 +165,13 @@ struct CoverSearch {
     /// Where to divide: a box that covers all but two axes, if there is one, on the axis with fewer classes in common.
     private func split(_ box: Box, _ list: [Int]) -> (place: Int, axis: Int)? {
         var best: (place: Int, axis: Int, open: Int)?
+        let outline = Outline(box)
         for (place, index) in list.enumerated() {
-            let open = (0..<Box.axes).filter { !boxes[index][$0].contains(box[$0]) }
-            guard let axis = open.last, open.count < best?.open ?? .max else { continue }
-            best = (place, axis, open.count)
-            if open.count == 2 { break }
+            var (open, last) = (0, 0)
+            for axis in 0..<Box.axes where !contains(index, box, outline, axis) { (open, last) = (open + 1, axis) }
+            guard open > 0, open < best?.open ?? .max else { continue }
+            best = (place, last, open)
+            if open == 2 { break }
         }
         return best.map { ($0.place, $0.axis) }
     }

@@ -71,10 +71,21 @@ struct DecisionList: Sendable {
     // MARK: Finding
 
     /// The parts of a range that meet a box, ascending.
-    func meeting(_ box: Box, in range: Range<Int>, where isMeant: (DecisionPart) -> Bool = { _ in true }) -> [Int] {
+    func meeting(_ box: Box, in range: Range<Int>, where isMeant: (DecisionPart) -> Bool) -> [Int] {
         var found: [Int] = []
-        hulls.forEachMeeting(box, in: range) { index in
-            if isMeant(parts[index]), parts[index].box.intersects(box) { found.append(index) }
+        hulls.forEachMeeting(box, in: range) { index, isExact in
+            guard isMeant(parts[index]), isExact || parts[index].box.intersects(box) else { return }
+            found.append(index)
+        }
+        return found
+    }
+
+    /// The same of all parts, or of those that are sure: without a copy of any.
+    func meeting(_ box: Box, in range: Range<Int>, onlySure: Bool = false) -> [Int] {
+        var found: [Int] = []
+        hulls.forEachMeeting(box, in: range) { index, isExact in
+            guard !onlySure || hulls.isSure[index], isExact || parts[index].box.intersects(box) else { return }
+            found.append(index)
         }
         return found
     }
@@ -96,51 +107,26 @@ struct DecisionList: Sendable {
     }
 }
 
-/// The lowest and highest classes of each part on three axes, side by side: most parts are ruled out by these alone.
+/// The outlines of all parts, side by side: most parts are ruled out by these alone.
 private struct Hulls: Sendable {
-    private struct Hull: Sendable {
-        var source: ClassSet.Run
-        var destination: ClassSet.Run
-        var service: ClassSet.Run
-        var crossing: ClassSet.Run
-    }
-
-    private let hulls: [Hull]
+    private let outlines: [Outline]
+    let isSure: [Bool]
 
     init(_ parts: [DecisionPart]) {
-        hulls = parts.map {
-            Hull(
-                source: $0.box.source.hull, destination: $0.box.destination.hull, service: $0.box.service.hull,
-                crossing: $0.box.crossing.hull)
-        }
+        outlines = parts.map { Outline($0.box) }
+        isSure = parts.map(\.isSure)
     }
 
-    func forEachMeeting(_ box: Box, in range: Range<Int>, _ body: (Int) -> Void) {
-        let (source, destination) = (box.source.hull, box.destination.hull)
-        let (service, crossing) = (box.service.hull, box.crossing.hull)
-        for index in range {
-            let hull = hulls[index]
-            if hull.source.lower <= source.upper, hull.source.upper >= source.lower,
-                hull.destination.lower <= destination.upper, hull.destination.upper >= destination.lower,
-                hull.service.lower <= service.upper, hull.service.upper >= service.lower,
-                hull.crossing.lower <= crossing.upper, hull.crossing.upper >= crossing.lower
-            {
-                body(index)
-            }
+    /// - Parameter body: is told a part, and whether it is sure that it meets the box.
+    func forEachMeeting(_ box: Box, in range: Range<Int>, _ body: (Int, Bool) -> Void) {
+        let outline = Outline(box)
+        for index in range where outlines[index].meets(outline) {
+            body(index, outlines[index].isExact(with: outline))
         }
     }
 
     func contains(_ point: Point, in range: Range<Int>, _ isMeant: (Int) -> Bool) -> Bool {
-        for index in range {
-            let hull = hulls[index]
-            if hull.source.lower <= point.source, hull.source.upper >= point.source,
-                hull.destination.lower <= point.destination, hull.destination.upper >= point.destination,
-                hull.service.lower <= point.service, hull.service.upper >= point.service,
-                isMeant(index)
-            {
-                return true
-            }
-        }
+        for index in range where outlines[index].meets(point) && isMeant(index) { return true }
         return false
     }
 }

@@ -177,26 +177,23 @@ __noinline int put_member(struct bh_scratch *here, const struct bh_member_key *a
 }
 
 /*
- * Does what the rule that was noted asks for: puts an end of the packet into a group. Flows that depend on groups are
- * judged anew then. A global function: verified once.
+ * Puts an end of the packet into a group, as the addition of that number has it, counted from 1. Flows that depend on
+ * groups are judged anew then. A global function: verified once.
  */
-__noinline int add_member(struct bh_scratch *here)
+__noinline int add_member(struct bh_scratch *here, __u32 number)
 {
 	struct bh_member_key key = { .family = 6, .prefix_length = 32 + 128 };
 	const struct bh_addition *addition;
 	const struct bh_group *group;
 	struct image image;
 	__u64 high, low, now, until = BH_FOREVER;
-	__u32 number;
 
 	if (!here)
 		return 0;
-	number = here->addition - 1;
-	here->addition = 0;
 	if (!(here->packet.flags & (BH_PACKET_IPV4 | BH_PACKET_IPV6)) || !image_open_in_force(&image, here) ||
 	    image.header->generation != here->judgement.generation)
 		return 0;
-	addition = IMAGE_ELEMENT(&image, image.header->additions, number & 255, struct bh_addition);
+	addition = IMAGE_ELEMENT(&image, image.header->additions, (number - 1) & 255, struct bh_addition);
 	group = IMAGE_ELEMENT(&image, image.header->groups, addition->group & (BH_GROUPS_MAX - 1), struct bh_group);
 	high = addition->destination ? here->packet.destination_high : here->packet.source_high;
 	low = addition->destination ? here->packet.destination_low : here->packet.source_low;
@@ -221,11 +218,32 @@ __noinline int add_member(struct bh_scratch *here)
 	return 0;
 }
 
-/* Does what the rule that decided on the packet asks for. */
-static __always_inline void settle_addition(struct bh_scratch *here)
+/*
+ * Does what rules on the packet's way ask for, and the one that decided, unless something else decided in the end. A
+ * global function: verified once.
+ */
+__noinline int add_members(struct bh_scratch *here)
 {
-	if (here->addition && here->judgement.reason == BH_REASON_RULE)
-		add_member(here);
+	__u32 count;
+
+	if (!here)
+		return 0;
+	count = here->adds;
+	if (here->add_decides && here->judgement.reason != BH_REASON_RULE)
+		count--;
+	for (__u32 i = 0; i < BH_TRIES_MAX; i++) {
+		if (i >= count)
+			break;
+		add_member(here, here->additions[i]);
+	}
+	return 0;
+}
+
+/* The same. Packets of other rules go past it. */
+static __always_inline void settle_additions(struct bh_scratch *here)
+{
+	if (here->adds)
+		add_members(here);
 }
 
 #endif

@@ -61,7 +61,7 @@ static __always_inline bool limit_holds(const struct image *image, const struct 
 	if (here->question == ASK_OPENING)
 		return here->lookup.best >= here->limited_from;
 	if (here->question == ASK_ATTEMPT)
-		return rule->verdict == BH_ACCEPT;
+		return is_taken_as_met(rule, here);
 	if (here->question != ASK_PACKET)
 		return true;
 	if (by_flow && packet->protocol == IPPROTO_TCP && !is_opening(packet))
@@ -112,6 +112,31 @@ static __always_inline bool may_count(const struct bh_scratch *here)
 {
 	return here->question == ASK_PACKET || here->question == ASK_OPENING || here->question == ASK_ATTEMPT ||
 	       here->question == ASK_ADOPTED;
+}
+
+/* Whether a rule takes of its limit for all that the flows carry that it opens. */
+static __always_inline bool meters_flows(const struct bh_rule *rule, const struct bh_condition *condition)
+{
+	return (condition->flags & (BH_CONDITION_BYTES | BH_CONDITION_OVER)) == BH_CONDITION_BYTES &&
+	       rule->verdict == BH_ACCEPT && !(rule->flags & BH_RULE_STATELESS);
+}
+
+/* Notes of whose limit the packet's flow takes, and whether the packet is the opener's. */
+static __always_inline void note_meter(const struct bh_rule *rule, __u32 rank, struct bh_scratch *here)
+{
+	here->metered_rule = rank - rule->term;
+	here->metered = here->asked_direction == here->judgement.direction ? METERED_OPENER : METERED_ANSWERER;
+}
+
+/*
+ * Notes that a rule asks for an end of the packet in a group. That is done once the packet is judged, because rules
+ * after this one may ask for the group. XDP leaves it to tc.
+ */
+static __always_inline void note_addition(const struct bh_condition *condition, struct bh_scratch *here)
+{
+	here->unsure |= IS_LEFT_TO_TC;
+	here->additions[here->adds++ & (BH_TRIES_MAX - 1)] = condition->addition;
+	here->add_decides = !(condition->flags & BH_CONDITION_GOES_ON);
 }
 
 /*
@@ -184,17 +209,12 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 		return go_on(here, rank, BH_TRY_LIMIT, behind);
 	if (condition->connections && may_count(here))
 		here->counted = rank - rule->term + 1;
-	if ((flags & (BH_CONDITION_BYTES | BH_CONDITION_OVER)) == BH_CONDITION_BYTES && rule->verdict == BH_ACCEPT &&
-	    !(rule->flags & BH_RULE_STATELESS))
-		here->metered = METERED_OPENER;
-	if (condition->addition && here->question == ASK_PACKET) {
-		here->unsure |= IS_LEFT_TO_TC;
-		here->addition = condition->addition;
-	}
+	if (may_count(here) && meters_flows(rule, condition))
+		note_meter(rule, rank, here);
+	if (condition->addition && here->question == ASK_PACKET)
+		note_addition(condition, here);
 	if (!(flags & BH_CONDITION_GOES_ON))
 		return rank;
-	if (here->addition)
-		here->wanted |= BH_WANTED_ADD;
 	note_match(rule, rank, here);
 	return go_on(here, rank, rule->verdict == BH_LOG ? BH_TRY_LOGGED : BH_TRY_PASSED, condition->next);
 }

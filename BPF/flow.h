@@ -7,6 +7,13 @@
 #include "icmp.h"
 #include "packet.h"
 
+/* Whether what a flow carries takes of its rule's limit. */
+enum metered {
+	METERED_NOT,
+	METERED_OPENER,   /* or a packet that opens a flow */
+	METERED_ANSWERER, /* whose packets have the opener's ends the other way round */
+};
+
 /* Which bits of a key's ports and VLANs are compared: not the VLANs where the program may not see tags. */
 #ifdef TAGS_MAY_BE_HIDDEN
 #define KEY_PORTS_MASK 0x00000000ffffffffull

@@ -96,8 +96,15 @@ __noinline int judge(struct bh_scratch *here, __u32 hook)
 	}
 	JOIN_PATHS();
 	here->asks = ask_rules(&image, found.port, here);
-	if (!here->asks)
+	if (!here->asks) {
+#if TAKES_BUDGETS
+		JOIN_PATHS();
+		/* The packet of a flow that was judged anew. */
+		if (here->metered && here->judgement.reason == BH_REASON_ESTABLISHED)
+			meter_flow(&image, here);
+#endif
 		return JUDGED;
+	}
 	return here->question == ASK_BEFORE ? ASK_POLICY_BEFORE : ASK_AGAIN;
 }
 
@@ -145,8 +152,6 @@ static __always_inline void serve(void *ctx, struct bh_scratch *here)
 		log_match(ctx, here);
 	if (here->wanted & BH_WANTED_FIELDS)
 		read_fields(ctx, here);
-	if (here->wanted & BH_WANTED_ADD)
-		add_member(here);
 	if (here->wanted & BH_WANTED_ROOM)
 		ask_room(here);
 #endif

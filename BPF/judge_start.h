@@ -21,7 +21,7 @@ static __always_inline void start_packet(const struct image *image, const struct
 	here->asked_host = 0;
 	here->asked_via = 0;
 	here->via_open = 0;
-	here->addition = 0;
+	here->adds = 0;
 	here->counted = 0;
 	here->asked_room = 0;
 	here->metered = METERED_NOT;

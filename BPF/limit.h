@@ -65,13 +65,6 @@ static __always_inline __u32 source_way(struct bh_source_set *set, __u32 identit
 	return way;
 }
 
-/* Whether what a flow carries takes of its rule's limit. */
-enum metered {
-	METERED_NOT,
-	METERED_OPENER,   /* or a packet that opens a flow */
-	METERED_ANSWERER, /* whose packets have the opener's ends the other way round */
-};
-
 /* Whose budget it is: the end of the packet that the limit counts by, as bh_budget_of() has it. */
 static __always_inline __u64 budget_of(const struct bh_condition *condition, const struct bh_packet *packet,
 				       bool is_answer, __u64 secret)

@@ -178,9 +178,17 @@ static __always_inline __u32 bar_time(const struct image *image, const struct bh
 	return (seconds > BH_BAR_SECONDS ? BH_BAR_SECONDS : seconds) * settings.ticks_per_second;
 }
 
-/* Has the rules asked about what would have opened the packet's connection from the other side. */
+/*
+ * Has the rules asked about what would have opened the packet's connection from the other side. What the rule asked for
+ * that accepted the packet itself is not done: it does not decide.
+ */
 static __always_inline void ask_about_other_way(struct bh_scratch *here)
 {
+	here->metered = METERED_NOT;
+	if (here->adds && here->add_decides) {
+		here->adds--;
+		here->add_decides = 0;
+	}
 	here->subject = here->packet;
 	reverse(&here->subject);
 	if (is_icmp(&here->subject))

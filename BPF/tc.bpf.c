@@ -160,7 +160,7 @@ static __always_inline int filter(struct __sk_buff *ctx, enum bh_hook hook)
 	settle_flow(here);
 	settle_connection(here);
 	settle_fragment(here);
-	settle_addition(here);
+	settle_additions(here);
 	if (settings.answer_blocks)
 		learn(here);
 	count_packet(here);

@@ -153,8 +153,8 @@ import Testing
                 \.stateless, \.hidden_matters, \.asked_members, \.limited_from, \.lapse, \.epoch, \.bar, \.lasts,
                 \.asked_host, \.wanted, \.host_found, \.segment, \.scale, \.barred, \.option, \.lookup,
                 \.search, \.fragment, \.claim, \.header, \.now, \.frame, \.matched, \.counter, \.tries, \.dscp, \.pcp,
-                \.asked_via, \.via_open, \.came_from, \.addition, \.metered_rule, \.metered,
-                \.passed_before, \.other_scope, \.tried, \.front,
+                \.asked_via, \.via_open, \.came_from, \.adds, \.add_decides, \.pad, \.metered_rule, \.metered,
+                \.passed_before, \.other_scope, \.additions, \.tried, \.front,
                 \.holding, \.counted, \.asked_room, \.has_room, \.opened, \.scores, \.class,
             ]),
         layout(

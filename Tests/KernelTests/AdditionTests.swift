@@ -109,6 +109,48 @@ extension PacketTables {
             }
         }
 
+        /// The packet itself is judged as the group was before, also by rules after one that adds and goes on.
+        @Test(arguments: AddressFamily.allCases) func aRuleThatLogsAddsAfterTheVerdict(family: AddressFamily) throws {
+            let text = FlowScript.policy(
+                """
+                  - { name: first, service: udp/7, action: log, add: { group: seen } }
+                  - { name: other, service: udp/7, action: log, add: { group: peers, end: destination } }
+                  - { name: known, from: seen, service: udp/7, action: accept, stateless: true }
+                """, defaults: "in: drop, out: drop, adopt: 0s"
+            ).replacing("rules:", with: "groups: { seen: { dynamic: {} }, peers: { dynamic: {} } }\nrules:")
+            let image = try Compiler().compile(try Simulation.ruleset(text))
+            try FlowSimulator.use(image, adopts: false) { simulator throws in
+                let site = Site(
+                    simulator: simulator, record: image.portRecord(entry: 1, protects: .workload), family: family)
+                #expect(try site.judge(.udp(40000, 7)) == "drop default")
+                #expect(try site.members("seen") == [Prefix(site.source(1))])
+                #expect(try site.members("peers") == [Prefix(site.server)])
+                #expect(try site.judge(.udp(40000, 7)) == "accept known")
+            }
+        }
+
+        /// A rule that does not decide in the end adds nothing: the packet's connection is denied the other way.
+        @Test(arguments: AddressFamily.allCases) func whatDoesNotDecideAddsNothing(family: AddressFamily) throws {
+            let text = FlowScript.policy(
+                """
+                  - name: answers
+                    direction: out
+                    service: { protocol: tcp, sourcePorts: [80] }
+                    action: accept
+                    add: { group: seen }
+                  - { name: denied, direction: in, service: tcp/80, action: drop }
+                """, defaults: "in: drop, out: drop, adopt: 120s"
+            ).replacing("rules:", with: "groups: { seen: { dynamic: {} } }\nrules:")
+            let image = try Compiler().compile(try Simulation.ruleset(text))
+            try FlowSimulator.use(image, adopts: true) { simulator throws in
+                let site = Site(
+                    simulator: simulator, record: image.portRecord(entry: 1, protects: .workload), family: family)
+                let answer = Segment.tcp(80, 40000, flags: 16, sequence: 5000, acknowledgement: 1001)
+                #expect(try site.answer(answer) == "drop rule")
+                #expect(try site.members("seen") == [])
+            }
+        }
+
         /// A full group takes none, until some have expired.
         @Test(arguments: AddressFamily.allCases) func aGroupHasItsMaximum(family: AddressFamily) throws {
             try Self.onSite(family) { site throws in

@@ -70,7 +70,9 @@ struct ReferenceConditions: Hashable, Sendable {
         }
         if let times = rule.times {
             let second = Int(now / 1_000_000_000)
-            lapse = min(lapse ?? Self.lapseMost, times.secondsUntilEdge(second))
+            // Of a second that has begun, the rest.
+            let begun = now % 1_000_000_000 == 0 ? 0 : 1
+            lapse = min(lapse ?? Self.lapseMost, times.secondsUntilEdge(second) - begun)
             guard times.contain(second) else { return false }
         }
         if let connections = rule.connections {
@@ -114,7 +116,7 @@ struct ReferenceConditions: Hashable, Sendable {
         return count < connections.maximum
     }
 
-    private mutating func take(_ name: String, _ limit: RuleLimit, _ packet: Packet, count: Int) -> Bool {
+    mutating func take(_ name: String, _ limit: RuleLimit, _ packet: Packet, count: Int) -> Bool {
         let source = Source(rule: name, limit: limit, address: ReferenceConditions.subject(of: packet, limit))
         var use = (limit.per == .rule ? rules[name] : sources[source]) ?? Use(limit: limit)
         if use.limit != limit { use = Use(limit: limit) }

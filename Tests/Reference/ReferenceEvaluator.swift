@@ -78,11 +78,11 @@ public struct ReferenceEvaluator: Sendable {
     package func judgeByRules(
         _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool,
         isOwn: (IPAddress) -> Bool = { _ in false }, comes: (Rule) -> Bool = { _ in false }, holds: (Int) -> Bool,
-        knows: (Int) -> Bool? = { _ in nil }
+        leaves: (Int) -> Void = { _ in }, knows: (Int) -> Bool? = { _ in nil }
     ) -> Judgement {
         let rank = firstMatch(
             packet, entry: entry, direction: direction, isMember: isMember, isOwn: isOwn, comes: comes, holds: holds,
-            knows: knows)
+            leaves: leaves, knows: knows)
         if let rank {
             return Judgement(ruleset.rules[rank].action, .rule, rule: rank)
         }
@@ -119,7 +119,7 @@ public struct ReferenceEvaluator: Sendable {
         _ packet: Packet, entry: Int, direction: Direction, isMember: (Int, IPAddress) -> Bool = { _, _ in false },
         isOwn: (IPAddress) -> Bool = { _ in false }, comes: (Rule) -> Bool = { _ in false },
         holds: (Int) -> Bool = { _ in true },
-        logs: (Int) -> Void = { _ in }, knows: (Int) -> Bool? = { _ in nil }
+        leaves: (Int) -> Void = { _ in }, knows: (Int) -> Bool? = { _ in nil }
     ) -> Int? {
         /// Of a packet whose fields nobody knows any more, somebody else must say.
         func fits(_ rule: Rule, _ rank: Int) -> Bool { knows(rank) ?? packet.fits(rule.match) }
@@ -131,11 +131,9 @@ public struct ReferenceEvaluator: Sendable {
                 && (rule.via == nil || comes(rule)) && rule.ends.contains { joins($0, packet, isMember, isOwn) }
                 && (rule.match == .any || fits(rule, rank)) && (!rule.asksOthers || holds(rank))
             guard matches else { continue }
-            switch rule.action {
-            case .accept, .drop, .reject: return rank
-            case .log: logs(rank)
-            case .pass: passedLayer = rule.layer
-            }
+            if rule.action.isVerdict { return rank }
+            leaves(rank)
+            if rule.action == .pass { passedLayer = rule.layer }
         }
         return nil
     }

@@ -59,6 +59,10 @@ public struct ReferenceFlows: Sendable {
     var flows: [Key: [Record]] = [:]
     /// Who is in the policy's dynamic groups.
     public private(set) var members = ReferenceMembers()
+    /// What the next packet is marked with.
+    public var marked = PacketMarks()
+    /// Rules that put an end of the packet into a group, and left it to later ones. Between packets there are none.
+    var noted: [Int] = []
     /// The host's own addresses, but for IPv4's loopback addresses.
     public var own: Set<Prefix> = []
     private var fragments = ReferenceFragments()
@@ -125,6 +129,7 @@ public struct ReferenceFlows: Sendable {
         var ended: Set<Key>
         var conditions: ReferenceConditions
         var fragments: ReferenceFragments
+        var members: ReferenceMembers
     }
 
     var memory: Memory {
@@ -133,7 +138,8 @@ public struct ReferenceFlows: Sendable {
         conditions.open = []
         let living = flows.mapValues { records in Set(records.filter { clock <= $0.perhapsUntil }) }
         return Memory(
-            flows: living.filter { !$0.value.isEmpty }, ended: ended, conditions: conditions, fragments: fragments)
+            flows: living.filter { !$0.value.isEmpty }, ended: ended, conditions: conditions, fragments: fragments,
+            members: members)
     }
 
     func outcomes(
@@ -198,7 +204,7 @@ public struct ReferenceFlows: Sendable {
     private func outcomeByRules(_ packet: Packet, at place: Place, _ direction: Direction) -> [Outcome] {
         var model = self
         let judgement = model.ask(packet, .taken, at: place, direction)
-        return [Outcome(judgement: judgement, after: model)]
+        return model.adding(packet, judgement, [Outcome(judgement: judgement, after: model)])
     }
 
     // MARK: Flows that are there
@@ -233,7 +239,11 @@ public struct ReferenceFlows: Sendable {
             if let denial = renewal.denial {
                 outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
             }
-            if renewal.mayHold {
+            let payer = isAnswer ? packet.reversed : packet
+            if renewal.mayHold, let rank = renewal.rule, !model.pays(payer, at: rank) {
+                // The flow stays as it is.
+                outcomes.append(Outcome(judgement: Judgement(.drop, .rule, rule: rank), after: self))
+            } else if renewal.mayHold {
                 model.advance(&record, by: packet, isAnswer: isAnswer)
                 admitted.append(record)
             } else if packet.isTCP {
@@ -288,10 +298,10 @@ public struct ReferenceFlows: Sendable {
 
     /// Judges an earlier policy's flow anew by what opened it, and one whose time has come.
     ///
-    /// - Returns: The denial that ends it, if any, and whether it may hold.
+    /// - Returns: The denial that ends it, if any, whether it may hold, and what rule accepts it now.
     private mutating func renew(
         _ record: inout Record, by opening: Packet, at place: Place
-    ) -> (denial: Judgement?, mayHold: Bool) {
+    ) -> (denial: Judgement?, mayHold: Bool, rule: Int?) {
         var perhaps: Judgement?
         let isOld = record.generation != generation
         // Who is in dynamic groups, or what the host's addresses are, may have changed; where it has not, to ask once
@@ -299,14 +309,14 @@ public struct ReferenceFlows: Sendable {
         // time pass.
         let mayDiffer =
             record.lapses.map { clock > $0 } == true || ruleset.rules.contains { $0.asksMembers || $0.asksHost }
-        guard isOld || mayDiffer else { return (nil, true) }
+        guard isOld || mayDiffer else { return (nil, true, record.rule) }
         var opening = opening
         opening.headers = record.headers
         // Limited rules ahead of the one that accepted it were over their limit.
         let first = isOld ? 0 : record.rule ?? .max
         let judgement = ask(opening.asRequest, .ignored(from: first), at: place, record.direction, granting: true)
         guard judgement.verdict == .accept else {
-            return (Judgement(.drop, .policyChanged, rule: judgement.rule), false)
+            return (Judgement(.drop, .policyChanged, rule: judgement.rule), false, nil)
         }
         if record.isByAnswerer {
             let other: Direction = record.direction == .in ? .out : .in
@@ -315,16 +325,16 @@ public struct ReferenceFlows: Sendable {
                 // Within one policy it is asked only where something may have changed, and whether its limit was over
                 // when it let the connection be adopted nobody knows.
                 perhaps = Judgement(.drop, .policyChanged, rule: rule)
-                if isOld || ruleset.rules[rule].limit == nil { return (perhaps, false) }
+                if isOld || ruleset.rules[rule].limit == nil { return (perhaps, false, nil) }
             }
         }
         // Where nobody knows whence its opening packet came, it is asked again.
-        if place.origin == nil, asksOrigin(at: place, record.direction) { return (perhaps, true) }
+        if place.origin == nil, asksOrigin(at: place, record.direction) { return (perhaps, true, judgement.rule) }
         record.generation = generation
         record.rule = judgement.rule
         record.counted = counted(by: judgement.rule)
         record.lapses = conditions.lapse.map { clock + $0 }
-        return (perhaps, true)
+        return (perhaps, true, judgement.rule)
     }
 
     /// An error about a packet of a flow, or about one that a rule accepts without a flow. It refreshes nothing. Empty:

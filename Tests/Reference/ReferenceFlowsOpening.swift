@@ -14,9 +14,10 @@ extension ReferenceFlows {
     ) -> Judgement {
         let sends = (place.protects == .host) == (direction == .out)
         let (evaluator, rules, groups, members) = (evaluator, ruleset.rules, ruleset.dynamicGroups, members)
-        let own = own
+        let (own, marks) = (own, marked)
+        var noted: [Int] = []
         if case .taken = budget { conditions.open = open(without: packet, at: place, direction) }
-        return evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { group, address in
+        let judgement = evaluator.judgeByRules(packet, entry: place.entry, direction: direction) { group, address in
             members.contains(address, in: groups[group].name)
         } isOwn: { address in
             // 127.0.0.0/8 is every host's.
@@ -27,11 +28,47 @@ extension ReferenceFlows {
             return place.origin?.isOne(of: via) ?? (isGranting != denies)
         } holds: { rank in
             conditions.holds(rules[rank], rank, for: packet, budget)
+        } leaves: { rank in
+            if rules[rank].addition != nil { noted.append(rank) }
         } knows: { rank in
-            guard case .ignored(let first) = budget else { return nil }
+            guard case .ignored(let first) = budget else { return packet.fits(rules[rank].match, marks) }
             // A flow does not remember the fields of what opened it, and no rule that denies ends it for them.
             return rank >= first && rules[rank].action != .drop && rules[rank].action != .reject
         }
+        if case .taken = budget { self.noted = noted }
+        return judgement
+    }
+
+    /// Puts ends of the packet into groups, once it has been judged: those that rules on its way ask for, and that of
+    /// the rule that decided.
+    ///
+    /// - Parameter plain: What the rules said of the packet itself.
+    func adding(_ packet: Packet, _ plain: Judgement, _ outcomes: [Outcome]) -> [Outcome] {
+        outcomes.map { outcome in
+            var outcome = outcome
+            let decided = outcome.judgement == plain ? plain.rule.map { [$0] } ?? [] : []
+            for rank in noted + decided {
+                guard let addition = ruleset.rules[rank].addition,
+                    let address = addition.end == .source ? packet.source : packet.destination
+                else { continue }
+                let group = ruleset.dynamicGroups[addition.group]
+                outcome.after.change(group.name) {
+                    $0.extend(Prefix(address), seconds: addition.seconds ?? group.timeout)
+                }
+            }
+            outcome.after.noted = []
+            return outcome
+        }
+    }
+
+    /// Takes what a packet of a flow has of the limit of bytes of the rule that opened it.
+    ///
+    /// - Parameter packet: With its ends as the opening packet had them.
+    /// - Returns: Whether there was as much.
+    mutating func pays(_ packet: Packet, at rank: Int) -> Bool {
+        let rule = ruleset.rules[rank]
+        guard let limit = rule.limit, limit.unit == .bytes, !limit.isOver else { return true }
+        return conditions.take(rule.name, limit, packet, count: packet.wireBytes)
     }
 
     /// The flows that count for rules, but for that of the packet's own connection.
@@ -71,6 +108,13 @@ extension ReferenceFlows {
     ) -> [Outcome] {
         var model = self
         let plain = model.ask(packet, .taken, at: place, direction)
+        return model.adding(packet, plain, model.outcomes(ofOpening: packet, plain, key, at: place, direction))
+    }
+
+    private func outcomes(
+        ofOpening packet: Packet, _ plain: Judgement, _ key: Key, at place: Place, _ direction: Direction
+    ) -> [Outcome] {
+        var model = self
         func only(_ judgement: Judgement) -> [Outcome] { [Outcome(judgement: judgement, after: model)] }
         let isAccepted = plain.verdict == .accept
         if passesUntracked(packet, plain, at: place) { return only(plain) }

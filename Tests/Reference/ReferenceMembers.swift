@@ -3,9 +3,9 @@ import Compiler
 import Network
 
 /// A model of who is in dynamic groups: plain lists.
-public struct ReferenceMembers: Sendable {
+public struct ReferenceMembers: Sendable, Hashable {
     /// When each prefix of a group ceases to be a member, in seconds since the start; nil: never.
-    public struct Group: Sendable {
+    public struct Group: Sendable, Hashable {
         fileprivate var clock: Int
         private var ends: [Prefix: Int?] = [:]
 
@@ -13,6 +13,12 @@ public struct ReferenceMembers: Sendable {
 
         /// A prefix that is there gets the new time.
         public mutating func add(_ prefix: Prefix, seconds: Int?) { ends[prefix] = .some(seconds.map { clock + $0 }) }
+        /// A match of a rule never shortens a membership.
+        mutating func extend(_ prefix: Prefix, seconds: Int?) {
+            let end = seconds.map { clock + $0 }
+            if let old = ends[prefix], old == nil || old ?? 0 > end ?? .max { return }
+            ends[prefix] = .some(end)
+        }
         public mutating func delete(_ prefix: Prefix) { ends[prefix] = nil }
         public mutating func flush() { ends = [:] }
 

@@ -12,7 +12,7 @@ public struct ReferenceWorlds: Sendable {
     public init(_ world: ReferenceFlows) { worlds = [world] }
 
     public var count: Int { worlds.count }
-    /// These are the same in all.
+    /// Those of one world; where no rule adds any, of all.
     public var members: ReferenceMembers { worlds[0].members }
 
     public mutating func use(_ ruleset: Ruleset) { for index in worlds.indices { worlds[index].use(ruleset) } }
@@ -30,6 +30,9 @@ public struct ReferenceWorlds: Sendable {
     public mutating func setOwn(_ addresses: Set<Prefix>) {
         for index in worlds.indices { worlds[index].own = addresses }
     }
+
+    /// What the next packet is marked with.
+    public mutating func mark(_ marks: PacketMarks) { for index in worlds.indices { worlds[index].marked = marks } }
 
     /// Judges a packet, see ``ReferenceFlows/judge(_:quoting:claiming:at:direction:)``. Returns an outcome that
     /// agrees with what was found, as `isLike` tells; where none does, one that might have been.

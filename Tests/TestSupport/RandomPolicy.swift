@@ -20,7 +20,8 @@ public struct RandomPolicy: Sendable {
     private static let file = "random.yaml"
     private static let vlans: [UInt16] = [0, 1, 2, 100, 4095]
 
-    public init(seed: UInt64, size: Size = .small) {
+    /// - Parameter start: When packets are judged, if rules are to have all conditions at once; nil: fewer.
+    public init(seed: UInt64, size: Size = .small, mixedFrom start: Timestamp? = nil) {
         self.seed = seed
         var random = RandomNumbers(seed: seed)
         let isLarge = size != .small
@@ -46,6 +47,13 @@ public struct RandomPolicy: Sendable {
         if others.once(in: 2) { RandomPolicy.askHost(&rules, &others) }
         let layers = others.once(in: 2) ? RandomPolicy.layer(&rules, isLarge: isLarge, &others) : []
         if !isLarge, others.once(in: 2) { RandomPolicy.askOrigin(&rules, entries: entries.count, &others) }
+        if !isLarge, let start, others.once(in: 2) {
+            let conditions = RandomConditions(
+                start: start, steps: [0, 5, 60, 130, 3600, 7200], groups: groups.count, stays: [nil, 5, 50, 500])
+            // A chain has room for a rule of each layer besides.
+            let tries = rules.filter(\.isConditional).reduce(0) { $0 + $1.memberships.count }
+            conditions.mix(into: &rules, atMost: 16 - 3 - tries, &others)
+        }
         var ruleset = Ruleset(
             files: [SourceFile(name: RandomPolicy.file, text: "version: 1 # seed \(seed)\n")], entries: entries,
             groups: [], rules: rules, dynamicGroups: groups)
@@ -239,7 +247,7 @@ public struct RandomPolicy: Sendable {
     }
 
     /// The MAC addresses of the ports, and one that no port has.
-    static let macs: [MACAddress] = [Frame.guest, Frame.peer, "52:54:00:00:00:03", "00:00:5e:00:01:07"]
+    public static let macs: [MACAddress] = [Frame.guest, Frame.peer, "52:54:00:00:00:03", "00:00:5e:00:01:07"]
 
     /// The share of rules with a condition, because a policy in which a packet may match too many of them is refused.
     private static func condition(onceIn many: Int, _ random: inout RandomNumbers) -> (RuleLimit?, Timestamp?) {

@@ -183,11 +183,14 @@ struct bh_scratch {
 	 * host does not send it. In a simulation enum bh_via.
 	 */
 	__u32 came_from;
-	__u32 addition;     /* that a rule of the packet asks for, counted from 1; 0: none */
+	__u8 adds;        /* how many of `additions` rules of the packet ask for */
+	__u8 add_decides; /* whether the last of them is that of the rule that decides */
+	__u16 pad;
 	__u32 metered_rule; /* of the flow that covers it: rank of the rule whose limit it takes of */
 	__u8 metered;       /* enum metered of BPF/: whether the packet's flow takes of a limit for what it carries */
 	__u8 passed_before; /* of a shadow: whether the policy in force passed the packet without a flow */
 	__u16 other_scope;  /* of a shadow: whose flow it is in the policy in force */
+	__u8 additions[BH_TRIES_MAX]; /* counted from 1 */
 	/* Those rules, in turn: their ranks, and from BH_TRY_SHIFT on enum bh_try. For a simulation to tell. */
 	__u32 tried[BH_TRIES_MAX];
 	struct bh_front_key front;
@@ -201,7 +204,7 @@ struct bh_scratch {
 	struct bh_front_class class;
 };
 
-_Static_assert(sizeof(struct bh_scratch) == 984, "bh_scratch");
+_Static_assert(sizeof(struct bh_scratch) == 1000, "bh_scratch");
 
 /* Why a rule that a packet matches did not decide. */
 enum bh_try {
@@ -223,7 +226,6 @@ enum { BH_PCP_NONE = 8 };
 enum bh_wanted {
 	BH_WANTED_LOG = 16,    /* count and stream the match of a rule that logs: `matched`, `counter` */
 	BH_WANTED_FIELDS = 32, /* read `dscp` and `pcp` */
-	BH_WANTED_ADD = 64,    /* put an end into a group: `addition` */
 	BH_WANTED_ROOM = 128,  /* find out whether a rule has room for the packet's flow: `asked_room` */
 };
 

@@ -61,12 +61,13 @@ extension PacketTables {
             #expect("\(outcome.verdict.rawValue) \(cause)" == probe.expected, "\(line.text)")
         }
 
-        /// Thirty kinds of policy, each with a comment, and nearly all of them tried.
+        /// Thirty kinds of policy, each with a comment, and all of them tried. The demo tries its own.
         @Test func areThere() throws {
             let texts = try Self.names.map { try String(contentsOfFile: "\(Self.folder)/\($0)", encoding: .utf8) }
             #expect(texts.count >= 30)
             #expect(texts.allSatisfy { $0.hasPrefix("#") })
-            #expect(texts.count { !TriedExample($0).lines.isEmpty } >= 24)
+            let untried = zip(Self.names, texts).filter { TriedExample($0.1).lines.isEmpty }.map(\.0)
+            #expect(untried == ["lab.yaml"])
         }
     }
 }
@@ -148,9 +149,22 @@ struct TriedExample {
                 HostInterface(
                     name: name, index: UInt32(devices.count + 2), kind: entry.protects == .host ? .other : .tap))
         }
+        let bridges = Set(entries.compactMap { if case .bridge(let name) = $0.selector { name } else { nil } })
+        for bridge in bridges.sorted() {
+            let index = UInt32(devices.count + 2)
+            devices += [
+                HostInterface(name: bridge, index: index, kind: .bridge),
+                HostInterface(name: bridge + "-member", index: index + 1, kind: .tap, bridge: bridge),
+            ]
+        }
         for entry in entries where entry.part == nil {
             if case .interfaces(let names) = entry.selector {
-                for name in names where !name.contains("*") { add(name, entry) }
+                for name in names {
+                    // A line may name a device that a pattern means.
+                    let start = entry.name + "/" + name.prefix { $0 != "*" }
+                    let isNamed = lines.contains { $0.probe?.port.hasPrefix(start) ?? false }
+                    if !name.contains("*") || !isNamed { add(name.replacing("*", with: "0"), entry) }
+                }
             }
             for line in lines {
                 let words = (line.probe?.port ?? "").split(separator: "/").map(String.init)

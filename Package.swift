@@ -43,6 +43,7 @@ let package = Package(
             name: "Policy",
             dependencies: ["Network", "Wire", "CLibyaml", system],
             swiftSettings: settings),
+        .target(name: "Inventory", dependencies: ["Policy", "Network", system], swiftSettings: settings),
         .target(name: "Import", dependencies: ["Policy", "Wire", "Network"], swiftSettings: settings),
         .target(
             name: "Compiler",
@@ -73,8 +74,8 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: [
-                "Simulation", "Analysis", "Datapath", "Host", "Capture", "Compiler", "Policy", "Wire", "Network",
-                system,
+                "Simulation", "Analysis", "Datapath", "Host", "Inventory", "Capture", "Compiler", "Policy", "Wire",
+                "Network", system,
             ],
             swiftSettings: settings),
         .target(
@@ -87,7 +88,7 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "Control", "Rendering", "Host", "Compiler", "Policy", "CHeap", system,
+                "Control", "Rendering", "Host", "Inventory", "Compiler", "Policy", "CHeap", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -178,6 +179,8 @@ let package = Package(
                 "CDatapathABI", "Policy", "Wire", "Network",
             ],
             swiftSettings: settings),
+        .testTarget(
+            name: "InventoryTests", dependencies: ["Inventory", "Policy", "Network"], swiftSettings: settings),
         .testTarget(
             name: "LibbpfTests", dependencies: ["Libbpf", "CLibbpf", "TestSupport"], swiftSettings: settings),
         // The laws of docs/architecture.md, held against the sources themselves.

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Control
 import Glibc
+import Inventory
 import Logging
 import Rendering
 import ServiceLifecycle
@@ -24,6 +25,12 @@ public struct BulkheadAgent: AsyncParsableCommand {
     var policy = "/etc/bulkhead/policy.yaml"
     @Option(help: ArgumentHelp("Which of several installations on this host is meant.", valueName: "name"))
     var instance = Controller.standardInstance
+    @Option(
+        name: .customLong("inventory"),
+        help: ArgumentHelp(
+            "Who knows workloads by name: \(SourceText.forms). May be repeated. Left out: \(SourceText.standardFile).",
+            valueName: "source"))
+    var inventory: [String] = []
 
     public init() {}
 
@@ -42,6 +49,9 @@ public struct BulkheadAgent: AsyncParsableCommand {
             _ = try Controller(instance: instance)
         } catch {
             throw ValidationError("\(error)")
+        }
+        if let unknown = inventory.first(where: { SourceText.source($0) == nil }) {
+            throw ValidationError("'\(unknown)' is not a source of workloads; expected \(SourceText.forms)")
         }
     }
 
@@ -63,7 +73,8 @@ public struct BulkheadAgent: AsyncParsableCommand {
     private func serve() async throws {
         var logger = Logger(label: "bulkhead-agent") { _ in AgentLog() }
         if instance != Controller.standardInstance { logger[metadataKey: "instance"] = "\(instance)" }
-        let follower = try Follower(instance: instance, policy: policy, logger: logger)
+        let sources = inventory.isEmpty ? SourceText.standard : inventory.compactMap(SourceText.source)
+        let follower = try Follower(instance: instance, policy: policy, sources: sources, logger: logger)
         let services: [any Service] = [follower, ReloadService(follower: follower)]
         var quiet = logger
         quiet.logLevel = .error

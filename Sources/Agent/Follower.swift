@@ -3,6 +3,7 @@ import CHeap
 import Compiler
 import Control
 import Host
+import Inventory
 import Logging
 import ServiceLifecycle
 import Synchronization
@@ -20,15 +21,19 @@ package final class Follower: Service {
     private let policy: String
     private let logger: Logger
     private let wakeUp: WakeUp
+    private let workloads: WorkloadHub
     private let requests = Mutex(Requests())
 
-    /// - Parameter policy: The file that is read when nothing is in force, and at each reload.
-    package init(instance: String, policy: String, logger: Logger) throws {
+    /// - Parameters:
+    ///   - policy: The file that is read when nothing is in force, and at each reload.
+    ///   - sources: Who knows workloads.
+    package init(instance: String, policy: String, sources: [any WorkloadSource], logger: Logger) throws {
         controller = try Controller(instance: instance)
         self.instance = instance
         self.policy = policy
         self.logger = logger
         wakeUp = try WakeUp()
+        workloads = WorkloadHub(sources, instance: instance, logger: logger, wakeUp: wakeUp)
     }
 
     /// Reads the policy's file again, and puts it in force.
@@ -65,8 +70,9 @@ package final class Follower: Service {
     /// The thread.
     private func follow() {
         let events = DeviceEvents(table: "bulkhead-\(instance)", wakeUp: wakeUp)
-        var watch = HostWatch(controller: controller, events: events, logger: logger)
+        var watch = HostWatch(controller: controller, events: events, workloads: workloads, logger: logger)
         watch.begin(policy)
+        workloads.start()
         ServiceManager.ready(watch.summary)
         logger.notice("\(watch.summary)")
         while true {

@@ -3,12 +3,14 @@ import CHeap
 import Control
 import Host
 import Logging
+import Policy
 import Rendering
 
 /// Looks at the host when something happened, and has what changed applied. For one thread.
 struct HostWatch {
     private let controller: Controller
     private let events: DeviceEvents
+    private let workloads: WorkloadHub
     private let logger: Logger
     private let clock = ContinuousClock()
     private var schedule = LookSchedule(at: .now)
@@ -19,12 +21,16 @@ struct HostWatch {
     private var stuck: (generation: UInt32, findings: Set<HostFinding>, until: ContinuousClock.Instant)?
     /// What was said already, so that it is not said every two seconds.
     private var told: Set<HostFinding> = []
+    private var toldRefused: Set<WorkloadPort> = []
     private var lastError: String?
     private var wasOnTrial = false
+    /// Whether the policy in force does not know yet what workloads there are now.
+    private var isInventoryNew = false
 
-    init(controller: Controller, events: DeviceEvents, logger: Logger) {
+    init(controller: Controller, events: DeviceEvents, workloads: WorkloadHub, logger: Logger) {
         self.controller = controller
         self.events = events
+        self.workloads = workloads
         self.logger = logger
     }
 
@@ -83,7 +89,8 @@ struct HostWatch {
     mutating func wait() {
         let change = events.wait(milliseconds: schedule.wait(at: clock.now))
         if change.isOverrun { logger.warning("events of devices were lost; all devices are read again") }
-        if change.devices || change.table || change.isOverrun { schedule.happened(at: clock.now) }
+        if workloads.takeNews() { isInventoryNew = true }
+        if isInventoryNew || change.devices || change.table || change.isOverrun { schedule.happened(at: clock.now) }
     }
 
     /// Looks if it is time. Returns whether anything was done.
@@ -127,16 +134,23 @@ struct HostWatch {
             wasOnTrial = look.isOnTrial
             if wasOnTrial { logger.notice("a policy is on trial: devices that come are taken when it is settled") }
         }
-        let remedied = findings.filter(\.isRemedied).filter { shouldRepair($0) }
-        guard !look.isOnTrial, !remedied.isEmpty, !isStuck(look.generation, remedied) else { return isNew }
-        return try apply(remedied, look)
+        var remedied = findings.filter(\.isRemedied).filter { shouldRepair($0) }
+        if isStuck(look.generation, remedied) { remedied = [] }
+        guard !look.isOnTrial else { return isNew }
+        if isInventoryNew, try controller.namesWorkloads() {
+            remedied.append(HostFinding(.inventory, port: "workloads", "changed"))
+        }
+        let isChanged = remedied.isEmpty ? isNew : try apply(remedied, look)
+        isInventoryNew = false
+        return isChanged
     }
 
     private mutating func apply(_ findings: [HostFinding], _ look: HostLook) throws -> Bool {
         guard let applied = try controller.follow(always: true) else { return false }
         note(applied)
         guard applied.report.changed || findings.contains(where: { $0.kind == .gate }) else {
-            stuck = (look.generation, Set(findings), clock.now + .seconds(60))
+            let left = Set(findings.filter { $0.kind != .inventory })
+            if !left.isEmpty { stuck = (look.generation, left, clock.now + .seconds(60)) }
             return false
         }
         stuck = nil
@@ -154,7 +168,7 @@ struct HostWatch {
     private static func counts(_ findings: [HostFinding]) -> String {
         let kinds: [(HostFinding.Kind, String)] = [
             (.came, "came"), (.gone, "gone"), (.changed, "changed"), (.lost, "repaired"),
-            (.gate, "gate put back"),
+            (.gate, "gate put back"), (.inventory, "inventory changed"),
         ]
         return kinds.compactMap { kind, word in
             let names = findings.filter { $0.kind == kind }.map(\.port)
@@ -167,6 +181,12 @@ struct HostWatch {
     private mutating func note(_ applied: AppliedPolicy?) {
         guard let applied else { return }
         for warning in applied.report.warnings { logger.warning("\(warning)") }
+        let refused = Set(applied.prepared.ruleset.refusedGuests)
+        for guest in refused.subtracting(toldRefused).sorted(by: { $0.device < $1.device }) {
+            logger.warning(
+                "workload '\(guest.workload)' is not admitted at \(guest.device): \(guest.refusal ?? "")")
+        }
+        toldRefused = refused
         last = (try? controller.look()) ?? nil
     }
 

@@ -18,7 +18,7 @@ package struct CheckReport: Sendable {
     ///   - instance: The instance whose quarantine is compared with the policy.
     ///   - isLive: Whether its counters are, too.
     package init(path: String, instance: Instance, isLive: Bool = false) throws(DatapathError) {
-        let source = try PolicySource(path: path, requiresDevices: false)
+        let source = try PolicySource(path: path, for: instance, requiresDevices: false)
         let loaded = source.loaded
         var diagnostics = loaded.diagnostics
         diagnostics += source.quarantineWarnings(instance).map {

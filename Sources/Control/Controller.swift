@@ -88,7 +88,7 @@ package struct Controller: Sendable {
     /// Keeps the policy of a trial for the next start of the host, as it was read when the trial began.
     private func keepConfirmed(_ generation: UInt32) -> String? {
         let kept = try? instance.keptPolicy(generation)
-        let source = kept.flatMap { try? PolicySource(kept: $0, requiresDevices: false) }
+        let source = kept.flatMap { try? PolicySource(kept: $0, of: instance, requiresDevices: false) }
         return keep(source?.loaded.ruleset?.entries.isEmpty == false ? kept?.files : nil)
     }
 
@@ -150,8 +150,9 @@ package struct Controller: Sendable {
     ///   - old: nil: the policy in force, whose open flows are then judged by the new one.
     ///   - flows: A file of flows to be judged instead.
     package func compare(_ old: String?, with new: String, flows: String?) throws -> PolicyDifference {
-        let before = try old.map { try PolicySource(path: $0, requiresDevices: false) } ?? sourceInForce()
-        let after = try PolicySource(path: new, requiresDevices: false)
+        let before =
+            try old.map { try PolicySource(path: $0, for: instance, requiresDevices: false) } ?? sourceInForce()
+        let after = try PolicySource(path: new, for: instance, requiresDevices: false)
         var open: [ComparedFlow]?
         if let flows {
             open = try ComparedFlow.read(file: flows)
@@ -164,7 +165,7 @@ package struct Controller: Sendable {
     /// Who can reach whom, by a policy's file or by the policy in force.
     package func reach(_ question: ReachQuestion, policy: String?) throws -> Reach {
         try question.answer(
-            try policy.map { try PolicySource(path: $0, requiresDevices: false) } ?? sourceInForce())
+            try policy.map { try PolicySource(path: $0, for: instance, requiresDevices: false) } ?? sourceInForce())
     }
 
     /// The policy in force, with its files of addresses as they were; where these were too large to be kept, as they
@@ -172,9 +173,9 @@ package struct Controller: Sendable {
     private func sourceInForce() throws(DatapathError) -> PolicySource {
         let policy = try policyInForce()
         if let kept = try? instance.keptPolicy(policy.text.generation) {
-            return try PolicySource(kept: kept, requiresDevices: false)
+            return try PolicySource(kept: kept, of: instance, requiresDevices: false)
         }
-        return try PolicySource(inForce: policy, readsFeeds: true)
+        return try PolicySource(inForce: policy, of: instance, readsFeeds: true)
     }
 
     package func policyInForce() throws(DatapathError) -> PolicyInForce { try instance.policyInForce() }
@@ -241,7 +242,9 @@ package struct Controller: Sendable {
     private var serviceNames: ServiceNames { ServiceNames { (try? rulesetInForce())?.services ?? [:] } }
 
     /// The policy in force, read again.
-    private func rulesetInForce() throws -> Ruleset? { try PolicySource(inForce: policyInForce()).loaded.ruleset }
+    private func rulesetInForce() throws -> Ruleset? {
+        try PolicySource(inForce: policyInForce(), of: instance).loaded.ruleset
+    }
 
     // MARK: Ports
 

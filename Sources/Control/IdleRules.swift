@@ -30,7 +30,7 @@ struct IdleRules {
         for past in try instance.generations() {
             if !past.isInForce {
                 guard past.isKept, let kept = try? instance.keptPolicy(past.generation) else { break }
-                let source = try PolicySource(kept: kept, requiresDevices: false)
+                let source = try PolicySource(kept: kept, of: instance, requiresDevices: false)
                 open.formIntersection(source.loaded.ruleset?.rules.map(\.name) ?? [])
             }
             for name in open { starts[name] = past.time }

@@ -10,7 +10,7 @@ package struct PastPolicy {
     init(_ generation: UInt32?, of instance: Instance) throws {
         let all = try instance.generations()
         self.generation = try generation ?? PastPolicy.before(all)
-        source = try PolicySource(kept: instance.keptPolicy(self.generation))
+        source = try PolicySource(kept: instance.keptPolicy(self.generation), of: instance)
     }
 
     /// The latest generation with another policy than that in force. One whose trial ended was never chosen to stay.

@@ -31,7 +31,7 @@ package struct PolicyJudge {
     ///   - keepsFlows: whether a frame's flow is kept for the next frame.
     package init(policy: String?, instance: Instance, keepsFlows: Bool = false) throws {
         if let policy {
-            let source = try PolicySource(path: policy, requiresDevices: false)
+            let source = try PolicySource(path: policy, for: instance, requiresDevices: false)
             try self.init(PreparedPolicy(source), instance, isOfThisHost: false)
         } else {
             try self.init(inForceOf: instance)
@@ -63,7 +63,7 @@ package struct PolicyJudge {
         isOfThisHost = true
         simulator = try Simulator(policyInForceOf: instance)
         let status = try instance.status()
-        let source = try PolicySource(inForce: instance.policyInForce())
+        let source = try PolicySource(inForce: instance.policyInForce(), of: instance)
         generation = status.generation
         diagnostics = []
         services = source.loaded.ruleset?.services ?? [:]

@@ -14,13 +14,14 @@ package struct PolicyNames {
     ///   - policy: A policy's file; nil: the policy in force.
     ///   - standard: The file that is read where no policy is in force.
     package init(instance name: String, policy: String?, otherwise standard: String) {
-        instance = try? Instance(name)
+        let instance = try? Instance(name)
+        self.instance = instance
         if policy == nil, let instance, let names = try? instance.namesInForce() {
             inForce = names
-            source = { try PolicySource(inForce: instance.policyInForce()) }
+            source = { try PolicySource(inForce: instance.policyInForce(), of: instance) }
         } else {
             inForce = nil
-            source = { try PolicySource(path: policy ?? standard, requiresDevices: false) }
+            source = { try PolicySource(path: policy ?? standard, for: instance, requiresDevices: false) }
         }
     }
 

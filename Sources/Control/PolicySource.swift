@@ -2,6 +2,7 @@
 import Compiler
 import Datapath
 import Host
+import Inventory
 import Policy
 
 /// A policy as it was read, and the host that it was read for.
@@ -15,14 +16,18 @@ package struct PolicySource {
 
     /// Reads a policy from its file.
     ///
-    /// - Parameter requiresDevices: whether a host device that does not exist is an error.
-    package init(path: String, requiresDevices: Bool) throws(DatapathError) {
-        try self.init(DiskFiles(), path, requiresDevices: requiresDevices)
+    /// - Parameters:
+    ///   - instance: Whose agent knows the workloads of this host.
+    ///   - requiresDevices: whether a host device that does not exist is an error.
+    package init(path: String, for instance: Instance?, requiresDevices: Bool) throws(DatapathError) {
+        try self.init(DiskFiles(), path, instance, requiresDevices: requiresDevices)
     }
 
     /// Reads a policy that is to be put in force even if devices that it names are not there yet.
-    init(awaitingDevices files: some PolicyFiles, _ path: String) throws(DatapathError) {
-        try self.init(files, path, requiresDevices: true, awaitsDevices: true)
+    init(
+        awaitingDevices files: some PolicyFiles, _ path: String, for instance: Instance?
+    ) throws(DatapathError) {
+        try self.init(files, path, instance, requiresDevices: true, awaitsDevices: true)
     }
 
     init(path: String, loaded: LoadedPolicy, host: HostInventory, files: [RecordingFiles.File]?) {
@@ -35,9 +40,11 @@ package struct PolicySource {
     /// Reads again the policy that an instance holds, for the devices that this host has now.
     ///
     /// - Parameter readsFeeds: whether its files of addresses, which are not kept, are read as they are on disk now.
-    package init(inForce policy: PolicyInForce, readsFeeds: Bool = false) throws(DatapathError) {
+    package init(
+        inForce policy: PolicyInForce, of instance: Instance, readsFeeds: Bool = false
+    ) throws(DatapathError) {
         let files = FilesInForce(policy.files, readsFeeds: readsFeeds)
-        try self.init(files, policy.files.first?.name ?? "", requiresDevices: false)
+        try self.init(files, policy.files.first?.name ?? "", instance, requiresDevices: false)
     }
 
     /// Reads again a policy of the past, as its files were then, for the devices that this host has now.
@@ -46,30 +53,33 @@ package struct PolicySource {
     ///   - requiresDevices: Whether a host device that does not exist is an error.
     ///   - awaitsDevices: Whether those that are missing come later.
     package init(
-        kept policy: KeptPolicy, requiresDevices: Bool = true, awaitsDevices: Bool = false
+        kept policy: KeptPolicy, of instance: Instance, requiresDevices: Bool = true, awaitsDevices: Bool = false
     ) throws(DatapathError) {
         try self.init(
-            MemoryFiles(kept: policy.files), policy.files.first?.path ?? "", requiresDevices: requiresDevices,
-            awaitsDevices: awaitsDevices)
+            MemoryFiles(kept: policy.files), policy.files.first?.path ?? "", instance,
+            requiresDevices: requiresDevices, awaitsDevices: awaitsDevices)
     }
 
     private init(
-        _ files: some PolicyFiles, _ path: String, requiresDevices: Bool, awaitsDevices: Bool = false
+        _ files: some PolicyFiles, _ path: String, _ instance: Instance?, requiresDevices: Bool,
+        awaitsDevices: Bool = false
     ) throws(DatapathError) {
         try self.init(
             recording: RecordingFiles(files, limit: requiresDevices ? HistoryBounds.standard.bytes : 0), path,
-            requiresDevices: requiresDevices, awaitsDevices: awaitsDevices)
+            for: instance, requiresDevices: requiresDevices, awaitsDevices: awaitsDevices)
     }
 
     /// - Parameter recording: May have read some of the files already, which are not read again then.
     init(
-        recording: RecordingFiles, _ path: String, requiresDevices: Bool, awaitsDevices: Bool = false
+        recording: RecordingFiles, _ path: String, for instance: Instance?, requiresDevices: Bool,
+        awaitsDevices: Bool = false
     ) throws(DatapathError) {
         let policy = PolicyLoader(files: recording).read(path)
         var host = try DatapathError.of { () throws(HostError) in
             try HostInventory.read(namespaces: policy.namespaces)
         }
         host.isStarting = awaitsDevices
+        host.workloads = instance.flatMap { WorkloadFile(instance: $0.name).read()?.workloads }
         self.host = host
         loaded = policy.resolve(against: host, requiresDevices: requiresDevices)
         self.path = path

@@ -23,7 +23,8 @@ package struct PreparedPolicy: Sendable {
         if let revised = RevisedPolicy(path, files, instance) {
             return PreparedPolicy(revised, took: clock.now - start)
         }
-        return try PreparedPolicy(PolicySource(recording: files, path, requiresDevices: true), proves: true)
+        return try PreparedPolicy(
+            PolicySource(recording: files, path, for: instance, requiresDevices: true), proves: true)
     }
 
     private init(_ revised: RevisedPolicy, took time: Duration) {

@@ -86,7 +86,7 @@ package struct ShadowSummary: Sendable {
 extension Controller {
     /// Starts to ask a policy's file what it would do with the packets that the policy in force judges.
     package func shadow(_ path: String) throws -> ShadowStream {
-        let policy = try PreparedPolicy(PolicySource(path: path, requiresDevices: false))
+        let policy = try PreparedPolicy(PolicySource(path: path, for: instance, requiresDevices: false))
         let reader = try instance.shadow(image: policy.image, bindings: policy.source.loaded.bindings)
         return ShadowStream(reader, policy.source.loaded.diagnostics)
     }

@@ -42,7 +42,7 @@ import Testing
               - { name: r, \(rule) }
 
             """)
-        return try PreparedPolicy(PolicySource(path: path, requiresDevices: true))
+        return try PreparedPolicy(PolicySource(path: path, for: nil, requiresDevices: true))
             .apply(to: instance, ApplyNote(person: .current), trial: trial).generation
     }
 

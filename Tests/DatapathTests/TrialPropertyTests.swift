@@ -152,7 +152,7 @@ private struct Walk {
             accepts: (0..<4).map { _ in Bool.random(using: &random) })
         if choice.ports.isEmpty { choice.ports = [0] }
         let path = try lab.file("policy.yaml", choice.text(host.name))
-        let prepared = try PreparedPolicy(PolicySource(path: path, requiresDevices: true))
+        let prepared = try PreparedPolicy(PolicySource(path: path, for: nil, requiresDevices: true))
         var isOpen = false
         if case .open = standing { isOpen = true }
         var generation: UInt32 = 0

@@ -9,7 +9,28 @@ enum FixtureHost {
         var result: [String?: NamespaceInventory] = [nil: own]
         if namespaces.contains("blue") { result["blue"] = blue }
         // In the year 2025.
-        return HostInventory(namespaces: result, now: Timestamp(nanoseconds: 1_750_000_000_000_000_000))
+        var host = HostInventory(namespaces: result, now: Timestamp(nanoseconds: 1_750_000_000_000_000_000))
+        host.workloads = workloads
+        return host
+    }
+
+    /// The later of two guests with the same MAC address is a forgery.
+    private static let workloads = [
+        guest("web-1", "tap-web1", 1), guest("batch-2", nil, 11),
+        guest("nightly", nil, 12, labels: ["job": "batch"]), guest("db-1", "tap-db1", 2),
+        guest("web-9", "veth7", 2), guest("web-7", "gone", 7),
+    ]
+
+    private static func guest(
+        _ name: String, _ device: String?, _ number: UInt64, labels: [String: String] = [:]
+    ) -> Workload {
+        Workload(
+            id: name, name: name, labels: labels,
+            interfaces: [
+                Workload.Interface(
+                    device: device, mac: MACAddress(0x5254_0000_0000 | number),
+                    addresses: [one("198.51.100.\(number)")])
+            ])
     }
 
     private static let own = NamespaceInventory(

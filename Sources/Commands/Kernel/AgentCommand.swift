@@ -18,6 +18,11 @@ struct AgentCommand: ParsableCommand {
             put in force. SIGHUP reads the file again; if it is refused, what is in force stays, and the log says \
             why. There is one agent per instance. The log goes to standard error.
 
+            With an inventory, a policy's `workload` and `workloads` name guests: `--inventory file:PATH` reads lines \
+            of JSON, each {"add": {"name": "web-1", "labels": {"tier": "web"}, "interfaces": [{"device": "vnet0", \
+            "mac": "52:54:00:00:00:01", "addresses": ["198.51.100.10"]}]}}. A change of the file is in force at once. \
+            What the agent knows stays with `check`, `apply` and all other commands when it ends.
+
             The program is `bulkhead-agent`, beside this one. The unit is `bulkhead-agent.service`.
 
             Example:
@@ -30,10 +35,16 @@ struct AgentCommand: ParsableCommand {
         completion: .file(extensions: ["yaml", "yml"]))
     var policy = standardPolicyPath
     @OptionGroup var instance: InstanceOptions
+    @Option(
+        name: .customLong("inventory"),
+        help: ArgumentHelp(
+            "Who knows workloads by name. May be repeated. Left out: file:/etc/bulkhead/workloads.jsonl.",
+            valueName: "source"))
+    var inventory: [String] = []
 
     func run() throws {
         let path = Program.beside("bulkhead-agent")
-        let words = [path, policy, "--instance", instance.name]
+        let words = [path, policy, "--instance", instance.name] + inventory.flatMap { ["--inventory", $0] }
         var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
         unsafe execv(path, &arguments)
         throw Refusal(

@@ -94,7 +94,7 @@ extension Controller {
     private func sourceForComers(_ status: Enforcement) throws(DatapathError) -> PolicySource {
         if status.file == ClosedPolicy.name { return try .closed() }
         do throws(DatapathError) {
-            return try PolicySource(kept: instance.keptPolicy(status.generation), awaitsDevices: true)
+            return try PolicySource(kept: instance.keptPolicy(status.generation), of: instance, awaitsDevices: true)
         } catch {
             // Its texts may be gone because another generation has come into force.
             var error = error

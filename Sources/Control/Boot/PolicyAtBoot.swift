@@ -38,24 +38,24 @@ package enum PolicyAtBoot: Sendable, Hashable {
 
     /// Devices that are missing are taken when they come. nil: there is no such policy.
     func prepare(_ instance: Instance, _ kept: KeptPolicyFile) throws -> PreparedPolicy? {
-        guard let source = try source(kept) else { return nil }
+        guard let source = try source(instance, kept) else { return nil }
         return try PreparedPolicy(source, proves: true)
     }
 
-    private func source(_ kept: KeptPolicyFile) throws -> PolicySource? {
+    private func source(_ instance: Instance, _ kept: KeptPolicyFile) throws -> PolicySource? {
         switch self {
         case .file(let path):
-            return try PolicySource(awaitingDevices: DiskFiles(), path)
+            return try PolicySource(awaitingDevices: DiskFiles(), path, for: instance)
         case .kept:
             guard let files = try kept.read() else { return nil }
-            return try PolicySource(awaitingDevices: MemoryFiles(kept: files), files[0].path)
+            return try PolicySource(awaitingDevices: MemoryFiles(kept: files), files[0].path, for: instance)
         case .fallback:
             do throws(FileError) {
                 _ = try DiskFiles().read(Self.fallbackPath, limit: PolicyLoader.sizeLimit, from: .regularFile)
             } catch {
                 if error == .missing { return nil }
             }
-            return try PolicySource(awaitingDevices: DiskFiles(), Self.fallbackPath)
+            return try PolicySource(awaitingDevices: DiskFiles(), Self.fallbackPath, for: instance)
         case .closed:
             return try PolicySource.closed()
         }
@@ -67,7 +67,7 @@ extension PolicySource {
     static func closed() throws(DatapathError) -> PolicySource {
         let text = ClosedPolicy.text(try devicesOfThisHost())
         return try PolicySource(
-            awaitingDevices: MemoryFiles([ClosedPolicy.name: text]), ClosedPolicy.name)
+            awaitingDevices: MemoryFiles([ClosedPolicy.name: text]), ClosedPolicy.name, for: nil)
     }
 }
 

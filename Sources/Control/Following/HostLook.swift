@@ -19,6 +19,8 @@ package struct HostFinding: Sendable, Hashable {
         case ahead
         /// An operator detached it.
         case detached
+        /// What is known of the host's workloads changed.
+        case inventory
     }
 
     package var kind: Kind
@@ -39,7 +41,7 @@ package struct HostFinding: Sendable, Hashable {
     /// Whether applying the policy in force again is the remedy.
     package var isRemedied: Bool {
         switch kind {
-        case .came, .gone, .changed, .lost, .gate: true
+        case .came, .gone, .changed, .lost, .gate, .inventory: true
         case .ahead, .detached: false
         }
     }

@@ -61,6 +61,10 @@ struct Binder {
 
     private mutating func claim(_ index: Int) {
         let port = ports[index]
+        if !port.entry.workloads.isEmpty, port.entry.guests.isEmpty {
+            missing[index] = port.entry.workloads.map { ("\($0)", port.workloadLocation ?? port.entry.location) }
+            return
+        }
         guard let namespace = inventory.namespaces[port.entry.namespace] else {
             guard let name = port.entry.namespace else {
                 missing[index] = names(of: port)
@@ -129,13 +133,14 @@ struct Binder {
 
     /// Gives a device to the entry with the strongest claim. Two equally strong claims are an error.
     private mutating func award(_ device: HostInterface, _ claims: [Claim]) {
-        guard let strongest = claims.map(\.strength).max(),
-            let winner = claims.first(where: { $0.strength == strongest })
-        else { return }
-        for claim in claims where claim.strength == strongest && claim.entry != winner.entry {
+        let strongest = claims.map(\.strength).max()
+        // What the policy itself says goes before what the inventory says.
+        let rivals = claims.filter { $0.strength == strongest }
+        guard let winner = rivals.first(where: { !isFromInventory($0.entry) }) ?? rivals.first else { return }
+        for claim in rivals where claim.entry != winner.entry {
             let name = ports[winner.entry].entry.name
             let what = "is also in port \"\(name)\", at \(winner.location); name it in one port only"
-            if isOthers(claim.entry, device), isOthers(winner.entry, device) {
+            if isFromInventory(claim.entry) || (isOthers(claim.entry, device) && isOthers(winner.entry, device)) {
                 leftOut[claim.entry].add(device, what, at: claim.location)
             } else {
                 problems.error(claim.location, "the device \(device.name) \(what)")
@@ -159,7 +164,8 @@ struct Binder {
 
     private func bindings(_ index: Int) -> [PortBinding] {
         let port = ports[index]
-        if devices[index].count > 1, !port.entry.macs.isEmpty || !port.entry.addresses.isEmpty {
+        if !isFromInventory(index), devices[index].count > 1, !port.entry.macs.isEmpty || !port.entry.addresses.isEmpty
+        {
             let names = devices[index].prefix(4).map(\.name).joined(separator: ", ")
             problems.error(
                 port.entry.location,
@@ -188,7 +194,9 @@ struct Binder {
             entry: index, of: port.entry, name: name(index, device.name), protects: protects(port.entry, device),
             interface: device, interfaceName: device.name,
             namespaceInode: inventory.namespaces[port.entry.namespace]?.inode,
-            isUnknownToDrop: !port.entry.judgesUnknown, protectsIsDefault: port.entry.protects == nil)
+            isUnknownToDrop: !port.entry.judgesUnknown
+                || port.entry.guests.contains { $0.refusal != nil && $0.device == device.name },
+            protectsIsDefault: port.entry.protects == nil)
     }
 
     /// A missing workload device may come later, and so may the first member of a bridge. Any other missing device is
@@ -207,6 +215,8 @@ struct Binder {
                 return nil
             }
             problems.warning(location, what + inNamespace(port) + consequence + hint)
+        } else if isFromInventory(index) {
+            warnOfMissingGuest(port, name, location)
         } else if case .bridge = port.entry.selector {
             problems.warning(location, "bridge \"\(name)\" has no member ports yet\(inNamespace(port))")
         } else {
@@ -216,6 +226,18 @@ struct Binder {
         }
         return missingBinding(index, name, as: protects)
     }
+
+    private func warnOfMissingGuest(_ port: PortDefinition, _ name: String, _ location: SourceLocation) {
+        guard inventory.workloads != nil else { return }
+        guard let guest = port.entry.guests.first(where: { $0.device == name }) else {
+            problems.warning(location, "no workload matches \"\(name)\" now")
+            return
+        }
+        problems.warning(location, "the device \"\(name)\" of workload \"\(guest.workload)\" is missing")
+    }
+
+    /// Whether others than the policy's author say which devices an entry has.
+    func isFromInventory(_ index: Int) -> Bool { !ports[index].entry.workloads.isEmpty }
 
     private func missingBinding(_ index: Int, _ name: String, as protects: Protects) -> PortBinding {
         let entry = ports[index].entry
@@ -250,7 +272,9 @@ struct Binder {
     /// The entry's name if the entry can have only one device, else `entry/device`.
     private func name(_ index: Int, _ device: String) -> String {
         let entry = ports[index].entry
-        if case .interfaces(let names) = entry.selector, names.count == 1, !Glob.isPattern(names[0]) {
+        if entry.workloads.isEmpty, case .interfaces(let names) = entry.selector, names.count == 1,
+            !Glob.isPattern(names[0])
+        {
             return entry.name
         }
         return "\(entry.name)/\(device)"

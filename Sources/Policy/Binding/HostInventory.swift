@@ -73,6 +73,8 @@ public struct HostInventory: Sendable {
     /// By the namespace's name; nil is the controller's own. A namespace that does not exist or cannot be entered is
     /// absent.
     public var namespaces: [String?: NamespaceInventory]
+    /// The guests of this host, the oldest first; nil: there is no inventory of them.
+    public var workloads: [Workload]?
     /// The host's clock; nil if unknown.
     public var now: Timestamp?
     /// Whether the host starts, so that devices that are missing come later, and none of them is an error.

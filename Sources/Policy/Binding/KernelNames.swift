@@ -14,7 +14,8 @@ public enum KernelNames {
         isOneFile(name) && name.utf8.count <= longestNamespace
     }
 
-    static func isInterface(_ name: String) -> Bool {
+    /// Whether a device may have this name.
+    public static func isInterface(_ name: String) -> Bool {
         isOneFile(name) && !name.utf8.contains(UInt8(ascii: ":")) && !name.contains(where: \.isWhitespace)
     }
 

@@ -54,6 +54,11 @@ extension Binder {
     /// Why a device is left out rather than refused; nil if it is not.
     func reasonToLeaveOut(_ device: HostInterface, _ claim: Claim) -> String? {
         let entry = ports[claim.entry].entry
+        if isFromInventory(claim.entry) {
+            if !device.isNameText { return Binder.notText }
+            if !device.isEthernet { return Binder.notEthernet }
+            return device.misuse(as: .workload, isWritten: true)
+        }
         let isOthers = isOthers(claim.entry, device)
         let isWorkload = protects(entry, device) == .workload
         // Without a unique name the port could not be told from others, and no command could name it.

@@ -17,7 +17,7 @@ enum IdentityCheck {
     }
 
     private static func warnOfEmptyMembers(_ ports: [PortDefinition], _ problems: Problems) {
-        for port in ports where port.entry.addresses.allSatisfy(\.isLinkLocal) {
+        for port in ports where port.entry.workloads.isEmpty && port.entry.addresses.allSatisfy(\.isLinkLocal) {
             guard let group = port.groups.first else { continue }
             problems.warning(
                 group.location, "port \"\(port.entry.name)\" is a member of groups but has no address to put into them")

@@ -12,6 +12,9 @@ struct GroupTable {
     private let ports: [PortDefinition]
     private let portIndices: [String: Int]
     private let feeds: FeedTable
+    private let workloads: WorkloadTable
+    /// Whether a group, or a rule, names workloads.
+    private(set) var namesWorkloads = false
     private let problems: Problems
     private var indices: [String: Int] = [:]
     private var definitions: [Definition] = []
@@ -29,8 +32,9 @@ struct GroupTable {
 
     init(
         _ entries: [Node.Entry], ports: [PortDefinition], portIndices: [String: Int],
-        feeds: FeedTable, _ problems: Problems
+        feeds: FeedTable, workloads: WorkloadTable, _ problems: Problems
     ) {
+        self.workloads = workloads
         self.ports = ports
         self.portIndices = portIndices
         self.feeds = feeds
@@ -216,7 +220,7 @@ struct GroupTable {
     }
 
     /// Keys that say who is in a group.
-    private static let memberKeys = ["addresses", "files", "ports", "groups", "all"]
+    private static let memberKeys = ["addresses", "files", "ports", "groups", "workloads", "all"]
     static let inPlaceKeys = memberKeys + ["except"]
     static let keys = inPlaceKeys + ["dynamic"]
     static let dynamicKeys = ["max", "timeout"]
@@ -236,6 +240,11 @@ struct GroupTable {
         result.union += (fields["ports"]?.items ?? []).compactMap(port)
         for node in fields["groups"]?.items ?? [] {
             if let term = term(node, "a group's name", takesAddresses: false) { result.union.append(term) }
+        }
+        if let node = fields["workloads"] {
+            namesWorkloads = true
+            let selectors = WorkloadParser(problems: problems).selectors(node)
+            result.union += selectors.map { .workloads($0.selector) }
         }
         for node in fields["all"]?.items ?? [] {
             if let term = term(node, "a group, address or prefix") { result.all.append(term) }
@@ -358,8 +367,9 @@ struct GroupTable {
             case .group(let index): parts.append(sets[index])
             case .members(let index): parts.append(DynamicSet(membersOf: index))
             case .port(let index):
-                let bound = AddressSet(ports[index].entry.addresses).subtracting(WellKnown.linkLocal)
+                let bound = AddressSet(ports[index].entry.memberAddresses).subtracting(WellKnown.linkLocal)
                 parts.append(DynamicSet(bound))
+            case .workloads(let selector): parts.append(DynamicSet(workloads.addresses(selector)))
             case .feed(let path):
                 if let location = feedLocations[path] { parts.append(DynamicSet(feeds.set(path, at: location))) }
             case .inPlace(let expression): parts.append(addresses(expression))

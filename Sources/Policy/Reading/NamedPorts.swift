@@ -79,6 +79,8 @@ struct PortNames {
     private func add(_ word: String, of index: Int, to ports: inout NamedPorts) {
         let isKnown = !PortPart.words(of: Array(devices[index]), among: [word]).isEmpty
         switch entries[index].selector {
+        // Guests come and go.
+        case _ where !entries[index].workloads.isEmpty: ports.devices[index, default: []].insert(word)
         case .interfaces(let names) where names.count == 1 && !Glob.isPattern(names[0]):
             if isKnown { ports.entries.insert(index) }
         case .interfaces(let names):
@@ -110,6 +112,10 @@ struct PortParts {
     init(_ entries: [PortEntry], _ named: [NamedPorts], _ bindings: [PortBinding]) {
         self.entries = entries
         for ports in named { words.merge(ports.devices) { $0.union($1) } }
+        // Each device of a workload has an identity of its own.
+        for (entry, definition) in entries.enumerated() where !definition.guests.isEmpty {
+            words[entry, default: []].formUnion(definition.guests.map(\.device))
+        }
         for (entry, words) in words.sorted(by: { $0.key < $1.key }) {
             var kinds = Set(words.map { Glob.isPattern($0) ? [$0] : PortPart.words(of: [$0], among: words) })
             for binding in bindings where binding.entry == entry { kinds.insert(PortParts.words(of: binding, words)) }
@@ -120,6 +126,7 @@ struct PortParts {
                 part.part = PortPart(entry: entry, entryName: part.name, words: kind)
                 let joined = "\(part.name)/\(kind.sorted().joined(separator: "+"))"
                 let short = kind.filter { !Glob.isPattern($0) }.min().map { "\(part.name)/\($0)" } ?? joined
+                part.identify()
                 part.name = self.entries.contains { $0.name == short } ? joined : short
                 self.entries.append(part)
             }
@@ -150,6 +157,21 @@ struct PortParts {
         var result = binding
         result.entry = part
         return result
+    }
+}
+
+extension PortEntry {
+    /// Gives the part of an entry that names workloads the identity of its device.
+    fileprivate mutating func identify() {
+        guard let words = part?.words, !workloads.isEmpty else { return }
+        guests.removeAll { !words.contains($0.device) }
+        guard let guest = guests.first else { return }
+        bind(guest)
+        guard guest.refusal != nil else { return }
+        judgesUnknown = false
+        unknownLocation = location
+        // What another has is not this one's.
+        (macs, addresses, hasNoAddresses) = ([], [], false)
     }
 }
 

@@ -56,6 +56,13 @@ public struct ReadPolicy: ~Copyable {
     /// well.
     public var namespaces: Set<String> { Set((content?.ports ?? []).compactMap(\.entry.namespace)) }
 
+    /// Whether what the policy means may depend on the host's workloads.
+    public var namesWorkloads: Bool {
+        guard let content else { return false }
+        return content.ports.contains { !$0.entry.workloads.isEmpty }
+            || content.document.files.contains { $0.text.contains("workloads") }
+    }
+
     /// Resolves names and sets, and binds the ports to a host's devices. Never fails: the result has every problem.
     ///
     /// - Parameters:
@@ -64,8 +71,9 @@ public struct ReadPolicy: ~Copyable {
     ///     a warning, for callers that only ask what a policy means.
     public consuming func resolve(against host: HostInventory, requiresDevices: Bool = true) -> LoadedPolicy {
         guard let content else { return LoadedPolicy(diagnostics: problems.sorted, ruleset: nil, bindings: []) }
-        let (document, ports) = (content.document, content.ports)
+        let document = content.document
         var frame = frame(content, host, requiresDevices)
+        let ports = frame.ports
         let before = problems.diagnostics.count
         let names = PortNames(ports.map(\.entry), frame.portIndices, frame.bindings, problems)
         var parser = RuleParser(services: frame.services, ports: names, now: host.now, problems)
@@ -77,6 +85,7 @@ public struct ReadPolicy: ~Copyable {
         frame.groups.warnOfUnused()
         let isPlain =
             document.assertions.isEmpty && !ports.isEmpty && !frame.groups.readsFiles
+            && !frame.groups.namesWorkloads && ports.allSatisfy(\.entry.workloads.isEmpty)
             && problems.diagnostics.count == before && document.rules.names.isEmpty && parts.isEmpty
             // A rule that is not enabled has no place in the image, but it has its name.
             && layers.allSatisfy { $0.count == rules.rules.count }
@@ -105,10 +114,10 @@ public struct ReadPolicy: ~Copyable {
         covered: [(rule: NamedPlace, cover: NamedPlace?)]
     ) -> LoadedPolicy? {
         guard let content, content.document.files.count == 1, content.document.rules.isEmpty,
-            content.document.assertions.isEmpty
+            content.document.assertions.isEmpty, content.ports.allSatisfy(\.entry.workloads.isEmpty)
         else { return nil }
         let frame = frame(content, host, requiresDevices)
-        guard !problems.hasErrors, !frame.groups.readsFiles else { return nil }
+        guard !problems.hasErrors, !frame.groups.readsFiles, !frame.groups.namesWorkloads else { return nil }
         for (rule, cover) in covered {
             problems.rule = rule.name
             problems.warning(
@@ -122,6 +131,8 @@ public struct ReadPolicy: ~Copyable {
 
     /// A policy without its rules, resolved.
     private struct Frame {
+        /// With the devices of the workloads that they name.
+        var ports: [PortDefinition]
         var portIndices: [String: Int]
         var bindings: [PortBinding]
         var groups: GroupTable
@@ -129,13 +140,16 @@ public struct ReadPolicy: ~Copyable {
     }
 
     private func frame(_ content: Content, _ host: HostInventory, _ requiresDevices: Bool) -> Frame {
-        let (document, ports) = (content.document, content.ports)
+        let document = content.document
+        let workloads = WorkloadTable(content.ports, host.workloads, problems)
+        let ports = workloads.completed(content.ports)
         let portIndices = Dictionary(ports.enumerated().map { ($1.entry.name, $0) }) { first, _ in first }
         IdentityCheck.run(ports, problems)
         let bindings = Binder.bind(ports, to: host, requiresDevices: requiresDevices, problems)
         GuardCheck.run(ports, bindings, problems)
         return Frame(
-            portIndices: portIndices, bindings: bindings, groups: groupTable(document, ports, portIndices, host),
+            ports: ports, portIndices: portIndices, bindings: bindings,
+            groups: groupTable(document, ports, portIndices, host, workloads),
             services: ServiceTable(document.services, problems))
     }
 
@@ -150,13 +164,13 @@ public struct ReadPolicy: ~Copyable {
 
     private func groupTable(
         _ document: PolicyDocument, _ ports: [PortDefinition], _ portIndices: [String: Int],
-        _ inventory: HostInventory
+        _ inventory: HostInventory, _ workloads: WorkloadTable
     ) -> GroupTable {
         let own = inventory.namespaces[nil]?.interfaces.flatMap(\.addresses) ?? []
         let host = AddressSet(own).subtracting(WellKnown.loopback)
-        let bound = AddressSet(ports.flatMap(\.entry.addresses))
+        let bound = AddressSet(ports.flatMap(\.entry.memberAddresses))
         let feeds = FeedTable(files: files, ports: bound, host: host, problems)
         return GroupTable(
-            document.groups, ports: ports, portIndices: portIndices, feeds: feeds, problems)
+            document.groups, ports: ports, portIndices: portIndices, feeds: feeds, workloads: workloads, problems)
     }
 }

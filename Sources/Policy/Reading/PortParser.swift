@@ -8,6 +8,8 @@ struct PortDefinition {
     var groups: [(name: String, location: SourceLocation)] = []
     /// The location of each name of the selector; for a bridge, of the bridge.
     var selectorLocations: [SourceLocation]
+    /// Where `workload` is written, if it is.
+    var workloadLocation: SourceLocation?
     var namespaceLocation: SourceLocation
     var macLocations: [SourceLocation] = []
     var addressLocations: [SourceLocation] = []
@@ -18,7 +20,8 @@ struct PortDefinition {
 /// Reads `ports`.
 struct PortParser {
     static let keys = [
-        "interface", "bridge", "netns", "protects", "mac", "addresses", "shared", "groups", "guard", "vlans",
+        "interface", "bridge", "workload", "netns", "protects", "mac", "addresses", "shared", "groups", "guard",
+        "vlans",
         "defaults", "mode", "maxFlows", "tcp", "unknown", "gate",
     ]
 
@@ -35,12 +38,13 @@ struct PortParser {
         let what = "port \"\(item.key)\""
         let fields = Fields(item.value, what, keys: PortParser.keys, problems)
         let written = fields.map { self.written($0, what) } ?? WrittenDefaults()
-        let selector = fields.flatMap { self.selector($0, item, what) }
+        let means = fields.flatMap { self.means($0, item, what) }
         let entry = PortEntry(
-            name: item.key, location: item.keyLocation, selector: selector?.selector ?? .interfaces([]),
+            name: item.key, location: item.keyLocation, selector: means?.selector ?? .interfaces([]),
             defaults: written.over(defaults, entry: item.keyLocation))
         var port = PortDefinition(
-            entry: entry, selectorLocations: selector?.locations ?? [], namespaceLocation: item.keyLocation)
+            entry: entry, selectorLocations: means?.locations ?? [], namespaceLocation: item.keyLocation)
+        port.entry.workloads = means?.workloads ?? []
         guard let fields else { return port }
         readPlace(fields, into: &port)
         IdentityParser(problems: problems).read(fields, into: &port)
@@ -57,27 +61,45 @@ struct PortParser {
 
     // MARK: Where
 
-    private func selector(
-        _ fields: Fields, _ item: Node.Entry, _ what: String
-    ) -> (selector: PortEntry.Selector, locations: [SourceLocation])? {
-        switch (fields["interface"], fields["bridge"]) {
-        case (let node?, nil):
-            let names = node.items.compactMap { node in interfaceName(node).map { ($0, node.location) } }
-            if case .sequence(let items) = node.content, items.isEmpty {
-                problems.error(node.location, "\(what) has an empty list of interfaces")
-            }
-            problems.reportRepeats(names.map(\.0), names.map(\.1), "interface")
-            return names.isEmpty ? nil : (.interfaces(names.map(\.0)), names.map(\.1))
-        case (nil, let node?):
-            return interfaceName(node).map { (.bridge($0), [node.location]) }
-        case (let interface?, let bridge?):
-            let later = max(interface.location, bridge.location)
-            problems.error(later, "\(what) has both \"interface\" and \"bridge\"; a port can have only one of them")
-            return nil
-        case (nil, nil):
-            problems.error(item.keyLocation, "\(what) has neither \"interface\" nor \"bridge\"")
+    /// What an entry means, each with its location.
+    private struct Means {
+        var selector = PortEntry.Selector.interfaces([])
+        var workloads: [WorkloadSelector] = []
+        var locations: [SourceLocation]
+    }
+
+    private static let selectors = ["interface", "bridge", "workload"]
+
+    private func means(_ fields: Fields, _ item: Node.Entry, _ what: String) -> Means? {
+        let written = PortParser.selectors.compactMap { key in fields[key].map { (key: key, node: $0) } }
+        guard let (key, node) = written.first else {
+            problems.error(item.keyLocation, "\(what) has neither \"interface\" nor \"bridge\" nor \"workload\"")
             return nil
         }
+        guard written.count == 1 else {
+            let later = max(node.location, written[1].node.location)
+            let keys = "\"\(key)\" and \"\(written[1].key)\""
+            problems.error(later, "\(what) has both \(keys); a port can have only one of them")
+            return nil
+        }
+        switch key {
+        case "interface": return interfaces(node, what)
+        case "bridge":
+            return interfaceName(node).map { Means(selector: .bridge($0), locations: [node.location]) }
+        default:
+            let workloads = WorkloadParser(problems: problems).selectors(node)
+            guard !workloads.isEmpty else { return nil }
+            return Means(workloads: workloads.map(\.selector), locations: workloads.map(\.location))
+        }
+    }
+
+    private func interfaces(_ node: Node, _ what: String) -> Means? {
+        let names = node.items.compactMap { node in interfaceName(node).map { ($0, node.location) } }
+        if case .sequence(let items) = node.content, items.isEmpty {
+            problems.error(node.location, "\(what) has an empty list of interfaces")
+        }
+        problems.reportRepeats(names.map(\.0), names.map(\.1), "interface")
+        return names.isEmpty ? nil : Means(selector: .interfaces(names.map(\.0)), locations: names.map(\.1))
     }
 
     private func interfaceName(_ node: Node) -> String? {
@@ -114,6 +136,12 @@ struct PortParser {
             }
         }
         port.entry.protects = fields["protects"].flatMap { problems.word($0) }
+        if !port.entry.workloads.isEmpty {
+            if let node = fields["protects"], port.entry.protects == .host {
+                problems.error(node.location, "a port with \"workload\" cannot protect the host")
+            }
+            port.entry.protects = .workload
+        }
         if let mode = fields["mode"].flatMap({ problems.word($0, PortEntry.Mode.self) }) { port.entry.mode = mode }
         readGate(fields, into: &port)
         guard let node = fields["unknown"], let unknown = problems.word(node, Unknown.self) else { return }

@@ -17,6 +17,8 @@ struct SetExpression: Hashable, Sendable {
         case members(Int)
         /// The addresses of a port entry, by the entry's index.
         case port(Int)
+        /// The addresses of workloads.
+        case workloads(WorkloadSelector)
         /// The addresses in a file, by path.
         case feed(String)
         indirect case inPlace(SetExpression)

@@ -26,7 +26,8 @@ struct RuleEditor {
 
     init() {
         let feeds = FeedTable(files: MemoryFiles([String: [UInt8]]()), ports: .empty, host: .empty, problems)
-        groups = GroupTable([], ports: [], portIndices: [:], feeds: feeds, problems)
+        groups = GroupTable(
+            [], ports: [], portIndices: [:], feeds: feeds, workloads: WorkloadTable([], nil, problems), problems)
         parser = RuleParser(
             services: ServiceTable([], problems), ports: PortNames([], [:], [], problems), now: nil, problems)
     }

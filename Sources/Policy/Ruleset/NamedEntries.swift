@@ -6,6 +6,11 @@ extension PortEntry {
 }
 
 extension Ruleset {
+    /// Devices of workloads that are not admitted.
+    public var refusedGuests: [WorkloadPort] {
+        entries.filter { $0.part == nil }.flatMap(\.guests).filter { $0.refusal != nil }
+    }
+
     /// The entries by their names; the parts of one that is whole are left out.
     public func names(of indices: Set<Int>) -> [String] {
         indices.sorted().filter { index in entries[index].part.map { !indices.contains($0.entry) } ?? true }

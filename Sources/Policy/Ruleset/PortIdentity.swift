@@ -8,6 +8,22 @@ extension PortEntry {
     /// Whether it is known which addresses are the port's, shared with others or not; there may be none.
     public var claimsAddresses: Bool { hasNoAddresses || !addresses.isEmpty || !sharedAddresses.isEmpty }
 
+    /// Binds what the inventory knows of a workload's device, where the policy binds nothing itself.
+    mutating func bind(_ guest: WorkloadPort) {
+        if macs.isEmpty, let mac = guest.mac { macs = [mac] }
+        guard !claimsWrittenAddresses, let known = guest.addresses else { return }
+        addresses = known
+        hasNoAddresses = known.isEmpty
+    }
+
+    /// What it puts into the groups that it is in.
+    var memberAddresses: [Prefix] {
+        guard addresses.isEmpty else { return addresses }
+        return guests.filter { $0.refusal == nil }.flatMap { $0.addresses ?? [] }
+    }
+
+    private var claimsWrittenAddresses: Bool { hasNoAddresses || !addresses.isEmpty }
+
     public var hasIdentity: Bool { !claimedMACs.isEmpty || claimsAddresses }
 
     /// All addresses that the port may claim: those bound, and in IPv6 its MAC addresses' link-local ones unless it

@@ -141,6 +141,10 @@ public struct PortEntry: Sendable {
     /// Of some of an entry's devices: which. All else is the entry's.
     public var part: PortPart?
     public var selector: Selector
+    /// How the policy names the workloads whose devices these are; none if it names the devices.
+    public var workloads: [WorkloadSelector] = []
+    /// Their devices, of a part those that are its.
+    public var guests: [WorkloadPort] = []
     /// A named network namespace; nil is the controller's own.
     public var namespace: String?
     /// As written; if nil, it depends on identity and device, see ``PortBinding``.

@@ -23,10 +23,13 @@ extension Ruleset: CustomStringConvertible {
 extension PortEntry: CustomStringConvertible {
     public var description: String {
         if let part {
-            return "port \(name): devices of \(part.entryName) named \(part.words.sorted().joined(separator: " "))"
+            let words = part.words.sorted().joined(separator: " ")
+            return (["port \(name): devices of \(part.entryName) named \(words)"] + guests.map(\.description))
+                .joined(separator: " ")
         }
         var parts = ["port \(name):"]
         switch selector {
+        case _ where !workloads.isEmpty: parts.append("workload " + workloads.map(\.description).joined(separator: " "))
         case .interfaces(let names): parts.append("interface " + names.joined(separator: " "))
         case .bridge(let name): parts.append("bridge \(name)")
         }
@@ -46,6 +49,19 @@ extension PortEntry: CustomStringConvertible {
         if tcp != .liberal { parts.append("tcp \(tcp.rawValue)") }
         if !judgesUnknown { parts.append("unknown drop") }
         if let gate { parts.append("gate \(gate.rawValue)") }
+        return parts.joined(separator: " ")
+    }
+}
+
+extension WorkloadPort: CustomStringConvertible {
+    public var description: String {
+        var parts = ["workload \(workload)"]
+        if let mac { parts.append("mac \(mac)") }
+        if let addresses {
+            parts.append(
+                "addresses " + (addresses.isEmpty ? "none" : addresses.map(\.description).joined(separator: " ")))
+        }
+        if let refusal { parts.append("not admitted: \(refusal)") }
         return parts.joined(separator: " ")
     }
 }

@@ -60,7 +60,7 @@ public enum PolicySchema {
     ]
 
     private static let definitions: [String: SchemaValue] = [
-        "port": Shapes.mapping(PortParser.keys, port, other: PortParser.keys.contains("workload") ? [] : [oneSelector]),
+        "port": Shapes.mapping(PortParser.keys, port, other: [oneSelector]),
         "group": Shapes.mapping(GroupTable.keys, group),
         "groupInPlace": Shapes.mapping(
             GroupTable.inPlaceKeys, group, other: [SchemaField(key: "minProperties", value: .number(1))]),
@@ -86,7 +86,7 @@ public enum PolicySchema {
     /// An entry of ports means devices in one way.
     private static let oneSelector = SchemaField(
         key: "oneOf",
-        value: .list([.map(["required": .texts(["interface"])]), .map(["required": .texts(["bridge"])])]))
+        value: .list(["interface", "bridge", "workload"].map { .map(["required": .texts([$0])]) }))
 
     private static let include: [String: SchemaValue] = [
         "files": Shapes.oneOrMore(Shapes.text), "layers": Shapes.oneOrMore(Shapes.name),
@@ -108,7 +108,7 @@ public enum PolicySchema {
     ])
 
     private static let port: [String: SchemaValue] = [
-        "interface": Shapes.oneOrMore(interface), "bridge": interface, "netns": Shapes.text,
+        "interface": Shapes.oneOrMore(interface), "bridge": interface, "workload": workload, "netns": Shapes.text,
         "protects": Shapes.words(Protects.self), "mac": Shapes.oneOrMore(Shapes.mac, least: 0),
         "addresses": Shapes.oneOrMore(Shapes.address, least: 0), "shared": Shapes.oneOrMore(Shapes.address, least: 0),
         "groups": Shapes.oneOrMore(Shapes.name, least: 0),
@@ -124,6 +124,12 @@ public enum PolicySchema {
         "unknown": Shapes.words(PortParser.Unknown.self), "gate": Shapes.words(PortEntry.Gate.self),
     ]
 
+    private static let workload = Shapes.oneOrMore(
+        Shapes.any([
+            Shapes.text,
+            .map(["type": .text("object"), "minProperties": .number(1), "additionalProperties": Shapes.text]),
+        ]))
+
     /// A VLAN tag, or a range of them.
     private static let tag = Shapes.any([
         .map(["type": .text("integer"), "minimum": .number(0), "maximum": .number(4094)]),
@@ -133,6 +139,7 @@ public enum PolicySchema {
     private static let group: [String: SchemaValue] = [
         "addresses": Shapes.oneOrMore(Shapes.address, least: 0), "files": Shapes.oneOrMore(Shapes.text, least: 0),
         "ports": Shapes.oneOrMore(Shapes.text, least: 0), "groups": Shapes.oneOrMore(Shapes.name, least: 0),
+        "workloads": workload,
         "all": Shapes.oneOrMore(Shapes.address, least: 0), "except": Shapes.oneOrMore(Shapes.address, least: 0),
         "dynamic": Shapes.mapping(GroupTable.dynamicKeys, dynamic),
     ]

@@ -35,7 +35,8 @@ package struct Controller: Sendable {
     /// Reads a policy that is to be put in force here, and compiles it.
     package func prepare(_ path: String) throws -> PreparedPolicy { try PreparedPolicy.read(path, for: instance) }
 
-    /// Puts a policy in force, and remembers who did, and why.
+    /// Puts a policy in force, and remembers who did, and why. While somebody else changes the instance, such as the
+    /// agent, who needs some tens of milliseconds, it waits, for five seconds at most.
     ///
     /// - Parameters:
     ///   - generation: The generation that it is taken from; nil: it was read from files.
@@ -44,7 +45,9 @@ package struct Controller: Sendable {
         _ policy: PreparedPolicy, because message: String?, rollbackOf generation: UInt32? = nil,
         trial seconds: Int? = nil
     ) throws -> ApplyReport {
-        try policy.apply(to: instance, ApplyNote.now(message, rollbackOf: generation), trial: seconds)
+        try waiting(.seconds(5)) {
+            try policy.apply(to: instance, ApplyNote.now(message, rollbackOf: generation), trial: seconds)
+        }
     }
 
     /// Where the policy in force is kept on disk for the next start of the host.

@@ -183,8 +183,20 @@ extension Instance {
         let lock = try lab.instance.lock(make: false)
         let refusal = #expect(throws: DatapathError.self) { try lab.policy.apply(lab.instance) }
         #expect(refusal?.message.contains("another bulkhead") == true)
+        #expect(refusal?.message.contains("process \(getpid()), ") == true, "\(refusal?.message ?? "")")
         _ = consume lock
         #expect(try !lab.policy.apply(lab.instance).changed)
+    }
+
+    @Test(arguments: [(0x27, 290_275, 19_248), (0x27, 290_276, nil), (0x28, 290_275, nil), (0xfe01, 7, 12)])
+    func theHolderOfALockIsFound(device: UInt64, inode: UInt64, process: Int32?) {
+        let locks = """
+            1: POSIX  ADVISORY  WRITE 17270 00:27:290275 0 EOF
+            2: FLOCK  ADVISORY  WRITE 19248 00:27:290275 0 EOF
+            2: -> FLOCK  ADVISORY  WRITE 5 00:27:290275 0 EOF
+            3: FLOCK  ADVISORY  READ 12 fe:01:7 0 EOF
+            """
+        #expect(LockHolder.process(in: locks, device: device, inode: inode) == process)
     }
 
     /// What an apply leaves if it is killed after attaching and before publishing.

@@ -106,10 +106,10 @@ extension Controller {
     /// 0: none is.
     private func numberInForce() -> UInt32 { (try? policyInForce())?.text.generation ?? 0 }
 
-    /// Runs `body` again and again while others change the instance, for a minute at most.
-    func waiting<Result>(_ body: () throws -> Result) throws -> Result {
+    /// Runs `body` again and again while others change the instance, for so long at most.
+    func waiting<Result>(_ time: Duration = .seconds(60), _ body: () throws -> Result) throws -> Result {
         let clock = ContinuousClock()
-        let end = clock.now + .seconds(60)
+        let end = clock.now + time
         while true {
             do {
                 return try body()

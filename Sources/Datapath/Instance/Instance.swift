@@ -82,7 +82,8 @@ public struct Instance: Sendable, Hashable {
         if make { try folder.make() }
         guard let open = try folder.open() else { throw notThere }
         guard let lock = try folder.lock(open) else {
-            throw busy("another bulkhead is changing instance '\(name)' just now")
+            let holder = LockHolder(of: open.descriptor).map { " (\($0.words))" } ?? ""
+            throw busy("another bulkhead is changing instance '\(name)' just now\(holder)")
         }
         // An apply that was killed right at its start leaves an empty folder.
         let isBegun = if isMarked(open) { true } else { try isEmpty(open) }

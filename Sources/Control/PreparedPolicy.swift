@@ -27,6 +27,19 @@ package struct PreparedPolicy: Sendable {
             PolicySource(recording: files, path, for: instance, requiresDevices: true), proves: true)
     }
 
+    /// Takes over the policy in force, for the devices that there are now; nil if it must be read and compiled.
+    ///
+    /// - Parameter kept: The policy in force.
+    static func again(_ kept: KeptPolicy, for instance: Instance) -> PreparedPolicy? {
+        let clock = ContinuousClock()
+        let start = clock.now
+        guard let path = kept.files.first?.path else { return nil }
+        let files = RecordingFiles(MemoryFiles(kept: kept.files), limit: HistoryBounds.standard.bytes)
+        return RevisedPolicy(path, files, instance, awaitsDevices: true).map {
+            PreparedPolicy($0, took: clock.now - start)
+        }
+    }
+
     private init(_ revised: RevisedPolicy, took time: Duration) {
         (source, ruleset, image) = (revised.source, revised.ruleset, revised.image)
         compileTime = time

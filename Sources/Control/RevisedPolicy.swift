@@ -13,15 +13,18 @@ struct RevisedPolicy {
     let image: Image
 
     /// nil if the policy must be read and compiled as a whole, also to say what is wrong with it.
-    init?(_ path: String, _ files: RecordingFiles, _ instance: Instance) {
+    ///
+    /// - Parameter awaitsDevices: Whether devices that are missing come later.
+    init?(_ path: String, _ files: RecordingFiles, _ instance: Instance, awaitsDevices: Bool = false) {
         guard let live = instance.ownImageInForce, let old = RevisableText(live.view), old.name == path,
             let text = try? files.read(path, limit: PolicyLoader.sizeLimit, from: .fileOrPipe),
             let revision = PolicyRevision(of: old.text, rulesText: old.rulesText, to: text)
         else { return nil }
         let policy = PolicyLoader(files: FrameFiles(path: path, frame: revision.frame, files: files)).read(path)
-        guard let host = try? HostInventory.read(namespaces: policy.namespaces), !live.view.hasExpired(host.now) else {
+        guard var host = try? HostInventory.read(namespaces: policy.namespaces), !live.view.hasExpired(host.now) else {
             return nil
         }
+        host.isStarting = awaitsDevices
         let loaded = policy.resolveFrame(
             against: host, requiresDevices: true, covered: live.view.covered(revision, file: path))
         guard let loaded, let ruleset = loaded.ruleset,

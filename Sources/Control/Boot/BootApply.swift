@@ -83,11 +83,19 @@ extension Controller {
         try waiting {
             let status = try instance.enforcement()
             guard isNeeded(status) else { return nil }
-            let prepared = try PreparedPolicy(try sourceForComers(status))
+            let prepared = try preparedForComers(status)
             let report = try prepared.apply(
                 to: instance, .now("for devices that came", rollbackOf: nil), onto: status.generation)
             return AppliedPolicy(prepared: prepared, report: report)
         }
+    }
+
+    /// The policy in force for the devices that there are now. Where this program compiled it, only its ports are bound
+    /// anew: the rules of a large one would take seconds.
+    private func preparedForComers(_ status: Enforcement) throws -> PreparedPolicy {
+        let kept = status.file == ClosedPolicy.name ? nil : try? instance.keptPolicy(status.generation)
+        if let again = kept.flatMap({ PreparedPolicy.again($0, for: instance) }) { return again }
+        return try PreparedPolicy(try sourceForComers(status))
     }
 
     /// The policy in force, as it was read, for the devices that there are now.

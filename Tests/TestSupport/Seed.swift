@@ -4,7 +4,7 @@ import Foundation
 /// The first seed of a test that draws its cases.
 public enum Seed {
     /// `BULKHEAD_SEED`; without it `usual`, if the test tries the same cases each time. Any other test takes
-    /// `BULKHEAD_DRAW`, which `Scripts/test` makes from the sources, so that a run of the same sources draws the same;
+    /// `BULKHEAD_DRAW`, which `Scripts/test` makes from the product, so that a run of the same product draws the same;
     /// and without that one by chance.
     public static func first(usual: UInt64? = nil) -> UInt64 {
         let environment = ProcessInfo.processInfo.environment

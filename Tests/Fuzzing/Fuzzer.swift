@@ -85,40 +85,9 @@ public struct Fuzzer {
                 simulator.pass(seconds: seconds)
                 reference.pass(seconds: seconds)
             }
-            if random.once(in: 40) { try changeMembers() }
             if let text = try judge(mutator.next(&random)) { return Difference(number: number, description: text) }
         }
         return nil
-    }
-
-    /// Somebody joins a dynamic group by command, or leaves it.
-    private mutating func changeMembers() throws {
-        let group = random.pick(FuzzPolicy.groups)
-        let packet = random.pick(corpus.members).packet
-        guard let address = packet.source else { return }
-        let prefix = Prefix(address, length: address.family.bits - random.pick([0, 0, 1, 8]))
-        if random.once(in: 3) {
-            try simulator.delete([prefix], from: group)
-            reference.change(group) { $0.delete(prefix) }
-        } else {
-            let seconds = random.pick([nil, 10, 35, 130])
-            try simulator.add([prefix], to: group, seconds: seconds)
-            reference.change(group) { $0.add(prefix, seconds: seconds) }
-        }
-    }
-
-    /// Where a packet came from; nil if the host does not send it.
-    private mutating func origin(_ protects: Protects) -> ReferenceOrigin? {
-        guard (protects == .host) == (direction == .out) else { return nil }
-        return random.pick([.elsewhere, .host] + ruleset.entries.indices.map { .entry($0) })
-    }
-
-    private func source(_ origin: ReferenceOrigin?) -> Simulator.Origin {
-        switch origin {
-        case .elsewhere?, nil: .elsewhere
-        case .host?: .host
-        case .entry(let entry)?: .port(record: image.portRecord(entry: entry, protects: .host))
-        }
     }
 
     /// What the kernel and the references say otherwise; nil where they agree.
@@ -142,21 +111,18 @@ public struct Fuzzer {
             packet = PacketParser.parse(bytes, frameLength: length, segments: segments)
         }
         let record = image.portRecord(entry: entry, protects: protects)
-        let origin = self.origin(protects)
         let isIngress = (protects == .host) == (direction == .in)
         func run(_ hook: HookName) throws -> Simulator.Outcome {
             try simulator.judge(
                 frame: bytes, originalLength: length, portRecord: record, hook: hook,
-                segmentSize: segments > 1 ? 1000 : 0, segments: segments > 1 ? UInt32(segments) : 0,
-                from: source(origin))
+                segmentSize: segments > 1 ? 1000 : 0, segments: segments > 1 ? UInt32(segments) : 0)
         }
         // XDP first, for what it creates would be seen behind it.
         let early = isIngress && segments == 1 && random.once(in: 3) ? try run(.xdp) : nil
         let found = try run(isIngress ? .tcIngress : .tcEgress)
-        reference.mark(PacketMarks(of: packet, in: bytes))
         let expected = reference.judge(
             packet, quoting: PacketParser.quotation(in: bytes, of: packet), claiming: packet.claim(in: bytes),
-            at: .init(scope: entry, entry: entry, protects: protects, origin: origin), direction: direction
+            at: .init(scope: entry, entry: entry, protects: protects), direction: direction
         ) { $0.verdict == found.verdict && $0.reason == found.reason && $0.rule == found.rule }
         let said = "\(found.verdict.rawValue) \(found.reason?.rawValue ?? "-")"
         counts[said, default: 0] += 1

@@ -99,7 +99,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Control", "Rendering", "Policy", "Import", "Capture", "Wire", "Network", system,
+                "Control", "Rendering", "Policy", "Inventory", "Import", "Capture", "Wire", "Network", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),

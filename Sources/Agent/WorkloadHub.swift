@@ -34,9 +34,6 @@ final class WorkloadHub: Sendable {
         state.withLock { keep($0.list) }
     }
 
-    /// How many workloads are known.
-    var count: Int { state.withLock { $0.list.workloads.count } }
-
     /// Starts the sources.
     func start() {
         for source in sources {

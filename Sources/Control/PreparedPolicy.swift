@@ -17,12 +17,8 @@ package struct PreparedPolicy: Sendable {
 
     /// Reads a policy from its file and compiles it, or takes over what is in force of it, see ``RevisedPolicy``.
     static func read(_ path: String, for instance: Instance) throws -> PreparedPolicy {
-        let clock = ContinuousClock()
-        let start = clock.now
         let files = RecordingFiles(DiskFiles(), limit: HistoryBounds.standard.bytes)
-        if let revised = RevisedPolicy(path, files, instance) {
-            return PreparedPolicy(revised, took: clock.now - start)
-        }
+        if let revised = revised(path, files, instance) { return revised }
         return try PreparedPolicy(
             PolicySource(recording: files, path, for: instance, requiresDevices: true), proves: true)
     }
@@ -31,11 +27,17 @@ package struct PreparedPolicy: Sendable {
     ///
     /// - Parameter kept: The policy in force.
     static func again(_ kept: KeptPolicy, for instance: Instance) -> PreparedPolicy? {
-        let clock = ContinuousClock()
-        let start = clock.now
         guard let path = kept.files.first?.path else { return nil }
         let files = RecordingFiles(MemoryFiles(kept: kept.files), limit: HistoryBounds.standard.bytes)
-        return RevisedPolicy(path, files, instance, awaitsDevices: true).map {
+        return revised(path, files, instance, awaitsDevices: true)
+    }
+
+    private static func revised(
+        _ path: String, _ files: RecordingFiles, _ instance: Instance, awaitsDevices: Bool = false
+    ) -> PreparedPolicy? {
+        let clock = ContinuousClock()
+        let start = clock.now
+        return RevisedPolicy(path, files, instance, awaitsDevices: awaitsDevices).map {
             PreparedPolicy($0, took: clock.now - start)
         }
     }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import Policy
-import SystemPackage
 
 /// The list of workloads that the agent keeps for all commands. It stays when the agent ends, and is gone with a
 /// reboot, as the workloads are.
@@ -26,11 +25,6 @@ package struct WorkloadFile: Sendable {
 
     /// Puts a list in place of the one before, in one step.
     package func write(_ list: WorkloadList) throws {
-        let new = path + ".new"
-        let file = try FileDescriptor.open(
-            FilePath(new), .writeOnly, options: [.create, .truncate, .closeOnExec, .noFollow],
-            permissions: .ownerReadWrite)
-        try file.closeAfter { _ = try file.writeAll(list.text) }
-        guard unsafe rename(new, path) == 0 else { throw Errno(rawValue: errno) }
+        try OwnedFile.replace(path, with: list.text, isDurable: false)
     }
 }

@@ -14,8 +14,8 @@ package struct WorkloadLine: Sendable {
     /// The most workloads of one source.
     package static let mostWorkloads = 10_000
 
-    init(adding workload: Workload, from source: String) {
-        update = .add(workload)
+    init(_ update: WorkloadUpdate, from source: String? = nil) {
+        self.update = update
         self.source = source
     }
 
@@ -114,14 +114,9 @@ private struct WrittenLine: Codable {
 
     var line: WorkloadLine {
         get throws {
-            if let add {
-                var line = WorkloadLine(adding: try add.workload, from: "")
-                line.source = add.source
-                return line
-            }
-            var line = WorkloadLine(adding: Workload(id: "", name: ""), from: "")
-            line.update = try remove.map { .remove($0) } ?? .sync((sync ?? []).map { try $0.workload })
-            return line
+            if let add { return WorkloadLine(.add(try add.workload), from: add.source) }
+            if let remove { return WorkloadLine(.remove(remove)) }
+            return WorkloadLine(.sync(try (sync ?? []).map { try $0.workload }))
         }
     }
 }

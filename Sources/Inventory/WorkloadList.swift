@@ -61,6 +61,6 @@ package struct WorkloadList: Sendable, Hashable {
     }
 
     package var text: [UInt8] {
-        entries.flatMap { WorkloadLine(adding: $0.workload, from: $0.source).text + [UInt8(ascii: "\n")] }
+        entries.flatMap { WorkloadLine(.add($0.workload), from: $0.source).text + [UInt8(ascii: "\n")] }
     }
 }

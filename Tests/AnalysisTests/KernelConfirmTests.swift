@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Analysis
 import Compiler
-import Foundation
 import Network
 import Policy
 import Simulation
@@ -13,7 +12,7 @@ import Wire
 /// programs.
 @Suite(.serialized) struct KernelConfirmTests {
     @Test func counterexamplesAreReal() throws {
-        let policies = ProcessInfo.processInfo.environment["BULKHEAD_POLICIES"].flatMap(UInt64.init) ?? 30
+        let policies = UInt64(Seed.count("BULKHEAD_POLICIES", usual: 30))
         var confirmed = 0
         for seed in 1000..<1000 + policies {
             var tiny = TinyPolicy(seed: seed, hasConditions: seed % 2 == 0)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
-import Foundation
 import Libbpf
 import Network
 import Policy
@@ -15,8 +14,7 @@ import Testing
     private static let count = 64
 
     /// The number of packets; more if the environment asks for it.
-    private static let packets =
-        ProcessInfo.processInfo.environment["BULKHEAD_SWAP_PACKETS"].flatMap { Int($0) } ?? 200_000
+    private static let packets = Seed.count("BULKHEAD_SWAP_PACKETS", usual: 200_000)
 
     @Test func noPacketIsJudgedByAMixture() throws {
         let lab = try Lab()

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CDatapathABI
 import Control
-import Foundation
 import Glibc
 import Host
 import Libbpf
@@ -14,8 +13,7 @@ import Testing
 /// The machine of two images against a model of its own: policies, trials, confirms, ends, quarantines and members in
 /// random order. After each step the real program judges packets at every port, and must say what the model says.
 @Suite(.serialized) struct TrialPropertyTests {
-    private static let steps =
-        ProcessInfo.processInfo.environment["BULKHEAD_TRIAL_STEPS"].flatMap { Int($0) } ?? 300
+    private static let steps = Seed.count("BULKHEAD_TRIAL_STEPS", usual: 300)
 
     @Test(arguments: [1, 2] as [UInt64]) func judgesAsTheModelSays(seed: UInt64) throws {
         var walk = try Walk(seed: seed)

@@ -65,7 +65,7 @@ extension Integration {
             return words.indices.filter { words[$0] == "packets" }.reduce(0) { $0 + (Int(words[$1 + 1]) ?? 0) }
         }
 
-        private static let plugs = ProcessInfo.processInfo.environment["BULKHEAD_PLUGS"].flatMap(Int.init) ?? 4
+        private static let plugs = Seed.count("BULKHEAD_PLUGS", usual: 4)
 
         @Test(arguments: [true, false]) func aNewGuestThatFloodsGetsNothingThrough(upFirst: Bool) throws {
             let site = try AgentSite()

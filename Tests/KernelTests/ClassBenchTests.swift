@@ -15,7 +15,7 @@ enum Effort {
     /// Whether tests may take minutes: `BULKHEAD_LONG`, which `Scripts/test --long` sets.
     static let isLong = ProcessInfo.processInfo.environment["BULKHEAD_LONG"] != nil
     /// Whether the machine is slow, so that few random policies are tried.
-    static let isSmall = (ProcessInfo.processInfo.environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 100) < 10
+    static let isSmall = Seed.count("BULKHEAD_POLICIES", usual: 100) < 10
 }
 
 extension PacketTables {

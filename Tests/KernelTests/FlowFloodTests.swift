@@ -10,8 +10,7 @@ extension PacketTables {
     /// Forged openings, as many as the table has slots or as `BULKHEAD_FLOOD` says. They cost other openings, but
     /// nothing that is established, at any port.
     @Suite struct FlowFloodTests {
-        private static let openings =
-            ProcessInfo.processInfo.environment["BULKHEAD_FLOOD"].flatMap(Int.init) ?? 262_144
+        private static let openings = Seed.count("BULKHEAD_FLOOD", usual: 262_144)
 
         /// The flooded port may use the whole table, so that it meets the others' flows in every bucket.
         @Test func aFloodThatMayHaveTheWholeTable() throws {

@@ -11,25 +11,13 @@ import Wire
 extension PacketTables.FlowPropertyTests {
     /// The same with layers, and with all that rules may ask for.
     @Test func theKernelAgreesOnAllConditions() throws {
-        let first = Self.seed
         let runs = Seed.count("BULKHEAD_FLOW_RUNS", usual: 60)
-        print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
-        var reasons: [Reason: Int] = [:]
-        var progress = Progress("theKernelAgreesOnAllConditions", runs: runs)
-        for seed in first..<first + UInt64(runs) {
-            defer { progress.advance("seed \(seed)") }
-            try compare(seed: seed, &reasons, mixes: true) { start, random in
-                let hasOrigins = random.once(in: 3)
-                return (0..<3).map { _ in Self.mixture(start, hasOrigins: hasOrigins, &random) }
-            }
+        let reasons = try compare(runs, mixes: true) { start, random in
+            let hasOrigins = random.once(in: 3)
+            return (0..<3).map { _ in Self.mixture(start, hasOrigins: hasOrigins, &random) }
         }
-        print(
-            "flow property test: "
-                + reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", "))
         guard runs >= 50 else { return }
-        #expect(
-            Set(reasons.keys).isSuperset(
-                of: [.rule, .default, .invalidState, .established, .related, .policyChanged, .adopted, .quarantine]))
+        #expect(reasons.isSuperset(of: Self.allReasons))
     }
 
     /// - Parameter hasOrigins: Whether rules ask where a packet came from, and not for bytes of flows: whose limit a

@@ -18,39 +18,41 @@ extension PacketTables {
         static var seed: UInt64 { Seed.first(usual: 1) }
 
         @Test func theKernelAgreesWithTheModel() throws {
-            let first = Self.seed
             let runs = Seed.count("BULKHEAD_FLOW_RUNS", usual: 60)
+            let reasons = try compare(runs) { start, random in (0..<3).map { _ in Self.ruleset(start, &random) } }
+            guard runs >= 50 else { return }
+            #expect(reasons.isSuperset(of: Self.allReasons))
+        }
+
+        static let allReasons: Set<Reason> = [
+            .rule, .default, .invalidState, .established, .related, .policyChanged, .adopted, .quarantine,
+        ]
+
+        /// - Returns: the reasons that were met.
+        func compare(
+            _ runs: Int, _ test: String = #function, tracksAll: Bool = false, mixes: Bool = false,
+            policies draw: (Timestamp, inout RandomNumbers) -> [Ruleset]
+        ) throws -> Set<Reason> {
+            let first = Self.seed
             print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
             var reasons: [Reason: Int] = [:]
-            var progress = Progress("theKernelAgreesWithTheModel", runs: runs)
+            var progress = Progress(test, runs: runs)
             for seed in first..<first + UInt64(runs) {
                 defer { progress.advance("seed \(seed)") }
-                try compare(seed: seed, &reasons) { start, random in (0..<3).map { _ in Self.ruleset(start, &random) } }
+                try compare(seed: seed, &reasons, tracksAll: tracksAll, mixes: mixes, draw)
             }
-            print(
-                "flow property test: "
-                    + reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", "))
-            guard runs >= 50 else { return }
-            #expect(
-                Set(reasons.keys).isSuperset(
-                    of: [.rule, .default, .invalidState, .established, .related, .policyChanged, .adopted, .quarantine])
-            )
+            let words = reasons.map { "\($0.key.rawValue) \($0.value)" }.sorted().joined(separator: ", ")
+            print("flow property test: \(words)")
+            return Set(reasons.keys)
         }
 
         /// What is accepted both ways passes without a flow, with the verdicts that it would have with one. Also across
         /// policies, as long as the same ports accept both ways.
         @Test func withoutFlowsWhereTheyMakeNoDifference() throws {
-            let first = Self.seed
             let runs = Seed.count("BULKHEAD_FLOW_RUNS", usual: 40)
-            print("flow property test: BULKHEAD_SEED=\(first), \(runs) runs")
-            var reasons: [Reason: Int] = [:]
-            var progress = Progress("withoutFlowsWhereTheyMakeNoDifference", runs: runs)
-            for seed in first..<first + UInt64(runs) {
-                defer { progress.advance("seed \(seed)") }
-                try compare(seed: seed, &reasons, tracksAll: true) { start, random in Self.symmetric(start, &random) }
-            }
+            let reasons = try compare(runs, tracksAll: true) { start, random in Self.symmetric(start, &random) }
             guard runs >= 40 else { return }
-            #expect(Set(reasons.keys).isSuperset(of: [.rule, .default, .invalidState, .established, .related]))
+            #expect(reasons.isSuperset(of: [.rule, .default, .invalidState, .established, .related]))
         }
 
         /// A single run tells its whole story.

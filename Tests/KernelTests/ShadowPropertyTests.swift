@@ -53,14 +53,11 @@ extension PacketTables {
             }
         }
 
-        private static var first: UInt64 {
-            ProcessInfo.processInfo.environment["BULKHEAD_SEED"].flatMap(UInt64.init) ?? 1
-        }
+        private static var first: UInt64 { Seed.first(usual: 1) }
 
         /// Packets of a few connections, in any order, while time passes and members come and go.
         @Test func aShadowSaysWhatASwapWouldDoToFlows() throws {
-            let environment = ProcessInfo.processInfo.environment
-            let runs = environment["BULKHEAD_FLOW_RUNS"].flatMap(Int.init) ?? 40
+            let runs = Seed.count("BULKHEAD_FLOW_RUNS", usual: 40)
             print("shadow property test: BULKHEAD_SEED=\(Self.first), \(runs) runs")
             var counts = Counts()
             for seed in Self.first..<Self.first + UInt64(runs) { try compareFlows(seed: seed, &counts) }
@@ -128,8 +125,7 @@ extension PacketTables {
 
         /// Packets of every kind, each by itself, under policies with everything that the language has.
         @Test func aShadowSaysWhatASwapWouldDoToLonePackets() throws {
-            let environment = ProcessInfo.processInfo.environment
-            let policies = environment["BULKHEAD_POLICIES"].flatMap(Int.init) ?? 60
+            let policies = Seed.count("BULKHEAD_POLICIES", usual: 60)
             print("shadow property test: BULKHEAD_SEED=\(Self.first), \(policies) policies")
             var (counts, early) = (Counts(), Counts())
             for seed in Self.first..<Self.first + UInt64(policies) {

@@ -72,22 +72,12 @@ struct DecisionList: Sendable {
 
     /// The parts of a range that meet a box, ascending.
     func meeting(_ box: Box, in range: Range<Int>, where isMeant: (DecisionPart) -> Bool) -> [Int] {
-        var found: [Int] = []
-        hulls.forEachMeeting(box, in: range) { index, isExact in
-            guard isMeant(parts[index]), isExact || parts[index].box.intersects(box) else { return }
-            found.append(index)
-        }
-        return found
+        hulls.meeting(box, in: range, parts) { isMeant(parts[$0]) }
     }
 
     /// The same of all parts, or of those that are sure: without a copy of any.
     func meeting(_ box: Box, in range: Range<Int>, onlySure: Bool = false) -> [Int] {
-        var found: [Int] = []
-        hulls.forEachMeeting(box, in: range) { index, isExact in
-            guard !onlySure || hulls.isSure[index], isExact || parts[index].box.intersects(box) else { return }
-            found.append(index)
-        }
-        return found
+        hulls.meeting(box, in: range, parts) { !onlySure || hulls.isSure[$0] }
     }
 
     /// The parts that may decide a packet, in order: those that may, up to the first that must.
@@ -117,12 +107,16 @@ private struct Hulls: Sendable {
         isSure = parts.map(\.isSure)
     }
 
-    /// - Parameter body: is told a part, and whether it is sure that it meets the box.
-    func forEachMeeting(_ box: Box, in range: Range<Int>, _ body: (Int, Bool) -> Void) {
+    /// The parts of a range that are meant and meet a box, ascending.
+    func meeting(
+        _ box: Box, in range: Range<Int>, _ parts: [DecisionPart], where isMeant: (Int) -> Bool
+    ) -> [Int] {
         let outline = Outline(box)
-        for index in range where outlines[index].meets(outline) {
-            body(index, outlines[index].isExact(with: outline))
+        var found: [Int] = []
+        for index in range where outlines[index].meets(outline) && isMeant(index) {
+            if outlines[index].isExact(with: outline) || parts[index].box.intersects(box) { found.append(index) }
         }
+        return found
     }
 
     func contains(_ point: Point, in range: Range<Int>, _ isMeant: (Int) -> Bool) -> Bool {

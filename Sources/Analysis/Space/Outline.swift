@@ -3,6 +3,7 @@
 /// The lowest and the highest class of a box on each axis, and whether it has all between them. Most boxes are told
 /// apart by these alone, which cost no look at their lists of runs.
 struct Outline: Sendable {
+    // Each axis by name, as in `Box`: with an inline array of them, 10,000 rules take a tenth longer to lint.
     private var source: ClassSet.Run
     private var destination: ClassSet.Run
     private var service: ClassSet.Run

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Control
 import Glibc
+import Inventory
 import SystemPackage
 
 struct AgentCommand: ParsableCommand {
@@ -38,7 +39,7 @@ struct AgentCommand: ParsableCommand {
     @Option(
         name: .customLong("inventory"),
         help: ArgumentHelp(
-            "Who knows workloads by name. May be repeated. Left out: file:/etc/bulkhead/workloads.jsonl.",
+            "Who knows workloads by name. May be repeated. Left out: file:\(SourceText.standardFile).",
             valueName: "source"))
     var inventory: [String] = []
 

@@ -93,22 +93,19 @@ extension Controller {
     /// The policy in force for the devices that there are now. Where this program compiled it, only its ports are bound
     /// anew: the rules of a large one would take seconds.
     private func preparedForComers(_ status: Enforcement) throws -> PreparedPolicy {
-        let kept = status.file == ClosedPolicy.name ? nil : try? instance.keptPolicy(status.generation)
-        if let again = kept.flatMap({ PreparedPolicy.again($0, for: instance) }) { return again }
-        return try PreparedPolicy(try sourceForComers(status))
-    }
-
-    /// The policy in force, as it was read, for the devices that there are now.
-    private func sourceForComers(_ status: Enforcement) throws(DatapathError) -> PolicySource {
-        if status.file == ClosedPolicy.name { return try .closed() }
+        if status.file == ClosedPolicy.name { return try PreparedPolicy(.closed()) }
+        let source: PolicySource
         do throws(DatapathError) {
-            return try PolicySource(kept: instance.keptPolicy(status.generation), of: instance, awaitsDevices: true)
+            let kept = try instance.keptPolicy(status.generation)
+            if let again = PreparedPolicy.again(kept, for: instance) { return again }
+            source = try PolicySource(kept: kept, of: instance, awaitsDevices: true)
         } catch {
             // Its texts may be gone because another generation has come into force.
             var error = error
             error.isBusy = numberInForce() != status.generation
             throw error
         }
+        return try PreparedPolicy(source)
     }
 
     /// 0: none is.

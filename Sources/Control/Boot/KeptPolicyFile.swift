@@ -68,19 +68,7 @@ struct KeptPolicyFile: Sendable {
     /// Keeps a policy in place of the one before. Only its owner may read it.
     func write(_ files: [RecordingFiles.File]) throws {
         guard isWanted else { return }
-        let new = path + ".new"
-        let file = try FileDescriptor.open(
-            FilePath(new), .writeOnly, options: [.create, .truncate, .closeOnExec, .noFollow],
-            permissions: .ownerReadWrite)
-        try file.closeAfter {
-            try file.writeAll(Self.encode(files))
-            // Whatever the umask is.
-            guard fchmod(file.rawValue, 0o600) == 0, fsync(file.rawValue) == 0 else { throw Errno(rawValue: errno) }
-        }
-        guard unsafe rename(new, path) == 0 else { throw Errno(rawValue: errno) }
-        let folder = try FileDescriptor.open(
-            FilePath(path).removingLastComponent(), .readOnly, options: [.closeOnExec, .directory])
-        _ = try folder.closeAfter { fsync(folder.rawValue) }
+        try OwnedFile.replace(path, with: Self.encode(files), isDurable: true)
     }
 
     func remove() throws(Errno) {

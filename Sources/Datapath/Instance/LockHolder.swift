@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import Host
 import Libbpf
-import Policy
 
 /// The process that has a file's lock, as the kernel lists it.
 package struct LockHolder: Sendable, Hashable {
@@ -15,11 +15,11 @@ package struct LockHolder: Sendable, Hashable {
     /// nil: nobody has it any more, or it is somebody in another process namespace.
     package init?(of descriptor: borrowing Descriptor) {
         var status = stat()
-        guard unsafe fstat(descriptor.value, &status) == 0, let locks = Self.text("/proc/locks"),
+        guard unsafe fstat(descriptor.value, &status) == 0, let locks = ProcFile.text("/proc/locks"),
             let process = Self.process(in: locks, device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
         else { return nil }
         self.process = process
-        let name = Self.text("/proc/\(process)/comm") ?? ""
+        let name = ProcFile.text("/proc/\(process)/comm") ?? ""
         program = String(name.prefix { $0 != "\n" })
     }
 
@@ -41,9 +41,5 @@ package struct LockHolder: Sendable, Hashable {
             return process
         }
         return nil
-    }
-
-    private static func text(_ path: String) -> String? {
-        (try? DiskFiles().read(path, limit: 1 << 20, from: .regularFile)).map { String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -93,7 +93,7 @@ struct WorkloadTable {
     private mutating func bind(_ known: Known, _ owner: Owner, _ ports: [PortDefinition], _ named: Set<DevicePlace>) {
         let name = known.workload.name
         let entry = ports[owner.entry].entry
-        if known.names.count > 1, !known.names[1...].isEmpty, !isMeantNow(known, entry) {
+        if known.names.count > 1, !isMeantNow(known, entry) {
             problems.warning(
                 owner.location,
                 "workload \"\(name)\" is still in port \"\(entry.name)\", as it was called "

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -15,18 +16,21 @@ struct Bulkhead: Sendable {
 
     let namespace: Namespace
     let instance: String
+    private let started = StartedCommands()
 
-    /// Runs the command in `namespace`. The instance is removed with the lab.
+    /// Runs the command in `namespace`. The instance is removed with the lab, after every command that was started.
     init(_ lab: Lab, in namespace: Namespace, instance suffix: String = "") {
         self.namespace = namespace
         instance = lab.id + suffix
         let words = command(["detach", "--all"])
         let folder = "/sys/fs/bpf/\(instance)"
-        lab.atEnd {
-            guard FileManager.default.fileExists(atPath: folder) else { return }
-            _ = try? Shell.run(words)
-            // Removes what a failed test may have left; the name belongs to this lab alone.
-            _ = try? Shell.run(["rm", "-rf", folder])
+        let files = ["agent", "workloads"].map { "/run/bulkhead/\(instance).\($0)" }
+        lab.atEnd { [started] in
+            // An agent that still runs could put the policy in force once more.
+            started.kill()
+            if FileManager.default.fileExists(atPath: folder) { _ = try? Shell.run(words) }
+            // Removes what a failed test may have left; the names belong to this lab alone.
+            _ = try? Shell.run(["rm", "-rf", folder] + files)
         }
     }
 
@@ -34,7 +38,14 @@ struct Bulkhead: Sendable {
         namespace.command([Self.executable] + words + ["--instance", instance])
     }
 
-    func start(_ words: String...) throws -> Command { try Command(command(words)) }
+    /// Starts a command. It is killed with the lab, if it still runs.
+    func start(_ words: String...) throws -> Command { try start(words) }
+
+    func start(_ words: [String], environment: [String: String] = [:]) throws -> Command {
+        let command = try Command(command(words), environment: environment)
+        started.add(command)
+        return command
+    }
 
     func run(_ words: String...) throws -> CommandResult { try Shell.run(command(words)) }
 
@@ -73,7 +84,7 @@ struct Bulkhead: Sendable {
 
     func drops(_ words: [String]) throws -> Command {
         let before = try readers()
-        let command = try Command(command(["drops", "--json"] + words))
+        let command = try start(["drops", "--json"] + words)
         let begun = try poll(seconds: 5) { try !command.isRunning || readers() > before }
         try #require(begun, "drops did not begin: \(command.errors)")
         return command
@@ -81,6 +92,21 @@ struct Bulkhead: Sendable {
 
     /// The number of streams that the kernel fills.
     func readers() throws -> Int { try Instance(instance).status().readers }
+}
+
+/// What a test has started and may still run.
+private final class StartedCommands: Sendable {
+    private let commands = Mutex<[Command]>([])
+
+    func add(_ command: Command) { commands.withLock { $0.append(command) } }
+
+    /// Kills what still runs, and waits until it is gone.
+    func kill() {
+        for command in commands.withLock({ $0 }) where command.isRunning {
+            command.signal(SIGKILL)
+            _ = try? command.wait(seconds: 10)
+        }
+    }
 }
 
 /// `apply --json`.

@@ -62,8 +62,8 @@ extension Integration {
             let policy = try site.policy(Self.rule(80))
             let message = "open the web \u{1b}[31m\nfor all"
             let before = Date().addingTimeInterval(-1)
-            let command = try Command(
-                site.bulkhead.command(["apply", policy, "-m", message]), environment: ["SUDO_USER": "alice"])
+            let command = try site.bulkhead.start(
+                ["apply", policy, "-m", message], environment: ["SUDO_USER": "alice"])
             #expect(try command.wait().status == 0)
             let log = try site.bulkhead.log()
             try #require(log.count == 1)

@@ -70,7 +70,7 @@ extension Integration {
 
         /// A running shadow; returns once it compares.
         private func start(_ words: String...) throws -> Command {
-            let command = try Command(site.bulkhead.command(["shadow"] + words))
+            let command = try site.bulkhead.start(["shadow"] + words)
             let begun = poll(seconds: 30) { !command.isRunning || command.errors.contains("comparing with") }
             try #require(begun && command.isRunning, "the shadow did not begin: \(command.errors)")
             return command

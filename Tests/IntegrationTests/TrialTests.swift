@@ -342,7 +342,7 @@ extension Integration {
                 let isFirst = try bulkhead.run("show").output.contains("tcp/80")
                 let words = ["apply", "--trial", "1s", isFirst ? second : first]
                 for command in [words, [["confirm"], ["rollback"]][round % 2]] {
-                    let running = try Command(bulkhead.command(command))
+                    let running = try bulkhead.start(command)
                     usleep(UInt32.random(in: 1_000...150_000, using: &random))
                     running.signal(SIGKILL)
                     _ = try running.wait()

@@ -47,9 +47,10 @@ struct SimulatedGroups {
     /// The place of a group of the policy in use; nil: it has none of that name.
     func slot(of name: String) -> UInt32? { places.first { $0.name == name }?.slot }
 
-    /// Empties its own groups for their next use.
-    mutating func forget() {
-        if !areBorrowed { members = [:] }
+    /// Empties its own groups. They stay where they are: to put others there waits for all processors.
+    func forget() throws(BPFError) {
+        guard !areBorrowed else { return }
+        for map in members.values { try MemberTrie(map, now: 0).clear() }
     }
 
     /// The members of one of its own groups, for changing.

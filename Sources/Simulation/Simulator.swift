@@ -397,9 +397,8 @@ public final class Simulator {
             for slot in Set(limits.named.map(\.slot)) { try maps[.limits].update(slot, to: bh_limit()) }
             for set in usedSources { try maps[.sources].update(set, to: bh_source_set()) }
             usedSources = []
+            try groups.forget()
         }
-        groups.forget()
-        _ = try groups.use(view, in: maps)
         try forgetAnswers()
     }
 

@@ -7,8 +7,10 @@ import Wire
 
 /// A policy whose rules are drawn from what packets of a corpus carry, so that what the parser reads decides.
 enum FuzzPolicy {
-    /// What the clock on the wall shows when the tables are empty.
-    static let start = Timestamp(nanoseconds: 1_700_000_000_000_000_000)
+    /// What the clock on the wall shows when the tables are empty: half a second away from edges of times of day.
+    static let start = Timestamp(nanoseconds: 1_700_000_000_500_000_000)
+    /// The dynamic groups.
+    static let groups = ["first", "second"]
 
     private static let place = Policy.SourceLocation(file: "fuzz.yaml", line: 1, column: 1)
     /// Rules with a condition: no more than one packet may match.
@@ -23,11 +25,15 @@ enum FuzzPolicy {
         var rules = (0..<random.number(20...120)).map { rank in
             rule(rank, random.pick(corpus.members).packet, &random)
         }
-        for _ in 0..<conditionsMost { setCondition(&rules[random.number(0...rules.count - 1)], &random) }
+        let origins = random.once(in: 3) ? entries.count : 0
+        for _ in 0..<conditionsMost {
+            setConditions(&rules[random.number(0...rules.count - 1)], corpus, origins: origins, &random)
+        }
         let layers = random.number(1...3)
         for rank in rules.indices { rules[rank].layer = rank * layers / rules.count }
         var ruleset = Ruleset(
-            files: [SourceFile(name: "fuzz.yaml", text: "")], entries: entries, groups: [], rules: rules)
+            files: [SourceFile(name: "fuzz.yaml", text: "")], entries: entries, groups: [], rules: rules,
+            dynamicGroups: groups.map { DynamicGroup(name: $0, location: place) })
         ruleset.layers = (0..<layers).map { "layer-\($0)" }
         return ruleset
     }
@@ -73,20 +79,45 @@ enum FuzzPolicy {
             action: action, isStateless: action == .accept && random.once(in: 2))
     }
 
-    /// Time passes in steps none of whose sums is where a budget or the rule's time ends.
-    private static func setCondition(_ rule: inout Rule, _ random: inout RandomNumbers) {
-        if random.once(in: 3) {
-            rule.action = random.pick([.log, .pass])
-            rule.isStateless = false
+    /// Time passes in steps none of whose sums is where a budget, a membership or the rule's time ends.
+    ///
+    /// - Parameter origins: How many entries rules may name as where a packet came from. Where they do, no flow takes
+    ///   of a limit: of which one depends on what is known of that when the flow is judged anew.
+    private static func setConditions(
+        _ rule: inout Rule, _ corpus: Corpus, origins: Int, _ random: inout RandomNumbers
+    ) {
+        let packet = random.pick(corpus.members).packet
+        var conditions = RandomConditions(
+            start: start, steps: [0, 10, 35, 130], groups: groups.count, stays: [nil, 10, 35, 130],
+            macs: [packet.sourceMAC, packet.destinationMAC])
+        // How much a TCP connection carries, and when it is over, the model cannot tell.
+        let mayBeTCP = mayBeTCP(rule)
+        conditions.countsFlows = { _ in !mayBeTCP && origins == 0 }
+        conditions.draw(&rule, &random)
+        if random.once(in: 3), packet.family != nil, rule.services != nil {
+            for end in rule.ends.indices { rule.ends[end].source = membership(&random) }
         }
-        let time = Timestamp(nanoseconds: start.nanoseconds + random.pick([0, 10, 35, 130]) * 1_000_000_000)
-        switch random.number(0...4) {
-        case 0: rule.expires = time
-        case 1: rule.starts = time
-        default:
-            rule.limit = RuleLimit(
-                rate: random.number(1...3), period: .minute, burst: random.number(1...5),
-                per: random.pick([.rule, .source]))
+        if rule.action == .pass, mayBeTCP {
+            // When a SYN over a connection is answered, nobody knows whether it met these.
+            rule.match = .any
+            rule.limit = nil
+        } else if !mayBeTCP, origins > 0, random.once(in: 2) {
+            let entries = Set(random.some(of: Array(0..<origins)))
+            rule.via = Rule.Via(entries: entries, host: entries.isEmpty || random.once(in: 2))
+        }
+    }
+
+    private static func membership(_ random: inout RandomNumbers) -> Membership {
+        random.pick([Membership(inside: [0]), Membership(outside: [0]), Membership(inside: [1], outside: [0])])
+    }
+
+    private static func mayBeTCP(_ rule: Rule) -> Bool {
+        guard let services = rule.services else { return true }
+        return services.contains { service in
+            switch service {
+            case .ports(protocol: 6, _, _), .protocol: true
+            default: false
+            }
         }
     }
 

@@ -42,6 +42,8 @@ public struct Fuzzer {
     private(set) var port: (entry: Int, protects: Protects) = (0, .host)
     private(set) var direction = Direction.in
     private let taps: FuzzTaps?
+    /// What happened since the tables were emptied.
+    private var history: [String] = []
 
     private static let ports: [(entry: Int, protects: Protects)] = [(0, .host), (1, .workload), (2, .workload)]
     /// More than this the kernel's test run of a tc program does not take.
@@ -69,6 +71,7 @@ public struct Fuzzer {
         try simulator.forgetFlows()
         simulator.time = FuzzPolicy.start.nanoseconds
         reference = ReferenceWorlds(ReferenceFlows(ruleset, start: FuzzPolicy.start))
+        history = []
     }
 
     /// Judges `count` mutants; ends at the first difference, for what comes behind it may be due to it.
@@ -84,10 +87,48 @@ public struct Fuzzer {
                 let seconds = random.pick([21, 47, 93])
                 simulator.pass(seconds: seconds)
                 reference.pass(seconds: seconds)
+                history.append("\(seconds) s pass")
             }
-            if let text = try judge(mutator.next(&random)) { return Difference(number: number, description: text) }
+            if random.once(in: 40) { try changeMembers() }
+            if let text = try judge(mutator.next(&random)) {
+                let rules = ruleset.rules.map { "\($0)" }
+                let story = ["since the tables were empty:"] + history + ["rules:"] + rules
+                return Difference(number: number, description: text + story.joined(separator: "\n  "))
+            }
         }
         return nil
+    }
+
+    /// Somebody joins a dynamic group by command, or leaves it.
+    private mutating func changeMembers() throws {
+        let group = random.pick(FuzzPolicy.groups)
+        let packet = random.pick(corpus.members).packet
+        guard let address = packet.source else { return }
+        let prefix = Prefix(address, length: address.family.bits - random.pick([0, 0, 1, 8]))
+        if random.once(in: 3) {
+            history.append("\(prefix) leaves \(group)")
+            try simulator.delete([prefix], from: group)
+            reference.change(group) { $0.delete(prefix) }
+        } else {
+            let seconds = random.pick([nil, 10, 35, 130])
+            history.append("\(prefix) joins \(group) for \(seconds ?? 0) s")
+            try simulator.add([prefix], to: group, seconds: seconds)
+            reference.change(group) { $0.add(prefix, seconds: seconds) }
+        }
+    }
+
+    /// Where a packet came from; nil if the host does not send it.
+    private mutating func origin(_ protects: Protects) -> ReferenceOrigin? {
+        guard (protects == .host) == (direction == .out) else { return nil }
+        return random.pick([.elsewhere, .host] + ruleset.entries.indices.map { .entry($0) })
+    }
+
+    private func source(_ origin: ReferenceOrigin?) -> Simulator.Origin {
+        switch origin {
+        case .elsewhere?, nil: .elsewhere
+        case .host?: .host
+        case .entry(let entry)?: .port(record: image.portRecord(entry: entry, protects: .host))
+        }
     }
 
     /// What the kernel and the references say otherwise; nil where they agree.
@@ -111,20 +152,26 @@ public struct Fuzzer {
             packet = PacketParser.parse(bytes, frameLength: length, segments: segments)
         }
         let record = image.portRecord(entry: entry, protects: protects)
+        let origin = self.origin(protects)
         let isIngress = (protects == .host) == (direction == .in)
         func run(_ hook: HookName) throws -> Simulator.Outcome {
             try simulator.judge(
                 frame: bytes, originalLength: length, portRecord: record, hook: hook,
-                segmentSize: segments > 1 ? 1000 : 0, segments: segments > 1 ? UInt32(segments) : 0)
+                segmentSize: segments > 1 ? 1000 : 0, segments: segments > 1 ? UInt32(segments) : 0,
+                from: source(origin))
         }
         // XDP first, for what it creates would be seen behind it.
         let early = isIngress && segments == 1 && random.once(in: 3) ? try run(.xdp) : nil
         let found = try run(isIngress ? .tcIngress : .tcEgress)
+        reference.mark(PacketMarks(of: packet, in: bytes))
         let expected = reference.judge(
             packet, quoting: PacketParser.quotation(in: bytes, of: packet), claiming: packet.claim(in: bytes),
-            at: .init(scope: entry, entry: entry, protects: protects), direction: direction
+            at: .init(scope: entry, entry: entry, protects: protects, origin: origin), direction: direction
         ) { $0.verdict == found.verdict && $0.reason == found.reason && $0.rule == found.rule }
         let said = "\(found.verdict.rawValue) \(found.reason?.rawValue ?? "-")"
+        history.append(
+            "\(ruleset.entries[entry].name) \(direction.rawValue) from \(origin.map { "\($0)" } ?? "-"): "
+                + "\(packet.ends) \(packet.length) bytes: \(said) #\(found.rule ?? -1)")
         counts[said, default: 0] += 1
         var isSame = found.verdict == expected.verdict && found.reason == expected.reason && found.rule == expected.rule
         if packet.refusal == nil { isSame = isSame && isRead(found.packet, as: packet) }
@@ -141,5 +188,14 @@ public struct Fuzzer {
               kernel: \(found.packet)
               reference: \(packet)
             """
+    }
+}
+
+extension Packet {
+    /// Who sends it to whom.
+    fileprivate var ends: String {
+        let (source, destination) = (source.map { "\($0)" } ?? "-", destination.map { "\($0)" } ?? "-")
+        let detail = [1, 58].contains(ipProtocol) ? "\(type)/\(code) \(echo)" : "\(sourcePort)->\(destinationPort)"
+        return "protocol \(ipProtocol) \(source) \(destination) \(detail) \(fragment)"
     }
 }

@@ -100,6 +100,7 @@ extension Fuzzer {
             found.verdict == judgement.verdict && found.reason == judgement.reason && found.rule == judgement.rule
         }
         var after = reference
+        after.mark(PacketMarks(of: packet, in: seen.bytes, besides: seen.tag))
         let expected = after.judge(
             packet, quoting: quotation, claiming: packet.claim(in: seen.bytes),
             at: .init(scope: port.entry, entry: port.entry, protects: port.protects), direction: direction,

@@ -197,6 +197,9 @@ public struct ReferenceFlows: Sendable {
         if packet.isTCP, packet.isOpening { return model.outcomesOfOpening(packet, key, at: place, direction) }
         let records = live(key, of: packet, direction)
         outcomes = records.isEmpty ? [] : model.admit(packet, records, key, at: place, direction)
+        if records.contains(where: { $0.isUnlike(packet, from: place.origin) }) {
+            outcomes += model.admit(packet, records, key, at: place, direction, isSureToAsk: false)
+        }
         let isCovered = records.contains { clock <= $0.surelyUntil }
         return isCovered ? outcomes : outcomes + model.outcomesOfOpening(packet, key, at: place, direction)
     }
@@ -213,18 +216,23 @@ public struct ReferenceFlows: Sendable {
     func live(_ key: Key) -> [Record] { flows[key, default: []].filter { clock <= $0.perhapsUntil } }
 
     /// Those that a packet may belong to: an echo request each way begins a conversation of its own.
-    private func live(_ key: Key, of packet: Packet, _ direction: Direction) -> [Record] {
+    func live(_ key: Key, of packet: Packet, _ direction: Direction) -> [Record] {
         live(key).filter { !packet.contradicts(isAnswer: direction != $0.direction) }
     }
 
     /// Of some of a key's records others have become.
-    private mutating func replace(_ records: [Record], of key: Key, by new: [Record]) {
+    mutating func replace(_ records: [Record], of key: Key, by new: [Record]) {
         flows[key] = live(key).filter { !records.contains($0) } + new
     }
 
     /// A packet of a flow; of one that an earlier policy accepted, only if this one would too.
+    ///
+    /// - Parameter isSureToAsk: Whether the rules are asked again where their answer may have changed. It is the answer
+    ///   of before, unless the packet is unlike the one that opened the flow: then the kernel, which asks only where
+    ///   something did change, may say otherwise.
     private func admit(
-        _ packet: Packet, _ records: [Record], _ key: Key, at place: Place, _ direction: Direction
+        _ packet: Packet, _ records: [Record], _ key: Key, at place: Place, _ direction: Direction,
+        isSureToAsk: Bool = true
     ) -> [Outcome] {
         var outcomes: [Outcome] = []
         var admitted: [Record] = []
@@ -235,7 +243,8 @@ public struct ReferenceFlows: Sendable {
             let isAnswer = direction != record.direction
             var place = place
             if isAnswer { place.origin = nil }
-            let renewal = model.renew(&record, by: isAnswer ? packet.reversed : packet, at: place)
+            let renewal = model.renew(
+                &record, by: isAnswer ? packet.reversed : packet, at: place, isSureToAsk: isSureToAsk)
             if let denial = renewal.denial {
                 outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
             }
@@ -262,7 +271,7 @@ public struct ReferenceFlows: Sendable {
     }
 
     /// One of those that it may have been was there, and has ended; whether another is left nobody knows.
-    private func forgetting(_ record: Record, among records: [Record], of key: Key) -> ReferenceFlows {
+    func forgetting(_ record: Record, among records: [Record], of key: Key) -> ReferenceFlows {
         var model = self
         model.ended.insert(key)
         let others = records.filter { !$0.isAlike(record) }.map { other in
@@ -299,17 +308,16 @@ public struct ReferenceFlows: Sendable {
     /// Judges an earlier policy's flow anew by what opened it, and one whose time has come.
     ///
     /// - Returns: The denial that ends it, if any, whether it may hold, and what rule accepts it now.
-    private mutating func renew(
-        _ record: inout Record, by opening: Packet, at place: Place
+    mutating func renew(
+        _ record: inout Record, by opening: Packet, at place: Place, isSureToAsk: Bool = true
     ) -> (denial: Judgement?, mayHold: Bool, rule: Int?) {
         var perhaps: Judgement?
         let isOld = record.generation != generation
         // Who is in dynamic groups, or what the host's addresses are, may have changed; where it has not, to ask once
         // more changes nothing. The kernel asks again for the host's addresses after a second at most: a test lets that
         // time pass.
-        let mayDiffer =
-            record.lapses.map { clock > $0 } == true || ruleset.rules.contains { $0.asksMembers || $0.asksHost }
-        guard isOld || mayDiffer else { return (nil, true, record.rule) }
+        let mayDiffer = isSureToAsk && ruleset.rules.contains { $0.asksMembers || $0.asksHost }
+        guard isOld || mayDiffer || record.lapses.map({ clock > $0 }) == true else { return (nil, true, record.rule) }
         var opening = opening
         opening.headers = record.headers
         // Limited rules ahead of the one that accepted it were over their limit.
@@ -335,49 +343,6 @@ public struct ReferenceFlows: Sendable {
         record.counted = counted(by: judgement.rule)
         record.lapses = conditions.lapse.map { clock + $0 }
         return (perhaps, true, judgement.rule)
-    }
-
-    /// An error about a packet of a flow, or about one that a rule accepts without a flow. It refreshes nothing. Empty:
-    /// it is about neither.
-    private func outcomes(
-        ofErrorAbout quotation: Packet?, _ packet: Packet, at place: Place, _ direction: Direction
-    ) -> [Outcome] {
-        guard let quotation, packet.destination == quotation.source else { return [] }
-        let quoted: Direction = direction == .in ? .out : .in
-        let key = Key(quotation, quoted, scope: place.scope, tags: packet)
-        let records = quotation.isTracked ? live(key, of: quotation, quoted) : []
-        var outcomes: [Outcome] = []
-        for var record in records {
-            var model = self
-            let opening = quoted == record.direction ? quotation : quotation.reversed
-            // Where an error comes from tells nothing of what it is about.
-            var place = place
-            place.origin = nil
-            let renewal = model.renew(&record, by: opening, at: place)
-            if let denial = renewal.denial {
-                outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
-            }
-            if renewal.mayHold {
-                if records.count == 1 { model.replace(records, of: key, by: [record]) }
-                outcomes.append(Outcome(judgement: Judgement(.accept, .related), after: model))
-            }
-        }
-        if records.contains(where: { clock <= $0.surelyUntil }) { return outcomes }
-        var model = self
-        var nowhere = place
-        nowhere.origin = nil
-        let judgement = model.ask(quotation, .ignored(from: 0), at: nowhere, quoted)
-        guard passesUntracked(quotation, judgement, at: place) else { return outcomes }
-        let related = Judgement(.accept, .related, rule: judgement.rule)
-        return outcomes + [Outcome(judgement: related, after: model)]
-    }
-
-    /// Whether the flow that an error may be about may be gone as well.
-    private func isDoubtful(_ quotation: Packet?, _ packet: Packet, at place: Place, _ direction: Direction) -> Bool {
-        guard let quotation, quotation.isTCP else { return false }
-        let key = Key(quotation, direction == .in ? .out : .in, scope: place.scope, tags: packet)
-        let records = live(key)
-        return !records.isEmpty && !records.contains { clock <= $0.surelyUntil }
     }
 }
 

@@ -119,7 +119,7 @@ extension ReferenceFlows {
         let isAccepted = plain.verdict == .accept
         if passesUntracked(packet, plain, at: place) { return only(plain) }
         if packet.isOpening || !packet.isTCP {
-            if isAccepted, packet.isOpening { model.keep(packet, key, direction, by: plain) }
+            if isAccepted, packet.isOpening { model.keep(packet, key, direction, from: place.origin, by: plain) }
             if !isAccepted, !packet.isTCP { return model.adopt(answer: packet, plain, key, at: place, direction) }
             return only(plain)
         }
@@ -141,14 +141,14 @@ extension ReferenceFlows {
         let tells = from != to && min(from, to) < 32768
         if tells, to < from {
             guard isAccepted else { return Outcome(judgement: plain, after: model) }
-            model.keep(adopted: packet, key, direction, by: plain, isByAnswerer: false)
+            model.keep(adopted: packet, key, direction, from: place.origin, by: plain, isByAnswerer: false)
             return Outcome(judgement: Judgement(.accept, .adopted, rule: plain.rule), after: model)
         }
         if !tells, !isAccepted { return Outcome(judgement: plain, after: model) }
         let other: Direction = direction == .in ? .out : .in
         let opening = model.ask(packet.reversed, .ignored(from: 0), at: place, other)
         guard opening.verdict == .accept else { return Outcome(judgement: opening, after: model) }
-        model.keep(adopted: packet, key, other, by: opening, isByAnswerer: true)
+        model.keep(adopted: packet, key, other, from: nil, by: opening, isByAnswerer: true)
         return Outcome(judgement: Judgement(.accept, .adopted, rule: opening.rule), after: model)
     }
 
@@ -170,28 +170,31 @@ extension ReferenceFlows {
         let other: Direction = direction == .in ? .out : .in
         let opening = model.ask(packet.reversed.asRequest, .ignored(from: 0), at: place, other)
         guard opening.verdict == .accept else { return [plain] }
-        model.keep(adopted: packet, key, other, by: opening, isByAnswerer: true)
+        model.keep(adopted: packet, key, other, from: nil, by: opening, isByAnswerer: true)
         return [Outcome(judgement: Judgement(.accept, .adopted, rule: opening.rule), after: model), plain]
     }
 
     /// What no host heeds, and what ends the connection, leaves no flow.
     private mutating func keep(
-        adopted packet: Packet, _ key: Key, _ direction: Direction, by judgement: Judgement, isByAnswerer: Bool
+        adopted packet: Packet, _ key: Key, _ direction: Direction, from origin: ReferenceOrigin?,
+        by judgement: Judgement, isByAnswerer: Bool
     ) {
         guard !packet.isTCP || (packet.has(Packet.ack) && !packet.has(Packet.rst)) else { return }
-        keep(packet, key, direction, by: judgement)
+        keep(packet, key, direction, from: origin, by: judgement)
         guard var records = flows[key], var record = records.popLast() else { return }
         record.isByAnswerer = isByAnswerer
         if !packet.isTCP { record.lonely = isByAnswerer }
         flows[key] = records + [record]
     }
 
-    private mutating func keep(_ packet: Packet, _ key: Key, _ direction: Direction, by judgement: Judgement) {
+    private mutating func keep(
+        _ packet: Packet, _ key: Key, _ direction: Direction, from origin: ReferenceOrigin?, by judgement: Judgement
+    ) {
         let until = clock + FlowState.opening.timeout(ipProtocol: packet.ipProtocol)
         var record = Record(
             direction: direction, rule: judgement.rule, generation: generation, counted: counted(by: judgement.rule),
-            lapses: conditions.lapse.map { clock + $0 }, headers: packet.headers, surelyUntil: until,
-            perhapsUntil: until)
+            lapses: conditions.lapse.map { clock + $0 }, headers: packet.headers, code: packet.code,
+            origin: origin, surelyUntil: until, perhapsUntil: until)
         for same in live(key) where same.isAlike(record) {
             record.surelyUntil = max(record.surelyUntil, same.surelyUntil)
             record.perhapsUntil = max(record.perhapsUntil, same.perhapsUntil)

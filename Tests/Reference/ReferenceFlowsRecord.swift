@@ -52,6 +52,10 @@ extension ReferenceFlows {
         var lapses: Int?
         /// Of the opening packet.
         var headers: Set<UInt8>
+        /// Of the opening packet, if it is an echo message. Like its origin it is no part of the key.
+        var code: UInt8
+        /// Where the opening packet came from.
+        var origin: ReferenceOrigin?
         /// It was adopted by a packet that went against ``direction``.
         var isByAnswerer = false
         /// It was adopted, and one end alone was seen: whether that is the answerer.
@@ -61,6 +65,13 @@ extension ReferenceFlows {
         /// It is there until then, and gone after the other.
         var surelyUntil: Int
         var perhapsUntil: Int
+
+        /// Whether rules may say otherwise of a packet of the flow than of the one that opened it: it has another code,
+        /// or comes from elsewhere.
+        func isUnlike(_ packet: Packet, from origin: ReferenceOrigin?) -> Bool {
+            let isEcho = packet.isEchoRequest || packet.isEchoReply
+            return isEcho && packet.code != code || origin != nil && origin != self.origin
+        }
 
         /// Whether it cannot be told from another.
         func isAlike(_ other: Record) -> Bool {

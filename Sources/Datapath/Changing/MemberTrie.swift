@@ -164,6 +164,14 @@ package struct MemberTrie {
         return deleted
     }
 
+    /// Leaves the group as it was made.
+    package func clear() throws(BPFError) {
+        let limit = 4096
+        while case let keys = try entries.entries(after: nil, limit: limit).map(\.key), !keys.isEmpty {
+            for key in keys { try entries.delete(key) }
+        }
+    }
+
     /// The number of entries, including expired ones that were not reclaimed yet.
     private func count() throws(BPFError) -> Int {
         guard let record = try counter(BH_MEMBERS_CONTROLLER) else { return max(try additions(), 0) }

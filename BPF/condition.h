@@ -114,11 +114,15 @@ static __always_inline bool may_count(const struct bh_scratch *here)
 	       here->question == ASK_ADOPTED;
 }
 
-/* Whether a rule takes of its limit for all that the flows carry that it opens. */
-static __always_inline bool meters_flows(const struct bh_rule *rule, const struct bh_condition *condition)
+/*
+ * Whether a rule takes of its limit for all that the packet's flow carries. A stateless rule opens none, but a flow
+ * that an earlier policy opened may go on by it.
+ */
+static __always_inline bool meters_flow(const struct bh_rule *rule, const struct bh_condition *condition,
+					const struct bh_scratch *here)
 {
 	return (condition->flags & (BH_CONDITION_BYTES | BH_CONDITION_OVER)) == BH_CONDITION_BYTES &&
-	       rule->verdict == BH_ACCEPT && !(rule->flags & BH_RULE_STATELESS);
+	       rule->verdict == BH_ACCEPT && !(rule->flags & BH_RULE_STATELESS && here->question == ASK_PACKET);
 }
 
 /* Notes of whose limit the packet's flow takes, and whether the packet is the opener's. */
@@ -209,7 +213,7 @@ static __always_inline __u32 follow_condition(const struct image *image, const s
 		return go_on(here, rank, BH_TRY_LIMIT, behind);
 	if (condition->connections && may_count(here))
 		here->counted = rank - rule->term + 1;
-	if (may_count(here) && meters_flows(rule, condition))
+	if (may_count(here) && meters_flow(rule, condition, here))
 		note_meter(rule, rank, here);
 	if (condition->addition && here->question == ASK_PACKET)
 		note_addition(condition, here);

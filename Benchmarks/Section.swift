@@ -12,7 +12,7 @@ protocol Section {
 /// All of them, in their order.
 var sections: [any Section.Type] {
     [
-        Classification.self, Floods.self, Paths.self, Costs.self, Conditions.self, Ports.self, Attaching.self,
-        Events.self, Swapping.self, Changes.self, Guests.self, Hosts.self, Flood.self,
+        Classification.self, Floods.self, Paths.self, Costs.self, Conditions.self, Shadows.self, Ports.self,
+        Attaching.self, Events.self, Swapping.self, Changes.self, Guests.self, Hosts.self, Flood.self,
     ]
 }

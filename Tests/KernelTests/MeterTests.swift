@@ -88,6 +88,30 @@ extension PacketTables {
             }
         }
 
+        /// A flow that goes on by a stateless rule pays its limit, each way.
+        @Test(arguments: AddressFamily.allCases) func aFlowPaysAStatelessRule(family: AddressFamily) throws {
+            func text(_ keys: String) -> String {
+                FlowScript.policy(
+                    "  - { name: names, service: udp/53, direction: in, action: accept\(keys) }",
+                    defaults: "in: drop, out: drop, adopt: 0s")
+            }
+            let limited = try Compiler().compile(
+                try Simulation.ruleset(text(", stateless: true, \(Self.burst(family))")))
+            try Self.onSite(text("")) { simulator, judge throws in
+                let payload = [UInt8](repeating: 1, count: 8)
+                let ask = Ends.frame(family, .udp(40000, 53, payload: payload))
+                let answer = Frame(
+                    Datagram(Ends.server(family), Ends.client(family), .udp(53, 40000, payload: payload)))
+                #expect(try judge(ask, .in) == "accept rule names")
+                try simulator.use(limited)
+                #expect(try judge(answer, .out) == "accept established")
+                for _ in 0..<3 { #expect(try judge(ask, .in) == "accept established") }
+                // 200 or 280 bytes are used up.
+                #expect(try judge(answer, .out) == "drop rule names")
+                #expect(try judge(ask, .in) == "drop rule names")
+            }
+        }
+
         /// A SYN over a connection passes a limited rule that leaves it to the next layer. When it is answered, the
         /// rules behind that one in its layer do not take it.
         @Test(arguments: AddressFamily.allCases) func anAnswerToASYNThatWasPassedOn(family: AddressFamily) throws {

@@ -247,6 +247,8 @@ public struct ReferenceFlows: Sendable {
                 &record, by: isAnswer ? packet.reversed : packet, at: place, isSureToAsk: isSureToAsk)
             if let denial = renewal.denial {
                 outcomes.append(Outcome(judgement: denial, after: forgetting(record, among: records, of: key)))
+                // A SYN over a connection is remembered, and denied each time that it is answered.
+                if packet.isTCP, records.count > 1 { outcomes.append(Outcome(judgement: denial, after: self)) }
             }
             let payer = isAnswer ? packet.reversed : packet
             if renewal.mayHold, let rank = renewal.rule, !model.pays(payer, at: rank) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Compiler
 import Network
 import Policy
 import Wire
@@ -11,7 +12,7 @@ public struct Lint: Sendable {
     public private(set) var unproved: [String] = []
 
     /// What is known of one rule, over all families.
-    private struct RuleState {
+    private struct RuleState: Sendable {
         var exists = false
         var isOpen = false
         var isSpent = false
@@ -26,7 +27,6 @@ public struct Lint: Sendable {
     private var effort: Effort
     /// Nothing more is asked of the rules after this.
     private let end: ContinuousClock.Instant
-    private var isLate: Bool { effort.isSpent || ContinuousClock.now > end }
 
     /// - Parameters:
     ///   - protects: By entry.
@@ -60,24 +60,37 @@ public struct Lint: Sendable {
 
     // MARK: Rules that never match
 
-    private mutating func reachability(_ universes: [Universe], _ lists: [DecisionList]) -> [RuleState] {
-        var states = [RuleState](repeating: RuleState(open: [nil, nil, nil]), count: ruleset.rules.count)
-        var reachability = lists.indices.map {
-            Reachability(lists[$0], universes[$0])
+    /// Asks about each rule, on two processors; returns the answers by rank.
+    private mutating func ask<Answer: Sendable>(_ answer: @Sendable (Int, inout Effort) -> Answer) -> [Answer] {
+        let (count, share) = (ruleset.rules.count, effort.left / 2)
+        // Every second rule, so that both halves take as long.
+        @Sendable func half(_ first: Int) -> (answers: [Answer], left: Int) {
+            var effort = Effort(share)
+            let answers = stride(from: first, to: count, by: 2).map { answer($0, &effort) }
+            return (answers, effort.left)
         }
-        for rank in ruleset.rules.indices {
-            let isLate = isLate
-            for number in lists.indices where !lists[number].boxes(of: rank).isEmpty {
-                states[rank].exists = true
-                switch isLate ? .spent : reachability[number].answer(rank, &effort) {
+        let (even, odd) = together({ half(0) }, { half(1) })
+        effort = Effort(even.left + odd.left)
+        return (0..<count).map { ($0 % 2 == 0 ? even : odd).answers[$0 / 2] }
+    }
+
+    private mutating func reachability(_ universes: [Universe], _ lists: [DecisionList]) -> [RuleState] {
+        let (asked, end) = (lists.indices.map { Reachability(lists[$0], universes[$0]) }, end)
+        let states = ask { rank, effort in
+            var state = RuleState(open: [nil, nil, nil])
+            let isLate = effort.isSpent || ContinuousClock.now > end
+            for number in asked.indices where !asked[number].list.boxes(of: rank).isEmpty {
+                state.exists = true
+                switch isLate ? .spent : asked[number].answer(rank, &effort) {
                 case .nothing: continue
-                case .covered(let covers): states[rank].covers.formUnion(covers)
+                case .covered(let covers): state.covers.formUnion(covers)
                 case .open(let box):
-                    states[rank].isOpen = true
-                    states[rank].open[number] = box
-                case .spent: states[rank].isSpent = true
+                    state.isOpen = true
+                    state.open[number] = box
+                case .spent: state.isSpent = true
                 }
             }
+            return state
         }
         for rank in states.indices where states[rank].isSpent && !states[rank].isOpen {
             unproved.append(ruleset.rules[rank].name)
@@ -116,24 +129,22 @@ public struct Lint: Sendable {
         _ states: [RuleState], _ universes: [Universe], _ lists: [DecisionList], _ shadowed: Set<Int>
     ) {
         let redundancies = zip(lists, universes).map { Redundancy($0, $1, ruleset, shadowed: shadowed) }
-        for rank in states.indices where states[rank].isOpen && !ruleset.rules[rank].asksMore {
+        let (rules, end) = (ruleset.rules, end)
+        let answers = ask { rank, effort -> Redundancy.Answer in
+            guard states[rank].isOpen, !rules[rank].asksMore else { return .needed }
             var heirs: Set<Int> = []
-            var isNeeded = false
-            for (number, redundancy) in redundancies.enumerated() where !isNeeded {
-                if isLate {
-                    unproved.append(ruleset.rules[rank].name)
-                    isNeeded = true
-                    continue
-                }
+            for (number, redundancy) in redundancies.enumerated() {
+                if effort.isSpent || ContinuousClock.now > end { return .spent }
                 switch redundancy.answer(rank, open: states[rank].open[number], &effort) {
-                case .needed: isNeeded = true
                 case .redundant(let by): heirs.formUnion(by)
-                case .spent:
-                    unproved.append(ruleset.rules[rank].name)
-                    isNeeded = true
+                case let other: return other
                 }
             }
-            if isNeeded { continue }
+            return .redundant(by: heirs)
+        }
+        for (rank, answer) in answers.enumerated() {
+            if case .spent = answer { unproved.append(ruleset.rules[rank].name) }
+            guard case .redundant(let heirs) = answer else { continue }
             let who = heirs.isEmpty ? "the default decides" : "\(list(heirs.sorted())) and the default decide"
             add(
                 .note, .redundant, ruleset.rules[rank],

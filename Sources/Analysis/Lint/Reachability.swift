@@ -2,8 +2,8 @@
 import Policy
 
 /// Whether rules can match, in one universe.
-struct Reachability {
-    enum Answer {
+struct Reachability: Sendable {
+    enum Answer: Sendable {
         /// No packet of this universe has what the rule asks for.
         case nothing
         /// Earlier rules match all of it: these, by rank.
@@ -25,7 +25,7 @@ struct Reachability {
         rarest = RarestClasses(list.parts, universe)
     }
 
-    mutating func answer(_ rank: Int, _ effort: inout Effort) -> Answer {
+    func answer(_ rank: Int, _ effort: inout Effort) -> Answer {
         let boxes = list.boxes(of: rank)
         if boxes.isEmpty { return .nothing }
         var covers: Set<Int> = []
@@ -79,7 +79,7 @@ extension Box {
 
 /// In each set of classes the one that the fewest rules name. A packet of such classes is the likeliest to be matched
 /// by no other rule.
-private struct RarestClasses {
+private struct RarestClasses: Sendable {
     private let counts: [[Int32]]
     private var known: [[ClassSet: UInt32]]
 

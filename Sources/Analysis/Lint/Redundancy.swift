@@ -3,8 +3,8 @@ import Policy
 import Wire
 
 /// Whether a rule that can match changes any verdict, in one universe.
-struct Redundancy {
-    enum Answer {
+struct Redundancy: Sendable {
+    enum Answer: Sendable {
         /// Some packet would be judged otherwise without it.
         case needed
         /// What comes after it decides the same: these rules, by rank; the defaults decide the rest.
@@ -13,7 +13,7 @@ struct Redundancy {
     }
 
     /// What a rule does with what it matches, as far as anybody but its counter notices.
-    private struct Effect: Hashable {
+    private struct Effect: Hashable, Sendable {
         var action: Action
         var isStateless = false
         var isLogged: Bool

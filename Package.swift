@@ -23,6 +23,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // The one contract between kernel and controller.
@@ -84,11 +85,21 @@ let package = Package(
                 "Control", "Simulation", "Analysis", "Datapath", "Host", "Compiler", "Policy", "Wire", "Network",
             ],
             swiftSettings: settings),
+        // HTTP for this host alone.
+        .target(
+            name: "Server",
+            dependencies: [
+                system,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: settings),
         // Follows the host. What it needs of servers and loggers never slows a command down.
         .target(
             name: "Agent",
             dependencies: [
-                "Control", "Rendering", "Host", "Inventory", "Compiler", "Policy", "CHeap", system,
+                "Control", "Rendering", "Server", "Host", "Inventory", "Compiler", "Policy", "CHeap", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -150,7 +161,9 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "AgentTests", dependencies: ["Agent", "Control"], swiftSettings: settings),
+            name: "AgentTests", dependencies: ["Agent", "Control", "Rendering", "Policy", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(name: "ServerTests", dependencies: ["Server", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),
         .testTarget(
             name: "CompilerTests",

@@ -5,6 +5,7 @@ import Glibc
 import Inventory
 import Logging
 import Rendering
+import Server
 import ServiceLifecycle
 import UnixSignals
 
@@ -31,6 +32,10 @@ public struct BulkheadAgent: AsyncParsableCommand {
             "Who knows workloads by name: \(SourceText.forms). May be repeated. Left out: \(SourceText.standardFile).",
             valueName: "source"))
     var inventory: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "Where metrics are served: \(ServerAddress.forms). Left out: nowhere.", valueName: "address"))
+    var metrics: String?
 
     public init() {}
 
@@ -49,6 +54,11 @@ public struct BulkheadAgent: AsyncParsableCommand {
             _ = try Controller(instance: instance)
         } catch {
             throw ValidationError("\(error)")
+        }
+        do {
+            _ = try metrics.map { text throws(ServerError) in try ServerAddress(text) }
+        } catch {
+            throw ValidationError("\(error.cause); \(error.advice)")
         }
         if let unknown = inventory.first(where: { SourceText.source($0) == nil }) {
             throw ValidationError("'\(unknown)' is not a source of workloads; expected \(SourceText.forms)")
@@ -74,8 +84,15 @@ public struct BulkheadAgent: AsyncParsableCommand {
         var logger = Logger(label: "bulkhead-agent") { _ in AgentLog() }
         if instance != Controller.standardInstance { logger[metadataKey: "instance"] = "\(instance)" }
         let sources = inventory.isEmpty ? SourceText.standard : inventory.compactMap(SourceText.source)
-        let follower = try Follower(instance: instance, policy: policy, sources: sources, logger: logger)
-        let services: [any Service] = [follower, ReloadService(follower: follower)]
+        let board = AgentBoard()
+        let follower = try Follower(
+            instance: instance, policy: policy, sources: sources, logger: logger, board: board)
+        var services: [any Service] = [follower, ReloadService(follower: follower)]
+        if let address = try metrics.map({ try ServerAddress($0) }) {
+            let pages = MetricPages(try Controller(instance: instance), board)
+            services.append(try await MetricsService(address, pages))
+            logger.notice("metrics are served at \(address)")
+        }
         var quiet = logger
         quiet.logLevel = .error
         let group = ServiceGroup(

@@ -22,12 +22,17 @@ package final class Follower: Service {
     private let logger: Logger
     private let wakeUp: WakeUp
     private let workloads: WorkloadHub
+    private let board: AgentBoard
     private let requests = Mutex(Requests())
 
     /// - Parameters:
     ///   - policy: The file that is read when nothing is in force, and at each reload.
     ///   - sources: Who knows workloads.
-    package init(instance: String, policy: String, sources: [any WorkloadSource], logger: Logger) throws {
+    ///   - board: Where its figures go.
+    init(
+        instance: String, policy: String, sources: [any WorkloadSource], logger: Logger, board: AgentBoard
+    ) throws {
+        self.board = board
         controller = try Controller(instance: instance)
         self.instance = instance
         self.policy = policy
@@ -70,7 +75,8 @@ package final class Follower: Service {
     /// The thread.
     private func follow() {
         let events = DeviceEvents(table: "bulkhead-\(instance)", wakeUp: wakeUp)
-        var watch = HostWatch(controller: controller, events: events, workloads: workloads, logger: logger)
+        var watch = HostWatch(
+            controller: controller, events: events, workloads: workloads, logger: logger, board: board)
         watch.begin(policy)
         workloads.start()
         ServiceManager.ready(watch.summary)

@@ -12,11 +12,14 @@ struct HostWatch {
     private let events: DeviceEvents
     private let workloads: WorkloadHub
     private let logger: Logger
+    private let board: AgentBoard
     private let clock = ContinuousClock()
     private var schedule = LookSchedule(at: .now)
     private var fights = Fights()
     /// The look before; nil: there was none, or nothing is in force.
-    private var last: HostLook?
+    private var last: HostLook? {
+        didSet { board.note { $0.finding = last.map { .ports($0.ports) } ?? .noPolicy } }
+    }
     /// What an apply did not remedy, and when it is tried again.
     private var stuck: (generation: UInt32, findings: Set<HostFinding>, until: ContinuousClock.Instant)?
     /// What was said already, so that it is not said every two seconds.
@@ -27,7 +30,10 @@ struct HostWatch {
     /// Whether the policy in force does not know yet what workloads there are now.
     private var isInventoryNew = false
 
-    init(controller: Controller, events: DeviceEvents, workloads: WorkloadHub, logger: Logger) {
+    init(
+        controller: Controller, events: DeviceEvents, workloads: WorkloadHub, logger: Logger, board: AgentBoard
+    ) {
+        self.board = board
         self.controller = controller
         self.events = events
         self.workloads = workloads
@@ -70,12 +76,20 @@ struct HostWatch {
         do {
             let applied = try controller.load(policy, because: message)
             fights.settle()
+            board.note {
+                $0.reloads += 1
+                $0.reloadedAt = WallClock.now
+            }
             note(applied)
             logger.notice(
                 "\(policy) is in force", metadata: ["generation": "\(applied.report.generation)"])
         } catch {
             for diagnostic in (error as? Refusal)?.diagnostics ?? [] where diagnostic.severity == .error {
                 logger.error("\(diagnostic)")
+            }
+            board.note {
+                $0.failedReloads += 1
+                $0.reloadFailedAt = WallClock.now
             }
             logger.error("\(policy) was not put in force: \(Self.words(error)); what was in force stays")
         }
@@ -88,7 +102,10 @@ struct HostWatch {
     /// Waits for an event, or for the next look.
     mutating func wait() {
         let change = events.wait(milliseconds: schedule.wait(at: clock.now))
-        if change.isOverrun { logger.warning("events of devices were lost; all devices are read again") }
+        if change.isOverrun {
+            board.note { $0.lostEvents += 1 }
+            logger.warning("events of devices were lost; all devices are read again")
+        }
         if workloads.takeNews() { isInventoryNew = true }
         if isInventoryNew || change.devices || change.table || change.isOverrun { schedule.happened(at: clock.now) }
     }
@@ -108,6 +125,11 @@ struct HostWatch {
         }
         fights.forget(at: start)
         schedule.looked(from: start, to: clock.now, failed: failed)
+        board.note { [fighting = fights.names.count] figures in
+            figures.looks += 1
+            figures.fights = fighting
+            if failed { figures.failedLooks += 1 } else { figures.lookedAt = clock.now }
+        }
         return isChanged
     }
 
@@ -155,6 +177,7 @@ struct HostWatch {
         }
         stuck = nil
         for finding in findings where finding.isDrift {
+            board.note { if finding.kind == .gate { $0.repairedGates += 1 } else { $0.repairedPrograms += 1 } }
             logger.warning("repaired: port '\(finding.port)': \(finding.words)")
         }
         logger.info(
@@ -187,6 +210,10 @@ struct HostWatch {
                 "workload '\(guest.workload)' is not admitted at \(guest.device): \(guest.refusal ?? "")")
         }
         toldRefused = refused
+        board.note {
+            $0.guestsNotAdmitted = refused.count
+            if applied.report.changed { $0.bindings += 1 }
+        }
         last = (try? controller.look()) ?? nil
     }
 
@@ -198,6 +225,7 @@ struct HostWatch {
         case .repair: return true
         case .leave: return false
         case .giveUp:
+            board.note { $0.fightsBegun += 1 }
             logger.error(
                 """
                 port '\(finding.port)' was repaired \(Fights.limit) times, and each time somebody undid it within a \

@@ -55,7 +55,9 @@ import Testing
             "usr/share/bash-completion/completions/bulkhead", "usr/share/zsh/vendor-completions/_bulkhead",
             "usr/share/fish/vendor_completions.d/bulkhead.fish", "usr/share/doc/bulkhead/copyright",
             "usr/share/doc/bulkhead/examples/public-server.yaml", "usr/share/man/man5/bulkhead-policy.5.gz",
-            "usr/share/bulkhead/policy.schema.json",
+            "usr/share/bulkhead/policy.schema.json", "usr/share/bulkhead/monitoring/bulkhead.rules.yml",
+            "usr/share/bulkhead/monitoring/bulkhead-dashboard.json", "usr/share/bulkhead/monitoring/scrape.yml",
+            "usr/share/bulkhead/monitoring/metrics.conf",
         ] {
             #expect(layout.holds(path), "\(path)")
         }
@@ -87,6 +89,22 @@ import Testing
                 ["systemd-analyze", "security", "--offline=true", "--threshold=29", "--no-pager", path])
             #expect(judged.status == 0, "\(judged.lines.suffix(2))")
         }
+    }
+
+    /// The agent serves nothing as installed, and may do no more than it needs where it does.
+    @Test func metricsAreADropIn() throws {
+        let layout = try Layout("trixie")
+        let unit = "usr/lib/systemd/system/bulkhead-agent.service"
+        #expect(try !layout.text(unit).contains("--metrics"))
+        #expect(try layout.text(unit).contains("RestrictAddressFamilies=AF_NETLINK AF_UNIX\n"))
+        let folder = layout.folder.appending(path: "\(unit).d")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try layout.text("usr/share/bulkhead/monitoring/metrics.conf")
+            .write(to: folder.appending(path: "metrics.conf"), atomically: true, encoding: .utf8)
+        try layout.addExecutable("bin/kill")
+        let verified = try Shell.run(
+            ["systemd-analyze", "verify", "--man=no", "--root=\(layout.folder.path)", "bulkhead-agent.service"])
+        #expect(verified.status == 0 && verified.errors.isEmpty, "\(verified.errors)")
     }
 
     /// Each command has a page, which is made of its help.

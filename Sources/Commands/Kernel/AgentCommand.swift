@@ -24,11 +24,15 @@ struct AgentCommand: ParsableCommand {
             "mac": "52:54:00:00:00:01", "addresses": ["198.51.100.10"]}]}}. A change of the file is in force at once. \
             What the agent knows stays with `check`, `apply` and all other commands when it ends.
 
+            With --metrics it serves figures to Prometheus and the like, at a Unix socket or a loopback address: \
+            /metrics, /healthz (the agent runs) and /readyz (the policy is in force at every port).
+
             The program is `bulkhead-agent`, beside this one. The unit is `bulkhead-agent.service`.
 
             Example:
               systemctl enable --now bulkhead-agent
               bulkhead agent policy.yaml
+              bulkhead agent --metrics unix:/run/bulkhead/metrics
             """)
 
     @Argument(
@@ -42,10 +46,17 @@ struct AgentCommand: ParsableCommand {
             "Who knows workloads by name. May be repeated. Left out: file:\(SourceText.standardFile).",
             valueName: "source"))
     var inventory: [String] = []
+    @Option(
+        help: ArgumentHelp(
+            "Where metrics are served: unix:/PATH, 127.0.0.1:PORT or [::1]:PORT. Left out: nowhere.",
+            valueName: "address"))
+    var metrics: String?
 
     func run() throws {
         let path = Program.beside("bulkhead-agent")
-        let words = [path, policy, "--instance", instance.name] + inventory.flatMap { ["--inventory", $0] }
+        let words =
+            [path, policy, "--instance", instance.name] + inventory.flatMap { ["--inventory", $0] }
+            + (metrics.map { ["--metrics", $0] } ?? [])
         var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
         unsafe execv(path, &arguments)
         throw Refusal(

@@ -62,6 +62,8 @@ package struct HostLook: Sendable {
     package var namespaces: Set<String?>
     /// By port, the bridge that its device is a member of.
     package var bridges: [String: String]
+    /// In the policy's order.
+    package var ports: [LookedPort]
     /// Ports whose packets are judged.
     package var judgedPorts: Int
     /// Whether a trial is open; nothing can be applied then.
@@ -73,6 +75,7 @@ package struct HostLook: Sendable {
         namespaces = Set(status.namespaces.map { $0 }).union([nil])
         bridges = Dictionary(
             status.ports.compactMap { port in port.bridge.map { (port.port.name, $0) } }, uniquingKeysWith: { $1 })
+        ports = status.ports.map(LookedPort.init)
         judgedPorts = status.ports.count { $0.state == .enforcing || $0.state == .quarantined }
         findings = HostFinding.gates(status) + status.ports.flatMap(HostFinding.all) + HostFinding.comers(status)
     }

@@ -41,18 +41,31 @@ package struct MemberTrie {
             .map { ($0.prefix, $0.entry.own) }
     }
 
-    private typealias Held = (prefix: Prefix, entry: bh_member)
+    /// How many members there are, without keeping them. While others change the group, one may be missed, or counted
+    /// twice.
+    package func memberCount() throws(BPFError) -> Int {
+        var count = 0
+        try walk { batch in count += batch.count { $0.value.own > now } }
+        return count
+    }
 
-    private func all() throws(BPFError) -> [Held] {
-        var result: [Held] = []
+    /// Hands over the entries, so many at a time.
+    private func walk(_ body: ([(key: bh_member_key, value: bh_member)]) -> Void) throws(BPFError) {
         var last: bh_member_key?
         let limit = 4096
         for _ in 0..<2 * Int(BH_MEMBERS_MAX) / limit {
             let batch = try entries.entries(after: last, limit: limit)
-            result += batch.compactMap { key, entry in Prefix(key).map { ($0, entry) } }
+            body(batch)
             if batch.count < limit { break }
             last = batch.last?.key
         }
+    }
+
+    private typealias Held = (prefix: Prefix, entry: bh_member)
+
+    private func all() throws(BPFError) -> [Held] {
+        var result: [Held] = []
+        try walk { batch in result += batch.compactMap { key, entry in Prefix(key).map { ($0, entry) } } }
         return result
     }
 

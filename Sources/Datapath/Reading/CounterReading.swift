@@ -9,7 +9,10 @@ extension Instance {
     /// The counters of the ports and rules in force, summed over CPUs.
     public func counters() throws(DatapathError) -> Counters {
         let maps = try openMaps()
-        let image = try imageInForce(maps)
+        return try counters(maps, try imageInForce(maps))
+    }
+
+    func counters(_ maps: InstanceMaps, _ image: LiveImage) throws(DatapathError) -> Counters {
         let images = try LiveImage.allPublished(in: maps)
         do {
             // Before the ports, so that all drops that they tell of are counted there.

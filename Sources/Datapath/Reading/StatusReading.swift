@@ -40,7 +40,7 @@ extension Instance {
     }
 
     /// What is to be told of a generation's trial; nil if it is not on trial.
-    private func openTrial(of image: LiveImage, _ maps: InstanceMaps) -> Status.OpenTrial? {
+    func openTrial(of image: LiveImage, _ maps: InstanceMaps) -> Status.OpenTrial? {
         guard let trial = try? maps.trial(), !trial.hasEnded, trial.generation == image.generation else { return nil }
         let base = (try? maps.otherSlot()).flatMap { try? LiveImage.published(in: maps, slot: $0) }
         return Status.OpenTrial(base: base?.generation, until: KernelClock.wall(atBoot: trial.until))
@@ -57,7 +57,7 @@ extension Instance {
         try LiveImage.published(in: try openMaps())?.generation
     }
 
-    private func activeReaders(_ maps: InstanceMaps) -> Int {
+    func activeReaders(_ maps: InstanceMaps) -> Int {
         (0..<UInt32(BH_READERS_MAX)).filter { slot in
             let reader = try? maps[.readers].lookup(slot, as: bh_reader.self)
             return (reader?.flags ?? 0) & BH_READER_ACTIVE.rawValue != 0

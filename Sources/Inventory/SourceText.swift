@@ -4,7 +4,7 @@
 package enum SourceText {
     /// The file that is read where nothing else is said.
     package static let standardFile = "/etc/bulkhead/workloads.jsonl"
-    package static let forms = "file:PATH, podman[:SOCKET] or docker[:SOCKET]"
+    package static let forms = "file:PATH, podman[:SOCKET], docker[:SOCKET] or libvirt[:SOCKET]"
 
     /// nil: there is no such source.
     ///
@@ -14,11 +14,13 @@ package enum SourceText {
         let kind = String(text[..<(colon ?? text.endIndex)])
         let place = colon.map { String(text[text.index(after: $0)...]) }
         if kind == "file" { return place.flatMap { $0.isEmpty ? nil : WorkloadFileSource($0) } }
-        guard let engine = ContainerEngine.Kind(rawValue: kind) else { return nil }
-        let socket = place ?? engine.standardSocket
         // The agent's working directory is nobody's business.
-        guard socket.hasPrefix("/") else { return nil }
-        return ContainerSource(ContainerEngine(kind: engine, socket: socket), devices: devices)
+        guard place?.hasPrefix("/") != false else { return nil }
+        if kind == "libvirt" { return LibvirtSource(socket: place) }
+        return ContainerEngine.Kind(rawValue: kind).map { engine in
+            ContainerSource(
+                ContainerEngine(kind: engine, socket: place ?? engine.standardSocket), devices: devices)
+        }
     }
 
     /// What an agent follows that is told nothing.

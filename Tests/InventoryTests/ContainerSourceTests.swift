@@ -193,6 +193,7 @@ import Testing
     @Test(arguments: [
         ("file:/a", "file:/a"), ("podman", "podman:/run/podman/podman.sock"), ("docker:/x/y", "docker:/x/y"),
         ("docker", "docker:/run/docker.sock"), ("file", nil), ("file:", nil), ("podman:", nil), ("podman:x", nil),
+        ("libvirt", "libvirt"), ("libvirt:/a", "libvirt:/a"), ("libvirt:qemu", nil),
         ("rkt", nil), ("", nil),
     ])
     func sourcesAreNamed(text: String, name: String?) {

@@ -22,9 +22,9 @@ struct AgentCommand: ParsableCommand {
             With an inventory, a policy's `workload` and `workloads` name guests: `--inventory file:PATH` reads lines \
             of JSON, each {"add": {"name": "web-1", "labels": {"tier": "web"}, "interfaces": [{"device": "vnet0", \
             "mac": "52:54:00:00:00:01", "addresses": ["198.51.100.10"]}]}}. `podman` and `docker` ask a container \
-            engine through its socket, which a path after a colon names: `podman:/run/podman/podman.sock`. Several \
-            sources stand beside each other. A change is in force at once. While a source is away, what it said \
-            before holds. \
+            engine through its socket, which a path after a colon names: `podman:/run/podman/podman.sock`. `libvirt` \
+            asks libvirt's daemon, through the library libvirt0. Several sources stand beside each other. A change is \
+            in force at once. While a source is away, what it said before holds. \
             What the agent knows stays with `check`, `apply` and all other commands when it ends.
 
             The program is `bulkhead-agent`, beside this one. The unit is `bulkhead-agent.service`.

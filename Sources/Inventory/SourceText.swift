@@ -4,7 +4,8 @@
 package enum SourceText {
     /// The file that is read where nothing else is said.
     package static let standardFile = "/etc/bulkhead/workloads.jsonl"
-    package static let forms = "file:PATH, podman[:SOCKET], docker[:SOCKET] or libvirt[:SOCKET]"
+    package static let forms =
+        "file:PATH, podman[:SOCKET], docker[:SOCKET], libvirt[:SOCKET], proxmox[:FOLDER] or incus[:SOCKET]"
 
     /// nil: there is no such source.
     ///
@@ -16,10 +17,15 @@ package enum SourceText {
         if kind == "file" { return place.flatMap { $0.isEmpty ? nil : WorkloadFileSource($0) } }
         // The agent's working directory is nobody's business.
         guard place?.hasPrefix("/") != false else { return nil }
-        if kind == "libvirt" { return LibvirtSource(socket: place) }
-        return ContainerEngine.Kind(rawValue: kind).map { engine in
-            ContainerSource(
-                ContainerEngine(kind: engine, socket: place ?? engine.standardSocket), devices: devices)
+        switch kind {
+        case "libvirt": return LibvirtSource(socket: place)
+        case "proxmox": return ProxmoxSource(folder: place ?? ProxmoxSource.standardFolder)
+        case "incus": return IncusSource(socket: place ?? IncusSource.standardSocket)
+        default:
+            return ContainerEngine.Kind(rawValue: kind).map { engine in
+                ContainerSource(
+                    ContainerEngine(kind: engine, socket: place ?? engine.standardSocket), devices: devices)
+            }
         }
     }
 

@@ -194,6 +194,8 @@ import Testing
         ("file:/a", "file:/a"), ("podman", "podman:/run/podman/podman.sock"), ("docker:/x/y", "docker:/x/y"),
         ("docker", "docker:/run/docker.sock"), ("file", nil), ("file:", nil), ("podman:", nil), ("podman:x", nil),
         ("libvirt", "libvirt"), ("libvirt:/a", "libvirt:/a"), ("libvirt:qemu", nil),
+        ("proxmox", "proxmox:/etc/pve"), ("proxmox:/a", "proxmox:/a"), ("proxmox:a", nil),
+        ("incus", "incus:/var/lib/incus/unix.socket"), ("incus:/a", "incus:/a"), ("incus:", nil),
         ("rkt", nil), ("", nil),
     ])
     func sourcesAreNamed(text: String, name: String?) {

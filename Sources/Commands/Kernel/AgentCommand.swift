@@ -23,8 +23,9 @@ struct AgentCommand: ParsableCommand {
             of JSON, each {"add": {"name": "web-1", "labels": {"tier": "web"}, "interfaces": [{"device": "vnet0", \
             "mac": "52:54:00:00:00:01", "addresses": ["198.51.100.10"]}]}}. `podman` and `docker` ask a container \
             engine through its socket, which a path after a colon names: `podman:/run/podman/podman.sock`. `libvirt` \
-            asks libvirt's daemon, through the library libvirt0. Several sources stand beside each other. A change is \
-            in force at once. While a source is away, what it said before holds. \
+            asks libvirt's daemon, through the library libvirt0, `incus` that of Incus, and `proxmox` reads the \
+            files of /etc/pve. Several sources stand beside each other. A change is in force at once. While a source \
+            is away, what it said before holds. \
             What the agent knows stays with `check`, `apply` and all other commands when it ends.
 
             The program is `bulkhead-agent`, beside this one. The unit is `bulkhead-agent.service`.

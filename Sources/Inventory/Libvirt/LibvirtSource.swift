@@ -35,36 +35,54 @@ struct LibvirtSource: WorkloadSource {
         }
         try TrustedPath.check(path)
         let connection = try LibvirtConnection(socket: path)
+        var domains: [DomainDescription] = []
+        var lent: [String: [String: [String]]] = [:]
+        var read: ContinuousClock.Instant?
         while true {
             // Before it is asked, so that what happens meanwhile is not missed.
             let events = connection.events
-            let usesLeases = try sync(connection, teller)
-            answered()
-            guard connection.wait(since: events, atMost: usesLeases ? leasePause : pauses.resync) else {
-                throw EngineError("the daemon of libvirt is gone")
+            if read.map({ ContinuousClock.now >= $0 + pauses.resync }) ?? true {
+                read = .now
+                domains = try describe(connection, teller)
             }
+            let lending = Set(domains.flatMap(\.interfaces).filter { $0.addresses == nil }.compactMap(\.network))
+            for network in lending {
+                // A network without DHCP lends nothing, and of one that cannot be asked now, what it lent before holds.
+                if let leases = try? connection.leases(of: network) { lent[network] = leases }
+            }
+            tell(domains, lent, teller)
+            answered()
+            let time = lending.isEmpty ? pauses.resync : leasePause
+            if try connection.happens(since: events, within: time) { read = nil }
         }
     }
 
-    /// Tells of all guests. Returns whether an address of them is lent.
-    private func sync(_ connection: borrowing LibvirtConnection, _ teller: WorkloadTeller) throws(EngineError) -> Bool {
+    /// All guests, the oldest first.
+    private func describe(
+        _ connection: borrowing LibvirtConnection, _ teller: WorkloadTeller
+    ) throws(EngineError) -> [DomainDescription] {
         var domains: [DomainDescription] = []
-        var faults: [EngineError] = []
         for xml in try connection.guests() {
-            do throws(EngineError) { domains.append(try DomainDescription(xml)) } catch { faults.append(error) }
+            do throws(EngineError) {
+                domains.append(try DomainDescription(xml))
+            } catch {
+                teller.warn("\(name): \(error)")
+            }
         }
-        domains.sort { $0.number < $1.number }
-        let lending = domains.flatMap(\.interfaces).filter { $0.addresses == nil }.compactMap(\.network)
-        var lent: [String: [String: [String]]] = [:]
-        // A network without DHCP lends nothing.
-        for network in Set(lending) { lent[network] = (try? connection.leases(of: network)) ?? [:] }
+        return domains.sorted { $0.number < $1.number }
+    }
+
+    /// - Parameter lent: By network and MAC address.
+    private func tell(
+        _ domains: [DomainDescription], _ lent: [String: [String: [String]]], _ teller: WorkloadTeller
+    ) {
         var workloads: [Workload] = []
+        var faults: [EngineError] = []
         for domain in domains {
             do throws(EngineError) { workloads.append(try domain.workload(lent: lent)) } catch { faults.append(error) }
         }
         teller.tell(.sync(workloads))
         for fault in faults { teller.warn("\(name): \(fault)") }
-        return !lent.isEmpty
     }
 }
 
@@ -87,9 +105,11 @@ struct LibvirtSource: WorkloadSource {
 
     var events: UInt64 { unsafe bulkhead_libvirt_events(handle) }
 
-    /// Waits until something has happened, or the time is over. false: the daemon is gone.
-    func wait(since events: UInt64, atMost time: Duration) -> Bool {
-        unsafe bulkhead_libvirt_wait(handle, events, Int32(time / .milliseconds(1))) >= 0
+    /// Waits until something has happened to a guest. false: nothing has in this time.
+    func happens(since events: UInt64, within time: Duration) throws(EngineError) -> Bool {
+        let result = unsafe bulkhead_libvirt_wait(handle, events, Int32(time / .milliseconds(1)))
+        guard result >= 0 else { throw EngineError("the daemon of libvirt is gone") }
+        return result > 0
     }
 
     /// The descriptions of those that run.

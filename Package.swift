@@ -30,6 +30,8 @@ let package = Package(
         .target(name: "CDatapathABI"),
         .target(name: "CArguments"),
         .target(name: "CHeap"),
+        // Loads libvirt's library where it is asked for; links nothing of it.
+        .target(name: "CLibvirt"),
         .systemLibrary(name: "CLibyaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CLibbpf", linkerSettings: [.linkedLibrary("bpf")]),
         .target(name: "CNettle", linkerSettings: [.linkedLibrary("nettle")]),
@@ -44,7 +46,8 @@ let package = Package(
             name: "Policy",
             dependencies: ["Network", "Wire", "CLibyaml", system],
             swiftSettings: settings),
-        .target(name: "Inventory", dependencies: ["Policy", "Network", system], swiftSettings: settings),
+        .target(
+            name: "Inventory", dependencies: ["Policy", "Network", "CLibvirt", system], swiftSettings: settings),
         .target(name: "Import", dependencies: ["Policy", "Wire", "Network"], swiftSettings: settings),
         .target(
             name: "Compiler",

@@ -28,8 +28,8 @@ static __always_inline bool admits_vlan(const struct image *image, const struct 
 static __always_inline enum bh_reason port_refusal(const struct image *image, const struct bh_port *port,
 						   bool is_quarantined, const struct bh_scratch *here)
 {
-	if (port->flags & BH_PORT_UNKNOWN_DROP)
-		return BH_REASON_DEFAULT;
+	if (port->flags & BH_PORT_NOT_ADMITTED)
+		return BH_REASON_NOT_ADMITTED;
 	if (!admits_vlan(image, port, &here->packet))
 		return BH_REASON_VLAN;
 	if (is_quarantined)

@@ -63,6 +63,7 @@ static __always_inline bool is_sure(const struct bh_scratch *here)
 	case BH_REASON_MALFORMED:
 	case BH_REASON_EXTENSION_HEADER:
 		return true;
+	case BH_REASON_NOT_ADMITTED:
 	case BH_REASON_QUARANTINE:
 	case BH_REASON_GUARD_MAC:
 	case BH_REASON_GUARD_IP:

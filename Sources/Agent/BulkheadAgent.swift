@@ -60,9 +60,11 @@ public struct BulkheadAgent: AsyncParsableCommand {
         } catch {
             throw ValidationError("\(error.cause); \(error.advice)")
         }
-        if let unknown = inventory.first(where: { SourceText.source($0) == nil }) {
+        if let unknown = inventory.first(where: { BulkheadAgent.source($0) == nil }) {
             throw ValidationError("'\(unknown)' is not a source of workloads; expected \(SourceText.forms)")
         }
+        let names = inventory.compactMap(BulkheadAgent.source).map(\.name)
+        guard Set(names).count == names.count else { throw ValidationError("a source of workloads is named twice") }
     }
 
     public mutating func run() async throws {
@@ -79,11 +81,15 @@ public struct BulkheadAgent: AsyncParsableCommand {
         }
     }
 
+    private static func source(_ text: String) -> (any WorkloadSource)? {
+        SourceText.source(text, devices: KernelContainerDevices())
+    }
+
     /// One group has all services: each ends when it is told to, and one that fails ends the agent.
     private func serve() async throws {
         var logger = Logger(label: "bulkhead-agent") { _ in AgentLog() }
         if instance != Controller.standardInstance { logger[metadataKey: "instance"] = "\(instance)" }
-        let sources = inventory.isEmpty ? SourceText.standard : inventory.compactMap(SourceText.source)
+        let sources = inventory.isEmpty ? SourceText.standard : inventory.compactMap(BulkheadAgent.source)
         let board = AgentBoard()
         let follower = try Follower(
             instance: instance, policy: policy, sources: sources, logger: logger, board: board)

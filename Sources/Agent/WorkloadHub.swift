@@ -13,7 +13,12 @@ final class WorkloadHub: Sendable {
         var isNew = false
         /// By source, so that the same is not said again and again.
         var failures: [String: String] = [:]
+        /// What was said of single workloads.
+        var warnings: Set<String> = []
     }
+
+    /// Of the words that are remembered so that they are not said again.
+    private static let mostWarnings = 1000
 
     private let sources: [any WorkloadSource]
     private let file: WorkloadFile
@@ -53,17 +58,25 @@ final class WorkloadHub: Sendable {
     private func teller(_ name: String) -> WorkloadTeller {
         WorkloadTeller(
             tell: { [self] update in
-                let isNew = state.withLock { state in
-                    state.failures[name] = nil
-                    guard state.list.take(update, from: name) else { return false }
+                let (isBack, isNew) = state.withLock { state in
+                    let isBack = state.failures.removeValue(forKey: name) != nil
+                    guard state.list.take(update, from: name) else { return (isBack, false) }
                     state.isNew = true
                     keep(state.list)
-                    return true
+                    return (isBack, true)
                 }
+                if isBack { logger.notice("\(name) answers again") }
                 if isNew { wakeUp.wake() }
             },
             fail: { [self] words in
                 let isNew = state.withLock { $0.failures.updateValue(words, forKey: name) != words }
+                if isNew { logger.warning("\(words)") }
+            },
+            warn: { [self] words in
+                let isNew = state.withLock { state in
+                    if state.warnings.count >= Self.mostWarnings { state.warnings = [] }
+                    return state.warnings.insert(words).inserted
+                }
                 if isNew { logger.warning("\(words)") }
             })
     }

@@ -225,7 +225,11 @@ package struct Controller: Sendable {
 
     // MARK: What the kernel does
 
-    package func status() throws(DatapathError) -> Status { try instance.status() }
+    package func status() throws(DatapathError) -> Status {
+        var status = try instance.status()
+        status.refusedGuests = refusedGuests(status.ports)
+        return status
+    }
 
     /// What passes unjudged although the policy in force means it, one line each; for people.
     package func warnings() throws(DatapathError) -> [String] { try instance.warnings() }

@@ -8,6 +8,9 @@ package struct WorkloadFile: Sendable {
     /// Where it is. systemd makes this folder for the agent.
     package static let folder = "/run/bulkhead"
 
+    /// The most bytes of it: of a source's workloads, each may have some KiB of labels.
+    static let limit = 256 << 20
+
     package let path: String
 
     /// - Parameter instance: Its name.
@@ -18,7 +21,7 @@ package struct WorkloadFile: Sendable {
         var status = stat()
         guard unsafe lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o022 == 0,
             status.st_uid == 0 || status.st_uid == geteuid(),
-            let text = try? DiskFiles().read(path, limit: WorkloadLine.limit, from: .regularFile)
+            let text = try? DiskFiles().read(path, limit: WorkloadFile.limit, from: .regularFile)
         else { return nil }
         return try? WorkloadList(reading: text)
     }

@@ -190,24 +190,33 @@ private struct WrittenInterface: Codable {
 
     var interface: Workload.Interface {
         get throws {
-            // A name with characters of a pattern would mean other devices too.
-            if let device, !KernelNames.isInterface(device) || Glob.isPattern(device) {
-                throw WorkloadLineError("\"\(device)\" is not the name of a device")
+            try Workload.Interface(checking: device, mac: mac, addresses: addresses)
+        }
+    }
+}
+
+extension Workload.Interface {
+    /// An interface as a source writes it, if the words are what they should be.
+    init(checking device: String?, mac: String?, addresses: [String]?) throws(WorkloadLineError) {
+        // A name with characters of a pattern would mean other devices too.
+        if let device, !KernelNames.isInterface(device) || Glob.isPattern(device) {
+            throw WorkloadLineError("\"\(device)\" is not the name of a device")
+        }
+        self.init(device: device)
+        if let mac {
+            guard let parsed = MACAddress(mac), !parsed.isGroup else {
+                throw WorkloadLineError("\"\(mac)\" is not the MAC address of a device")
             }
-            let mac = try self.mac.map { text in
-                guard let mac = MACAddress(text), !mac.isGroup else {
-                    throw WorkloadLineError("\"\(text)\" is not the MAC address of a device")
-                }
-                return mac
-            }
-            let addresses = try self.addresses?.map { text in
-                guard let prefix = try? Prefix(parsing: text),
-                    prefix.length >= 4 || prefix.length == prefix.family.bits,
-                    !WellKnown.notUnicast.contains(prefix.address)
-                else { throw WorkloadLineError("\"\(text)\" is not an address or prefix of a device") }
-                return prefix
-            }
-            return Workload.Interface(device: device, mac: mac, addresses: addresses)
+            self.mac = parsed
+        }
+        guard let addresses else { return }
+        self.addresses = []
+        for text in addresses {
+            guard let prefix = try? Prefix(parsing: text),
+                prefix.length >= 4 || prefix.length == prefix.family.bits,
+                !WellKnown.notUnicast.contains(prefix.address)
+            else { throw WorkloadLineError("\"\(text)\" is not an address or prefix of a device") }
+            self.addresses?.append(prefix)
         }
     }
 }

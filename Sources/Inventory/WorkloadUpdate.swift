@@ -25,11 +25,15 @@ package struct WorkloadTeller: Sendable {
     package let tell: @Sendable (WorkloadUpdate) -> Void
     /// Takes words for people about what keeps the source from telling. What it told before holds until then.
     package let fail: @Sendable (String) -> Void
+    /// Takes words for people about one workload that cannot be told of; the others are.
+    package let warn: @Sendable (String) -> Void
 
     package init(
-        tell: @escaping @Sendable (WorkloadUpdate) -> Void, fail: @escaping @Sendable (String) -> Void
+        tell: @escaping @Sendable (WorkloadUpdate) -> Void, fail: @escaping @Sendable (String) -> Void,
+        warn: @escaping @Sendable (String) -> Void
     ) {
         self.tell = tell
         self.fail = fail
+        self.warn = warn
     }
 }

@@ -13,6 +13,7 @@ extension Status {
             "ports": .array(ports.map(\.json)), "classifier": classifier.json,
             "flows": ["used": JSON(flows.used), "capacity": JSON(flows.capacity)], "quarantine": JSON(quarantine),
             "groups": groups.json, "bridges": .array(bridges.map(\.json)),
+            "notAdmitted": .array(refusedGuests.map(\.json)),
             "asIntended": .bool(isAsIntended),
         ]
     }
@@ -58,6 +59,7 @@ extension Status {
         }
         if !quarantine.isEmpty { text += palette.yellow("quarantined: \(quarantine.joined(separator: ", "))") + "\n" }
         text += coverage(palette)
+        for guest in refusedGuests { text += palette.red(guest.words) + "\n" }
         for status in ports {
             let name = status.port.name
             for other in status.ahead { text += palette.yellow("\(name): ahead of ours on the hook: \(other)") + "\n" }
@@ -91,6 +93,20 @@ extension Status {
                 palette.yellow("bridge \(bridge.name)\(place): no entry means its members \(names)") + "\n")
         }
         return lines.joined()
+    }
+}
+
+extension Status.RefusedGuest {
+    fileprivate var json: JSON {
+        [
+            "port": .string(port.name), "interface": .string(port.interface), "netns": JSON(port.namespace),
+            "workload": JSON(workload), "why": .string(why),
+        ]
+    }
+
+    fileprivate var words: Words {
+        let guest = workload.map { "workload '\($0)'" } ?? "its guest"
+        return "\(port.name): \(guest) is not admitted, and all packets are dropped: \(why)"
     }
 }
 

@@ -117,7 +117,8 @@ import Wire
                 "flows": {"used": 1, "capacity": 2}, \
                 "quarantine": ["web-2"], "groups": [{"name": "blocked", "members": 1, "max": 100, "timeout": 3600}, \
                 {"name": "friends", "members": 0, "max": 65536, "timeout": null}], \
-                "bridges": [{"name": "br0", "netns": null, "uncovered": ["eth1"]}], "asIntended": false}
+                "bridges": [{"name": "br0", "netns": null, "uncovered": ["eth1"]}], \
+                "notAdmitted": [], "asIntended": false}
                 """)
         let text = status.words(.plain).text
         #expect(text.contains("web-1: pass unjudged: tap9\n"), "\(text)")

@@ -100,6 +100,7 @@ struct JudgementCase: Sendable, CustomTestStringConvertible {
     private static let other: IPAddress = "192.0.2.1"
     private static let other6: IPAddress = "2001:db8::1"
     private static let drop = Judgement(.drop, .default)
+    private static let notAdmitted = Judgement(.drop, .notAdmitted)
 
     private static let rules: [JudgementCase] = [
         JudgementCase("a source in a set", frame("192.0.2.66", web, .tcp(1, 443)), .init(.drop, .rule, rule: 0)),
@@ -147,9 +148,9 @@ struct JudgementCase: Sendable, CustomTestStringConvertible {
         JudgementCase(
             "a first fragment", frame(other, web, .tcp(1, 443, payload: [1, 2, 3, 4])) { $0.fragment = .first },
             .init(.accept, .rule, rule: 1)),
-        JudgementCase("an unknown port", .arp(), drop, entry: 2, isUnknownToDrop: true),
+        JudgementCase("an unknown port", .arp(), notAdmitted, entry: 2, isUnknownToDrop: true),
         JudgementCase(
-            "an unknown port, as workload", frame(other, web, .tcp(1, 443)), drop, entry: 2, protects: .workload,
+            "an unknown port, as workload", frame(other, web, .tcp(1, 443)), notAdmitted, entry: 2, protects: .workload,
             isUnknownToDrop: true),
         JudgementCase(
             "a known port of that entry", frame(other, web, .tcp(1, 443)), .init(.accept, .rule, rule: 1), entry: 2),

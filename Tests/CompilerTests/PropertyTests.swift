@@ -23,7 +23,7 @@ import Wire
         let reasons: Set<Reason> = [
             .rule, .default, .malformed, .vlan, .nonIP, .fragment, .extensionHeader, .essential, .control,
             .guardMAC, .guardIP, .guardARP, .guardND, .guardDHCP, .guardRA, .guardPromiscuous,
-            .guardDestination,
+            .guardDestination, .notAdmitted,
         ]
         #expect(Set(total.reasons.keys) == reasons)
         #expect(total.longLists > 0)

@@ -45,7 +45,7 @@ extension Integration {
                 let stream = try site.bulkhead.drops("--port", "guests/vm-c", "--count", "1")
                 _ = c.connects(to: "198.51.100.2", 80)
                 let drop = try #require(try Drop.all(try stream.wait(seconds: 5).output).first)
-                #expect(drop.reason == "default")
+                #expect(drop.reason == "not-admitted")
                 #expect(drop.source == "\(policy):6", "\(drop.source ?? "null")")
             }
             #expect(try site.bulkhead.run("detach", "guests").status == 0)

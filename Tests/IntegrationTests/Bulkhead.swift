@@ -208,11 +208,18 @@ struct Standing: Decodable {
         var netns: String?
         var uncovered: [String]
     }
+    struct Refused: Decodable, Equatable {
+        var port: String
+        var interface: String
+        var workload: String?
+        var why: String
+    }
     var instance: String
     var generation: Int
     var policy: Policy
     var ports: [Port]
     var bridges: [Bridge]
+    var notAdmitted: [Refused]
 
     func port(_ name: String) throws -> Port {
         try #require(ports.first { $0.name == name }, "no port \(name)")

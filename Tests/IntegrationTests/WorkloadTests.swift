@@ -126,7 +126,25 @@ extension Integration {
             #expect(site.pings(site.site.guest))
             #expect(!site.pings(site.site.other))
             let reasons = try site.site.bulkhead.counters().ports.filter { $0.name == "web/vm-b" }.map(\.reasons)
-            #expect(reasons.contains { ($0["default"] ?? 0) > 0 }, "\(reasons)")
+            #expect(reasons.contains { ($0["not-admitted"] ?? 0) > 0 }, "\(reasons)")
+            #expect(reasons.allSatisfy { Set($0.keys).isSubset(of: ["not-admitted"]) }, "\(reasons)")
+            let why = "its MAC address \(Self.guest.mac) is that of workload \"web-1\", which was there before"
+            #expect(
+                try site.site.bulkhead.status().notAdmitted
+                    == [.init(port: "web/vm-b", interface: "vm-b", workload: "web-2", why: why)])
+            let words = try site.site.bulkhead.run("status", "--check")
+            #expect(words.status == 3)
+            #expect(
+                words.output.contains(
+                    "web/vm-b: workload 'web-2' is not admitted, and all packets are dropped: \(why)\n"))
+            let explained = try site.site.bulkhead.run(
+                "explain", Self.other.address, "198.51.100.1", "ping", "--at", "web/vm-b", "--direction", "out",
+                "--json")
+            #expect(explained.output.contains("\"reason\": \"not-admitted\""), "\(explained.output)")
+            // What is refused is admitted when there is room for it.
+            try site.write(Self.other("web-2", mac: Self.guest.mac))
+            #expect(poll(seconds: 20) { (try? site.site.bulkhead.status().notAdmitted) == [] })
+            #expect(try site.site.bulkhead.run("status", "--check").status == 0)
         }
 
         @Test func aFaultyFileChangesNothing() throws {

@@ -30,7 +30,7 @@ extension PacketTables {
             let reasons: [Reason] = [
                 .rule, .default, .malformed, .vlan, .nonIP, .quarantine, .fragment, .extensionHeader, .invalidState,
                 .essential, .control, .guardMAC, .guardIP, .guardARP, .guardND, .guardDHCP, .guardRA,
-                .guardPromiscuous, .guardDestination,
+                .guardPromiscuous, .guardDestination, .notAdmitted,
             ]
             #expect(Set(judged.keys) == Set(reasons))
             #expect(early > 1000)

@@ -133,9 +133,9 @@ extension PacketTables {
         @Test(arguments: rows) func judges(row: PacketRow) throws { try Bench.rules.check(row) }
 
         @Test(arguments: AddressFamily.allCases) func unknownMembersOfABridgeAreCutOff(family: AddressFamily) throws {
-            let row = PacketRow("TCP", Ends.frame(family, .tcp()), .drop(.default), at: ["guests/stray0"])
+            let row = PacketRow("TCP", Ends.frame(family, .tcp()), .drop(.notAdmitted), at: ["guests/stray0"])
             try Bench.open.check(row)
-            try Bench.open.check(PacketRow("ARP", .arp(), .drop(.default), at: ["guests/stray0"]))
+            try Bench.open.check(PacketRow("ARP", .arp(), .drop(.notAdmitted), at: ["guests/stray0"]))
         }
     }
 }

@@ -23,7 +23,7 @@ extension ImageView {
         let port = element(bh_port.self, of: tables.ports, portRecord) ?? bh_port()
         let isHost = port.protects == UInt8(BH_HOST.rawValue)
         if let refusal = packet.refusal { return Judgement(.drop, refusal) }
-        if port.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0 { return Judgement(.drop, .default) }
+        if port.flags & BH_PORT_NOT_ADMITTED.rawValue != 0 { return Judgement(.drop, .notAdmitted) }
         if !admits(packet, port) { return Judgement(.drop, .vlan) }
         if let refusal = guarded(port).refusal(of: packet, claim: claim, direction) { return Judgement(.drop, refusal) }
         if packet.fragment == .later { return Judgement(.drop, .fragment) }

@@ -97,7 +97,7 @@ public struct ReferenceEvaluator: Sendable {
         isUnknownToDrop: Bool, isQuarantined: Bool
     ) -> Judgement? {
         if let refusal = packet.refusal { return Judgement(.drop, refusal) }
-        if isUnknownToDrop { return Judgement(.drop, .default) }
+        if isUnknownToDrop { return Judgement(.drop, .notAdmitted) }
         if !packet.isAdmitted(by: ruleset.entries[entry].vlanAdmission(protects)) { return Judgement(.drop, .vlan) }
         if isQuarantined { return Judgement(.drop, .quarantine) }
         return guarded(entry, protects).refusal(of: packet, claim: claim, direction).map { Judgement(.drop, $0) }

@@ -107,6 +107,13 @@ public final class Lab: Sendable {
         try Shell.check("ip", "-netns", namespace.name, "-batch", "-", input: lines.joined(separator: "\n") + "\n")
     }
 
+    /// Makes a folder in that of this lab, and returns its path.
+    public func folder(_ name: String) throws -> String {
+        let path = try file("\(name).kept", "").dropLast(5)
+        try FileManager.default.createDirectory(atPath: String(path), withIntermediateDirectories: true)
+        return String(path)
+    }
+
     /// Writes a file in a folder of this lab, and returns its path.
     public func file(_ name: String, _ text: String) throws -> String {
         let folder = FileManager.default.temporaryDirectory.appending(path: id)

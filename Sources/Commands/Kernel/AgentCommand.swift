@@ -21,7 +21,11 @@ struct AgentCommand: ParsableCommand {
 
             With an inventory, a policy's `workload` and `workloads` name guests: `--inventory file:PATH` reads lines \
             of JSON, each {"add": {"name": "web-1", "labels": {"tier": "web"}, "interfaces": [{"device": "vnet0", \
-            "mac": "52:54:00:00:00:01", "addresses": ["198.51.100.10"]}]}}. A change of the file is in force at once. \
+            "mac": "52:54:00:00:00:01", "addresses": ["198.51.100.10"]}]}}. `podman` and `docker` ask a container \
+            engine through its socket, which a path after a colon names: `podman:/run/podman/podman.sock`. `libvirt` \
+            asks libvirt's daemon, through the library libvirt0, `incus` that of Incus, and `proxmox` reads the \
+            files of /etc/pve. Several sources stand beside each other. A change is in force at once. While a source \
+            is away, what it said before holds. \
             What the agent knows stays with `check`, `apply` and all other commands when it ends.
 
             With --metrics it serves figures to Prometheus and the like, at a Unix socket or a loopback address: \
@@ -33,6 +37,7 @@ struct AgentCommand: ParsableCommand {
               systemctl enable --now bulkhead-agent
               bulkhead agent policy.yaml
               bulkhead agent --metrics unix:/run/bulkhead/metrics
+              bulkhead agent --inventory podman --inventory file:/etc/bulkhead/workloads.jsonl
             """)
 
     @Argument(
@@ -43,7 +48,8 @@ struct AgentCommand: ParsableCommand {
     @Option(
         name: .customLong("inventory"),
         help: ArgumentHelp(
-            "Who knows workloads by name. May be repeated. Left out: file:\(SourceText.standardFile).",
+            "Who knows workloads by name: \(SourceText.forms). May be repeated. Left out: "
+                + "file:\(SourceText.standardFile).",
             valueName: "source"))
     var inventory: [String] = []
     @Option(

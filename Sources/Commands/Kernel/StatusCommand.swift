@@ -14,8 +14,9 @@ struct StatusCommand: ParsableCommand {
             `detached`: they pass since `bulkhead detach`. `bulkhead apply` is the remedy for the last two.
 
             Devices that an entry means by a pattern or a bridge and that pass unjudged are named; JSON has them in \
-            `uncovered`. So are members of a bridge that no entry means, where others are filtered, and other programs \
-            that see packets before Bulkhead.
+            `uncovered`. So are members of a bridge that no entry means, where others are filtered, other programs \
+            that see packets before Bulkhead, and guests that the inventory refuses, with the reason; JSON has these \
+            in `notAdmitted`.
 
             Example:
               bulkhead status

@@ -111,7 +111,7 @@ struct ImageAssembly {
         port.protects = UInt8(protects.number)
         port.defaults = (UInt8(entry.defaults.in.number), UInt8(entry.defaults.out.number))
         if entry.defaults.essentials { port.flags |= BH_PORT_ESSENTIALS.rawValue }
-        if unknownToDrop { port.flags |= BH_PORT_UNKNOWN_DROP.rawValue }
+        if unknownToDrop { port.flags |= BH_PORT_NOT_ADMITTED.rawValue }
         if symmetry.entries.contains(number) { port.flags |= BH_PORT_SYMMETRIC.rawValue }
         if entry.tcp == .strict { port.flags |= BH_PORT_TCP_STRICT.rawValue }
         if untracked.contains(number) { port.flags |= BH_PORT_UNTRACKED.rawValue }

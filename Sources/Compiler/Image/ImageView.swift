@@ -279,7 +279,7 @@ extension ImageView {
             inLocation: location(file: record.default_files.0, line: record.default_lines.0),
             outLocation: location(file: record.default_files.1, line: record.default_lines.1),
             essentials: record.flags & BH_PORT_ESSENTIALS.rawValue != 0,
-            isUnknownToDrop: record.flags & BH_PORT_UNKNOWN_DROP.rawValue != 0,
+            isUnknownToDrop: record.flags & BH_PORT_NOT_ADMITTED.rawValue != 0,
             passesUntracked: record.flags & BH_PORT_UNTRACKED.rawValue != 0,
             isSymmetric: record.flags & BH_PORT_SYMMETRIC.rawValue != 0,
             tcp: record.flags & BH_PORT_TCP_STRICT.rawValue != 0 ? .strict : .liberal, guards: Set(bits: record.guards))

@@ -2,8 +2,8 @@
 import CDatapathABI
 import Policy
 
-/// The port records of an image and their numbers: two per entry, as host and as workload, then two for each entry that
-/// drops unknown devices.
+/// The port records of an image and their numbers: two per entry, as host and as workload, then two for each entry with
+/// ports that are not admitted.
 public struct PortRecords: Sendable, Hashable {
     private var entries: Int
     /// Ascending.
@@ -18,7 +18,8 @@ public struct PortRecords: Sendable, Hashable {
 
     /// The number of the record for a port of this entry.
     ///
-    /// - Parameter unknownToDrop: See `PortBinding.isUnknownToDrop`; only an entry with `unknown: drop` has such ports.
+    /// - Parameter unknownToDrop: See `PortBinding.isUnknownToDrop`; only an entry with `unknown: drop`, or of a guest
+    ///   that is refused, has such ports.
     public func record(entry: Int, protects: Protects, unknownToDrop: Bool = false) -> Int {
         var row = entry
         if unknownToDrop, let place = dropUnknown.firstIndex(of: entry) { row = entries + place }

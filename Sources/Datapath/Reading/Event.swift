@@ -56,7 +56,8 @@ extension ImageView {
     package func source(of judgement: bh_judgement) -> (rule: RuleRecord?, location: SourceLocation?) {
         if judgement.rule != BH_NONE, let rule = rule(Int(judgement.rule)) { return (rule, rule.location) }
         let record = port(Int(judgement.port))
-        guard Reason(judgement.reason) == .default else { return (nil, record?.location) }
+        let reason = Reason(judgement.reason)
+        guard reason == .default || reason == .notAdmitted else { return (nil, record?.location) }
         return (nil, judgement.direction == BH_IN.rawValue ? record?.inLocation : record?.outLocation)
     }
 }

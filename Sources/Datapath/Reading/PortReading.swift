@@ -101,6 +101,7 @@ extension Instance {
             hooks: device.hooks.filter { hooks.programs[$0] != nil }.map(\.rawValue),
             state: .missing, ahead: hooks.ahead, problems: [], device: device.id, record: device.record,
             guards: image.view.port(device.record)?.guards ?? [])
+        status.isNotAdmitted = image.view.port(device.record)?.isUnknownToDrop ?? false
         status.uncovered = coverage.uncoveredNames(entry)
         if isThere { status.bridge = coverage.bridge(of: device) }
         if hooks.isUnpinned {

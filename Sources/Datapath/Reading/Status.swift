@@ -57,6 +57,8 @@ public struct Status: Sendable {
         public var device: UInt16
         /// Index of the port's record in the image.
         public var record: Int
+        /// Whether all packets are dropped because nobody named the device, or because its guest is refused.
+        public var isNotAdmitted = false
         /// Guards in force at the port.
         public var guards: Set<Guard> = []
         public var change: Change?
@@ -74,6 +76,21 @@ public struct Status: Sendable {
         public var namespace: String?
         /// The others.
         public var uncovered: [String]
+    }
+
+    /// A guest that the inventory refuses: all packets of its device are dropped.
+    public struct RefusedGuest: Sendable, Hashable {
+        public var port: Port
+        /// The guest's name; nil: the inventory does not have it any more.
+        public var workload: String?
+        /// For people; others' names are in it.
+        public var why: String
+
+        public init(port: Port, workload: String?, why: String) {
+            self.port = port
+            self.workload = workload
+            self.why = why
+        }
     }
 
     /// A trial that is open.
@@ -98,6 +115,8 @@ public struct Status: Sendable {
     public var loadedAt: UInt64
     public var ports: [PortStatus]
     public var bridges: [Bridge] = []
+    /// Asking the kernel leaves it empty: the inventory knows.
+    public var refusedGuests: [RefusedGuest] = []
     /// Kernel memory of all maps of the instance, image included.
     public var memoryBytes: Int
     public var classifier: ClassifierFigures
@@ -125,7 +144,8 @@ public struct Enforcement: Sendable {
 extension Status {
     /// Whether every port is enforced as the policy wants it.
     public var isAsIntended: Bool {
-        ports.allSatisfy { $0.isAsIntended && ($0.uncovered ?? []).isEmpty && $0.gateProblem == nil }
+        refusedGuests.isEmpty
+            && ports.allSatisfy { $0.isAsIntended && ($0.uncovered ?? []).isEmpty && $0.gateProblem == nil }
     }
 
     /// What passes unjudged although the policy means it, one line each; for people.

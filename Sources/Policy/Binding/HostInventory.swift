@@ -99,7 +99,8 @@ public struct PortBinding: Sendable, Hashable {
     /// nil: the device is missing; it will be bound by a later apply.
     public var interface: HostInterface?
     public var namespaceInode: UInt64?
-    /// Whether only a bridge entry with `unknown: drop` names the device: everything is dropped.
+    /// Whether it is not admitted, so that everything is dropped: only a bridge entry with `unknown: drop` names the
+    /// device, or its guest is refused.
     public var isUnknownToDrop: Bool
     /// Whether `protects` was not written and the default was taken.
     public var protectsIsDefault: Bool

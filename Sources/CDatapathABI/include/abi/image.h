@@ -78,7 +78,7 @@ struct bh_image_header {
 	__u32 rules;      /* offset of bh_rule[rule_count], by rank */
 	__u32 rule_count;
 	__u32 ports;      /* offset of bh_port[port_count] */
-	__u32 port_count; /* two per entry: 2 * entry + protects; then two for each entry with `unknown: drop` */
+	__u32 port_count; /* two per entry: 2 * entry + protects; two more per entry with ports not admitted */
 	/* for people */
 	__u32 strings; /* offset of NUL-terminated UTF-8 */
 	__u32 strings_size;

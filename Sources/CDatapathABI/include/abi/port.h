@@ -9,7 +9,7 @@
 
 enum bh_port_flag {
 	BH_PORT_ESSENTIALS = 1,
-	BH_PORT_UNKNOWN_DROP = 2,   /* an unnamed member of a bridge entry with `unknown: drop` */
+	BH_PORT_NOT_ADMITTED = 2,   /* nothing passes: nobody named the device, or the inventory refuses its guest */
 	BH_PORT_SYMMETRIC = 4,      /* all that is not TCP is accepted both ways, so it needs no flows */
 	BH_PORT_UNTRACKED = 8,      /* something passes without a flow: symmetric, or by a stateless rule */
 	BH_PORT_TCP_STRICT = 16,    /* a TCP segment outside its connection's windows is dropped */

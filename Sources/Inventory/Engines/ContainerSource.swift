@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import FoundationEssentials
+import Glibc
+import Policy
+
+/// Where the kernel has the host's ends of the devices in a container.
+package protocol ContainerDevices: Sendable {
+    /// The devices of this host whose other ends are in the network namespaces at these paths, by path.
+    func ends(inNamespaces paths: [String]) -> [String: [HostEnd]]
+}
+
+/// A device of this host whose other end is in a container.
+package struct HostEnd: Sendable, Hashable {
+    package var device: String
+    /// The bridge that it is a member of.
+    package var bridge: String?
+
+    package init(device: String, bridge: String?) {
+        self.device = device
+        self.bridge = bridge
+    }
+}
+
+/// The containers of Podman or Docker, asked through the engine's socket. Nothing is asked of a container: names,
+/// labels, MAC and IP addresses are the engine's words, and the device is the kernel's.
+struct ContainerSource: WorkloadSource {
+    let engine: ContainerEngine
+    let devices: any ContainerDevices
+    let pauses: Pauses
+
+    init(_ engine: ContainerEngine, devices: any ContainerDevices, pauses: Pauses = Pauses()) {
+        self.engine = engine
+        self.devices = devices
+        self.pauses = pauses
+    }
+
+    var name: String { "\(engine.kind.rawValue):\(engine.socket)" }
+
+    func follow(_ teller: WorkloadTeller) {
+        var pauses = pauses
+        while true {
+            do {
+                try followOnce(teller) { pauses.restart() }
+            } catch {
+                teller.fail("\(name): \(error); what it said before holds")
+            }
+            pauses.wait()
+        }
+    }
+
+    /// - Parameter answered: Called when the engine has told all that there is.
+    func followOnce(_ teller: WorkloadTeller, answered: () -> Void = {}) throws(EngineError) {
+        // Events from a second ago on: none is lost between the list and the first event, and to hear one twice is
+        // no harm.
+        var events = EventLines(try engine.events(since: Int(time(nil)) - 1))
+        var synced = try sync(teller)
+        answered()
+        while true {
+            // Also where events come all the time.
+            let found = try events.next(until: synced + pauses.resync)
+            let news = ContainerNews(found)
+            if news.isAboutAll || ContinuousClock.now >= synced + pauses.resync {
+                synced = try sync(teller)
+            } else {
+                for id in news.gone.sorted() { teller.tell(.remove(id)) }
+                for id in news.containers.sorted() { try tell(id, teller) }
+            }
+        }
+    }
+
+    /// Tells of all containers. Returns when it asked.
+    private func sync(_ teller: WorkloadTeller) throws(EngineError) -> ContinuousClock.Instant {
+        let start = ContinuousClock.now
+        let (workloads, faults) = try look(at: try engine.running())
+        teller.tell(.sync(workloads))
+        for fault in faults { teller.warn("\(name): \(fault)") }
+        return start
+    }
+
+    private func tell(_ id: String, _ teller: WorkloadTeller) throws(EngineError) {
+        let (workloads, faults) = try look(at: [id])
+        // What was right of it before is not known to be right now.
+        if workloads.isEmpty { teller.tell(.remove(id)) }
+        for workload in workloads { teller.tell(.add(workload)) }
+        for fault in faults { teller.warn("\(name): \(fault)") }
+    }
+
+    /// Those that run, and what is wrong with single ones.
+    private func look(at ids: [String]) throws(EngineError) -> ([Workload], faults: [String]) {
+        var containers: [Inspected] = []
+        var faults: [String] = []
+        for id in ids {
+            do throws(EngineError) {
+                if let container = try engine.container(id) { containers.append(container) }
+            } catch {
+                guard error.isOfOneGuest else { throw error }
+                faults.append("\(error)")
+            }
+        }
+        let ends = devices.ends(inNamespaces: containers.compactMap(\.namespacePath))
+        var result: [Workload] = []
+        var bridges: [String: String?] = [:]
+        for container in containers {
+            let own = container.namespacePath.flatMap { ends[$0] } ?? []
+            do throws(EngineError) {
+                result.append(try container.workload(try devices(of: container, own, &bridges)))
+            } catch {
+                guard error.isOfOneGuest else { throw error }
+                faults.append("\(error)")
+            }
+        }
+        return (result, faults)
+    }
+
+    // MARK: Devices
+
+    /// By network. Where there are several, the bridge tells which is which.
+    private func devices(
+        of container: Inspected, _ ends: [HostEnd], _ bridges: inout [String: String?]
+    ) throws(EngineError) -> [String: String] {
+        let networks = container.networks
+        if networks.count == 1, ends.count == 1 { return [networks[0].name: ends[0].device] }
+        var result: [String: String] = [:]
+        for (name, endpoint) in networks where !ends.isEmpty {
+            if bridges[name] == nil { bridges[name] = .some(try engine.bridge(name, endpoint)) }
+            let bridge = bridges[name] ?? nil
+            let members = ends.filter { bridge != nil && $0.bridge == bridge }
+            if members.count == 1 { result[name] = members[0].device }
+        }
+        return result
+    }
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+extension Integration {
+    /// Containers by name and label: a live agent, and an engine that a test makes.
+    @Suite(.serialized) struct ContainerTests {
+        private final class Site {
+            let site: GuestSite
+            let engine: FakeEngine
+            let file: String
+            let agent: Command
+
+            init() throws {
+                site = try GuestSite()
+                try site.addressGuests()
+                engine = try FakeEngine(site.lab, [])
+                file = try site.lab.file("workloads.jsonl", "")
+                let policy = try site.lab.file(
+                    "policy.yaml",
+                    """
+                    version: 1
+                    ports:
+                      web: { workload: { tier: web }, groups: [web] }
+                      db: { workload: "db-*" }
+                      rest: { bridge: br0, unknown: drop, protects: workload, gate: none }
+                      uplink: { interface: up0, protects: host, defaults: { in: accept, out: accept } }
+                    groups: { web: {} }
+                    defaults: { in: drop, out: drop }
+                    rules:
+                      - { name: ping, from: web, service: ping, action: accept }
+                      - { name: ping-back, to: web, service: ping, action: accept }
+                    """)
+                try site.bulkhead.apply(policy)
+                agent = try site.bulkhead.start(
+                    "agent", policy, "--inventory", "docker:\(engine.socket)", "--inventory", "file:\(file)")
+                let command = agent
+                let isReady = poll(seconds: 60) { !command.isRunning || command.errors.contains("notice: following") }
+                try #require(isReady && command.isRunning, "\(command.errors)")
+            }
+
+            func container(
+                _ id: String, _ name: String, _ tier: String = "none", other isOther: Bool = false, mac: String? = nil
+            ) -> FakeEngine.Container {
+                FakeEngine.Container(
+                    id: id, name: name, labels: ["tier": tier], namespace: isOther ? site.other : site.guest,
+                    mac: mac ?? "\(isOther ? GuestSite.macs.other : GuestSite.macs.guest)",
+                    address: isOther ? "198.51.100.11" : "198.51.100.10")
+            }
+
+            func becomes(_ names: String...) throws -> Bool {
+                try poll(seconds: 20) {
+                    let ports = try site.bulkhead.status().ports
+                    return names.allSatisfy { name in ports.contains { $0.name == name && $0.state == "enforcing" } }
+                }
+            }
+
+            func pings(_ namespace: Namespace) -> Bool {
+                (try? namespace.run("ping", "-c", "1", "-W", "1", "198.51.100.1")) != nil
+            }
+        }
+
+        @Test func aContainerIsNamedAndItsRetagIsInForceWithinASecond() throws {
+            let site = try Site()
+            #expect(try site.becomes("rest/vm-a", "rest/vm-b"), "\(site.agent.errors)")
+            for tier in ["web", "none", "web"] {
+                let generation = try site.site.bulkhead.status().generation
+                try site.engine.set([site.container("aa", "app", tier)], event: "start", of: "aa")
+                let start = ContinuousClock.now
+                let isNew = try poll(seconds: 20) { try site.site.bulkhead.status().generation > generation }
+                #expect(isNew && ContinuousClock.now - start < .seconds(1), "\(site.agent.errors)")
+                #expect(site.pings(site.site.guest) == (tier == "web"))
+            }
+            #expect(try site.becomes("web/vm-a", "rest/vm-b"))
+            try site.engine.set([], event: "die", of: "aa")
+            #expect(try site.becomes("rest/vm-a"))
+            #expect(!site.pings(site.site.guest))
+        }
+
+        @Test func whileTheEngineIsAwayWhatWasKnownHolds() throws {
+            let site = try Site()
+            try site.engine.set([site.container("aa", "app", "web")], event: "start", of: "aa")
+            #expect(try site.becomes("web/vm-a"), "\(site.agent.errors)")
+            site.engine.stop()
+            #expect(
+                poll(seconds: 20) { site.agent.errors.contains("what it said before holds") }, "\(site.agent.errors)")
+            #expect(site.pings(site.site.guest))
+            #expect(try site.becomes("web/vm-a"))
+            // What happens meanwhile is learned when it is back, without an event.
+            try site.engine.set([site.container("aa", "app"), site.container("bb", "db-1", other: true)])
+            try site.engine.start()
+            #expect(try site.becomes("rest/vm-a", "db/vm-b"), "\(site.agent.errors)")
+            #expect(site.agent.errors.contains("answers again"))
+            // Garbage is told, and the next stream is followed.
+            try site.engine.tell("garbage")
+            #expect(poll(seconds: 20) { site.agent.errors.contains("not what the engine's documentation says") })
+            try site.engine.set([site.container("aa", "app", "web")])
+            #expect(try site.becomes("web/vm-a", "rest/vm-b"), "\(site.agent.errors)")
+        }
+
+        /// What one source says leaves what another said; and a MAC address is one guest's, whoever says so.
+        @Test func sourcesStandBesideEachOther() throws {
+            let site = try Site()
+            try site.engine.set([site.container("aa", "app", "web")], event: "start", of: "aa")
+            #expect(try site.becomes("web/vm-a"), "\(site.agent.errors)")
+            let line = { (mac: String) in
+                "{\"add\": {\"name\": \"db-1\", \"interfaces\": [{\"device\": \"vm-b\", \"mac\": \"\(mac)\"}]}}\n"
+            }
+            try Data(line("\(GuestSite.macs.other)").utf8).write(to: URL(filePath: site.file), options: .atomic)
+            #expect(try site.becomes("web/vm-a", "db/vm-b"), "\(site.agent.errors)")
+            try Data(line("\(GuestSite.macs.guest)").utf8).write(to: URL(filePath: site.file), options: .atomic)
+            let isRefused = try poll(seconds: 20) {
+                try site.site.bulkhead.status().notAdmitted.map(\.workload) == ["db-1"]
+            }
+            #expect(isRefused, "\(site.agent.errors)")
+            #expect(site.pings(site.site.guest))
+            try Data().write(to: URL(filePath: site.file), options: .atomic)
+            #expect(try site.becomes("web/vm-a", "rest/vm-b"), "\(site.agent.errors)")
+        }
+
+        /// A socket that somebody else could have made, or did make, is not asked.
+        @Test func whoStandsInForTheEngineIsNotBelieved() throws {
+            let site = try Site()
+            try site.engine.set([site.container("aa", "app", "web")])
+            #expect(unsafe chown(site.engine.socket, 65534, 65534) == 0)
+            site.engine.stop()
+            let folder = try site.site.lab.folder("theirs")
+            #expect(unsafe chown(folder, 65534, 65534) == 0)
+            let theirs = try Command([
+                "python3", "-c",
+                """
+                import os, socket, sys, time
+                os.setgid(65534)
+                os.setuid(65534)
+                server = socket.socket(socket.AF_UNIX)
+                server.bind(sys.argv[1])
+                server.listen()
+                time.sleep(600)
+                """, "\(folder)/engine.sock",
+            ])
+            defer { theirs.signal(SIGKILL) }
+            try #require(poll(seconds: 10) { FileManager.default.fileExists(atPath: "\(folder)/engine.sock") })
+            #expect(
+                poll(seconds: 20) { site.agent.errors.contains("belongs to another user than root") },
+                "\(site.agent.errors)")
+            // Also where the socket was taken for root's.
+            #expect(unsafe chown("\(folder)/engine.sock", 0, 0) == 0)
+            #expect(unsafe rename("\(folder)/engine.sock", site.engine.socket) == 0)
+            #expect(
+                poll(seconds: 20) { site.agent.errors.contains("served by another user") }, "\(site.agent.errors)")
+        }
+    }
+}

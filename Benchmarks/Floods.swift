@@ -6,7 +6,7 @@ import TestSupport
 /// Floods of random sources over large rule sets: no packet twice, every source a 32-bit number, or an IPv6 /64.
 struct Floods: Section {
     static let name = "random"
-    private static let title = "Dropped packets from random sources, one CPU for sender and receiver"
+    static let title = "Dropped packets from random sources, one CPU for sender and receiver"
 
     let settings: Settings
     let lab: Lab
@@ -27,6 +27,9 @@ struct Floods: Section {
                     generator: generator)
             }
         }
+        for count in settings.short ? [100, 10_000, 100_000] : [100, 1_000, 10_000, 100_000] {
+            try addAlternatives(RuleSet.synthetic(count), to: arena)
+        }
         guard let bare else { return }
         try arena.add(
             Bare(receivesPackets: false), section: Floods.title, set: "", rules: nil, generator: bare)
@@ -34,11 +37,23 @@ struct Floods: Section {
         let limit = outcomes.first { $0.label.filter == "bare program" }
         report.rows += arena.rows(outcomes, beside: limit, called: "bare XDP") + arena.absences
         guard let limit else { return }
-        let words = outcomes.filter { $0.label.filter == "bulkhead" }.map { outcome in
+        let words = outcomes.filter { $0.label.filter == "bulkhead" && $0.label.set != "synthetic" }.map { outcome in
             let share = zip(limit.nanoseconds, outcome.nanoseconds).map { $0 / $1 }.median
             return "\(outcome.label.set) \(Report.number(share))"
         }
         report.conclude(10, measured: words.joined(separator: ", "), held: nil)
+    }
+
+    /// Rules that do not overlap, beside nft's set of the same.
+    private func addAlternatives(_ set: RuleSet, to arena: Arena) throws {
+        settings.say("random sources: \(set.name) with \(set.rules.count) rules, and nft's set")
+        let generator = try arena.generator(set.targets(1), forging: .sources)
+        try arena.add(
+            Bulkhead(executable: settings.bulkhead, rules: set.rules), [.xdp], section: Floods.title, set: set.name,
+            rules: set.rules.count, generator: generator)
+        try arena.add(
+            NFT(form: .set, rules: set.rules), section: Floods.title, set: set.name, rules: set.rules.count,
+            generator: generator)
     }
 
     private func ruleSets() throws -> [RuleSet] {

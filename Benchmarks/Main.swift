@@ -30,7 +30,10 @@ import TestSupport
     @Option(help: ArgumentHelp("Only these sections, by their names.", valueName: "names"))
     var only: String?
 
-    @Option(help: ArgumentHelp("Writes the plot of cost against rules to this file (SVG).", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Writes plots of cost against rules to this folder: cost.svg, and random.svg of a flood.",
+            valueName: "folder"))
     var plot: String?
 
     func validate() throws {
@@ -61,6 +64,10 @@ import TestSupport
             throw ExitCode(130)
         }
         print(json ? try report.json() : report.table())
-        if let plot { try Plot(report).svg.write(toFile: plot, atomically: true, encoding: .utf8) }
+        guard let plot else { return }
+        for (name, section) in [("cost", Classification.title), ("random", Floods.title)] {
+            try Plot(report, section: section).svg
+                .write(toFile: "\(plot)/\(name).svg", atomically: true, encoding: .utf8)
+        }
     }
 }

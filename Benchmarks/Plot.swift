@@ -12,10 +12,10 @@ struct Plot {
     private static let colours = ["#0b6", "#07c", "#c40", "#a3a", "#888", "#b80", "#055"]
     private let width = 720.0, height = 440.0, left = 70.0, right = 190.0, top = 20.0, bottom = 50.0
 
-    /// Of a report: each filter's cost at each size of the made-up set.
-    init(_ report: Report) {
+    /// Of a section of a report: each filter's cost at each size of the made-up set.
+    init(_ report: Report, section: String) {
         var found: [Series] = []
-        for row in report.rows where row.section == Classification.title && row.subject == "synthetic" {
+        for row in report.rows where row.section == section && row.subject == "synthetic" {
             guard let rules = row.rules, let value = row.value else { continue }
             let name = row.filter == "bulkhead" ? "bulkhead, \(row.hook)" : row.filter
             let point = (rules: Double(rules), cost: 1000 / value)

@@ -96,8 +96,7 @@ public struct BulkheadAgent: AsyncParsableCommand {
         var services: [any Service] = [follower, ReloadService(follower: follower)]
         if let address = try metrics.map({ try ServerAddress($0) }) {
             let pages = MetricPages(try Controller(instance: instance), board)
-            services.append(try await MetricsService(address, pages))
-            logger.notice("metrics are served at \(address)")
+            services.append(try await MetricsService(address, pages, logger))
         }
         var quiet = logger
         quiet.logLevel = .error

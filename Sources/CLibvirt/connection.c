@@ -221,14 +221,20 @@ char **bulkhead_libvirt_guests(struct bulkhead_libvirt *libvirt, size_t most, ch
 	}
 	texts = calloc((size_t)count + 1, sizeof(*texts));
 	for (int i = 0; i < count; i++) {
-		/* One that has ended meanwhile has none. */
-		char *xml = texts && taken < most ? library->virDomainGetXMLDesc(domains[i], 0) : NULL;
+		char *xml = texts && taken < most && !*error ? library->virDomainGetXMLDesc(domains[i], 0) : NULL;
 
 		if (xml)
 			texts[taken++] = xml;
+		/* One that has ended meanwhile has none. That another cannot be read does not say that it is gone. */
+		else if (texts && taken < most && !*error && library->virGetLastErrorCode() != ERROR_NO_DOMAIN)
+			*error = last_error(library);
 		library->virDomainFree(domains[i]);
 	}
 	free(domains);
+	if (*error) {
+		bulkhead_libvirt_free_texts(texts);
+		return NULL;
+	}
 	return texts;
 }
 

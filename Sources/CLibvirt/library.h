@@ -28,6 +28,7 @@ enum {
 	EVENT_DEVICE_REMOVED = 15,
 	EVENT_DEVICE_ADDED = 19,
 	EVENT_METADATA = 23,
+	ERROR_NO_DOMAIN = 42, /* VIR_ERR_NO_DOMAIN */
 };
 
 /* The name in the library, what it returns, and what it takes. */
@@ -36,6 +37,7 @@ enum {
 	X(virEventRunDefaultImpl, int, (void))                                                                         \
 	X(virSetErrorFunc, void, (void *, void (*)(void *, void *)))                                                   \
 	X(virGetLastErrorMessage, const char *, (void))                                                                \
+	X(virGetLastErrorCode, int, (void))                                                                            \
 	X(virConnectOpenReadOnly, connect_t, (const char *))                                                           \
 	X(virConnectClose, int, (connect_t))                                                                           \
 	X(virConnectSetKeepAlive, int, (connect_t, int, unsigned int))                                                 \

@@ -11,10 +11,11 @@ package struct VethEnd: Sendable, Hashable {
 
     /// Those whose other ends are in the namespaces at these paths, by path. What is asked is this namespace, and
     /// not the others: who rules one of them can take an end away, but cannot have it stand for another.
-    package static func all(inNamespaces paths: [String]) -> [String: [VethEnd]] {
-        var cut: [String] = []
+    ///
+    /// - Throws: ``HostError`` if it cannot be told. A path that is not there has none.
+    package static func all(inNamespaces paths: [String]) throws(HostError) -> [String: [VethEnd]] {
         // Where the kernel lists an end, it gives its namespace an id: so this is first.
-        guard let links = try? unsafe listed("network devices", notingIn: &cut, bulkhead_read_links) else { return [:] }
+        let links = try unsafe listed("network devices", bulkhead_read_links)
         let names = Dictionary(links.map { ($0.index, text(of: $0.name)) }) { first, _ in first }
         var ends: [Int32: [VethEnd]] = [:]
         for link in links where link.lower_namespace >= 0 && text(of: link.kind) == "veth" {
@@ -23,10 +24,14 @@ package struct VethEnd: Sendable, Hashable {
         }
         var result: [String: [VethEnd]] = [:]
         for path in paths {
-            guard
-                let descriptor = try? FileDescriptor.open(
+            let descriptor: FileDescriptor
+            do {
+                descriptor = try FileDescriptor.open(
                     FilePath(path), .readOnly, options: [.closeOnExec, .nonBlocking])
-            else { continue }
+            } catch {
+                if error as? Errno == .noSuchFileOrDirectory { continue }
+                throw HostError("cannot open \(path): \(error)")
+            }
             defer { try? descriptor.close() }
             result[path] = NetworkNamespace.id(descriptor).flatMap { ends[$0] }
         }

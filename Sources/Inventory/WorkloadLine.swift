@@ -129,9 +129,10 @@ private struct WrittenWorkload: Codable {
     var interfaces: [WrittenInterface]?
     /// In a list that is kept.
     var was: [String]?
+    var refused: String?
     var source: String?
 
-    enum CodingKeys: String, CodingKey, CaseIterable { case id, name, uuid, labels, interfaces, was, source }
+    enum CodingKeys: String, CodingKey, CaseIterable { case id, name, uuid, labels, interfaces, was, refused, source }
 
     init(_ workload: Workload, _ source: String?) {
         id = workload.id
@@ -140,6 +141,7 @@ private struct WrittenWorkload: Codable {
         labels = workload.labels.isEmpty ? nil : workload.labels
         interfaces = workload.interfaces.map { WrittenInterface($0) }
         was = workload.formerNames.isEmpty ? nil : workload.formerNames
+        refused = workload.refusal
         self.source = source
     }
 
@@ -152,6 +154,7 @@ private struct WrittenWorkload: Codable {
         labels = try values.decodeIfPresent([String: String].self, forKey: .labels)
         interfaces = try values.decodeIfPresent([WrittenInterface].self, forKey: .interfaces)
         was = try values.decodeIfPresent([String].self, forKey: .was)
+        refused = try values.decodeIfPresent(String.self, forKey: .refused)
         source = try values.decodeIfPresent(String.self, forKey: .source)
     }
 
@@ -162,7 +165,7 @@ private struct WrittenWorkload: Codable {
             }
             return Workload(
                 id: id ?? uuid ?? name, name: name, uuid: uuid, labels: labels ?? [:],
-                interfaces: try (interfaces ?? []).map { try $0.interface }, formerNames: was ?? [])
+                interfaces: try (interfaces ?? []).map { try $0.interface }, formerNames: was ?? [], refusal: refused)
         }
     }
 }
@@ -197,7 +200,7 @@ private struct WrittenInterface: Codable {
 
 extension Workload.Interface {
     /// An interface as a source writes it, if the words are what they should be.
-    init(checking device: String?, mac: String?, addresses: [String]?) throws(WorkloadLineError) {
+    init(checking device: String?, mac: String? = nil, addresses: [String]? = nil) throws(WorkloadLineError) {
         // A name with characters of a pattern would mean other devices too.
         if let device, !KernelNames.isInterface(device) || Glob.isPattern(device) {
             throw WorkloadLineError("\"\(device)\" is not the name of a device")

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Network
 import Policy
 
 /// The workloads of all sources, the oldest first. Pure.
@@ -43,12 +44,48 @@ package struct WorkloadList: Sendable, Hashable {
             return
         }
         var workload = workload
-        let old = entries[place].workload
+        var old = entries[place].workload
+        if workload.refusal != nil {
+            // Who could be forgotten by saying what cannot be told would have no policy.
+            old.refusal = workload.refusal
+            if !workload.interfaces.isEmpty { old.interfaces = workload.interfaces }
+            entries[place].workload = old
+            return
+        }
         var names = workload.formerNames + (old.name == workload.name ? [] : [old.name]) + old.formerNames
         names.removeAll { $0 == workload.name }
         var seen: Set<String> = []
         workload.formerNames = Array(names.filter { seen.insert($0).inserted }.prefix(Self.mostFormerNames))
+        let claims = Claims(of: workload).subtracting(Claims(of: old))
+        let isOthers = entries.indices.contains { $0 != place && Claims(of: entries[$0].workload).meet(claims) }
         entries[place].workload = workload
+        // What another has, it claims later than that one, however old it is.
+        if isOthers { entries.append(entries.remove(at: place)) }
+    }
+
+    /// The addresses that a workload says are its own.
+    private struct Claims {
+        private var macs: Set<MACAddress>
+        private var addresses: Set<Prefix>
+
+        init(of workload: Workload) {
+            macs = Set(workload.interfaces.compactMap(\.mac))
+            addresses = Set(workload.interfaces.flatMap { $0.addresses ?? [] })
+        }
+
+        func subtracting(_ other: Claims) -> Claims {
+            var rest = self
+            rest.macs.subtract(other.macs)
+            rest.addresses.subtract(other.addresses)
+            return rest
+        }
+
+        func meet(_ other: Claims) -> Bool {
+            !macs.isDisjoint(with: other.macs)
+                || addresses.contains { own in
+                    other.addresses.contains { $0.contains(own.address) || own.contains($0.address) }
+                }
+        }
     }
 
     // MARK: As it is kept

@@ -78,6 +78,25 @@ extension Integration {
             #expect(!site.pings(site.site.guest))
         }
 
+        /// An image has labels, and may have so many that nothing can be told of its container.
+        @Test func whoCannotBeDescribedIsShut() throws {
+            let site = try Site()
+            try site.engine.set([site.container("aa", "app", "web")], event: "start", of: "aa")
+            #expect(try site.becomes("web/vm-a"), "\(site.agent.errors)")
+            #expect(site.pings(site.site.guest))
+            let many = String(repeating: "a", count: 17_000)
+            try site.engine.set([site.container("aa", "app", many)], event: "update", of: "aa")
+            let isRefused = try poll(seconds: 20) {
+                try site.site.bulkhead.status().notAdmitted.map(\.workload) == ["app"]
+            }
+            #expect(isRefused, "\(site.agent.errors)")
+            #expect(try site.becomes("web/vm-a"))
+            #expect(!site.pings(site.site.guest))
+            try site.engine.set([site.container("aa", "app", "web")], event: "update", of: "aa")
+            #expect(try poll(seconds: 20) { try site.site.bulkhead.status().notAdmitted.isEmpty })
+            #expect(site.pings(site.site.guest))
+        }
+
         @Test func whileTheEngineIsAwayWhatWasKnownHolds() throws {
             let site = try Site()
             try site.engine.set([site.container("aa", "app", "web")], event: "start", of: "aa")

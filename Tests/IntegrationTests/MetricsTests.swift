@@ -205,6 +205,28 @@ extension Integration {
             #expect(result.errors.contains("; write unix:/"), "\(result.errors)")
         }
 
+        /// Any user of the host may hold a port. The agent follows without metrics, and serves them once it is free.
+        @Test func aPortThatIsTakenDoesNotEndTheAgent() throws {
+            let site = try UplinkSite()
+            let policy = try site.policy(MetricsSite.rules)
+            let holder = try Command(
+                site.host.command([
+                    "python3", "-c",
+                    "import socket, time; s = socket.create_server(('127.0.0.1', 9447)); print('held', flush=True); "
+                        + "time.sleep(600)",
+                ]))
+            #expect(poll(seconds: 20) { holder.output.contains("held") }, "\(holder.errors)")
+            let agent = try site.bulkhead.start("agent", policy, "--metrics", "127.0.0.1:9447")
+            #expect(poll(seconds: 30) { agent.errors.contains("notice: following") }, "\(agent.errors)")
+            #expect(agent.errors.contains("metrics are not served"))
+            #expect(try site.bulkhead.status().port("uplink").state == "enforcing")
+            holder.signal(SIGKILL)
+            _ = try holder.wait(seconds: 10)
+            #expect(poll(seconds: 30) { agent.errors.contains("metrics are served at") }, "\(agent.errors)")
+            agent.signal(SIGTERM)
+            #expect(try agent.wait(seconds: 20).status == 0)
+        }
+
         @Test func theSocketIsOfItsFolder() throws {
             let site = try MetricsSite()
             let attributes = try FileManager.default.attributesOfItem(atPath: site.path)

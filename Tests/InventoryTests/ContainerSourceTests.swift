@@ -11,7 +11,9 @@ import Testing
     private struct FixedDevices: ContainerDevices {
         var byPath: [String: [HostEnd]]
 
-        func ends(inNamespaces paths: [String]) -> [String: [HostEnd]] { byPath.filter { paths.contains($0.key) } }
+        func ends(inNamespaces paths: [String]) throws(EngineError) -> [String: [HostEnd]] {
+            byPath.filter { paths.contains($0.key) }
+        }
     }
 
     private static let devices = FixedDevices(byPath: [
@@ -101,7 +103,7 @@ import Testing
         #expect(told.workloads.first?.interfaces.first?.device == device)
     }
 
-    /// One container of which nonsense is said does not keep the others from being known.
+    /// One container of which nonsense is said is refused, and does not keep the others from being known.
     @Test(arguments: [
         (#""Running": true"#, #""Running": "yes""#, "not what the engine's documentation says"),
         (#""tier": "web""#, #""tier": 7"#, "not what the engine's documentation says"),
@@ -117,7 +119,8 @@ import Testing
     ])
     func nonsenseIsOfOneContainer(old: String, new: String, words: String) throws {
         let (told, _) = Self.follow(try Self.server(["aa11": Self.a.replacing(old, with: new), "bb22": Self.b]))
-        #expect(told.workloads.map(\.name) == ["db-1"])
+        #expect(told.workloads.filter { $0.refusal == nil }.map(\.name) == ["db-1"])
+        #expect(told.workloads.compactMap(\.refusal).map { $0.contains(words) } == [true])
         let said = told.words.withLock { $0 }
         #expect(said.contains { $0.contains(words) }, "\(said)")
     }

@@ -85,16 +85,26 @@ import Testing
         #expect(off.interfaces[0].device == nil)
     }
 
+    /// Whose it is nobody can tell: then nothing of what was said before is taken back.
     @Test(arguments: [
         ("</domain>", ""), ("<name>web-1</name>", ""), ("<uuid>", "<id>"), ("<domain type", "<network type"),
+        ("<name>web-1", "<name>\(String(repeating: "a", count: 300))"),
+    ])
+    func nonsenseIsOfNobody(old: String, new: String) {
+        let error = #expect(throws: EngineError.self) { try DomainDescription(Self.guest.replacing(old, with: new)) }
+        #expect(error?.isOfOneGuest == false, "\(error?.description ?? "")")
+    }
+
+    @Test(arguments: [
         ("vnet0", "vnet*"), ("vnet0", "a/b"), ("52:54:00:00:00:01'", "01:00:5e:00:00:01'"),
         ("198.51.100.10<", "198.51.100.256<"), ("<bulkhead:label name=\"tier\" value=\"web\"/>", "<bulkhead:lable/>"),
         ("value=\"web\"", ""), ("interface mac=\"52", "interface mag=\"52"),
         ("\"web\"", "\"\(String(repeating: "a", count: 20_000))\""),
-        ("<name>web-1", "<name>\(String(repeating: "a", count: 300))"),
     ])
-    func nonsenseIsOfThisGuest(old: String, new: String) {
+    func nonsenseIsOfThisGuest(old: String, new: String) throws {
         let error = #expect(throws: EngineError.self) { try Self.workload(Self.guest.replacing(old, with: new)) }
         #expect(error?.isOfOneGuest == true, "\(error?.description ?? "")")
+        let refused = try DomainDescription(Self.guest.replacing(old, with: new)).refused("why")
+        #expect(refused.name == "web-1" && refused.refusal == "why")
     }
 }

@@ -52,15 +52,24 @@ import Testing
         #expect(try Self.tell(Self.web.replacing("Running", with: "Stopped")).0.workloads.isEmpty)
     }
 
+    /// Which it is nobody can tell: then nothing of what was said before is taken back.
     @Test(arguments: [
         (#""name": "web-1""#, #""name": 7"#), (#""user.tier": "web""#, #""user.tier": 7"#),
-        (#""status": "Running""#, #""status": null"#), ("10:66:6a:00:00:01", "01:00:5e:00:00:01"),
-        ("veth1a2b", "veth*"), ("web-1", ""), (#""web""#, "\"\(String(repeating: "a", count: 20_000))\""),
+        (#""status": "Running""#, #""status": null"#),
         ("\"expanded_devices\": ", "\"expanded_devices\": [], \"x\": "),
+    ])
+    func nonsenseIsOfNobody(old: String, new: String) throws {
+        #expect(throws: EngineError.self) { try Self.tell(Self.web.replacing(old, with: new), Self.db) }
+    }
+
+    @Test(arguments: [
+        ("10:66:6a:00:00:01", "01:00:5e:00:00:01"),
+        ("veth1a2b", "veth*"), ("web-1", ""), (#""web""#, "\"\(String(repeating: "a", count: 20_000))\""),
     ])
     func nonsenseIsOfOneInstance(old: String, new: String) throws {
         let (told, _) = try Self.tell(Self.web.replacing(old, with: new), Self.db)
-        #expect(told.workloads.map(\.name) == ["blue/db-1"])
+        #expect(told.workloads.filter { $0.refusal == nil }.map(\.name) == ["blue/db-1"])
+        #expect(told.workloads.count { $0.refusal != nil } == 1)
         #expect(told.words.withLock { $0 }.count == 1)
     }
 

@@ -75,6 +75,45 @@ import Testing
         #expect(list.workloads.isEmpty)
     }
 
+    /// Whoever takes an address that another has is younger from then on; what nobody has may change freely.
+    @Test func aClaimIsAsOldAsItIs() throws {
+        var list = WorkloadList()
+        func workload(_ id: String, _ mac: String, _ address: String) throws -> WorkloadUpdate {
+            let interface = try Workload.Interface(checking: "vnet\(id)", mac: mac, addresses: [address])
+            return .add(Workload(id: id, name: id, interfaces: [interface]))
+        }
+        let (one, two) = ("52:54:00:00:00:01", "52:54:00:00:00:02")
+        for update in [try workload("1", one, "198.51.100.1"), try workload("2", two, "198.51.100.2")] {
+            _ = list.take(update, from: "x")
+        }
+        _ = list.take(try workload("1", one, "198.51.100.3"), from: "x")
+        #expect(list.workloads.map(\.name) == ["1", "2"])
+        _ = list.take(try workload("1", one, "198.51.100.0/30"), from: "x")
+        #expect(list.workloads.map(\.name) == ["2", "1"])
+        // What it has had already makes it no younger.
+        _ = list.take(try workload("2", one, "198.51.100.2"), from: "y")
+        _ = list.take(try workload("2", two, "198.51.100.2"), from: "x")
+        #expect(list.workloads.map(\.name) == ["2", "1", "2"])
+        _ = list.take(try workload("2", one, "198.51.100.9"), from: "x")
+        #expect(list.workloads.map(\.name) == ["1", "2", "2"])
+    }
+
+    /// What was known of one that cannot be described holds, but for its devices, and it is refused.
+    @Test func oneThatCannotBeDescribedIsNotForgotten() throws {
+        var list = try Self.list(
+            #"{"add": {"name": "a", "id": "1", "labels": {"t": "w"}, "interfaces": [{"device": "vnet0"}]}}"#)
+        _ = list.take(.add(Workload(id: "1", name: "?", refusal: "too long")), from: "a")
+        #expect(list.workloads.map(\.labels) == [["t": "w"]] && list.workloads.map(\.name) == ["a"])
+        #expect(list.workloads.flatMap(\.interfaces).map(\.device) == ["vnet0"])
+        #expect(list.workloads.map(\.refusal) == ["too long"])
+        #expect(try WorkloadList(reading: list.text) == list)
+        let moved = Workload(id: "1", name: "?", interfaces: [.init(device: "vnet1")], refusal: "too long")
+        _ = list.take(.add(moved), from: "a")
+        #expect(list.workloads.flatMap(\.interfaces).map(\.device) == ["vnet1"])
+        _ = list.take(.add(Workload(id: "1", name: "a")), from: "a")
+        #expect(list.workloads.map(\.refusal) == [nil])
+    }
+
     @Test func earlierNamesAreRemembered() {
         var list = WorkloadList()
         for name in ["a", "b", "c", "a"] { _ = list.take(.add(Workload(id: "1", name: name)), from: "x") }

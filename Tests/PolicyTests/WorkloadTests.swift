@@ -118,6 +118,16 @@ import Testing
         #expect(try #require(loaded.ruleset).refusedGuests.map(\.device) == ["vnet1"])
     }
 
+    /// A guest that its source cannot describe is no stranger: its entry drops all that it sends.
+    @Test func whoCannotBeDescribedIsNotAdmitted() throws {
+        var guest = try Self.guest("web-2", "vnet0", mac: "52:54:00:00:00:02", ["198.51.100.2"])
+        guest.refusal = "more than 16384 bytes of labels"
+        let loaded = Self.load([guest])
+        #expect(loaded.isValid)
+        #expect(loaded.bindings.filter(\.isUnknownToDrop).map(\.interface?.name) == ["vnet0"])
+        #expect(loaded.diagnostics.contains { $0.message.contains("dropped: more than 16384 bytes of labels") })
+    }
+
     /// What others say of their guests must not keep the host from changing its policy.
     @Test func whatTheInventorySaysIsNeverAnError() throws {
         for guests in [

@@ -6,7 +6,9 @@ import Policy
 /// Where the kernel has the host's ends of the devices in a container.
 package protocol ContainerDevices: Sendable {
     /// The devices of this host whose other ends are in the network namespaces at these paths, by path.
-    func ends(inNamespaces paths: [String]) -> [String: [HostEnd]]
+    ///
+    /// - Throws: ``EngineError`` if the kernel does not tell: that is not to be taken for none.
+    func ends(inNamespaces paths: [String]) throws(EngineError) -> [String: [HostEnd]]
 }
 
 /// A device of this host whose other end is in a container.
@@ -50,14 +52,17 @@ struct ContainerSource: WorkloadSource {
 
     /// - Parameter answered: Called when the engine has told all that there is.
     func followOnce(_ teller: WorkloadTeller, answered: () -> Void = {}) throws(EngineError) {
+        var isAnswered = false
         // Events from a second ago on: none is lost between the list and the first event, and to hear one twice is
         // no harm.
         var events = EventLines(try engine.events(since: Int(time(nil)) - 1))
         var synced = try sync(teller)
-        answered()
         while true {
             // Also where events come all the time.
             let found = try events.next(until: synced + pauses.resync)
+            // An engine whose events cannot be read is asked again after growing pauses.
+            if !isAnswered { answered() }
+            isAnswered = true
             let news = ContainerNews(found)
             if news.isAboutAll || ContinuousClock.now >= synced + pauses.resync {
                 synced = try sync(teller)
@@ -85,28 +90,32 @@ struct ContainerSource: WorkloadSource {
         for fault in faults { teller.warn("\(name): \(fault)") }
     }
 
-    /// Those that run, and what is wrong with single ones.
+    /// Those that run, and what is wrong with single ones. These are refused: whoever cannot be described is not free.
     private func look(at ids: [String]) throws(EngineError) -> ([Workload], faults: [String]) {
         var containers: [Inspected] = []
         var faults: [String] = []
+        var result: [Workload] = []
         for id in ids {
             do throws(EngineError) {
                 if let container = try engine.container(id) { containers.append(container) }
             } catch {
                 guard error.isOfOneGuest else { throw error }
                 faults.append("\(error)")
+                result.append(Workload(id: id, name: id, refusal: "\(error)"))
             }
         }
-        let ends = devices.ends(inNamespaces: containers.compactMap(\.namespacePath))
-        var result: [Workload] = []
+        let ends = try devices.ends(inNamespaces: containers.compactMap(\.namespacePath))
         var bridges: [String: String?] = [:]
         for container in containers {
             let own = container.namespacePath.flatMap { ends[$0] } ?? []
+            var devices: [String: String] = [:]
             do throws(EngineError) {
-                result.append(try container.workload(try devices(of: container, own, &bridges)))
+                devices = try self.devices(of: container, own, &bridges)
+                result.append(try container.workload(devices))
             } catch {
                 guard error.isOfOneGuest else { throw error }
                 faults.append("\(error)")
+                result.append(container.refused(devices, "\(error)"))
             }
         }
         return (result, faults)

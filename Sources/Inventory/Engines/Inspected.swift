@@ -81,6 +81,15 @@ struct Inspected: Decodable, Sendable {
             .filter { !($0.endpoint.mac ?? "").isEmpty || !$0.endpoint.addresses.isEmpty }
     }
 
+    /// As a workload of which no more is told than who it is.
+    func refused(_ devices: [String: String], _ why: String) -> Workload {
+        let name = writtenName.first == "/" ? String(writtenName.dropFirst()) : writtenName
+        let isNamed = (1...256).contains(name.utf8.count)
+        return Workload(
+            id: id, name: isNamed ? name : String(id.prefix(128)), uuid: id,
+            interfaces: devices.values.sorted().compactMap { try? Workload.Interface(checking: $0) }, refusal: why)
+    }
+
     /// As a workload, with these devices by network.
     func workload(_ devices: [String: String]) throws(EngineError) -> Workload {
         let name = writtenName.first == "/" ? String(writtenName.dropFirst()) : writtenName

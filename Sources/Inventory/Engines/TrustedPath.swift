@@ -8,7 +8,7 @@ package struct EngineError: Error, CustomStringConvertible {
     /// Whether it concerns one guest, and what the server says of others can be taken.
     let isOfOneGuest: Bool
 
-    init(_ description: String, ofOneGuest isOfOneGuest: Bool = false) {
+    package init(_ description: String, ofOneGuest isOfOneGuest: Bool = false) {
         self.description = description
         self.isOfOneGuest = isOfOneGuest
     }

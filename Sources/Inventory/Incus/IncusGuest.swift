@@ -46,12 +46,22 @@ struct IncusGuest: Decodable, Sendable {
         ["ipv4.address", "ipv6.address"].compactMap { keys[$0] }.filter { !$0.isEmpty && $0 != "none" }
     }
 
+    private var place: String { project.flatMap { $0 == "default" ? nil : "\($0)/" } ?? "" }
+    private var uuid: String? { config?["volatile.uuid"] }
+
+    /// As a workload of which no more is told than who it is.
+    func refused(_ why: String) -> Workload {
+        let name = String((place + name).prefix(64))
+        let devices = nics.compactMap { $0.keys["host_name"] ?? config?["volatile.\($0.name).host_name"] }
+        return Workload(
+            id: uuid ?? place + self.name, name: name.isEmpty ? "?" : name, uuid: uuid,
+            interfaces: devices.compactMap { try? Workload.Interface(checking: $0) }, refusal: why)
+    }
+
     /// - Parameter lent: By network and MAC address.
     func workload(lent: [String: [String: [String]]]) throws(EngineError) -> Workload {
         let config = config ?? [:]
         guard (1...256).contains(name.utf8.count) else { throw fault("the name is too long, or empty") }
-        let uuid = config["volatile.uuid"]
-        let place = project.flatMap { $0 == "default" ? nil : "\($0)/" } ?? ""
         var result = Workload(id: uuid ?? place + name, name: place + name, uuid: uuid)
         for (key, value) in config where key.hasPrefix("user.") { result.labels[String(key.dropFirst(5))] = value }
         guard result.labels.reduce(0, { $0 + $1.key.utf8.count + $1.value.utf8.count }) <= IncusGuest.mostOfLabels

@@ -41,7 +41,9 @@ struct IncusSource: WorkloadSource {
     func tell(_ teller: WorkloadTeller, _ lent: inout Lent) throws(EngineError) {
         let all = try ask("/1.0/instances?recursion=1&all-projects=true", as: [Result].self)
         guard all.count <= WorkloadLine.mostWorkloads else { throw EngineError("there are too many instances") }
-        var faults = all.compactMap(\.fault)
+        // Of whom nothing is known, what was said before holds.
+        if let fault = all.compactMap(\.fault).first { throw EngineError(fault) }
+        var faults: [String] = []
         let guests = all.compactMap(\.guest).filter(\.isRunning)
             .sorted { ($0.created ?? "", $0.name) < ($1.created ?? "", $1.name) }
         for network in guests.reduce(into: Set<String>(), { $0.formUnion($1.lendingNetworks) }) {
@@ -53,6 +55,7 @@ struct IncusSource: WorkloadSource {
                 workloads.append(try guest.workload(lent: lent.byNetwork))
             } catch {
                 faults.append("\(error)")
+                workloads.append(guest.refused("\(error)"))
             }
         }
         teller.tell(.sync(workloads))

@@ -27,24 +27,32 @@ struct DomainDescription: Sendable {
     var uuid: String
     var labels: [String: String] = [:]
     var interfaces: [Interface] = []
+    /// Why its metadata cannot be taken; nil: they can.
+    private var metadataFault: EngineError?
 
+    /// - Throws: ``EngineError`` where it cannot be told whose description it is.
     init(_ xml: String) throws(EngineError) {
         let root: XMLNode
         do throws(EngineError) {
             root = try XMLNode(parsing: xml)
         } catch {
-            throw EngineError("a guest cannot be read: \(error)", ofOneGuest: true)
+            throw EngineError("a guest cannot be read: \(error)")
         }
         guard root.name == "domain", let name = root.first("name")?.text, let uuid = root.first("uuid")?.text,
             (1...256).contains(name.utf8.count), (1...64).contains(uuid.utf8.count)
-        else { throw EngineError("a guest has no name or no UUID", ofOneGuest: true) }
+        else { throw EngineError("a guest has no name or no UUID") }
         number = root.attributes["id"].flatMap { Int($0) } ?? 0
         self.name = name
         self.uuid = uuid
         let metadata = root.first("metadata")?.children.first {
             $0.name == "workload" && $0.namespace == DomainDescription.namespace
         }
-        let written = try readMetadata(metadata)
+        var written: [String: [String]] = [:]
+        do throws(EngineError) {
+            written = try readMetadata(metadata)
+        } catch {
+            metadataFault = error
+        }
         for node in root.first("devices")?.all("interface") ?? [] {
             guard let kind = node.attributes["type"], DomainDescription.kinds.contains(kind) else { continue }
             let mac = node.first("mac")?.attributes["address"]
@@ -84,10 +92,18 @@ struct DomainDescription: Sendable {
         EngineError("guest '\(name)': in its metadata \(words)", ofOneGuest: true)
     }
 
+    /// As a workload of which no more is told than who it is.
+    func refused(_ why: String) -> Workload {
+        Workload(
+            id: uuid, name: name, uuid: uuid,
+            interfaces: interfaces.compactMap { try? Workload.Interface(checking: $0.device) }, refusal: why)
+    }
+
     /// As a workload.
     ///
     /// - Parameter lent: By network and MAC address, the addresses that the network has lent.
     func workload(lent: [String: [String: [String]]]) throws(EngineError) -> Workload {
+        if let metadataFault { throw metadataFault }
         var result = Workload(id: uuid, name: name, uuid: uuid, labels: labels)
         for interface in interfaces {
             let leased = interface.network.flatMap { network in

@@ -43,7 +43,7 @@ struct LibvirtSource: WorkloadSource {
             let events = connection.events
             if read.map({ ContinuousClock.now >= $0 + pauses.resync }) ?? true {
                 read = .now
-                domains = try describe(connection, teller)
+                domains = try describe(connection)
             }
             let lending = Set(domains.flatMap(\.interfaces).filter { $0.addresses == nil }.compactMap(\.network))
             for network in lending {
@@ -58,17 +58,10 @@ struct LibvirtSource: WorkloadSource {
     }
 
     /// All guests, the oldest first.
-    private func describe(
-        _ connection: borrowing LibvirtConnection, _ teller: WorkloadTeller
-    ) throws(EngineError) -> [DomainDescription] {
+    private func describe(_ connection: borrowing LibvirtConnection) throws(EngineError) -> [DomainDescription] {
         var domains: [DomainDescription] = []
-        for xml in try connection.guests() {
-            do throws(EngineError) {
-                domains.append(try DomainDescription(xml))
-            } catch {
-                teller.warn("\(name): \(error)")
-            }
-        }
+        // Of one that cannot be told from others, what was said before holds, as it does of the rest.
+        for xml in try connection.guests() { domains.append(try DomainDescription(xml)) }
         return domains.sorted { $0.number < $1.number }
     }
 
@@ -79,7 +72,12 @@ struct LibvirtSource: WorkloadSource {
         var workloads: [Workload] = []
         var faults: [EngineError] = []
         for domain in domains {
-            do throws(EngineError) { workloads.append(try domain.workload(lent: lent)) } catch { faults.append(error) }
+            do throws(EngineError) {
+                workloads.append(try domain.workload(lent: lent))
+            } catch {
+                faults.append(error)
+                workloads.append(domain.refused("\(error)"))
+            }
         }
         teller.tell(.sync(workloads))
         for fault in faults { teller.warn("\(name): \(fault)") }

@@ -30,7 +30,7 @@ struct ProxmoxGuest: Sendable {
         let name = fields[kind == .machine ? "name" : "hostname"] ?? "\(number)"
         guard (1...256).contains(name.utf8.count) else { throw fault("the name is too long, or empty") }
         var result = Workload(
-            id: "\(kind.rawValue)/\(number)", name: name,
+            id: ProxmoxGuest.id(kind, number), name: name,
             uuid: fields["smbios1"].flatMap { ProxmoxGuest.options($0)["uuid"] })
         for tag in fields["tags"]?.split(whereSeparator: { ";, ".contains($0) }) ?? [] {
             result.labels[String(tag)] = "true"
@@ -51,6 +51,8 @@ struct ProxmoxGuest: Sendable {
         }
         workload = result
     }
+
+    static func id(_ kind: Kind, _ number: UInt32) -> String { "\(kind.rawValue)/\(number)" }
 
     /// `KEY: VALUE` by line, up to the first section of a snapshot.
     private static func fields(_ text: String) -> [String: String] {

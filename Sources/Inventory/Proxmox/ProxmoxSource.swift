@@ -76,6 +76,10 @@ struct ProxmoxSource: WorkloadSource {
                 workloads.append(guest.workload)
             } catch {
                 faults.append("\(error)")
+                workloads.append(
+                    Workload(
+                        id: ProxmoxGuest.id(stamp.kind, stamp.number), name: "\(stamp.number)",
+                        labels: ["vmid": "\(stamp.number)"], refusal: "\(error)"))
             }
         }
         teller.tell(.sync(workloads))

@@ -26,10 +26,12 @@ public struct Workload: Sendable, Hashable {
     public var interfaces: [Interface]
     /// What it was called before, the latest first.
     public var formerNames: [String]
+    /// Why its source cannot describe it: what is known of it is of before, and none of its devices is admitted.
+    public var refusal: String?
 
     public init(
         id: String, name: String, uuid: String? = nil, labels: [String: String] = [:], interfaces: [Interface] = [],
-        formerNames: [String] = []
+        formerNames: [String] = [], refusal: String? = nil
     ) {
         self.id = id
         self.name = name
@@ -37,6 +39,7 @@ public struct Workload: Sendable, Hashable {
         self.labels = labels
         self.interfaces = interfaces
         self.formerNames = formerNames
+        self.refusal = refusal
     }
 }
 

@@ -35,7 +35,9 @@ struct WorkloadTable {
             if WorkloadTable.owner(of: known, ports) == nil { known.names += workload.formerNames }
             let owner = WorkloadTable.owner(of: known, ports)
             for interface in workload.interfaces {
-                known.refusals.append(claims.claim(interface, of: workload.name, bindsAddresses: owner != nil))
+                known.refusals.append(
+                    workload.refusal
+                        ?? claims.claim(interface, of: workload.name, bindsAddresses: owner != nil))
             }
             all.append(known)
             if let owner { bind(known, owner, ports, claims.named) }

@@ -18,7 +18,7 @@ import TestSupport
     @Option(help: "The bulkhead executable to measure.")
     var bulkhead: String
 
-    @Flag(help: "Fewer sizes, fewer and shorter rounds: under three minutes.")
+    @Flag(help: "Fewer sizes, fewer and shorter rounds: under six minutes.")
     var short = false
 
     @Flag(help: "One JSON document on standard output in place of the table.")

@@ -221,13 +221,14 @@ char **bulkhead_libvirt_guests(struct bulkhead_libvirt *libvirt, size_t most, ch
 	}
 	texts = calloc((size_t)count + 1, sizeof(*texts));
 	for (int i = 0; i < count; i++) {
-		char *xml = texts && taken < most && !*error ? library->virDomainGetXMLDesc(domains[i], 0) : NULL;
-
-		if (xml)
-			texts[taken++] = xml;
-		/* One that has ended meanwhile has none. That another cannot be read does not say that it is gone. */
-		else if (texts && taken < most && !*error && library->virGetLastErrorCode() != ERROR_NO_DOMAIN)
-			*error = last_error(library);
+		if (texts && taken < most && !*error) {
+			texts[taken] = library->virDomainGetXMLDesc(domains[i], 0);
+			if (texts[taken])
+				taken++;
+			/* One that has ended has none. That another cannot be read does not say that it is gone. */
+			else if (library->virGetLastErrorCode() != ERROR_NO_DOMAIN)
+				*error = last_error(library);
+		}
 		library->virDomainFree(domains[i]);
 	}
 	free(domains);

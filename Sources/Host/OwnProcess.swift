@@ -15,40 +15,25 @@ package struct OwnProcess: Sendable, Hashable {
     package var startTime: UInt64
 
     package static var now: OwnProcess {
-        let pages = (read("/proc/self/statm") ?? "").split(separator: " ").map { UInt64($0) ?? 0 }
+        let pages = (ProcFile.text("/proc/self/statm") ?? "").split(separator: " ").map { UInt64($0) ?? 0 }
         let pageSize = UInt64(max(sysconf(Int32(_SC_PAGESIZE)), 1))
         var limit = rlimit()
         _ = unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
         return OwnProcess(
             processorTime: KernelClock.nanoseconds(CLOCK_PROCESS_CPUTIME_ID),
             residentMemory: pages.count > 1 ? pages[1] * pageSize : 0,
-            virtualMemory: (pages.first ?? 0) * pageSize, openDescriptors: countDescriptors(),
+            virtualMemory: (pages.first ?? 0) * pageSize, openDescriptors: openDescriptors,
             descriptorLimit: UInt64(limit.rlim_cur), startTime: startTime)
     }
+
+    /// Less the two names of folders, and the descriptor that this takes.
+    private static var openDescriptors: Int { max(ProcFile.names("/proc/self/fd").count - 3, 0) }
 
     /// It does not change, but the wall clock that it is told by may be set.
     private static var startTime: UInt64 {
         // What is before the last parenthesis is the name, which may have spaces. The time is the 22nd field.
-        let fields = (read("/proc/self/stat") ?? "").split(separator: ")").last?.split(separator: " ") ?? []
+        let fields = (ProcFile.text("/proc/self/stat") ?? "").split(separator: ")").last?.split(separator: " ") ?? []
         let ticks = fields.count > 19 ? UInt64(fields[19]) ?? 0 : 0
         return KernelClock.wall(atBoot: ticks * (1_000_000_000 / UInt64(max(sysconf(Int32(_SC_CLK_TCK)), 1))))
-    }
-
-    private static func countDescriptors() -> Int {
-        guard let folder = unsafe opendir("/proc/self/fd") else { return 0 }
-        defer { unsafe closedir(folder) }
-        var count = 0
-        while unsafe readdir(folder) != nil { count += 1 }
-        // Less the two names of folders, and the descriptor that this took.
-        return max(count - 3, 0)
-    }
-
-    private static func read(_ path: String) -> String? {
-        let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
-        guard file >= 0 else { return nil }
-        defer { close(file) }
-        var bytes = [UInt8](repeating: 0, count: 4096)
-        let count = unsafe Glibc.read(file, &bytes, bytes.count)
-        return count > 0 ? String(decoding: bytes.prefix(count), as: UTF8.self) : nil
     }
 }

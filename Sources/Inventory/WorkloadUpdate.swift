@@ -36,4 +36,14 @@ package struct WorkloadTeller: Sendable {
         self.fail = fail
         self.warn = warn
     }
+
+    /// Tells all workloads of a source, and says which of them it cannot describe.
+    func sync(_ workloads: [Workload], of source: String) {
+        tell(.sync(workloads))
+        warnOfRefused(workloads, of: source)
+    }
+
+    func warnOfRefused(_ workloads: [Workload], of source: String) {
+        for refusal in workloads.compactMap(\.refusal) { warn("\(source): \(refusal)") }
+    }
 }

@@ -91,7 +91,7 @@ enum FuzzPolicy {
             start: start, steps: [0, 10, 35, 130], groups: groups.count, stays: [nil, 10, 35, 130],
             macs: [packet.sourceMAC, packet.destinationMAC])
         // How much a TCP connection carries, and when it is over, the model cannot tell.
-        let mayBeTCP = mayBeTCP(rule)
+        let mayBeTCP = rule.mayBeTCP
         conditions.countsFlows = { _ in !mayBeTCP && origins == 0 }
         conditions.draw(&rule, &random)
         if random.once(in: 3), packet.family != nil, rule.services != nil {
@@ -109,16 +109,6 @@ enum FuzzPolicy {
 
     private static func membership(_ random: inout RandomNumbers) -> Membership {
         random.pick([Membership(inside: [0]), Membership(outside: [0]), Membership(inside: [1], outside: [0])])
-    }
-
-    private static func mayBeTCP(_ rule: Rule) -> Bool {
-        guard let services = rule.services else { return true }
-        return services.contains { service in
-            switch service {
-            case .ports(protocol: 6, _, _), .protocol: true
-            default: false
-            }
-        }
     }
 
     private static func set(around address: IPAddress?, _ random: inout RandomNumbers) -> AddressSet? {

@@ -123,14 +123,6 @@ public struct Fuzzer {
         return random.pick([.elsewhere, .host] + ruleset.entries.indices.map { .entry($0) })
     }
 
-    private func source(_ origin: ReferenceOrigin?) -> Simulator.Origin {
-        switch origin {
-        case .elsewhere?, nil: .elsewhere
-        case .host?: .host
-        case .entry(let entry)?: .port(record: image.portRecord(entry: entry, protects: .host))
-        }
-    }
-
     /// What the kernel and the references say otherwise; nil where they agree.
     private mutating func judge(_ mutant: Mutator.Mutant) throws -> String? {
         if mutant.startsBurst || random.once(in: 10) {
@@ -158,7 +150,7 @@ public struct Fuzzer {
             try simulator.judge(
                 frame: bytes, originalLength: length, portRecord: record, hook: hook,
                 segmentSize: segments > 1 ? 1000 : 0, segments: segments > 1 ? UInt32(segments) : 0,
-                from: source(origin))
+                from: Simulator.Origin(origin, in: image))
         }
         // XDP first, for what it creates would be seen behind it.
         let early = isIngress && segments == 1 && random.once(in: 3) ? try run(.xdp) : nil

@@ -6,38 +6,16 @@ import Testing
 extension Integration {
     /// Containers by name and label: a live agent, and an engine that a test makes.
     @Suite(.serialized) struct ContainerTests {
-        private final class Site {
-            let site: GuestSite
+        private final class Site: WorkloadSite {
             let engine: FakeEngine
             let file: String
-            let agent: Command
 
             init() throws {
-                site = try GuestSite()
+                let site = try GuestSite()
                 try site.addressGuests()
                 engine = try FakeEngine(site.lab, [])
                 file = try site.lab.file("workloads.jsonl", "")
-                let policy = try site.lab.file(
-                    "policy.yaml",
-                    """
-                    version: 1
-                    ports:
-                      web: { workload: { tier: web }, groups: [web] }
-                      db: { workload: "db-*" }
-                      rest: { bridge: br0, unknown: drop, protects: workload, gate: none }
-                      uplink: { interface: up0, protects: host, defaults: { in: accept, out: accept } }
-                    groups: { web: {} }
-                    defaults: { in: drop, out: drop }
-                    rules:
-                      - { name: ping, from: web, service: ping, action: accept }
-                      - { name: ping-back, to: web, service: ping, action: accept }
-                    """)
-                try site.bulkhead.apply(policy)
-                agent = try site.bulkhead.start(
-                    "agent", policy, "--inventory", "docker:\(engine.socket)", "--inventory", "file:\(file)")
-                let command = agent
-                let isReady = poll(seconds: 60) { !command.isRunning || command.errors.contains("notice: following") }
-                try #require(isReady && command.isRunning, "\(command.errors)")
+                try super.init(site, web: "{ tier: web }", sources: "docker:\(engine.socket)", "file:\(file)")
             }
 
             func container(
@@ -48,28 +26,16 @@ extension Integration {
                     mac: mac ?? "\(isOther ? GuestSite.macs.other : GuestSite.macs.guest)",
                     address: isOther ? "198.51.100.11" : "198.51.100.10")
             }
-
-            func becomes(_ names: String...) throws -> Bool {
-                try poll(seconds: 20) {
-                    let ports = try site.bulkhead.status().ports
-                    return names.allSatisfy { name in ports.contains { $0.name == name && $0.state == "enforcing" } }
-                }
-            }
-
-            func pings(_ namespace: Namespace) -> Bool {
-                (try? namespace.run("ping", "-c", "1", "-W", "1", "198.51.100.1")) != nil
-            }
         }
 
         @Test func aContainerIsNamedAndItsRetagIsInForceWithinASecond() throws {
             let site = try Site()
             #expect(try site.becomes("rest/vm-a", "rest/vm-b"), "\(site.agent.errors)")
             for tier in ["web", "none", "web"] {
-                let generation = try site.site.bulkhead.status().generation
-                try site.engine.set([site.container("aa", "app", tier)], event: "start", of: "aa")
-                let start = ContinuousClock.now
-                let isNew = try poll(seconds: 20) { try site.site.bulkhead.status().generation > generation }
-                #expect(isNew && ContinuousClock.now - start < .seconds(1), "\(site.agent.errors)")
+                let isInForce = try site.isInForceWithinASecond {
+                    try site.engine.set([site.container("aa", "app", tier)], event: "start", of: "aa")
+                }
+                #expect(isInForce, "\(site.agent.errors)")
                 #expect(site.pings(site.site.guest) == (tier == "web"))
             }
             #expect(try site.becomes("web/vm-a", "rest/vm-b"))

@@ -29,41 +29,18 @@ extension Integration {
                 try Data(text.utf8).write(to: URL(filePath: "\(folder)/\(name)"), options: .atomic)
             }
             try write("qemu-server/100.conf", Self.machine("app", tags: "web"))
-            let policy = try site.lab.file(
-                "policy.yaml",
-                """
-                version: 1
-                ports:
-                  web: { workload: { web: "*" }, groups: [web] }
-                  db: { workload: "db-*" }
-                  rest: { bridge: br0, unknown: drop, protects: workload, gate: none }
-                  uplink: { interface: up0, protects: host, defaults: { in: accept, out: accept } }
-                groups: { web: {} }
-                defaults: { in: drop, out: drop }
-                rules:
-                  - { name: ping, from: web, service: ping, action: accept }
-                  - { name: ping-back, to: web, service: ping, action: accept }
-                """)
-            try site.bulkhead.apply(policy)
-            let agent = try site.bulkhead.start("agent", policy, "--inventory", "proxmox:\(folder)")
-            func becomes(_ name: String) throws -> Bool {
-                try poll(seconds: 20) {
-                    try site.bulkhead.status().ports.contains { $0.name == name && $0.state == "enforcing" }
-                }
-            }
-            func pings() -> Bool { (try? site.guest.run("ping", "-c", "1", "-W", "1", "198.51.100.1")) != nil }
-            #expect(try becomes("web/tap100i0"), "\(agent.errors)")
-            #expect(pings())
+            let guests = try WorkloadSite(site, web: "{ web: \"*\" }", sources: "proxmox:\(folder)")
+            #expect(try guests.becomes("web/tap100i0"), "\(guests.agent.errors)")
+            #expect(guests.pings(site.guest))
             // A retag is in force within a second.
-            let generation = try site.bulkhead.status().generation
-            try write("qemu-server/100.conf", Self.machine("app", tags: "other"))
-            let start = ContinuousClock.now
-            let isNew = try poll(seconds: 20) { try site.bulkhead.status().generation > generation }
-            #expect(isNew && ContinuousClock.now - start < .seconds(1), "\(agent.errors)")
-            #expect(try becomes("rest/tap100i0"))
-            #expect(!pings())
+            let isInForce = try guests.isInForceWithinASecond {
+                try write("qemu-server/100.conf", Self.machine("app", tags: "other"))
+            }
+            #expect(isInForce, "\(guests.agent.errors)")
+            #expect(try guests.becomes("rest/tap100i0"))
+            #expect(!guests.pings(site.guest))
             try write("lxc/101.conf", "hostname: db-1\nnet0: name=eth0,hwaddr=\(GuestSite.macs.other),bridge=br0\n")
-            #expect(try becomes("db/veth101i0"), "\(agent.errors)")
+            #expect(try guests.becomes("db/veth101i0"), "\(guests.agent.errors)")
         }
     }
 }

@@ -27,102 +27,66 @@ extension Integration {
         }
 
         /// A site whose guests' policy is by name, with an agent that reads a file of them.
-        private final class Site {
-            let site: GuestSite
+        private final class Site: WorkloadSite {
             let file: String
-            let agent: Command
 
             init(_ lines: String...) throws {
-                site = try GuestSite()
+                let site = try GuestSite()
                 try site.addressGuests()
                 file = try site.lab.file("workloads.jsonl", lines.joined())
-                let policy = try site.lab.file(
-                    "policy.yaml",
-                    """
-                    version: 1
-                    ports:
-                      web: { workload: ["web-*", { tier: web }], groups: [web] }
-                      db: { workload: "db-*" }
-                      rest: { bridge: br0, unknown: drop, protects: workload, gate: none }
-                      uplink: { interface: up0, protects: host, defaults: { in: accept, out: accept } }
-                    groups: { web: {} }
-                    defaults: { in: drop, out: drop }
-                    rules:
-                      - { name: ping, from: web, service: ping, action: accept }
-                      - { name: ping-back, to: web, service: ping, action: accept }
-                    """)
-                try site.bulkhead.apply(policy)
-                let command = try site.bulkhead.start("agent", policy, "--inventory", "file:\(file)")
-                agent = command
-                let isReady = poll(seconds: 60) {
-                    !command.isRunning || command.errors.contains("notice: following")
-                }
-                try #require(isReady && command.isRunning, "\(command.errors)")
+                try super.init(site, web: #"["web-*", { tier: web }]"#, sources: "file:\(file)")
             }
 
             /// Replaces the file as editors do.
             func write(_ lines: String...) throws {
                 try Data(lines.joined().utf8).write(to: URL(filePath: file), options: .atomic)
             }
-
-            /// Whether a port is what the policy calls it within a second; the test's own questions take time too.
-            func becomes(_ names: [String], within seconds: Double = 20) throws -> Bool {
-                try poll(seconds: seconds) {
-                    let ports = try site.bulkhead.status().ports
-                    return names.allSatisfy { name in ports.contains { $0.name == name && $0.state == "enforcing" } }
-                }
-            }
-
-            func pings(_ namespace: Namespace) -> Bool {
-                (try? namespace.run("ping", "-c", "1", "-W", "1", "198.51.100.1")) != nil
-            }
         }
 
         @Test func guestsAreNamedRetaggedRenamedAndLeave() throws {
             let site = try Site(Self.guest("web-1", uuid: "u1"), Self.other("db-1"))
-            #expect(try site.becomes(["web/vm-a", "db/vm-b"]), "\(site.agent.errors)")
+            #expect(try site.becomes("web/vm-a", "db/vm-b"), "\(site.agent.errors)")
             #expect(site.pings(site.site.guest))
             #expect(!site.pings(site.site.other))
             // A rename keeps the policy.
             try site.write(Self.guest("app", uuid: "u1"), Self.other("db-1"))
-            #expect(try site.becomes(["web/vm-a"]))
+            #expect(try site.becomes("web/vm-a"))
             #expect(site.pings(site.site.guest))
             // A guest that left is nobody's, and one that arrives has its policy.
             try site.write(Self.other("db-1"))
-            #expect(try site.becomes(["rest/vm-a"]), "\(site.agent.errors)")
+            #expect(try site.becomes("rest/vm-a"), "\(site.agent.errors)")
             #expect(!site.pings(site.site.guest))
             try site.write(Self.guest("web-1"), Self.other("db-1"))
-            #expect(try site.becomes(["web/vm-a"]))
+            #expect(try site.becomes("web/vm-a"))
             #expect(site.pings(site.site.guest))
             // Every command knows what the agent knows, also when it is dead.
             site.agent.signal(SIGKILL)
             _ = try site.agent.wait(seconds: 20)
             let policy = try site.site.lab.file("shown.yaml", try site.site.bulkhead.run("show").output)
             try site.site.bulkhead.apply(policy)
-            #expect(try site.becomes(["web/vm-a", "db/vm-b"]))
+            #expect(try site.becomes("web/vm-a", "db/vm-b"))
         }
 
         @Test func aRetagIsInForceWithinASecond() throws {
             let site = try Site(Self.guest("a"), Self.other("b"))
-            #expect(try site.becomes(["rest/vm-a"]), "\(site.agent.errors)")
+            #expect(try site.becomes("rest/vm-a"), "\(site.agent.errors)")
             for tag in ["web", "none", "web"] {
-                let generation = try site.site.bulkhead.status().generation
-                try site.write(Self.guest("a", labels: "{\"tier\": \"\(tag)\"}"), Self.other("b"))
-                let start = ContinuousClock.now
-                let isNew = try poll(seconds: 20) { try site.site.bulkhead.status().generation > generation }
-                #expect(isNew && ContinuousClock.now - start < .seconds(1), "\(site.agent.errors)")
+                let isInForce = try site.isInForceWithinASecond {
+                    try site.write(Self.guest("a", labels: "{\"tier\": \"\(tag)\"}"), Self.other("b"))
+                }
+                #expect(isInForce, "\(site.agent.errors)")
                 #expect(site.pings(site.site.guest) == (tag == "web"))
             }
         }
 
         @Test func theSameMACAtTwoGuestsIsRefusedAndTold() throws {
             let site = try Site(Self.guest("web-1"))
-            #expect(try site.becomes(["web/vm-a"]), "\(site.agent.errors)")
+            #expect(try site.becomes("web/vm-a"), "\(site.agent.errors)")
             try site.write(Self.guest("web-1"), Self.other("web-2", mac: Self.guest.mac))
             #expect(
                 poll(seconds: 20) { site.agent.errors.contains("workload 'web-2' is not admitted at vm-b") },
                 "\(site.agent.errors)")
-            #expect(try site.becomes(["web/vm-a", "web/vm-b"]))
+            #expect(try site.becomes("web/vm-a", "web/vm-b"))
             #expect(site.pings(site.site.guest))
             #expect(!site.pings(site.site.other))
             let reasons = try site.site.bulkhead.counters().ports.filter { $0.name == "web/vm-b" }.map(\.reasons)
@@ -149,10 +113,10 @@ extension Integration {
 
         @Test func aFaultyFileChangesNothing() throws {
             let site = try Site(Self.guest("web-1"))
-            #expect(try site.becomes(["web/vm-a"]), "\(site.agent.errors)")
+            #expect(try site.becomes("web/vm-a"), "\(site.agent.errors)")
             try site.write(Self.guest("web-1"), "{\"add\": {}}\n")
             #expect(poll(seconds: 20) { site.agent.errors.contains("line 2: \"name\" is missing") })
-            #expect(try site.becomes(["web/vm-a"]))
+            #expect(try site.becomes("web/vm-a"))
             #expect(site.pings(site.site.guest))
         }
     }

@@ -31,10 +31,10 @@ extension PacketTables.FlowPropertyTests {
             macs: [Frame.guest, Frame.peer, "52:54:00:00:00:03"])
         // What a rule counts by goes with its name, see there.
         conditions.drawsConnections = false
-        conditions.countsFlows = { !hasOrigins && !Self.mayBeTCP($0) }
+        conditions.countsFlows = { !hasOrigins && !$0.mayBeTCP }
         for rank in policy.rules.indices where !policy.rules[rank].ends.isEmpty {
             if random.once(in: 2) { conditions.draw(&policy.rules[rank], &random) }
-            let isKnown = !Self.mayBeTCP(policy.rules[rank])
+            let isKnown = !policy.rules[rank].mayBeTCP
             if policy.rules[rank].action == .pass, !isKnown {
                 // When a SYN over a connection is answered, nobody knows whether it met these.
                 policy.rules[rank].match = .any
@@ -51,24 +51,9 @@ extension PacketTables.FlowPropertyTests {
         return policy
     }
 
-    private static func mayBeTCP(_ rule: Rule) -> Bool {
-        guard let services = rule.services else { return true }
-        return services.contains { service in
-            if case .ports(protocol: 6, _, _) = service { true } else { false }
-        }
-    }
-
     /// Where a packet came from; nil if the host does not send it.
     static func origin(_ drawn: FlowTraffic.Drawn, _ random: inout RandomNumbers) -> ReferenceOrigin? {
         guard (drawn.entry == 0) == (drawn.direction == .out) else { return nil }
         return random.pick([.elsewhere, .host, .entry(0), .entry(1), .entry(2)])
-    }
-
-    static func origin(_ origin: ReferenceOrigin, _ image: Image) -> Simulator.Origin {
-        switch origin {
-        case .elsewhere: .elsewhere
-        case .host: .host
-        case .entry(let entry): .port(record: image.portRecord(entry: entry, protects: entry == 0 ? .host : .workload))
-        }
     }
 }

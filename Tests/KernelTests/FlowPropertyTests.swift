@@ -2,6 +2,7 @@
 import Compiler
 import Datapath
 import Foundation
+import Fuzzing
 import Network
 import Policy
 import Reference
@@ -238,7 +239,7 @@ extension PacketTables {
                         frame: drawn.frame.bytes,
                         portRecord: images[0].portRecord(entry: drawn.entry, protects: protects),
                         direction: drawn.direction, isQuarantined: isQuarantined,
-                        from: Self.origin(origin ?? .elsewhere, images[0]))
+                        from: Simulator.Origin(origin, in: images[0]))
                     model.mark(PacketMarks(of: packet, in: drawn.frame.bytes))
                     func isFound(_ judgement: Judgement) -> Bool {
                         found.verdict == judgement.verdict && found.reason == judgement.reason

@@ -2,6 +2,7 @@
 import Compiler
 import Datapath
 import Foundation
+import Fuzzing
 import Network
 import Policy
 import Reference
@@ -206,7 +207,7 @@ extension PacketTables {
                         var outcome: Simulator.Outcome?
                         let answer = try shadow.answer {
                             outcome = try simulator.judge(
-                                frame: bytes, portRecord: record, hook: hook, from: Self.origin(origin, image))
+                                frame: bytes, portRecord: record, hook: hook, from: Simulator.Origin(origin, in: image))
                         }
                         let found = try #require(outcome)
                         let here = "seed \(seed), step \(step), \(hook): \(drawn.frame)"
@@ -231,14 +232,6 @@ extension PacketTables {
                     _ = expect(of: &model)
                     model.forgetFlows()
                 }
-            }
-        }
-
-        private static func origin(_ origin: ReferenceOrigin?, _ image: Image) -> Simulator.Origin {
-            switch origin {
-            case nil, .elsewhere: .elsewhere
-            case .host: .host
-            case .entry(let entry): .port(record: image.portRecord(entry: entry, protects: .host))
             }
         }
     }

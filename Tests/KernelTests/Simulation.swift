@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Compiler
 import Datapath
+import Fuzzing
 import Network
 import Policy
 import Reference
@@ -146,13 +147,7 @@ struct Simulation: Sendable {
             protects: protects)
     }
 
-    func origin(_ origin: ReferenceOrigin) -> Simulator.Origin {
-        switch origin {
-        case .elsewhere: .elsewhere
-        case .host: .host
-        case .entry(let entry): .port(record: port(entry: entry, protects: .host).record)
-        }
-    }
+    func origin(_ origin: ReferenceOrigin) -> Simulator.Origin { Simulator.Origin(origin, in: image) }
 
     /// tc's verdict, and the value that it returns to the kernel.
     func judge(_ probe: Probe, at port: Port) throws -> PacketRow.Expectation {

@@ -141,3 +141,16 @@ extension RandomConditions {
         }
     }
 }
+
+extension Rule {
+    /// Whether packets of TCP may match.
+    public var mayBeTCP: Bool {
+        guard let services else { return true }
+        return services.contains { service in
+            switch service {
+            case .ports(protocol: 6, _, _), .protocol: true
+            default: false
+            }
+        }
+    }
+}

@@ -54,7 +54,8 @@ extension Instance {
         return try DatapathError.naming("cannot read the figures") {
             let now = KernelClock.nanoseconds(CLOCK_BOOTTIME)
             return InstanceFigures(
-                counters: try counters(), loadedAt: image.view.header.loaded_at, trial: openTrial(of: image, maps),
+                counters: try counters(maps, image), loadedAt: image.view.header.loaded_at,
+                trial: openTrial(of: image, maps),
                 quarantined: try maps.quarantine.all().count,
                 groups: try image.view.groups.map { group in
                     InstanceFigures.GroupFill(

@@ -39,20 +39,11 @@ struct ContainerSource: WorkloadSource {
     var name: String { "\(engine.kind.rawValue):\(engine.socket)" }
 
     func follow(_ teller: WorkloadTeller) {
-        var pauses = pauses
-        while true {
-            do {
-                try followOnce(teller) { pauses.restart() }
-            } catch {
-                teller.fail("\(name): \(error); what it said before holds")
-            }
-            pauses.wait()
-        }
+        pauses.follow(name, teller) { answered throws(EngineError) in try followOnce(teller, answered: answered) }
     }
 
     /// - Parameter answered: Called when the engine has told all that there is.
     func followOnce(_ teller: WorkloadTeller, answered: () -> Void = {}) throws(EngineError) {
-        var isAnswered = false
         // Events from a second ago on: none is lost between the list and the first event, and to hear one twice is
         // no harm.
         var events = EventLines(try engine.events(since: Int(time(nil)) - 1))
@@ -61,8 +52,7 @@ struct ContainerSource: WorkloadSource {
             // Also where events come all the time.
             let found = try events.next(until: synced + pauses.resync)
             // An engine whose events cannot be read is asked again after growing pauses.
-            if !isAnswered { answered() }
-            isAnswered = true
+            answered()
             let news = ContainerNews(found)
             if news.isAboutAll || ContinuousClock.now >= synced + pauses.resync {
                 synced = try sync(teller)
@@ -76,31 +66,27 @@ struct ContainerSource: WorkloadSource {
     /// Tells of all containers. Returns when it asked.
     private func sync(_ teller: WorkloadTeller) throws(EngineError) -> ContinuousClock.Instant {
         let start = ContinuousClock.now
-        let (workloads, faults) = try look(at: try engine.running())
-        teller.tell(.sync(workloads))
-        for fault in faults { teller.warn("\(name): \(fault)") }
+        teller.sync(try look(at: try engine.running()), of: name)
         return start
     }
 
     private func tell(_ id: String, _ teller: WorkloadTeller) throws(EngineError) {
-        let (workloads, faults) = try look(at: [id])
+        let workloads = try look(at: [id])
         // What was right of it before is not known to be right now.
         if workloads.isEmpty { teller.tell(.remove(id)) }
         for workload in workloads { teller.tell(.add(workload)) }
-        for fault in faults { teller.warn("\(name): \(fault)") }
+        teller.warnOfRefused(workloads, of: name)
     }
 
-    /// Those that run, and what is wrong with single ones. These are refused: whoever cannot be described is not free.
-    private func look(at ids: [String]) throws(EngineError) -> ([Workload], faults: [String]) {
+    /// Those that run. One that cannot be described is refused: it is not free.
+    private func look(at ids: [String]) throws(EngineError) -> [Workload] {
         var containers: [Inspected] = []
-        var faults: [String] = []
         var result: [Workload] = []
         for id in ids {
             do throws(EngineError) {
                 if let container = try engine.container(id) { containers.append(container) }
             } catch {
                 guard error.isOfOneGuest else { throw error }
-                faults.append("\(error)")
                 result.append(Workload(id: id, name: id, refusal: "\(error)"))
             }
         }
@@ -114,11 +100,10 @@ struct ContainerSource: WorkloadSource {
                 result.append(try container.workload(devices))
             } catch {
                 guard error.isOfOneGuest else { throw error }
-                faults.append("\(error)")
                 result.append(container.refused(devices, "\(error)"))
             }
         }
-        return (result, faults)
+        return result
     }
 
     // MARK: Devices

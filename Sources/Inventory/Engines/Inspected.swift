@@ -63,7 +63,7 @@ struct Inspected: Decodable, Sendable {
         case settings = "NetworkSettings"
     }
 
-    static let mostOfLabels = 16384
+    private var name: String { writtenName.first == "/" ? String(writtenName.dropFirst()) : writtenName }
 
     /// The path of its network namespace; nil: it has none of its own.
     var namespacePath: String? {
@@ -83,20 +83,15 @@ struct Inspected: Decodable, Sendable {
 
     /// As a workload of which no more is told than who it is.
     func refused(_ devices: [String: String], _ why: String) -> Workload {
-        let name = writtenName.first == "/" ? String(writtenName.dropFirst()) : writtenName
-        let isNamed = (1...256).contains(name.utf8.count)
-        return Workload(
-            id: id, name: isNamed ? name : String(id.prefix(128)), uuid: id,
-            interfaces: devices.values.sorted().compactMap { try? Workload.Interface(checking: $0) }, refusal: why)
+        Workload(refused: id, name: name, uuid: id, devices: devices.values.sorted(), why: why)
     }
 
     /// As a workload, with these devices by network.
     func workload(_ devices: [String: String]) throws(EngineError) -> Workload {
-        let name = writtenName.first == "/" ? String(writtenName.dropFirst()) : writtenName
         let labels = config?.labels ?? [:]
-        guard labels.reduce(0, { $0 + $1.key.utf8.count + $1.value.utf8.count }) <= Inspected.mostOfLabels else {
+        guard !Workload.isTooMuch(labels) else {
             throw EngineError(
-                "container '\(name.prefix(80))' has more than \(Inspected.mostOfLabels) bytes of labels",
+                "container '\(name.prefix(80))' has more than \(Workload.mostOfLabels) bytes of labels",
                 ofOneGuest: true)
         }
         guard (1...256).contains(name.utf8.count), (1...128).contains(id.utf8.count) else {

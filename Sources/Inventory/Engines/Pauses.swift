@@ -27,4 +27,21 @@ struct Pauses: Sendable {
         let pause = take()
         usleep(UInt32(pause / .microseconds(1)))
     }
+
+    /// Has a source follow its server for ever. Whenever that fails, it says so, waits, and begins anew.
+    ///
+    /// - Parameter once: Follows until it fails. It calls what it is given when the server has answered.
+    func follow(
+        _ source: String, _ teller: WorkloadTeller, _ once: (_ answered: () -> Void) throws(EngineError) -> Void
+    ) {
+        var pauses = self
+        while true {
+            do throws(EngineError) {
+                try once { pauses.restart() }
+            } catch {
+                teller.fail("\(source): \(error); what it said before holds")
+            }
+            pauses.wait()
+        }
+    }
 }

@@ -14,8 +14,6 @@ struct IncusGuest: Decodable, Sendable {
         }
     }
 
-    static let mostOfLabels = 16384
-
     var name: String
     var project: String?
     var status: String
@@ -48,28 +46,34 @@ struct IncusGuest: Decodable, Sendable {
 
     private var place: String { project.flatMap { $0 == "default" ? nil : "\($0)/" } ?? "" }
     private var uuid: String? { config?["volatile.uuid"] }
+    private var id: String { uuid ?? place + name }
+
+    /// What an interface was given, or got when it was started.
+    private func stated(_ key: String, of nic: (name: String, keys: [String: String])) -> String? {
+        nic.keys[key] ?? config?["volatile.\(nic.name).\(key)"]
+    }
 
     /// As a workload of which no more is told than who it is.
     func refused(_ why: String) -> Workload {
-        let name = String((place + name).prefix(64))
-        let devices = nics.compactMap { $0.keys["host_name"] ?? config?["volatile.\($0.name).host_name"] }
-        return Workload(
-            id: uuid ?? place + self.name, name: name.isEmpty ? "?" : name, uuid: uuid,
-            interfaces: devices.compactMap { try? Workload.Interface(checking: $0) }, refusal: why)
+        Workload(
+            refused: id, name: name.isEmpty ? "" : place + name, uuid: uuid,
+            devices: nics.map { stated("host_name", of: $0) }, why: why)
     }
 
     /// - Parameter lent: By network and MAC address.
     func workload(lent: [String: [String: [String]]]) throws(EngineError) -> Workload {
-        let config = config ?? [:]
         guard (1...256).contains(name.utf8.count) else { throw fault("the name is too long, or empty") }
-        var result = Workload(id: uuid ?? place + name, name: place + name, uuid: uuid)
-        for (key, value) in config where key.hasPrefix("user.") { result.labels[String(key.dropFirst(5))] = value }
-        guard result.labels.reduce(0, { $0 + $1.key.utf8.count + $1.value.utf8.count }) <= IncusGuest.mostOfLabels
-        else { throw fault("there are more than \(IncusGuest.mostOfLabels) bytes of user keys") }
+        var result = Workload(id: id, name: place + name, uuid: uuid)
+        for (key, value) in config ?? [:] where key.hasPrefix("user.") {
+            result.labels[String(key.dropFirst(5))] = value
+        }
+        guard !Workload.isTooMuch(result.labels) else {
+            throw fault("there are more than \(Workload.mostOfLabels) bytes of user keys")
+        }
         for nic in nics {
             // What is not a pair of devices, or a tap, has no end on the host that faces it.
-            let device = nic.keys["host_name"] ?? config["volatile.\(nic.name).host_name"]
-            let mac = nic.keys["hwaddr"] ?? config["volatile.\(nic.name).hwaddr"]
+            let device = stated("host_name", of: nic)
+            let mac = stated("hwaddr", of: nic)
             let fixed = IncusGuest.fixed(nic.keys)
             let lent = nic.keys["network"].flatMap { network in mac.flatMap { lent[network]?[$0.lowercased()] } }
             do throws(WorkloadLineError) {

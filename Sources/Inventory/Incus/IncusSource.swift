@@ -16,17 +16,13 @@ struct IncusSource: WorkloadSource {
     var name: String { "incus:\(socket)" }
 
     func follow(_ teller: WorkloadTeller) {
-        var pauses = pauses
-        var period = Pauses(first: period, longest: period)
+        var rest = Pauses(first: period, longest: period)
         var lent = Lent()
-        while true {
-            do throws(EngineError) {
+        pauses.follow(name, teller) { answered throws(EngineError) in
+            while true {
                 try tell(teller, &lent)
-                pauses.restart()
-                period.wait()
-            } catch {
-                teller.fail("\(name): \(error); what it said before holds")
-                pauses.wait()
+                answered()
+                rest.wait()
             }
         }
     }
@@ -39,27 +35,20 @@ struct IncusSource: WorkloadSource {
 
     /// Tells of all that run.
     func tell(_ teller: WorkloadTeller, _ lent: inout Lent) throws(EngineError) {
-        let all = try ask("/1.0/instances?recursion=1&all-projects=true", as: [Result].self)
+        let all = try ask("/1.0/instances?recursion=1&all-projects=true", as: [IncusGuest].self)
         guard all.count <= WorkloadLine.mostWorkloads else { throw EngineError("there are too many instances") }
-        // Of whom nothing is known, what was said before holds.
-        if let fault = all.compactMap(\.fault).first { throw EngineError(fault) }
-        var faults: [String] = []
-        let guests = all.compactMap(\.guest).filter(\.isRunning)
-            .sorted { ($0.created ?? "", $0.name) < ($1.created ?? "", $1.name) }
+        let guests = all.filter(\.isRunning).sorted { ($0.created ?? "", $0.name) < ($1.created ?? "", $1.name) }
         for network in guests.reduce(into: Set<String>(), { $0.formUnion($1.lendingNetworks) }) {
             ask(network, &lent)
         }
-        var workloads: [Workload] = []
-        for guest in guests {
+        let workloads = guests.map { guest in
             do throws(EngineError) {
-                workloads.append(try guest.workload(lent: lent.byNetwork))
+                return try guest.workload(lent: lent.byNetwork)
             } catch {
-                faults.append("\(error)")
-                workloads.append(guest.refused("\(error)"))
+                return guest.refused("\(error)")
             }
         }
-        teller.tell(.sync(workloads))
-        for fault in faults { teller.warn("\(name): \(fault)") }
+        teller.sync(workloads, of: name)
     }
 
     /// A network that lends nothing, or is not Incus's own, has no leases.
@@ -81,20 +70,6 @@ struct IncusSource: WorkloadSource {
     /// What was asked for is inside an answer of one form.
     private struct Answer<Value: Decodable>: Decodable {
         var metadata: Value
-    }
-
-    /// An instance, or why it cannot be read.
-    private struct Result: Decodable {
-        var guest: IncusGuest?
-        var fault: String?
-
-        init(from decoder: any Decoder) {
-            do {
-                guest = try IncusGuest(from: decoder)
-            } catch {
-                fault = "an instance is not what the documentation of Incus says"
-            }
-        }
     }
 
     private func ask<Value: Decodable>(_ target: String, as type: Value.Type) throws(EngineError) -> Value {

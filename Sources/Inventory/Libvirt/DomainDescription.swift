@@ -16,7 +16,6 @@ struct DomainDescription: Sendable {
 
     /// What an element of the metadata is of, so that it is Bulkhead's.
     static let namespace = "urn:bulkhead:workload:1"
-    static let mostOfLabels = 16384
 
     /// Kinds of interface with a device on the host that carries what the guest sends.
     private static let kinds: Set<String> = ["network", "bridge", "ethernet"]
@@ -83,8 +82,9 @@ struct DomainDescription: Sendable {
             default: throw fault("\"\(child.name.prefix(40))\" is not known; expected label, interface")
             }
         }
-        guard labels.reduce(0, { $0 + $1.key.utf8.count + $1.value.utf8.count }) <= DomainDescription.mostOfLabels
-        else { throw fault("there are more than \(DomainDescription.mostOfLabels) bytes of labels") }
+        guard !Workload.isTooMuch(labels) else {
+            throw fault("there are more than \(Workload.mostOfLabels) bytes of labels")
+        }
         return addresses
     }
 
@@ -94,9 +94,7 @@ struct DomainDescription: Sendable {
 
     /// As a workload of which no more is told than who it is.
     func refused(_ why: String) -> Workload {
-        Workload(
-            id: uuid, name: name, uuid: uuid,
-            interfaces: interfaces.compactMap { try? Workload.Interface(checking: $0.device) }, refusal: why)
+        Workload(refused: uuid, name: name, uuid: uuid, devices: interfaces.map(\.device), why: why)
     }
 
     /// As a workload.

@@ -17,15 +17,7 @@ struct LibvirtSource: WorkloadSource {
     var name: String { socket.map { "libvirt:\($0)" } ?? "libvirt" }
 
     func follow(_ teller: WorkloadTeller) {
-        var pauses = pauses
-        while true {
-            do {
-                try followOnce(teller) { pauses.restart() }
-            } catch {
-                teller.fail("\(name): \(error); what it said before holds")
-            }
-            pauses.wait()
-        }
+        pauses.follow(name, teller) { answered throws(EngineError) in try followOnce(teller, answered: answered) }
     }
 
     private func followOnce(_ teller: WorkloadTeller, answered: () -> Void) throws(EngineError) {
@@ -69,18 +61,14 @@ struct LibvirtSource: WorkloadSource {
     private func tell(
         _ domains: [DomainDescription], _ lent: [String: [String: [String]]], _ teller: WorkloadTeller
     ) {
-        var workloads: [Workload] = []
-        var faults: [EngineError] = []
-        for domain in domains {
+        let workloads = domains.map { domain in
             do throws(EngineError) {
-                workloads.append(try domain.workload(lent: lent))
+                return try domain.workload(lent: lent)
             } catch {
-                faults.append(error)
-                workloads.append(domain.refused("\(error)"))
+                return domain.refused("\(error)")
             }
         }
-        teller.tell(.sync(workloads))
-        for fault in faults { teller.warn("\(name): \(fault)") }
+        teller.sync(workloads, of: name)
     }
 }
 

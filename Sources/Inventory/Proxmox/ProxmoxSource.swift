@@ -69,21 +69,18 @@ struct ProxmoxSource: WorkloadSource {
 
     private func tell(_ stamps: [Stamp], _ teller: WorkloadTeller) throws(EngineError) {
         var workloads: [Workload] = []
-        var faults: [String] = []
         for stamp in stamps {
             do throws(EngineError) {
                 guard let guest = try read(stamp) else { continue }
                 workloads.append(guest.workload)
             } catch {
-                faults.append("\(error)")
                 workloads.append(
                     Workload(
                         id: ProxmoxGuest.id(stamp.kind, stamp.number), name: "\(stamp.number)",
                         labels: ["vmid": "\(stamp.number)"], refusal: "\(error)"))
             }
         }
-        teller.tell(.sync(workloads))
-        for fault in faults { teller.warn("\(name): \(fault)") }
+        teller.sync(workloads, of: name)
     }
 
     /// nil: the file is gone.

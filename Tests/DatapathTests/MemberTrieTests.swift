@@ -80,6 +80,22 @@ private func prefix(_ text: String) throws -> Prefix { try Prefix(parsing: text)
         }
     }
 
+    /// The programs take out more than they have added where they reclaim what a command added. Their count is no
+    /// member, whatever it is.
+    @Test func countsOnlyMembers() throws {
+        let map = try MemberTrie.make()
+        let trie = try MemberTrie(map, now: 1_000)
+        _ = try trie.add([prefix("192.0.2.1"), prefix("2001:db8::/64")], until: 2_000, atMost: 10)
+        var key = bh_member_key()
+        key.prefix_length = 32
+        key.family = BH_MEMBERS_PROGRAMS.rawValue
+        let less = bh_member(deadline: 0, own: UInt64(bitPattern: -3), prefix_length: 32, pad: 0)
+        try KeyedMap<bh_member_key, bh_member>(map).update(key, to: less)
+        #expect(try trie.members().count == 2)
+        #expect(try trie.memberCount() == 2)
+        #expect(try MemberTrie(map, now: 2_000).memberCount() == 0)
+    }
+
     /// A command was killed between two steps of a change; the next one completes it.
     @Test func whatWasLeftHalfDoneIsRepaired() throws {
         let map = try MemberTrie.make()

@@ -45,7 +45,7 @@ package struct MemberTrie {
     /// twice.
     package func memberCount() throws(BPFError) -> Int {
         var count = 0
-        try walk { batch in count += batch.count { $0.value.own > now } }
+        try walk { batch in count += batch.count { $0.value.own > now && Prefix($0.key) != nil } }
         return count
     }
 

@@ -65,9 +65,12 @@ struct answer_line {
 
 _Static_assert(sizeof(struct answer_line) == 64, "answer_line");
 
-enum { ANSWER_LINES = 256 };
+enum {
+	ANSWER_LINES = 256,
+	ANSWER_CLASS_PART = 4, /* one block of answers to classes for so many of answers to very packets */
+};
 
-/* Value of map `verdicts`. */
+/* Value of map `verdicts`, for each CPU as many as bh_settings says. */
 struct answer_block {
 	struct answer_line lines[ANSWER_LINES];
 };

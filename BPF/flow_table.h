@@ -68,10 +68,12 @@ static __always_inline __u32 choose_place(const struct bh_flow_bucket *bucket, c
 	return here->search.best ? here->search.best % BH_FLOW_WAYS : BH_NONE;
 }
 
-/* Notes in a flow what accepts it, and for how long that is sure to hold. */
+/*
+ * Notes in a flow what accepts it, and for how long that is sure to hold. The generation comes last, because the front
+ * takes it for the word that all else is there, see front_flow().
+ */
 static __always_inline void note_judgement(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)
 {
-	flow->generation = here->judgement.generation;
 	flow->rule = here->judgement.rule;
 	flow->counter = here->judgement.counter;
 	flow->lapses = now + here->lapse;
@@ -83,6 +85,8 @@ static __always_inline void note_judgement(struct bh_flow *flow, const struct bh
 		flow->flags |= BH_FLOW_LAPSES;
 	if (here->asked_members)
 		flow->flags |= BH_FLOW_MEMBERS;
+	JOIN_PATHS();
+	*(volatile __u32 *)&flow->generation = here->judgement.generation;
 }
 
 static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)

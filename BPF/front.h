@@ -186,7 +186,10 @@ static __always_inline bool may_have_flow(__u32 hash)
 	return found;
 }
 
-/* Whether the flow that an answer names still is there and the packet's own. */
+/*
+ * Whether the flow that an answer names is the packet's own. Its bucket, another line, need not be read: a place that
+ * is free, or being given to another flow, has a state or a generation that goes_on() refuses.
+ */
 static __always_inline bool is_flow_of(const struct bh_flow *flow, const struct bh_scratch *here, __u32 result)
 {
 	const struct bh_packet *packet = &here->packet;
@@ -254,10 +257,9 @@ static __always_inline enum front_end front_flow(struct bh_scratch *here, __u32 
 {
 	__u32 way = result >> RESULT_WAY_SHIFT & (BH_FLOW_WAYS - 1);
 	__u32 index = result & RESULT_RESERVE ? reserve_of(result & RESULT_SCOPE) : home_of(here->hash);
-	const struct bh_flow_bucket *bucket = bucket_at(index);
 	struct bh_flow *flows = flows_at(index), *flow;
 
-	if (!bucket || !flows || *(volatile const __u32 *)&bucket->tags[way] != here->hash)
+	if (!flows)
 		return FRONT_NONE;
 	flow = &flows[way];
 	if (!is_flow_of(flow, here, result) || !goes_on(flow, here, result))
@@ -341,7 +343,12 @@ static __always_inline enum front_end front_judge(struct bh_scratch *here, __u32
 		if (end == FRONT_NONE)
 			here->front.kinds = 1 << BH_ANSWER_EXACT;
 	}
-	note_use(score_of(here, hook, BH_ANSWER_EXACT), end != FRONT_NONE);
+	if (answer)
+		note_use(score_of(here, hook, BH_ANSWER_EXACT), end != FRONT_NONE);
+	else
+		note_new(here, hook, BH_ANSWER_EXACT,
+			 is_crowded(here, answer_block_of(here->front.hash), here->front.hash,
+				    needs_line(&here->front)));
 	return end;
 }
 

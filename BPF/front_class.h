@@ -10,7 +10,7 @@
 
 #include "classify.h"
 #include "front.h"
-#include "port.h"
+#include "question.h"
 
 /* Whether nothing at the port looks at more of a plain packet than its classes and its MAC addresses. */
 static __always_inline bool judges_by_class(const struct image *image, const struct bh_port *port,
@@ -36,15 +36,31 @@ static __always_inline void find_address_classes(const struct image *image, stru
 }
 
 /*
- * What of the link the answer depends on: the tag, because the port may not admit all VLANs that rules take for one, or
- * the MAC address, if a guard asks for it. There is room for one of them; 0: both are asked for.
+ * What of port and link the answer depends on. It has the port's record in place of the device, because all devices of
+ * a record judge alike; and the tag, because the port may not admit all VLANs that rules take for one, or the MAC
+ * address, if a guard asks for it. There is room for one of them; 0: both are asked for, or there is no room.
  */
-static __always_inline __u64 class_link(const struct bh_front_key *key, const struct bh_port *port,
+static __always_inline __u64 class_link(const struct bh_front_key *key, const struct found_port *found,
 					enum bh_direction direction)
 {
+	__u64 kind = key->link >> LINK_SHIFT & ((1 << SHAPE_BITS) - 1);
+	const struct bh_port *port = found->port;
+
+	if (found->record >= 1 << (64 - LINK_SHIFT - SHAPE_BITS))
+		return 0;
+	kind = (kind | found->record << SHAPE_BITS) << LINK_SHIFT;
 	if (!(port->guards & (is_claiming(port, direction) ? BH_GUARD_MAC : BH_GUARD_PROMISCUOUS)))
-		return key->link >> LINK_SHIFT << LINK_SHIFT | key->tag;
-	return key->tag ? 0 : key->link;
+		return kind | key->tag;
+	return key->tag ? 0 : kind | (key->link & ((1ull << LINK_SHIFT) - 1));
+}
+
+/*
+ * Whether no connection is adopted any more at the packet's device by the policy in the image. Until then, what the
+ * rules deny may be asked again as an answer.
+ */
+static __always_inline bool is_settled(const struct image *image, const struct bh_scratch *here)
+{
+	return !image->header->adopt || (!seconds_attached(image, here) && !seconds_untracked(image, here));
 }
 
 /*
@@ -62,10 +78,15 @@ __noinline int name_class(struct bh_scratch *here, __u32 hook)
 	if (!here)
 		return false;
 	class->hash = 0;
-	if (!image_open_in_force(&image, here) || !find_port(&image, here, &found))
+	if (!image_open_in_force(&image, here) || !find_port(&image, here, &found) || found.is_quarantined)
 		return false;
+	/* It is what is asked about adopting. Another device of the record may be settled before this one is. */
+	here->judgement.generation = image.header->generation;
+	if (!is_plain_syn(&here->front) && !is_settled(&image, here))
+		return false;
+	JOIN_PATHS();
 	direction = direction_of(hook, found.port->protects);
-	class->link = class_link(&here->front, found.port, direction);
+	class->link = class_link(&here->front, &found, direction);
 	if (!class->link || !judges_by_class(&image, found.port, direction))
 		return false;
 	write_addresses(here);
@@ -93,37 +114,53 @@ static __always_inline __u64 class_pair(const struct bh_front_class *class)
 	return (__u64) class->destination << 32 | class->source;
 }
 
+/* The answer for the packet's class in a line; NULL where there is none. */
+static __always_inline struct answer *find_class_in_line(struct answer_line *line, const struct bh_scratch *here,
+							 __u32 mark)
+{
+	const struct bh_front_class *class = &here->class;
+	__u64 pair = class_pair(class);
+
+	if (is_answer_for(&line->first, here, class->link, pair, class->joint, mark | RESULT_CLASS))
+		return &line->first;
+	if (!is_wide(&line->first) &&
+	    is_answer_for(&line->second, here, class->link, pair, class->joint, mark | RESULT_CLASS))
+		return &line->second;
+	return NULL;
+}
+
+/* The answer for the packet's class; NULL where there is none. */
+static __always_inline struct answer *find_class_answer(const struct bh_scratch *here, __u32 mark)
+{
+	struct answer_block *block = class_block_of(here->class.hash);
+	struct answer *answer;
+
+	if (!block)
+		return NULL;
+	answer = find_class_in_line(home_line(block, here->class.hash), here, mark);
+	return answer ? answer : find_class_in_line(other_line(block, here->class.hash), here, mark);
+}
+
 /* Keeps an answer for the packet's class, if that was named. */
 static __always_inline void keep_class_answer(const struct bh_scratch *here, __u32 result)
 {
 	const struct bh_front_class *class = &here->class;
+	struct answer_block *block;
 	struct answer_line *line;
+	struct answer *old;
 
-	if (!class->hash)
+	block = class->hash ? class_block_of(class->hash) : NULL;
+	if (!block)
 		return;
-	line = answer_line_of(class->hash);
-	if (!line)
+	old = find_class_answer(here, result & RESULT_XDP);
+	if (old) {
+		old->result = result | RESULT_CLASS;
 		return;
+	}
+	JOIN_PATHS();
+	line = line_with_room(here, block, class->hash, false);
 	make_place(line);
 	write_answer(&line->first, here, class->link, class_pair(class), class->joint, result | RESULT_CLASS);
-}
-
-/* The result of the answer to the packet's class; 0 where there is none. */
-static __always_inline __u32 find_class_result(const struct bh_scratch *here, __u32 mark)
-{
-	const struct bh_front_class *class = &here->class;
-	const struct answer_line *line = answer_line_of(class->hash);
-	__u64 pair;
-
-	if (!line)
-		return 0;
-	pair = class_pair(class);
-	if (is_answer_for(&line->first, here, class->link, pair, class->joint, mark | RESULT_CLASS))
-		return line->first.result;
-	if (!is_wide(&line->first) &&
-	    is_answer_for(&line->second, here, class->link, pair, class->joint, mark | RESULT_CLASS))
-		return line->second.result;
-	return 0;
 }
 
 /*
@@ -134,15 +171,17 @@ __noinline int front_by_class(struct bh_scratch *here, __u32 hook)
 {
 	__u32 mark = hook == BH_HOOK_XDP ? RESULT_XDP : 0, result;
 	enum front_end end = FRONT_NONE;
+	const struct answer *answer;
 
 	if (!here)
 		return FRONT_NONE;
 	/* What is a flow's says nothing about how well classes are known. */
 	if (!name_class(here, hook))
 		return FRONT_NONE;
-	result = find_class_result(here, mark);
+	answer = find_class_answer(here, mark);
 	JOIN_PATHS();
-	if (result) {
+	if (answer) {
+		result = answer->result;
 		end = front_said(here, result, mark);
 		JOIN_PATHS();
 		front_conclude(here, result, mark, end);
@@ -151,7 +190,11 @@ __noinline int front_by_class(struct bh_scratch *here, __u32 hook)
 		if (end != FRONT_NONE && here->front.kinds & 1 << BH_ANSWER_EXACT)
 			keep_answer(here, result & ~RESULT_CLASS);
 	}
-	note_use(score_of(here, mark, BH_ANSWER_CLASS), end != FRONT_NONE);
+	if (answer)
+		note_use(score_of(here, mark, BH_ANSWER_CLASS), end != FRONT_NONE);
+	else
+		note_new(here, mark, BH_ANSWER_CLASS,
+			 is_crowded(here, class_block_of(here->class.hash), here->class.hash, false));
 	return end;
 }
 

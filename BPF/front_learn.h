@@ -4,19 +4,14 @@
 #define BULKHEAD_FRONT_LEARN_H
 
 #include "front_class.h"
-#include "question.h"
 
-/*
- * Whether no connection is adopted here any more under the policy that judged the packet. Until then, what the rules
- * deny may be asked again as an answer.
- */
-static __always_inline bool is_settled(const struct bh_scratch *here)
+/* Whether what the rules deny under the policy that judged the packet is not asked again as an answer any more. */
+static __always_inline bool may_keep_denial(const struct bh_scratch *here)
 {
 	struct image image;
 
-	if (!image_open_in_force(&image, here) || image.header->generation != here->judgement.generation)
-		return false;
-	return !seconds_attached(&image, here) && !seconds_untracked(&image, here);
+	return image_open_in_force(&image, here) && image.header->generation == here->judgement.generation &&
+	       is_settled(&image, here);
 }
 
 /* What the rules, or a default, said without a flow; 0 where it need not hold for packets alike. */
@@ -29,7 +24,7 @@ static __always_inline __u32 result_of_rules(const struct bh_scratch *here)
 	if (judgement->reason != BH_REASON_RULE && judgement->reason != BH_REASON_DEFAULT &&
 	    judgement->reason != BH_REASON_INVALID_STATE)
 		return 0;
-	if (!is_plain_syn(&here->front) && !is_settled(here))
+	if (!is_plain_syn(&here->front) && !may_keep_denial(here))
 		return 0;
 	return (judgement->verdict == BH_DROP ? RESULT_DROP : RESULT_ACCEPT) |
 	       ((judgement->counter + 1) & RESULT_COUNTER) |
@@ -71,7 +66,7 @@ static __always_inline __u32 result_at_xdp(const struct bh_scratch *here, bool s
 
 	if (here->flow)
 		return RESULT_XDP | RESULT_FLOW;
-	if (!sure && (!here->lasts || (here->judgement.verdict == BH_DROP && !is_settled(here))))
+	if (!sure && (!here->lasts || (here->judgement.verdict == BH_DROP && !may_keep_denial(here))))
 		return 0;
 	if (!sure)
 		return RESULT_XDP | RESULT_ACCEPT;
@@ -79,15 +74,21 @@ static __always_inline __u32 result_at_xdp(const struct bh_scratch *here, bool s
 	return result ? RESULT_XDP | result : 0;
 }
 
-/* Keeps a result for the packet's like, for each kind that the front was asked for; 0: it need not hold for any. */
-static __always_inline void learn_result(const struct bh_scratch *here, __u32 result)
+/*
+ * Keeps a result for the packet's like, for each kind that the front was asked for; 0: it need not hold for any.
+ * `hook`: RESULT_XDP or 0.
+ */
+static __always_inline void learn_result(struct bh_scratch *here, __u32 hook, __u32 result)
 {
+	if (result)
+		result |= here->judgement.direction == BH_OUT ? RESULT_OUT : 0;
 	if (!result)
-		return;
-	result |= here->judgement.direction == BH_OUT ? RESULT_OUT : 0;
-	if (here->front.kinds & 1 << BH_ANSWER_EXACT)
+		note_unkept(here, hook, BH_ANSWER_EXACT);
+	else if (here->front.kinds & 1 << BH_ANSWER_EXACT)
 		keep_answer(here, result);
-	if (here->front.kinds & 1 << BH_ANSWER_CLASS && (result & RESULT_KIND) != RESULT_FLOW)
+	if (!result || (result & RESULT_KIND) == RESULT_FLOW)
+		note_unkept(here, hook, BH_ANSWER_CLASS);
+	else if (here->front.kinds & 1 << BH_ANSWER_CLASS)
 		keep_class_answer(here, result);
 }
 

@@ -4,7 +4,7 @@
 #define BULKHEAD_FRONT_LINES_H
 
 #include <bpf/bpf_endian.h>
-#include "maps.h"
+#include "image.h"
 #include "settings.h"
 
 /* A packet's addresses, as struct bh_packet has them. */
@@ -59,12 +59,46 @@ static __always_inline __u32 hash_front_key(const struct bh_front_key *key)
 	return fold(hash ^ settings.flow_secret[1], key->ports);
 }
 
-static __always_inline struct answer_line *answer_line_of(__u32 hash)
+/*
+ * Blocks of a CPU: those of answers to the very packet, then those of answers to classes. They are apart, because
+ * otherwise each packet that is learnt would take two places, of which it needs one from then on.
+ */
+static __always_inline __u32 class_blocks(void)
 {
-	__u32 index = hash / ANSWER_LINES & (settings.answer_blocks - 1);
-	struct answer_block *block = bpf_map_lookup_elem(&verdicts, &index);
+	return settings.answer_blocks / ANSWER_CLASS_PART + !(settings.answer_blocks / ANSWER_CLASS_PART);
+}
 
-	return block ? &block->lines[hash % ANSWER_LINES] : NULL;
+static __always_inline struct answer_block *cpu_block(__u32 number)
+{
+	__u32 index = bpf_get_smp_processor_id() * (settings.answer_blocks + class_blocks()) + number;
+
+	return bpf_map_lookup_elem(&verdicts, &index);
+}
+
+/* This CPU's block in which answers to very packets of a hash are. */
+static __always_inline struct answer_block *answer_block_of(__u32 hash)
+{
+	return cpu_block(hash / ANSWER_LINES & (settings.answer_blocks - 1));
+}
+
+/* The same for answers to classes. */
+static __always_inline struct answer_block *class_block_of(__u32 hash)
+{
+	return cpu_block(settings.answer_blocks + (hash / ANSWER_LINES & (class_blocks() - 1)));
+}
+
+/*
+ * The line of a hash, and the other one in which its answers may be. They stand side by side, because processors tend
+ * to fetch such two together.
+ */
+static __always_inline struct answer_line *home_line(struct answer_block *block, __u32 hash)
+{
+	return &block->lines[hash % ANSWER_LINES];
+}
+
+static __always_inline struct answer_line *other_line(struct answer_block *block, __u32 hash)
+{
+	return &block->lines[(hash ^ 1) % ANSWER_LINES];
 }
 
 enum { ANSWER_MARKS = RESULT_XDP | RESULT_CLASS | RESULT_TAGGED };
@@ -94,14 +128,11 @@ static __always_inline __u64 tag_word(const struct bh_front_key *key)
 	return (__u64)key->tag << 32;
 }
 
-/* The answer for the packet; NULL where there is none. `hook`: RESULT_XDP or 0. */
-static __always_inline const struct answer *find_answer(const struct bh_scratch *here, __u32 hook)
+/* The answer for the packet in a line; NULL where there is none. `hook`: RESULT_XDP or 0. */
+static __always_inline struct answer *find_in_line(struct answer_line *line, const struct bh_scratch *here, __u32 hook)
 {
 	const struct bh_front_key *key = &here->front;
-	const struct answer_line *line = answer_line_of(key->hash);
 
-	if (!line)
-		return NULL;
 	if (needs_line(key)) {
 		if (!is_answer_for(&line->first, here, key->link, key->addresses[0], key->ports,
 				   hook | tag_mark(key)) ||
@@ -116,11 +147,49 @@ static __always_inline const struct answer *find_answer(const struct bh_scratch 
 												    NULL;
 }
 
+/* The answer for the packet; NULL where there is none. `hook`: RESULT_XDP or 0. */
+static __always_inline struct answer *find_answer(const struct bh_scratch *here, __u32 hook)
+{
+	struct answer_block *block = answer_block_of(here->front.hash);
+	struct answer *answer;
+
+	if (!block)
+		return NULL;
+	answer = find_in_line(home_line(block, here->front.hash), here, hook);
+	return answer ? answer : find_in_line(other_line(block, here->front.hash), here, hook);
+}
+
 /* Whether an answer takes its whole line. */
 static __always_inline bool is_wide(const struct answer *answer)
 {
 	return answer->result & RESULT_TAGGED ||
 	       (answer->link >> LINK_SHIFT & SHAPE_IPV6 && !(answer->result & RESULT_CLASS));
+}
+
+/* Whether a line has room for an answer, because another in it is of an earlier version. */
+static __always_inline bool has_room(const struct answer_line *line, __u32 version, bool whole)
+{
+	return (whole || is_wide(&line->first) ? line->first.version : line->second.version) != version;
+}
+
+/* Whether both lines of a hash are full of answers that hold. */
+static __always_inline bool is_crowded(const struct bh_scratch *here, struct answer_block *block, __u32 hash,
+				       bool whole)
+{
+	__u32 version = here->front.version;
+
+	return block && !has_room(home_line(block, hash), version, whole) &&
+	       !has_room(other_line(block, hash), version, whole);
+}
+
+/* The line that another answer goes to. */
+static __always_inline struct answer_line *line_with_room(const struct bh_scratch *here, struct answer_block *block,
+							  __u32 hash, bool whole)
+{
+	struct answer_line *home = home_line(block, hash), *other = other_line(block, hash);
+	__u32 version = here->front.version;
+
+	return !has_room(home, version, whole) && has_room(other, version, whole) ? other : home;
 }
 
 /* Makes place for the line's latest answer, and keeps the one before if the line has room for both. */
@@ -140,16 +209,29 @@ static __always_inline void write_answer(struct answer *answer, const struct bh_
 	answer->ports = ports;
 	answer->version = here->front.version;
 	answer->result = result;
+	answer->flow = here->hash;
 }
 
-/* Keeps an answer under the key that the front computed for this packet, and no other. */
+/*
+ * Keeps an answer under the key that the front computed for this packet, and no other. One that the packet had already
+ * is replaced, for it would be found first.
+ */
 static __always_inline void keep_answer(const struct bh_scratch *here, __u32 result)
 {
 	const struct bh_front_key *key = &here->front;
-	struct answer_line *line = answer_line_of(key->hash);
+	struct answer *old = find_answer(here, result & RESULT_XDP);
+	struct answer_block *block = answer_block_of(key->hash);
+	struct answer_line *line;
 
-	if (!line)
+	if (!block)
 		return;
+	if (old) {
+		old->result = result | tag_mark(key);
+		old->flow = here->hash;
+		return;
+	}
+	JOIN_PATHS();
+	line = line_with_room(here, block, key->hash, needs_line(key));
 	if (needs_line(key)) {
 		line->rest[0] = key->addresses[1];
 		line->rest[1] = key->addresses[2];
@@ -159,7 +241,6 @@ static __always_inline void keep_answer(const struct bh_scratch *here, __u32 res
 		make_place(line);
 	}
 	write_answer(&line->first, here, key->link, key->addresses[0], key->ports, result | tag_mark(key));
-	line->first.flow = here->hash;
 }
 
 #endif

@@ -11,6 +11,12 @@
 #include "answer.h"
 #include "datapath_abi.h"
 
+/*
+ * Flag of maps whose values are lines of the cache. Such an array begins on a page. Any other begins in the middle of a
+ * line, and what is laid out for one line would be in two. Nobody maps them.
+ */
+#define IN_LINES BPF_F_MMAPABLE
+
 struct rule_counters {
 	struct bh_count counts[BH_RULE_PAGE];
 };
@@ -94,10 +100,14 @@ struct {
 	__type(value, struct bh_stamp);
 } stamp SEC(".maps");
 
-/* What the front knows of recent packets. The controller sets how many blocks there are, see bh_settings. */
+/*
+ * What the front knows of recent packets: by CPU, as many blocks as bh_settings says. The controller sets how many that
+ * are. A per-CPU map has no IN_LINES.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
+	__uint(map_flags, IN_LINES);
 	__type(key, __u32);
 	__type(value, struct answer_block);
 } verdicts SEC(".maps");
@@ -157,6 +167,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_FLOW_PLACES);
+	__uint(map_flags, IN_LINES);
 	__type(key, __u32);
 	__type(value, struct bh_flow_bucket);
 } flow_buckets SEC(".maps");
@@ -164,6 +175,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_FLOW_PLACES);
+	__uint(map_flags, IN_LINES);
 	__type(key, __u32);
 	__type(value, struct bh_flow_ways);
 } flows SEC(".maps");
@@ -171,6 +183,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_FLOW_BUCKETS / BH_FLOW_HINTS);
+	__uint(map_flags, IN_LINES);
 	__type(key, __u32);
 	__type(value, struct flow_hints);
 } flow_hints SEC(".maps");
@@ -192,6 +205,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_FRAGMENT_BUCKETS);
+	__uint(map_flags, IN_LINES);
 	__type(key, __u32);
 	__type(value, struct bh_fragment_bucket);
 } fragments SEC(".maps");
@@ -199,6 +213,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_LIMITS_MAX);
+	__uint(map_flags, IN_LINES);
 	__type(key, __u32);
 	__type(value, struct bh_limit);
 } limits SEC(".maps");
@@ -206,6 +221,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_SOURCE_SETS);
+	__uint(map_flags, IN_LINES);
 	__type(key, __u32);
 	__type(value, struct bh_source_set);
 } sources SEC(".maps");
@@ -213,6 +229,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, BH_HOLDER_BUCKETS);
+	__uint(map_flags, IN_LINES);
 	__type(key, __u32);
 	__type(value, struct bh_holder_bucket);
 } holders SEC(".maps");

@@ -111,7 +111,10 @@ static __always_inline __u32 seconds_attached(const struct image *image, const s
 	const struct bh_device *device = device_record(image, here);
 	__u32 seconds = device->flags & BH_DEVICE_SPARED ? seconds_after_trial(here, BH_DEVICE_SPARED) : 0;
 
-	return seconds ? seconds : seconds_of_adopting(image, device->attached_at, bpf_ktime_get_coarse_ns());
+	/* Most packets end here, without a look at the clock. */
+	if (seconds || !device->attached_at)
+		return seconds;
+	return seconds_of_adopting(image, device->attached_at, bpf_ktime_get_coarse_ns());
 }
 
 /* The same for what the previous policy, or a trial, passed without a flow. */
@@ -120,7 +123,9 @@ static __always_inline __u32 seconds_untracked(const struct image *image, const 
 	const struct bh_device *device = device_record(image, here);
 	__u32 seconds = device->flags & BH_DEVICE_UNTRACKED ? seconds_after_trial(here, BH_DEVICE_UNTRACKED) : 0;
 
-	return seconds ? seconds : seconds_of_adopting(image, device->untracked_at, bpf_ktime_get_coarse_ns());
+	if (seconds || !device->untracked_at)
+		return seconds;
+	return seconds_of_adopting(image, device->untracked_at, bpf_ktime_get_coarse_ns());
 }
 
 /* The generation that is asked what it passed without a flow: the previous policy, or a trial; 0: none. */

@@ -110,7 +110,7 @@ __noinline int front(struct __sk_buff *ctx, struct bh_scratch *here, __u32 hook)
 __noinline int learn(struct bh_scratch *here)
 {
 	if (here && here->front.link)
-		learn_result(here, result_at_tc(here));
+		learn_result(here, 0, result_at_tc(here));
 	return 0;
 }
 

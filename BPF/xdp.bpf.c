@@ -117,7 +117,7 @@ __noinline int front(struct xdp_md *ctx, struct bh_scratch *here)
 __noinline int learn(struct bh_scratch *here, __u32 sure)
 {
 	if (here && here->front.link)
-		learn_result(here, result_at_xdp(here, sure));
+		learn_result(here, RESULT_XDP, result_at_xdp(here, sure));
 	return 0;
 }
 

@@ -133,7 +133,10 @@ public final class Simulator {
         self.adopts = adopts
         devicePorts = generation.devicePorts
         maps = try InstanceMaps.make(
-            pinnedIn: nil, inner: nil, entries: ["verdicts": max(answerBlocks, 1), "buckets": 1])
+            pinnedIn: nil, inner: nil,
+            entries: [
+                MapName.verdicts.rawValue: AnswerTable.entries(blocks: answerBlocks), MapName.buckets.rawValue: 1,
+            ])
         settings.answer_blocks = answerBlocks
         generation.setGroupSlots(try self.groups.use(view, in: maps))
         Simulator.bind(&generation, view, before: nil, isFirst: true)

@@ -94,5 +94,78 @@ extension PacketTables {
                 }
             }
         }
+
+        // MARK: Devices of one port
+
+        private static let other: UInt16 = 900
+
+        /// What was learnt at one device of a port holds at another one, but not where that is cut off.
+        @Test(arguments: AddressFamily.allCases) func devicesOfAPortShareAnswers(family: AddressFamily) throws {
+            try FrontTests.Table.use(FrontTests.policy) { table throws in
+                var (here, there) = (FrontTests.Asked(family), FrontTests.Asked(family))
+                there.device = Self.other
+                here.segment = .udp(1000, 101, payload: [1])
+                var answered = 0
+                for number in UInt16(0)..<20 {
+                    there.segment = .udp(2000 + number, 101, payload: [1])
+                    for isQuarantined in [false, true] {
+                        there.isQuarantined = isQuarantined
+                        // Cutting it off has the front forget all.
+                        _ = try table.says(there)
+                        for _ in 0..<3 * Map.possibleCPUs { #expect(try table.says(here) == "drop default") }
+                        var next = there
+                        next.segment = .udp(3000 + number, 101, payload: [1])
+                        #expect(try table.says(next) == (isQuarantined ? "drop quarantine" : "drop default"))
+                        #expect(!isQuarantined || !table.simulator.wasAnswered)
+                        answered += table.simulator.wasAnswered ? 1 : 0
+                    }
+                }
+                // Which CPU judges a packet is not ours to say, and each learns by itself.
+                #expect(Front.blocks == 0 || answered >= 10)
+            }
+        }
+
+        /// A flow at one device of a port is none at another one.
+        @Test(arguments: AddressFamily.allCases) func flowsAreOfADevice(family: AddressFamily) throws {
+            try FrontTests.Table.use(FrontTests.policy) { table throws in
+                var (asked, reply) = (FrontTests.Asked(family), FrontTests.Asked(family))
+                (reply.source, reply.destination) = (asked.destination, asked.source)
+                reply.direction = .out
+                for number in UInt16(0)..<40 {
+                    reply.segment = .udp(103, 3000 + number, payload: [1])
+                    asked.segment = .udp(3000 + number, 103, payload: [1])
+                    #expect(try table.says(asked) == "accept open")
+                    for device in [Self.other, nil, Self.other, nil] {
+                        reply.device = device
+                        #expect(try table.says(reply) == (device == nil ? "accept established" : "drop default"))
+                    }
+                }
+            }
+        }
+
+        /// Connections from before are adopted at a device that is new, whatever was learnt at older ones.
+        @Test(arguments: AddressFamily.allCases) func aNewDeviceAdopts(family: AddressFamily) throws {
+            let policy = """
+                version: 1
+                ports:
+                  web: { interface: "tap*", protects: workload }
+                defaults: { in: drop, out: drop, adopt: 1h }
+                rules:
+                  - { name: open, service: tcp/443, action: accept }
+                """
+            try FrontTests.Table.use(policy) { table throws in
+                table.simulator.attachAnew(.asWritten, only: Simulator.device(0))
+                var asked = FrontTests.Asked(family)
+                for number in UInt16(0)..<20 {
+                    for (device, said) in [(Self.other, "drop invalid-state"), (nil, "accept open")] {
+                        asked.device = device
+                        asked.segment = .tcp(
+                            40_000 + number, 443, flags: Segment.TCPFlag.ack, sequence: 1, acknowledgement: 1)
+                        let says = try table.says(asked)
+                        #expect(says == said)
+                    }
+                }
+            }
+        }
     }
 }

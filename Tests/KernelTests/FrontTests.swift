@@ -23,6 +23,8 @@ extension PacketTables {
             var port = "web"
             var direction = Direction.in
             var isQuarantined = false
+            /// nil: the port's own.
+            var device: UInt16?
 
             init(_ family: AddressFamily) {
                 source = Ends.client(family)
@@ -62,8 +64,8 @@ extension PacketTables {
                         try simulator.judge(frame: asked.frame.bytes, portRecord: record, hook: hook)
                     } else {
                         try simulator.judge(
-                            frame: asked.frame.bytes, portRecord: record, direction: asked.direction,
-                            isQuarantined: asked.isQuarantined)
+                            frame: asked.frame.bytes, portRecord: record, device: asked.device,
+                            direction: asked.direction, isQuarantined: asked.isQuarantined)
                     }
                 return "\(outcome.verdict.rawValue) \(outcome.ruleName ?? outcome.reason?.rawValue ?? "-")"
             }

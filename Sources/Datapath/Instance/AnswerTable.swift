@@ -13,4 +13,7 @@ package enum AnswerTable {
         while blocks > 16, Int(blocks) * cpus > 2048 { blocks /= 2 }
         return blocks
     }
+
+    /// Entries of the map, if each of this host's possible CPUs has so many blocks.
+    package static func entries(blocks: UInt32) -> UInt32 { (blocks + max(blocks / 4, 1)) * UInt32(Map.possibleCPUs) }
 }

@@ -15,7 +15,7 @@ package struct InstanceSizes {
     package init(cpus: Int, ports: Int, rules: Int) throws(BPFError) {
         self.cpus = cpus
         for map in try Object(Programs.tc.bytes, name: Programs.tc.name).maps { add(map) }
-        perCPU += (Int(AnswerTable.blocks(cpus: cpus)) - 1) * size(of: MapName.verdicts)
+        perCPU += Int(AnswerTable.blocks(cpus: cpus)) * size(of: MapName.verdicts)
         // Devices count from 1.
         let chunks = ports / Int(BH_PORT_CHUNK) + 1
         perCPU += chunks * Int(BH_PORT_CHUNK) * Int(BH_DIRECTION_MAX.rawValue) * MemoryLayout<bh_port_counters>.size
@@ -32,6 +32,8 @@ package struct InstanceSizes {
     private mutating func add(_ map: MapDefinition) {
         let value = (Int(map.valueSize) + 7) / 8 * 8
         definitions[map.name] = value
+        // It has entries for each CPU, so its own figure is not what the object says.
+        guard map.name != MapName.verdicts.rawValue else { return }
         switch map.type {
         case BPF_MAP_TYPE_PERCPU_ARRAY.rawValue: perCPU += value * Int(map.maxEntries)
         case BPF_MAP_TYPE_ARRAY.rawValue, BPF_MAP_TYPE_ARRAY_OF_MAPS.rawValue, BPF_MAP_TYPE_PROG_ARRAY.rawValue:

@@ -13,7 +13,7 @@ extension InstanceMaps {
         try DatapathError.naming("cannot make the maps") {
             let object = try Object(Programs.tc.bytes, name: Programs.tc.name)
             object.select(programs: [])
-            let usual = [MapName.verdicts.rawValue: AnswerTable.blocks]
+            let usual = [MapName.verdicts.rawValue: AnswerTable.entries(blocks: AnswerTable.blocks)]
             for (map, count) in usual.merging(entries, uniquingKeysWith: { $1 }) {
                 try object.setEntries(count, of: map)
             }

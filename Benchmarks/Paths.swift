@@ -30,19 +30,41 @@ struct Paths: Section {
         for (subject, rules, contender) in contenders {
             try arena.add(contender, section: Paths.title, set: subject, rules: rules, generator: generator)
         }
-        // Segments of connections from before the port was attached: the first of each is adopted.
-        let segments = try arena.generator(Paths.strayed(set.segments))
-        for (subject, rules, generator) in [
-            ("a stateless rule", stateless, generator), ("an established flow, UDP", set.rules, generator),
-            ("an established flow, TCP", set.rules, segments),
+        try arena.add(
+            Bulkhead(executable: settings.bulkhead, rules: stateless), [.tc], section: Paths.title,
+            set: "a stateless rule", rules: 10_000, generator: generator)
+        for (subject, frames) in [
+            ("an established flow, UDP", set.accepted), ("an established flow, TCP", set.segments),
         ] {
+            let frames = Paths.strayed(frames)
             try arena.add(
-                Bulkhead(executable: settings.bulkhead, rules: rules, extra: ", maxFlows: 262144", adopt: "1d"), [.tc],
-                section: Paths.title, set: subject, rules: 10_000, generator: generator)
+                Bulkhead(executable: settings.bulkhead, rules: set.rules, extra: ", maxFlows: 262144", adopt: "1d"),
+                [.tc], section: Paths.title, set: subject, rules: 10_000, generator: try arena.generator(frames))
+            try Paths.establish(frames, arena)
         }
         let outcomes = try arena.measure(rounds: settings.rounds, milliseconds: settings.burstMilliseconds)
         report.rows += arena.rows(outcomes, beside: outcomes.first { $0.label.set == "nothing" }, called: "no filter")
         conclude(outcomes, &report)
+    }
+
+    /// Has the flows of frames established at the place that was added last: opened, answered, and gone on with. TCP's
+    /// are connections from before the port was attached, and so adopted.
+    private static func establish(_ frames: [Frame], _ arena: Arena) throws {
+        guard let entry = arena.entries.last else { return }
+        _ = try entry.generator.send(Trace.length, to: entry.place)
+        let receiver = try PacketSocket(entry.place.namespace, Place.device)
+        for frame in frames { try receiver.send(answer(to: frame)) }
+        _ = try entry.generator.send(Trace.length, to: entry.place)
+    }
+
+    /// The same between the same ends the other way round; all checksums stay right.
+    private static func answer(to frame: Frame) -> Frame {
+        var bytes = frame.bytes
+        // The addresses of IPv4, then the ports.
+        for (first, second, size) in [(26, 30, 4), (34, 36, 2)] {
+            for index in 0..<size { bytes.swapAt(first + index, second + index) }
+        }
+        return Frame(bytes: bytes)
     }
 
     /// Frames that are not for the receiver.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import TestSupport
 
-/// What a packet costs with few ports and with many, all of them in use in turn.
+/// What a packet costs with few ports and with many, all of them in use in turn. Each frame of the trace always goes to
+/// the same port, so that as many different packets come, however many ports there are.
 struct Ports: Section {
     static let name = "ports"
     private static let title = "Dropped packets at XDP, by the number of ports of one policy"

@@ -21,7 +21,7 @@ struct control {
 	__u32 next;   /* frame that comes next */
 	__u32 forge;  /* enum forging */
 	__u32 serial; /* of the next forged source */
-	__u32 spread; /* interfaces from `target` on that take turns, 64 frames each */
+	__u32 spread; /* interfaces from `target` on, each of which gets its own part of the trace */
 };
 
 struct {
@@ -102,12 +102,11 @@ int generate(struct xdp_md *ctx)
 	__u8 *to = (__u8 *)(long)ctx->data, *end = (__u8 *)(long)ctx->data_end;
 	struct control *settings;
 	struct frame *frame;
-	__u32 key = 0, turn;
+	__u32 key = 0;
 
 	settings = bpf_map_lookup_elem(&control, &key);
 	if (!settings || to + FRAME_SIZE > end)
 		return XDP_DROP;
-	turn = settings->next / 64;
 	key = settings->next++ & (FRAMES - 1);
 	frame = bpf_map_lookup_elem(&frames, &key);
 	if (!frame)
@@ -117,7 +116,7 @@ int generate(struct xdp_md *ctx)
 		scatter_source(to, settings->serial++);
 	else if (settings->forge)
 		forge_source(to, settings->serial++);
-	return bpf_redirect(settings->target + (settings->spread > 1 ? turn % settings->spread : 0), 0);
+	return bpf_redirect(settings->target + key * settings->spread / FRAMES, 0);
 }
 
 struct {

@@ -21,7 +21,7 @@ public struct PacketParser {
     private var offset = 0
     /// Where the frame ends on the wire, then the IP packet in it.
     private var end: Int
-    /// Where L4's header ends.
+    /// Where L4's header ends; of a frame that is not IP, what is read of it.
     private var headerEnd = 0
     private var hasFragmentHeader = false
     /// Whether what the fragment's header says can be.
@@ -87,7 +87,7 @@ public struct PacketParser {
         case 0x0800: try ipv4()
         case 0x86dd: try ipv6()
         case 0x0806, 0x8035: try arp()
-        default: break
+        default: headerEnd = offset
         }
     }
 
@@ -106,6 +106,7 @@ public struct PacketParser {
     private mutating func arp() throws(Refusal) {
         guard has(8), reaches(8 + 2 * (Int(u8(4)) + Int(u8(5)))) else { throw Refusal(.malformed) }
         packet.isARP = true
+        headerEnd = offset + 8
     }
 
     // MARK: Layer 3

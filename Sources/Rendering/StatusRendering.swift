@@ -20,14 +20,20 @@ extension Status {
 
     private func trialJSON(_ until: String?) -> JSON {
         guard let trial else { return nil }
-        return ["generation": JSON(generation), "base": JSON(optional: trial.base), "until": JSON(until)]
+        return [
+            "generation": JSON(generation), "base": JSON(optional: trial.base), "until": JSON(until),
+            "passing": JSON(trial.passing),
+        ]
     }
 
     private func trialWords(_ palette: Palette) -> Words {
         guard let trial else { return "" }
         let until = Timestamp(nanoseconds: trial.until).utc.prefix(19)
         let after = trial.base.map { "generation \($0) is in force again" } ?? "everything passes again"
-        return palette.yellow("on trial until \(until)Z, then \(after)") + "\n"
+        let words = palette.yellow("on trial until \(until)Z, then \(after)") + "\n"
+        guard !trial.passing.isEmpty else { return words }
+        let passing = trial.passing.joined(separator: ", ")
+        return words + palette.red("pass until then, because the trial has no such ports: \(passing)") + "\n"
     }
 
     package func words(_ palette: Palette) -> Words {

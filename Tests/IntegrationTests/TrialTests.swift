@@ -281,8 +281,10 @@ extension Integration {
             _ = try site.bulkhead.json(Applied.self, "apply", "--trial", "1h", one)
             let links = try Shell.check("ls", "/sys/fs/bpf/\(site.bulkhead.instance)/links")
             #expect(try site.bulkhead.status().ports.map(\.name) == ["first"])
+            #expect(try site.bulkhead.run("status").output.contains("the trial has no such ports: second\n"))
             #expect(try site.bulkhead.run("quarantine", "second").status == 0)
             try site.bulkhead.letTrialEnd()
+            #expect(try !site.bulkhead.run("status").output.contains("no such ports"))
             #expect(try Shell.check("ls", "/sys/fs/bpf/\(site.bulkhead.instance)/links") == links)
             let ports = try site.bulkhead.status().ports
             #expect(ports.map(\.name) == ["first", "second"])

@@ -99,6 +99,14 @@ public struct Status: Sendable {
         public var base: UInt32?
         /// Nanoseconds since 1970, by the wall clock as it is now.
         public var until: UInt64
+        /// Ports of the base that the trial does not have: everything passes them until it ends.
+        public var passing: [String]
+
+        public init(base: UInt32?, until: UInt64, passing: [String] = []) {
+            self.base = base
+            self.until = until
+            self.passing = passing
+        }
     }
 
     public var instance: String

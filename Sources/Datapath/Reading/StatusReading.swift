@@ -43,7 +43,15 @@ extension Instance {
     func openTrial(of image: LiveImage, _ maps: InstanceMaps) -> Status.OpenTrial? {
         guard let trial = try? maps.trial(), !trial.hasEnded, trial.generation == image.generation else { return nil }
         let base = (try? maps.otherSlot()).flatMap { try? LiveImage.published(in: maps, slot: $0) }
-        return Status.OpenTrial(base: base?.generation, until: KernelClock.wall(atBoot: trial.until))
+        return Status.OpenTrial(
+            base: base?.generation, until: KernelClock.wall(atBoot: trial.until),
+            passing: base.map { ports(of: $0, without: image) } ?? [])
+    }
+
+    /// The names of an image's ports at devices that another one does not have.
+    private func ports(of image: LiveImage, without other: LiveImage) -> [String] {
+        let known = Set(other.devices().map(\.id))
+        return image.devices().filter { !known.contains($0.id) }.map(image.portName).sorted()
     }
 
     /// The trial that is open, and how many nanoseconds are left of it; nil if there is none.

@@ -241,6 +241,9 @@ package struct Controller: Sendable {
         try instance.flows(try question.filter(serviceNames))
     }
 
+    /// Whether a question about flows can be answered.
+    package func checkFlows(_ question: FlowQuestion) throws { _ = try question.filter(serviceNames) }
+
     /// Ends the flows that are asked for, so that their next packets are judged anew; returns how many.
     package func endFlows(_ question: FlowQuestion) throws -> Int {
         try instance.endFlows(try question.filter(serviceNames))

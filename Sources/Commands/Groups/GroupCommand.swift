@@ -4,6 +4,7 @@ import Control
 import Network
 import Policy
 import Rendering
+import Requests
 
 struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -120,12 +121,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let groups = try instance.controller.groups(group)
-            guard group != nil, let found = groups.first else {
-                return try output.show(
-                    ["instance": .string(instance.name), "groups": groups.json], or: groups.words)
-            }
-            try output.show(found.json(instance.name), or: found.words)
+            try instance.show(.groups(group), output)
         }
     }
 

@@ -91,7 +91,8 @@ let package = Package(
         // What can be asked, in the same words by commands and through the agent.
         .target(
             name: "Requests",
-            dependencies: ["Rendering", "Control", "Datapath", "Wire", "Network", system], swiftSettings: settings),
+            dependencies: ["Rendering", "Control", "Datapath", "Host", "Policy", "Wire", "Network", system],
+            swiftSettings: settings),
         // HTTP for this host alone.
         .target(
             name: "Server",

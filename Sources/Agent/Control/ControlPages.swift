@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
+import Host
 import Rendering
 import Requests
 import Server
@@ -33,14 +34,20 @@ final class ControlPages: ServerPages {
     func admission(of request: ServerRequest) -> ServerAdmission {
         let routes = Route.methods(of: request)
         guard !routes.isEmpty else {
-            return .refused(.refused(404, "there is nothing of this name", advice: "openapi.yaml lists what there is"))
+            return .refused(.refused(404, "there is nothing of this name", advice: "openapi.json lists what there is"))
         }
         guard routes.contains(request.method) else {
             var answer = ServerAnswer.refused(405, "this is not for \(request.method.rawValue)", advice: nil)
             answer.fields = [("Allow", routes.map(\.rawValue).joined(separator: ", "))]
             return .refused(answer)
         }
-        return .granted(bodyBytes: 0)
+        if request.method.isReading { return .granted(bodyBytes: 0) }
+        guard access.right(of: request.peer) >= .change else {
+            let deed = "changes the policy and groups, and cuts ports off"
+            return .refused(missing(access.names.operators, deed, request.peer))
+        }
+        // A policy of 100,000 rules has some 10 MiB.
+        return .granted(bodyBytes: 64 << 20)
     }
 
     // MARK: Answers
@@ -49,7 +56,7 @@ final class ControlPages: ServerPages {
         do {
             return try answered(request)
         } catch let bad as BadRequest {
-            return .refused(400, Words.escaped(bad.words), advice: "openapi.yaml says what there is")
+            return .refused(400, Words.escaped(bad.words), advice: "openapi.json says what there is")
         } catch {
             return .failed(error)
         }
@@ -66,6 +73,7 @@ final class ControlPages: ServerPages {
             try parameters.end()
             return try drops(question, look, isCommand, request)
         }
+        if !request.method.isReading { return try change(request, path, &parameters, look, isCommand) }
         guard let question = try Question(path, &parameters) else {
             return .refused(404, "there is nothing of this name", advice: nil)
         }
@@ -73,6 +81,28 @@ final class ControlPages: ServerPages {
         if case .flows = question { return try flows(question, look, isCommand) }
         var text = ""
         try question.answer(of: controller, instance: instance, look) { text += isCommand ? $0.line : $0.plain }
+        return ServerAnswer(type: isCommand ? Piece.contentType : "application/json", body: ServerBody(text))
+    }
+
+    private func change(
+        _ request: ServerRequest, _ path: [String], _ parameters: inout Parameters, _ look: Presentation,
+        _ isCommand: Bool
+    ) throws -> ServerAnswer {
+        let change = try Change(request.method.rawValue, path, &parameters, body: request.body)
+        guard let change, let peer = request.peer else {
+            return .refused(404, "there is nothing of this name", advice: nil)
+        }
+        try parameters.end()
+        let author = ChangeLog.Author(person: .user(peer.user), process: peer.process, isThroughAgent: true)
+        var text = ""
+        // What cannot be noted is not done.
+        try ChangeLog(instance: instance, makesFolder: true).noting(
+            change.deed, change.object, by: author, on: controller
+        ) {
+            try change.perform(on: controller, instance: instance, by: author.person, look) {
+                text += isCommand ? $0.line : $0.plain
+            }
+        }
         return ServerAnswer(type: isCommand ? Piece.contentType : "application/json", body: ServerBody(text))
     }
 
@@ -117,14 +147,34 @@ enum Route {
         Target.parts(of: request.path, decoded: ServerRequest.decoded)
     }
 
+    struct Entry: Sendable {
+        /// As docs/openapi.json writes it.
+        let path: String
+        let methods: [ServerRequest.Method]
+        private let parts: [String]
+
+        init(_ path: String, _ methods: ServerRequest.Method...) {
+            self.path = path
+            self.methods = methods
+            parts = path.split(separator: "/").dropFirst().map(String.init)
+        }
+
+        func matches(_ path: [String]) -> Bool {
+            path.count == parts.count && zip(path, parts).allSatisfy { $0 == $1 || $1 == "{group}" }
+        }
+    }
+
+    static let all = [
+        Entry("/v1/status", .get), Entry("/v1/counters", .get), Entry("/v1/flows", .get), Entry("/v1/drops", .get),
+        Entry("/v1/policy", .get, .post), Entry("/v1/generations", .get), Entry("/v1/groups", .get),
+        Entry("/v1/groups/{group}", .get), Entry("/v1/groups/{group}/members", .post, .delete),
+        Entry("/v1/quarantine", .post, .delete), Entry("/v1/confirm", .post), Entry("/v1/rollback", .post),
+    ]
+
     /// With what methods something of this name can be asked for.
     static func methods(of request: ServerRequest) -> [ServerRequest.Method] {
         guard let path = path(request) else { return [] }
-        switch path.first {
-        case "status", "counters", "flows", "policy", "generations", "drops": return path.count == 1 ? [.get] : []
-        case "groups": return path.count <= 2 ? [.get] : []
-        default: return []
-        }
+        return all.first { $0.matches(path) }?.methods ?? []
     }
 }
 

@@ -56,13 +56,7 @@ struct GroupCommand: ParsableCommand {
         }
 
         func run() throws {
-            let change = try instance.controller.add(chosen.prefixes(), to: chosen.group, seconds: length)
-            if output.isJSON {
-                return try StandardOutput.line(
-                    change.json(instance.name, [("added", JSON(change.changed)), ("refreshed", JSON(change.others))]))
-            }
-            let refreshed = change.others == 0 ? "" : ", \(change.others) got a new time"
-            try StandardOutput.line("\(chosen.group): \(counted(change.changed, "member")) added\(refreshed)")
+            try instance.make(.add(try chosen.prefixes(), to: chosen.group, seconds: length), output)
         }
     }
 
@@ -82,21 +76,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let change = try instance.controller.delete(chosen.prefixes(), from: chosen.group)
-            if output.isJSON {
-                return try StandardOutput.line(
-                    change.json(
-                        instance.name,
-                        [
-                            ("deleted", JSON(change.changed)), ("absent", JSON(change.others)),
-                            ("covered", JSON(change.covered.map(\.description))),
-                        ]))
-            }
-            let absent = change.others == 0 ? "" : ", \(change.others) not in it"
-            try StandardOutput.line("\(chosen.group): \(counted(change.changed, "member")) deleted\(absent)")
-            for prefix in change.covered.prefix(10) {
-                StandardError.line("warning: \(prefix) is in the group all the same: a shorter prefix is a member")
-            }
+            try instance.make(.delete(try chosen.prefixes(), from: chosen.group), output)
         }
     }
 
@@ -141,11 +121,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let change = try instance.controller.flush(group)
-            if output.isJSON {
-                return try StandardOutput.line(change.json(instance.name, [("deleted", JSON(change.changed))]))
-            }
-            try StandardOutput.line("\(group): \(counted(change.changed, "member")) deleted")
+            try instance.make(.flush(group), output)
         }
     }
 }

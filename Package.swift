@@ -88,6 +88,11 @@ let package = Package(
                 "Control", "Simulation", "Analysis", "Datapath", "Host", "Compiler", "Policy", "Wire", "Network",
             ],
             swiftSettings: settings),
+        // What can be asked, in the same words by commands and through the agent.
+        .target(
+            name: "Requests",
+            dependencies: ["Rendering", "Control", "Datapath", "Host", "Policy", "Wire", "Network", system],
+            swiftSettings: settings),
         // HTTP for this host alone.
         .target(
             name: "Server",
@@ -102,7 +107,8 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "Control", "Rendering", "Server", "Host", "Inventory", "Compiler", "Policy", "CHeap", system,
+                "Control", "Rendering", "Requests", "Server", "Host", "Inventory", "Compiler", "Policy", "CHeap",
+                system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -113,7 +119,8 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Control", "Rendering", "Policy", "Inventory", "Import", "Capture", "Wire", "Network", system,
+                "Control", "Rendering", "Requests", "Policy", "Inventory", "Import", "Capture", "Wire", "Network",
+                system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings),
@@ -164,7 +171,8 @@ let package = Package(
             ],
             swiftSettings: settings),
         .testTarget(
-            name: "AgentTests", dependencies: ["Agent", "Control", "Rendering", "Policy", "TestSupport"],
+            name: "AgentTests",
+            dependencies: ["Agent", "Requests", "Server", "Control", "Rendering", "Policy", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "ServerTests", dependencies: ["Server", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),

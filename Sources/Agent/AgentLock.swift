@@ -20,7 +20,9 @@ struct AgentLock: ~Copyable {
     private static func locked(
         _ path: String, _ folder: String, _ instance: String
     ) throws(Refusal) -> FileDescriptor {
-        _ = unsafe mkdir(folder, 0o700)
+        // Users who may not look into it go through it, to the control socket.
+        _ = unsafe mkdir(folder, 0o711)
+        _ = unsafe chmod(folder, 0o711)
         let file: FileDescriptor
         do {
             file = try FileDescriptor.open(

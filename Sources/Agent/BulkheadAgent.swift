@@ -5,6 +5,7 @@ import Glibc
 import Inventory
 import Logging
 import Rendering
+import Requests
 import Server
 import ServiceLifecycle
 import UnixSignals
@@ -36,6 +37,15 @@ public struct BulkheadAgent: AsyncParsableCommand {
         help: ArgumentHelp(
             "Where metrics are served: \(ServerAddress.forms). Left out: nowhere.", valueName: "address"))
     var metrics: String?
+    @Option(
+        help: ArgumentHelp(
+            "Where commands of users who are not root are served: `default` is /run/bulkhead/INSTANCE.control. Left "
+                + "out: nowhere.", valueName: "path"))
+    var control: String?
+    @Option(help: ArgumentHelp("The group whose members may read at the control socket.", valueName: "group"))
+    var readers = Access.Names().readers
+    @Option(help: ArgumentHelp("The group whose members may also change things there.", valueName: "group"))
+    var operators = Access.Names().operators
 
     public init() {}
 
@@ -57,6 +67,7 @@ public struct BulkheadAgent: AsyncParsableCommand {
         }
         do {
             _ = try metrics.map { text throws(ServerError) in try ServerAddress(text) }
+            _ = try controlPath.map { path throws(ServerError) in try ServerAddress("unix:\(path)") }
         } catch {
             throw ValidationError("\(error.cause); \(error.advice)")
         }
@@ -81,6 +92,10 @@ public struct BulkheadAgent: AsyncParsableCommand {
         }
     }
 
+    private var controlPath: String? {
+        control == "default" ? ControlSocket.path(instance: instance) : control
+    }
+
     private static func source(_ text: String) -> (any WorkloadSource)? {
         SourceText.source(text, devices: KernelContainerDevices())
     }
@@ -97,6 +112,11 @@ public struct BulkheadAgent: AsyncParsableCommand {
         if let address = try metrics.map({ try ServerAddress($0) }) {
             let pages = MetricPages(try Controller(instance: instance), board)
             services.append(try await MetricsService(address, pages, logger))
+        }
+        if let path = controlPath {
+            let access = Access(Access.Names(readers: readers, operators: operators))
+            let pages = ControlPages(try Controller(instance: instance), instance: instance, access)
+            services.append(try await ControlService(path, pages, logger))
         }
         var quiet = logger
         quiet.logLevel = .error

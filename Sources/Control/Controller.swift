@@ -35,18 +35,36 @@ package struct Controller: Sendable {
     /// Reads a policy that is to be put in force here, and compiles it.
     package func prepare(_ path: String) throws -> PreparedPolicy { try PreparedPolicy.read(path, for: instance) }
 
+    /// Compiles a policy that somebody has sent with all of its files; no other file is read for it.
+    ///
+    /// - Parameter files: Its own first.
+    package func prepare(_ files: [RecordingFiles.File]) throws -> PreparedPolicy {
+        try PreparedPolicy(
+            PolicySource(
+                recording: RecordingFiles(MemoryFiles(kept: files), limit: HistoryBounds.standard.bytes),
+                files.first?.path ?? "", for: instance, requiresDevices: true),
+            proves: true)
+    }
+
+    /// The files of a policy, as this user may read them; nil: they are too large to be sent.
+    package func files(of path: String) throws -> [RecordingFiles.File]? {
+        try PolicySource(path: path, for: instance, requiresDevices: true).files
+    }
+
     /// Puts a policy in force, and remembers who did, and why. While somebody else changes the instance, such as the
     /// agent, who needs some tens of milliseconds, it waits, for five seconds at most.
     ///
     /// - Parameters:
     ///   - generation: The generation that it is taken from; nil: it was read from files.
     ///   - seconds: How long it is on trial; nil: it stays in force.
+    ///   - person: Who it is for; nil: who runs this process.
     package func apply(
         _ policy: PreparedPolicy, because message: String?, rollbackOf generation: UInt32? = nil,
-        trial seconds: Int? = nil
+        trial seconds: Int? = nil, by person: Operator? = nil
     ) throws -> ApplyReport {
         try waiting(.seconds(5)) {
-            try policy.apply(to: instance, ApplyNote.now(message, rollbackOf: generation), trial: seconds)
+            try policy.apply(
+                to: instance, ApplyNote.now(message, rollbackOf: generation, by: person), trial: seconds)
         }
     }
 
@@ -240,6 +258,9 @@ package struct Controller: Sendable {
     package func flows(_ question: FlowQuestion = FlowQuestion()) throws -> [ListedFlow] {
         try instance.flows(try question.filter(serviceNames))
     }
+
+    /// Whether a question about flows can be answered.
+    package func checkFlows(_ question: FlowQuestion) throws { _ = try question.filter(serviceNames) }
 
     /// Ends the flows that are asked for, so that their next packets are judged anew; returns how many.
     package func endFlows(_ question: FlowQuestion) throws -> Int {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Datapath
+import Host
 import Policy
 
 /// A policy of the past that is to be put in force again.
@@ -39,13 +40,17 @@ extension ApplyNote {
 
     /// Who runs this command, where, and why.
     ///
+    /// - Parameter person: Who it is for; nil: who runs this command.
     /// - Throws: ``Refusal`` if the message is too long.
-    static func now(_ message: String?, rollbackOf generation: UInt32?) throws(Refusal) -> ApplyNote {
+    static func now(
+        _ message: String?, rollbackOf generation: UInt32?, by person: Operator? = nil
+    ) throws(Refusal) -> ApplyNote {
         let message = message.flatMap { $0.isEmpty ? nil : $0 }
         guard message.map({ $0.utf8.count <= messageLimit }) ?? true else {
             throw Refusal("the message is longer than \(messageLimit) bytes", advice: "shorten it")
         }
         return ApplyNote(
-            person: .current, directory: WorkingDirectory.path, message: message, rollbackOf: generation)
+            person: person ?? .current, directory: person == nil ? WorkingDirectory.path : nil, message: message,
+            rollbackOf: generation)
     }
 }

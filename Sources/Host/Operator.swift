@@ -36,6 +36,9 @@ public struct Operator: Sendable, Hashable, Codable {
             name: (isCaller ? caller : nil) ?? loginName ?? name(of: uid), uid: uid, loginUID: login, sudoUser: caller)
     }
 
+    /// Who is known by the number alone.
+    package static func user(_ uid: UInt32) -> Operator { Operator(name: name(of: uid), uid: uid) }
+
     /// Reads `/proc/PID/loginuid`; nil: nobody logged in.
     static func loginUID(_ text: String) -> UInt32? {
         guard let number = UInt32(text.prefix { $0.isNumber }), number != .max else { return nil }

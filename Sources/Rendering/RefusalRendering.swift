@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
 import Datapath
+import Policy
 
 extension Words {
     /// What is wrong, then what to do, for an error of a call of Control; nil for other errors.
@@ -24,4 +25,29 @@ extension Words {
     }
 
     private init(cause: String, advice: String?) { self = "\(cause)" + (advice.map { "\n  \($0)" } ?? "") }
+}
+
+/// A failure in parts, for whoever does not show it at once.
+package struct FailureParts: Sendable, Hashable {
+    package let message: Words
+    package let advice: Words?
+    /// What is to be shown before it.
+    package let notices: [Words]
+
+    package init(_ error: any Error) {
+        switch error {
+        case let refusal as Refusal:
+            message = "\(refusal.cause)"
+            advice = refusal.advice.map { "\($0)" }
+            notices = refusal.diagnostics.filter { $0.severity != .note }.map { "\("\($0)")" }
+        case let error as DatapathError:
+            message = "\(error.message)"
+            advice = error.advice.map { "\($0)" }
+            notices = []
+        default:
+            message = "\("\(error)")"
+            advice = nil
+            notices = []
+        }
+    }
 }

@@ -3,15 +3,6 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 
-/// What the connections of a server share.
-struct ServerCore: Sendable {
-    let address: ServerAddress
-    let limits: ServerLimits
-    let tally = ServerTally()
-    let pool = NIOThreadPool(numberOfThreads: 1)
-    let answer: @Sendable (ServerRequest, ServerFigures) -> ServerAnswer
-}
-
 /// A small HTTP server for this host alone. It has two threads of its own, one for connections and one for answers, and
 /// nobody else waits for a client.
 package final class HTTPServer: Sendable {
@@ -22,13 +13,14 @@ package final class HTTPServer: Sendable {
 
     /// Listens from now on.
     ///
-    /// - Parameter answer: Called on a thread of its own, for one request at a time. It may block.
+    /// - Parameter isForAll: Whether every user of the host may connect to a Unix socket, because the pages ask who
+    ///   does.
     package init(
-        _ address: ServerAddress, limits: ServerLimits = ServerLimits(),
-        answer: @escaping @Sendable (ServerRequest, ServerFigures) -> ServerAnswer
+        _ address: ServerAddress, isForAll: Bool = false, limits: ServerLimits = ServerLimits(),
+        pages: some ServerPages
     ) async throws(ServerError) {
-        var listening = try ListeningSocket.open(address)
-        let core = ServerCore(address: address, limits: limits, answer: answer)
+        var listening = try ListeningSocket.open(address, isForAll: isForAll)
+        let core = ServerCore(address, limits, pages)
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         do {
             guard let descriptor = listening.takeDescriptor() else { throw ChannelError.badInterfaceAddressFamily }
@@ -39,6 +31,7 @@ package final class HTTPServer: Sendable {
             throw ServerError("cannot serve at \(address): \(error)", advice: "see the kernel's log for what is amiss")
         }
         core.pool.start()
+        if limits.streams > 0 { core.streams.start() }
         self.core = core
         self.group = group
         socket = listening
@@ -56,10 +49,11 @@ package final class HTTPServer: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    try pipeline.addHandler(ReadBound(core.limits.requestBytes))
+                    let bound = ReadBound(core.limits.requestBytes)
+                    try pipeline.addHandler(bound)
                     try pipeline.configureHTTPServerPipeline(
                         withPipeliningAssistance: false, withErrorHandling: false)
-                    try pipeline.addHandler(Connection(core))
+                    try pipeline.addHandler(Connection(core, bound))
                 }
             }
     }
@@ -68,6 +62,8 @@ package final class HTTPServer: Sendable {
     package func stop() async {
         socket.removeName()
         try? await channel.close()
+        core.ending.begin()
+        if core.limits.streams > 0 { try? await core.streams.shutdownGracefully() }
         try? await core.pool.shutdownGracefully()
         try? await group.shutdownGracefully()
     }

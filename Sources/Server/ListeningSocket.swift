@@ -18,13 +18,14 @@ struct ListeningSocket: ~Copyable {
         self.inode = inode
     }
 
-    static func open(_ address: ServerAddress) throws(ServerError) -> ListeningSocket {
+    /// - Parameter isForAll: Whether every user of the host may connect to a Unix socket.
+    static func open(_ address: ServerAddress, isForAll: Bool) throws(ServerError) -> ListeningSocket {
         let descriptor = try socket(for: address)
         do throws(ServerError) {
             switch address {
             case .unix(let path):
                 let folder = try ServerFolder(of: path)
-                let inode = try folder.bind(descriptor)
+                let inode = try folder.bind(descriptor, mode: isForAll ? 0o666 : 0o660)
                 do throws(ServerError) {
                     try listen(descriptor, address)
                 } catch {

@@ -77,13 +77,13 @@ struct ServerFolder: ~Copyable {
     /// Gives a socket its name here; a name that an earlier process has left is taken over.
     ///
     /// - Returns: the inode that it has got.
-    func bind(_ socket: FileDescriptor) throws(ServerError) -> UInt64 {
+    func bind(_ socket: FileDescriptor, mode: mode_t) throws(ServerError) -> UInt64 {
         try makeRoom()
         guard unsafe withAddress({ unsafe Glibc.bind(socket.rawValue, $0, $1) }) == 0 else {
             throw ServerError("cannot bind \(path): \(Errno(rawValue: errno))", advice: "see who uses it: ss -xlp")
         }
         // The process's mask took away what it did; nobody can connect yet, because nothing listens.
-        guard unsafe fchmodat(descriptor.rawValue, name, 0o660, 0) == 0, let present else {
+        guard unsafe fchmodat(descriptor.rawValue, name, mode, 0) == 0, let present else {
             throw ServerError("cannot set the mode of \(path): \(Errno(rawValue: errno))", advice: "run it as root")
         }
         return present.inode

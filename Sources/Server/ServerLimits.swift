@@ -9,14 +9,17 @@ package struct ServerLimits: Sendable {
     package var connectionsPerSecond = 100
     /// From the connection to the end of the answer.
     package var time = Duration.seconds(10)
-    /// Bytes that a client sends.
+    /// Bytes that a client sends, less the body that it was granted.
     package var requestBytes = 8192
+    /// Connections of one user at once who is not root; nil: as many as there may be at all.
+    package var connectionsOfUser: Int?
+    /// Answers at once that go on, each on a thread of its own.
+    package var streams = 0
+    /// How long a client may take nothing of an answer that goes on.
+    package var stall = Duration.seconds(60)
 
     package init() {}
 
-    var timeAmount: TimeAmount {
-        .nanoseconds(time.components.seconds * 1_000_000_000 + time.components.attoseconds / 1_000_000_000)
-    }
 }
 
 /// What clients did.
@@ -27,6 +30,14 @@ package struct ServerFigures: Sendable, Hashable {
     package var malformed: UInt64 = 0
     /// Connections that were ended because their time was over.
     package var late: UInt64 = 0
+    /// Connections that were refused for who made them, or for how many they had.
+    package var refused: UInt64 = 0
     /// Connections now.
     package var open = 0
+}
+
+extension TimeAmount {
+    init(_ time: Duration) {
+        self = .nanoseconds(time.components.seconds * 1_000_000_000 + time.components.attoseconds / 1_000_000_000)
+    }
 }

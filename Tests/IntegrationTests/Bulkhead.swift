@@ -24,7 +24,9 @@ struct Bulkhead: Sendable {
         instance = lab.id + suffix
         let words = command(["detach", "--all"])
         let folder = "/sys/fs/bpf/\(instance)"
-        let files = ["agent", "workloads"].map { "/run/bulkhead/\(instance).\($0)" }
+        let files =
+            ["agent", "workloads", "control"].map { "/run/bulkhead/\(instance).\($0)" }
+            + ["/var/log/bulkhead/\(instance).changes"]
         lab.atEnd { [started] in
             // An agent that still runs could put the policy in force once more.
             started.kill()

@@ -55,7 +55,8 @@ import Testing
             "usr/share/bash-completion/completions/bulkhead", "usr/share/zsh/vendor-completions/_bulkhead",
             "usr/share/fish/vendor_completions.d/bulkhead.fish", "usr/share/doc/bulkhead/copyright",
             "usr/share/doc/bulkhead/examples/public-server.yaml", "usr/share/man/man5/bulkhead-policy.5.gz",
-            "usr/share/bulkhead/policy.schema.json", "usr/share/bulkhead/monitoring/bulkhead.rules.yml",
+            "usr/share/bulkhead/openapi.json", "usr/share/bulkhead/policy.schema.json",
+            "usr/share/bulkhead/monitoring/bulkhead.rules.yml",
             "usr/share/bulkhead/monitoring/bulkhead-dashboard.json", "usr/share/bulkhead/monitoring/scrape.yml",
             "usr/share/bulkhead/monitoring/metrics.conf",
         ] {

@@ -7,7 +7,7 @@ import Synchronization
 
 /// What is answered to readers of the metrics. They decide how often they ask, and so not what that costs: the figures
 /// are read at most once a second, and at most a fifth of the time.
-final class MetricPages: Sendable {
+final class MetricPages: ServerPages {
     /// The figures of one reading, and the texts that were made of them.
     private struct Reading {
         var families: [MetricFamily]
@@ -30,7 +30,7 @@ final class MetricPages: Sendable {
 
     func answer(_ request: ServerRequest, _ server: ServerFigures) -> ServerAnswer {
         let isKnown = ["/metrics", "/healthz", "/readyz", "/"].contains(request.path)
-        if isKnown, request.method == .other { return .readOnly }
+        if isKnown, !request.method.isReading { return .readOnly }
         switch request.path {
         case "/metrics":
             let text = MetricText(accept: request.accept)

@@ -28,7 +28,7 @@ struct MetricsService: Service {
     private static func start(
         _ address: ServerAddress, _ pages: MetricPages, _ logger: Logger
     ) async throws(ServerError) -> HTTPServer {
-        let server = try await HTTPServer(address) { pages.answer($0, $1) }
+        let server = try await HTTPServer(address, pages: pages)
         logger.notice("metrics are served at \(address)")
         return server
     }

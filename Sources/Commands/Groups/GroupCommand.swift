@@ -4,6 +4,7 @@ import Control
 import Network
 import Policy
 import Rendering
+import Requests
 
 struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -55,13 +56,7 @@ struct GroupCommand: ParsableCommand {
         }
 
         func run() throws {
-            let change = try instance.controller.add(chosen.prefixes(), to: chosen.group, seconds: length)
-            if output.isJSON {
-                return try StandardOutput.line(
-                    change.json(instance.name, [("added", JSON(change.changed)), ("refreshed", JSON(change.others))]))
-            }
-            let refreshed = change.others == 0 ? "" : ", \(change.others) got a new time"
-            try StandardOutput.line("\(chosen.group): \(counted(change.changed, "member")) added\(refreshed)")
+            try instance.make(.add(try chosen.prefixes(), to: chosen.group, seconds: length), output)
         }
     }
 
@@ -81,21 +76,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let change = try instance.controller.delete(chosen.prefixes(), from: chosen.group)
-            if output.isJSON {
-                return try StandardOutput.line(
-                    change.json(
-                        instance.name,
-                        [
-                            ("deleted", JSON(change.changed)), ("absent", JSON(change.others)),
-                            ("covered", JSON(change.covered.map(\.description))),
-                        ]))
-            }
-            let absent = change.others == 0 ? "" : ", \(change.others) not in it"
-            try StandardOutput.line("\(chosen.group): \(counted(change.changed, "member")) deleted\(absent)")
-            for prefix in change.covered.prefix(10) {
-                StandardError.line("warning: \(prefix) is in the group all the same: a shorter prefix is a member")
-            }
+            try instance.make(.delete(try chosen.prefixes(), from: chosen.group), output)
         }
     }
 
@@ -120,12 +101,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let groups = try instance.controller.groups(group)
-            guard group != nil, let found = groups.first else {
-                return try output.show(
-                    ["instance": .string(instance.name), "groups": groups.json], or: groups.words)
-            }
-            try output.show(found.json(instance.name), or: found.words)
+            try instance.show(.groups(group), output)
         }
     }
 
@@ -145,11 +121,7 @@ struct GroupCommand: ParsableCommand {
         @OptionGroup var output: OutputOptions
 
         func run() throws {
-            let change = try instance.controller.flush(group)
-            if output.isJSON {
-                return try StandardOutput.line(change.json(instance.name, [("deleted", JSON(change.changed))]))
-            }
-            try StandardOutput.line("\(group): \(counted(change.changed, "member")) deleted")
+            try instance.make(.flush(group), output)
         }
     }
 }

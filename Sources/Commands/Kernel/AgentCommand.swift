@@ -28,6 +28,9 @@ struct AgentCommand: ParsableCommand {
             is away, what it said before holds. \
             What the agent knows stays with `check`, `apply` and all other commands when it ends.
 
+            With --control it serves commands of users who are not root at a Unix socket: members of a group may read, \
+            those of another may change things too. See "The control socket" in operations.md.
+
             With --metrics it serves figures to Prometheus and the like, at a Unix socket or a loopback address: \
             /metrics, /healthz (the agent runs) and /readyz (the policy is in force at every port).
 
@@ -36,6 +39,7 @@ struct AgentCommand: ParsableCommand {
             Example:
               systemctl enable --now bulkhead-agent
               bulkhead agent policy.yaml
+              bulkhead agent --control default
               bulkhead agent --metrics unix:/run/bulkhead/metrics
               bulkhead agent --inventory podman --inventory file:/etc/bulkhead/workloads.jsonl
             """)
@@ -57,12 +61,28 @@ struct AgentCommand: ParsableCommand {
             "Where metrics are served: unix:/PATH, 127.0.0.1:PORT or [::1]:PORT. Left out: nowhere.",
             valueName: "address"))
     var metrics: String?
+    @Option(
+        help: ArgumentHelp(
+            "Where commands of users who are not root are served: `default` is /run/bulkhead/INSTANCE.control. Left "
+                + "out: nowhere.", valueName: "path"))
+    var control: String?
+    @Option(
+        help: ArgumentHelp(
+            "The group whose members may read at the control socket; bulkhead-readers if left out.",
+            valueName: "group"))
+    var readers: String?
+    @Option(
+        help: ArgumentHelp(
+            "The group whose members may also change things there; bulkhead-operators if left out.",
+            valueName: "group"))
+    var operators: String?
 
     func run() throws {
         let path = Program.beside("bulkhead-agent")
         let words =
             [path, policy, "--instance", instance.name] + inventory.flatMap { ["--inventory", $0] }
-            + (metrics.map { ["--metrics", $0] } ?? [])
+            + [("--metrics", metrics), ("--control", control), ("--readers", readers), ("--operators", operators)]
+            .flatMap { name, value in value.map { [name, $0] } ?? [] }
         var arguments = unsafe words.map { unsafe strdup($0) } + [nil]
         unsafe execv(path, &arguments)
         throw Refusal(

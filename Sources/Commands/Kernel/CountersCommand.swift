@@ -2,6 +2,7 @@
 import ArgumentParser
 import Control
 import Rendering
+import Requests
 
 struct CountersCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -29,12 +30,9 @@ struct CountersCommand: ParsableCommand {
     var watch = false
 
     func run() throws {
+        guard watch else { return try instance.show(.counters, output) }
+        try instance.requireKernel(for: "counters --watch")
         let controller = try instance.controller
-        guard watch else {
-            let counters = try controller.counters()
-            CoverageNotices(controller).tell()
-            return try output.show(counters.json, or: counters.words)
-        }
         Interruption.catchSignals()
         let notices = CoverageNotices(controller, repeats: StandardOutput.isTerminal && !output.isJSON)
         var screen = CounterScreen()

@@ -3,6 +3,7 @@ import ArgumentParser
 import Control
 import Network
 import Rendering
+import Requests
 import Wire
 
 struct DropsCommand: ParsableCommand {
@@ -67,9 +68,13 @@ struct DropsCommand: ParsableCommand {
 
     func run() throws {
         Interruption.catchSignals()
-        var sink = try EventSink(pcap: pcap, isJSON: output.isJSON)
         let question = EventQuestion(
             ports: port, reasons: reason, rules: rule, host: host, services: service, accepts: all, count: count)
+        if let socket = instance.socket {
+            guard pcap == nil else { return try instance.requireKernel(for: "drops --pcap") }
+            return try socket.show(question.target, output)
+        }
+        var sink = try EventSink(pcap: pcap, isJSON: output.isJSON)
         let controller = try instance.controller
         let notices = CoverageNotices(controller)
         let stream = try controller.events(question) { notices.tell() }

@@ -3,6 +3,7 @@ import ArgumentParser
 import Control
 import Network
 import Rendering
+import Requests
 import Wire
 
 struct FlowsCommand: ParsableCommand {
@@ -63,18 +64,13 @@ struct FlowsCommand: ParsableCommand {
     }
 
     func run() throws {
-        let controller = try instance.controller
         if kill {
-            let count = try controller.endFlows(question)
+            try instance.requireKernel(for: "flows --kill")
+            let count = try instance.controller.endFlows(question)
             return try output.show(
                 ["instance": .string(instance.name), "killed": JSON(count)], or: "\(counted(count, "flow")) ended\n")
         }
-        let flows = try controller.flows(question)
-        guard !output.isJSON else {
-            for flow in flows { try StandardOutput.line(flow.json) }
-            return
-        }
-        try StandardOutput.write(flows.words(fitting: StandardOutput.size?.width))
+        try instance.show(.flows(question), output)
     }
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Control
-import Rendering
+import Requests
 
 struct QuarantineCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,9 +23,7 @@ struct QuarantineCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let report = try instance.controller.quarantine(port)
-        Notices.warn(report.warnings)
-        try output.show(report.json(instance.name, "quarantined"), or: report.wordsOfQuarantine)
+        try instance.make(.quarantine(port), output)
     }
 }
 
@@ -58,10 +55,6 @@ struct ReleaseCommand: ParsableCommand {
     }
 
     func run() throws {
-        let controller = try instance.controller
-        let report = try port.map { try controller.release($0) } ?? controller.releaseAll()
-        Notices.warn(report.warnings)
-        let words = report.names.isEmpty ? "nothing was in quarantine\n" : report.wordsOfRelease
-        try output.show(report.json(instance.name, "released"), or: words)
+        try instance.make(.release(port), output)
     }
 }

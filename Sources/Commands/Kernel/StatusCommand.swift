@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Control
-import Rendering
+import Requests
 
 struct StatusCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,8 +29,6 @@ struct StatusCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let status = try instance.controller.status()
-        try output.show(status.json, or: status.words(Palette.standardOutput))
-        if check, !status.isAsIntended { throw ExitCode(ExitStatus.notEnforced.rawValue) }
+        try instance.show(.status(checks: check), output)
     }
 }

@@ -63,6 +63,9 @@ extension CommandNotes.File {
         path: "/run/netns/NAME", purpose: "The network namespaces that a policy names with `netns`.")
     static let agentLock = Self(
         path: "/run/bulkhead/INSTANCE.agent", purpose: "Locked by the instance's agent; holds its process number.")
+    static let control = Self(
+        path: "/run/bulkhead/INSTANCE.control",
+        purpose: "Where the agent serves users who are not root, if `--control default` is given.")
     static let gracePeriods = Self(
         path: Controller.gracePeriodSetting,
         purpose: "Set to 1 for the moment of the change, so that the kernel waits less at its hooks; then set back.")

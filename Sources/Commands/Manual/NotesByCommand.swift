@@ -60,7 +60,7 @@ extension CommandNotes {
     private static let agent = CommandNotes(
         done: "The agent was told to end. What is in force stays in force.",
         failed: "Another agent follows the instance, or `bulkhead-agent` is not installed beside `bulkhead`.",
-        files: [.standardPolicy, .instance, .namespaces, .agentLock], related: ["admit", "status", "apply"],
+        files: [.standardPolicy, .instance, .namespaces, .agentLock, .control], related: ["admit", "status", "apply"],
         reading: [following])
 
     private static let reach = CommandNotes(

@@ -3,6 +3,7 @@ import ArgumentParser
 import Control
 import Policy
 import Rendering
+import Requests
 
 struct ApplyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -68,13 +69,26 @@ struct ApplyCommand: ParsableCommand {
     }
 
     func run() throws {
+        if !boot, !inForce, !dryRun, try instance.change(output, sent) { return }
+        if !dryRun { try instance.requireKernel(for: "apply --boot, apply --in-force") }
         let controller = try instance.controller
         if boot { return try applyAtBoot(controller) }
         if inForce { return try takeDevices(controller) }
         let prepared = try controller.prepare(policy)
         if dryRun { return try change.rehearse(prepared, controller, output) }
-        let begun = try change.apply(prepared, trial: trial.flatMap(WrittenDuration.seconds), controller, output)
+        var begun: UInt32?
+        try instance.noting(trial == nil ? "apply" : "apply --trial", policy) {
+            begun = try change.apply(prepared, trial: trial.flatMap(WrittenDuration.seconds), controller, output)
+        }
         if let begun { try TrialWatch(controller, begun, output).run() }
+    }
+
+    /// What the agent is sent: it reads no files of ours.
+    private func sent() throws -> Change {
+        guard let files = try instance.controller.files(of: policy), !files.isEmpty else {
+            throw Refusal("\(policy) and its files are too large to be sent to the agent", advice: "run it as root")
+        }
+        return .apply(SentPolicy(files), trial: trial.flatMap(WrittenDuration.seconds), change.terms)
     }
 
     private func applyAtBoot(_ controller: Controller) throws {

@@ -2,6 +2,7 @@
 import ArgumentParser
 import Control
 import Rendering
+import Requests
 
 /// What every command takes that puts a policy in force.
 struct ChangeOptions: ParsableArguments {
@@ -11,6 +12,11 @@ struct ChangeOptions: ParsableArguments {
     var message: String?
     @Flag(help: "Apply a policy also if it cuts the session that this command is run over.")
     var force = false
+
+    /// As the agent is told. It cannot look at the session of another user's process.
+    var terms: Change.Terms {
+        Change.Terms(message: message, isForced: force, session: Environment["SSH_CONNECTION"])
+    }
 
     /// Puts a policy in force, and shows what was done.
     ///

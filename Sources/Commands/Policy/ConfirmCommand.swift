@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
 import Control
-import Rendering
+import Requests
 
 struct ConfirmCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,8 +25,6 @@ struct ConfirmCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let report = try instance.controller.confirm(generation)
-        Notices.warn(report.warnings)
-        try output.show(report.json, or: report.words)
+        try instance.make(.confirm(generation), output)
     }
 }

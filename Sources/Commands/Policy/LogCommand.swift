@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Control
-import Rendering
+import Requests
 
 struct LogCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,7 +21,6 @@ struct LogCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let generations = try instance.controller.generations()
-        try output.show(generations.json, or: generations.words)
+        try instance.show(.generations, output)
     }
 }

@@ -31,7 +31,11 @@ struct RollbackCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws {
-        let controller = try instance.controller
+        if try instance.change(output, { .rollback(generation, change.terms) }) { return }
+        try instance.noting("rollback", generation.map { "\($0)" }) { try goBack(instance.controller) }
+    }
+
+    private func goBack(_ controller: Controller) throws {
         if generation == nil, let ended = try controller.endTrial() {
             Notices.warn(ended.warnings)
             return try output.show(ended.json, or: ended.words)

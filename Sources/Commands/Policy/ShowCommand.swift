@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Control
-import Rendering
+import Requests
 
 struct ShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,7 +24,6 @@ struct ShowCommand: ParsableCommand {
     var generation: UInt32?
 
     func run() throws {
-        let policy = try instance.controller.policyText(generation)
-        try output.show(policy.json, or: policy.words(isTerminal: StandardOutput.isTerminal))
+        try instance.show(.policy(generation), output)
     }
 }

@@ -50,14 +50,45 @@ extension Controller {
     }
 }
 
+extension Controller {
+    /// Asks whether a policy would cut the login of somebody else.
+    ///
+    /// - Parameter session: As `SSH_CONNECTION` has it: both ends of a connection to this host.
+    package func lockout(_ policy: PreparedPolicy, session: String) -> Lockout {
+        let words = session.split(separator: " ").map(String.init)
+        guard words.count == 4, let remote = TCPConnection.End(words[0], words[1]),
+            let local = TCPConnection.End(words[2], words[3]), let namespace = NetworkNamespace.inode(nil)
+        else { return .unknown("the session is not two addresses with ports: whether it is cut was not checked") }
+        let connection = TCPConnection(local: local, remote: remote, namespace: namespace)
+        do {
+            let check = LockoutCheck(judge: try judge(policy), network: KernelNetwork(), present: filteredNow())
+            return try check.cut(connection).map { .cuts(Refusal(connection, of: nil, $0)) } ?? .none
+        } catch {
+            return .unknown("whether the policy cuts the session was not checked: \(error)")
+        }
+    }
+}
+
+extension TCPConnection.End {
+    fileprivate init?(_ address: String, _ port: String) {
+        guard let address = IPAddress(address), let port = UInt16(port) else { return nil }
+        self.init(address, port)
+    }
+}
+
 extension Refusal {
     init(_ login: RemoteLogins.Login, _ cut: LockoutCheck.Cut) {
-        let (local, remote) = (login.connection.local, login.connection.remote)
+        self.init(login.connection, of: "\(login.server.name), process \(login.server.id), ", cut)
+    }
+
+    /// - Parameter server: Who serves the session; nil: that is not known.
+    fileprivate init(_ connection: TCPConnection, of server: String?, _ cut: LockoutCheck.Cut) {
+        let (local, remote) = (connection.local, connection.remote)
         let ends = "\(remote.address.written(with: remote.port)) to \(local.address.written(with: local.port))"
         let packets = cut.isReply ? "its answers to \(remote.address)" : "its packets from \(remote.address)"
         self.init(
-            "the policy would cut the session that this command is run over (\(login.server.name), process "
-                + "\(login.server.id), TCP from \(ends)): port \(cut.hop.port) would "
+            "the policy would cut the session that this command is run over (\(server ?? "")TCP "
+                + "from \(ends)): port \(cut.hop.port) would "
                 + "\(cut.hop.verdict.rawValue) \(packets) in direction \(cut.hop.direction.rawValue), by "
                 + cut.place,
             advice: cut.advice(remote.address, local.port) + "; or add --force to apply it all the same")

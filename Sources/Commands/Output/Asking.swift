@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import Control
+import Glibc
+import Host
+import Rendering
+import Requests
+
+extension OutputOptions {
+    /// For the standard output of this command.
+    var look: Presentation {
+        Presentation(
+            isJSON: isJSON, isColoured: Palette.standardOutput.isColoured, isTerminal: StandardOutput.isTerminal,
+            width: StandardOutput.size?.width)
+    }
+}
+
+extension InstanceOptions {
+    /// The agent's socket, where this user may not look into the instance.
+    var socket: ControlSocket? { ControlSocket.instead(ofInstance: name) }
+
+    /// Shows the answer to a question: the kernel's or, where this user may not ask that, the agent's.
+    func show(_ question: Question, _ output: OutputOptions) throws {
+        if let socket {
+            try socket.show(question.target, output)
+        } else {
+            try question.answer(of: controller, instance: name, output.look) { try $0.show() }
+        }
+    }
+
+    /// Makes a change, or has the agent make it where this user may not.
+    func make(_ change: Change, _ output: OutputOptions) throws {
+        if try self.change(output, { change }) { return }
+        try noting(change.deed, change.object) {
+            try change.perform(on: controller, instance: name, by: .current, output.look) { try $0.show() }
+        }
+    }
+
+    /// Has the agent make a change, where this user may not.
+    ///
+    /// - Returns: false where this process is to make it itself.
+    func change(_ output: OutputOptions, _ change: () throws -> Change) throws -> Bool {
+        guard let socket else { return false }
+        let request = try change().request
+        try socket.show(request.target, output, method: request.method, body: request.body)
+        return true
+    }
+
+    /// Notes a change that this command makes itself, where there is a log of changes.
+    func noting(_ deed: String, _ object: String?, _ body: () throws -> Void) throws {
+        guard unsafe access(ChangeLog.folder, W_OK) == 0 else { return try body() }
+        let author = ChangeLog.Author(person: .current, process: getpid(), isThroughAgent: false)
+        let log: ChangeLog
+        do {
+            log = try ChangeLog(instance: name)
+        } catch {
+            // root's own command is not kept from cutting a port off by a disk that is full.
+            Notices.warn(["\(error.cause)"])
+            return try body()
+        }
+        try log.noting(deed, object, by: author, on: controller, body)
+    }
+
+    /// - Throws: ``Refusal`` if this user is not root and may not look into the instance, because the agent cannot do
+    ///   what is asked.
+    func requireKernel(for deed: String) throws {
+        guard socket != nil else { return }
+        throw Refusal("the agent cannot do this for a user who is not root: \(deed)", advice: "run it as root")
+    }
+}
+
+extension ControlSocket {
+    /// Asks the agent, and shows what it says as it comes.
+    func show(_ target: Target, _ output: OutputOptions, method: String = "GET", body: [UInt8] = []) throws {
+        do {
+            try ask(
+                method, target, output.look, body: body,
+                until: Interruption.isRequested || StandardOutput.isClosed
+            ) { try $0.show() }
+        } catch let refused as RefusedRequest {
+            for notice in refused.notices { StandardError.line(notice) }
+            throw refused.refusal
+        }
+    }
+}
+
+extension Piece {
+    func show() throws {
+        switch self {
+        case .output(let text): try StandardOutput.write(Words(verbatim: text))
+        case .notice(let words): StandardError.line(words)
+        case .status(let status): throw ExitCode(status)
+        case .failure(let words):
+            StandardError.line("Error: \(words)")
+            throw ExitCode.failure
+        }
+    }
+}

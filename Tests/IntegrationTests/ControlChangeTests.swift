@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import TestSupport
+import Testing
+
+extension Integration {
+    /// What operators change through the agent, and what is noted of it.
+    @Suite(.serialized) struct ControlChangeTests {
+        @Test func anOperatorChangesThingsAsRootDoes() throws {
+            let site = try ControlSite()
+            for (words, said) in [
+                (["group", "add", "banned", "192.0.2.66", "2001:db8::/48"], "banned: 2 members added\n"),
+                (["group", "delete", "banned", "192.0.2.66"], "banned: 1 member deleted\n"),
+                (["group", "flush", "banned"], "banned: 1 member deleted\n"),
+                (["quarantine", "uplink"], "uplink is cut off: nothing passes\n"),
+                (["release", "uplink"], "uplink is released: the policy judges it again\n"),
+                (["release", "--all"], "nothing was in quarantine\n"),
+            ] {
+                let result = try Shell.run(site.words(.op, words))
+                #expect(result.status == 0 && result.output == said, "\(words): \(result)")
+            }
+            let wrong = try site.run(.op, "quarantine", "none")
+            #expect(wrong.status == 1 && wrong.errors.contains("none"), "\(wrong)")
+            let log = try site.changes()
+            #expect(
+                log.map(\.change).suffix(7).map(\.self) == [
+                    "group add", "group delete", "group flush", "quarantine", "release", "release", "quarantine",
+                ])
+            let last = try #require(log.last)
+            #expect(last.failure != nil && last.uid == 64_002 && last.through == "agent" && last.object == "none")
+            #expect(log.dropLast().suffix(6).allSatisfy { $0.failure == nil && $0.before.sha256 == $0.after.sha256 })
+            // root's own command is in the log too.
+            try #require(try site.bulkhead.run("quarantine", "uplink").status == 0)
+            let own = try #require(try site.changes().last)
+            #expect(own.through == "command" && own.uid == 0)
+        }
+
+        @Test func anOperatorAppliesTriesAndGoesBack() throws {
+            let site = try ControlSite()
+            let next = try site.site.policy("  - { name: next, service: udp/81, action: accept }", name: "next.yaml")
+            try Shell.check("chmod", "-R", "a+rX", URL(filePath: next).deletingLastPathComponent().path)
+            let applied = try site.run(.op, "apply", "-m", "why not", next)
+            #expect(applied.status == 0 && applied.output.contains("generation 2 is in force"), "\(applied)")
+            let log = try site.run(.reader, "log")
+            #expect(log.output.contains("64002") && log.output.contains("why not"), "\(log)")
+            let back = try site.run(.op, "rollback")
+            #expect(back.status == 0 && back.output.contains("generation 3 is in force"), "\(back)")
+            let tried = try site.run(.op, "apply", "--trial", "60s", next)
+            #expect(tried.status == 0 && tried.output.contains("on trial"), "\(tried)")
+            #expect(try site.run(.op, "confirm").output == "generation 4 is in force, and stays\n")
+            let changes = try site.changes().suffix(4)
+            #expect(changes.map(\.change) == ["apply", "rollback", "apply --trial", "confirm"])
+            #expect(changes.first.map { $0.before.sha256 != $0.after.sha256 && $0.after.generation == 2 } == true)
+            // A document that was shown can be sent back.
+            let shown = try site.curl(.op, "/v1/policy?generation=1").text
+            let file = try site.site.lab.file("shown.json", shown)
+            try Shell.check("chmod", "a+r", file)
+            let sent = try site.curl(.op, "/v1/policy?message=back", "--data-binary", "@\(file)")
+            #expect(sent.status == 200 && sent.text.contains("\"generation\": 5"), "\(sent)")
+        }
+
+        /// The agent may read files that an operator may not: it reads none of them for him.
+        @Test func thePolicyIsReadFromWhatWasSentAlone() throws {
+            let site = try ControlSite()
+            let body = """
+                {"files": [{"name": "/x/p.yaml", "text": "version: 1\\ninclude: [/etc/shadow]\\nports: {}\\n"}]}
+                """
+            let answer = try site.curl(.op, "/v1/policy", "--data-binary", body)
+            #expect(answer.status == 409 && !answer.text.contains("root:"), "\(answer)")
+            #expect(try site.curl(.op, "/v1/policy", "--data-binary", "{}").status == 400)
+        }
+
+        @Test func aPolicyThatCutsTheSessionIsRefused() throws {
+            let site = try ControlSite()
+            let shut = "  - { name: shut, action: drop }"
+            let next = try site.site.policy(shut, name: "next.yaml")
+            try Shell.check("chmod", "-R", "a+rX", URL(filePath: next).deletingLastPathComponent().path)
+            let words = site.words(.op, ["apply", next])
+            let session = ["SSH_CONNECTION": "192.0.2.1 40000 192.0.2.2 22"]
+            let result = try Command(words, environment: session).wait()
+            #expect(result.status == 1 && result.errors.contains("would cut the session"), "\(result)")
+            let forced = try Command(words + ["--force"], environment: session).wait()
+            #expect(forced.status == 0, "\(forced)")
+        }
+
+        @Test func aReaderChangesNothing() throws {
+            let site = try ControlSite()
+            for words in [
+                ["quarantine", "uplink"], ["release", "--all"], ["group", "flush", "banned"], ["confirm"], ["rollback"],
+            ] {
+                let result = try Shell.run(site.words(.reader, words))
+                #expect(result.status == 1 && result.errors.contains("group 'operator'"), "\(words): \(result)")
+            }
+            #expect(try site.curl(.reader, "/v1/quarantine?port=uplink", "-X", "POST").status == 403)
+            #expect(try site.bulkhead.status().port("uplink").state == "enforcing")
+            #expect(try site.curl(.reader, "/v1/policy", "--data-binary", "x").status == 403)
+        }
+
+        @Test func theLogIsRootsAndWithoutItNothingIsDone() throws {
+            let site = try ControlSite()
+            try #require(try site.run(.op, "release", "--all").status == 0)
+            let attributes = try FileManager.default.attributesOfItem(atPath: site.log)
+            #expect(attributes[.posixPermissions] as? Int == 0o600 && attributes[.ownerAccountID] as? Int == 0)
+            try Shell.check("sh", "-ec", "rm \(site.log); ln -s /dev/null \(site.log)")
+            let result = try site.run(.op, "quarantine", "uplink")
+            #expect(result.status == 1 && result.errors.contains("cannot be noted"), "\(result)")
+            #expect(try site.bulkhead.status().port("uplink").state == "enforcing")
+        }
+
+        /// What the file describes is there, and nothing else: paths, methods, and the fields of each document.
+        @Test func theDescriptionIsTrue() throws {
+            let site = try ControlSite()
+            let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
+            let data = try Data(contentsOf: root.appending(path: "docs/openapi.json"))
+            let file = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+            let paths = try #require(file["paths"] as? [String: [String: Any]])
+            for (path, operations) in paths {
+                let real = path.replacing("{group}", with: "banned")
+                let allowed = Set(operations.keys.map { $0.uppercased() })
+                for method in ["GET", "POST", "DELETE", "PUT", "PATCH"] where !allowed.contains(method) {
+                    let answer = try site.curl(.op, real, "-X", method)
+                    #expect(answer.status == 405, "\(method) \(path): \(answer)")
+                }
+                guard let get = operations["get"] as? [String: Any], let fields = get["x-fields"] as? [String] else {
+                    continue
+                }
+                let answer = try site.curl(.reader, real)
+                let read = try JSONSerialization.jsonObject(with: Data(answer.text.utf8)) as? [String: Any]
+                let body = try #require(read)
+                #expect(answer.status == 200 && Set(body.keys) == Set(fields), "\(path): \(answer)")
+            }
+        }
+    }
+}
+
+extension ControlSite {
+    struct Change: Decodable {
+        struct Policy: Decodable {
+            var generation: Int?
+            var sha256: String?
+        }
+        var uid: Int
+        var through: String
+        var change: String
+        var object: String?
+        var before: Policy
+        var after: Policy
+        var failure: String?
+    }
+
+    var log: String { "/var/log/bulkhead/\(bulkhead.instance).changes" }
+
+    func changes() throws -> [Change] {
+        try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map {
+            try JSONDecoder().decode(Change.self, from: Data($0.utf8))
+        }
+    }
+}

@@ -96,6 +96,8 @@ static __always_inline bool end_flow(struct bh_flow_bucket *bucket, __u32 index,
 		bucket->scopes[way] = 0;
 		bucket->tags[way] = 0;
 		flows[way].state = BH_FLOW_FREE;
+		/* A packet on another CPU may yet write the state of what it found, but never this, see goes_on(). */
+		*(volatile __u32 *)&flows[way].generation = 0;
 		if (!is_reserve(index))
 			update_hints(hints, bucket);
 		ended = true;

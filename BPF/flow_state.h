@@ -24,7 +24,7 @@ static __always_inline void note_fin(struct bh_flow *flow, const struct bh_packe
 	bool last = !(flow->flags & BH_FLOW_ADOPTED) || segment_end(packet) == flow->sides[answer & 1].end;
 
 	if (!(packet->tcp_flags & TCP_FIN) || !last) {
-		if (flow->flags & BH_FLOW_ADOPTED && goes_on)
+		if (flow->flags & BH_FLOW_ADOPTED && goes_on && flow->flags & fin)
 			flow->flags &= ~fin;
 		return;
 	}
@@ -51,6 +51,7 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 	struct bh_flow_side *side = &flow->sides[answer & 1], *other = &flow->sides[!answer];
 	const __u16 both = BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
 	__u32 end = side->end;
+	__u16 flags;
 
 	if (flow->flags & seen_flag(answer)) {
 		note_segment(side, other, packet, flow->scales[answer & 1]);
@@ -63,7 +64,10 @@ static __always_inline void advance_within(struct bh_flow *flow, const struct bh
 		side->end = other->granted;
 	if (flow->state == BH_FLOW_CLOSED || flow->state == BH_FLOW_BARRED)
 		return;
-	flow->flags = (flow->flags | seen_flag(answer)) & ~BH_FLOW_DOUBTED;
+	/* Most packets change no flag. What they do not write they cannot take from another CPU. */
+	flags = (flow->flags | seen_flag(answer)) & ~BH_FLOW_DOUBTED;
+	if (flags != flow->flags)
+		flow->flags = flags;
 	note_fin(flow, packet, answer, side->end != end);
 	/*
 	 * When the opener goes on, it acknowledges the answer, or the segment would not fit. An adopted flow needs both
@@ -137,7 +141,8 @@ static __always_inline void advance_other(struct bh_flow *flow, bool answer)
 {
 	const __u16 both = BH_FLOW_SEEN_OPENER | BH_FLOW_SEEN_ANSWERER;
 
-	flow->flags |= seen_flag(answer);
+	if (!(flow->flags & seen_flag(answer)))
+		flow->flags |= seen_flag(answer);
 	if (flow->state == BH_FLOW_OPENING && (flow->flags & both) == both)
 		flow->state = BH_FLOW_ANSWERED;
 	else if (flow->state == BH_FLOW_ANSWERED && !answer)

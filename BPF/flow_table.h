@@ -74,17 +74,21 @@ static __always_inline __u32 choose_place(const struct bh_flow_bucket *bucket, c
  */
 static __always_inline void note_judgement(struct bh_flow *flow, const struct bh_scratch *here, __u32 now)
 {
+	__u16 flags;
+
 	flow->rule = here->judgement.rule;
 	flow->counter = here->judgement.counter;
 	flow->lapses = now + here->lapse;
 	flow->epoch = here->epoch;
-	flow->flags &= ~(BH_FLOW_LAPSES | BH_FLOW_MEMBERS | BH_FLOW_METERED);
+	flags = flow->flags & ~(BH_FLOW_LAPSES | BH_FLOW_MEMBERS | BH_FLOW_METERED);
 	if (here->metered)
-		flow->flags |= BH_FLOW_METERED;
+		flags |= BH_FLOW_METERED;
 	if (here->lapse)
-		flow->flags |= BH_FLOW_LAPSES;
+		flags |= BH_FLOW_LAPSES;
 	if (here->asked_members)
-		flow->flags |= BH_FLOW_MEMBERS;
+		flags |= BH_FLOW_MEMBERS;
+	/* At once, because packets on other CPUs change other flags without the lock. */
+	*(volatile __u16 *)&flow->flags = flags;
 	JOIN_PATHS();
 	*(volatile __u32 *)&flow->generation = here->judgement.generation;
 }
@@ -93,6 +97,9 @@ static __always_inline void write_flow(struct bh_flow *flow, const struct bh_scr
 {
 	bool answer = here->forward != here->opener_is_first;
 
+	/* Before the new key is there, see front_flow(). */
+	*(volatile __u32 *)&flow->generation = 0;
+	JOIN_PATHS();
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->key = here->key;
 	flow->state = BH_FLOW_OPENING;

@@ -188,7 +188,7 @@ static __always_inline bool may_have_flow(__u32 hash)
 
 /*
  * Whether the flow that an answer names is the packet's own. Its bucket, another line, need not be read: a place that
- * is free, or being given to another flow, has a state or a generation that goes_on() refuses.
+ * is free, or being given to another flow, has generation 0, which goes_on() refuses.
  */
 static __always_inline bool is_flow_of(const struct bh_flow *flow, const struct bh_scratch *here, __u32 result)
 {
@@ -231,11 +231,15 @@ static __always_inline bool only_refreshes(const struct bh_flow *flow, bool answ
 static __always_inline bool goes_on(struct bh_flow *flow, const struct bh_scratch *here, __u32 result)
 {
 	__u32 now = ticks_now(here), generation = result >> RESULT_GENERATION_SHIFT & RESULT_GENERATION;
+	/* Read first: it is written last. */
+	__u32 judged = *(volatile const __u32 *)&flow->generation;
 	bool answer = !!(result & RESULT_OUT) != flow->opener_is_first;
 
-	/* No rule has said anything yet of a flow of generation 0, see spared.h. */
-	if (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS | BH_FLOW_METERED) || is_expired(flow, now) ||
-	    !flow->generation || (flow->generation & RESULT_GENERATION) != generation)
+	/* No rule has said anything yet of a flow of generation 0, see spared.h; or there is no flow any more. */
+	if (!judged || (judged & RESULT_GENERATION) != generation)
+		return false;
+	JOIN_PATHS();
+	if (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS | BH_FLOW_METERED) || is_expired(flow, now))
 		return false;
 	if (here->packet.protocol != IPPROTO_TCP) {
 		if (!only_refreshes(flow, answer))

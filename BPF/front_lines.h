@@ -49,7 +49,8 @@ static __always_inline __u64 fold(__u64 hash, __u64 word)
 static __always_inline __u32 hash_front_key(const struct bh_front_key *key)
 {
 	__u64 kind = (__u64)key->tag << LINK_SHIFT / 2 | key->link >> LINK_SHIFT;
-	__u64 hash = fold(settings.flow_secret[0] ^ kind, key->addresses[0]);
+	/* Mixed in by itself: one word xored with another could be made to cancel it, whatever the secret is. */
+	__u64 hash = fold(fold(settings.flow_secret[0], kind), key->addresses[0]);
 
 	if (key->link >> LINK_SHIFT & SHAPE_IPV6) {
 		hash = fold(hash, key->addresses[1]);

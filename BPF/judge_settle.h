@@ -43,6 +43,21 @@ static __always_inline void suspend_found_flow(const struct bh_scratch *here)
 		flow->seen = ticks_now(here);
 }
 
+/* Notes in the packet's flow what accepts it now, if its place still is its own. */
+static __always_inline void note_in_found_flow(struct bh_scratch *here)
+{
+	__u32 slot = here->flow - 1, way = slot % BH_FLOW_WAYS, now = ticks_now(here);
+	struct bh_flow_bucket *bucket = bucket_at(slot / BH_FLOW_WAYS);
+	struct bh_flow *flows = flows_at(slot / BH_FLOW_WAYS);
+
+	if (!bucket || !flows)
+		return;
+	bpf_spin_lock(&bucket->lock);
+	if (bucket->tags[way] == here->hash)
+		note_judgement(&flows[way], here, now);
+	bpf_spin_unlock(&bucket->lock);
+}
+
 /* Opens, ends or moves on the packet's flow. A global function: verified once. */
 __noinline int settle_flow(struct bh_scratch *here)
 {
@@ -71,7 +86,7 @@ __noinline int settle_flow(struct bh_scratch *here)
 		return 0;
 	/* Where nobody knew whence its opening packet came, the next packet of that way tells. */
 	if ((here->question == ASK_OPENING && !here->via_open) || here->question == ASK_ATTEMPT)
-		note_judgement(flow, here, ticks_now(here));
+		note_in_found_flow(here);
 	judgement->rule = BH_NONE;
 	/* An error refreshes nothing. */
 	if (judgement->reason == BH_REASON_ESTABLISHED)

@@ -374,7 +374,7 @@ static __always_inline void start_attempted(struct bh_flow *flow, const struct b
 	opener->window = flow->attempt.window ? flow->attempt.window : 1;
 	flow->scales[0] = flow->attempt.scale;
 	start_answered(flow, packet, scale);
-	flow->flags = BH_FLOW_TCP | (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS));
+	flow->flags = BH_FLOW_TCP | (flow->flags & (BH_FLOW_LAPSES | BH_FLOW_MEMBERS | BH_FLOW_METERED));
 }
 
 #endif

@@ -112,6 +112,37 @@ extension PacketTables {
             }
         }
 
+        /// A connection that takes the place of another one between the same ends pays as that did.
+        @Test(arguments: AddressFamily.allCases) func aConnectionOverAnotherPays(family: AddressFamily) throws {
+            let text = FlowScript.policy(
+                "  - { name: web, service: tcp/80, direction: in, action: accept, limit: { rate: 1B/s, burst: 2kB } }",
+                defaults: "in: drop, out: drop, adopt: 0s")
+            try Self.onSite(text) { _, judge throws in
+                let (syn, ack) = (UInt8(2), UInt8(16))
+                func ask(_ flags: UInt8, _ sequence: UInt32, _ acknowledgement: UInt32 = 0, bytes: Int = 0) -> Frame {
+                    Ends.frame(
+                        family,
+                        .tcp(
+                            40000, 80, flags: flags, sequence: sequence, acknowledgement: acknowledgement,
+                            payload: [UInt8](repeating: 1, count: bytes)))
+                }
+                func answer(_ flags: UInt8, _ sequence: UInt32, _ acknowledgement: UInt32) -> Frame {
+                    Frame(
+                        Datagram(
+                            Ends.server(family), Ends.client(family),
+                            .tcp(80, 40000, flags: flags, sequence: sequence, acknowledgement: acknowledgement)))
+                }
+                for start: UInt32 in [1000, 900_000] {
+                    #expect(try judge(ask(syn, start), .in) == "accept rule web")
+                    #expect(try judge(answer(syn | ack, 7000, start + 1), .out) == "accept established")
+                    #expect(try judge(ask(ack, start + 1, 7001), .in) == "accept established")
+                }
+                #expect(try judge(ask(ack, 900_001, 7001, bytes: 1000), .in) == "accept established")
+                // Less than 1000 bytes are left.
+                #expect(try judge(ask(ack, 901_001, 7001, bytes: 1000), .in) == "drop rule web")
+            }
+        }
+
         /// A SYN over a connection passes a limited rule that leaves it to the next layer. When it is answered, the
         /// rules behind that one in its layer do not take it.
         @Test(arguments: AddressFamily.allCases) func anAnswerToASYNThatWasPassedOn(family: AddressFamily) throws {

@@ -14,6 +14,9 @@ package enum AnswerTable {
         return blocks
     }
 
+    /// Blocks of a CPU that has so many for answers to very packets: those for answers to classes are with them.
+    package static func all(_ blocks: UInt32) -> UInt32 { blocks + max(blocks / 8, 1) }
+
     /// Entries of the map, if each of this host's possible CPUs has so many blocks.
-    package static func entries(blocks: UInt32) -> UInt32 { (blocks + max(blocks / 4, 1)) * UInt32(Map.possibleCPUs) }
+    package static func entries(blocks: UInt32) -> UInt32 { all(blocks) * UInt32(Map.possibleCPUs) }
 }

@@ -15,7 +15,7 @@ package struct InstanceSizes {
     package init(cpus: Int, ports: Int, rules: Int) throws(BPFError) {
         self.cpus = cpus
         for map in try Object(Programs.tc.bytes, name: Programs.tc.name).maps { add(map) }
-        perCPU += Int(AnswerTable.blocks(cpus: cpus)) * size(of: MapName.verdicts)
+        perCPU += Int(AnswerTable.all(AnswerTable.blocks(cpus: cpus))) * size(of: MapName.verdicts)
         // Devices count from 1.
         let chunks = ports / Int(BH_PORT_CHUNK) + 1
         perCPU += chunks * Int(BH_PORT_CHUNK) * Int(BH_DIRECTION_MAX.rawValue) * MemoryLayout<bh_port_counters>.size

@@ -45,13 +45,18 @@ public struct Operator: Sendable, Hashable, Codable {
         return number
     }
 
+    /// Whether a number is some user's.
+    package static func isKnown(_ uid: UInt32) -> Bool { nameIfAny(of: uid) != nil }
+
     /// The user's name, or the number where there is none.
-    private static func name(of uid: UInt32) -> String {
+    private static func name(of uid: UInt32) -> String { nameIfAny(of: uid) ?? "\(uid)" }
+
+    private static func nameIfAny(of uid: UInt32) -> String? {
         var record = unsafe passwd()
         var buffer = [CChar](repeating: 0, count: 16_384)
         var found: UnsafeMutablePointer<passwd>?
         let error = unsafe getpwuid_r(uid, &record, &buffer, buffer.count, &found)
-        guard error == 0, unsafe found != nil, let name = unsafe record.pw_name else { return "\(uid)" }
+        guard error == 0, unsafe found != nil, let name = unsafe record.pw_name else { return nil }
         return unsafe String(cString: name)
     }
 }

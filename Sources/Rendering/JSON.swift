@@ -16,6 +16,8 @@ package enum JSON: Sendable, Equatable {
         package private(set) var names: [String] = []
         package private(set) var values: [JSON] = []
 
+        package init() {}
+
         package mutating func append(_ name: String, _ value: JSON) {
             names.append(name)
             values.append(value)

@@ -67,6 +67,13 @@ extension Change {
         }
     }
 
+    package var terms: Terms? {
+        switch self {
+        case .rollback(_, let terms), .apply(_, _, let terms): terms
+        default: nil
+        }
+    }
+
     /// Does it, and hands over what the command says.
     package func perform(
         on controller: Controller, instance: String, by person: Operator, _ look: Presentation,
@@ -131,6 +138,8 @@ extension Change {
             case .cuts(let refusal): throw refusal
             case .unknown(let warning): try teller.warn([warning])
             }
+        } else if trial == nil, !terms.isForced {
+            try teller.warn(["no SSH_CONNECTION names a login, so none is checked to outlive this"])
         }
         let report = try controller.apply(
             prepared, because: terms.message, rollbackOf: generation, trial: trial, by: person)

@@ -20,15 +20,15 @@ struct ControlAnswer {
     init(_ socket: FileDescriptor) { self.socket = socket }
 
     /// - Returns: the status of HTTP.
-    mutating func readHead() throws -> Int {
-        guard let first = try line(until: { false }) else {
+    mutating func readHead(until isEnded: () -> Bool = { false }) throws -> Int {
+        guard let first = try line(until: isEnded) else {
             throw Refusal("the agent has closed the connection", advice: "see its log: journalctl -u bulkhead-agent")
         }
         let words = String(decoding: first, as: UTF8.self).split(separator: " ")
         guard words.count >= 2, words[0].hasPrefix("HTTP/1."), let status = Int(words[1]) else {
             throw ControlSocket.strange
         }
-        while let field = try line(until: { false }), field != [], field != [UInt8(ascii: "\r")] {
+        while let field = try line(until: isEnded), field != [], field != [UInt8(ascii: "\r")] {
             let sides = String(decoding: field, as: UTF8.self).split(separator: ":", maxSplits: 1)
             guard sides.count == 2, sides[0].lowercased() == "content-length" else { continue }
             let digits = sides[1].filter(\.isNumber)

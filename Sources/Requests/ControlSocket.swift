@@ -40,7 +40,7 @@ package struct ControlSocket: Sendable {
         // Whoever is refused may be told before all is sent.
         _ = try? socket.writeAll(Array(head.utf8) + body)
         var answer = ControlAnswer(socket)
-        let status = try answer.readHead()
+        let status = try answer.readHead(until: isEnded)
         var isWhole = false
         while let line = try answer.line(until: isEnded) {
             guard status == 200, let piece = Piece(line: line) else {

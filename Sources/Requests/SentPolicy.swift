@@ -17,10 +17,15 @@ package struct SentPolicy: Sendable, Hashable, Decodable {
 
     /// - Returns: nil if the document is something else.
     package init?(_ document: [UInt8]) {
-        guard let read = try? JSONDecoder().decode(SentPolicy.self, from: Data(document)), !read.files.isEmpty else {
-            return nil
-        }
+        guard let read = try? JSONDecoder().decode(SentPolicy.self, from: Data(document)), !read.files.isEmpty,
+            read.files.allSatisfy({ Self.mayBeName($0.name) })
+        else { return nil }
         self = read
+    }
+
+    /// A path, and not the name by which the controller knows a policy of its own.
+    private static func mayBeName(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= 4096 && name != ClosedPolicy.name
     }
 
     package init(_ files: [RecordingFiles.File]) {

@@ -82,7 +82,8 @@ final class Connection: ChannelInboundHandler {
         switch server.pages.admission(of: request) {
         case .refused(let answer): write(answer, context)
         case .granted(let bytes):
-            let announced = head.headers.first(name: "content-length").flatMap(Int.init)
+            // A number that is none here is larger than any that is taken.
+            let announced = head.headers.first(name: "content-length").map { Int($0) ?? .max }
             if let announced, bytes > 0, announced > bytes { return write(.tooLarge(bytes), context) }
             guard place?.claim(min(announced ?? bytes, bytes)) ?? true else {
                 return write(.line(503, "others are sending long requests: try again"), context)

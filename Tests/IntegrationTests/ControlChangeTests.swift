@@ -27,8 +27,8 @@ extension Integration {
                     "group add", "group delete", "group flush", "quarantine", "release", "release", "quarantine",
                 ])
             let last = try #require(log.last)
-            #expect(last.failure != nil && last.uid == 64_002 && last.through == "agent" && last.object == "none")
-            #expect(log.dropLast().suffix(6).allSatisfy { $0.failure == nil && $0.before.sha256 == $0.after.sha256 })
+            #expect(last.failure != nil && last.uid == 5 && last.through == "agent" && last.object == "none")
+            #expect(log.dropLast().suffix(6).allSatisfy { $0.failure == nil && $0.before?.sha256 == $0.after?.sha256 })
             // root's own command is in the log too.
             try #require(try site.bulkhead.run("quarantine", "uplink").status == 0)
             let own = try #require(try site.changes().last)
@@ -42,7 +42,7 @@ extension Integration {
             let applied = try site.run(.op, "apply", "-m", "why not", next)
             #expect(applied.status == 0 && applied.output.contains("generation 2 is in force"), "\(applied)")
             let log = try site.run(.reader, "log")
-            #expect(log.output.contains("64002") && log.output.contains("why not"), "\(log)")
+            #expect(log.output.contains("games") && log.output.contains("why not"), "\(log)")
             let back = try site.run(.op, "rollback")
             #expect(back.status == 0 && back.output.contains("generation 3 is in force"), "\(back)")
             let tried = try site.run(.op, "apply", "--trial", "60s", next)
@@ -50,7 +50,7 @@ extension Integration {
             #expect(try site.run(.op, "confirm").output == "generation 4 is in force, and stays\n")
             let changes = try site.changes().suffix(4)
             #expect(changes.map(\.change) == ["apply", "rollback", "apply --trial", "confirm"])
-            #expect(changes.first.map { $0.before.sha256 != $0.after.sha256 && $0.after.generation == 2 } == true)
+            #expect(changes.first.map { $0.before?.sha256 != $0.after?.sha256 && $0.after?.generation == 2 } == true)
             // A document that was shown can be sent back.
             let shown = try site.curl(.op, "/v1/policy?generation=1").text
             let file = try site.site.lab.file("shown.json", shown)
@@ -107,6 +107,47 @@ extension Integration {
             #expect(try site.bulkhead.status().port("uplink").state == "enforcing")
         }
 
+        /// On a disk that is full nothing is done through the agent, and root's own command does what it is told.
+        @Test func onAFullDiskNothingIsDone() throws {
+            let site = try ControlSite()
+            try #require(try site.run(.op, "release", "--all").status == 0)
+            let lines = try site.changes().count
+            // What is left unfinished there is ended first.
+            try Shell.check("sh", "-ec", "printf unfinished >>\(site.log)")
+            let limit = try FileManager.default.attributesOfItem(atPath: site.log)[.size] as? Int ?? 0
+            let words = ["prlimit", "--fsize=\(limit + 8)", Bulkhead.executable, "quarantine", "uplink"]
+            let own = try Shell.run(words + ["--instance", site.bulkhead.instance])
+            #expect(own.status == 0 && own.errors.contains("cannot be noted"), "\(own)")
+            #expect(try site.bulkhead.status().port("uplink").state == "quarantined")
+            #expect(try site.run(.op, "release", "--all").status == 0)
+            let text = try String(contentsOfFile: site.log, encoding: .utf8)
+            #expect(text.split(separator: "\n").filter { $0 == "unfinished" }.count == 1 && text.hasSuffix("}\n"))
+            try Shell.check("sed", "-i", "/^unfinished$/d", site.log)
+            #expect(try site.changes().count == lines + 1)
+        }
+
+        /// What is long in a request makes no line long, and a policy has no name of the controller's own.
+        @Test func namesAreBounded() throws {
+            let site = try ControlSite()
+            let long = String(repeating: "n", count: 4000)
+            #expect(try site.run(.op, "quarantine", long).status == 1)
+            let text = try String(contentsOfFile: site.log, encoding: .utf8)
+            #expect(text.split(separator: "\n").allSatisfy { $0.utf8.count < 3000 })
+            for name in ["", "closed-at-boot", String(repeating: "n", count: 5000)] {
+                let body = "{\"files\": [{\"name\": \"\(name)\", \"text\": \"version: 1\\nports: {}\\n\"}]}"
+                #expect(try site.curl(.op, "/v1/policy", "--data-binary", body).status == 400, "\(name.prefix(20))")
+            }
+        }
+
+        /// A user whose number is nobody's changes nothing: the log could not say who it was.
+        @Test func whoHasNoNameChangesNothing() throws {
+            let site = try ControlSite()
+            let answer = try site.curl(.nameless, "/v1/quarantine?port=uplink", "-X", "POST")
+            #expect(answer.status == 403 && answer.text.contains("no name on this host"), "\(answer)")
+            #expect(try site.curl(.nameless, "/v1/status").status == 200)
+            #expect(try site.bulkhead.status().port("uplink").state == "enforcing")
+        }
+
         /// What the file describes is there, and nothing else: paths, methods, and the fields of each document.
         @Test func theDescriptionIsTrue() throws {
             let site = try ControlSite()
@@ -139,20 +180,27 @@ extension ControlSite {
             var generation: Int?
             var sha256: String?
         }
+        var id: String
+        var state: String
         var uid: Int
         var through: String
         var change: String
         var object: String?
-        var before: Policy
-        var after: Policy
+        /// nil: none was in force.
+        var before: Policy?
+        var after: Policy?
         var failure: String?
     }
 
     var log: String { "/var/log/bulkhead/\(bulkhead.instance).changes" }
 
+    /// What was done, in that order. Each has a line before it too.
     func changes() throws -> [Change] {
-        try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map {
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map {
             try JSONDecoder().decode(Change.self, from: Data($0.utf8))
         }
+        let (begun, ended) = (lines.filter { $0.state == "begun" }, lines.filter { $0.state == "ended" })
+        #expect(begun.map(\.id) == ended.map(\.id))
+        return ended
     }
 }

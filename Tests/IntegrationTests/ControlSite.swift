@@ -10,20 +10,24 @@ final class ControlSite {
         case reader
         case op
         case stranger
+        /// An operator whose number is no user's.
+        case nameless
 
         /// Each has a number of its own.
         var number: Int {
             switch self {
             case .reader: 64_001
-            case .op: 64_002
+            // Debian's `games`: who changes something must have a name.
+            case .op: 5
             case .stranger: 64_003
+            case .nameless: 64_004
             }
         }
 
         fileprivate var group: String? {
             switch self {
             case .reader: ControlSite.readers
-            case .op: ControlSite.operators
+            case .op, .nameless: ControlSite.operators
             case .stranger: nil
             }
         }

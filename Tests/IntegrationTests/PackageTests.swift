@@ -45,7 +45,7 @@ import Testing
         let control = try layout.text("DEBIAN/control")
         #expect(control.contains("\nVersion: 0.1.0-1~\(suite)\n"))
         #expect(!control.split(separator: "\n").contains { $0.contains(": @") }, "a place was not filled in")
-        #expect(try layout.text("DEBIAN/conffiles") == "/etc/bulkhead/policy.yaml\n")
+        #expect(try layout.text("DEBIAN/conffiles") == "/etc/bulkhead/policy.yaml\n/etc/logrotate.d/bulkhead\n")
         for script in ["postinst", "prerm", "postrm"] {
             try Shell.check("sh", "-n", layout.folder.appending(path: "DEBIAN/\(script)").path)
         }

@@ -10,7 +10,11 @@ final class ControlPages: ServerPages {
     let controller: Controller
     let instance: String
     let access: Access
-    let streams = StreamPlaces()
+    let streams = StreamPlaces(all: StreamPlaces.ofDrops, ofUser: 2)
+    /// There is one thread for them.
+    private let flowPlaces = StreamPlaces(all: 1, ofUser: 1)
+    /// For which one who reads them slowly keeps others from it.
+    private static let longestFlows = Duration.seconds(60)
 
     init(_ controller: Controller, instance: String, _ access: Access) {
         self.controller = controller
@@ -46,8 +50,13 @@ final class ControlPages: ServerPages {
             let deed = "changes the policy and groups, and cuts ports off"
             return .refused(missing(access.names.operators, deed, request.peer))
         }
-        // A policy of 100,000 rules has some 10 MiB.
-        return .granted(bodyBytes: 64 << 20)
+        // A name would be nobody's in the log: whoever has numbers of /etc/subuid may take one of them.
+        guard let peer = request.peer, peer.user == 0 || Operator.isKnown(peer.user) else {
+            return .refused(
+                .refused(403, "user \(request.peer?.user ?? .max) has no name on this host", advice: "be who you are"))
+        }
+        // A policy of 100,000 rules has some 10 MiB. Nothing else is long.
+        return .granted(bodyBytes: Route.path(request) == ["policy"] ? 64 << 20 : 1 << 20)
     }
 
     // MARK: Answers
@@ -78,7 +87,7 @@ final class ControlPages: ServerPages {
             return .refused(404, "there is nothing of this name", advice: nil)
         }
         try parameters.end()
-        if case .flows = question { return try flows(question, look, isCommand) }
+        if case .flows = question { return try flows(question, look, isCommand, request) }
         var text = ""
         try question.answer(of: controller, instance: instance, look) { text += isCommand ? $0.line : $0.plain }
         return ServerAnswer(type: isCommand ? Piece.contentType : "application/json", body: ServerBody(text))
@@ -96,26 +105,34 @@ final class ControlPages: ServerPages {
         let author = ChangeLog.Author(person: .user(peer.user), process: peer.process, isThroughAgent: true)
         var text = ""
         // What cannot be noted is not done.
-        try ChangeLog(instance: instance, makesFolder: true).noting(
-            change.deed, change.object, by: author, on: controller
+        let warning = try ChangeLog(instance: instance, makesFolder: true).noting(
+            change.deed, change.object, change.terms, by: author, on: controller
         ) {
             try change.perform(on: controller, instance: instance, by: author.person, look) {
                 text += isCommand ? $0.line : $0.plain
             }
         }
+        if let warning, isCommand { text += Piece.notice("warning: \("\(warning)")").line }
         return ServerAnswer(type: isCommand ? Piece.contentType : "application/json", body: ServerBody(text))
     }
 
     /// There may be a million: they are not kept as text.
-    private func flows(_ question: Question, _ look: Presentation, _ isCommand: Bool) throws -> ServerAnswer {
+    private func flows(
+        _ question: Question, _ look: Presentation, _ isCommand: Bool, _ request: ServerRequest
+    ) throws -> ServerAnswer {
+        guard let place = flowPlaces.take(request.peer?.user ?? .max) else {
+            return .refused(503, "others read flows through the agent", advice: "try again, or read them as root")
+        }
         let (controller, instance) = (controller, instance)
         // What is wrong with the question is found before the answer begins.
         if case .flows(let asked) = question { try controller.checkFlows(asked) }
         return .lines(isCommand) { stream in
+            let end = ContinuousClock.now + Self.longestFlows
+            defer { withExtendedLifetime(place) {} }
             Self.finish(stream, isCommand) {
                 try question.answer(of: controller, instance: instance, look) { piece in
                     let text = isCommand ? piece.line : piece.plain
-                    if !text.isEmpty, !stream.write(text) { throw Gone() }
+                    if !text.isEmpty, !stream.write(text) || ContinuousClock.now > end { throw Gone() }
                 }
             }
         }

@@ -15,7 +15,7 @@ struct ControlService: Service {
         limits.connectionsPerSecond = 1000
         limits.connectionsOfUser = 16
         // For the drops, and one for flows.
-        limits.streams = StreamPlaces.all + 1
+        limits.streams = StreamPlaces.ofDrops + 1
         do {
             server = try await HTTPServer(.unix(path: path), isForAll: true, limits: limits, pages: pages)
         } catch {

@@ -5,10 +5,18 @@ import Requests
 import Server
 import Synchronization
 
-/// The kernel has places for four readers of events. One of them is always left for root's own command.
+/// How many answers that go on there are at a time, in all and for one user.
 final class StreamPlaces: Sendable {
-    static let all = 3
-    private static let ofUser = 2
+    /// The kernel has places for four readers of events. One of them is always left for root's own command.
+    static let ofDrops = 3
+
+    private let all: Int
+    private let ofUser: Int
+
+    init(all: Int, ofUser: Int) {
+        self.all = all
+        self.ofUser = ofUser
+    }
 
     private let taken = Mutex<[UInt32: Int]>([:])
 
@@ -33,7 +41,7 @@ final class StreamPlaces: Sendable {
     /// - Returns: nil if there is none for this user.
     func take(_ user: UInt32) -> Place? {
         taken.withLock { taken in
-            guard taken.values.reduce(0, +) < Self.all, user == 0 || taken[user, default: 0] < Self.ofUser else {
+            guard taken.values.reduce(0, +) < all, user == 0 || taken[user, default: 0] < ofUser else {
                 return nil
             }
             taken[user, default: 0] += 1
@@ -59,7 +67,7 @@ extension ControlPages {
     ) throws -> ServerAnswer {
         guard let place = streams.take(request.peer?.user ?? .max) else {
             return .refused(
-                503, "\(StreamPlaces.all) streams of drops are read through the agent already, or 2 by this user",
+                503, "\(StreamPlaces.ofDrops) streams of drops are read through the agent already, or 2 by this user",
                 advice: "end one of them first, or read them as root")
         }
         let events = HandedStream(try controller.events(question), place)

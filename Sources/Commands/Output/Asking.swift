@@ -31,7 +31,7 @@ extension InstanceOptions {
     /// Makes a change, or has the agent make it where this user may not.
     func make(_ change: Change, _ output: OutputOptions) throws {
         if try self.change(output, { change }) { return }
-        try noting(change.deed, change.object) {
+        try noting(change.deed, change.object, change.terms) {
             try change.perform(on: controller, instance: name, by: .current, output.look) { try $0.show() }
         }
     }
@@ -47,18 +47,29 @@ extension InstanceOptions {
     }
 
     /// Notes a change that this command makes itself, where there is a log of changes.
-    func noting(_ deed: String, _ object: String?, _ body: () throws -> Void) throws {
+    func noting(
+        _ deed: String, _ object: String?, _ terms: Change.Terms? = nil, _ body: () throws -> Void
+    ) throws {
         guard unsafe access(ChangeLog.folder, W_OK) == 0 else { return try body() }
         let author = ChangeLog.Author(person: .current, process: getpid(), isThroughAgent: false)
-        let log: ChangeLog
-        do {
-            log = try ChangeLog(instance: name)
-        } catch {
-            // root's own command is not kept from cutting a port off by a disk that is full.
-            Notices.warn(["\(error.cause)"])
-            return try body()
+        let controller = try controller
+        // root's own command is not kept from cutting a port off by a disk that is full.
+        func unnoted(_ refusal: Refusal) throws {
+            Notices.warn(["\(refusal.cause)"])
+            try body()
         }
-        try log.noting(deed, object, by: author, on: controller, body)
+        let log: ChangeLog
+        do throws(Refusal) { log = try ChangeLog(instance: name) } catch { return try unnoted(error) }
+        let entry: ChangeLog.Entry
+        do throws(Refusal) {
+            entry = try log.begin(deed, object, terms, by: author, on: controller)
+        } catch {
+            return try unnoted(error)
+        }
+        var failure: (any Error)?
+        do { try body() } catch { failure = error }
+        if let warning = log.end(entry, on: controller, failure) { Notices.warn([warning]) }
+        if let failure { throw failure }
     }
 
     /// - Throws: ``Refusal`` if this user is not root and may not look into the instance, because the agent cannot do

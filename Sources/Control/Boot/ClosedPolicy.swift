@@ -3,9 +3,9 @@ import Policy
 
 /// The policy that stands in where the host starts and there is no other: nothing passes any device but what keeps the
 /// links up (ARP, neighbour discovery, DHCP), so that the host is reachable as soon as a policy allows it.
-enum ClosedPolicy {
+package enum ClosedPolicy {
     /// What it is called where a policy's file is named.
-    static let name = "closed-at-boot"
+    package static let name = "closed-at-boot"
 
     /// Names every device that can be filtered: a pattern would be refused for one that is not Ethernet.
     static func text(_ devices: [HostInterface]) -> String {

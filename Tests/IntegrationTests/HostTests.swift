@@ -47,7 +47,9 @@ extension Integration {
         private static func change(_ namespace: Namespace, _ verb: String, _ address: IPAddress, _ device: String)
             throws
         {
-            let words = address.family == .v4 || verb == "del" ? "" : " nodad"
+            // A thread of the kernel puts an address of IPv6 into the table that says what is the host's.
+            let wait = "; timeout 10 sh -c 'until ip -6 route show table local | grep -q \"\(address) \"; do :; done'"
+            let words = address.family == .v4 || verb == "del" ? "" : " nodad\(wait)"
             try namespace.run("sh", "-c", "ip addr \(verb) \(address)/\(address.family.bits) dev \(device)\(words)")
         }
 

@@ -72,6 +72,8 @@ struct Bulkhead {
     func detachAtEnd(_ instance: String, of lab: Lab) {
         lab.atEnd { [executable] in
             _ = try? Shell.run([executable, "detach", "--all", "--instance", instance], seconds: 120)
+            // Where there is a log of changes, it has this instance's too.
+            _ = unsafe unlink("/var/log/bulkhead/\(instance).changes")
         }
     }
 

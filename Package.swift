@@ -39,6 +39,8 @@ let package = Package(
         // BPF/*.bpf.c, compiled and embedded in Datapath.
         .executableTarget(name: "EmbedObject", path: "Plugins/EmbedObject", swiftSettings: settings),
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["EmbedObject"]),
+        // Unix sockets' addresses, and who is at their other end, which the C library does not tell Swift.
+        .target(name: "UnixSockets", swiftSettings: settings),
         // Pure: no kernel below here.
         .target(name: "Network", swiftSettings: settings),
         .target(name: "Wire", dependencies: ["Network", "CDatapathABI"], swiftSettings: settings),
@@ -47,7 +49,8 @@ let package = Package(
             dependencies: ["Network", "Wire", "CLibyaml", system],
             swiftSettings: settings),
         .target(
-            name: "Inventory", dependencies: ["Policy", "Network", "CLibvirt", system], swiftSettings: settings),
+            name: "Inventory", dependencies: ["Policy", "Network", "UnixSockets", "CLibvirt", system],
+            swiftSettings: settings),
         .target(name: "Import", dependencies: ["Policy", "Wire", "Network"], swiftSettings: settings),
         .target(
             name: "Compiler",
@@ -91,13 +94,15 @@ let package = Package(
         // What can be asked, in the same words by commands and through the agent.
         .target(
             name: "Requests",
-            dependencies: ["Rendering", "Control", "Datapath", "Host", "Policy", "Wire", "Network", system],
+            dependencies: [
+                "Rendering", "Control", "Datapath", "Host", "Policy", "Wire", "Network", "UnixSockets", system,
+            ],
             swiftSettings: settings),
         // HTTP for this host alone.
         .target(
             name: "Server",
             dependencies: [
-                system,
+                "UnixSockets", system,
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -107,8 +112,8 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "Control", "Rendering", "Requests", "Server", "Host", "Inventory", "Compiler", "Policy", "CHeap",
-                system,
+                "Control", "Rendering", "Requests", "Server", "Host", "Inventory", "Compiler", "Policy", "UnixSockets",
+                "CHeap", system,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -67,7 +67,6 @@ _Static_assert(sizeof(struct answer_line) == 64, "answer_line");
 
 enum {
 	ANSWER_LINES = 256,
-	ANSWER_CLASS_PART = 8, /* one block of answers to classes for so many of answers to very packets */
 };
 
 /* Value of map `verdicts`, for each CPU as many as bh_settings says. */

@@ -119,14 +119,8 @@ static __always_inline struct answer *find_class_in_line(struct answer_line *lin
 							 __u32 mark)
 {
 	const struct bh_front_class *class = &here->class;
-	__u64 pair = class_pair(class);
 
-	if (is_answer_for(&line->first, here, class->link, pair, class->joint, mark | RESULT_CLASS))
-		return &line->first;
-	if (!is_wide(&line->first) &&
-	    is_answer_for(&line->second, here, class->link, pair, class->joint, mark | RESULT_CLASS))
-		return &line->second;
-	return NULL;
+	return one_of_two(line, here, class->link, class_pair(class), class->joint, mark | RESULT_CLASS);
 }
 
 /* The answer for the packet's class; NULL where there is none. */

@@ -64,14 +64,10 @@ static __always_inline __u32 hash_front_key(const struct bh_front_key *key)
  * Blocks of a CPU: those of answers to the very packet, then those of answers to classes. They are apart, because
  * otherwise each packet that is learnt would take two places, of which it needs one from then on.
  */
-static __always_inline __u32 class_blocks(void)
-{
-	return settings.answer_blocks / ANSWER_CLASS_PART + !(settings.answer_blocks / ANSWER_CLASS_PART);
-}
-
 static __always_inline struct answer_block *cpu_block(__u32 number)
 {
-	__u32 index = bpf_get_smp_processor_id() * (settings.answer_blocks + class_blocks()) + number;
+	__u32 all = settings.answer_blocks + bh_class_blocks(settings.answer_blocks);
+	__u32 index = bpf_get_smp_processor_id() * all + number;
 
 	return bpf_map_lookup_elem(&verdicts, &index);
 }
@@ -85,7 +81,9 @@ static __always_inline struct answer_block *answer_block_of(__u32 hash)
 /* The same for answers to classes. */
 static __always_inline struct answer_block *class_block_of(__u32 hash)
 {
-	return cpu_block(settings.answer_blocks + (hash / ANSWER_LINES & (class_blocks() - 1)));
+	__u32 blocks = settings.answer_blocks;
+
+	return cpu_block(blocks + (hash / ANSWER_LINES & (bh_class_blocks(blocks) - 1)));
 }
 
 /*
@@ -110,6 +108,15 @@ static __always_inline bool is_answer_for(const struct answer *answer, const str
 {
 	return answer->addresses == addresses && answer->link == link && answer->ports == ports &&
 	       answer->version == here->front.version && answer->result && (answer->result & ANSWER_MARKS) == marks;
+}
+
+/* Which of a line's two answers is the one sought; NULL: neither. A whole line's second word for `result` is 0. */
+static __always_inline struct answer *one_of_two(struct answer_line *line, const struct bh_scratch *here, __u64 link,
+						 __u64 addresses, __u32 ports, __u32 marks)
+{
+	if (is_answer_for(&line->first, here, link, addresses, ports, marks))
+		return &line->first;
+	return is_answer_for(&line->second, here, link, addresses, ports, marks) ? &line->second : NULL;
 }
 
 /* Whether the packet's answer takes a whole line: that to IPv6, or to a packet with a tag. */
@@ -142,10 +149,7 @@ static __always_inline struct answer *find_in_line(struct answer_line *line, con
 			return NULL;
 		return &line->first;
 	}
-	if (is_answer_for(&line->first, here, key->link, key->addresses[0], key->ports, hook))
-		return &line->first;
-	return is_answer_for(&line->second, here, key->link, key->addresses[0], key->ports, hook) ? &line->second :
-												    NULL;
+	return one_of_two(line, here, key->link, key->addresses[0], key->ports, hook);
 }
 
 /* The answer for the packet; NULL where there is none. `hook`: RESULT_XDP or 0. */

@@ -105,27 +105,28 @@ __noinline int seconds_after_trial(const struct bh_scratch *here, __u32 flag)
 	return seconds_of_adopting(&image, *(volatile const __u64 *)&ended->until, bpf_ktime_get_boot_ns());
 }
 
+/* Seconds for which connections are adopted since a time, or since the end of a trial that set the device's flag. */
+static __always_inline __u32 seconds_since(const struct image *image, const struct bh_scratch *here, __u64 since,
+					   __u32 flag)
+{
+	__u32 seconds = device_record(image, here)->flags & flag ? seconds_after_trial(here, flag) : 0;
+
+	/* Most packets end here, without a look at the clock. */
+	if (seconds || !since)
+		return seconds;
+	return seconds_of_adopting(image, since, bpf_ktime_get_coarse_ns());
+}
+
 /* Seconds for which TCP connections are adopted that were there when the port was first filtered, or was again. */
 static __always_inline __u32 seconds_attached(const struct image *image, const struct bh_scratch *here)
 {
-	const struct bh_device *device = device_record(image, here);
-	__u32 seconds = device->flags & BH_DEVICE_SPARED ? seconds_after_trial(here, BH_DEVICE_SPARED) : 0;
-
-	/* Most packets end here, without a look at the clock. */
-	if (seconds || !device->attached_at)
-		return seconds;
-	return seconds_of_adopting(image, device->attached_at, bpf_ktime_get_coarse_ns());
+	return seconds_since(image, here, device_record(image, here)->attached_at, BH_DEVICE_SPARED);
 }
 
 /* The same for what the previous policy, or a trial, passed without a flow. */
 static __always_inline __u32 seconds_untracked(const struct image *image, const struct bh_scratch *here)
 {
-	const struct bh_device *device = device_record(image, here);
-	__u32 seconds = device->flags & BH_DEVICE_UNTRACKED ? seconds_after_trial(here, BH_DEVICE_UNTRACKED) : 0;
-
-	if (seconds || !device->untracked_at)
-		return seconds;
-	return seconds_of_adopting(image, device->untracked_at, bpf_ktime_get_coarse_ns());
+	return seconds_since(image, here, device_record(image, here)->untracked_at, BH_DEVICE_UNTRACKED);
 }
 
 /* The generation that is asked what it passed without a flow: the previous policy, or a trial; 0: none. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
-import SystemPackage
+import UnixSockets
 
 /// What is told to the service manager that started the agent, by sd_notify's protocol: a datagram to the socket that
 /// NOTIFY_SOCKET names. Without one nothing is told.
@@ -27,22 +27,11 @@ enum ServiceManager {
 
     /// - Parameter name: A path, or `@` and the name of an abstract socket.
     static func send(_ message: String, to name: String) {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        var bytes = Array(name.utf8)
-        let room = MemoryLayout.size(ofValue: address.sun_path)
-        guard !bytes.isEmpty, bytes.count < room else { return }
-        if bytes[0] == UInt8(ascii: "@") { bytes[0] = 0 }
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
-        let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count)
+        guard let address = UnixAddress(name) else { return }
         let descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return }
         defer { close(descriptor) }
         let text = Array(message.utf8)
-        unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                _ = unsafe sendto(descriptor, text, text.count, Int32(MSG_NOSIGNAL), pointer, length)
-            }
-        }
+        unsafe address.with { _ = unsafe sendto(descriptor, text, text.count, Int32(MSG_NOSIGNAL), $0, $1) }
     }
 }

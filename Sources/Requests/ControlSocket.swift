@@ -3,6 +3,7 @@ import Control
 import Glibc
 import Rendering
 import SystemPackage
+import UnixSockets
 
 /// The control socket of an instance's agent, as commands use it who may not touch the kernel's objects themselves.
 package struct ControlSocket: Sendable {
@@ -72,28 +73,16 @@ package struct ControlSocket: Sendable {
 
     /// Whoever serves there must be root: what it says is shown as it is.
     private func connect(_ socket: FileDescriptor) throws(Refusal) {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw Refusal("the path \(path) is too long for a socket")
-        }
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
-        let result = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe Glibc.connect(socket.rawValue, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else {
+        guard let address = UnixAddress(path) else { throw Refusal("the path \(path) is too long for a socket") }
+        guard address.connect(socket.rawValue) else {
             throw Refusal(
                 "this needs root, or the agent, which does not answer at \(path): \(Errno(rawValue: errno))",
                 advice: "run it as root, or see that the agent runs: systemctl status bulkhead-agent")
         }
-        // struct ucred, which the C library shows to nobody who does not ask for GNU: process, user, group.
-        var server: [UInt32] = [0, .max, .max]
-        var length = socklen_t(server.count * MemoryLayout<UInt32>.stride)
-        guard unsafe getsockopt(socket.rawValue, SOL_SOCKET, SO_PEERCRED, &server, &length) == 0, server[1] == 0 else {
-            throw Refusal("who serves at \(path) is user \(server[1]), not root", advice: "ask root who put it there")
+        let server = PeerCredentials(of: socket.rawValue)
+        guard server?.user == 0 else {
+            throw Refusal(
+                "who serves at \(path) is user \(server?.user ?? .max), not root", advice: "ask root who put it there")
         }
     }
 }

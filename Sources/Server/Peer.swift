@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
+import UnixSockets
 
 /// Who is at the other end of a Unix socket, as the kernel noted when they connected. Whoever is handed an open
 /// connection speaks as the one who made it.
@@ -18,16 +19,9 @@ package struct Peer: Sendable, Hashable {
 
     /// - Returns: nil if the socket is not a Unix socket.
     package init?(of socket: Int32) {
-        // struct ucred, which the C library shows to nobody who does not ask for GNU: process, user, group.
-        var credentials: [UInt32] = [0, .max, .max]
-        let size = socklen_t(credentials.count * MemoryLayout<UInt32>.stride)
-        var length = size
-        guard unsafe getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0, length == size,
-            // What no process has connected has no user.
-            credentials[1] != .max, let others = Self.groups(of: socket)
-        else { return nil }
+        guard let credentials = PeerCredentials(of: socket), let others = Self.groups(of: socket) else { return nil }
         self.init(
-            user: credentials[1], groups: others.union([credentials[2]]), process: Int32(bitPattern: credentials[0]))
+            user: credentials.user, groups: others.union([credentials.group]), process: credentials.process)
     }
 
     /// The kernel allows a process 65,536 groups at most.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import SystemPackage
+import UnixSockets
 
 /// The folder that a server's socket is in, held open. Nobody but root can put something else in its place, or into it.
 struct ServerFolder: ~Copyable {
@@ -64,8 +65,15 @@ struct ServerFolder: ~Copyable {
         }
     }
 
-    /// The path of the socket by the descriptor: it leads nowhere else, and is short enough for every socket.
-    private var ownPath: String { "/proc/self/fd/\(descriptor.rawValue)/\(name)" }
+    /// The socket's, by the folder's descriptor: that leads nowhere else, and keeps the path short.
+    private var address: UnixAddress {
+        get throws(ServerError) {
+            guard let address = UnixAddress("/proc/self/fd/\(descriptor.rawValue)/\(name)") else {
+                throw ServerError("the name of \(path) is too long for a socket", advice: "use a shorter name")
+            }
+            return address
+        }
+    }
 
     /// The inode and kind of what has the socket's name now.
     private var present: (inode: UInt64, isSocket: Bool)? {
@@ -79,7 +87,7 @@ struct ServerFolder: ~Copyable {
     /// - Returns: the inode that it has got.
     func bind(_ socket: FileDescriptor, mode: mode_t) throws(ServerError) -> UInt64 {
         try makeRoom()
-        guard unsafe withAddress({ unsafe Glibc.bind(socket.rawValue, $0, $1) }) == 0 else {
+        guard try unsafe address.with({ unsafe Glibc.bind(socket.rawValue, $0, $1) }) == 0 else {
             throw ServerError("cannot bind \(path): \(Errno(rawValue: errno))", advice: "see who uses it: ss -xlp")
         }
         // The process's mask took away what it did; nobody can connect yet, because nothing listens.
@@ -96,7 +104,7 @@ struct ServerFolder: ~Copyable {
         }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         defer { close(probe) }
-        let isRefused = unsafe withAddress { unsafe connect(probe, $0, $1) } != 0 && errno == ECONNREFUSED
+        let isRefused = try !address.connect(probe) && errno == ECONNREFUSED
         guard isRefused else {
             throw ServerError("somebody listens at \(path) already", advice: "stop it, or name another path")
         }
@@ -106,20 +114,5 @@ struct ServerFolder: ~Copyable {
     /// Takes a socket's name away, if it is still that socket's.
     func remove(_ inode: UInt64) {
         if present?.inode == inode { _ = unsafe unlinkat(descriptor.rawValue, name, 0) }
-    }
-
-    private func withAddress(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(ownPath.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            errno = ENAMETOOLONG
-            return -1
-        }
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
-        let length = socklen_t(MemoryLayout<sa_family_t>.size + bytes.count + 1)
-        return unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { unsafe body($0, length) }
-        }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CDatapathABI
 import Libbpf
 
 /// The table of answers that each CPU keeps for the front: map `verdicts`.
@@ -15,7 +16,7 @@ package enum AnswerTable {
     }
 
     /// Blocks of a CPU that has so many for answers to very packets: those for answers to classes are with them.
-    package static func all(_ blocks: UInt32) -> UInt32 { blocks + max(blocks / 8, 1) }
+    package static func all(_ blocks: UInt32) -> UInt32 { blocks + bh_class_blocks(blocks) }
 
     /// Entries of the map, if each of this host's possible CPUs has so many blocks.
     package static func entries(blocks: UInt32) -> UInt32 { all(blocks) * UInt32(Map.possibleCPUs) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import SystemPackage
+import UnixSockets
 
 /// A connection to a server on this host, over a Unix socket that nobody but root, or the agent's own user, could have
 /// put in its place.
@@ -17,38 +18,19 @@ struct TrustedSocket: ~Copyable {
         socket.setTimeout(SO_RCVTIMEO, seconds: 10)
         try socket.connect(to: path)
         // Who made the socket listen: the path says who could have, this says who did.
-        guard let user = socket.peer, user == 0 || user == geteuid() else {
+        guard let user = PeerCredentials(of: descriptor)?.user, user == 0 || user == geteuid() else {
             throw EngineError("\(path) is served by another user, and not by root")
         }
         return socket
     }
 
-    private init(descriptor: Int32) { self.descriptor = descriptor }
-
     deinit { close(descriptor) }
 
     private func connect(to path: String) throws(EngineError) {
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
-        guard bytes.count < MemoryLayout.size(ofValue: address.sun_path) else {
-            throw EngineError("\(path) is too long for a socket's path")
+        guard let address = UnixAddress(path) else { throw EngineError("\(path) is too long for a socket's path") }
+        guard address.connect(descriptor) else {
+            throw EngineError("nobody answers at \(path): \(Errno(rawValue: errno))")
         }
-        unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: bytes) }
-        let result = unsafe withUnsafePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                unsafe Glibc.connect(descriptor, pointer, socklen_t(MemoryLayout<sockaddr_un>.size))
-            }
-        }
-        guard result == 0 else { throw EngineError("nobody answers at \(path): \(Errno(rawValue: errno))") }
-    }
-
-    private var peer: uid_t? {
-        // struct ucred, which Swift does not see: process, user, group.
-        var words: [UInt32] = [0, 0, 0]
-        var size = socklen_t(12)
-        let result = unsafe getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &words, &size)
-        return result == 0 && size == 12 ? words[1] : nil
     }
 
     private func setTimeout(_ option: Int32, seconds: Int) {

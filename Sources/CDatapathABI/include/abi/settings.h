@@ -24,4 +24,14 @@ struct bh_settings {
 
 _Static_assert(sizeof(struct bh_settings) == 48, "bh_settings");
 
+enum { BH_ANSWER_CLASS_PART = 8 }; /* one block of answers to classes for so many of answers to very packets */
+
+/* Blocks of answers to classes that a CPU has besides so many blocks of answers to very packets. */
+static inline __u32 bh_class_blocks(__u32 answer_blocks)
+{
+	__u32 blocks = answer_blocks / BH_ANSWER_CLASS_PART;
+
+	return blocks ? blocks : 1;
+}
+
 #endif

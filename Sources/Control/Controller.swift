@@ -260,7 +260,9 @@ package struct Controller: Sendable {
     }
 
     /// Whether a question about flows can be answered.
-    package func checkFlows(_ question: FlowQuestion) throws { _ = try question.filter(serviceNames) }
+    package func checkFlows(_ question: FlowQuestion) throws {
+        try instance.checkFlows(try question.filter(serviceNames))
+    }
 
     /// Ends the flows that are asked for, so that their next packets are judged anew; returns how many.
     package func endFlows(_ question: FlowQuestion) throws -> Int {

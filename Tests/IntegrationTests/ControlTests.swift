@@ -97,7 +97,7 @@ extension Integration {
             for (path, status) in [
                 ("/", 404), ("/v1/", 404), ("/v1/none", 404), ("/v1/status/more", 404), ("/v1/groups/none", 409),
                 ("/v1/status?none=1", 400), ("/v1/policy?generation=x", 400), ("/v1/policy?generation=77", 409),
-                ("/v1/flows?host=192.0.2.1/24", 400), ("/v1/flows?port=none", 200), ("/v1/status?check=%ff", 400),
+                ("/v1/flows?host=192.0.2.1/24", 400), ("/v1/flows?port=none", 409), ("/v1/status?check=%ff", 400),
                 ("/v1/flows?state=none", 400), ("/v1/drops?reason=none", 400), ("/v1/drops?port=none", 409),
                 ("/v1/%00", 404), ("/v1/../etc/passwd", 404),
             ] {

@@ -69,6 +69,11 @@ extension Instance {
         }.sorted(by: <)
     }
 
+    /// Whether a filter names ports that there are.
+    public func checkFlows(_ filter: FlowFilter) throws(DatapathError) {
+        _ = try filter.scopes(in: try imageInForce(try openMaps(.programs)))
+    }
+
     /// The flows that a filter selects, in no order.
     func selectedFlows(
         _ filter: FlowFilter, _ maps: InstanceMaps, _ image: LiveImage

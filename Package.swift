@@ -37,7 +37,8 @@ let package = Package(
         .target(name: "CNettle", linkerSettings: [.linkedLibrary("nettle")]),
         .target(name: "CNetlink", linkerSettings: [.linkedLibrary("mnl")]),
         // BPF/*.bpf.c, compiled and embedded in Datapath.
-        .executableTarget(name: "EmbedObject", path: "Plugins/EmbedObject", swiftSettings: settings),
+        .executableTarget(
+            name: "EmbedObject", dependencies: ["CNettle"], path: "Plugins/EmbedObject", swiftSettings: settings),
         .plugin(name: "CompileBPF", capability: .buildTool(), dependencies: ["EmbedObject"]),
         // Unix sockets' addresses, and who is at their other end, which the C library does not tell Swift.
         .target(name: "UnixSockets", swiftSettings: settings),

@@ -207,7 +207,7 @@ package struct Controller: Sendable {
     /// The text of a generation that is remembered; nil: of that in force.
     package func policyText(_ generation: UInt32?) throws(DatapathError) -> PolicyText {
         guard let generation, try generation != instance.generationInForce() else {
-            return try instance.policyInForce().text
+            return try instance.policyTextInForce()
         }
         return try instance.keptPolicy(generation).text
     }

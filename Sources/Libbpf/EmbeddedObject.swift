@@ -5,15 +5,15 @@ import FoundationEssentials
 public struct EmbeddedObject: Sendable {
     /// The source's name without `.bpf.c`.
     public let name: String
+    /// SHA-256 of the object, in hexadecimal.
+    public let sha256: String
     private let base64: String
 
-    public init(name: String, base64: String) {
+    public init(name: String, sha256: String, base64: String) {
         self.name = name
+        self.sha256 = sha256
         self.base64 = base64
     }
-
-    /// What the build wrote, in base64. To tell builds apart it need not be decoded.
-    public var text: [UInt8] { Array(base64.utf8) }
 
     /// The ELF object's bytes.
     public var bytes: [UInt8] {

@@ -11,10 +11,11 @@ package enum Programs {
     package static let shadowTC = EmbeddedObject.shadow_tc
     package static let shadowXDP = EmbeddedObject.shadow_xdp
 
-    /// SHA-256 over those that stay in the kernel, as the build wrote them.
+    /// SHA-256 over the hashes of those that stay in the kernel. The build made these, because the objects have
+    /// megabytes.
     package static let hash: (UInt64, UInt64, UInt64, UInt64) = {
         var hash = SHA256()
-        for object in [entry, tc, xdp, unattached] { hash.update(object.text) }
+        for object in [entry, tc, xdp, unattached] { hash.update(Array(object.sha256.utf8)) }
         return unsafe hash.digest().withUnsafeBytes {
             unsafe $0.loadUnaligned(as: (UInt64, UInt64, UInt64, UInt64).self)
         }

@@ -17,6 +17,11 @@ public struct PolicyText: Sendable, Hashable {
         self.sha256 = sha256
     }
 
+    init(of image: LiveImage) {
+        let files = image.view.files
+        self.init(generation: image.generation, files: files, sha256: Self.hash(of: files))
+    }
+
     static func hash(of files: [SourceFile]) -> String {
         var hash = SHA256()
         for file in files { hash.update(Array(file.text.utf8)) }

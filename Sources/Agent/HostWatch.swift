@@ -154,16 +154,20 @@ struct HostWatch {
         tellNew(findings)
         if look.isOnTrial != wasOnTrial {
             wasOnTrial = look.isOnTrial
-            if wasOnTrial { logger.notice("a policy is on trial: devices that come are taken when it is settled") }
+            if wasOnTrial {
+                logger.notice("a policy is on trial: devices that come are taken, all else waits until it is settled")
+            }
         }
-        var remedied = findings.filter(\.isRemedied).filter { shouldRepair($0) }
+        // What has to wait is no fight, however often it is found.
+        let now = findings.filter { $0.isRemedied(onTrial: look.isOnTrial) }
+        var remedied = now.filter { shouldRepair($0) }
         if isStuck(look.generation, remedied) { remedied = [] }
-        guard !look.isOnTrial else { return isNew }
-        if isInventoryNew, try controller.namesWorkloads() {
+        let takesInventory = isInventoryNew && !look.isOnTrial
+        if takesInventory, try controller.namesWorkloads() {
             remedied.append(HostFinding(.inventory, port: "workloads", "changed"))
         }
         let isChanged = remedied.isEmpty ? isNew : try apply(remedied, look)
-        isInventoryNew = false
+        if takesInventory { isInventoryNew = false }
         return isChanged
     }
 

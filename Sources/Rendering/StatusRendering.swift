@@ -30,7 +30,8 @@ extension Status {
         guard let trial else { return "" }
         let until = Timestamp(nanoseconds: trial.until).utc.prefix(19)
         let after = trial.base.map { "generation \($0) is in force again" } ?? "everything passes again"
-        let words = palette.yellow("on trial until \(until)Z, then \(after)") + "\n"
+        let left = (trial.left + 999_999_999) / 1_000_000_000
+        let words = palette.yellow("on trial for \(left) s more, until \(until)Z; then \(after)") + "\n"
         guard !trial.passing.isEmpty else { return words }
         let passing = trial.passing.joined(separator: ", ")
         return words + palette.red("pass until then, because the trial has no such ports: \(passing)") + "\n"

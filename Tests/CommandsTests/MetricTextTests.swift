@@ -111,7 +111,8 @@ import Wire
                 events: .init(
                     emitted: 1, suppressed: 2, lost: 3, acceptsEmitted: 4, acceptsSuppressed: 5, acceptsLost: 6,
                     unjudged: 7), flows: .init(used: 1, capacity: 2, opened: 3, refused: 4)),
-            trial: .init(base: 6, until: 1_500_000_000), groups: [.init(name: "g", members: 1, maximum: 2)])
+            trial: .init(base: 6, until: 1_500_000_000, left: 60_000_000_000),
+            groups: [.init(name: "g", members: 1, maximum: 2)])
     }
 
     @Test(arguments: MetricText.allCases) func aWholePageIsRead(text: MetricText) throws {

@@ -10,8 +10,9 @@ import Testing
 
 @testable import Datapath
 
-/// The machine of two images against a model of its own: policies, trials, confirms, ends, quarantines and members in
-/// random order. After each step the real program judges packets at every port, and must say what the model says.
+/// The machine of two images against a model of its own: policies, trials, confirms, ends, quarantines, members and
+/// devices in random order. After each step the real program judges packets at every port, and must say what the model
+/// says.
 @Suite(.serialized) struct TrialPropertyTests {
     private static let steps = Seed.count("BULKHEAD_TRIAL_STEPS", usual: 300)
 
@@ -91,16 +92,28 @@ private struct Walk {
     private var number = 0
     private var quarantined: Set<Int> = []
     private var isBanned = false
+    private let controller: Controller
+    /// The kernel's numbers of the ports' devices, as they are now.
+    private var indexes: [Int: UInt32] = [:]
+    /// By generation, the ports whose present device it knows.
+    private var known: [UInt32: Set<Int>] = [:]
     var counts: [String: Int] = [:]
 
     init(seed: UInt64) throws {
         lab = try Lab()
         host = try lab.namespace("host")
-        for port in 0..<3 { try lab.veth((host, "nic\(port)"), (host, "far\(port)")) }
+        controller = try Controller(instance: lab.id)
         let instance = try Instance(lab.id)
         self.instance = instance
         lab.atEnd { _ = try? instance.detachAll() }
         random = RandomNumbers(seed: seed)
+        for port in 0..<3 { try plug(port) }
+    }
+
+    private mutating func plug(_ port: Int) throws {
+        try lab.veth((host, "nic\(port)"), (host, "far\(port)"))
+        let text = try host.run("ip", "-o", "link", "show", "nic\(port)")
+        indexes[port] = UInt32(text.prefix { $0 != ":" })
     }
 
     // MARK: Steps
@@ -108,6 +121,7 @@ private struct Walk {
     mutating func step() throws -> String {
         let names = [
             "apply", "trial", "trial", "confirm", "rollback", "expire", "quarantine", "release", "ban", "unban",
+            "replug", "take",
         ]
         let name = names.randomElement(using: &random) ?? ""
         let isDone =
@@ -118,6 +132,8 @@ private struct Walk {
             case "rollback": try rollback()
             case "expire": try expire()
             case "quarantine", "release": try quarantine(name == "quarantine")
+            case "replug": try replug()
+            case "take": try take()
             default: try ban(name == "ban")
             }
         counts["\(name)\(isDone ? "" : " refused")", default: 0] += 1
@@ -164,6 +180,7 @@ private struct Walk {
         settle()
         last = generation
         choice.generation = generation
+        known[generation] = choice.ports
         standing = onTrial ? .open(choice, base: standing.inForce) : .settled(choice)
         return true
     }
@@ -226,6 +243,38 @@ private struct Walk {
         return isDone
     }
 
+    /// Another device comes in the place of one, under its name. Nobody is told.
+    private mutating func replug() throws -> Bool {
+        let port = Int.random(in: 0..<3, using: &random)
+        try host.run("ip", "link", "delete", "nic\(port)")
+        try plug(port)
+        for generation in known.keys { known[generation]?.remove(port) }
+        return true
+    }
+
+    /// Devices that came are taken: by a trial and its base as they are, else by a new generation of the same policy.
+    private mutating func take() throws -> Bool {
+        guard last > 0, var choice = standing.inForce else { return false }
+        let isNeeded = known[choice.generation] != choice.ports
+        let applied = try controller.takeDevices()
+        #expect((applied != nil) == isNeeded)
+        guard isNeeded else { return false }
+        if case .open(let trial, let base) = standing {
+            #expect(applied?.report.generation == trial.generation)
+            for choice in [trial, base].compactMap(\.self) { known[choice.generation] = choice.ports }
+            return true
+        }
+        settle()
+        last += 1
+        #expect(applied?.report.generation == last)
+        choice.generation = last
+        known[last] = choice.ports
+        standing = .settled(choice)
+        return true
+    }
+
+    private func knows(_ choice: Choice, _ port: Int) -> Bool { known[choice.generation]?.contains(port) ?? false }
+
     // MARK: Checks
 
     mutating func differences() throws -> [String] {
@@ -236,12 +285,18 @@ private struct Walk {
         if Bool.random(using: &random) { wrong += try readings() }
         if judge == nil { judge = try TrialJudge(instance) }
         let maps = try instance.openMaps()
-        var devices: [String: UInt16] = [:]
+        var devices: [UInt32: UInt16] = [:]
         for image in try LiveImage.allPublished(in: maps) {
-            for device in image.devices() { devices[device.interface] = device.id }
+            for device in image.devices() {
+                let id = devices.updateValue(device.id, forKey: device.interfaceIndex)
+                if let id, id != device.id { wrong.append("\(device.interface) has two numbers") }
+            }
         }
         for port in 0..<3 {
-            guard let device = devices["nic\(port)"] else { continue }
+            guard let device = indexes[port].flatMap({ devices[$0] }) else {
+                if standing.all.contains(where: { knows($0, port) }) { wrong.append("p\(port) is not known") }
+                continue
+            }
             for (service, isMember) in (0..<4).flatMap({ [($0, false), ($0, true)] }) {
                 let said = try #require(try judge?.judge(device, frame(service, isMember)))
                 let expected = expectation(inForce, port, service, isMember)
@@ -266,18 +321,21 @@ private struct Walk {
         if inForce != nil, try instance.status().trial == nil, open != nil { wrong.append("status knows no trial") }
         let held = Set(try instance.linkFolder.names.compactMap { HookPin($0)?.device })
         let needed = standing.all.reduce(into: Set<Int>()) { $0.formUnion($1.ports) }
-        if instance.usesTCX, held.count != needed.count { wrong.append("programs are on \(held.count) devices") }
+        let isWhole = standing.all.allSatisfy { known[$0.generation] == $0.ports }
+        if instance.usesTCX, isWhole, held.count != needed.count {
+            wrong.append("programs are on \(held.count) devices")
+        }
         return wrong
     }
 
     private func expectation(_ choice: Choice?, _ port: Int, _ service: Int, _ isMember: Bool) -> TrialJudge.Said {
         // What is cut off stays so at a port that the trial does not have.
         if case .open(let trial, let base?) = standing, !trial.ports.contains(port), base.ports.contains(port),
-            quarantined.contains(port)
+            knows(base, port), quarantined.contains(port)
         {
             return TrialJudge.Said(generation: base.generation, accepts: false)
         }
-        guard let choice, choice.ports.contains(port) else { return TrialJudge.Said(generation: 0, accepts: true) }
+        guard let choice, knows(choice, port) else { return TrialJudge.Said(generation: 0, accepts: true) }
         let drops = quarantined.contains(port) || (isMember && isBanned) || !choice.accepts[service]
         return TrialJudge.Said(generation: choice.generation, accepts: !drops)
     }

@@ -299,7 +299,7 @@ extension Command {
 
 extension Bulkhead {
     /// Takes a program off the first device as somebody else would: the instance's pins stay where they are.
-    fileprivate func takeOffEgress(of device: String) throws {
+    func takeOffEgress(of device: String) throws {
         let pin = "/sys/fs/bpf/\(instance)/links/1-tc-egress"
         if FileManager.default.fileExists(atPath: pin) {
             try Shell.check("bpftool", "link", "detach", "pinned", pin)

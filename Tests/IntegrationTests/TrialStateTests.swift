@@ -155,38 +155,6 @@ extension Integration {
             #expect(try ports.connection(1).passes(1))
         }
 
-        /// One device goes and another comes; the trial's end takes what its policy means.
-        @Test(arguments: ["confirm", "rollback"]) func devicesComeAndGo(_ end: String) throws {
-            let site = try UplinksSite()
-            func policy(_ name: String, _ rule: String) throws -> String {
-                try site.lab.file(
-                    name,
-                    """
-                    version: 1
-                    ports:
-                      first: { interface: up0, protects: host }
-                      others: { interface: "up1*", protects: host }
-                    rules:
-                      - { name: \(rule), service: tcp/80, direction: in, action: accept }
-                    """)
-            }
-            try site.bulkhead.apply(try policy("base.yaml", "base"))
-            _ = try site.bulkhead.json(Applied.self, "apply", "--trial", "1h", policy("trial.yaml", "trial"))
-            try site.host.run("ip", "link", "del", "up1")
-            try site.host.run("ip", "link", "add", "up17", "type", "veth", "peer", "name", "far17")
-            let refused = try site.bulkhead.run("apply", "--in-force")
-            #expect(refused.status == 1 && refused.errors.contains("is on trial for"), "\(refused)")
-            let ended = try site.bulkhead.run(end)
-            #expect(ended.status == 0, "\(ended)")
-            #expect(ended.errors.contains("devices came during the trial: generation 3 has them"), "\(ended)")
-            let status = try site.bulkhead.status()
-            #expect(status.generation == 3)
-            #expect(status.ports.filter { $0.interface == "up17" }.map(\.state) == ["enforcing"])
-            #expect(status.ports.filter { $0.interface == "up0" }.map(\.state) == ["enforcing"])
-            let rules = try site.bulkhead.counters().rules.map(\.name)
-            #expect(rules == [end == "confirm" ? "trial" : "base"])
-        }
-
         // MARK: Hooks
 
         /// A trial may ask for other hooks than its base has.

@@ -58,6 +58,7 @@ extension Controller {
     }
 
     /// Applies the policy in force again if devices pass unjudged that it means, because they came after the apply.
+    /// While a policy is on trial, the devices alone are taken, for it and for its base.
     ///
     /// - Returns: nil: there are none, or not by the fault of an apply.
     package func takeDevices() throws -> AppliedPolicy? {
@@ -73,7 +74,8 @@ extension Controller {
         var last: AppliedPolicy?
         for _ in 0..<8 {
             guard let applied = try takeDevicesOnce(where: isNeeded) else { break }
-            last = applied
+            // What is told is what was done.
+            if last == nil || applied.report.changed { last = applied }
             if !applied.report.changed { break }
         }
         return last
@@ -84,6 +86,11 @@ extension Controller {
             let status = try instance.enforcement()
             guard isNeeded(status) else { return nil }
             let prepared = try preparedForComers(status)
+            if let trial = status.trial {
+                let report = try instance.takeDevices(
+                    onTrial: status.generation, prepared.source.loaded.bindings, base: bindings(ofBase: trial.base))
+                return AppliedPolicy(prepared: prepared, report: report)
+            }
             let report = try prepared.apply(
                 to: instance, .now("for devices that came", rollbackOf: nil), onto: status.generation)
             return AppliedPolicy(prepared: prepared, report: report)
@@ -106,6 +113,14 @@ extension Controller {
             throw error
         }
         return try PreparedPolicy(source)
+    }
+
+    /// What the base of a trial asks for at the devices that there are now. Without its texts nobody knows: it takes
+    /// the devices when the trial has ended.
+    private func bindings(ofBase generation: UInt32?) -> [PortBinding] {
+        guard let generation, let kept = try? instance.keptPolicy(generation) else { return [] }
+        let source = try? PolicySource(kept: kept, of: instance, awaitsDevices: true)
+        return source?.loaded.bindings ?? []
     }
 
     /// 0: none is.

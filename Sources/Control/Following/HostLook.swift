@@ -38,7 +38,11 @@ package struct HostFinding: Sendable, Hashable {
         self.words = words
     }
 
-    /// Whether applying the policy in force again is the remedy.
+    /// Whether applying the policy in force again is the remedy. While one is on trial, devices that come are taken,
+    /// and all else waits.
+    package func isRemedied(onTrial: Bool) -> Bool { isRemedied && (!onTrial || kind == .came) }
+
+    /// The same where no trial is open.
     package var isRemedied: Bool {
         switch kind {
         case .came, .gone, .changed, .lost, .gate, .inventory: true
@@ -66,7 +70,7 @@ package struct HostLook: Sendable {
     package var ports: [LookedPort]
     /// Ports whose packets are judged.
     package var judgedPorts: Int
-    /// Whether a trial is open; nothing can be applied then.
+    /// Whether a trial is open; nothing can be applied then, and only devices that come are taken.
     package var isOnTrial: Bool
 
     init(_ status: Enforcement) {
@@ -160,7 +164,7 @@ extension Controller {
         return try takeDevices { status in
             defer { isFirst = false }
             if always, isFirst || status.file == ClosedPolicy.name { return true }
-            return HostLook(status).findings.contains(where: \.isRemedied)
+            return HostLook(status).findings.contains { $0.isRemedied(onTrial: status.isOnTrial) }
         }
     }
 }

@@ -16,7 +16,8 @@ extension LiveImage {
     /// Whether a device is quarantined: nothing passes it.
     func isQuarantined(_ device: DeviceRecord) -> Bool { (devicePort(device.id) ?? 0) & UInt16(BH_QUARANTINED) != 0 }
 
-    private func devicePortOffset(_ id: UInt16) -> Int {
+    /// Where an image has the port of a device, with the mark of quarantine.
+    func devicePortOffset(_ id: UInt16) -> Int {
         Int(view.header.device_ports) + Int(id) * MemoryLayout<UInt16>.stride
     }
 

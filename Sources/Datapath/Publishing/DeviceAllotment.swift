@@ -49,15 +49,21 @@ package struct DeviceAllotment {
 extension DeviceAllotment.Request {
     init(_ binding: PortBinding, image: Image) {
         self.init(
+            binding,
+            record: image.portRecord(
+                entry: binding.entry, protects: binding.port.protects, unknownToDrop: binding.isUnknownToDrop))
+    }
+
+    /// - Parameter record: Of the image that is to judge there.
+    init(_ binding: PortBinding, record: Int) {
+        self.init(
             identity: DeviceRecord.Identity(
                 interface: DeviceRecord.cut(binding.port.interface),
                 namespace: binding.port.namespace,
                 inode: binding.interface == nil ? 0 : binding.namespaceInode ?? 0,
                 index: binding.interface?.index ?? 0),
-            record: image.portRecord(
-                entry: binding.entry, protects: binding.port.protects, unknownToDrop: binding.isUnknownToDrop),
-            isOfSeveral: binding.port.name != binding.port.entry, mode: binding.mode, port: binding.port,
-            kernelKind: binding.interface?.kernelKind ?? "")
+            record: record, isOfSeveral: binding.port.name != binding.port.entry, mode: binding.mode,
+            port: binding.port, kernelKind: binding.interface?.kernelKind ?? "")
     }
 }
 

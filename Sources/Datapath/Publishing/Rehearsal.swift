@@ -22,6 +22,11 @@ extension Instance {
             generation: status?.generation ?? 0, changed: !isSame, rules: image.statistics.rules,
             ports: bindings.map { binding in
                 ApplyReport.PortReport(port: binding.port, mode: mode(binding), isMissing: binding.interface == nil)
-            }, memoryBytes: image.bytes.count)
+            }, memoryBytes: image.bytes.count,
+            warnings: status.flatMap { status in
+                status.trial.map { _ in
+                    ["apply would be refused: generation \(status.generation) is on trial, until it is settled"]
+                }
+            } ?? [])
     }
 }

@@ -99,12 +99,15 @@ public struct Status: Sendable {
         public var base: UInt32?
         /// Nanoseconds since 1970, by the wall clock as it is now.
         public var until: UInt64
+        /// Nanoseconds that are left of it.
+        public var left: UInt64
         /// Ports of the base that the trial does not have: everything passes them until it ends.
         public var passing: [String]
 
-        public init(base: UInt32?, until: UInt64, passing: [String] = []) {
+        public init(base: UInt32?, until: UInt64, left: UInt64, passing: [String] = []) {
             self.base = base
             self.until = until
+            self.left = left
             self.passing = passing
         }
     }
@@ -143,7 +146,9 @@ public struct Enforcement: Sendable {
     public var generation: UInt32
     /// The policy's own file, as it was given.
     public var file: String
-    public var isOnTrial: Bool
+    /// nil: no trial is open.
+    public var trial: Status.OpenTrial?
+    public var isOnTrial: Bool { trial != nil }
     public var ports: [Status.PortStatus]
     /// The network namespaces that the policy names.
     public var namespaces: Set<String>

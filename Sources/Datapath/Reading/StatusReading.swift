@@ -35,7 +35,7 @@ extension Instance {
         let image = try imageInForce(maps)
         return Enforcement(
             generation: image.generation, file: image.view.file(0)?.name ?? "",
-            isOnTrial: openTrial(of: image, maps) != nil, ports: try portStatuses(image).ports,
+            trial: openTrial(of: image, maps), ports: try portStatuses(image).ports,
             namespaces: Set(image.view.selectors.compactMap(\.namespace)))
     }
 
@@ -44,7 +44,7 @@ extension Instance {
         guard let trial = try? maps.trial(), !trial.hasEnded, trial.generation == image.generation else { return nil }
         let base = (try? maps.otherSlot()).flatMap { try? LiveImage.published(in: maps, slot: $0) }
         return Status.OpenTrial(
-            base: base?.generation, until: KernelClock.wall(atBoot: trial.until),
+            base: base?.generation, until: KernelClock.wall(atBoot: trial.until), left: trial.left,
             passing: base.map { ports(of: $0, without: image) } ?? [])
     }
 

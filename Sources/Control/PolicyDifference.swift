@@ -19,6 +19,8 @@ package struct PolicyDifference: Sendable {
     package let traffic: [Difference.Change]
     /// Whether there may be more changes of traffic than could be told.
     package let isPartial: Bool
+    /// Whether devices are judged by one of the policies alone, or at another port, where nothing is compared.
+    package let movesPorts: Bool
     /// Whether some of the changes depend on limits, times, origins, fields of packets, or who is in a dynamic group.
     package let isConditional: Bool
     /// The flows that end with their next packet; nil where nobody knows which are open.
@@ -28,6 +30,9 @@ package struct PolicyDifference: Sendable {
     /// What is wrong with the policies.
     package let diagnostics: [Diagnostic]
 
+    /// Whether traffic changes, or may, for all that is known.
+    package var changesTraffic: Bool { !traffic.isEmpty || isPartial || movesPorts }
+
     /// - Parameter flows: Those that are open; nil where nobody knows.
     init(from old: PolicySource, to new: PolicySource, flows: [ComparedFlow]?) throws(Refusal) {
         let (one, two) = (try old.required(), try new.required())
@@ -35,6 +40,7 @@ package struct PolicyDifference: Sendable {
         let difference = Difference(from: one, to: two, protects: protects, now: new.host.now)
         traffic = difference.traffic
         isPartial = difference.isPartial
+        movesPorts = Difference.movesPorts(one, two)
         isConditional = difference.isConditional
         rules = PolicyDifference.named(
             one.rules.map { ($0.name, $0.meaning(one)) }, two.rules.map { ($0.name, $0.meaning(two)) })

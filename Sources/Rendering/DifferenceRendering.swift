@@ -9,8 +9,14 @@ extension PolicyDifference {
             "rules": .array(rules.map(\.json)), "ports": .array(ports.map(\.json)),
             "traffic": .array(traffic.map(\.json)), "flowsEnded": .array((flowsEnded ?? []).map(\.json)),
             "flows": flowsEnded == nil ? nil : JSON(flows), "partial": .bool(isPartial),
-            "conditional": .bool(isConditional),
+            "conditional": .bool(isConditional), "changesTraffic": .bool(changesTraffic),
         ]
+    }
+
+    /// What there is to say where no change of traffic is known.
+    private var nothing: Words {
+        if isPartial { return "no change of traffic is known\n" }
+        return movesPorts ? "no traffic changes at the ports that both policies have\n" : "no traffic changes\n"
     }
 
     package var words: Words {
@@ -19,7 +25,8 @@ extension PolicyDifference {
             text += "\(title):\n"
             for named in list { text += "  \(named.change.rawValue) \(named.name)\n" }
         }
-        text += traffic.isEmpty ? "no traffic changes\n" : "traffic:\n"
+        if movesPorts { text += "where a port comes or goes, everything passes while it is not there\n" }
+        text += traffic.isEmpty ? nothing : "traffic:\n"
         for group in traffic.byPort { text += group }
         if isConditional {
             text += "some of this depends on limits, times, origins, packets' fields or members of dynamic groups\n"

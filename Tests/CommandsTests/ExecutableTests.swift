@@ -220,6 +220,32 @@ private let goodPolicy = """
         withExtendedLifetime([old, renamed, other, flows]) {}
     }
 
+    /// A device that one policy does not judge is compared with nothing, but its traffic changes.
+    @Test(arguments: [
+        ("  db-1: { interface: tap-nowhere", "  # db-1: { interface: tap-nowhere"), ("eth-nowhere", "eth-elsewhere"),
+        ("ports:\n", "ports:\n  more: { interface: more-nowhere, protects: host }\n"),
+    ])
+    func aPortThatComesOrGoesChangesTraffic(text: String, other: String) throws {
+        let site = Self.site.replacing("from: office, to: db,", with: "from: office, to: 198.51.100.20,")
+        let old = try TemporaryFile(site)
+        let new = try TemporaryFile(site.replacing(text, with: other))
+        let result = try bulkhead("diff", "--exit-code", old.path, new.path)
+        #expect(result.status == 2, "\(result)")
+        #expect(result.output.contains("where a port comes or goes, everything passes"), "\(result.output)")
+        #expect(!result.output.contains("no traffic changes\n"), "\(result.output)")
+        let json = try bulkhead("diff", "--json", old.path, new.path)
+        #expect(json.status == 0 && json.output.contains("\"changesTraffic\": true"), "\(json.output)")
+        withExtendedLifetime([old, new]) {}
+    }
+
+    @Test func aRenamedPortChangesNone() throws {
+        let old = try TemporaryFile(Self.site)
+        let new = try TemporaryFile(Self.site.replacing("db-1", with: "db-one"))
+        let result = try bulkhead("diff", "--exit-code", old.path, new.path)
+        #expect(result.status == 0 && result.output.contains("no traffic changes\n"), "\(result)")
+        withExtendedLifetime([old, new]) {}
+    }
+
     @Test func aFailingAssertionIsAnError() throws {
         let policy = try TemporaryFile(Self.site + Self.closed)
         let check = try bulkhead("check", "--json", policy.path)

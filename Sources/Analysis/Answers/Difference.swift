@@ -78,6 +78,17 @@ public struct Difference: Sendable {
         }
     }
 
+    /// Whether the devices that the policies judge are not written alike: a port comes or goes, or one of the same name
+    /// has other devices.
+    public static func movesPorts(_ old: Ruleset, _ new: Ruleset) -> Bool {
+        let pairs = pairs(old, new)
+        return Set(pairs.map { $0[0] }).count < old.entries.count || Set(pairs.map { $0[1] }).count < new.entries.count
+            || pairs.contains { pair in
+                let (one, two) = (old.entries[pair[0]], new.entries[pair[1]])
+                return one.selector != two.selector || one.namespace != two.namespace
+            }
+    }
+
     /// The entries that are the same port: of the same name, else of the same devices.
     static func pairs(_ old: Ruleset, _ new: Ruleset) -> [[Int]] {
         let names = Dictionary(uniqueKeysWithValues: old.entries.enumerated().map { ($1.name, $0) })

@@ -49,7 +49,10 @@ extension CommandNotes {
     private static let diff = CommandNotes(
         done: "The policies were compared, whatever changes. With `--exit-code`: and no traffic changes.",
         failed: "A policy or the file of flows cannot be read or has errors, or no policy is in force.",
-        different: "With `--exit-code`: the policies were compared, and some traffic changes its verdict.",
+        different: """
+            With `--exit-code`: the policies were compared, and some traffic changes its verdict, a port comes or \
+            goes, or the policies are too large to tell.
+            """,
         files: [.instance, .namespaces], related: ["check", "reach", "apply"], reading: [changes])
 
     private static let admit = CommandNotes(

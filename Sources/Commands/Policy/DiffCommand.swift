@@ -11,7 +11,8 @@ struct DiffCommand: ParsableCommand {
             With one policy file, it is compared with the policy in force; with two, the second is compared with the \
             first. Says which rules and ports are added, removed, moved or changed, and which traffic changes its \
             verdict, exactly, over all packets that open a connection: a new name or a new order without effect \
-            changes no traffic. Each change has a packet that shows it.
+            changes no traffic. Each change has a packet that shows it. Where a port comes or goes, traffic changes as \
+            well, because everything passes a device that no port has.
 
             Compared with the policy in force, the flows that are open now are judged by the new policy, and those \
             that would end are shown. --flows takes them from a file that `bulkhead flows --json` wrote.
@@ -26,7 +27,7 @@ struct DiffCommand: ParsableCommand {
         help: ArgumentHelp("The new policy file, or an old and a new one.", valueName: "policy"),
         completion: .file(extensions: ["yaml", "yml"]))
     var policies: [String]
-    @Flag(help: "Exit with 2 where traffic changes.")
+    @Flag(help: "Exit with 2 where traffic changes, or may.")
     var exitCode = false
     @Option(
         help: ArgumentHelp("Judge the flows of this file instead of those that are open.", valueName: "file"),
@@ -44,6 +45,6 @@ struct DiffCommand: ParsableCommand {
             policies.count == 2 ? policies[0] : nil, with: policies[policies.count - 1], flows: flows)
         Notices.show(difference.diagnostics)
         try output.show(difference.json, or: difference.words)
-        if exitCode, !difference.traffic.isEmpty { throw ExitCode(ExitStatus.different.rawValue) }
+        if exitCode, difference.changesTraffic { throw ExitCode(ExitStatus.different.rawValue) }
     }
 }

@@ -5,7 +5,7 @@ import Policy
 
 /// What can be said of a policy without loading it.
 package struct CheckReport: Sendable {
-    /// Every problem; the policy's own come first, by place.
+    /// Every problem, by place.
     package let diagnostics: [Diagnostic]
     /// The ports that it binds on this host; empty if it has errors.
     package let ports: [CheckedPort]
@@ -34,7 +34,7 @@ package struct CheckReport: Sendable {
             }
             if isLive { diagnostics += try IdleRules(ruleset, instance).diagnostics }
         }
-        self.diagnostics = diagnostics
+        self.diagnostics = diagnostics.byPlace
         ports = loaded.ruleset.map { ruleset in loaded.bindings.map { CheckedPort($0, ruleset) } } ?? []
         rules = loaded.ruleset?.rules.count
     }
@@ -48,6 +48,22 @@ package struct CheckReport: Sendable {
     /// - Parameter isStrict: Whether warnings count as errors.
     package func isValid(isStrict: Bool) -> Bool {
         !diagnostics.contains { $0.severity == .error || isStrict && $0.severity == .warning }
+    }
+}
+
+extension [Diagnostic] {
+    /// Those of a file together, the files in the order in which they are spoken of first.
+    fileprivate var byPlace: [Diagnostic] {
+        var files: [String: Int] = [:]
+        for diagnostic in self where files[diagnostic.location.file] == nil {
+            files[diagnostic.location.file] = files.count
+        }
+        return enumerated().sorted { one, two in
+            let places = [one, two].map { offset, diagnostic in
+                (files[diagnostic.location.file] ?? 0, diagnostic.location.line, diagnostic.location.column, offset)
+            }
+            return places[0] < places[1]
+        }.map(\.element)
     }
 }
 

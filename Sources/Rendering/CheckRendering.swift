@@ -19,6 +19,18 @@ extension CheckReport {
         let counts = "\(counted(rules ?? 0, "rule")), \(counted(ports.count, "port"))"
         return taken + "\(policy): valid, \(counts)\n"
     }
+
+    /// What is said of one that is not, at the end, where it is looked for.
+    ///
+    /// - Parameter policy: Its file.
+    package func refusal(_ policy: String) -> Words {
+        let kinds = [(Diagnostic.Severity.error, "error"), (.warning, "warning")]
+        let found = kinds.compactMap { severity, noun in
+            let count = diagnostics.count { $0.severity == severity }
+            return count == 0 ? nil : counted(count, noun)
+        }
+        return "\(policy): not valid, \(found.joined(separator: ", "))"
+    }
 }
 
 extension CheckedPort {

@@ -254,6 +254,20 @@ private let goodPolicy = """
         withExtendedLifetime(policy) {}
     }
 
+    /// Whichever part of the check finds something, it stands where it is looked for, and what it comes to at the end.
+    @Test func findingsStandByPlace() throws {
+        let text = Self.site + "  - { name: never, from: office, to: db, service: tcp/5432, action: drop }\n"
+        let odd = text.replacing("groups: {", with: "services: { idle: tcp/1 }\ngroups: { none: {},") + Self.closed
+        let policy = try TemporaryFile(odd)
+        let check = try bulkhead("check", policy.path)
+        #expect(check.status == 1 && check.output.isEmpty)
+        let lines = check.errors.split(separator: "\n").map(String.init)
+        #expect(lines.last == "\(policy.path): not valid, 1 error, 6 warnings", "\(check.errors)")
+        let places = lines.dropLast().compactMap { Int($0.dropFirst(policy.path.count + 1).prefix { $0 != ":" }) }
+        #expect(places.count == lines.count - 1 && places == places.sorted(), "\(check.errors)")
+        withExtendedLifetime(policy) {}
+    }
+
     @Test func reachAnswersInTheNamesOfGroups() throws {
         let policy = try TemporaryFile(Self.site)
         let reach = try bulkhead("reach", "--to", "db", "--json", "--policy", policy.path)

@@ -39,7 +39,11 @@ struct CheckCommand: ParsableCommand {
             try StandardOutput.line(report.json(isStrict: strict))
         } else {
             Notices.show(report.diagnostics, withNotes: true)
-            if isValid { try StandardOutput.write(report.words(policy)) }
+            if isValid {
+                try StandardOutput.write(report.words(policy))
+            } else {
+                StandardError.line(report.refusal(policy))
+            }
         }
         if !isValid { throw ExitCode.failure }
     }

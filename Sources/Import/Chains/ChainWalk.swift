@@ -103,7 +103,7 @@ struct ChainWalk {
         let states = way.states.intersection(rule.states)
         var match = way.match.and(rule.match)
         guard !match.over.isEmpty, !states.isEmpty else { return }
-        switch rule.verdict {
+        switch verdict(rule) {
         case .accept:
             if way.isLast {
                 try add(.accept, rule, match, way)
@@ -125,6 +125,16 @@ struct ChainWalk {
             way.excluded.append(Exclusion(match: match, states: states))
         case .goesOn(let leftOut):
             if let leftOut { try add(.none(leftOut: leftOut), rule, match, way) }
+        }
+    }
+
+    /// What a rule does. What a chain does that is not in the file is not known.
+    private func verdict(_ rule: FilterRule) -> FilterRule.Verdict {
+        switch rule.verdict {
+        case .jump(let name), .goto(let name):
+            chains[name] == nil
+                ? .unknown("the chain \(name.split(separator: " ").last ?? ""), which is not here") : rule.verdict
+        default: rule.verdict
         }
     }
 

@@ -42,6 +42,8 @@ struct IPSets: Sendable {
     ]
 
     private var written: [String: Written] = [:]
+    /// Sets that rules change, and whether they take members away.
+    private var changed: [String: Bool] = [:]
     private var order: [String] = []
     private var resolved: [String: NamedSet] = [:]
 
@@ -116,10 +118,20 @@ struct IPSets: Sendable {
         return SaveRule.addresses(text[...], family).map { ($0, length) }
     }
 
+    /// Takes note of sets that rules change: they have other members at any time.
+    mutating func change(_ names: [String], deletes: Bool) {
+        for name in names { changed[name] = deletes || changed[name] ?? false }
+    }
+
     /// Works the sets out, once all of them are read.
     mutating func resolve() {
         for name in order where written[name]?.type != "list:set" {
-            guard let set = written[name] else { continue }
+            guard var set = written[name] else { continue }
+            if let deletes = changed[name] {
+                set.unsaid = "a set that rules change"
+                set.isStrange = true
+                if deletes { set.entries = [] }
+            }
             let members = IPSets.members(set)
             resolved[name] = NamedSet(
                 name: name, members: members,

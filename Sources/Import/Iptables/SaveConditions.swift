@@ -236,6 +236,7 @@ extension SaveRule {
     private mutating func addStates(_ option: String, _ isNegated: Bool) throws(ImportError) {
         let text = try needed(option)
         var asked: States = []
+        var translated: [String] = []
         for word in text.split(separator: ",") {
             switch word {
             case "NEW": asked.insert(.new)
@@ -243,11 +244,21 @@ extension SaveRule {
             case "RELATED": asked.insert(.related)
             case "INVALID": asked.insert(.invalid)
             case "UNTRACKED": asked.insert(.untracked)
+            case "DNAT", "SNAT": translated.append(String(word))
             default:
                 match = match.unsaid("\(isNegated ? "! " : "")\(option) \(text)")
                 return
             }
         }
-        states.formIntersection(isNegated ? States.all.subtracting(asked) : asked)
+        guard !translated.isEmpty else {
+            states.formIntersection(isNegated ? States.all.subtracting(asked) : asked)
+            return
+        }
+        // What NAT has changed is in any state, and cannot be told.
+        if isNegated || asked.isEmpty || surely != nil {
+            match = match.unsaid("\(isNegated ? "! " : "")\(option) \(text)")
+        } else {
+            surely = (asked, "\(option) \(translated.joined(separator: ","))")
+        }
     }
 }

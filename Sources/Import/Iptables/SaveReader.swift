@@ -12,13 +12,6 @@ struct SaveReader {
     /// Names of limits that several rules share.
     private var sharedLimits: Set<String> = []
 
-    private struct Text {
-        var name: String
-        var lines: [Substring]
-        var isSets = false
-        var family = AddressFamily.v4
-    }
-
     /// A table that is being read.
     private struct Table {
         var name: String
@@ -31,8 +24,7 @@ struct SaveReader {
     {
         var reader = try SaveReader(sources, devices)
         for (index, source) in sources.enumerated() {
-            let text = SaveReader.text(source)
-            if !text.isSets { try reader.read(text, index) }
+            for text in SaveText.texts(source) where !text.isSets { try reader.read(text, index) }
         }
         guard reader.systems.values.contains(where: { !$0.chains.isEmpty }) else {
             throw ImportError("none of the files has a table of rules, such as iptables-save prints")
@@ -44,19 +36,18 @@ struct SaveReader {
     private init(_ sources: [ImportSource], _ known: [String]) throws(ImportError) {
         var names = known
         var sets = IPSets()
-        for source in sources {
-            let text = SaveReader.text(source)
+        for text in sources.flatMap(SaveText.texts) {
             if text.isSets {
                 try sets.read(text.name, text.lines)
                 continue
             }
             names += SaveReader.deviceNames(text.lines)
             var limits: Set<String> = []
-            for line in text.lines where line.contains("--hashlimit-name ") {
-                let words = SaveWords(line).words.map(\.text)
-                guard let place = words.firstIndex(of: "--hashlimit-name"), place + 1 < words.count else { continue }
-                if !limits.insert(words[place + 1]).inserted { sharedLimits.insert(words[place + 1]) }
+            for name in SaveReader.values(of: ["--hashlimit-name"], text.lines) where !limits.insert(name).inserted {
+                sharedLimits.insert(name)
             }
+            sets.change(SaveReader.values(of: ["--add-set", "--map-set"], text.lines), deletes: false)
+            sets.change(SaveReader.values(of: ["--del-set"], text.lines), deletes: true)
             changesFields =
                 changesFields
                 || text.lines.contains { line in ["TTL", "HL", "TOS", "DSCP"].contains { line.contains("-j \($0) ") } }
@@ -66,17 +57,12 @@ struct SaveReader {
         devices = DeviceNames(names)
     }
 
-    private static func text(_ source: ImportSource) -> Text {
-        let lines = source.text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
-        let first = lines.first { !$0.allSatisfy(\.isWhitespace) && !$0.hasPrefix("#") } ?? ""
-        let isSets = ["create ", "add ", "-N ", "-A "].contains(where: first.hasPrefix)
-        let header = lines.first { $0.hasPrefix("#") && $0.contains("tables") }
-        let isV6 =
-            if let header, header.contains("tables-") { header.contains("ip6tables") } else {
-                lines.contains { $0.contains("ipv6-icmp") || $0.contains("icmp6") || $0.contains("icmpv6") }
-                    || source.name.split(separator: "/").last?.contains("6") == true
-            }
-        return Text(name: source.name, lines: lines, isSets: isSets, family: isV6 ? .v6 : .v4)
+    /// The values of some options, wherever they stand.
+    private static func values(of options: Set<String>, _ lines: [Substring]) -> [String] {
+        lines.filter { line in options.contains { line.contains($0 + " ") } }.flatMap { line in
+            let words = SaveWords(line).words
+            return zip(words, words.dropFirst()).filter { $0.0.isOption && options.contains($0.0.text) }.map(\.1.text)
+        }
     }
 
     private static func deviceNames(_ lines: [Substring]) -> [String] {
@@ -95,14 +81,19 @@ struct SaveReader {
 
     // MARK: Lines
 
-    private mutating func read(_ text: Text, _ number: Int) throws(ImportError) {
+    private mutating func read(_ text: SaveText, _ number: Int) throws(ImportError) {
         var system = systems[text.family] ?? FilterSystem(devices: devices)
         var table: Table?
+        var names: Set<Substring> = []
         for (index, line) in text.lines.enumerated() {
             let origin = Origin(file: text.name, line: index + 1, text: SaveReader.trimmed(line))
             let line = Substring(origin.text)
             if line.isEmpty || line.hasPrefix("#") { continue }
             if line.hasPrefix("*") {
+                guard names.insert(line).inserted else {
+                    throw ImportError(
+                        text.name, index + 1, "the table \(line) stands here twice; iptables-restore takes the last")
+                }
                 table = Table(name: String(line.dropFirst()), prefix: "\(number) \(line.dropFirst()) ")
             } else if line == "COMMIT" {
                 table = nil
@@ -160,12 +151,11 @@ struct SaveReader {
                 family: family, origin: origin, table: table.name, prefix: table.prefix, devices: devices, sets: sets,
                 changesFields: changesFields, sharedLimits: sharedLimits)
             var reader = SaveRule(words, context)
-            let rule = try reader.rule(chains: system.chains)
-            let isFirst = first == "-I" || first == "--insert"
-            if isFirst {
-                system.chains[chain]?.rules.insert(rule, at: 0)
+            let rules = try reader.rules(chains: system.chains)
+            if first == "-I" || first == "--insert" {
+                system.chains[chain]?.rules.insert(contentsOf: rules, at: 0)
             } else {
-                system.chains[chain]?.rules.append(rule)
+                system.chains[chain]?.rules += rules
             }
         default:
             throw ImportError(

@@ -26,6 +26,8 @@ struct SaveRule {
     /// The protocol that the ports are of.
     var protocols = Box.allProtocols
     var states = States.all
+    /// The states of a rule that may take packets of others too, and what it may take these for.
+    var surely: (states: States, unsaid: String)?
     var flags: TCPFlags.Meaning?
     var limit = SaveLimit()
     var comment: String?
@@ -50,7 +52,8 @@ struct SaveRule {
         "multiport", "limit", "iprange", "set", "addrtype", "hashlimit",
     ]
 
-    mutating func rule(chains: [String: FilterChain]) throws(ImportError) -> FilterRule {
+    /// The rule; two where it accepts packets of some states, and others that cannot be told.
+    mutating func rules(chains: [String: FilterChain]) throws(ImportError) -> [FilterRule] {
         var count = 0
         while !words.isAtEnd {
             count += 1
@@ -62,7 +65,14 @@ struct SaveRule {
             let isNegatedAfter = words.negation()
             try take(option.text, isNegated: isNegated || isNegatedAfter)
         }
-        var rule = FilterRule(origin: context.origin, comment: comment, match: match, verdict: verdict(chains))
+        let verdict = verdict(chains)
+        guard let surely else { return [made(verdict, match, states)] }
+        let rest = made(verdict, match.unsaid(surely.unsaid), states)
+        return verdict == .accept ? [made(verdict, match, states.intersection(surely.states)), rest] : [rest]
+    }
+
+    private func made(_ verdict: FilterRule.Verdict, _ match: Match, _ states: States) -> FilterRule {
+        var rule = FilterRule(origin: context.origin, comment: comment, match: match, verdict: verdict)
         rule.states = states
         if rule.verdict == .log { rule.tag = tag }
         flags?.narrow(&rule, within: whole)

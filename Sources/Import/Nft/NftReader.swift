@@ -131,11 +131,23 @@ struct NftReader {
         let flags = body["flags"]?.items.compactMap(\.string) ?? []
         if flags.contains("dynamic") || flags.contains("timeout") { set.unsaid = "members come and go by themselves" }
         // Elements that are not interface names are of no harm here: they are never looked up as devices.
-        let types = body["type"]?.items.compactMap(\.string) ?? []
-        if let place = types.firstIndex(where: { ["ifname", "iface_index"].contains($0) }) {
+        let types = NftReader.types(body["type"])
+        for (place, isDevice) in types.enumerated() where isDevice {
             for element in set.elements { names += NftReader.texts(element, at: types.count > 1 ? place : nil) }
         }
         sets[key] = set
+    }
+
+    /// Of each part of a set's elements, whether it is a device. Newer versions may say what the parts are the values
+    /// of, in place of their types.
+    private static func types(_ type: JSONValue?) -> [Bool] {
+        guard let type else { return [] }
+        guard let (key, body) = type.single, key == "typeof" else {
+            return type.items.map { ["ifname", "iface_index"].contains($0.string) }
+        }
+        return (body["concat"]?.items ?? body.items).map { part in
+            if let selector = NftSelector(part), case .device = selector { true } else { false }
+        }
     }
 
     // MARK: Devices

@@ -12,10 +12,13 @@ enum NftWords {
         case "jump", "goto": return "\(key) \(body["target"]?.string ?? "")"
         case "accept", "drop", "return", "continue", "notrack", "masquerade": return key
         case "counter": return "counter"
-        case "limit": return limit(body)
+        case "limit": return body.string.map { "limit name \($0)" } ?? limit(body)
+        case "ct count": return "ct count \(body["inv"]?.isTrue == true ? "over " : "")\(text(body["val"]))"
         case "log": return "log" + (body["prefix"]?.string.map { " prefix \"\($0)\"" } ?? "")
         case "reject": return "reject"
-        case "set": return "\(body["op"]?.string ?? "add") \(text(body["set"])) { \(text(body["elem"])) }"
+        case "set":
+            let more = (body["stmt"]?.items ?? []).map { " " + statement($0) }.joined()
+            return "\(body["op"]?.string ?? "add") \(text(body["set"])) { \(text(body["elem"]))\(more) }"
         case "mangle": return "\(text(body["key"])) set \(text(body["value"]))"
         default: return (key + " " + text(body)).trimmingSpaces
         }

@@ -72,7 +72,10 @@ struct FilterPlan {
         }
         for (_, translation) in translations {
             let origin = translation.origin
-            plan.notes.append(.init(kind: .stays, file: origin.file, line: origin.line, words: "NAT: \(origin.shown)"))
+            let note = ImportedPolicy.Note(
+                kind: .stays, file: origin.file, line: origin.line, words: "NAT: \(origin.shown)")
+            // A rule of both families is named once.
+            if !plan.notes.contains(note) { plan.notes.append(note) }
         }
         addTranslated()
     }

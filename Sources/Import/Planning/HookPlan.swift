@@ -59,6 +59,7 @@ struct HookPlan {
             }
             let isLast = opening.boxes.contains(ports) && !step.isConditional && step.isVerdict && !step.isLogged
             if isLast, step.isDrop {
+                noteUnreached(step, later: steps[(index + 1)...])
                 final = step.action
                 return
             }
@@ -128,6 +129,15 @@ struct HookPlan {
         } else {
             note(step, boxes.isEmpty ? "cannot say: \(words)" : "accepts less, because this cannot be said: \(words)")
         }
+    }
+
+    /// Says of a drop that was widened to everything that no rule behind it is left.
+    private mutating func noteUnreached(_ step: Step, later: ArraySlice<Step>) {
+        let count = later.count {
+            $0.action == .accept && !$0.boxes.isEmpty && !$0.states.isDisjoint(with: .openings)
+        }
+        if step.unsaid.isEmpty || count == 0 { return }
+        note(step, "so everything is dropped here, and nothing is left of the \(count) behind it that accept")
     }
 
     private mutating func note(_ step: Step, _ words: String) {

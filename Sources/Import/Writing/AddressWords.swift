@@ -47,7 +47,9 @@ struct AddressWords {
 
     /// One end of a rule; nil: any address. If `namesFamily`, no address of another family is meant.
     mutating func end(_ set: AddressSet, _ ends: Ends, isToLocal: Bool, namesFamily: Bool = false) -> YAMLValue? {
-        let place: String? = ends == .host ? "host" : isToLocal ? use("local", local) : nil
+        // A multicast address is the host's whoever sends to it.
+        let needsLocal = isToLocal && !set.isSubset(of: WellKnown.multicast)
+        let place: String? = ends == .host ? "host" : needsLocal ? use("local", local) : nil
         let isAny = !namesFamily && families.allSatisfy { AddressSet.all($0).isSubset(of: set) }
         if ends != .others {
             guard let place else { return isAny ? nil : value(set, namesFamily: namesFamily) }

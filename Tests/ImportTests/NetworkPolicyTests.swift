@@ -235,13 +235,16 @@ import Wire
         Self.expect(cluster, 81) { from, _ in from != "x/a" }
     }
 
-    /// Whom a name of a port means is not known without pods to ask: it is named, and nothing passes for it.
-    @Test func namedPortsOfAnybodyAreNamed() throws {
+    /// Whom a name of a port means is asked of all pods that are there; of anybody else nobody knows.
+    @Test func namedPortsOfAnybodyAreThoseOfPods() throws {
         let cluster = try Cluster([
             Self.podA + "  policyTypes: [Egress]\n  egress: [ { ports: [ { port: serve-80-tcp } ] } ]"
         ])
-        Self.expect(cluster, 80) { from, _ in from != "x/a" }
-        #expect(!cluster.policy.isComplete)
+        Self.expect(cluster, 80) { _, _ in true }
+        Self.expect(cluster, 81) { from, _ in from != "x/a" }
+        Self.expect(cluster, 80, 17) { from, _ in from != "x/a" }
+        #expect(!cluster.reaches("x/a", "192.0.2.1"))
+        #expect(cluster.policy.isComplete)
     }
 
     @Test func aRangeOfPorts() throws {
@@ -308,6 +311,24 @@ import Wire
         Self.expect(try Cluster([egress])) { _, to in to != "x/a" }
         let onlyEgress = Self.podA + "  policyTypes: [Egress]\n  ingress: []\n  egress: [ {} ]"
         Self.expect(try Cluster([onlyEgress])) { _, _ in true }
+    }
+
+    /// A list of types that is empty, or nothing, is one that is not written; so is an empty list of rules.
+    @Test(arguments: ["[]", "null", "~", ""]) func typesThatAreNoneAreNotWritten(types: String) throws {
+        let text = Self.podA + "  policyTypes: \(types)\n"
+        Self.expect(try Cluster([text])) { _, to in to != "x/a" }
+        Self.expect(try Cluster([text + "  egress: []\n"])) { _, to in to != "x/a" }
+        let rule = "  egress: [ { to: [ { podSelector: { matchLabels: { pod: b } } } ] } ]\n"
+        Self.expect(try Cluster([text + rule])) { from, to in to != "x/a" && (from != "x/a" || to == "x/b") }
+    }
+
+    /// What is closed is not known where a type is not: both directions are.
+    @Test(arguments: ["[ingress]", "[Ingress, Both]", "[ [Egress] ]"]) func typesThatAreNotKnownCloseBoth(types: String)
+        throws
+    {
+        let cluster = try Cluster([Self.podA + "  policyTypes: \(types)\n"])
+        Self.expect(cluster) { from, to in to != "x/a" && from != "x/a" }
+        #expect(!cluster.policy.isComplete)
     }
 
     /// An empty list of peers, or of ports, is everybody and everything.

@@ -117,7 +117,7 @@ struct KubePlan {
         let wish = "\(policy.namespace).\(policy.name)-\(direction)" + (count > 1 ? "-\(index + 1)" : "")
         let peers = rule.peers.map { peers in peers.map { ($0, members($0, policy, rule)) } }
         // Names of ports are those of the pods that are reached.
-        for (target, service) in services(rule, isIngress ? own : peers?.flatMap { $0.1 ?? [] }) {
+        for (target, service) in services(rule, isIngress ? own : peers?.flatMap { $0.1 ?? [] } ?? pods) {
             var far: YAMLValue?
             if let peers {
                 let terms = peers.compactMap { peer, pods in
@@ -187,8 +187,8 @@ struct KubePlan {
     // MARK: Services
 
     /// The services of a rule, each with the pods that it is for; nil: for all.
-    private mutating func services(
-        _ rule: KubePolicy.Rule, _ reached: [KubePod]?
+    private func services(
+        _ rule: KubePolicy.Rule, _ reached: [KubePod]
     ) -> [(pods: [KubePod]?, service: YAMLValue?)] {
         guard let ports = rule.ports else { return [(nil, nil)] }
         var result: [(pods: [KubePod]?, service: YAMLValue?)] = []
@@ -200,10 +200,6 @@ struct KubePlan {
         if !plain.isEmpty { result.append((nil, .one(of: plain))) }
         for port in ports {
             guard let name = port.name else { continue }
-            guard let reached else {
-                leaveOut(rule.origin, "the port \"\(name)\" of pods that no peer names")
-                continue
-            }
             var byNumber: [Int: [KubePod]] = [:]
             for pod in reached {
                 let numbers = pod.ports.filter { $0.name == name && $0.protocolName == port.protocolName }.map(\.number)

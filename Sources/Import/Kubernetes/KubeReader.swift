@@ -124,18 +124,31 @@ struct KubeReader {
         // Whom a selector means that is not known here cannot be told: it is taken to mean all.
         policy.pods = selector(spec?["podSelector"], text)
         if policy.pods.isStrange { policy.pods = KubeSelector() }
-        var types = spec?["policyTypes"]?.list.compactMap(\.scalar)
-        // What is closed cannot be told: both directions are.
-        if let spec, !isList(spec, "policyTypes", text) { types = ["Ingress", "Egress"] }
         for key in ["ingress", "egress"] {
             if let spec { _ = isList(spec, key, text) }
         }
-        let hasEgress = spec?["egress"].map { !$0.isNone } ?? false
-        let isIngress = types.map { $0.contains("Ingress") } ?? true
-        let isEgress = types.map { $0.contains("Egress") } ?? hasEgress
-        if isIngress { policy.ingress = rules(spec?["ingress"], "from", text) }
-        if isEgress { policy.egress = rules(spec?["egress"], "to", text) }
+        let types = types(spec, text)
+        if types.contains("Ingress") { policy.ingress = rules(spec?["ingress"], "from", text) }
+        if types.contains("Egress") { policy.egress = rules(spec?["egress"], "to", text) }
         return policy
+    }
+
+    /// The directions that a policy is about. Where none is written, the cluster takes ingress, and egress if a rule
+    /// of it is written.
+    private mutating func types(_ spec: Node?, _ words: String) -> Set<String> {
+        let both: Set<String> = ["Ingress", "Egress"]
+        guard let spec else { return ["Ingress"] }
+        // What is closed cannot be told: both directions are.
+        guard isList(spec, "policyTypes", words) else { return both }
+        let written = spec["policyTypes"]?.list ?? []
+        let types = Set(written.map { $0.scalar ?? "" })
+        if let strange = types.subtracting(both).sorted().first {
+            leaveOut(spec, "\(words): \"\(strange)\" is not a type of policy; both directions are closed")
+            return both
+        }
+        if !types.isEmpty { return types }
+        guard let egress = spec["egress"], !egress.isNone, !egress.isEmptyList else { return ["Ingress"] }
+        return both
     }
 
     private mutating func rules(_ node: Node?, _ key: String, _ text: String) -> [KubePolicy.Rule] {
@@ -264,6 +277,8 @@ extension Node {
 
     /// The items of a list; none of anything else.
     fileprivate var list: [Node] { if case .sequence(let items) = content { items } else { [] } }
+
+    fileprivate var isEmptyList: Bool { if case .sequence(let items) = content { items.isEmpty } else { false } }
 
     fileprivate var isNone: Bool { isNothing || ["null", "~"].contains(scalar) }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// What this host's own network namespace listens on, and the TCP connections that are open there.
+/// What this host's own network namespace listens on, and the connections that are open there.
 package struct OpenSockets: Sendable {
     /// A socket that takes packets from anybody.
     package struct Listener: Sendable, Hashable {
@@ -21,19 +21,34 @@ package struct OpenSockets: Sendable {
         }
     }
 
-    /// A connection, and the program that has it open.
+    /// A connection of TCP, or a socket of UDP that speaks to one peer, and the program that has it open.
     package struct Connection: Sendable, Hashable {
+        /// 6 or 17.
+        package var number: UInt8
         package var ends: TCPConnection
         package var program: String?
 
-        package init(ends: TCPConnection, program: String?) {
+        package init(number: UInt8 = 6, ends: TCPConnection, program: String?) {
+            self.number = number
             self.ends = ends
+            self.program = program
+        }
+    }
+
+    /// A socket that takes whole packets of a protocol, such as that of a routing daemon.
+    package struct RawListener: Sendable, Hashable {
+        package var number: UInt8
+        package var program: String?
+
+        package init(number: UInt8, program: String?) {
+            self.number = number
             self.program = program
         }
     }
 
     package var listeners: [Listener] = []
     package var connections: [Connection] = []
+    package var rawListeners: [RawListener] = []
     /// Whether the kernel passes on packets that are not its own.
     package var forwards = false
 
@@ -47,6 +62,13 @@ package struct OpenSockets: Sendable {
             let table = ProcFile.text("/proc/self/net/\(name)").map { SocketTable($0).lines } ?? []
             for line in table { found.add(line, number, programs[line.inode]) }
         }
+        for name in ["raw", "raw6"] {
+            let table = ProcFile.text("/proc/self/net/\(name)").map { SocketTable($0).lines } ?? []
+            // What stands where ports do is the protocol.
+            found.rawListeners += table.compactMap { line in
+                UInt8(exactly: line.local.port).map { RawListener(number: $0, program: programs[line.inode]) }
+            }
+        }
         found.forwards = ["ipv4/ip_forward", "ipv6/conf/all/forwarding"].contains {
             ProcFile.text("/proc/sys/net/\($0)")?.hasPrefix("1") ?? false
         }
@@ -59,9 +81,9 @@ package struct OpenSockets: Sendable {
             let listener = Listener(
                 number: number, address: isAny ? nil : line.local.address, port: line.local.port, program: program)
             if !listeners.contains(listener) { listeners.append(listener) }
-        } else if number == 6, line.state == SocketTable.established {
+        } else if line.state == SocketTable.established || number == 6 && SocketTable.halfClosed.contains(line.state) {
             let ends = TCPConnection(local: line.local, remote: line.remote, namespace: 0)
-            connections.append(Connection(ends: ends, program: program))
+            connections.append(Connection(number: number, ends: ends, program: program))
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Network
 
-/// The lines of a table of sockets below `/proc/net`: `tcp`, `tcp6`, `udp` or `udp6`.
+/// The lines of a table of sockets below `/proc/net`: of `tcp`, `udp` or `raw`, or the same of IPv6.
 struct SocketTable {
     struct Line {
         var local: TCPConnection.End
@@ -12,6 +12,8 @@ struct SocketTable {
     }
 
     static let established: UInt8 = 1
+    /// One end has said that it will send no more, and the other may send on.
+    static let halfClosed: Set<UInt8> = [4, 5, 8]
     static let closed: UInt8 = 7
     static let listening: UInt8 = 10
 

@@ -66,6 +66,35 @@ import Testing
             ruleset.rules[2].ends.first?.from == AddressSet([Prefix("198.51.100.4"), Prefix("198.51.100.5")]))
     }
 
+    /// The peer of a conversation may be the next to send, and routing daemons hear whole packets.
+    @Test func conversationsAndRawSocketsAreLetIn() throws {
+        var sockets = OpenSockets()
+        sockets.listeners = [.init(number: 17, address: nil, port: 51820, program: "wg")]
+        sockets.rawListeners = [
+            .init(number: 112, program: "keepalived"), .init(number: 89, program: nil),
+            .init(number: 58, program: "ping"),
+        ]
+        func conversation(_ port: UInt16, _ remote: IPAddress, _ remotePort: UInt16) -> OpenSockets.Connection {
+            var open = connection(port, remote, remotePort)
+            open.number = 17
+            return open
+        }
+        sockets.connections = [
+            conversation(41000, "198.51.100.7", 3478), conversation(51820, "198.51.100.8", 51820),
+            conversation(41001, "127.0.0.1", 53),
+        ]
+        let host = Self.host(Self.nic)
+        let ruleset = try resolved(FirstPolicy(host, sockets), host)
+        #expect(ruleset.rules.map(\.name) == ["wg", "proto-89", "keepalived", "open-udp-41000", "ping"])
+        #expect(ruleset.rules[3].ends.first?.from == AddressSet([Prefix("198.51.100.7")]))
+    }
+
+    /// A connection may be silent until its keepalive.
+    @Test func whatIsSilentForHoursIsTakenOver() throws {
+        let host = Self.host(Self.nic)
+        #expect(try resolved(FirstPolicy(host, OpenSockets()), host).adopt >= 3 * 3600)
+    }
+
     /// Whoever names a program or a device cannot write the policy.
     @Test func wordsOfTheHostAreNotSyntax() throws {
         var sockets = OpenSockets()
@@ -93,6 +122,8 @@ import Testing
         #expect(ruleset.entries.map(\.name) == ["br0", "eno1", "br0-guests"])
         #expect(ruleset.entries.map(\.defaults.in) == [.drop, .accept, .accept])
         #expect(ruleset.rules.map(\.name) == ["forwarded", "ping"])
+        // A guest may send tags, as it could before.
+        #expect(ruleset.entries[2].vlans == .any)
         #expect(policy.text.contains("# Not filtered: wg0, because it is not Ethernet"))
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 import Network
 import TestSupport
 import Testing
@@ -17,13 +18,21 @@ extension Integration {
             // From a low port, as NFS does it: the host looks like the server.
             let outward = try IPSocket.connected(site.host, .tcp, ends.network, 2049, from: 800)
             let answering = try peer.accept()
+            // Of one that the host has ended, the other end sends on.
+            let ended = try IPSocket.connected(site.host, .tcp, ends.network, 2049, from: 801)
+            let sending = try peer.accept()
+            #expect(shutdown(ended.descriptor, Int32(SHUT_WR)) == 0)
+            // A conversation in which the peer is the next to send.
+            let asking = try IPSocket.connected(site.host, .udp, ends.network, 3478, from: 41000)
+            let telling = try IPSocket.connected(site.network, .udp, ends.host, 41000, from: 3478)
 
             let text = try site.host.run(Bulkhead.executable, "init")
             let policy = try site.lab.file("first.yaml", text)
             let check = try site.bulkhead.run("check", "--strict", policy)
             #expect(check.status == 0, "\(check.errors)\n\(text)")
             try site.bulkhead.apply(policy)
-            for (one, other) in [(inward, accepted), (accepted, inward), (outward, answering), (answering, outward)] {
+            let ways = [(inward, accepted), (accepted, inward), (outward, answering), (answering, outward)]
+            for (one, other) in ways + [(sending, ended), (telling, asking)] {
                 try one.send([1, 2, 3])
                 #expect(try other.receive(3, milliseconds: 2000) == [1, 2, 3], "\(text)")
             }

@@ -39,7 +39,12 @@ package struct FirstPolicy: Sendable {
             lines.append("  \(entry.name): { \(entry.keys) }")
         }
         lines += ports.leftOut.map { "  # Not filtered: \($0)" }
-        lines += ["", "defaults: { in: drop, out: accept }", "", "rules:"]
+        lines += [
+            "",
+            "# For a day, connections from before are taken over when they are heard of, if the rules let them: many",
+            "# are silent for the two hours of the usual keepalive.",
+            "defaults: { in: drop, out: accept, adopt: 24h }", "", "rules:",
+        ]
         lines += rules.lines
         text = lines.joined(separator: "\n") + "\n"
     }

@@ -62,10 +62,11 @@ struct FirstPorts {
         let names = guests.prefix(8).joined(separator: ", ") + more
         entries.append(
             Entry(
-                name: words.name("\(bridge)-guests"), keys: "bridge: \(bridge), guard: off, \(open)",
+                name: words.name("\(bridge)-guests"), keys: "bridge: \(bridge), guard: off, vlans: any, \(open)",
                 comment: [
                     "guests on \(bridge), now \(names): open until their rules are written.",
-                    "Give each an entry with its mac and addresses, and remove guard and defaults here.",
+                    "Frames that are neither IP nor ARP pass where a rule names them: service: ethertype/0x8863.",
+                    "Give each guest an entry with its mac and addresses, and remove guard, vlans and defaults here.",
                 ]))
     }
 

@@ -35,7 +35,14 @@ struct FirstRules {
                 program: listener.program, number: listener.number, address: isOwn ? listener.address : nil)
         }
         for kind in kinds.keys.sorted() { add(kind, Set(kinds[kind]?.map(\.port) ?? []).sorted()) }
-        addOpen(sockets.connections, listeners: outside, own)
+        addRaw(sockets.rawListeners)
+        let open = sockets.connections.filter { connection in
+            let remote = connection.ends.remote.address
+            return !WellKnown.loopback.contains(remote) && !own.contains(remote)
+                && !outside.contains { FirstRules.lets($0, connection) }
+        }
+        addOpen(open.filter { $0.number == 6 })
+        addConversations(open.filter { $0.number == 17 })
         if sockets.forwards {
             lines += [
                 "  # This host forwards packets for others. Say here who may reach what behind it.",
@@ -56,30 +63,62 @@ struct FirstRules {
             rule(name, "to: \(end), service: \(FirstRules.list(services)), ", "\(who) listens there"))
     }
 
+    /// Sockets that take whole packets. Those of ICMP hear what other rules and flows let in.
+    private mutating func addRaw(_ raw: [OpenSockets.RawListener]) {
+        let kinds = Dictionary(grouping: raw.filter { ![1, 6, 17, 58, 255].contains($0.number) }, by: \.number)
+        for number in kinds.keys.sorted() {
+            let who = kinds[number]?.compactMap(\.program).first
+            lines.append(
+                rule(
+                    who ?? "proto-\(number)", "to: [host, multicast, broadcast], service: proto/\(number), ",
+                    "\(who.map { PolicyWords.plain($0) } ?? "something") takes packets of that protocol"))
+        }
+    }
+
+    /// Whether the rule for what listens lets a connection in too.
+    private static func lets(_ listener: OpenSockets.Listener, _ connection: OpenSockets.Connection) -> Bool {
+        let local = connection.ends.local
+        return listener.number == connection.number && listener.port == local.port
+            && (listener.address ?? local.address) == local.address
+    }
+
     /// Open connections that nothing else lets in. A connection that is taken over is judged in the direction that its
     /// ports suggest: the lower one is the server's, and of two equal or high ones nobody knows.
-    private mutating func addOpen(
-        _ connections: [OpenSockets.Connection], listeners: [OpenSockets.Listener], _ own: Set<IPAddress>
-    ) {
+    private mutating func addOpen(_ connections: [OpenSockets.Connection]) {
         let inward = connections.filter { connection in
             let (local, remote) = (connection.ends.local, connection.ends.remote)
-            if WellKnown.loopback.contains(remote.address) || own.contains(remote.address) { return false }
-            let isInward = local.port <= remote.port || (local.port >= 32768 && remote.port >= 32768)
-            return isInward
-                && !listeners.contains {
-                    $0.number == 6 && $0.port == local.port && ($0.address ?? local.address) == local.address
-                }
+            return local.port <= remote.port || (local.port >= 32768 && remote.port >= 32768)
         }
         let byPort = Dictionary(grouping: inward, by: \.ends.local.port)
         for port in byPort.keys.sorted() {
             let open = byPort[port] ?? []
-            let peers = Set(open.map { "\"\($0.ends.remote.address)\"" }).sorted()
-            let who = open.compactMap(\.program).first.map { " of \(PolicyWords.plain($0))" } ?? ""
             lines.append(
                 rule(
-                    "open-\(port)", "from: \(FirstRules.list(peers)), to: host, service: tcp/\(port), ",
-                    "a connection\(who) that was open; remove this when it has ended"))
+                    "open-\(port)", "from: \(FirstRules.peers(open)), to: host, service: tcp/\(port), ",
+                    "a connection\(FirstRules.owner(open)) that was open; remove this when it has ended"))
         }
+    }
+
+    /// Sockets of UDP that speak to one peer. Datagrams are not taken over, and the peer may be the next to send.
+    private mutating func addConversations(_ connections: [OpenSockets.Connection]) {
+        let byPort = Dictionary(grouping: connections, by: \.ends.local.port)
+        for port in byPort.keys.sorted() {
+            let open = byPort[port] ?? []
+            let far = Set(open.map(\.ends.remote.port)).sorted().map { "\($0)" }
+            let service = "{ protocol: udp, ports: \(port), sourcePorts: \(FirstRules.list(far)) }"
+            lines.append(
+                rule(
+                    "open-udp-\(port)", "from: \(FirstRules.peers(open)), to: host, service: \(service), ",
+                    "a conversation\(FirstRules.owner(open)) that was open; remove this when it has ended"))
+        }
+    }
+
+    private static func peers(_ open: [OpenSockets.Connection]) -> String {
+        list(Set(open.map { "\"\($0.ends.remote.address)\"" }).sorted())
+    }
+
+    private static func owner(_ open: [OpenSockets.Connection]) -> String {
+        open.compactMap(\.program).first.map { " of \(PolicyWords.plain($0))" } ?? ""
     }
 
     private mutating func rule(_ name: String, _ keys: String, _ comment: String) -> String {

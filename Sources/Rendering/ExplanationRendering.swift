@@ -125,9 +125,10 @@ extension Explanation.Hop {
     /// The rule's conditions apart from the packet, if it has any.
     fileprivate var conditions: String {
         var words: [String] = []
-        if rule?.isLimited == true { words.append("within its limit") }
+        if rule?.isLimited == true { words.append(rule?.isOver == true ? "over its limit" : "within its limit") }
         if let connections = rule?.connections { words.append("while it has room: \(connections)") }
-        if rule?.asksFields == true { words.append("by the packet's fields") }
+        if let fields = rule?.fields, !fields.isEmpty { words.append("by \(fields.joined(separator: ", "))") }
+        if rule?.asksTimes == true { words.append("within its times") }
         if rule?.asksMembers == true { words.append("by its dynamic groups now") }
         if let starts = rule?.starts { words.append("since \(starts)") }
         if let expires = rule?.expires { words.append("until \(expires)") }
@@ -137,21 +138,35 @@ extension Explanation.Hop {
 
 extension TriedRule {
     fileprivate var json: JSON {
-        ["rule": .string(rule.name), "layer": JSON(rule.layer), "why": .string(why.rawValue)]
+        [
+            "rule": .string(rule.name), "layer": JSON(rule.layer), "why": .string(why.rawValue),
+            "fields": .array(why == .fields ? rule.fields.map { .string($0) } : []),
+        ]
     }
 
     /// A rule that the packet matched ahead of what decided.
     fileprivate var words: String {
         let rest =
             switch why {
-            case .time: "does not match at this time"
+            case .time: "does not match \(moment)"
             case .members: "does not match: an end is not in the dynamic groups that it asks for"
-            case .limit: "does not match by its limit"
+            case .limit:
+                rule.isOver
+                    ? "does not match: this is within the limit, and it asks for what is over" : "is over its limit"
             case .connections: "does not match: as many of its connections are open as it lets"
-            case .fields: "does not match: the packet's fields are others than it asks for"
+            case .fields: "does not match: it asks for another \(rule.fields.joined(separator: " or "))"
             case .logged: "logs the packet"
             case .passed: "passes it on to the next layer"
             }
         return "rule \(rule.nameAndLayer) \(rest)  \(rule.location.fileAndLine)"
+    }
+
+    /// When the rule does not match, by all that it asks of the time.
+    private var moment: String {
+        var words: [String] = []
+        if let starts = rule.starts { words.append("before \(starts)") }
+        if let expires = rule.expires { words.append("from \(expires) on") }
+        if rule.asksTimes { words.append("outside its times") }
+        return words.joined(separator: ", or ")
     }
 }

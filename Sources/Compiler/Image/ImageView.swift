@@ -86,8 +86,12 @@ extension ImageView {
         public var isLimited: Bool
         /// The rule does not match while as many of its flows are open.
         public var connections: RuleConnections?
-        /// Whether the rule asks for the packet's own fields: `match`, `fromMac`, `toMac`.
-        public var asksFields = false
+        /// Whether it matches what exceeds its limit, and not what is within it.
+        public var isOver = false
+        /// The packet's own fields that the rule asks for, as the policy calls them: `hopLimit`, `fromMac`.
+        public var fields: [String] = []
+        /// Whether it matches at some times of the week alone.
+        public var asksTimes = false
         /// Whether it matters who is in a dynamic group.
         public var asksMembers: Bool
         /// The rule does not match before this time.
@@ -174,12 +178,23 @@ extension ImageView {
             action: Action(UInt32(record.verdict)) ?? .drop, log: record.flags & UInt8(BH_RULE_LOG.rawValue) != 0,
             isStateless: record.flags & UInt8(BH_RULE_STATELESS.rawValue) != 0,
             isLimited: asks(BH_CONDITION_LIMITED), connections: connections(of: condition),
-            asksFields: asks(BH_CONDITION_FIELDS),
+            isOver: asks(BH_CONDITION_OVER), fields: asks(BH_CONDITION_FIELDS) ? fields(of: condition) : [],
+            asksTimes: asks(BH_CONDITION_TIMES),
             asksMembers: asks(BH_CONDITION_MEMBERS),
             starts: asks(BH_CONDITION_STARTS) ? Timestamp(nanoseconds: condition.starts) : nil,
             expires: asks(BH_CONDITION_EXPIRES) ? Timestamp(nanoseconds: condition.expires) : nil,
             counter: record.counter, number: Int(record.number), term: Int(record.term), note: note(of: record),
             layer: layer(of: rank))
+    }
+
+    private func fields(of condition: bh_condition) -> [String] {
+        let names: [(bits: UInt32, name: String)] = [
+            (BH_FIELD_FROM_MAC.rawValue, "fromMac"), (BH_FIELD_TO_MAC.rawValue, "toMac"),
+            (BH_FIELD_TCP_FLAGS.rawValue, "tcpFlags"), (BH_FIELD_HOP_LIMIT.rawValue, "hopLimit"),
+            (BH_FIELD_LENGTH.rawValue, "length"), (BH_FIELD_DSCP.rawValue, "dscp"), (BH_FIELD_PCP.rawValue, "pcp"),
+            (BH_FIELD_FRAGMENT.rawValue | BH_FIELD_WHOLE.rawValue, "fragment"),
+        ]
+        return names.filter { UInt32(condition.fields) & $0.bits != 0 }.map(\.name)
     }
 
     private func connections(of condition: bh_condition) -> RuleConnections? {

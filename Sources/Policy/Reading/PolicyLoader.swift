@@ -83,6 +83,8 @@ public struct ReadPolicy: ~Copyable {
         let assertions = AssertionParser(services: frame.services, problems: problems).parse(
             document.assertions, groups: &frame.groups)
         frame.groups.warnOfUnused()
+        let bindings = frame.bindings.map(parts.placed)
+        ViaLint.run(rules.rules, bindings, problems)
         let isPlain =
             document.assertions.isEmpty && !ports.isEmpty && !frame.groups.readsFiles
             && !frame.groups.namesWorkloads && ports.allSatisfy(\.entry.workloads.isEmpty)
@@ -102,7 +104,7 @@ public struct ReadPolicy: ~Copyable {
         ruleset.layers = document.rules.names
         return LoadedPolicy(
             diagnostics: problems.sorted, ruleset: problems.hasErrors ? nil : ruleset,
-            bindings: frame.bindings.map(parts.placed))
+            bindings: bindings)
     }
 
     /// Resolves the frame of a policy whose rules were read before, see ``PolicyRevision/frame``. nil if it must be

@@ -62,6 +62,7 @@ struct ServiceParser {
             problems.error(fields.location, "the service has no \"protocol\"")
             return
         }
+        if node.items.isEmpty { problems.error(node.location, "expected tcp, udp or sctp, found an empty list") }
         for item in node.items {
             guard case .scalar(let text, _) = item.content, let number = ServiceText.portProtocols[text] else {
                 problems.expected(

@@ -21,11 +21,18 @@ int bulkhead_enter_network_namespace(int fd)
 	return setns(fd, CLONE_NEWNET) ? -errno : 0;
 }
 
+/* Traffic's statistics are most of what there is to say of a link. */
+static void skip_statistics(struct nlmsghdr *request, const void *data)
+{
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
 static int list_links(mnl_cb_t take, size_t size, void *list, size_t *count)
 {
 	struct ifinfomsg all = { 0 };
+	struct question question = { RTM_GETLINK, RTM_NEWLINK, &all, sizeof(all), skip_statistics };
 
-	return netlink_list(&(struct question){ RTM_GETLINK, RTM_NEWLINK, &all, sizeof(all) }, take, size, list, count);
+	return netlink_list(&question, take, size, list, count);
 }
 
 /* ---- Devices ---- */
@@ -78,6 +85,8 @@ static int take_interface(const struct nlmsghdr *message, void *vector)
 	if (fields[MASTER].found)
 		interface->master = mnl_attr_get_u32(fields[MASTER].found);
 	interface->has_mac = netlink_copy_mac(interface->mac, fields[ADDRESS].found);
+	if (netlink_take_xdp_program(message, &interface->xdp_program) < 0)
+		return MNL_CB_ERROR;
 	return take_link_info(fields[INFO].found, interface);
 }
 

@@ -11,7 +11,7 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 
-static int take_xdp_program(const struct nlmsghdr *message, void *id)
+int netlink_take_xdp_program(const struct nlmsghdr *message, uint32_t *id)
 {
 	struct field xdp[] = { { IFLA_XDP, MNL_TYPE_NESTED } };
 	struct field program[] = { { IFLA_XDP_PROG_ID, MNL_TYPE_U32 } };
@@ -19,10 +19,14 @@ static int take_xdp_program(const struct nlmsghdr *message, void *id)
 	if (netlink_find_fields(message, sizeof(struct ifinfomsg), FIELDS(xdp)) < 0 ||
 	    netlink_find_nested_fields(xdp->found, FIELDS(program)) < 0)
 		return MNL_CB_ERROR;
-	if (program->found)
-		*(uint32_t *)id = mnl_attr_get_u32(program->found);
+	*id = program->found ? mnl_attr_get_u32(program->found) : 0;
+	return MNL_CB_OK;
+}
+
+static int take_xdp_program(const struct nlmsghdr *message, void *id)
+{
 	/* The answer is this one message; nothing follows it. */
-	return MNL_CB_STOP;
+	return netlink_take_xdp_program(message, id) < 0 ? MNL_CB_ERROR : MNL_CB_STOP;
 }
 
 int bulkhead_xdp_program(int ifindex, uint32_t *id)

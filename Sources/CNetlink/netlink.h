@@ -81,6 +81,9 @@ int netlink_find_fields_in(const void *attributes, size_t size, struct fields *f
 /* Copies a text that was found to `to`, which is all zero. */
 void netlink_copy_text(char *to, size_t room, const struct nlattr *text);
 
+/* The id of the program on the XDP hook of the device that a link's message is about; 0: none. */
+int netlink_take_xdp_program(const struct nlmsghdr *message, uint32_t *id);
+
 /*
  * Copies an Ethernet address to `mac`, of 6 bytes. Returns whether there is one: those of other links have other
  * lengths.

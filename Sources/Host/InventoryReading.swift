@@ -102,7 +102,7 @@ extension HostInterface {
             isEthernet: link.hardware_type == UInt16(BULKHEAD_ARPHRD_ETHER), mac: link.has_mac != 0 ? mac : nil,
             addresses: addresses, kernelKind: kernelKind,
             facing: Facing(kind: kernelKind, isRouted: link.is_routed != 0), alternativeNames: alternativeNames,
-            isNameText: isText(link.name))
+            isNameText: isText(link.name), xdpProgram: link.xdp_program == 0 ? nil : link.xdp_program)
     }
 }
 

@@ -41,6 +41,7 @@ enum {
 struct bulkhead_interface {
 	uint32_t index;
 	uint32_t master;        /* 0: none */
+	uint32_t xdp_program;   /* its id; 0: none */
 	uint16_t hardware_type; /* ARPHRD_* */
 	uint8_t has_mac;
 	uint8_t mac[6];

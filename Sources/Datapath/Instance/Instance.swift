@@ -21,6 +21,9 @@ public struct Instance: Sendable, Hashable {
 
     public let name: String
     package private(set) var folder: PinFolder
+    /// The folders of its hooks' pins, if they are held open.
+    private var heldLinks: PinFolder?
+    private var heldFilters: PinFolder?
     /// Whether programs are attached to the tc hooks by TCX links; else as clsact filters.
     package let usesTCX: Bool
     /// The host's file that turns short waits on (see GracePeriods).
@@ -57,10 +60,20 @@ public struct Instance: Sendable, Hashable {
         folder = PinFolder(open)
     }
 
+    /// The instance with the folders of its hooks' pins held open, for as long as many of them are looked at: otherwise
+    /// each look at a pin opens and checks all folders on its way.
+    func holdingHooks() throws(DatapathError) -> Instance {
+        guard let links = try linkFolder.open(), let filters = try filterFolder.open() else { return self }
+        var held = self
+        held.heldLinks = PinFolder(links)
+        held.heldFilters = PinFolder(filters)
+        return held
+    }
+
     package var mapFolder: PinFolder { folder.folder("maps") }
     package var innerFolder: PinFolder { folder.folder("inner") }
-    package var linkFolder: PinFolder { folder.folder("links") }
-    package var filterFolder: PinFolder { folder.folder("filters") }
+    package var linkFolder: PinFolder { heldLinks ?? folder.folder("links") }
+    package var filterFolder: PinFolder { heldFilters ?? folder.folder("filters") }
     package var readerFolder: PinFolder { folder.folder("readers") }
     package var historyFolder: PinFolder { folder.folder("history") }
     package var textFolder: PinFolder { folder.folder("texts") }

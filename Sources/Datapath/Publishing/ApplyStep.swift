@@ -245,6 +245,7 @@ struct ApplyStep {
     ) throws -> [DeviceRecord] {
         var result: [DeviceRecord] = []
         let generic = try GenericXDP(maps, isNew: replacing)
+        let instance = try instance.holdingHooks()
         let byNamespace = Dictionary(grouping: allotment.devices) { $0.request.identity.namespace }
         for (namespace, devices) in byNamespace.sorted(by: { ($0.key ?? "") < ($1.key ?? "") }) {
             let present = devices.filter { $0.request.identity.index != 0 }

@@ -4,19 +4,22 @@ import Libbpf
 /// A program or filter on a hook of a device, whoever attached it. What cannot be read counts as not there.
 struct HookedProgram {
     /// nil: a filter that is not a BPF program.
-    var program: UInt32?
-    /// As people call it.
-    var words: String
+    let program: UInt32?
+    /// Of a filter.
+    private let kind: String
 
-    private init(program: UInt32) {
+    init(program: UInt32) {
         self.program = program
-        words = Attachment.describe(program: program)
+        kind = "bpf"
     }
 
     private init(_ filter: Filter.Entry) {
         program = filter.program
-        words = filter.program.map(Attachment.describe) ?? "a \(filter.kind) filter"
+        kind = filter.kind
     }
+
+    /// As people call it. A program's name is asked of the kernel.
+    var words: String { program.map(Attachment.describe) ?? "a \(kind) filter" }
 
     /// The one on the XDP hook of a device of the calling thread's namespace.
     static func onXDP(_ interface: UInt32) -> HookedProgram? {

@@ -23,9 +23,9 @@ extension Instance {
         _ image: LiveImage
     ) throws(DatapathError) -> (ports: [Status.PortStatus], bridges: [Status.Bridge]) {
         let devices = image.namedDevices()
-        let hooks = try readHooks(devices)
         let names = Set(image.view.selectors.compactMap(\.namespace) + devices.compactMap(\.namespace))
         let inventory = try DatapathError.of { () throws(HostError) in try HostInventory.read(namespaces: names) }
+        let hooks = try holdingHooks().readHooks(devices, inventory)
         let coverage = Coverage(image, inventory, judged: devices.filter { hooks[$0.id]?.judges ?? false })
         let order = Dictionary(devices.enumerated().map { ($1.id, $0) }) { first, _ in first }
         let gates = image.view.gatedNamespaces.isEmpty ? GateReading() : readGates(image, inventory)
@@ -50,12 +50,20 @@ extension Instance {
     // MARK: Hooks
 
     /// By device. Each namespace is entered once.
-    private func readHooks(_ devices: [DeviceRecord]) throws(DatapathError) -> [UInt16: HookReading] {
+    private func readHooks(
+        _ devices: [DeviceRecord], _ inventory: HostInventory
+    ) throws(DatapathError) -> [UInt16: HookReading] {
         var result: [UInt16: HookReading] = [:]
         for (namespace, devices) in Dictionary(grouping: devices, by: \.namespace) {
+            let xdp = Dictionary(
+                (inventory.namespaces[namespace]?.interfaces ?? []).map { ($0.index, $0.xdpProgram) }
+            ) { first, _ in first }
             let read = { () -> [(UInt16, HookReading)] in
                 let here = NetworkNamespace.inode(nil)
-                return devices.map { ($0.id, self.readHooks($0, inside: here == $0.namespaceInode)) }
+                return devices.map { device in
+                    let present = here == device.namespaceInode ? xdp[device.interfaceIndex] ?? nil : nil
+                    return (device.id, self.readHooks(device, inside: here == device.namespaceInode, xdp: present))
+                }
             }
             do throws(DatapathError) {
                 for (id, reading) in try NetworkNamespace.with(namespace, { () throws(DatapathError) in read() }) {
@@ -64,24 +72,32 @@ extension Instance {
             } catch {
                 // A namespace that has lost its name may live on, with all that is in it.
                 guard NetworkNamespace.inode(namespace) == nil else { throw error }
-                for device in devices { result[device.id] = readHooks(device, inside: false) }
+                for device in devices { result[device.id] = readHooks(device, inside: false, xdp: nil) }
             }
         }
         return result
     }
 
-    /// - Parameter inside: whether the calling thread is in the device's namespace.
-    private func readHooks(_ device: DeviceRecord, inside: Bool) -> HookReading {
+    /// - Parameters:
+    ///   - inside: whether the calling thread is in the device's namespace.
+    ///   - xdp: the program on its XDP hook.
+    private func readHooks(_ device: DeviceRecord, inside: Bool, xdp: UInt32?) -> HookReading {
         let attachment = Attachment(self, device)
+        let present = inside ? attachment.present(on: device.hooks, xdp: xdp) : [:]
         var reading = HookReading()
         for hook in device.hooks {
-            guard let id = try? attachment.program(hook), !inside || attachment.runs(id, on: hook) else { continue }
+            guard let id = try? attachment.program(hook) else { continue }
+            // A filter was found on its hook by itself.
+            let isFilter = hook != .xdp && !usesTCX
+            guard !inside || isFilter || present[hook, default: []].contains(where: { $0.program == id }) else {
+                continue
+            }
             reading.programs[hook] = id
         }
         reading.lost = device.hooks.filter { reading.programs[$0] == nil }
         reading.isUnpinned =
             !device.hooks.isEmpty && reading.programs.isEmpty && !device.hooks.contains(where: attachment.isPinned)
-        if inside { reading.ahead = attachment.ahead(reading.programs) }
+        reading.ahead = HookName.allCases.flatMap { reading.ahead(on: $0, of: present[$0, default: []]) }
         return reading
     }
 
@@ -185,31 +201,27 @@ extension HookReading {
     }
 }
 
-extension Attachment {
-    /// Whether the kernel says that a program is on a hook of the device, which is in the calling thread's namespace.
-    fileprivate func runs(_ id: UInt32, on hook: HookName) -> Bool {
-        switch hook {
-        case .xdp: HookedProgram.onXDP(interface)?.program == id
-        case .tcIngress, .tcEgress:
-            // A filter was found on its hook by itself.
-            !instance.usesTCX || HookedProgram.linked(hook, interface).contains { $0.program == id }
-        }
-    }
-
+extension HookReading {
     /// Programs that see a packet before ours do: any other on the XDP hook, and those in front of ours on a tc hook.
+    fileprivate func ahead(on hook: HookName, of present: [HookedProgram]) -> [String] {
+        let own = programs[hook]
+        guard hook == .xdp || own != nil else { return [] }
+        return present.prefix { $0.program != own }.map { "\(hook.rawValue): \($0.words)" }
+    }
+}
+
+extension Attachment {
+    /// What the kernel says is on the hooks of the device, which is in the calling thread's namespace, in order.
     ///
-    /// - Parameter own: ids of our programs, by hook.
-    fileprivate func ahead(_ own: [HookName: UInt32]) -> [String] {
-        var result: [String] = []
-        if let other = HookedProgram.onXDP(interface), other.program != own[.xdp] {
-            result.append("xdp: \(other.words)")
-        }
-        for hook in [HookName.tcIngress, .tcEgress] {
-            guard let id = own[hook] else { continue }
-            let all =
+    /// - Parameters:
+    ///   - hooks: those that are ours; of the others only XDP is told.
+    ///   - xdp: the program on its XDP hook.
+    fileprivate func present(on hooks: [HookName], xdp: UInt32?) -> [HookName: [HookedProgram]] {
+        var present: [HookName: [HookedProgram]] = [.xdp: xdp.map { [HookedProgram(program: $0)] } ?? []]
+        for hook in hooks where hook != .xdp {
+            present[hook] =
                 instance.usesTCX ? HookedProgram.linked(hook, interface) : HookedProgram.filters(hook, interface)
-            result += all.prefix { $0.program != id }.map { "\(hook.rawValue): \($0.words)" }
         }
-        return result
+        return present
     }
 }

@@ -28,12 +28,15 @@ public struct HostInterface: Sendable, Hashable {
     public var facing: Facing
     /// Further names (`ip link property add altname`), as good as `name`.
     public var alternativeNames: [String]
+    /// The kernel's number of the program on the XDP hook; nil: there is none.
+    public var xdpProgram: UInt32?
 
     public init(
         name: String, index: UInt32, kind: Kind, bridge: String? = nil, isEthernet: Bool = true,
         mac: MACAddress? = nil, addresses: [Prefix] = [], kernelKind: String = "", facing: Facing = .beyond,
-        alternativeNames: [String] = [], isNameText: Bool = true
+        alternativeNames: [String] = [], isNameText: Bool = true, xdpProgram: UInt32? = nil
     ) {
+        self.xdpProgram = xdpProgram
         self.alternativeNames = alternativeNames
         self.isNameText = isNameText
         self.kernelKind = kernelKind

@@ -178,7 +178,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "AgentTests",
-            dependencies: ["Agent", "Requests", "Server", "Control", "Rendering", "Policy", "TestSupport"],
+            dependencies: ["Agent", "Requests", "Server", "Control", "Rendering", "Policy", "Wire", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "ServerTests", dependencies: ["Server", "TestSupport"], swiftSettings: settings),
         .testTarget(name: "CaptureTests", dependencies: ["Capture"], swiftSettings: settings),

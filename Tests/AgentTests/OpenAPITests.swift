@@ -4,6 +4,7 @@ import Foundation
 import Requests
 import Server
 import Testing
+import Wire
 
 @testable import Agent
 
@@ -49,6 +50,31 @@ import Testing
                 }
             }
         }
+    }
+
+    /// A number's bounds are taken, and what is beyond is not; of words the document lists all.
+    @Test func boundsAndWordsAreTheSame() throws {
+        var checked = 0
+        for (path, operations) in try Self.paths() {
+            let parts = path.dropFirst("/v1/".count).replacing("{group}", with: "g").split(separator: "/")
+                .map(String.init)
+            for (method, operation) in operations {
+                for parameter in operation["parameters"] as? [[String: Any]] ?? [] {
+                    let name = try #require(parameter["name"] as? String)
+                    let schema = try #require(parameter["schema"] as? [String: Any])
+                    let words = (schema["items"] as? [String: Any])?["enum"] as? [String]
+                    if name == "reason" { #expect(words == Reason.allCases.map(\.rawValue)) }
+                    if name == "state" { #expect(words == FlowState.allCases.map(\.rawValue)) }
+                    guard let least = schema["minimum"] as? Int, let most = schema["maximum"] as? Int else { continue }
+                    for (value, isFine) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+                        let query = [Target.Parameter(name, "\(value)")]
+                        #expect(Self.takes(method.uppercased(), parts, query) == isFine, "\(path) \(name)=\(value)")
+                    }
+                    checked += 1
+                }
+            }
+        }
+        #expect(checked >= 6)
     }
 
     private static func takes(_ method: String, _ path: [String], _ query: [Target.Parameter]) -> Bool {

@@ -35,6 +35,29 @@ extension Integration {
             #expect(own.through == "command" && own.uid == 0)
         }
 
+        /// A policy of 100,000 rules goes through the socket. What is longer than there is room for is refused, whether
+        /// its length is announced or not.
+        @Test func longBodiesAreTakenAsFarAsThereIsRoom() throws {
+            let site = try ControlSite()
+            let rules = (0..<100_000).map { number in
+                let address = "198.\(18 + number >> 16).\(number >> 8 & 255).\(number & 255)"
+                return "  - { name: r\(number), from: \(address), service: tcp/80, action: drop }"
+            }
+            let large = try site.site.policy(rules.joined(separator: "\n"), name: "large.yaml")
+            let long = try site.site.lab.file("long.txt", String(repeating: "192.0.2.1\n", count: 110_000))
+            try Shell.check("chmod", "-R", "a+rX", URL(filePath: large).deletingLastPathComponent().path)
+            try Shell.check("chmod", "a+r", long)
+            let applied = try site.run(.op, "apply", large)
+            #expect(applied.status == 0 && applied.output.contains("100000 rules"), "\(applied)")
+            let members = "/v1/groups/banned/members"
+            let announced = try site.curl(.op, members, "--data-binary", "@\(long)")
+            #expect(announced.status == 413 && announced.text.contains("1048576 bytes"), "\(announced)")
+            let pieces = try site.curl(
+                .op, members, "-H", "Transfer-Encoding: chunked", "--data-binary", "@\(long)")
+            #expect(pieces.status == 413, "\(pieces)")
+            #expect(try site.changes().count == 2)
+        }
+
         @Test func anOperatorAppliesTriesAndGoesBack() throws {
             let site = try ControlSite()
             let next = try site.site.policy("  - { name: next, service: udp/81, action: accept }", name: "next.yaml")

@@ -220,6 +220,13 @@ extension Integration {
             try place.plug(17)
             try place.take()
             #expect(place.opens(80, at: 17) && place.opens(81, at: 17))
+            // Nor is it taken with another that the trial means: the base alone would judge it, and open its gate.
+            try place.unplug(1)
+            try place.plug(1)
+            try place.take()
+            #expect(!place.opens(80, at: 1) && place.opens(81, at: 1))
+            #expect(place.opens(80, at: 17) && place.opens(81, at: 17))
+            #expect(try place.states("up17") != ["enforcing"])
             let ended = try place.bulkhead.run("rollback")
             #expect(ended.errors.contains("devices came during the trial: generation 3 has them"), "\(ended)")
             #expect(place.opens(80, at: 17))

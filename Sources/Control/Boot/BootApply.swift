@@ -88,7 +88,7 @@ extension Controller {
             let prepared = try preparedForComers(status)
             if let trial = status.trial {
                 let report = try instance.takeDevices(
-                    onTrial: status.generation, prepared.source.loaded.bindings, base: bindings(ofBase: trial.base))
+                    onTrial: status.generation, prepared.source.loaded.bindings, base: try bindings(ofBase: trial.base))
                 return AppliedPolicy(prepared: prepared, report: report)
             }
             let report = try prepared.apply(
@@ -117,10 +117,9 @@ extension Controller {
 
     /// What the base of a trial asks for at the devices that there are now. Without its texts nobody knows: it takes
     /// the devices when the trial has ended.
-    private func bindings(ofBase generation: UInt32?) -> [PortBinding] {
+    private func bindings(ofBase generation: UInt32?) throws -> [PortBinding] {
         guard let generation, let kept = try? instance.keptPolicy(generation) else { return [] }
-        let source = try? PolicySource(kept: kept, of: instance, awaitsDevices: true)
-        return source?.loaded.bindings ?? []
+        return try PolicySource(kept: kept, of: instance, awaitsDevices: true).loaded.bindings
     }
 
     /// 0: none is.

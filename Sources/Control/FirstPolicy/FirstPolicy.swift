@@ -41,9 +41,10 @@ package struct FirstPolicy: Sendable {
         lines += ports.leftOut.map { "  # Not filtered: \($0)" }
         lines += [
             "",
-            "# For a day, connections from before are taken over when they are heard of, if the rules let them: many",
-            "# are silent for the two hours of the usual keepalive.",
-            "defaults: { in: drop, out: accept, adopt: 24h }", "", "rules:",
+            "# For three hours, connections from before are taken over when they are heard of, if the rules let",
+            "# them: many are silent for the two hours of the usual keepalive. Until then TCP segments that open",
+            "# nothing pass from low ports to high ones, as answers would.",
+            "defaults: { in: drop, out: accept, adopt: 3h }", "", "rules:",
         ]
         lines += rules.lines
         text = lines.joined(separator: "\n") + "\n"

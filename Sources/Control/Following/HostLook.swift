@@ -39,8 +39,8 @@ package struct HostFinding: Sendable, Hashable {
     }
 
     /// Whether applying the policy in force again is the remedy. While one is on trial, devices that come are taken,
-    /// and all else waits.
-    package func isRemedied(onTrial: Bool) -> Bool { isRemedied && (!onTrial || kind == .came) }
+    /// and those that lost their programs; all else waits.
+    package func isRemedied(onTrial: Bool) -> Bool { isRemedied && (!onTrial || kind == .came || kind == .lost) }
 
     /// The same where no trial is open.
     package var isRemedied: Bool {

@@ -43,7 +43,7 @@ extension Instance {
                     advice: "keep it with 'bulkhead confirm', or end it with 'bulkhead rollback'")
             }
             gracePeriods.recover()
-            var step = try TrialDevices(instance: self, maps: maps, trial: trial, base: base)
+            var step = try TrialDevices(instance: self, maps: maps, open, trial: trial, base: base)
             var report = try step.run()
             report.trial = ApplyReport.TrialStart(
                 base: open.base == 0 ? nil : open.base, until: KernelClock.wall(atBoot: open.until))
@@ -68,18 +68,32 @@ private struct TrialDevices {
     /// The trial's, then that of its base, if there is one.
     private var sides: [Side] = []
     private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
+    /// Devices that went while they were taken.
+    private var vanished: Set<DeviceRecord.Identity> = []
     private var warnings: [String] = []
 
+    /// - Parameter open: The trial. It may end at any time, so its image is known by its generation, not by its slot.
     init(
-        instance: Instance, maps: InstanceMaps, trial: [PortBinding], base: [PortBinding]
+        instance: Instance, maps: InstanceMaps, _ open: Trial, trial: [PortBinding], base: [PortBinding]
     ) throws {
         (self.instance, self.maps, bindings) = (instance, maps, trial)
-        for (slot, bindings) in [(try maps.slotInForce(), trial), (try maps.otherSlot(), base)] {
-            guard let map = try maps.inner(.slots, slot, name: "policy image") else { continue }
-            var side = Side(map: map, image: try LiveImage(map))
-            ask(for: bindings, of: &side)
-            sides.append(side)
+        for (generation, bindings) in [(open.generation, trial), (open.base, base)] where generation != 0 {
+            for slot in [BH_SLOT_EVEN, BH_SLOT_ODD] {
+                guard let map = try maps.inner(.slots, slot.rawValue, name: "policy image") else { continue }
+                var side = Side(map: map, image: try LiveImage(map))
+                guard side.image.generation == generation else { continue }
+                ask(for: bindings, of: &side)
+                sides.append(side)
+                break
+            }
         }
+        guard let tried = sides.first, tried.image.generation == open.generation else {
+            throw instance.busy("the trial of generation \(open.generation) ended meanwhile")
+        }
+        // What the base alone means is not judged by the trial. Its gate must not open now.
+        let judged = tried.image.devices().filter { $0.mode != nil }.map(\.identity)
+        let known = Set(tried.requests.map(\.identity) + judged)
+        if sides.count > 1 { sides[1].requests.removeAll { !known.contains($0.identity) } }
     }
 
     /// Notes what is asked for at devices that an image does not know. What it has no port for waits for the end of the
@@ -95,7 +109,11 @@ private struct TrialDevices {
                 continue
             }
             let request = DeviceAllotment.Request(binding, record: record)
-            if let device = known[request.identity], device.mode != nil, !isReplaced(device, by: request) { continue }
+            if let device = known[request.identity], device.mode != nil, !isReplaced(device, by: request),
+                !instance.hasLost(device)
+            {
+                continue
+            }
             side.requests.append(request)
         }
     }
@@ -115,6 +133,7 @@ private struct TrialDevices {
             var state = try maps.state()
             try maps.retire(fresh, &state)
             try PortCounters.provide(fresh, in: maps)
+            try unbind(places)
             try maps.clear(fresh)
             try instance.gracePeriods.expedited(for: 2 * places.count) { try attach(places) }
             try publish()
@@ -156,7 +175,10 @@ private struct TrialDevices {
                 (isNamesake(device, of: request) || device.identity == request.identity)
                     && !taken.contains(device.id) && !instance.holdsProgram(device)
             }
-            guard let id = former?.id ?? (1..<UInt16(BH_DEVICES_MAX)).first(where: { !used.contains($0) }) else {
+            let free = former?.id ?? (1..<UInt16(BH_DEVICES_MAX)).first { !used.contains($0) }
+            // Others are asked only where there is no other number.
+            let left = { all.first { $0.mode != nil && !taken.contains($0.id) && !instance.holdsProgram($0) }?.id }
+            guard let id = free ?? left() else {
                 throw DatapathError(
                     "an instance holds \(BH_DEVICES_MAX - 1) ports, those of a trial and its base together",
                     advice: "keep the trial with 'bulkhead confirm', or end it with 'bulkhead rollback'")
@@ -172,6 +194,21 @@ private struct TrialDevices {
         device.interface == request.identity.interface && device.namespace == request.identity.namespace
     }
 
+    /// Leads no packet by a number to the port that it had, unless that is the device's own: the programs of a device
+    /// that comes carry the number before its record is there, and what it opened meanwhile would stay open.
+    private func unbind(_ places: [DeviceRecord.Identity: Place]) throws {
+        let lock = try instance.lockPublishing()
+        for side in sides {
+            let mapping = try Mapping(side.map, writable: true)
+            for (identity, place) in places where place.judged == nil {
+                let asked = side.requests.first { $0.identity == identity }
+                side.image.unbind(place.id, unless: asked, in: mapping)
+            }
+        }
+        try Stamp(maps).noteChange()
+        _ = consume lock
+    }
+
     // MARK: Hooks
 
     /// Puts programs on every device, at the hooks that either policy asks for.
@@ -181,7 +218,7 @@ private struct TrialDevices {
         var known = places.compactMapValues(\.judged)
         for side in sides.indices {
             for request in sides[side].requests {
-                guard let id = places[request.identity]?.id else { continue }
+                guard let id = places[request.identity]?.id, !vanished.contains(request.identity) else { continue }
                 let namespace = request.identity.namespace
                 let attachment = Attachment(
                     instance: instance, device: id, interface: request.identity.index,
@@ -195,6 +232,14 @@ private struct TrialDevices {
                 }
                 attached += outcome.attached.map { (attachment, $0, namespace) }
                 warnings += outcome.warnings
+                // Whoever has a device come and go must not keep others' devices from being taken.
+                if let failure = outcome.failure, request.port.protects == .workload,
+                    failure.bpf?.errno == .operationNotSupportedByDevice
+                {
+                    vanished.insert(request.identity)
+                    warnings.append(failure.message)
+                    continue
+                }
                 if let failure = outcome.failure { throw failure }
                 var record = DeviceRecord(request, id: id, mode: outcome.mode)
                 record.attachedAt = now
@@ -202,6 +247,7 @@ private struct TrialDevices {
                 if known[request.identity] == nil { known[request.identity] = record }
             }
         }
+        for side in sides.indices { sides[side].records.removeAll { vanished.contains($0.identity) } }
     }
 
     // MARK: Images

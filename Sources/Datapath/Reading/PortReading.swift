@@ -89,9 +89,10 @@ extension Instance {
             guard let id = try? attachment.program(hook) else { continue }
             // A filter was found on its hook by itself.
             let isFilter = hook != .xdp && !usesTCX
-            guard !inside || isFilter || present[hook, default: []].contains(where: { $0.program == id }) else {
-                continue
-            }
+            let isPresent = isFilter || present[hook, default: []].contains { $0.program == id }
+            // XDP was read before the pin was, and may have been put there in between.
+            guard !inside || isPresent || (hook == .xdp && HookedProgram.onXDP(attachment.interface)?.program == id)
+            else { continue }
             reading.programs[hook] = id
         }
         reading.lost = device.hooks.filter { reading.programs[$0] == nil }

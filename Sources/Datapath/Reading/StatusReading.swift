@@ -81,6 +81,16 @@ extension Instance {
         return isHeld ?? false
     }
 
+    /// Whether a program of ours is not on its hook any more, though nobody detached the device: its pins are there.
+    func hasLost(_ device: DeviceRecord) -> Bool {
+        let attachment = Attachment(self, device)
+        let hasLost = try? NetworkNamespace.with(device.namespace) { () throws(DatapathError) in
+            device.hooks.contains { ((try? attachment.program($0)) ?? nil) == nil }
+                && device.hooks.contains(where: attachment.isPinned)
+        }
+        return hasLost ?? false
+    }
+
     /// Devices with a hook that should hold a program and does not.
     func brokenHooks(_ devices: [DeviceRecord]) throws(DatapathError) -> [DeviceRecord] {
         var broken: [DeviceRecord] = []

@@ -12,6 +12,10 @@ struct IPSets: Sendable {
         /// Of a list of sets: their names.
         var names: [String] = []
         var unsaid: String?
+        /// Whether elements go by themselves that do not say otherwise.
+        var hasTimes = false
+        /// Whether a set that is full drops a member for one that a rule adds.
+        var isForced = false
         /// Whether some of its elements are not addresses, so that anything may be in it.
         var isStrange = false
 
@@ -24,7 +28,11 @@ struct IPSets: Sendable {
                     index += 1 + following
                 } else if option == "timeout" {
                     unsaid = "a set whose members come and go"
+                    hasTimes = index + 1 < options.endIndex && options[index + 1] != "0"
                     index += 2
+                } else if option == "forceadd" {
+                    isForced = true
+                    index += 1
                 } else {
                     // What follows is its value, or an option that will be met again as one.
                     if !isStrange { unsaid = "a set with \(option)" }
@@ -38,7 +46,7 @@ struct IPSets: Sendable {
     /// Options of a set that do not change what is in it, and how many words follow each.
     private static let plainOptions = [
         "family": 1, "hashsize": 1, "maxelem": 1, "bucketsize": 1, "initval": 1, "size": 1, "range": 1, "counters": 0,
-        "comment": 0, "skbinfo": 0, "forceadd": 0,
+        "comment": 0, "skbinfo": 0,
     ]
 
     private var written: [String: Written] = [:]
@@ -88,8 +96,10 @@ struct IPSets: Sendable {
         // In place: a copy of the entries for each would take quadratic time.
         written[name] = nil
         defer { written[name] = set }
+        let hasTime = options.firstIndex(of: "timeout").map { $0 + 1 < options.count && options[$0 + 1] != "0" }
         if set.type == "list:set" {
             set.names.append(element)
+            if hasTime ?? set.hasTimes { set.unsaid = "members with a timeout" }
             return
         }
         guard ["hash:ip", "hash:net", "bitmap:ip"].contains(set.type) else {
@@ -102,7 +112,7 @@ struct IPSets: Sendable {
             set.isStrange = true
             return
         }
-        if let place = options.firstIndex(of: "timeout"), place + 1 < options.count, options[place + 1] != "0" {
+        if hasTime ?? set.hasTimes {
             set.passing.append(addresses.set)
             set.unsaid = "members with a timeout"
         } else {
@@ -125,12 +135,16 @@ struct IPSets: Sendable {
 
     /// Works the sets out, once all of them are read.
     mutating func resolve() {
+        // What is added to a list goes to its sets.
+        for (name, deletes) in changed {
+            if let list = written[name], list.type == "list:set" { change(list.names, deletes: deletes) }
+        }
         for name in order where written[name]?.type != "list:set" {
             guard var set = written[name] else { continue }
             if let deletes = changed[name] {
                 set.unsaid = "a set that rules change"
                 set.isStrange = true
-                if deletes { set.entries = [] }
+                if deletes || set.isForced { set.entries = [] }
             }
             let members = IPSets.members(set)
             resolved[name] = NamedSet(
@@ -144,9 +158,9 @@ struct IPSets: Sendable {
             let known = parts.compactMap(\.self)
             let isKnown = known.count == parts.count && known.allSatisfy { $0.unsaid == nil }
             resolved[name] = NamedSet(
-                name: name, members: AddressSet(unionOf: known.map(\.members)),
+                name: name, members: list.unsaid == nil ? AddressSet(unionOf: known.map(\.members)) : .empty,
                 possible: known.count == parts.count ? AddressSet(unionOf: known.map(\.possible)) : .all,
-                unsaid: isKnown ? nil : "a list of sets that are not all known")
+                unsaid: list.unsaid ?? (isKnown ? nil : "a list of sets that are not all known"))
         }
     }
 

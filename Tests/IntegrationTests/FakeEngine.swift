@@ -56,11 +56,12 @@ final class FakeEngine {
         try tell(#"{"Type": "container", "Action": "\#(event)", "Actor": {"ID": "\#(id)"}}"#)
     }
 
-    /// A line of the stream of events.
+    /// A line of the stream of events. It is kept with its time: whoever asks for events since then gets it too, as from
+    /// a real engine, however late the stream begins.
     func tell(_ line: String) throws {
         let file = try FileHandle(forWritingTo: URL(filePath: events))
         try file.seekToEnd()
-        try file.write(contentsOf: Data((line + "\n").utf8))
+        try file.write(contentsOf: Data("\(Int(Date().timeIntervalSince1970)) \(line)\n".utf8))
         try file.close()
     }
 
@@ -79,7 +80,7 @@ final class FakeEngine {
     }
 
     private static let script = #"""
-        import json, os, socketserver, sys, time
+        import json, socketserver, sys, time
         path, state, events = sys.argv[1:]
 
         class Handler(socketserver.StreamRequestHandler):
@@ -88,7 +89,7 @@ final class FakeEngine {
                 while self.rfile.readline().strip():
                     pass
                 if target.startswith("/events"):
-                    return self.stream()
+                    return self.stream(int(target.split("since=")[1].split("&")[0]))
                 with open(state) as file:
                     containers = json.load(file)
                 part = target.split("/")
@@ -103,12 +104,14 @@ final class FakeEngine {
                 body = json.dumps(value).encode()
                 self.wfile.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (code, len(body)) + body)
 
-            def stream(self):
+            def stream(self, since):
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
                 with open(events, "rb") as file:
-                    file.seek(0, os.SEEK_END)
+                    rest = b""
                     while True:
-                        bytes = file.read()
+                        *lines, rest = (rest + file.read()).split(b"\n")
+                        known = [line.split(b" ", 1) for line in lines]
+                        bytes = b"".join(text + b"\n" for time_of, text in known if int(time_of) >= since)
                         if bytes:
                             self.wfile.write(b"%x\r\n" % len(bytes) + bytes + b"\r\n")
                         time.sleep(0.01)

@@ -70,6 +70,13 @@ extension Integration {
             #expect(site.b.connects(to: "198.51.100.1", 80))
             #expect(try site.bulkhead.run("quarantine", "guests/vm-a").status == 0)
             try Self.rename(site.host, "vm-a", "vm-new")
+            // The bridge forwards to a device that was down only when the kernel has told of its carrier, up to a second
+            // later.
+            let words = ["bridge", "link", "show", "dev", "vm-new"]
+            #expect(
+                try poll(seconds: 20) {
+                    try Shell.run(site.host.command(words)).output.contains("state forwarding")
+                })
             #expect(!site.b.connects(to: "198.51.100.1", 80))
             #expect(try site.bulkhead.status().port("guests/vm-a").interface == "vm-new")
             #expect(try site.bulkhead.status().port("guests/vm-a").problems.count == 1)

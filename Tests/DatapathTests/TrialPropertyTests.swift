@@ -261,7 +261,9 @@ private struct Walk {
         guard isNeeded else { return false }
         if case .open(let trial, let base) = standing {
             #expect(applied?.report.generation == trial.generation)
-            for choice in [trial, base].compactMap(\.self) { known[choice.generation] = choice.ports }
+            known[trial.generation] = trial.ports
+            // What the base alone means waits for the end of the trial.
+            if let base { known[base.generation]?.formUnion(base.ports.intersection(trial.ports)) }
             return true
         }
         settle()

@@ -56,8 +56,8 @@ final class FakeEngine {
         try tell(#"{"Type": "container", "Action": "\#(event)", "Actor": {"ID": "\#(id)"}}"#)
     }
 
-    /// A line of the stream of events. It is kept with its time: whoever asks for events since then gets it too, as from
-    /// a real engine, however late the stream begins.
+    /// A line of the stream of events. It is kept with its time: whoever asks for events since then gets it too, as
+    /// from a real engine, however late the stream begins.
     func tell(_ line: String) throws {
         let file = try FileHandle(forWritingTo: URL(filePath: events))
         try file.seekToEnd()

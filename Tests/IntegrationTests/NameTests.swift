@@ -70,8 +70,8 @@ extension Integration {
             #expect(site.b.connects(to: "198.51.100.1", 80))
             #expect(try site.bulkhead.run("quarantine", "guests/vm-a").status == 0)
             try Self.rename(site.host, "vm-a", "vm-new")
-            // The bridge forwards to a device that was down only when the kernel has told of its carrier, up to a second
-            // later.
+            // The bridge forwards to a device that was down only when the kernel has told of its carrier, up to a
+            // second later.
             let words = ["bridge", "link", "show", "dev", "vm-new"]
             #expect(
                 try poll(seconds: 20) {

@@ -155,7 +155,8 @@ struct HostWatch {
         if look.isOnTrial != wasOnTrial {
             wasOnTrial = look.isOnTrial
             if wasOnTrial {
-                logger.notice("a policy is on trial: devices that come are taken, all else waits until it is settled")
+                logger.notice(
+                    "a policy is on trial: devices that come or lost programs are taken, all else waits for its end")
             }
         }
         // What has to wait is no fight, however often it is found.

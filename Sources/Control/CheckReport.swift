@@ -34,7 +34,7 @@ package struct CheckReport: Sendable {
             }
             if isLive { diagnostics += try IdleRules(ruleset, instance).diagnostics }
         }
-        self.diagnostics = diagnostics.byPlace
+        self.diagnostics = diagnostics.filesAsSpokenOf
         ports = loaded.ruleset.map { ruleset in loaded.bindings.map { CheckedPort($0, ruleset) } } ?? []
         rules = loaded.ruleset?.rules.count
     }
@@ -52,18 +52,13 @@ package struct CheckReport: Sendable {
 }
 
 extension [Diagnostic] {
-    /// Those of a file together, the files in the order in which they are spoken of first.
-    fileprivate var byPlace: [Diagnostic] {
+    /// By place, the files in the order in which they are spoken of first.
+    fileprivate var filesAsSpokenOf: [Diagnostic] {
         var files: [String: Int] = [:]
         for diagnostic in self where files[diagnostic.location.file] == nil {
             files[diagnostic.location.file] = files.count
         }
-        return enumerated().sorted { one, two in
-            let places = [one, two].map { offset, diagnostic in
-                (files[diagnostic.location.file] ?? 0, diagnostic.location.line, diagnostic.location.column, offset)
-            }
-            return places[0] < places[1]
-        }.map(\.element)
+        return byPlace { files[$0] ?? 0 }
     }
 }
 

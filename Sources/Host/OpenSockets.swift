@@ -59,20 +59,21 @@ package struct OpenSockets: Sendable {
         let programs = programs(KernelProcesses())
         var found = OpenSockets()
         for (name, number) in [("tcp", 6), ("tcp6", 6), ("udp", 17), ("udp6", 17)] as [(String, UInt8)] {
-            let table = ProcFile.text("/proc/self/net/\(name)").map { SocketTable($0).lines } ?? []
-            for line in table { found.add(line, number, programs[line.inode]) }
+            for line in lines(of: name) { found.add(line, number, programs[line.inode]) }
         }
-        for name in ["raw", "raw6"] {
-            let table = ProcFile.text("/proc/self/net/\(name)").map { SocketTable($0).lines } ?? []
-            // What stands where ports do is the protocol.
-            found.rawListeners += table.compactMap { line in
-                UInt8(exactly: line.local.port).map { RawListener(number: $0, program: programs[line.inode]) }
-            }
+        // What stands where ports do is the protocol.
+        found.rawListeners = ["raw", "raw6"].flatMap(lines).compactMap { line in
+            UInt8(exactly: line.local.port).map { RawListener(number: $0, program: programs[line.inode]) }
         }
         found.forwards = ["ipv4/ip_forward", "ipv6/conf/all/forwarding"].contains {
             ProcFile.text("/proc/sys/net/\($0)")?.hasPrefix("1") ?? false
         }
         return found
+    }
+
+    /// None of a table that cannot be read, such as those of IPv6 on a host without it.
+    private static func lines(of table: String) -> [SocketTable.Line] {
+        ProcFile.text("/proc/self/net/\(table)").map { SocketTable($0).lines } ?? []
     }
 
     private mutating func add(_ line: SocketTable.Line, _ number: UInt8, _ program: String?) {

@@ -60,7 +60,7 @@ extension GroupMembers {
         let hasExceptions = members.contains { $0.exception != nil }
         var table = Table([.init("ADDRESS"), .init("LEFT", .right)] + (hasExceptions ? [.init("NOTE")] : []))
         for member in sorted {
-            let left = member.left.map { "\(($0 + 999_999_999) / 1_000_000_000)s" } ?? "-"
+            let left = member.left.map { "\($0.secondsLeft)s" } ?? "-"
             table.append(["\(member.prefix)", left] + (hasExceptions ? [member.note] : []))
         }
         return table.text

@@ -30,7 +30,7 @@ extension Status {
         guard let trial else { return "" }
         let until = Timestamp(nanoseconds: trial.until).utc.prefix(19)
         let after = trial.base.map { "generation \($0) is in force again" } ?? "everything passes again"
-        let left = (trial.left + 999_999_999) / 1_000_000_000
+        let left = trial.left.secondsLeft
         let words = palette.yellow("on trial for \(left) s more, until \(until)Z; then \(after)") + "\n"
         guard !trial.passing.isEmpty else { return words }
         let passing = trial.passing.joined(separator: ", ")

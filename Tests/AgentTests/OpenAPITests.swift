@@ -17,11 +17,29 @@ import Wire
         return try #require(file["paths"] as? [String: [String: [String: Any]]])
     }
 
-    @Test func pathsAndMethodsAreTheSame() throws {
-        var described: Set<String> = []
-        for (path, operations) in try Self.paths() {
-            for method in operations.keys { described.insert("\(method.uppercased()) \(path)") }
+    /// What can be asked for: the method, the path as the document has it and in parts as the agent takes it, and the
+    /// parameters.
+    private struct Operation {
+        var method: String
+        var path: String
+        var parts: [String]
+        var parameters: [[String: Any]]
+    }
+
+    private static func operations() throws -> [Operation] {
+        try paths().flatMap { path, operations in
+            let parts = path.dropFirst("/v1/".count).replacing("{group}", with: "g").split(separator: "/")
+                .map(String.init)
+            return operations.map { method, operation in
+                Operation(
+                    method: method.uppercased(), path: path, parts: parts,
+                    parameters: operation["parameters"] as? [[String: Any]] ?? [])
+            }
         }
+    }
+
+    @Test func pathsAndMethodsAreTheSame() throws {
+        let described = Set(try Self.operations().map { "\($0.method) \($0.path)" })
         let served = Set(Route.all.flatMap { route in route.methods.map { "\($0.rawValue) \(route.path)" } })
         #expect(described == served)
     }
@@ -33,21 +51,17 @@ import Wire
             "reason": "rule", "rule": "r", "all": "true", "count": "1", "generation": "1", "for": "60", "trial": "60",
             "message": "m", "force": "true", "session": "a 1 b 2",
         ]
-        for (path, operations) in try Self.paths() {
-            let parts = path.dropFirst("/v1/".count).replacing("{group}", with: "g").split(separator: "/")
-                .map(String.init)
-            for (method, operation) in operations {
-                let names = (operation["parameters"] as? [[String: Any]] ?? []).filter {
-                    $0["in"] as? String == "query"
-                }
-                .compactMap { $0["name"] as? String }
-                for (name, value) in samples {
-                    // Either of them is needed where a port is let go.
-                    let other = path == "/v1/quarantine" && name != "port" && name != "all"
-                    let query = [Target.Parameter(name, value)] + (other ? [.init("port", "a")] : [])
-                    let isTaken = Self.takes(method.uppercased(), parts, query)
-                    #expect(isTaken == names.contains(name), "\(method) \(path) \(name)")
-                }
+        for operation in try Self.operations() {
+            let path = operation.path
+            let names = operation.parameters.filter { $0["in"] as? String == "query" }.compactMap {
+                $0["name"] as? String
+            }
+            for (name, value) in samples {
+                // Either of them is needed where a port is let go.
+                let other = path == "/v1/quarantine" && name != "port" && name != "all"
+                let query = [Target.Parameter(name, value)] + (other ? [.init("port", "a")] : [])
+                let isTaken = Self.takes(operation.method, operation.parts, query)
+                #expect(isTaken == names.contains(name), "\(operation.method) \(path) \(name)")
             }
         }
     }
@@ -55,23 +69,20 @@ import Wire
     /// A number's bounds are taken, and what is beyond is not; of words the document lists all.
     @Test func boundsAndWordsAreTheSame() throws {
         var checked = 0
-        for (path, operations) in try Self.paths() {
-            let parts = path.dropFirst("/v1/".count).replacing("{group}", with: "g").split(separator: "/")
-                .map(String.init)
-            for (method, operation) in operations {
-                for parameter in operation["parameters"] as? [[String: Any]] ?? [] {
-                    let name = try #require(parameter["name"] as? String)
-                    let schema = try #require(parameter["schema"] as? [String: Any])
-                    let words = (schema["items"] as? [String: Any])?["enum"] as? [String]
-                    if name == "reason" { #expect(words == Reason.allCases.map(\.rawValue)) }
-                    if name == "state" { #expect(words == FlowState.allCases.map(\.rawValue)) }
-                    guard let least = schema["minimum"] as? Int, let most = schema["maximum"] as? Int else { continue }
-                    for (value, isFine) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
-                        let query = [Target.Parameter(name, "\(value)")]
-                        #expect(Self.takes(method.uppercased(), parts, query) == isFine, "\(path) \(name)=\(value)")
-                    }
-                    checked += 1
+        for operation in try Self.operations() {
+            for parameter in operation.parameters {
+                let name = try #require(parameter["name"] as? String)
+                let schema = try #require(parameter["schema"] as? [String: Any])
+                let words = (schema["items"] as? [String: Any])?["enum"] as? [String]
+                if name == "reason" { #expect(words == Reason.allCases.map(\.rawValue)) }
+                if name == "state" { #expect(words == FlowState.allCases.map(\.rawValue)) }
+                guard let least = schema["minimum"] as? Int, let most = schema["maximum"] as? Int else { continue }
+                for (value, isFine) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+                    let query = [Target.Parameter(name, "\(value)")]
+                    let isTaken = Self.takes(operation.method, operation.parts, query)
+                    #expect(isTaken == isFine, "\(operation.path) \(name)=\(value)")
                 }
+                checked += 1
             }
         }
         #expect(checked >= 6)

@@ -85,12 +85,8 @@ extension Integration {
             try Shell.check("ip", "netns", "delete", box.name)
             try Shell.check("ip", "netns", "add", box.name)
             #expect(try poll(seconds: 20) { try site.bulkhead.status().port("box").state == "missing" })
-            // The kernel takes a namespace apart some time after its name, and as long as somebody holds it open: the
-            // agent lets go of it at its next look.
-            let isGone = try poll(seconds: 20) {
-                try Shell.run(["ip", "-netns", site.host.name, "link", "show", "peer"]).status != 0
-            }
-            #expect(isGone, "\(site.agent?.errors ?? "")")
+            // The agent lets go of the old namespace at its next look.
+            #expect(try site.site.lab.isGone(site.host, "peer"), "\(site.agent?.errors ?? "")")
             try site.site.lab.veth((box, "eth0"), (site.host, "peer"))
             #expect(try isTaken(), "\(site.agent?.errors ?? "")")
         }

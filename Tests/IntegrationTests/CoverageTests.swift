@@ -212,11 +212,7 @@ extension Integration {
             try Shell.check("ip", "netns", "delete", box.name)
             #expect(try poll(seconds: 5) { try bulkhead.status().port("box").state == "missing" })
             try Shell.check("ip", "netns", "add", box.name)
-            // The kernel takes a namespace apart some time after its name.
-            let isGone = try poll(seconds: 20) {
-                try Shell.run(["ip", "-netns", host.name, "link", "show", "peer"]).status != 0
-            }
-            #expect(isGone)
+            #expect(try lab.isGone(host, "peer"))
             #expect(try bulkhead.status().port("box").state == "missing")
             try lab.veth((box, "eth0"), (host, "peer"))
             #expect(try bulkhead.status().port("box").state == "unfiltered")

@@ -93,6 +93,14 @@ public final class Lab: Sendable {
         }
     }
 
+    /// Waits until the kernel has taken a device apart, which it does some time after the name of the namespace of its
+    /// other end is gone, and only when nobody holds that open. Returns whether it has.
+    public func isGone(_ namespace: Namespace, _ device: String) throws -> Bool {
+        try poll(seconds: 20) {
+            try Shell.run(["ip", "-netns", namespace.name, "link", "show", device]).status != 0
+        }
+    }
+
     /// A bridge that forwards at once and does not snoop multicast.
     public func bridge(_ namespace: Namespace, _ name: String, ports: [String]) throws {
         let lines =

@@ -24,7 +24,7 @@ struct TrialWatch {
         tcflush(STDIN_FILENO, TCIFLUSH)
         while let trial = try controller.trial(), trial.generation == generation {
             if Interruption.isRequested { return try goBack() }
-            try show(seconds: (trial.left + 999_999_999) / 1_000_000_000)
+            try show(seconds: trial.left.secondsLeft)
             switch answer() {
             case .enter: return try keep()
             case .none: continue

@@ -66,8 +66,8 @@ struct FirstRules {
     /// Sockets that take whole packets. Those of ICMP hear what other rules and flows let in. A header that others
     /// follow (hop-by-hop options, routing, fragment, AH, destination options) would let in what is behind it.
     private mutating func addRaw(_ raw: [OpenSockets.RawListener]) {
-        let others: Set<UInt8> = [0, 1, 6, 17, 43, 44, 51, 58, 60, 255]
-        let kinds = Dictionary(grouping: raw.filter { !others.contains($0.number) }, by: \.number)
+        let without: Set<UInt8> = [0, 1, 6, 17, 43, 44, 51, 58, 60, 255]
+        let kinds = Dictionary(grouping: raw.filter { !without.contains($0.number) }, by: \.number)
         for number in kinds.keys.sorted() {
             let who = kinds[number]?.compactMap(\.program).first
             lines.append(

@@ -70,7 +70,8 @@ package struct HostLook: Sendable {
     package var ports: [LookedPort]
     /// Ports whose packets are judged.
     package var judgedPorts: Int
-    /// Whether a trial is open; nothing can be applied then, and only devices that come are taken.
+    /// Whether a trial is open; nothing can be applied then, and only devices that come, or lost their programs, are
+    /// taken.
     package var isOnTrial: Bool
 
     init(_ status: Enforcement) {

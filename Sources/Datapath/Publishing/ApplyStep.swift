@@ -21,7 +21,7 @@ struct ApplyStep {
     let trial: UInt64?
     var warnings: [String] = []
     /// What this apply attached; it is taken off again if the apply fails.
-    private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
+    private var attached = AttachedHooks()
 
     init(
         instance: Instance, image: Image, bindings: [PortBinding], origin: PolicyOrigin?, hadFlows: Bool,
@@ -122,7 +122,7 @@ struct ApplyStep {
             until = trial.map { KernelClock.nanoseconds(CLOCK_BOOTTIME) + $0 }
             try instance.publish(map, before: before, trial: until, renamed: renamed(allotment, old), maps)
         } catch {
-            takeOff()
+            attached.takeOff()
             bringHistoryUpToDate(inForce: (try? LiveImage.published(in: maps))?.generation, maps)
             throw error
         }
@@ -259,13 +259,10 @@ struct ApplyStep {
                         "network namespace '\(namespace ?? "")' was made anew meanwhile", advice: "apply again")
                 }
                 for (request, id, old) in present {
-                    let attacher = DeviceAttacher(
-                        attachment: Attachment(
-                            instance: instance, device: id, interface: request.identity.index,
-                            namespaceInode: request.identity.inode, name: request.identity.interface), request: request,
-                        old: old)
+                    let attachment = Attachment(instance, request.identity, device: id)
+                    let attacher = DeviceAttacher(attachment: attachment, request: request, old: old)
                     let outcome = try attacher.run(replacing: replacing, maps, generic)
-                    attached += outcome.attached.map { (attacher.attachment, $0, namespace) }
+                    attached.add(outcome, at: attachment, in: namespace)
                     warnings += outcome.warnings
                     if let failure = outcome.failure { throw failure }
                     result.append(DeviceRecord(request, id: id, mode: outcome.mode))
@@ -273,14 +270,6 @@ struct ApplyStep {
             }
         }
         return result
-    }
-
-    /// Undoes what this apply attached. What cannot be undone has no record in the policy in force, so it lets packets
-    /// pass, and the next apply removes it.
-    private func takeOff() {
-        for (attachment, hook, namespace) in attached {
-            try? NetworkNamespace.with(namespace) { () throws(DatapathError) in try attachment.detach(hook) }
-        }
     }
 
     /// Takes the programs off devices that the new policy does not name, and off hooks that a device no longer uses.

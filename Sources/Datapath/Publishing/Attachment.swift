@@ -33,11 +33,13 @@ struct Attachment {
         self.name = name
     }
 
-    init(_ instance: Instance, _ record: DeviceRecord) {
+    init(_ instance: Instance, _ identity: DeviceRecord.Identity, device: UInt16) {
         self.init(
-            instance: instance, device: record.id, interface: record.interfaceIndex,
-            namespaceInode: record.namespaceInode, name: record.interface)
+            instance: instance, device: device, interface: identity.index, namespaceInode: identity.inode,
+            name: identity.interface)
     }
+
+    init(_ instance: Instance, _ record: DeviceRecord) { self.init(instance, record.identity, device: record.id) }
 
     private func linkPin(_ hook: HookName) -> String { HookPin(device: device, hook: hook).name }
 
@@ -116,6 +118,9 @@ struct Attachment {
         instance.linkFolder.holds(linkPin(hook))
             || [false, true].contains { instance.filterFolder.holds(filterPin(hook, isNew: $0)) }
     }
+
+    /// Whether this device's program is on a hook. What cannot be read counts as not there.
+    func holds(_ hook: HookName) -> Bool { (try? program(hook)) != nil }
 
     /// Id of this device's program on a hook; nil if it is not there, or on another device.
     func program(_ hook: HookName) throws(BPFError) -> UInt32? {

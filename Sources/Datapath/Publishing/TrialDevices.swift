@@ -43,7 +43,7 @@ extension Instance {
                     advice: "keep it with 'bulkhead confirm', or end it with 'bulkhead rollback'")
             }
             gracePeriods.recover()
-            var step = try TrialDevices(instance: self, maps: maps, open, trial: trial, base: base)
+            var step = try TrialDevices(instance: try holdingHooks(), maps: maps, open, trial: trial, base: base)
             var report = try step.run()
             report.trial = ApplyReport.TrialStart(
                 base: open.base == 0 ? nil : open.base, until: KernelClock.wall(atBoot: open.until))
@@ -67,7 +67,7 @@ private struct TrialDevices {
     private let bindings: [PortBinding]
     /// The trial's, then that of its base, if there is one.
     private var sides: [Side] = []
-    private var attached: [(attachment: Attachment, hook: HookName, namespace: String?)] = []
+    private var attached = AttachedHooks()
     /// Devices that went while they were taken.
     private var vanished: Set<DeviceRecord.Identity> = []
     private var warnings: [String] = []
@@ -77,15 +77,13 @@ private struct TrialDevices {
         instance: Instance, maps: InstanceMaps, _ open: Trial, trial: [PortBinding], base: [PortBinding]
     ) throws {
         (self.instance, self.maps, bindings) = (instance, maps, trial)
+        let slots = try [BH_SLOT_EVEN, BH_SLOT_ODD].compactMap { slot in
+            try maps.inner(.slots, slot.rawValue, name: "policy image").map { Side(map: $0, image: try LiveImage($0)) }
+        }
         for (generation, bindings) in [(open.generation, trial), (open.base, base)] where generation != 0 {
-            for slot in [BH_SLOT_EVEN, BH_SLOT_ODD] {
-                guard let map = try maps.inner(.slots, slot.rawValue, name: "policy image") else { continue }
-                var side = Side(map: map, image: try LiveImage(map))
-                guard side.image.generation == generation else { continue }
-                ask(for: bindings, of: &side)
-                sides.append(side)
-                break
-            }
+            guard var side = slots.first(where: { $0.image.generation == generation }) else { continue }
+            ask(for: bindings, of: &side)
+            sides.append(side)
         }
         guard let tried = sides.first, tried.image.generation == open.generation else {
             throw instance.busy("the trial of generation \(open.generation) ended meanwhile")
@@ -139,9 +137,7 @@ private struct TrialDevices {
             try publish()
             try instance.removeOrphans(keeping: sides.flatMap { $0.image.devices() })
         } catch {
-            for (attachment, hook, namespace) in attached {
-                try? NetworkNamespace.with(namespace) { () throws(DatapathError) in try attachment.detach(hook) }
-            }
+            attached.takeOff()
             throw error
         }
         // A gate is that of the base, and opened last.
@@ -220,9 +216,7 @@ private struct TrialDevices {
             for request in sides[side].requests {
                 guard let id = places[request.identity]?.id, !vanished.contains(request.identity) else { continue }
                 let namespace = request.identity.namespace
-                let attachment = Attachment(
-                    instance: instance, device: id, interface: request.identity.index,
-                    namespaceInode: request.identity.inode, name: request.identity.interface)
+                let attachment = Attachment(instance, request.identity, device: id)
                 let attacher = DeviceAttacher(attachment: attachment, request: request, old: known[request.identity])
                 let outcome = try NetworkNamespace.with(namespace) { () throws(DatapathError) in
                     guard NetworkNamespace.inode(nil) == request.identity.inode else {
@@ -230,7 +224,7 @@ private struct TrialDevices {
                     }
                     return try attacher.run(replacing: false, maps, generic)
                 }
-                attached += outcome.attached.map { (attachment, $0, namespace) }
+                attached.add(outcome, at: attachment, in: namespace)
                 warnings += outcome.warnings
                 // Whoever has a device come and go must not keep others' devices from being taken.
                 if let failure = outcome.failure, request.port.protects == .workload,

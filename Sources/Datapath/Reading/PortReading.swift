@@ -55,14 +55,14 @@ extension Instance {
     ) throws(DatapathError) -> [UInt16: HookReading] {
         var result: [UInt16: HookReading] = [:]
         for (namespace, devices) in Dictionary(grouping: devices, by: \.namespace) {
-            let xdp = Dictionary(
-                (inventory.namespaces[namespace]?.interfaces ?? []).map { ($0.index, $0.xdpProgram) }
-            ) { first, _ in first }
+            let interfaces = inventory.namespaces[namespace]?.interfaces ?? []
+            let xdp = Dictionary(interfaces.map { ($0.index, $0.xdpProgram) }) { first, _ in first }
+                .compactMapValues(\.self)
             let read = { () -> [(UInt16, HookReading)] in
                 let here = NetworkNamespace.inode(nil)
                 return devices.map { device in
-                    let present = here == device.namespaceInode ? xdp[device.interfaceIndex] ?? nil : nil
-                    return (device.id, self.readHooks(device, inside: here == device.namespaceInode, xdp: present))
+                    let isInside = here == device.namespaceInode
+                    return (device.id, self.readHooks(device, inside: isInside, xdp: xdp[device.interfaceIndex]))
                 }
             }
             do throws(DatapathError) {
@@ -80,7 +80,7 @@ extension Instance {
 
     /// - Parameters:
     ///   - inside: whether the calling thread is in the device's namespace.
-    ///   - xdp: the program on its XDP hook.
+    ///   - xdp: the program on its XDP hook, which is told of inside alone.
     private func readHooks(_ device: DeviceRecord, inside: Bool, xdp: UInt32?) -> HookReading {
         let attachment = Attachment(self, device)
         let present = inside ? attachment.present(on: device.hooks, xdp: xdp) : [:]

@@ -74,21 +74,22 @@ extension Instance {
 
     /// Whether a device has a program of ours on at least one of its hooks.
     func holdsProgram(_ device: DeviceRecord) -> Bool {
-        let attachment = Attachment(self, device)
-        let isHeld = try? NetworkNamespace.with(device.namespace) { () throws(DatapathError) in
-            device.hooks.contains { ((try? attachment.program($0)) ?? nil) != nil }
-        }
-        return isHeld ?? false
+        isTrue(of: device) { attachment in device.hooks.contains(where: attachment.holds) }
     }
 
     /// Whether a program of ours is not on its hook any more, though nobody detached the device: its pins are there.
     func hasLost(_ device: DeviceRecord) -> Bool {
-        let attachment = Attachment(self, device)
-        let hasLost = try? NetworkNamespace.with(device.namespace) { () throws(DatapathError) in
-            device.hooks.contains { ((try? attachment.program($0)) ?? nil) == nil }
-                && device.hooks.contains(where: attachment.isPinned)
+        isTrue(of: device) { attachment in
+            !device.hooks.allSatisfy(attachment.holds) && device.hooks.contains(where: attachment.isPinned)
         }
-        return hasLost ?? false
+    }
+
+    /// Asks about a device in its network namespace; what is in none is true of nothing.
+    private func isTrue(of device: DeviceRecord, _ question: (Attachment) -> Bool) -> Bool {
+        let answer = try? NetworkNamespace.with(device.namespace) { () throws(DatapathError) in
+            question(Attachment(self, device))
+        }
+        return answer ?? false
     }
 
     /// Devices with a hook that should hold a program and does not.
@@ -98,10 +99,7 @@ extension Instance {
             let present = devices.filter { $0.mode != nil }
             guard !present.isEmpty else { continue }
             broken += try NetworkNamespace.with(namespace) { () throws(DatapathError) in
-                present.filter { device in
-                    let attachment = Attachment(self, device)
-                    return !device.hooks.allSatisfy { (try? attachment.program($0)) != nil }
-                }
+                present.filter { !$0.hooks.allSatisfy(Attachment(self, $0).holds) }
             }
         }
         return broken

@@ -22,9 +22,10 @@ struct SaveReader {
     /// - Parameter devices: devices that are known besides those that the rules name.
     static func read(_ sources: [ImportSource], devices: [String]) throws(ImportError) -> [AddressFamily: FilterSystem]
     {
-        var reader = try SaveReader(sources, devices)
-        for (index, source) in sources.enumerated() {
-            for text in SaveText.texts(source) where !text.isSets { try reader.read(text, index) }
+        let texts = sources.map(SaveText.texts)
+        var reader = try SaveReader(texts.flatMap(\.self), devices)
+        for (index, texts) in texts.enumerated() {
+            for text in texts where !text.isSets { try reader.read(text, index) }
         }
         guard reader.systems.values.contains(where: { !$0.chains.isEmpty }) else {
             throw ImportError("none of the files has a table of rules, such as iptables-save prints")
@@ -33,10 +34,10 @@ struct SaveReader {
         return reader.systems
     }
 
-    private init(_ sources: [ImportSource], _ known: [String]) throws(ImportError) {
+    private init(_ texts: [SaveText], _ known: [String]) throws(ImportError) {
         var names = known
         var sets = IPSets()
-        for text in sources.flatMap(SaveText.texts) {
+        for text in texts {
             if text.isSets {
                 try sets.read(text.name, text.lines)
                 continue

@@ -70,12 +70,13 @@ struct FilterPlan {
                 "Limits of rules for what comes in also count what this host would forward: --ports MAP can name the"
                     + " networks of the ports, so that it can be told what is for the host.")
         }
+        var named = Set(plan.notes)
         for (_, translation) in translations {
             let origin = translation.origin
             let note = ImportedPolicy.Note(
                 kind: .stays, file: origin.file, line: origin.line, words: "NAT: \(origin.shown)")
             // A rule of both families is named once.
-            if !plan.notes.contains(note) { plan.notes.append(note) }
+            if named.insert(note).inserted { plan.notes.append(note) }
         }
         addTranslated()
     }

@@ -63,6 +63,18 @@ public struct Diagnostic: Sendable, Hashable {
     }
 }
 
+extension [Diagnostic] {
+    /// By file, in the order of a key of its name, then by line and column. What is at one place stays in order.
+    package func byPlace<Key: Comparable>(_ key: (String) -> Key) -> [Diagnostic] {
+        enumerated().sorted { left, right in
+            let (a, b) = (left.element.location, right.element.location)
+            let (one, two) = (key(a.file), key(b.file))
+            if one != two { return one < two }
+            return (a.line, a.column, left.offset) < (b.line, b.column, right.offset)
+        }.map(\.element)
+    }
+}
+
 extension Diagnostic: CustomStringConvertible {
     /// `file:line:column: severity: message`
     public var description: String {

@@ -39,15 +39,7 @@ package final class Problems {
     }
 
     /// All diagnostics, sorted by file, line and column.
-    package var sorted: [Diagnostic] {
-        diagnostics.enumerated().sorted { left, right in
-            let (a, b) = (left.element.location, right.element.location)
-            if a.file != b.file { return a.file < b.file }
-            if a.line != b.line { return a.line < b.line }
-            if a.column != b.column { return a.column < b.column }
-            return left.offset < right.offset
-        }.map(\.element)
-    }
+    package var sorted: [Diagnostic] { diagnostics.byPlace { $0 } }
 
     /// The first `limit` bytes of a text, and "..." if it is longer. Counted in bytes, because a single character may
     /// be as long as a file.

@@ -35,6 +35,21 @@ struct ClassBenchLintTests {
         print("\(set): \(checked.shadowed) shadowed, \(checked.redundant) redundant")
     }
 
+    /// Both ways to tell whether a rule changes a verdict say the same.
+    @Test(arguments: ClassBench.small)
+    func bothWaysAgree(set: String) throws {
+        let ruleset = try ClassBench.filters(set, from: try #require(ClassBench.folder)).ruleset
+        let found = [300_000, 0].map { search in
+            let lint = Lint(ruleset, protects: ruleset.protects([]), search: search)
+            return (
+                told: Set(lint.diagnostics.filter { $0.finding?.code == .redundant }.compactMap(\.rule)),
+                unproved: Set(lint.unproved)
+            )
+        }
+        #expect(found[0].told.symmetricDifference(found[1].told).isSubset(of: found[1].unproved))
+        #expect(found[1].told.count >= found[0].told.count / 2)
+    }
+
     /// Without the rule, what it decides is decided the same: at points near the rules that meet it.
     private func checkRedundant(_ rank: Int, _ ruleset: Ruleset, _ words: String) throws {
         var random = RandomNumbers(seed: UInt64(rank))

@@ -17,12 +17,13 @@ import Wire
         var needed: Set<Int> = []
     }
 
-    @Test func agreesWithBruteForce() throws {
+    /// With either way to tell whether a rule changes a verdict.
+    @Test(arguments: [300_000, 0]) func agreesWithBruteForce(search: Int) throws {
         let seeds = TinyPolicy.seeds("lint")
         var (shadowed, redundant) = (0, 0)
         for seed in seeds {
             let tiny = TinyPolicy(seed: seed)
-            let lint = Lint(tiny.ruleset, protects: tiny.protects)
+            let lint = Lint(tiny.ruleset, protects: tiny.protects, search: search)
             let truth = truth(tiny.ruleset)
             let names = tiny.ruleset.rules.map(\.name)
             let dead = Set(found(.shadowed, lint).compactMap { names.firstIndex(of: $0) })

@@ -34,9 +34,11 @@ public struct Lint: Sendable {
     ///   - now: The host's clock; nil if unknown.
     ///   - effort: Steps that may be spent; a few nanoseconds each.
     ///   - time: How long it may take.
+    ///   - search: Steps that may be spent on one part of a rule, until it is gone about in the other way, which takes
+    ///     longer with most parts, and much less with some.
     public init(
         _ ruleset: Ruleset, protects: [Protects], reported: Set<String> = [], now: Timestamp? = nil,
-        effort: Int = 4_000_000_000, time: Duration = .seconds(50)
+        effort: Int = 4_000_000_000, time: Duration = .seconds(50), search: Int = 300_000
     ) {
         end = .now + time
         self.ruleset = ruleset
@@ -51,7 +53,10 @@ public struct Lint: Sendable {
         let states = reachability(universes, lists)
         let shadowed = Set(states.indices.filter { states[$0].exists && !states[$0].isOpen && !states[$0].isSpent })
         reportShadowed(states, shadowed, reported)
-        reportRedundant(states, universes, lists, shadowed)
+        let redundancies = zip(lists, universes).map {
+            Redundancy($0, $1, ruleset, shadowed: shadowed, search: search)
+        }
+        reportRedundant(states, redundancies)
         reportOpenToAll(universes, lists, states)
         reportMissingTwins(lists)
         reportIdlePorts(stations)
@@ -125,10 +130,7 @@ public struct Lint: Sendable {
 
     // MARK: Rules without effect
 
-    private mutating func reportRedundant(
-        _ states: [RuleState], _ universes: [Universe], _ lists: [DecisionList], _ shadowed: Set<Int>
-    ) {
-        let redundancies = zip(lists, universes).map { Redundancy($0, $1, ruleset, shadowed: shadowed) }
+    private mutating func reportRedundant(_ states: [RuleState], _ redundancies: [Redundancy]) {
         let (rules, end) = (ruleset.rules, end)
         let answers = ask { rank, effort -> Redundancy.Answer in
             guard states[rank].isOpen, !rules[rank].asksMore else { return .needed }

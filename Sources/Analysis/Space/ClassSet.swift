@@ -50,17 +50,37 @@ struct ClassSet: Hashable, Sendable {
 
     var classes: [UInt32] { runs.flatMap { $0.lower...$0.upper } }
 
-    func contains(_ number: UInt32) -> Bool {
+    /// The first run that does not end before a class; as many as there are runs where each does.
+    private func place(of number: UInt32) -> Int {
         var low = 0
         var high = runs.count
         while low < high {
             let middle = (low + high) / 2
             if runs[middle].upper < number { low = middle + 1 } else { high = middle }
         }
-        return low < runs.count && runs[low].lower <= number
+        return low
+    }
+
+    /// Whether it is worth looking for each run of another set by itself, and not to go through both.
+    private func isMuchLonger(than other: ClassSet) -> Bool { runs.count > 8 && runs.count / 8 >= other.runs.count }
+
+    func contains(_ number: UInt32) -> Bool {
+        let place = place(of: number)
+        return place < runs.count && runs[place].lower <= number
+    }
+
+    private func contains(_ run: Run) -> Bool {
+        let place = place(of: run.lower)
+        return place < runs.count && runs[place].lower <= run.lower && run.upper <= runs[place].upper
+    }
+
+    private func intersects(_ run: Run) -> Bool {
+        let place = place(of: run.lower)
+        return place < runs.count && runs[place].lower <= run.upper
     }
 
     func contains(_ other: ClassSet) -> Bool {
+        if isMuchLonger(than: other) { return other.runs.allSatisfy { contains($0) } }
         var index = 0
         for run in other.runs {
             while index < runs.count, runs[index].upper < run.lower { index += 1 }
@@ -72,6 +92,8 @@ struct ClassSet: Hashable, Sendable {
     }
 
     func intersects(_ other: ClassSet) -> Bool {
+        if isMuchLonger(than: other) { return other.runs.contains { intersects($0) } }
+        if other.isMuchLonger(than: self) { return runs.contains { other.intersects($0) } }
         var (left, right) = (0, 0)
         while left < runs.count, right < other.runs.count {
             if runs[left].upper < other.runs[right].lower {
@@ -98,6 +120,11 @@ struct ClassSet: Hashable, Sendable {
     }
 
     func subtracting(_ other: ClassSet) -> ClassSet {
+        if isMuchLonger(than: other) {
+            var rest = self
+            for run in other.runs { rest.remove(run) }
+            return rest
+        }
         var result: [Run] = []
         var index = 0
         for run in runs {
@@ -124,6 +151,17 @@ struct ClassSet: Hashable, Sendable {
     /// The same classes, each with a higher number.
     func moved(by offset: Int) -> ClassSet {
         ClassSet(sorted: runs.map { Run(lower: $0.lower + UInt32(offset), upper: $0.upper + UInt32(offset)) })
+    }
+
+    private mutating func remove(_ run: Run) {
+        let first = place(of: run.lower)
+        var end = first
+        while end < runs.count, runs[end].lower <= run.upper { end += 1 }
+        guard first < end else { return }
+        let (lower, upper) = (runs[first].lower, runs[end - 1].upper)
+        runs.removeSubrange(first..<end)
+        if upper > run.upper { runs.insert(Run(lower: run.upper + 1, upper: upper), at: first) }
+        if lower < run.lower { runs.insert(Run(lower: lower, upper: run.lower - 1), at: first) }
     }
 
     /// Appends a run that does not begin before the last one does.

@@ -80,6 +80,11 @@ struct DecisionList: Sendable {
         hulls.meeting(box, in: range, parts) { !onlySure || hulls.isSure[$0] }
     }
 
+    /// Of some parts those that meet a box.
+    func meeting(_ box: Box, of indices: ArraySlice<Int>, where isMeant: (Int) -> Bool = { _ in true }) -> [Int] {
+        hulls.meeting(box, of: indices, parts, where: isMeant)
+    }
+
     /// The parts that may decide a packet, in order: those that may, up to the first that must.
     func candidates(_ point: Point, in range: Range<Int>? = nil) -> [Int] {
         var found: [Int] = []
@@ -117,6 +122,17 @@ private struct Hulls: Sendable {
             if outlines[index].isExact(with: outline) || parts[index].box.intersects(box) { found.append(index) }
         }
         return found
+    }
+
+    /// The same of some parts.
+    func meeting(
+        _ box: Box, of indices: ArraySlice<Int>, _ parts: [DecisionPart], where isMeant: (Int) -> Bool
+    ) -> [Int] {
+        let outline = Outline(box)
+        return indices.filter { index in
+            guard outlines[index].meets(outline), isMeant(index) else { return false }
+            return outlines[index].isExact(with: outline) || parts[index].box.intersects(box)
+        }
     }
 
     func contains(_ point: Point, in range: Range<Int>, _ isMeant: (Int) -> Bool) -> Bool {

@@ -78,6 +78,7 @@ package struct PolicySource {
         var host = try DatapathError.of { () throws(HostError) in
             try HostInventory.read(namespaces: policy.namespaces)
         }
+        if awaitsDevices, let instance { host = instance.knowingRenamed(host) }
         host.isStarting = awaitsDevices
         host.workloads = instance.flatMap { WorkloadFile(instance: $0.name).read()?.workloads }
         self.host = host

@@ -24,6 +24,7 @@ struct RevisedPolicy {
         guard var host = try? HostInventory.read(namespaces: policy.namespaces), !live.view.hasExpired(host.now) else {
             return nil
         }
+        if awaitsDevices { host = instance.knowingRenamed(host) }
         host.isStarting = awaitsDevices
         let loaded = policy.resolveFrame(
             against: host, requiresDevices: true, covered: live.view.covered(revision, file: path))

@@ -30,6 +30,29 @@ extension Integration {
             #expect(isGone, "\(site.agent?.errors ?? "")")
         }
 
+        /// Whoever renames a device does not take it out of the policy: not at once, and not when something else comes.
+        @Test(arguments: ["spare", "spar?", "[s]*"]) func aRenamedDeviceStaysJudged(word: String) throws {
+            let site = try AgentSite()
+            let more = "  spare: { interface: \"\(word)\", protects: workload, guard: off }"
+            try site.host.run("ip", "link", "add", "spare", "type", "veth", "peer", "name", "xspare")
+            let policy = try site.policy(more: more)
+            try site.bulkhead.apply(policy)
+            try site.start(policy)
+            #expect(try site.isEnforced("spare"))
+            try site.host.run("ip", "link", "set", "spare", "name", "other")
+            #expect(site.logs("changed: spare"), "\(site.agent?.errors ?? "")")
+            for comer in ["vm-c", "vm-d"] {
+                try site.plug(comer)
+                #expect(try site.isEnforced(comer))
+                let port = try site.bulkhead.status().ports.first { $0.interface == "other" }
+                #expect(port?.state == "enforcing", "\(String(describing: port))")
+                #expect(port?.problems == ["no device is called '\(word)' any more: name this one in the policy"])
+            }
+            // A person's policy is held to the names that there are.
+            try site.bulkhead.apply(policy)
+            #expect(try site.bulkhead.status().ports.allSatisfy { $0.interface != "other" })
+        }
+
         /// Only what the policy means stays judged.
         @Test func aMoveToAnotherBridgeIsFollowed() throws {
             let site = try AgentSite()

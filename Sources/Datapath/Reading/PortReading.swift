@@ -26,7 +26,9 @@ extension Instance {
         let names = Set(image.view.selectors.compactMap(\.namespace) + devices.compactMap(\.namespace))
         let inventory = try DatapathError.of { () throws(HostError) in try HostInventory.read(namespaces: names) }
         let hooks = try holdingHooks().readHooks(devices, inventory)
-        let coverage = Coverage(image, inventory, judged: devices.filter { hooks[$0.id]?.judges ?? false })
+        let renamed = RenamedDevices(image, devices, in: inventory)
+        let coverage = Coverage(
+            image, renamed.named(in: inventory), judged: devices.filter { hooks[$0.id]?.judges ?? false })
         let order = Dictionary(devices.enumerated().map { ($1.id, $0) }) { first, _ in first }
         let gates = image.view.gatedNamespaces.isEmpty ? GateReading() : readGates(image, inventory)
         let bridges = Set(image.view.selectors.filter(\.isBridge).map(\.entry))
@@ -35,6 +37,9 @@ extension Instance {
             let entry = status.port.entry
             if bridges.contains(entry) { status.gate = gates.made[entry] ?? PortEntry.Gate.none }
             status.gateProblem = gates.problems[entry]
+            if status.interfaceIndex == device.interfaceIndex, let word = renamed.word(of: device) {
+                status.problems.append("no device is called '\(word)' any more: name this one in the policy")
+            }
             return status
         }
         return (

@@ -55,6 +55,18 @@ public struct Glob: Sendable, Hashable {
         return tokens[token...].allSatisfy { $0 == .star }
     }
 
+    /// A text that it matches.
+    public var example: String {
+        let bytes = tokens.map { token -> UInt8 in
+            switch token {
+            case .byte(let byte): byte
+            case .any, .star: UInt8(ascii: "x")
+            case .set: (UInt8(ascii: "!")...127).first { Glob.matches(token, $0) } ?? 0
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     private static func matches(_ token: Token, _ byte: UInt8) -> Bool {
         switch token {
         case .byte(let wanted): wanted == byte

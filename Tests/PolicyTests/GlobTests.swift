@@ -19,4 +19,19 @@ import Testing
     @Test(arguments: ["[", "a[", "[]", "[z-a]", "[!", "[a-"]) func refuses(pattern: String) {
         #expect(Glob(pattern) == nil)
     }
+
+    @Test(arguments: ["tap*", "*", "eth?", "eth[0-3]", "[!a]x[b-c]", "a[xy]b[zw]"])
+    func itHasAFreeExample(pattern: String) throws {
+        let glob = try #require(Glob(pattern))
+        let first = try #require(glob.example { _ in true })
+        let other = glob.example { $0 != first }
+        #expect(glob.matches(first) && other.map(glob.matches) ?? true)
+        #expect((other != nil) == pattern.contains("["))
+    }
+
+    @Test func noExampleIsTaken() throws {
+        let taken = ["eth0", "eth1", "eth2"]
+        #expect(try #require(Glob("eth[0-3]")).example { !taken.contains($0) } == "eth3")
+        #expect(try #require(Glob("eth[0-2]")).example { !taken.contains($0) } == nil)
+    }
 }

@@ -51,8 +51,11 @@ struct RenamedDevices {
             let interfaces = host.namespaces[place.namespace]?.interfaces ?? []
             guard let number = interfaces.firstIndex(where: { $0.index == place.index }) else { continue }
             // Of a pattern any name that it matches will do.
-            host.namespaces[place.namespace]?.interfaces[number].alternativeNames.append(
-                Glob.isPattern(word) ? Glob(word)?.example ?? word : word)
+            let name =
+                Glob.isPattern(word)
+                ? Glob(word)?.example { name in !interfaces.contains { $0.isNamed(name) } } : word
+            guard let name else { continue }
+            host.namespaces[place.namespace]?.interfaces[number].alternativeNames.append(name)
         }
         return host
     }

@@ -55,16 +55,21 @@ public struct Glob: Sendable, Hashable {
         return tokens[token...].allSatisfy { $0 == .star }
     }
 
-    /// A text that it matches.
-    public var example: String {
-        let bytes = tokens.map { token -> UInt8 in
+    /// A text that it matches, and that `isFree`; nil where none is found. Stars and question marks stand for
+    /// themselves, so no name that a policy writes out is taken.
+    public func example(where isFree: (String) -> Bool) -> String? {
+        let members = tokens.map { token -> [UInt8] in
             switch token {
-            case .byte(let byte): byte
-            case .any, .star: UInt8(ascii: "x")
-            case .set: (UInt8(ascii: "!")...127).first { Glob.matches(token, $0) } ?? 0
+            case .byte(let byte): [byte]
+            case .any: [UInt8(ascii: "?")]
+            case .star: [UInt8(ascii: "*")]
+            case .set: (UInt8(ascii: "!")...126).filter { Glob.matches(token, $0) }
             }
         }
-        return String(decoding: bytes, as: UTF8.self)
+        guard !members.contains([]) else { return nil }
+        return (0..<94).lazy.map { number in
+            String(decoding: members.map { $0[number % $0.count] }, as: UTF8.self)
+        }.first(where: isFree)
     }
 
     private static func matches(_ token: Token, _ byte: UInt8) -> Bool {

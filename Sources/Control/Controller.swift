@@ -114,8 +114,10 @@ package struct Controller: Sendable {
     }
 
     /// Ends the trial, if there is one: what was in force before is in force again.
-    package func endTrial() throws(DatapathError) -> TrialReport? {
-        var report = try instance.endTrial()
+    ///
+    /// - Parameter generation: Whose trial; nil: whichever is on trial.
+    package func endTrial(of generation: UInt32? = nil) throws(DatapathError) -> TrialReport? {
+        var report = try instance.endTrial(of: generation)
         if report?.inForce != nil { report?.warnings += takeDevicesAfterTrial() }
         return report
     }

@@ -18,8 +18,16 @@ package enum Change: Sendable, Hashable {
     case confirm(UInt32?)
     /// nil: ends the trial, or else goes back to the latest generation with another policy.
     case rollback(UInt32?, Terms)
+    /// Ends the trial of this generation, and does nothing else: whoever waits for its end may be late.
+    case endTrial(UInt32)
     /// - Parameter trial: For so many seconds.
     case apply(SentPolicy, trial: Int?, Terms)
+    /// The ports of these names pass everything.
+    case detach([String])
+    /// The instance leaves the kernel.
+    case detachAll
+    /// Ends the flows that are asked for.
+    case endFlows(FlowQuestion)
 
     /// How a policy is put in force.
     package struct Terms: Sendable, Hashable {
@@ -47,8 +55,10 @@ extension Change {
         case .delete: "group delete"
         case .flush: "group flush"
         case .confirm: "confirm"
-        case .rollback: "rollback"
+        case .rollback, .endTrial: "rollback"
         case .apply(_, let trial, _): trial == nil ? "apply" : "apply --trial"
+        case .detach, .detachAll: "detach"
+        case .endFlows: "flows --kill"
         }
     }
 
@@ -63,7 +73,12 @@ extension Change {
         case .flush(let group): group
         case .confirm(let generation): generation.map { "\($0)" }
         case .rollback(let generation, _): generation.map { "\($0)" }
+        case .endTrial(let generation): "trial \(generation)"
         case .apply(let policy, _, _): policy.files.first?.name
+        case .detach(let ports): ports.joined(separator: " ")
+        case .detachAll: "all"
+        case .endFlows(let question):
+            question.parameters.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
         }
     }
 
@@ -102,18 +117,27 @@ extension Change {
         case .flush(let group): try teller.flushed(try controller.flush(group))
         case .confirm(let generation):
             let report = try controller.confirm(generation)
-            try teller.warn(report.warnings)
-            try teller.show(report.json, or: report.words)
+            try teller.ended(report)
         case .rollback(nil, let terms):
-            if let ended = try controller.endTrial() {
-                try teller.warn(ended.warnings)
-                return try teller.show(ended.json, or: ended.words)
-            }
+            if let ended = try controller.endTrial() { return try teller.ended(ended) }
             try Self.goBack(nil, terms, controller, person, teller)
         case .rollback(let generation, let terms): try Self.goBack(generation, terms, controller, person, teller)
+        case .endTrial(let generation):
+            guard let ended = try controller.endTrial(of: generation) else {
+                throw Refusal(
+                    "generation \(generation) is not on trial",
+                    advice: "'bulkhead log' tells what became of the last trial")
+            }
+            try teller.ended(ended)
         case .apply(let policy, let trial, let terms):
             let prepared = try controller.prepare(policy.recorded)
             try Self.apply(prepared, trial: trial, rollbackOf: nil, terms, controller, person, teller)
+        case .detach(let ports): try teller.detached(try controller.detach(ports: ports))
+        case .detachAll: try teller.detached(try controller.detachAll(), isAll: true)
+        case .endFlows(let question):
+            let count = try controller.endFlows(question)
+            try teller.show(
+                ["instance": .string(instance), "killed": JSON(count)], or: "\(counted(count, "flow")) ended\n")
         }
     }
 
@@ -148,6 +172,7 @@ extension Change {
         try teller.show(
             report.json(compiling: prepared.compileTime),
             or: report.words(compiling: prepared.compileTime, isRehearsal: false))
+        if report.trial != nil { try teller.put(.trial(report.generation)) }
     }
 }
 
@@ -167,6 +192,16 @@ private struct Teller {
 
     func tell(_ diagnostics: [Diagnostic]) throws {
         for diagnostic in diagnostics where diagnostic.severity != .note { try put(.notice("\("\(diagnostic)")")) }
+    }
+
+    func ended(_ report: TrialReport) throws {
+        try warn(report.warnings)
+        try show(report.json, or: report.words)
+    }
+
+    func detached(_ report: DetachReport, isAll: Bool = false) throws {
+        try warn(report.warnings)
+        try show(report.json(instance), or: report.words(outOfKernel: isAll ? instance : nil))
     }
 
     func added(_ change: GroupChange) throws {

@@ -16,6 +16,10 @@ extension Change {
         case .confirm(let generation): ("POST", Target(["confirm"], Self.parameter(generation)), [])
         case .rollback(let generation, let terms):
             ("POST", Target(["rollback"], Self.parameter(generation) + terms.parameters), [])
+        case .endTrial(let generation): ("POST", Target(["rollback"], [.init("trial", "\(generation)")]), [])
+        case .detach(let ports): ("DELETE", Target(["ports"], ports.map { .init("port", $0) }), [])
+        case .detachAll: ("DELETE", Target(["ports"], [.all]), [])
+        case .endFlows(let question): ("DELETE", Target(["flows"], question.parameters), [])
         case .apply(let policy, let trial, let terms):
             (
                 "POST",
@@ -50,12 +54,24 @@ extension Change {
             self = try parameters.flag("all") ? .flush(path[1]) : .delete(try Self.prefixes(body), from: path[1])
         case ("POST", 1, "confirm", _): self = .confirm(try parameters.generation())
         case ("POST", 1, "rollback", _):
+            if let trial = try parameters.generation("trial") {
+                self = .endTrial(trial)
+                return
+            }
             self = .rollback(try parameters.generation(), try Terms(&parameters))
         case ("POST", 1, "policy", _):
             guard let policy = SentPolicy(body) else {
                 throw BadRequest("the body is no {\"files\": [{\"name\", \"text\"}]}, the policy's own file first")
             }
             self = .apply(policy, trial: try parameters.number("trial", in: 1...7 * 86400), try Terms(&parameters))
+        case ("DELETE", 1, "ports", _):
+            let ports = parameters.all("port")
+            guard try parameters.flag("all") == ports.isEmpty else { throw BadRequest("give 'port' or 'all=true'") }
+            self = ports.isEmpty ? .detachAll : .detach(ports)
+        case ("DELETE", 1, "flows", _):
+            let question = try FlowQuestion(&parameters)
+            guard !question.isEmpty else { throw BadRequest("give 'port', 'host', 'service' or 'state'") }
+            self = .endFlows(question)
         default: return nil
         }
     }

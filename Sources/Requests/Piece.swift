@@ -32,6 +32,8 @@ package enum Piece: Sendable, Hashable {
     case status(Int32)
     /// Nothing more comes, because of this.
     case failure(Words)
+    /// The trial of this generation has begun: a command may wait for its end.
+    case trial(UInt32)
 }
 
 extension Piece {
@@ -46,6 +48,7 @@ extension Piece {
             case .notice(let words): ["notice": .string(words.text)]
             case .status(let status): ["status": JSON(Int64(status))]
             case .failure(let words): ["failure": .string(words.text)]
+            case .trial(let generation): ["trial": JSON(generation)]
             }
         return "\(value)\n"
     }
@@ -55,6 +58,7 @@ extension Piece {
         var notice: String?
         var status: Int32?
         var failure: String?
+        var trial: UInt32?
     }
 
     /// - Parameter line: From root's agent, who has made it safe for a terminal.
@@ -69,6 +73,8 @@ extension Piece {
             self = .status(status)
         } else if let text = read.failure {
             self = .failure(Words(verbatim: text))
+        } else if let generation = read.trial {
+            self = .trial(generation)
         } else {
             return nil
         }

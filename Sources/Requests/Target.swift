@@ -155,12 +155,12 @@ extension Question {
 }
 
 extension FlowQuestion {
-    fileprivate var parameters: [Target.Parameter] {
+    var parameters: [Target.Parameter] {
         ports.map { .init("port", $0) } + (host.map { [.init("host", "\($0)")] } ?? [])
             + services.map { .init("service", $0) } + states.map { .init("state", $0.rawValue) }
     }
 
-    fileprivate init(_ parameters: inout Parameters) throws(BadRequest) {
+    init(_ parameters: inout Parameters) throws(BadRequest) {
         self.init(
             ports: parameters.all("port"), host: try parameters.prefix("host"), services: parameters.all("service"),
             states: try parameters.words("state", as: FlowState.self))

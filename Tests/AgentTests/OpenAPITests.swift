@@ -58,7 +58,7 @@ import Wire
             }
             for (name, value) in samples {
                 // Either of them is needed where a port is let go.
-                let other = path == "/v1/quarantine" && name != "port" && name != "all"
+                let other = ["/v1/quarantine", "/v1/ports"].contains(path) && name != "port" && name != "all"
                 let query = [Target.Parameter(name, value)] + (other ? [.init("port", "a")] : [])
                 let isTaken = Self.takes(operation.method, operation.parts, query)
                 #expect(isTaken == names.contains(name), "\(operation.method) \(path) \(name)")

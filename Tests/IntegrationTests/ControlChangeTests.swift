@@ -35,6 +35,55 @@ extension Integration {
             #expect(own.through == "command" && own.uid == 0)
         }
 
+        /// Whoever does it, and whether it is done or fails: what ends flows and takes ports in or out is noted too.
+        @Test(arguments: [true, false]) func flowsAndPortsAreNoted(isRoot: Bool) throws {
+            let site = try ControlSite()
+            // The folder is there from here on, as the package has it.
+            try #require(try site.run(.op, "release", "--all").status == 0)
+            func run(_ words: [String]) throws -> CommandResult {
+                try Shell.run(isRoot ? site.bulkhead.command(words) : site.words(.op, words))
+            }
+            let network = try PacketSocket(site.site.network, "net0")
+            try network.send(site.site.probe(to: 80))
+            let flows = ["flows", "--port", "uplink", "--service", "udp/80"]
+            let isOpen = try poll(seconds: 10) { try run(flows + ["--json"]).lines.count == 1 }
+            #expect(isOpen)
+            #expect(try run(flows + ["--kill"]).output == "1 flow ended\n")
+            #expect(try run(["detach", "none"]).status == 1)
+            #expect(try run(["detach", "uplink"]).output == "uplink is detached and passes all traffic\n")
+            #expect(try site.bulkhead.status().port("uplink").state == "detached")
+            let all = try run(["detach", "--all"])
+            let gone = "instance \(site.bulkhead.instance) is out of the kernel\n"
+            #expect(all.status == 0 && all.output.hasSuffix(gone), "\(all)")
+            let noted = try site.changes().suffix(4)
+            #expect(
+                noted.map { "\($0.change) \($0.object ?? "-")" } == [
+                    "flows --kill port=uplink service=udp/80", "detach none", "detach uplink", "detach all",
+                ])
+            #expect(noted.allSatisfy { $0.uid == (isRoot ? 0 : 5) && $0.through == (isRoot ? "command" : "agent") })
+            #expect(noted.map { $0.failure != nil } == [false, true, false, false])
+            // What is in force is the same until there is nothing.
+            #expect(noted.allSatisfy { $0.before?.generation == 1 })
+            #expect(noted.map { $0.after?.generation } == [1, 1, 1, nil])
+        }
+
+        /// Devices are admitted by root alone, who says why a policy is changed.
+        @Test func rootsOwnCommandsAreNotedWithTheirReason() throws {
+            let site = try ControlSite()
+            try #require(try site.run(.op, "release", "--all").status == 0)
+            let refused = try site.run(.op, "admit", "up0")
+            #expect(refused.status == 1 && refused.errors.contains("run it as root"), "\(refused)")
+            try #require(try site.bulkhead.run("admit", "up0").status == 0)
+            let next = try site.site.policy("  - { name: n, service: udp/81, action: accept }", name: "next.yaml")
+            try #require(try site.bulkhead.run("apply", "--force", "-m", "why not", next).status == 0)
+            try #require(try site.bulkhead.run("rollback", "-m", "not so").status == 0)
+            let noted = try site.changes().suffix(3)
+            #expect(noted.map(\.change) == ["admit", "apply", "rollback"])
+            #expect(noted.map(\.object) == ["up0", next, nil])
+            #expect(noted.map(\.message) == [nil, "why not", "not so"])
+            #expect(noted.map(\.forced) == [nil, true, false])
+        }
+
         /// A policy of 100,000 rules goes through the socket. What is longer than there is room for is refused, whether
         /// its length is announced or not.
         @Test func longBodiesAreTakenAsFarAsThereIsRoom() throws {
@@ -110,6 +159,7 @@ extension Integration {
             let site = try ControlSite()
             for words in [
                 ["quarantine", "uplink"], ["release", "--all"], ["group", "flush", "banned"], ["confirm"], ["rollback"],
+                ["detach", "uplink"], ["detach", "--all"], ["flows", "--kill", "--port", "uplink"],
             ] {
                 let result = try Shell.run(site.words(.reader, words))
                 #expect(result.status == 1 && result.errors.contains("group 'operator'"), "\(words): \(result)")
@@ -209,6 +259,8 @@ extension ControlSite {
         var through: String
         var change: String
         var object: String?
+        var message: String?
+        var forced: Bool?
         /// nil: none was in force.
         var before: Policy?
         var after: Policy?

@@ -365,38 +365,5 @@ extension Integration {
             #expect(place.opens(80))
             try bulkhead.counters().expectExactAccounting()
         }
-
-        @Test(arguments: ["Enter", "C-c", "kill"]) func onATerminalItWaits(_ end: String) throws {
-            let place = try Place()
-            try place.site.bulkhead.apply(try place.policy(80))
-            let screen = try TerminalScreen(
-                place.site.lab, columns: 100, rows: 20,
-                place.site.bulkhead.command(["apply", "--trial", "1h", try place.policy(81)]))
-            #expect(try poll(seconds: 20) { try screen.text().contains("s left: Enter keeps it") })
-            #expect(place.opens(81))
-            if end == "kill" {
-                let found = try Shell.check("pgrep", "-f", "apply --trial 1h .*\(place.site.bulkhead.instance)")
-                for id in found.split(separator: "\n").compactMap({ Int32($0) }) {
-                    let line = (try? String(contentsOfFile: "/proc/\(id)/cmdline", encoding: .utf8)) ?? ""
-                    if line.hasPrefix(Bulkhead.executable) { kill(id, SIGKILL) }
-                }
-                #expect(place.opens(81))
-                try place.site.bulkhead.letTrialEnd()
-                #expect(place.opens(80))
-                return
-            }
-            try screen.press(end)
-            var text = ""
-            #expect(
-                try poll(seconds: 10) {
-                    text = try screen.text()
-                    return text.contains("[ended with")
-                })
-            #expect(text.contains(end == "Enter" ? "[ended with 0]" : "[ended with 1]"), "\(text)")
-            let words = end == "Enter" ? "generation 2 is in force, and stays" : "generation 1 is in force again"
-            #expect(text.contains(words), "\(text)")
-            #expect(try place.status().generation == (end == "Enter" ? 2 : 1))
-            #expect(place.opens(end == "Enter" ? 81 : 80))
-        }
     }
 }

@@ -47,7 +47,7 @@ final class ControlPages: ServerPages {
         }
         if request.method.isReading { return .granted(bodyBytes: 0) }
         guard access.right(of: request.peer) >= .change else {
-            let deed = "changes the policy and groups, and cuts ports off"
+            let deed = "changes the policy and groups, cuts ports off and detaches them, and ends flows"
             return .refused(missing(access.names.operators, deed, request.peer))
         }
         // A name would be nobody's in the log: whoever has numbers of /etc/subuid may take one of them.
@@ -182,7 +182,8 @@ enum Route {
     }
 
     static let all = [
-        Entry("/v1/status", .get), Entry("/v1/counters", .get), Entry("/v1/flows", .get), Entry("/v1/drops", .get),
+        Entry("/v1/status", .get), Entry("/v1/counters", .get), Entry("/v1/flows", .get, .delete),
+        Entry("/v1/drops", .get), Entry("/v1/ports", .delete),
         Entry("/v1/policy", .get, .post), Entry("/v1/generations", .get), Entry("/v1/groups", .get),
         Entry("/v1/groups/{group}", .get), Entry("/v1/groups/{group}/members", .post, .delete),
         Entry("/v1/quarantine", .post, .delete), Entry("/v1/confirm", .post), Entry("/v1/rollback", .post),

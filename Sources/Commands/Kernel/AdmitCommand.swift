@@ -31,8 +31,11 @@ struct AdmitCommand: ParsableCommand {
     private static let patience = Duration.seconds(30)
 
     func run() throws {
-        let admission = try instance.controller.admit(device, waiting: wait ? Self.patience : nil)
-        Notices.warn(admission.warnings)
-        try output.show(admission.json, or: admission.words)
+        try instance.requireKernel(for: "admit")
+        try instance.noting("admit", device) {
+            let admission = try instance.controller.admit(device, waiting: wait ? Self.patience : nil)
+            Notices.warn(admission.warnings)
+            try output.show(admission.json, or: admission.words)
+        }
     }
 }

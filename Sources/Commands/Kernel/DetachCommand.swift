@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import ArgumentParser
-import Control
-import Rendering
+import Requests
 
 struct DetachCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,14 +29,6 @@ struct DetachCommand: ParsableCommand {
     }
 
     func run() throws {
-        let controller = try instance.controller
-        let report = try all ? controller.detachAll() : controller.detach(ports: ports)
-        Notices.warn(report.warnings)
-        if output.isJSON {
-            try StandardOutput.line(["instance": .string(instance.name), "detached": JSON(report.ports)])
-            return
-        }
-        for name in report.ports { try StandardOutput.line("\(name) is detached and passes all traffic") }
-        if all { try StandardOutput.line("instance \(instance.name) is out of the kernel") }
+        try instance.make(all ? .detachAll : .detach(ports), output)
     }
 }

@@ -64,12 +64,7 @@ struct FlowsCommand: ParsableCommand {
     }
 
     func run() throws {
-        if kill {
-            try instance.requireKernel(for: "flows --kill")
-            let count = try instance.controller.endFlows(question)
-            return try output.show(
-                ["instance": .string(instance.name), "killed": JSON(count)], or: "\(counted(count, "flow")) ended\n")
-        }
+        if kill { return try instance.make(.endFlows(question), output) }
         try instance.show(.flows(question), output)
     }
 }

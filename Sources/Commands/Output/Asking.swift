@@ -41,9 +41,14 @@ extension InstanceOptions {
     /// - Returns: false where this process is to make it itself.
     func change(_ output: OutputOptions, _ change: () throws -> Change) throws -> Bool {
         guard let socket else { return false }
-        let request = try change().request
-        try socket.show(request.target, output, method: request.method, body: request.body)
+        try socket.make(try change(), output)
         return true
+    }
+
+    /// What is on trial now: the kernel's or, where this user may not ask that, the agent's word.
+    func trialNow() throws -> TrialNow {
+        if let socket { return try socket.trialNow(until: Interruption.isRequested || StandardOutput.isClosed) }
+        return try TrialNow(of: controller)
     }
 
     /// Notes a change that this command makes itself, where there is a log of changes.
@@ -81,13 +86,32 @@ extension InstanceOptions {
 }
 
 extension ControlSocket {
+    /// Has the agent make a change.
+    ///
+    /// - Returns: the generation whose trial has begun.
+    @discardableResult
+    func make(_ change: Change, _ output: OutputOptions) throws -> UInt32? {
+        let request = change.request
+        var begun: UInt32?
+        try show(request.target, output, method: request.method, body: request.body) { begun = $0 }
+        return begun
+    }
+
     /// Asks the agent, and shows what it says as it comes.
-    func show(_ target: Target, _ output: OutputOptions, method: String = "GET", body: [UInt8] = []) throws {
+    ///
+    /// - Parameter noteTrial: Told of a trial that has begun.
+    func show(
+        _ target: Target, _ output: OutputOptions, method: String = "GET", body: [UInt8] = [],
+        noteTrial: (UInt32) -> Void = { _ in }
+    ) throws {
         do {
             try ask(
                 method, target, output.look, body: body,
                 until: Interruption.isRequested || StandardOutput.isClosed
-            ) { try $0.show() }
+            ) { piece in
+                if case .trial(let generation) = piece { noteTrial(generation) }
+                try piece.show()
+            }
         } catch let refused as RefusedRequest {
             for notice in refused.notices { StandardError.line(notice) }
             throw refused.refusal
@@ -101,6 +125,7 @@ extension Piece {
         case .output(let text): try StandardOutput.write(Words(verbatim: text))
         case .notice(let words): StandardError.line(words)
         case .status(let status): throw ExitCode(status)
+        case .trial: break
         case .failure(let words):
             StandardError.line("Error: \(words)")
             throw ExitCode.failure

@@ -69,7 +69,9 @@ struct ApplyCommand: ParsableCommand {
     }
 
     func run() throws {
-        if !boot, !inForce, !dryRun, try instance.change(output, sent) { return }
+        if !boot, !inForce, !dryRun, let socket = instance.socket {
+            return try wait(try socket.make(try sent(), output))
+        }
         if !dryRun { try instance.requireKernel(for: "apply --boot, apply --in-force") }
         let controller = try instance.controller
         if boot { return try applyAtBoot(controller) }
@@ -77,10 +79,15 @@ struct ApplyCommand: ParsableCommand {
         let prepared = try controller.prepare(policy)
         if dryRun { return try change.rehearse(prepared, controller, output) }
         var begun: UInt32?
-        try instance.noting(trial == nil ? "apply" : "apply --trial", policy) {
+        try instance.noting(trial == nil ? "apply" : "apply --trial", policy, change.terms) {
             begun = try change.apply(prepared, trial: trial.flatMap(WrittenDuration.seconds), controller, output)
         }
-        if let begun { try TrialWatch(controller, begun, output).run() }
+        try wait(begun)
+    }
+
+    /// - Parameter generation: The one whose trial has begun.
+    private func wait(_ generation: UInt32?) throws {
+        if let generation { try TrialWatch(instance, generation, output).run() }
     }
 
     /// What the agent is sent: it reads no files of ours.

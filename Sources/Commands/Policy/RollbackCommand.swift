@@ -32,7 +32,7 @@ struct RollbackCommand: ParsableCommand {
 
     func run() throws {
         if try instance.change(output, { .rollback(generation, change.terms) }) { return }
-        try instance.noting("rollback", generation.map { "\($0)" }) { try goBack(instance.controller) }
+        try instance.noting("rollback", generation.map { "\($0)" }, change.terms) { try goBack(instance.controller) }
     }
 
     private func goBack(_ controller: Controller) throws {

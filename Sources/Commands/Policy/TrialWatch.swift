@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
 import Control
 import Glibc
 import Rendering
+import Requests
 
 /// Waits on a terminal for what becomes of a trial: Enter keeps the policy, Ctrl-C goes back. If this process dies, the
-/// kernel ends the trial all the same.
+/// kernel ends the trial all the same. It asks and changes as any command does: the kernel, or through the agent.
 struct TrialWatch {
-    private let controller: Controller
+    private let instance: InstanceOptions
     private let generation: UInt32
     private let output: OutputOptions
 
-    init(_ controller: Controller, _ generation: UInt32, _ output: OutputOptions) {
-        (self.controller, self.generation, self.output) = (controller, generation, output)
+    /// Between two looks at whether others have settled the trial. The agent looks at every port for one.
+    private static let interval = Duration.seconds(1)
+
+    init(_ instance: InstanceOptions, _ generation: UInt32, _ output: OutputOptions) {
+        (self.instance, self.generation, self.output) = (instance, generation, output)
     }
 
     /// Returns at once where nobody sits at a terminal.
@@ -22,23 +27,52 @@ struct TrialWatch {
         Interruption.catchSignals()
         // What was typed before is no answer.
         tcflush(STDIN_FILENO, TCIFLUSH)
-        while let trial = try controller.trial(), trial.generation == generation {
-            if Interruption.isRequested { return try goBack() }
-            try show(seconds: trial.left.secondsLeft)
-            switch answer() {
-            case .enter: return try keep()
-            case .none: continue
-            case .gone: return try StandardOutput.write("\n")
+        while true {
+            guard let now = try look() else { return try goBack() }
+            guard now.generation == generation else {
+                try StandardOutput.write("\n")
+                return try conclude(now)
             }
+            if let answer = try answer(within: now.left) { return try act(on: answer) }
         }
-        try conclude()
+    }
+
+    /// - Returns: nil if the look was interrupted.
+    private func look() throws -> TrialNow? {
+        do {
+            return try instance.trialNow()
+        } catch {
+            if Interruption.isRequested { return nil }
+            throw error
+        }
     }
 
     private enum Answer {
-        case none
         case enter
+        case interrupt
         /// The terminal is: nobody can answer any more.
         case gone
+    }
+
+    private func act(on answer: Answer) throws {
+        switch answer {
+        case .enter: try instance.make(.confirm(generation), output)
+        case .interrupt: try goBack()
+        case .gone: try StandardOutput.write("\n")
+        }
+    }
+
+    /// Shows the time that is left, and waits for an answer until it is time for another look.
+    private func answer(within left: Duration) throws -> Answer? {
+        let clock = ContinuousClock()
+        let start = clock.now
+        repeat {
+            if Interruption.isRequested { return .interrupt }
+            let rest = max(left - (clock.now - start), .zero)
+            try show(seconds: UInt64(rest.components.seconds) + (rest.components.attoseconds > 0 ? 1 : 0))
+            if let answer = typed() { return answer }
+        } while clock.now - start < min(left, Self.interval)
+        return Interruption.isRequested ? .interrupt : nil
     }
 
     private func show(seconds: UInt64) throws {
@@ -47,41 +81,36 @@ struct TrialWatch {
     }
 
     /// Waits a moment for a line.
-    private func answer() -> Answer {
+    private func typed() -> Answer? {
         var input = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
-        guard unsafe poll(&input, 1, 200) > 0 else { return .none }
+        guard unsafe poll(&input, 1, 200) > 0 else { return nil }
         var bytes = [UInt8](repeating: 0, count: 256)
         let count = unsafe bytes.withUnsafeMutableBytes { unsafe read(STDIN_FILENO, $0.baseAddress, $0.count) }
-        if count < 0 { return errno == EINTR ? .none : .gone }
-        return count == 0 ? .gone : bytes[..<count].contains(UInt8(ascii: "\n")) ? .enter : .none
-    }
-
-    private func keep() throws {
-        let report = try controller.confirm(generation)
-        Notices.warn(report.warnings)
-        try StandardOutput.write(report.words)
+        if count < 0 { return errno == EINTR ? nil : .gone }
+        return count == 0 ? .gone : bytes[..<count].contains(UInt8(ascii: "\n")) ? .enter : nil
     }
 
     private func goBack() throws {
+        // From here on Ctrl-C ends the wait for the agent.
+        Interruption.catchSignals()
         try StandardOutput.write("\n")
-        guard let report = try controller.endTrial() else { return try conclude() }
-        Notices.warn(report.warnings)
-        throw Refusal(
-            "the trial of generation \(generation) is ended: "
-                + (report.inForce.map { "generation \($0) is in force again" } ?? "no policy is in force, as before it")
-        )
+        do {
+            try instance.make(.endTrial(generation), output)
+        } catch {
+            guard let now = try? instance.trialNow(), now.generation != generation else { throw error }
+            return try conclude(now)
+        }
+        throw ExitCode.failure
     }
 
     /// Says what became of the trial without this command's doing.
-    private func conclude() throws {
-        try StandardOutput.write("\n")
-        let inForce = try controller.generationInForce()
-        guard inForce != generation else {
+    private func conclude(_ now: TrialNow) throws {
+        guard now.inForce != generation else {
             return try StandardOutput.write("generation \(generation) was confirmed meanwhile, and stays\n")
         }
         throw Refusal(
             "the trial of generation \(generation) has ended: "
-                + (inForce.map { "generation \($0) is in force" } ?? "no policy is in force"),
+                + (now.inForce.map { "generation \($0) is in force" } ?? "no policy is in force"),
             advice: "'bulkhead rollback \(generation)' puts it in force again")
     }
 }

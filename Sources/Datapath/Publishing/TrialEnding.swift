@@ -53,18 +53,21 @@ extension Instance {
         return TrialReport(trial: trial.generation, inForce: trial.generation, warnings: warnings)
     }
 
-    /// Ends the trial that is not settled: its base is in force again at once. Returns nil if there is none.
-    public func endTrial() throws(DatapathError) -> TrialReport? {
+    /// Ends the trial that is not settled: its base is in force again at once.
+    ///
+    /// - Parameter generation: Whose trial; nil: whichever is on trial.
+    /// - Returns: nil if there is none, or another's.
+    public func endTrial(of generation: UInt32? = nil) throws(DatapathError) -> TrialReport? {
         try Preflight.check()
         let lock = try lock(make: false)
-        let report = try lock.instance.endTrialLocked()
+        let report = try lock.instance.endTrialLocked(of: generation)
         _ = consume lock
         return report
     }
 
-    private func endTrialLocked() throws(DatapathError) -> TrialReport? {
+    private func endTrialLocked(of generation: UInt32?) throws(DatapathError) -> TrialReport? {
         let maps = try openMaps()
-        guard let trial = try openTrial(maps) else { return nil }
+        guard let trial = try openTrial(maps), generation == nil || generation == trial.generation else { return nil }
         try DatapathError.naming("cannot end the trial") {
             if !trial.hasEnded { try Stamp(maps).end() }
         }

@@ -11,12 +11,17 @@ package struct Presentation: Sendable, Hashable {
     package var isTerminal: Bool
     /// The most characters of a line of a table; nil: as many as it takes.
     package var width: Int?
+    /// The most lines of a page that is shown over and over; nil: as many as it takes.
+    package var height: Int?
 
-    package init(isJSON: Bool, isColoured: Bool = false, isTerminal: Bool = false, width: Int? = nil) {
+    package init(
+        isJSON: Bool, isColoured: Bool = false, isTerminal: Bool = false, width: Int? = nil, height: Int? = nil
+    ) {
         self.isJSON = isJSON
         self.isColoured = isColoured
         self.isTerminal = isTerminal
         self.width = width
+        self.height = height
     }
 
     package var palette: Palette { Palette(isColoured: isColoured) }

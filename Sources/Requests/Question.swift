@@ -10,7 +10,8 @@ import Wire
 package enum Question: Sendable, Hashable {
     /// - Parameter checks: Whether a port that is not enforced as the policy wants it makes another status.
     case status(checks: Bool)
-    case counters
+    /// - Parameter watches: Whether there is one reading after the other, until who asks is gone; the agent's matter.
+    case counters(watches: Bool)
     case flows(FlowQuestion)
     /// nil: all of them, without their members.
     case groups(String?)

@@ -131,7 +131,7 @@ extension Question {
     package var target: Target {
         switch self {
         case .status(let checks): Target(["status"], checks ? [.init("check", "true")] : [])
-        case .counters: Target(["counters"])
+        case .counters(let watches): Target(["counters"], watches ? [.init("watch", "true")] : [])
         case .flows(let question): Target(["flows"], question.parameters)
         case .groups(let name): Target(["groups"] + (name.map { [$0] } ?? []))
         case .policy(let generation): Target(["policy"], generation.map { [.init("generation", "\($0)")] } ?? [])
@@ -143,7 +143,7 @@ extension Question {
     package init?(_ path: [String], _ parameters: inout Parameters) throws(BadRequest) {
         switch path {
         case ["status"]: self = .status(checks: try parameters.flag("check"))
-        case ["counters"]: self = .counters
+        case ["counters"]: self = .counters(watches: try parameters.flag("watch"))
         case ["flows"]: self = .flows(try FlowQuestion(&parameters))
         case ["groups"]: self = .groups(nil)
         case _ where path.count == 2 && path[0] == "groups": self = .groups(path[1])
@@ -187,12 +187,13 @@ extension EventQuestion {
 extension Presentation {
     package var parameters: [Target.Parameter] {
         [.init("json", "\(isJSON)"), .init("colour", "\(isColoured)"), .init("terminal", "\(isTerminal)")]
-            + (width.map { [.init("width", "\($0)")] } ?? [])
+            + (width.map { [.init("width", "\($0)")] } ?? []) + (height.map { [.init("height", "\($0)")] } ?? [])
     }
 
     package init(_ parameters: inout Parameters) throws(BadRequest) {
         self.init(
             isJSON: try parameters.flag("json"), isColoured: try parameters.flag("colour"),
-            isTerminal: try parameters.flag("terminal"), width: try parameters.number("width", in: 1...65535))
+            isTerminal: try parameters.flag("terminal"), width: try parameters.number("width", in: 1...65535),
+            height: try parameters.number("height", in: 1...65535))
     }
 }

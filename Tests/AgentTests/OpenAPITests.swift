@@ -49,7 +49,7 @@ import Wire
         let samples = [
             "check": "true", "port": "a", "host": "192.0.2.0/24", "service": "tcp/80", "state": "established",
             "reason": "rule", "rule": "r", "all": "true", "count": "1", "generation": "1", "for": "60", "trial": "60",
-            "message": "m", "force": "true", "session": "a 1 b 2",
+            "message": "m", "force": "true", "session": "a 1 b 2", "watch": "true",
         ]
         for operation in try Self.operations() {
             let path = operation.path

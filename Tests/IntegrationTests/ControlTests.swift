@@ -76,6 +76,55 @@ extension Integration {
             #expect(result.status == 1 && result.errors.contains("taken out of the kernel"), "\(result)")
         }
 
+        /// Pages follow each other, with rates; a user watches twice at a time.
+        @Test(arguments: [false, true]) func aReaderWatchesCounters(isJSON: Bool) throws {
+            let site = try ControlSite()
+            let form = isJSON ? ["--json"] : []
+            let watching = try Command(site.words(.reader, ["counters", "--watch"] + form))
+            let word = isJSON ? "\"generation\": 1" : "PACKETS/S"
+            func pages() -> Int { watching.output.components(separatedBy: word).count - 1 }
+            #expect(poll(seconds: 20) { pages() >= 2 }, "\(watching.errors)")
+            let other = try Command(site.words(.reader, ["counters", "--watch"] + form))
+            #expect(poll(seconds: 20) { other.output.contains(word) }, "\(other.errors)")
+            let third = try site.run(.reader, "counters", "--watch")
+            #expect(third.status == 1 && third.errors.contains("2 of this user"), "\(third)")
+            let network = try PacketSocket(site.site.network, "net0")
+            for _ in 0..<3 { try network.send(site.site.probe(to: 81)) }
+            let seen = isJSON ? #/"default": [1-9]/# : #/[1-9] by default/#
+            #expect(poll(seconds: 20) { watching.output.contains(seen) }, "\(watching.output)")
+            let result = try watching.interrupt()
+            #expect(result.status == 0 && result.errors.isEmpty && !result.output.contains("\u{1b}"), "\(result)")
+            // Its place is free again.
+            var next = try Command(site.words(.reader, ["counters", "--watch"] + form))
+            let isFree = try poll(seconds: 10) {
+                if next.output.contains(word) { return true }
+                if !next.isRunning { next = try Command(site.words(.reader, ["counters", "--watch"] + form)) }
+                return false
+            }
+            #expect(isFree, "\(next.errors)")
+            #expect(try next.interrupt().status == 0)
+            #expect(try other.interrupt().status == 0)
+        }
+
+        /// The agent makes pages that fit the reader's terminal, also when it gets another size.
+        @Test func watchedCountersFitTheReadersTerminal() throws {
+            let site = try ControlSite()
+            let words = site.words(.reader, ["counters", "--watch"])
+            let screen = try TerminalScreen(site.site.lab, columns: 50, rows: 24, words)
+            var text = ""
+            func shows(_ isRight: (String) -> Bool) throws -> Bool {
+                try poll(seconds: 20) {
+                    text = try screen.text()
+                    return text.contains("flows:") && isRight(text)
+                }
+            }
+            #expect(try shows { $0.contains("uplink") && !$0.contains("ACCEPTED") }, "\(text)")
+            try screen.resize(columns: 160)
+            #expect(try shows { $0.contains("ACCEPTED") && $0.contains("DEVICE") }, "\(text)")
+            try screen.press("C-c")
+            #expect(try screen.textAtEnd().contains("ACCEPTED"))
+        }
+
         /// Whoever is in no group is told which one is missing, and learns nothing.
         @Test func aStrangerIsToldWhatIsMissing() throws {
             let site = try ControlSite()

@@ -48,6 +48,8 @@ final class TerminalScreen: Sendable {
         return String(text.dropLast(end.count))
     }
 
+    func resize(columns: Int) throws { try run(["resize-window", "-x", "\(columns)"]) }
+
     /// Types characters as they are.
     func type(_ text: String) throws { try run(["send-keys", "-l", text]) }
 

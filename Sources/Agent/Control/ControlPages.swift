@@ -11,6 +11,7 @@ final class ControlPages: ServerPages {
     let instance: String
     let access: Access
     let streams = StreamPlaces(all: StreamPlaces.ofDrops, ofUser: 2)
+    let watches = StreamPlaces(all: StreamPlaces.ofCounters, ofUser: 2)
     /// There is one thread for them.
     private let flowPlaces = StreamPlaces(all: 1, ofUser: 1)
     /// For which one who reads them slowly keeps others from it.
@@ -87,7 +88,11 @@ final class ControlPages: ServerPages {
             return .refused(404, "there is nothing of this name", advice: nil)
         }
         try parameters.end()
-        if case .flows = question { return try flows(question, look, isCommand, request) }
+        switch question {
+        case .flows: return try flows(question, look, isCommand, request)
+        case .counters(watches: true): return try watchCounters(look, isCommand, request)
+        default: break
+        }
         var text = ""
         try question.answer(of: controller, instance: instance, look) { text += isCommand ? $0.line : $0.plain }
         return ServerAnswer(type: isCommand ? Piece.contentType : "application/json", body: ServerBody(text))

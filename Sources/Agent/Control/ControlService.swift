@@ -14,8 +14,8 @@ struct ControlService: Service {
         // Those who may not ask are told so; that costs little, and keeps nobody waiting.
         limits.connectionsPerSecond = 1000
         limits.connectionsOfUser = 16
-        // For the drops, and one for flows.
-        limits.streams = StreamPlaces.ofDrops + 1
+        // For the drops, for who watches counters, and one for flows.
+        limits.streams = StreamPlaces.ofDrops + StreamPlaces.ofCounters + 1
         do {
             server = try await HTTPServer(.unix(path: path), isForAll: true, limits: limits, pages: pages)
         } catch {

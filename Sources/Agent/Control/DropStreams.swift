@@ -9,6 +9,8 @@ import Synchronization
 final class StreamPlaces: Sendable {
     /// The kernel has places for four readers of events. One of them is always left for root's own command.
     static let ofDrops = 3
+    /// Who watches counters has them read every second.
+    static let ofCounters = 3
 
     private let all: Int
     private let ofUser: Int

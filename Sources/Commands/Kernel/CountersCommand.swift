@@ -30,10 +30,10 @@ struct CountersCommand: ParsableCommand {
     var watch = false
 
     func run() throws {
-        guard watch else { return try instance.show(.counters, output) }
-        try instance.requireKernel(for: "counters --watch")
-        let controller = try instance.controller
+        guard watch else { return try instance.show(.counters(watches: false), output) }
         Interruption.catchSignals()
+        if let socket = instance.socket { return try follow(socket) }
+        let controller = try instance.controller
         let notices = CoverageNotices(controller, repeats: StandardOutput.isTerminal && !output.isJSON)
         var screen = CounterScreen()
         try controller.followCounters(every: .seconds(1), until: Interruption.isRequested) { counters in
@@ -41,6 +41,28 @@ struct CountersCommand: ParsableCommand {
             try Screen.show(screen.lines(counters, fitting: Screen.size))
             notices.tell()
         }
+        if !output.isJSON { try Screen.end() }
+    }
+
+    /// Has the agent say page after page. A terminal that gets another size is asked for anew.
+    private func follow(_ socket: ControlSocket) throws {
+        var isResized = false
+        repeat {
+            let size = Screen.size
+            var isFirst = true
+            isResized = false
+            var look = output.look
+            (look.width, look.height) = (size?.width, size?.height)
+            try socket.show(Question.counters(watches: true).target, look, until: isResized) { piece in
+                guard case .output(let page) = piece, !output.isJSON else { return try piece.show() }
+                let lines = page.split(separator: "\n", omittingEmptySubsequences: false)
+                try Screen.show(lines.map { Words(verbatim: String($0)) })
+                // The agent is asked once a second at most, while a window is dragged.
+                defer { isFirst = false }
+                let now = Screen.size
+                isResized = !isFirst && (now?.width != size?.width || now?.height != size?.height)
+            }
+        } while isResized
         if !output.isJSON { try Screen.end() }
     }
 }

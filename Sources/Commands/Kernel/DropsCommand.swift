@@ -72,7 +72,7 @@ struct DropsCommand: ParsableCommand {
             ports: port, reasons: reason, rules: rule, host: host, services: service, accepts: all, count: count)
         if let socket = instance.socket {
             guard pcap == nil else { return try instance.requireKernel(for: "drops --pcap") }
-            return try socket.show(question.target, output)
+            return try socket.show(question.target, output.look)
         }
         var sink = try EventSink(pcap: pcap, isJSON: output.isJSON)
         let controller = try instance.controller

@@ -22,7 +22,7 @@ extension InstanceOptions {
     /// Shows the answer to a question: the kernel's or, where this user may not ask that, the agent's.
     func show(_ question: Question, _ output: OutputOptions) throws {
         if let socket {
-            try socket.show(question.target, output)
+            try socket.show(question.target, output.look)
         } else {
             try question.answer(of: controller, instance: name, output.look) { try $0.show() }
         }
@@ -93,25 +93,24 @@ extension ControlSocket {
     func make(_ change: Change, _ output: OutputOptions) throws -> UInt32? {
         let request = change.request
         var begun: UInt32?
-        try show(request.target, output, method: request.method, body: request.body) { begun = $0 }
+        try show(request.target, output.look, method: request.method, body: request.body) { piece in
+            if case .trial(let generation) = piece { begun = generation }
+            try piece.show()
+        }
         return begun
     }
 
     /// Asks the agent, and shows what it says as it comes.
     ///
-    /// - Parameter noteTrial: Told of a trial that has begun.
+    /// - Parameter isEnded: Whether nothing more is wanted, besides where this command is interrupted.
     func show(
-        _ target: Target, _ output: OutputOptions, method: String = "GET", body: [UInt8] = [],
-        noteTrial: (UInt32) -> Void = { _ in }
+        _ target: Target, _ look: Presentation, method: String = "GET", body: [UInt8] = [],
+        until isEnded: @autoclosure () -> Bool = false, _ put: (Piece) throws -> Void = { try $0.show() }
     ) throws {
         do {
             try ask(
-                method, target, output.look, body: body,
-                until: Interruption.isRequested || StandardOutput.isClosed
-            ) { piece in
-                if case .trial(let generation) = piece { noteTrial(generation) }
-                try piece.show()
-            }
+                method, target, look, body: body,
+                until: isEnded() || Interruption.isRequested || StandardOutput.isClosed, put)
         } catch let refused as RefusedRequest {
             for notice in refused.notices { StandardError.line(notice) }
             throw refused.refusal

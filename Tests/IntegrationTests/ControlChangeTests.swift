@@ -77,11 +77,15 @@ extension Integration {
             let next = try site.site.policy("  - { name: n, service: udp/81, action: accept }", name: "next.yaml")
             try #require(try site.bulkhead.run("apply", "--force", "-m", "why not", next).status == 0)
             try #require(try site.bulkhead.run("rollback", "-m", "not so").status == 0)
-            let noted = try site.changes().suffix(3)
-            #expect(noted.map(\.change) == ["admit", "apply", "rollback"])
-            #expect(noted.map(\.object) == ["up0", next, nil])
-            #expect(noted.map(\.message) == [nil, "why not", "not so"])
-            #expect(noted.map(\.forced) == [nil, true, false])
+            // As the host's unit does, which refuses a policy and leaves what is in force.
+            let broken = try site.site.policy("  - { acton: accept }", name: "broken.yaml")
+            try #require(try site.bulkhead.run("apply", "--boot", broken).status == 1)
+            let noted = try site.changes().suffix(4)
+            #expect(noted.map(\.change) == ["admit", "apply", "rollback", "apply --boot"])
+            #expect(noted.map(\.object) == ["up0", next, nil, broken])
+            #expect(noted.map(\.message) == [nil, "why not", "not so", nil])
+            #expect(noted.map(\.forced) == [nil, true, false, nil])
+            #expect(noted.map { $0.failure != nil } == [false, false, false, true])
         }
 
         /// A policy of 100,000 rules goes through the socket. What is longer than there is room for is refused, whether

@@ -78,6 +78,9 @@ import Testing
             let text = try layout.text("usr/lib/systemd/system/\(unit)")
             #expect(!text.contains("@SANDBOX@") && !text.contains("@CAPABILITIES@"))
             #expect(text.contains("CAP_SYS_ADMIN") == (suite == "bookworm"))
+            // `systemctl reload bulkhead` is a change that is noted.
+            let notes = "ReadWritePaths=-/var/log/bulkhead\n"
+            #expect(text.contains(notes) == (unit == "bulkhead.service"))
             // What a unit runs of the system's own.
             if text.contains("/bin/kill") { try layout.addExecutable("bin/kill") }
             let name = unit.replacing("@", with: "@1")

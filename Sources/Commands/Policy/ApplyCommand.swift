@@ -99,14 +99,15 @@ struct ApplyCommand: ParsableCommand {
     }
 
     private func applyAtBoot(_ controller: Controller) throws {
-        let boot: BootApply
+        var made: BootApply?
         do {
-            boot = try controller.applyAtBoot(policy)
+            try instance.noting("apply --boot", policy) { made = try controller.applyAtBoot(policy) }
         } catch let nothing as NothingAtBoot {
             tell(nothing.refused)
             StandardError.line("Error: no policy is in force, and this host is open")
             throw ExitCode.failure
         }
+        guard let boot = made else { return }
         tell(boot.refused)
         try show(boot.applied)
         guard !boot.refused.isEmpty else { return }

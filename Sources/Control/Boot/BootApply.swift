@@ -12,9 +12,11 @@ package struct BootApply: Sendable {
 }
 
 /// No policy could be put in force when the host started, not even one that closes it.
-package struct NothingAtBoot: Error {
+package struct NothingAtBoot: Error, CustomStringConvertible {
     /// What was tried, and why it was refused.
     package let refused: [(choice: PolicyAtBoot, error: any Error)]
+
+    package var description: String { "no policy could be put in force" }
 }
 
 /// A policy that was put in force.

@@ -53,6 +53,23 @@ extension Integration {
             #expect(try site.bulkhead.status().ports.allSatisfy { $0.interface != "other" })
         }
 
+        /// Nor does whoever renames a bridge.
+        @Test func portsOfARenamedBridgeStayJudged() throws {
+            let site = try AgentSite()
+            try site.bulkhead.apply(try site.policy())
+            try site.start(try site.policy())
+            try site.host.run("ip", "link", "set", "br0", "down")
+            try site.host.run("ip", "link", "set", "br0", "name", "br7")
+            try site.host.run("ip", "link", "set", "br7", "up")
+            // One that leaves the bridge is let go of, as ever; so the agent has looked.
+            try site.host.run("ip", "link", "set", "vm-b", "nomaster")
+            let isLeft = try poll(seconds: 20) { try site.bulkhead.status().ports.map(\.interface) == ["vm-a"] }
+            #expect(isLeft, "\(site.agent?.errors ?? "")")
+            let port = try #require(try site.bulkhead.status().ports.first)
+            let problem = "no bridge is called 'br0' any more: name this device's bridge in the policy"
+            #expect(port.state == "enforcing" && port.problems == [problem], "\(port)")
+        }
+
         /// Only what the policy means stays judged.
         @Test func aMoveToAnotherBridgeIsFollowed() throws {
             let site = try AgentSite()

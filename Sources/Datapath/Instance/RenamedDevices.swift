@@ -2,15 +2,22 @@
 import Host
 import Policy
 
-/// Devices at which the policy in force is enforced, and which no entry means any more by a name that they have. Each
-/// goes on under the word by which its entry meant it, as long as no other device has that name.
+/// Devices at which the policy in force is enforced, and which no entry means any more, because they, or their bridge,
+/// are called otherwise. Each goes on under the name by which its entry meant it, as long as no other device has that
+/// name.
 struct RenamedDevices {
     private struct Place: Hashable {
         var namespace: String?
         var index: UInt32
     }
 
-    private let words: [Place: String]
+    /// What has another name than the policy has for it.
+    fileprivate enum Former: Hashable {
+        case device(String)
+        case bridge(String)
+    }
+
+    private let former: [Place: Former]
 
     /// - Parameter host: Has the namespaces that the policy names.
     init(_ image: LiveImage, _ devices: [DeviceRecord], in host: HostInventory) {
@@ -21,43 +28,73 @@ struct RenamedDevices {
             meant.formUnion(found.map { Place(namespace: byEntry[entry]?.namespace, index: $0.index) })
         }
         var taken: Set<String> = []
-        var words: [Place: String] = [:]
+        var former: [Place: Former] = [:]
         for device in devices where device.interfaceIndex != 0 {
             let place = Place(namespace: device.namespace, index: device.interfaceIndex)
             guard !meant.contains(place), let namespace = host.namespaces[device.namespace],
                 namespace.inode == device.namespaceInode,
-                namespace.interfaces.contains(where: { $0.index == device.interfaceIndex }),
-                case .interfaces(let names)? = byEntry[image.entryName(device.record)]?.selector
+                let interface = namespace.interfaces.first(where: { $0.index == device.interfaceIndex }),
+                let selector = byEntry[image.entryName(device.record)]?.selector
             else { continue }
-            let free = names.filter { name in
-                Glob.isPattern(name) || (!taken.contains(name) && !namespace.interfaces.contains { $0.isNamed(name) })
+            former[place] = Former(device, interface, selector, &taken) { name in
+                !namespace.interfaces.contains { $0.isNamed(name) }
             }
-            guard let word = free.first(where: { $0 == device.interface }) ?? free.first else { continue }
-            taken.insert(word)
-            words[place] = word
         }
-        self.words = words
+        self.former = former
     }
 
-    /// By what word the policy means a device that has no such name; nil of any other device.
-    func word(of device: DeviceRecord) -> String? {
-        words[Place(namespace: device.namespace, index: device.interfaceIndex)]
+    /// What is to be done about a device that the policy means by a name that there is no more; nil of any other.
+    func problem(of device: DeviceRecord) -> String? {
+        switch former[Place(namespace: device.namespace, index: device.interfaceIndex)] {
+        case .device(let word)?: "no device is called '\(word)' any more: name this one in the policy"
+        case .bridge(let word)?: "no bridge is called '\(word)' any more: name this device's bridge in the policy"
+        case nil: nil
+        }
     }
 
-    /// The host with these words among the names of the devices.
+    /// The host in which these devices, and their bridges, have the names that the policy has for them.
     func named(in host: HostInventory) -> HostInventory {
         var host = host
-        for (place, word) in words {
+        for (place, former) in former {
             let interfaces = host.namespaces[place.namespace]?.interfaces ?? []
             guard let number = interfaces.firstIndex(where: { $0.index == place.index }) else { continue }
-            // Of a pattern any name that it matches will do.
-            let name =
-                Glob.isPattern(word)
-                ? Glob(word)?.example { name in !interfaces.contains { $0.isNamed(name) } } : word
-            guard let name else { continue }
-            host.namespaces[place.namespace]?.interfaces[number].alternativeNames.append(name)
+            var interface = interfaces[number]
+            switch former {
+            case .bridge(let word): interface.bridge = word
+            case .device(let word):
+                // Of a pattern any name that it matches will do.
+                let name =
+                    Glob.isPattern(word)
+                    ? Glob(word)?.example { name in !interfaces.contains { $0.isNamed(name) } } : word
+                interface.alternativeNames += name.map { [$0] } ?? []
+            }
+            host.namespaces[place.namespace]?.interfaces[number] = interface
         }
         return host
+    }
+}
+
+extension RenamedDevices.Former {
+    /// nil: what the entry means has not been renamed.
+    ///
+    /// - Parameters:
+    ///   - taken: Names that other devices go on with.
+    ///   - isFree: Whether no device has a name.
+    fileprivate init?(
+        _ device: DeviceRecord, _ interface: HostInterface, _ selector: PortEntry.Selector,
+        _ taken: inout Set<String>, isFree: (String) -> Bool
+    ) {
+        switch selector {
+        case .interfaces(let names):
+            let free = names.filter { Glob.isPattern($0) || (!taken.contains($0) && isFree($0)) }
+            guard let word = free.first(where: { $0 == device.interface }) ?? free.first else { return nil }
+            taken.insert(word)
+            self = .device(word)
+        case .bridge(let name):
+            // One that left its bridge, or whose bridge is gone, is let go of.
+            guard !Glob.isPattern(name), interface.bridge != nil, isFree(name) else { return nil }
+            self = .bridge(name)
+        }
     }
 }
 

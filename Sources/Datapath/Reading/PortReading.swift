@@ -37,8 +37,8 @@ extension Instance {
             let entry = status.port.entry
             if bridges.contains(entry) { status.gate = gates.made[entry] ?? PortEntry.Gate.none }
             status.gateProblem = gates.problems[entry]
-            if status.interfaceIndex == device.interfaceIndex, let word = renamed.word(of: device) {
-                status.problems.append("no device is called '\(word)' any more: name this one in the policy")
+            if status.interfaceIndex == device.interfaceIndex, let problem = renamed.problem(of: device) {
+                status.problems.append(problem)
             }
             return status
         }

@@ -72,7 +72,7 @@ private struct DeviceClaims {
         case .interfaces(let names):
             for name in names { add(selector.entry, name) }
         case .bridge(let name):
-            let bridges = Set(places(of: name).map { interfaces[$0].name })
+            let bridges = Set(places(of: name).map { interfaces[$0].name } + [name])
             for (place, device) in interfaces.enumerated() where device.bridge.map(bridges.contains) ?? false {
                 claim(place, .bridge, selector.entry)
             }

@@ -3,14 +3,16 @@ import Glibc
 
 /// A wait of the calling thread.
 enum Pause {
-    /// Waits for this long. A signal that makes `isEnded` true ends the wait, unless its handler restarts system calls.
+    /// How long nobody asks whether a wait is over, unless a signal comes.
+    private static let step = Duration.milliseconds(50)
+
+    /// Waits for this long, or until `isEnded`.
     static func wait(_ length: Duration, until isEnded: () -> Bool) {
-        let (seconds, fraction) = length.components
-        var rest = timespec(tv_sec: Int(seconds), tv_nsec: Int(fraction / 1_000_000_000))
+        let end = ContinuousClock.now + length
         while !isEnded() {
-            var left = timespec()
-            guard unsafe nanosleep(&rest, &left) != 0, errno == EINTR else { return }
-            rest = left
+            let left = end - .now
+            guard left > .zero else { return }
+            usleep(UInt32(min(left, step) / .microseconds(1)) + 1)
         }
     }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
-import Glibc
 import Rendering
 import Requests
 import Server
@@ -32,44 +31,31 @@ private struct CounterTale {
     let stream: ServerStream
     let look: Presentation
     let isCommand: Bool
-    var screen = CounterScreen()
-    var told: [String] = []
+    private var screen = CounterScreen()
+    private var told = CoverageWarnings()
 
-    /// Between two readings.
-    private static let interval = Duration.seconds(1)
+    init(controller: Controller, stream: ServerStream, look: Presentation, isCommand: Bool) {
+        (self.controller, self.stream, self.look, self.isCommand) = (controller, stream, look, isCommand)
+    }
 
     mutating func tell() throws {
-        while !stream.isClosed {
-            let counters = try controller.counters()
-            if look.isJSON {
-                try put(.output("\(counters.json)\n"))
-            } else {
-                let lines = screen.lines(counters, fitting: look.page)
-                try put(.output(lines.map(\.text).joined(separator: "\n")))
-                try tellWarnings()
-            }
-            pause()
+        try controller.followCounters(every: .seconds(1), until: stream.isClosed) { counters in
+            if look.isJSON { return try put(.output("\(counters.json)\n")) }
+            let lines = screen.lines(counters, fitting: look.page)
+            try put(.output(lines.map(\.text).joined(separator: "\n")))
+            try tellWarnings()
         }
     }
 
     private mutating func tellWarnings() throws(Gone) {
-        let warnings = (try? controller.warnings()) ?? []
+        guard let warnings = try? controller.warnings() else { return }
+        let new = told.new(among: warnings)
         // On a terminal a page takes the place of what was said before.
-        for warning in warnings where look.page != nil || !told.contains(warning) {
-            try put(.notice("warning: \(warning)"))
-        }
-        told = warnings
+        for warning in look.page == nil ? new : warnings { try put(.notice("warning: \(warning)")) }
     }
 
     private func put(_ piece: Piece) throws(Gone) {
         guard stream.write(isCommand ? piece.line : piece.plain) else { throw Gone() }
-    }
-
-    /// Waits for the next reading. The place of a client that is gone is free soon: a terminal that got another size
-    /// asks anew.
-    private func pause() {
-        let end = ContinuousClock.now + Self.interval
-        while !stream.isClosed, ContinuousClock.now < end { usleep(50_000) }
     }
 }
 

@@ -87,7 +87,7 @@ private final class DropTale {
     let stream: ServerStream
     let look: Presentation
     let isCommand: Bool
-    private var told: Set<String> = []
+    private var told = CoverageWarnings()
     private var lost: UInt64?
     private var lookedAt: ContinuousClock.Instant?
     private var isLate = false
@@ -135,10 +135,7 @@ private final class DropTale {
     private func tellWarnings() throws {
         lookedAt = .now
         guard isCommand, let warnings = try? controller.warnings() else { return }
-        for warning in warnings where !told.contains(warning) {
-            try write(Piece.notice("warning: \(warning)").line)
-        }
-        told = Set(warnings)
+        for warning in told.new(among: warnings) { try write(Piece.notice("warning: \(warning)").line) }
     }
 
     private func tellLost() {

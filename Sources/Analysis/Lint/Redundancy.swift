@@ -63,8 +63,10 @@ struct Redundancy: Sendable {
             let others = Others(
                 earlier: list.meeting(box, in: 0..<range.lowerBound, onlySure: true),
                 later: list.meeting(box, in: later))
-            var little = Effort(min(own.left, effortOfSearch))
+            let most = min(own.left, effortOfSearch)
+            var little = Effort(most)
             var found = answerBySearch(part, others, &little)
+            own.left -= most - little.left
             if case .spent = found { found = answerInOrder(part, others, &own) }
             guard case .redundant(let by) = found else { return found }
             heirs.formUnion(by)

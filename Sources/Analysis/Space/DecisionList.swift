@@ -82,7 +82,7 @@ struct DecisionList: Sendable {
 
     /// Of some parts those that meet a box.
     func meeting(_ box: Box, of indices: ArraySlice<Int>, where isMeant: (Int) -> Bool = { _ in true }) -> [Int] {
-        hulls.meeting(box, of: indices, parts, where: isMeant)
+        hulls.meeting(box, in: indices, parts, where: isMeant)
     }
 
     /// The parts that may decide a packet, in order: those that may, up to the first that must.
@@ -112,27 +112,16 @@ private struct Hulls: Sendable {
         isSure = parts.map(\.isSure)
     }
 
-    /// The parts of a range that are meant and meet a box, ascending.
+    /// Of some parts those that are meant and meet a box, in their order.
     func meeting(
-        _ box: Box, in range: Range<Int>, _ parts: [DecisionPart], where isMeant: (Int) -> Bool
+        _ box: Box, in indices: some Sequence<Int>, _ parts: [DecisionPart], where isMeant: (Int) -> Bool
     ) -> [Int] {
         let outline = Outline(box)
         var found: [Int] = []
-        for index in range where outlines[index].meets(outline) && isMeant(index) {
+        for index in indices where outlines[index].meets(outline) && isMeant(index) {
             if outlines[index].isExact(with: outline) || parts[index].box.intersects(box) { found.append(index) }
         }
         return found
-    }
-
-    /// The same of some parts.
-    func meeting(
-        _ box: Box, of indices: ArraySlice<Int>, _ parts: [DecisionPart], where isMeant: (Int) -> Bool
-    ) -> [Int] {
-        let outline = Outline(box)
-        return indices.filter { index in
-            guard outlines[index].meets(outline), isMeant(index) else { return false }
-            return outlines[index].isExact(with: outline) || parts[index].box.intersects(box)
-        }
     }
 
     func contains(_ point: Point, in range: Range<Int>, _ isMeant: (Int) -> Bool) -> Bool {

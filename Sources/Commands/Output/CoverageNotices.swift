@@ -7,7 +7,7 @@ import Synchronization
 final class CoverageNotices: Sendable {
     private let controller: Controller
     private let repeats: Bool
-    private let told = Mutex<Set<String>>([])
+    private let told = Mutex(CoverageWarnings())
 
     /// - Parameter repeats: whether each look says all of it, because a screen is cleared in between.
     init(_ controller: Controller, repeats: Bool = false) {
@@ -19,10 +19,7 @@ final class CoverageNotices: Sendable {
     func tell() {
         // Where it cannot be read, the command itself fails, and says why.
         guard let warnings = try? controller.warnings() else { return }
-        let known = told.withLock { told in
-            defer { told = Set(warnings) }
-            return told
-        }
-        Notices.warn(repeats ? warnings : warnings.filter { !known.contains($0) })
+        let new = told.withLock { $0.new(among: warnings) }
+        Notices.warn(repeats ? warnings : new)
     }
 }

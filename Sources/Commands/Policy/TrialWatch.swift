@@ -68,8 +68,7 @@ struct TrialWatch {
         let start = clock.now
         repeat {
             if Interruption.isRequested { return .interrupt }
-            let rest = max(left - (clock.now - start), .zero)
-            try show(seconds: UInt64(rest.components.seconds) + (rest.components.attoseconds > 0 ? 1 : 0))
+            try show(seconds: (left - (clock.now - start)).secondsLeft)
             if let answer = typed() { return answer }
         } while clock.now - start < min(left, Self.interval)
         return Interruption.isRequested ? .interrupt : nil

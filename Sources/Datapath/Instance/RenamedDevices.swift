@@ -6,37 +6,36 @@ import Policy
 /// are called otherwise. Each goes on under the name by which its entry meant it, as long as no other device has that
 /// name.
 struct RenamedDevices {
-    private struct Place: Hashable {
-        var namespace: String?
-        var index: UInt32
-    }
-
     /// What has another name than the policy has for it.
     fileprivate enum Former: Hashable {
         case device(String)
         case bridge(String)
     }
 
-    private let former: [Place: Former]
+    private let former: [DeviceRecord.Identity: Former]
 
     /// - Parameter host: Has the namespaces that the policy names.
     init(_ image: LiveImage, _ devices: [DeviceRecord], in host: HostInventory) {
         let selectors = image.view.selectors
         let byEntry = Dictionary(selectors.map { ($0.entry, $0) }) { first, _ in first }
-        var meant: Set<Place> = []
+        var meant: Set<DeviceRecord.Identity> = []
         for (entry, found) in DeviceSelector.devices(of: selectors, in: host) {
-            meant.formUnion(found.map { Place(namespace: byEntry[entry]?.namespace, index: $0.index) })
+            let namespace = byEntry[entry]?.namespace
+            guard let inode = host.namespaces[namespace]?.inode else { continue }
+            meant.formUnion(
+                found.map {
+                    DeviceRecord.Identity(interface: $0.name, namespace: namespace, inode: inode, index: $0.index)
+                })
         }
         var taken: Set<String> = []
-        var former: [Place: Former] = [:]
+        var former: [DeviceRecord.Identity: Former] = [:]
         for device in devices where device.interfaceIndex != 0 {
-            let place = Place(namespace: device.namespace, index: device.interfaceIndex)
-            guard !meant.contains(place), let namespace = host.namespaces[device.namespace],
+            guard !meant.contains(device.identity), let namespace = host.namespaces[device.namespace],
                 namespace.inode == device.namespaceInode,
                 let interface = namespace.interfaces.first(where: { $0.index == device.interfaceIndex }),
                 let selector = byEntry[image.entryName(device.record)]?.selector
             else { continue }
-            former[place] = Former(device, interface, selector, &taken) { name in
+            former[device.identity] = Former(device, interface, selector, &taken) { name in
                 !namespace.interfaces.contains { $0.isNamed(name) }
             }
         }
@@ -45,7 +44,7 @@ struct RenamedDevices {
 
     /// What is to be done about a device that the policy means by a name that there is no more; nil of any other.
     func problem(of device: DeviceRecord) -> String? {
-        switch former[Place(namespace: device.namespace, index: device.interfaceIndex)] {
+        switch former[device.identity] {
         case .device(let word)?: "no device is called '\(word)' any more: name this one in the policy"
         case .bridge(let word)?: "no bridge is called '\(word)' any more: name this device's bridge in the policy"
         case nil: nil
@@ -55,9 +54,9 @@ struct RenamedDevices {
     /// The host in which these devices, and their bridges, have the names that the policy has for them.
     func named(in host: HostInventory) -> HostInventory {
         var host = host
-        for (place, former) in former {
-            let interfaces = host.namespaces[place.namespace]?.interfaces ?? []
-            guard let number = interfaces.firstIndex(where: { $0.index == place.index }) else { continue }
+        for (device, former) in former {
+            let interfaces = host.namespaces[device.namespace]?.interfaces ?? []
+            guard let number = interfaces.firstIndex(where: { $0.index == device.index }) else { continue }
             var interface = interfaces[number]
             switch former {
             case .bridge(let word): interface.bridge = word
@@ -68,7 +67,7 @@ struct RenamedDevices {
                     ? Glob(word)?.example { name in !interfaces.contains { $0.isNamed(name) } } : word
                 interface.alternativeNames += name.map { [$0] } ?? []
             }
-            host.namespaces[place.namespace]?.interfaces[number] = interface
+            host.namespaces[device.namespace]?.interfaces[number] = interface
         }
         return host
     }
